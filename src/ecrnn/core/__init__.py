@@ -1,0 +1,1 @@
+"""Errors, typed settings, files and run directories, devices and seeds. Imports nothing else of ecrnn."""

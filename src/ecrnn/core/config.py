@@ -1,0 +1,190 @@
+"""Typed settings: what a training and a study can be told, with every bound declared once.
+
+A YAML file, `--set a.b=c` and command-line options all end in these models; an unknown key or a value out of bounds is one
+line. The resolved settings are saved with every run, and running from the saved file repeats the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecrnn.core.errors import EcrnnError, UnknownNameError, nearest
+
+
+class Settings(BaseModel):
+    """Base: frozen, strict about unknown keys, errors in one line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Check ``values`` and make settings of them.
+
+        Args:
+            values: nested plain data.
+            where: what the values come from, for the error.
+
+        Raises:
+            EcrnnError: the first thing wrong, in one line.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _one_line(cls, error, where) from error
+
+
+class TrainingSettings(Settings):
+    """How one network is trained. The defaults are the recipe of the paper's study, where the paper is silent ours."""
+
+    epochs: int = Field(15, ge=1, le=100_000)
+    batch_size: int = Field(128, ge=2, le=65_536)  # one picture a batch has no batch statistics
+    lr: float = Field(1e-3, gt=0, le=10, allow_inf_nan=False)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
+    schedule: Literal["constant", "cosine"] = "constant"
+    augment: Literal["none", "flip", "flip-crop"] = "none"
+    standardise: Literal["global", "per-channel"] = "global"
+    non_finite: Literal["stop", "skip", "roll-back"] = "stop"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
+    checkpoint_seconds: float = Field(60.0, gt=0)  # between checkpoints inside an epoch
+
+
+class DataSettings(Settings):
+    """Which pictures: a registered name or a folder, and the form they are brought to."""
+
+    data: str
+    data_dir: str | None = None
+    image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the data set's own, 32 for a folder
+    channels: Literal[1, 3] | None = None
+    fingerprint: str | None = Field(None, pattern="^[0-9a-f]{64}$")  # of pictures, labels, classes
+
+
+class StudySettings(DataSettings):
+    """k models x r repeats on one data set. A trial's saved settings are a study of one model and one repeat."""
+
+    models: tuple[str, ...] = Field(min_length=1)
+    repeats: int = Field(3, ge=1, le=10_000)
+    first_repeat: int = Field(0, ge=0)
+    split: str = "0.7"
+    seed: int = Field(0, ge=0, lt=2**31)
+    training: TrainingSettings = TrainingSettings()
+
+
+class TrainSettings(DataSettings):
+    """One model trained to be kept."""
+
+    model: str
+    split: str = "0.8"
+    seed: int = Field(0, ge=0, lt=2**31)
+    keep: Literal["best", "last"] = "best"
+    training: TrainingSettings = TrainingSettings()
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file of settings as nested plain data.
+
+    Raises:
+        EcrnnError: the file is missing, not YAML, or not a mapping.
+    """
+    try:
+        if path.stat().st_size > 2**20:
+            raise EcrnnError(f"{path} is larger than 1 MiB, which no settings file should be")
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EcrnnError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise EcrnnError(f"{path} is not a text file in UTF-8") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise EcrnnError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(values, dict):
+        raise EcrnnError(f"{path}: expected 'key: value' lines, found {type(values).__name__}")
+    return values
+
+
+def to_yaml(settings: Settings) -> str:
+    """Settings as YAML that `read_yaml` and `Settings.read` turn into the same settings again."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings laid over each other, the last wins; None in a later one means "not given"."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping):
+                below = merged.get(key)
+                merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+            elif value is not None:
+                merged[key] = value
+    return merged
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """`["training.lr=0.01"]` as nested data; values are read as YAML.
+
+    >>> parse_assignments(["training.lr=0.01", "repeats=5"])
+    {'training': {'lr': 0.01}, 'repeats': 5}
+    """
+    result: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not all(path.split(".")):
+            raise EcrnnError(f"--set wants key=value, as in --set training.lr=0.01, not '{assignment}'")
+        try:
+            value: Any = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise EcrnnError(f"--set {path}: '{text}' is not a value that YAML knows") from error
+        for key in reversed(path.split(".")):
+            value = {key: value}
+        result = merge(result, value)
+    return result
+
+
+def differences(mine: Settings, theirs: Settings) -> list[str]:
+    """The keys in which two settings differ, each as "key: mine here, theirs there"."""
+    here, there = _flat(mine.model_dump(mode="json")), _flat(theirs.model_dump(mode="json"))
+    keys = [key for key in here | there if here.get(key) != there.get(key)]
+    return [f"{key} is {here.get(key)} here and {there.get(key)} there" for key in keys]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnError:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    source = f" ({where})" if where else ""
+    if first["type"] == "extra_forbidden":
+        known = _keys(cls)
+        close = nearest(path, known)
+        hint = f"did you mean '{close}'?" if close else f"known are {', '.join(known)}"
+        return UnknownNameError(f"unknown configuration key '{path}', {hint}{source}")
+    if first["type"] == "missing":
+        return EcrnnError(f"configuration key '{path}' is missing{source}")
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return EcrnnError(f"{path}: {message}, not {first['input']!r}{source}")
+
+
+def _keys(cls: type[BaseModel], prefix: str = "") -> list[str]:
+    keys: list[str] = []
+    for name, field in cls.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += _keys(inner, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys

@@ -1,0 +1,96 @@
+"""Flips and crops of training images, where each picture's draw is a function of (seed, epoch, index) alone.
+
+A picture looks the same whatever batch it comes in, so a resumed run and one with another batch size see the
+same pictures. `draw` gives the pixels to take as indices, for use on a device; `augment` takes them with
+NumPy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecrnn.core.errors import DataError, unknown_name
+from ecrnn.data import counter
+
+KINDS = ("none", "flip", "flip-crop")
+PAD = 4  # pixels of reflected border from which "flip-crop" cuts; the usual choice for 32x32 pictures
+
+
+def check_kind(kind: str) -> str:
+    """``kind`` itself, or UnknownNameError with the nearest of `KINDS`."""
+    if kind not in KINDS:
+        raise unknown_name("augmentation", kind, KINDS)
+    return kind
+
+
+def draw(
+    indices: np.ndarray, seed: int, epoch: int, *, kind: str, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which row and which column of the picture each output pixel comes from.
+
+    "flip": mirrored left to right with probability 1/2. "flip-crop": then also padded by `PAD` pixels
+    reflected at the edge (the edge itself is not repeated) and cut at one of 9 x 9 places, all equally
+    likely.
+
+    Args:
+        indices: integers (B,), each picture's index in the image set.
+        kind: one of `KINDS`.
+        height, width: of the pictures.
+
+    Returns:
+        rows int64 (B, H) and columns int64 (B, W): output pixel (i, j) of picture b is input pixel (rows[b,
+        i], columns[b, j]). In torch: ``images[torch.arange(B)[:, None, None], rows[:, :, None], columns[:,
+        None, :]]``.
+
+    Raises:
+        UnknownNameError: another kind.
+        DataError: "flip-crop" of pictures with a side of `PAD` pixels or less.
+    """
+    check_kind(kind)
+    batch = len(indices)
+    rows = np.broadcast_to(np.arange(height), (batch, height))
+    columns = np.broadcast_to(np.arange(width), (batch, width))
+    if kind == "none":
+        return rows, columns
+    bits = counter.hashed((counter.AUGMENT, seed, epoch), np.asarray(indices))
+    if kind == "flip-crop":
+        if min(height, width) <= PAD:
+            raise DataError(
+                f"augmentation flip-crop needs pictures larger than {PAD}x{PAD}, not {height}x{width}"
+            )
+        places = np.uint64(2 * PAD + 1)
+        down = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
+        right = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(
+            np.int64
+        ) - PAD
+        rows = _reflect(rows + down[:, None], height)
+        columns = _reflect(columns + right[:, None], width)
+    flip = (bits >> np.uint64(63)).astype(bool)
+    return rows, np.where(flip[:, None], columns[:, ::-1], columns)
+
+
+def _reflect(position: np.ndarray, size: int) -> np.ndarray:
+    """Positions beyond 0..size-1 (by less than size) mirrored at the edge: -1 becomes 1."""
+    return (size - 1) - np.abs((size - 1) - np.abs(position))
+
+
+def augment(images: np.ndarray, indices: np.ndarray, seed: int, epoch: int, kind: str) -> np.ndarray:
+    """The pictures as this epoch shows them.
+
+    Args:
+        images: uint8 (B, H, W, C).
+        indices: integers (B,), each picture's index in the image set.
+
+    Returns:
+        uint8 (B, H, W, C); ``images`` itself for kind "none", else a new array.
+
+    Raises:
+        UnknownNameError, DataError: as in `draw`.
+    """
+    batch, height, width, channels = images.shape
+    if check_kind(kind) == "none":
+        return images
+    rows, columns = draw(indices, seed, epoch, kind=kind, height=height, width=width)
+    first = np.arange(batch)[:, None] * height + rows  # (B, H), the row's number in the flattened batch
+    flat = first[:, :, None] * width + columns[:, None, :]  # (B, H, W)
+    return np.ascontiguousarray(images).reshape(-1, channels)[flat]

@@ -1,0 +1,124 @@
+"""The paper's areas: CNN area, encoder area, RNN area (PAPER.md, Table 1).
+
+Activation before batch normalisation, as the order of the table has it; batch normalisation with Keras's constants.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ecrnn.recurrence import GRU, LSTM, RNN
+
+CNN_CHANNELS = (32, 64, 128, 256)
+BN_EPS = 1e-3
+BN_MOMENTUM = 0.01  # weight of the new batch; Keras writes the same as momentum=0.99
+
+CELLS: dict[str, type[nn.RNNBase]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+
+def convolution_stage(in_channels: int, out_channels: int, pool: bool) -> nn.Sequential:
+    """3x3 convolution (same padding), ReLU, batch normalisation and, if ``pool``, 2x2 max-pooling.
+
+    Takes (B, in_channels, H, W), gives (B, out_channels, H // 2, W // 2), or H, W without pooling.
+    """
+    stage = nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1),
+        nn.ReLU(),
+        nn.BatchNorm2d(out_channels, eps=BN_EPS, momentum=BN_MOMENTUM),
+    )
+    if pool:
+        stage.append(nn.MaxPool2d(2))
+    return stage
+
+
+class ConvolutionArea(nn.Sequential):
+    """Four convolution stages; a stage pools only while both sides of its map are at least 2, so 8x8 works too.
+
+    Args:
+        image: (channels, height, width) of the pictures.
+
+    Attributes:
+        out_shape: (channels, height, width) of the last feature map.
+    """
+
+    def __init__(self, image: tuple[int, int, int]) -> None:
+        channels, height, width = image
+        stages = []
+        for out_channels in CNN_CHANNELS:
+            pool = min(height, width) >= 2
+            stages.append(convolution_stage(channels, out_channels, pool))
+            channels = out_channels
+            if pool:
+                height, width = height // 2, width // 2
+        super().__init__(*stages)
+        self.out_shape = (channels, height, width)
+
+
+def dense_stage(in_features: int, out_features: int) -> nn.Sequential:
+    """Dense layer, ReLU, batch normalisation: (B, in_features) -> (B, out_features)."""
+    return nn.Sequential(
+        nn.Linear(in_features, out_features),
+        nn.ReLU(),
+        nn.BatchNorm1d(out_features, eps=BN_EPS, momentum=BN_MOMENTUM),
+    )
+
+
+class EncoderDecoder(nn.Module):
+    """Dense encoder to a latent vector and decoder back to ``size``: the paper's encoder area, rows 15-22.
+
+    Widths are 512, 256, 512, ``size``, never more than a half, a quarter and a half of ``size``, so that a small map has
+    a narrow middle too. At the paper's 1,024 values the two rules agree. Takes and gives (B, size).
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        hidden, latent = min(512, size // 2), min(256, size // 4)
+        self.encoder = nn.Sequential(dense_stage(size, hidden), dense_stage(hidden, latent))
+        self.decoder = nn.Sequential(dense_stage(latent, hidden), dense_stage(hidden, size))
+
+    def forward(self, vector: Tensor) -> Tensor:
+        latent = self.encoder(vector)  # (B, 256) in the paper
+        return self.decoder(latent)  # (B, size)
+
+
+class RecurrentArea(nn.Module):
+    """Stacked recurrent layers that read a sequence; gives the last state of the last layer.
+
+    Takes (B, T, features), gives (B, nodes[-1]), or (B, 2 * nodes[-1]) where both directions are read: the last states of
+    the two directions side by side, forward first. Computes in float32 also under autocast, because the rounding of
+    bfloat16 adds up over a thousand steps.
+
+    Args:
+        cell: rnn, lstm or gru. RNN and LSTM have one bias vector, as in Keras; the GRU, which applies its reset gate
+            after the product (Keras and torch), needs two.
+        features: values a step.
+        nodes: hidden size of each layer, from the first to the last.
+        bidirectional: read from both ends.
+    """
+
+    def __init__(self, cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool) -> None:
+        super().__init__()
+        self.cell, self.nodes, self.bidirectional = cell, nodes, bidirectional
+        directions = 2 if bidirectional else 1
+        self.layers = nn.ModuleList()
+        for size in nodes:
+            self.layers.append(
+                CELLS[cell](
+                    features,
+                    size,
+                    batch_first=True,
+                    bidirectional=bidirectional,
+                    bias_vectors=2 if cell == "gru" else 1,
+                )
+            )
+            features = directions * size
+        self.out_features = features
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        with torch.autocast(sequence.device.type, enabled=False):
+            sequence = sequence.float() if sequence.dtype != torch.float64 else sequence
+            for layer in self.layers:
+                sequence, state = layer(sequence)
+        last = state[0] if self.cell == "lstm" else state  # (directions, B, H)
+        return last.transpose(0, 1).flatten(1)  # (B, directions * H)

@@ -1,0 +1,44 @@
+"""Initialisation, in one place: Keras's defaults, drawn from one seed.
+
+| tensor                                  | values                                                          |
+|-----------------------------------------|-----------------------------------------------------------------|
+| convolution and dense weight            | Glorot uniform: +-sqrt(6 / (fan_in + fan_out))                  |
+| recurrent layer: input weight           | Glorot uniform over (input, gates * nodes)                      |
+| recurrent layer: recurrent weight       | orthogonal                                                      |
+| LSTM: bias                              | 0, but 1 for the forget gate (torch's order i, f, g, o)         |
+| all other biases                        | 0                                                               |
+| batch normalisation                     | scale 1, shift 0, running mean 0, running variance 1            |
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, seed: int) -> None:
+    """Set every weight of ``model`` in place, from ``seed`` alone; torch's global generator is not touched."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        match module:
+            case nn.Conv2d() | nn.Linear():
+                nn.init.xavier_uniform_(module.weight, generator=generator)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            case nn.RNNBase():
+                _initialise_recurrence(module, generator)
+            case nn.BatchNorm1d() | nn.BatchNorm2d():
+                module.reset_parameters()
+
+
+def _initialise_recurrence(layer: nn.RNNBase, generator: torch.Generator) -> None:
+    for name, weight in layer.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(weight, generator=generator)
+        elif name.startswith("weight_hh"):
+            nn.init.orthogonal_(weight, generator=generator)
+        else:
+            nn.init.zeros_(weight)
+            if layer.mode == "LSTM" and name.startswith("bias_ih"):
+                weight[layer.hidden_size : 2 * layer.hidden_size] = 1

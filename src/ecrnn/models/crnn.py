@@ -1,0 +1,34 @@
+"""CRNN: an RNN reads the feature map of a CNN, one value a step. The paper's second base line, Table 1 without rows 15-22.
+
+Its last state is what the softmax layer sees. How the map becomes a sequence is the scan; the paper's takes the values in
+the order height, width, channel, 1,024 steps of one value at 32x32.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ecrnn.layers.areas import ConvolutionArea, RecurrentArea
+from ecrnn.layers.scans import Flatten, Scan
+from ecrnn.models.names import ModelName
+
+
+class CRNN(nn.Module):
+    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes)."""
+
+    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        assert name.cell is not None
+        self.cnn = ConvolutionArea(image)
+        channels, height, width = self.cnn.out_shape
+        self.flatten = Flatten()
+        self.scan = Scan(name.scan, height, width, channels)
+        self.rnn = RecurrentArea(name.cell, self.scan.features, name.nodes, name.bidirectional)
+        self.head = nn.Linear(self.rnn.out_features, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.cnn(images)  # (B, 256, H/16, W/16)
+        vector = self.flatten(maps)  # (B, 1024) at 32x32
+        sequence = self.scan(vector)  # (B, 1024, 1)
+        state = self.rnn(sequence)  # (B, nodes), or (B, 2 * nodes)
+        return self.head(state)

@@ -1,0 +1,68 @@
+"""From a name to a network. The one place where models are made."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.layers.initialisation import initialise
+from ecrnn.models.cnn import CNN
+from ecrnn.models.crnn import CRNN
+from ecrnn.models.ecrnn import ECNN, ECRNN
+from ecrnn.models.names import ModelName, parse
+
+MIN_SIDE, MAX_SIDE = 8, 1024  # pixels
+MAX_CLASSES = 100_000
+
+
+def build(name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 10, seed: int = 0) -> nn.Module:
+    """Build an image classifier by name, initialised from a seed as Keras would.
+
+    Args:
+        name: a model name, for example "ecrnn-bilstm-16" or "crnn-lstm-32-32@rows"; see `ecrnn.models.names`.
+        image: (channels, height, width) of the pictures; 1 or 3 channels, sides from 8 to 1,024 pixels.
+        classes: number of classes, at least 2.
+        seed: of the initial weights; the same seed gives the same weights.
+
+    Returns:
+        A module from standardised pictures (B, C, H, W), float32, to logits (B, classes).
+
+    Raises:
+        EcrnnError: a name outside the grammar (the line names the nearest right one) or a size out of bounds.
+
+    Example:
+        >>> import torch
+        >>> model = build("crnn-gru-8", image=(1, 16, 16), classes=3)
+        >>> model(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 3])
+    """
+    parsed = parse(name)
+    check_sizes(image, classes)
+    with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
+        model = _construct(parsed, image, classes)
+    initialise(model, seed)
+    return model
+
+
+def check_sizes(image: tuple[int, int, int], classes: int) -> None:
+    """Raise an EcrnnError unless the picture's (C, H, W) and the number of classes are ones that models serve."""
+    channels, height, width = image
+    if channels not in (1, 3):
+        raise EcrnnError(f"pictures have 1 or 3 channels, not {channels} (image is channels, height, width)")
+    if not (MIN_SIDE <= min(height, width) and max(height, width) <= MAX_SIDE):
+        raise EcrnnError(f"pictures must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
+    if not 2 <= classes <= MAX_CLASSES:
+        raise EcrnnError(f"a classifier needs 2 to {MAX_CLASSES:,} classes, not {classes}")
+
+
+def _construct(name: ModelName, image: tuple[int, int, int], classes: int) -> nn.Module:
+    match name.family:
+        case "cnn":
+            return CNN(image, classes)
+        case "ecnn":
+            return ECNN(image, classes)
+        case "crnn":
+            return CRNN(name, image, classes)
+        case _:
+            return ECRNN(name, image, classes)

@@ -1,0 +1,121 @@
+"""The layer table of a model: PAPER.md's Table 1 with multiply-adds added, read off one real forward pass.
+
+Parameters are counted in the paper's (Keras's) way: a batch normalisation counts its running mean and variance too.
+Multiply-adds are those of one picture: products of matrices, convolutions, and one a value for a batch normalisation;
+activations, pooling and the gates' element-wise products are not counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ecrnn.layers.areas import RecurrentArea
+from ecrnn.layers.scans import Flatten, Scan
+
+_AREAS = {"cnn": "CNN", "encoder.encoder": "encoder", "encoder.decoder": "decoder", "rnn": "RNN"}
+_NAMES: dict[type[nn.Module], str] = {
+    nn.Conv2d: "Conv2D",
+    nn.BatchNorm1d: "Batch Normalization",
+    nn.BatchNorm2d: "Batch Normalization",
+    nn.MaxPool2d: "Max Pooling",
+    nn.Linear: "Dense",
+    Flatten: "Flatten",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: ``output`` is (height, width, channels), (steps, values) or (values,) without the batch axis."""
+
+    area: str
+    layer: str
+    output: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All layers of a model, with totals. ``parameters`` counts in the paper's way, ``trainable`` as torch does."""
+
+    rows: tuple[Row, ...]
+    parameters: int
+    trainable: int
+    multiply_adds: int
+
+
+def summarise(model: nn.Module, image: tuple[int, int, int]) -> Summary:
+    """The layer table of ``model`` for pictures of (channels, height, width)."""
+    seen: list[tuple[str, nn.Module, Tensor, Tensor]] = []
+
+    def record(name: str) -> object:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+            first = output[0] if isinstance(output, tuple) else output
+            assert isinstance(first, Tensor)
+            seen.append((name, module, inputs[0], first))
+
+        return hook
+
+    shown = (*_NAMES, Scan, nn.RNNBase)
+    hooks = [m.register_forward_hook(record(n)) for n, m in model.named_modules() if isinstance(m, shown)]  # type: ignore[arg-type]
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            logits = model.eval()(torch.zeros(1, *image, device=next(model.parameters()).device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+
+    rows = [Row("CNN", "Input", (image[1], image[2], image[0]), 0, 0)]
+    counts: Counter[str] = Counter()
+    last_layers = {id(m.layers[-1]) for m in model.modules() if isinstance(m, RecurrentArea)}
+    for name, module, given, made in seen:
+        area = next((a for prefix, a in _AREAS.items() if name.startswith(prefix)), rows[-1].area)
+        kind = _layer_name(module)
+        label = kind + (f"_{counts[kind]}" if counts[kind] else "")
+        counts[kind] += 1
+        output = tuple(made.shape[1:])
+        if made.ndim == 4:
+            output = (made.shape[2], made.shape[3], made.shape[1])
+        if id(module) in last_layers:
+            output = output[-1:]  # only the last state is used
+        rows.append(Row(area, label, output, _parameters(module), _multiply_adds(module, given, made)))
+    rows.append(Row(rows[-1].area, "Softmax", tuple(logits.shape[1:]), 0, 0))
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return Summary(tuple(rows), sum(r.parameters for r in rows), trainable, sum(r.multiply_adds for r in rows))
+
+
+def _layer_name(module: nn.Module) -> str:
+    if isinstance(module, Scan):
+        return "Reshape" if module.scan == "flatten-hwc" else f"Reshape ({module.scan})"
+    if isinstance(module, nn.RNNBase):
+        cell = "RNN" if module.mode.startswith("RNN") else module.mode
+        return ("Bi" if module.bidirectional else "") + cell
+    return _NAMES[type(module)]
+
+
+def _parameters(module: nn.Module) -> int:
+    count = sum(p.numel() for p in module.parameters())
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        count += 2 * module.num_features  # running mean and variance
+    return count
+
+
+def _multiply_adds(module: nn.Module, given: Tensor, made: Tensor) -> int:
+    match module:
+        case nn.Conv2d():
+            return made.shape[1] * made.shape[2] * made.shape[3] * module.weight[0].numel()
+        case nn.Linear():
+            return module.weight.numel()
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return made.numel()
+        case nn.RNNBase():
+            steps = given.shape[1]
+            weights = (w for name, w in module.named_parameters() if name.startswith("weight"))
+            return steps * sum(w.numel() for w in weights)
+    return 0

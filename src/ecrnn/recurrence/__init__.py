@@ -1,0 +1,26 @@
+"""RNN, LSTM and GRU: drop-ins for torch.nn's, and the same equations in NumPy float64 as their oracle.
+
+``LSTM``, ``GRU`` and ``RNN`` are loaded on first use, so that ``ecrnn.recurrence.reference`` can be imported
+without torch. No kernels of our own yet: torch's stock ones serve.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecrnn.recurrence.modules import GRU, LSTM, RNN
+
+__all__ = ["GRU", "LSTM", "RNN"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from ecrnn.recurrence import modules
+
+    return getattr(modules, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,63 @@
+"""The corrected variance of a mean over overlapping splits: what test, posterior and power stand on.
+
+Repeats of a study split one finite data set again and again, so their scores are correlated and the variance
+of their mean does not fall as 1/r. Nadeau and Bengio (2003, "Inference for the generalization error", section
+3.3) correct it:
+
+    Var(mean) = sd^2 * (1/r + n_test/n_train)
+
+For k-fold cross-validation n_test/n_train = 1/(k - 1). The correction takes the correlation of two repeats to
+be n_test/(n_test + n_train), the expected overlap of their test sets; the correlation that overlapping
+training sets add is left out, so it is a good approximation and not a guarantee (simulate.py measures it).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from ecrnn.stats import _checks
+
+# Differences of shares such as 0.9 - 0.8 and 0.8 - 0.7 are equal up to this; one image in a million is 1e-6.
+_SAME = 1e-12
+
+
+def sample_sd(values: NDArray[np.float64]) -> float:
+    """Standard deviation with r - 1 in the denominator; exactly 0 when all are equal up to rounding."""
+    sd = float(np.std(values, ddof=1))
+    return 0.0 if sd <= _SAME else sd
+
+
+def effective_sd(sd: float, n_test: float) -> float:
+    """``sd``, or when it is exactly 0 the spread that the grid of scores can hide.
+
+    A score on n_test examples is a multiple of 1/n_test. Equal scores in all repeats therefore do not mean no
+    spread but a spread below the grid; the error of rounding to a grid has the standard deviation
+    (1/n_test)/sqrt(12), and that is put in its place. So r equal differences give a finite statistic, a p
+    above 0 and an interval with a width, narrow on many test examples and wide on few.
+    """
+    return sd if sd > 0 else 1.0 / (n_test * math.sqrt(12.0))
+
+
+def standard_error(sd: float, r: float, n_train: float, n_test: float) -> float:
+    """Corrected standard error of the mean of r repeats."""
+    n_train, n_test = _checks.count("n_train", n_train), _checks.count("n_test", n_test)
+    return sd * math.sqrt(1.0 / r + n_test / n_train)
+
+
+def t_quantile(df: float, probability: float) -> float:
+    """Quantile of Student's t with ``df`` degrees of freedom."""
+    return float(special.stdtrit(df, probability))
+
+
+def t_cdf(df: float, t: float) -> float:
+    """Distribution function of Student's t with ``df`` degrees of freedom."""
+    return float(special.stdtr(df, t))
+
+
+def t_two_sided(df: float, t: float) -> float:
+    """Two-sided p of the statistic ``t``."""
+    return 2.0 * t_cdf(df, -abs(t))

@@ -1,0 +1,51 @@
+"""How probable it is that a is worse than b, practically equivalent to it, or better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from ecrnn.stats import _checks, _resampling
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Probabilities, summing to 1, that the true difference a - b is below -rope, within, and above rope."""
+
+    worse: float
+    equivalent: float
+    better: float
+    rope: float
+
+
+def bayesian_correlated_t(
+    differences: ArrayLike, n_train: float, n_test: float, rope: float = 0.005
+) -> Posterior:
+    """The Bayesian correlated t test with a region of practical equivalence.
+
+    From Corani and Benavoli (2015), "A Bayesian approach for comparing cross-validated algorithms on multiple
+    data sets", equation 8: with correlation rho = n_test/(n_test + n_train) and the Jeffreys prior the
+    posterior of the mean difference is Student's t with r - 1 degrees of freedom, location mean and scale sd
+    * sqrt(1/r + rho/(1 - rho)), which is the scale of :func:`corrected_resampled_t`. When all differences are
+    equal, sd is replaced as there.
+
+    Args:
+        differences: (r,) score of a minus score of b, r >= 2.
+        n_train: training examples in a repeat.
+        n_test: scored examples in a repeat.
+        rope: half the width of the region, a fraction: 0.005 is half a point. At 0 nothing is equivalent.
+
+    Raises:
+        EcrnnError: fewer than two differences, not finite, sizes below 1, a rope below 0.
+    """
+    differences = _checks.vector("differences", differences, at_least=2)
+    rope = _checks.not_negative("rope", rope)
+    r, mean = differences.size, float(differences.mean())
+    sd = _resampling.effective_sd(_resampling.sample_sd(differences), n_test)
+    scale = _resampling.standard_error(sd, r, n_train, n_test)
+    worse = _resampling.t_cdf(r - 1, (-rope - mean) / scale)
+    better = _resampling.t_cdf(
+        r - 1, (mean - rope) / scale
+    )  # the upper tail, by symmetry, without cancellation
+    return Posterior(worse, max(0.0, 1.0 - worse - better), better, rope)

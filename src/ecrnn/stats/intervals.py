@@ -1,0 +1,130 @@
+"""One model at a time: summaries over repeats, shares of images, bootstrapped means. Pairs are in paired.py.
+
+Scores are fractions between 0 and 1, never percent.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.stats import _checks, _resampling
+
+_INDICES_AT_ONCE = 2**22  # bounds the memory of a bootstrap at some 32 MiB
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval at confidence ``level``."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The scores of one model over ``n`` repeats; ``sd``, ``low`` and ``high`` are None for a single repeat."""
+
+    n: int
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    minimum: float
+    maximum: float
+    level: float
+
+
+def summarise(scores: ArrayLike, n_train: float, n_test: float, level: float = 0.95) -> Summary:
+    """Mean, spread and corrected interval of one model's scores over repeated splits.
+
+    The interval is mean +- t(r - 1) * sd * sqrt(1/r + n_test/n_train), the variance of Nadeau and Bengio
+    (2003). It is not cut to 0..1: a bound outside says that the normal approximation is coarse there.
+
+    Args:
+        scores: (r,) one score a repeat, fractions.
+        n_train: training examples in a repeat.
+        n_test: scored examples in a repeat.
+        level: confidence of the interval.
+
+    Raises:
+        EcrnnError: no scores, scores that are not finite, sizes below 1, a level outside (0, 1).
+    """
+    scores = _checks.vector("scores", scores)
+    level = _checks.share("level", level)
+    n, mean = scores.size, float(scores.mean())
+    sd = low = high = None
+    if n >= 2:
+        sd = _resampling.sample_sd(scores)
+        error = _resampling.standard_error(_resampling.effective_sd(sd, n_test), n, n_train, n_test)
+        half = _resampling.t_quantile(n - 1, (1 + level) / 2) * error
+        low, high = mean - half, mean + half
+    return Summary(n, mean, sd, low, high, float(scores.min()), float(scores.max()), level)
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
+    """Wilson's score interval of a share, e.g. of one model's accuracy on n images.
+
+    From Wilson (1927), "Probable inference, the law of succession, and statistical inference". It covers the
+    sampling of images only: nothing about training the model again.
+
+    Args:
+        successes: images that are right, 0..n.
+        n: images, at least 1.
+        level: confidence of the interval.
+
+    Raises:
+        EcrnnError: n below 1, successes outside 0..n, a level outside (0, 1).
+    """
+    n = int(_checks.count("n", n))
+    level = _checks.share("level", level)
+    if not 0 <= successes <= n:
+        raise EcrnnError(f"successes must lie between 0 and n = {n}, got {successes}")
+    z = float(special.ndtri((1 + level) / 2))
+    share = successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    low = 0.0 if successes == 0 else centre - half  # exact at the ends, where rounding leaves +-1e-17
+    high = 1.0 if successes == n else centre + half
+    return Interval(share, low, high, level)
+
+
+def bootstrap_mean(
+    values: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000
+) -> Interval:
+    """Percentile bootstrap interval of a mean (Efron and Tibshirani 1993, chapter 13).
+
+    Args:
+        values: (n,) independent values; repeats on overlapping splits are not, use :func:`summarise` for
+            them.
+        level: confidence of the interval.
+        seed: of the resampling; the same seed gives the same interval.
+        resamples: number of bootstrap samples.
+
+    Raises:
+        EcrnnError: no values, values that are not finite, no resamples, a level outside (0, 1).
+    """
+    values = _checks.vector("values", values)
+    level = _checks.share("level", level)
+    resamples = int(_checks.count("resamples", resamples))
+    rng = np.random.default_rng(seed)
+    means = np.empty(resamples)
+    step = max(1, _INDICES_AT_ONCE // values.size)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        means[start : start + rows] = values[rng.integers(values.size, size=(rows, values.size))].mean(axis=1)
+    low, high = percentiles(means, level)
+    return Interval(float(values.mean()), low, high, level)
+
+
+def percentiles(statistics: ArrayLike, level: float) -> tuple[float, float]:
+    """The two percentiles that enclose the middle ``level`` of bootstrapped ``statistics``."""
+    low, high = np.quantile(np.asarray(statistics), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

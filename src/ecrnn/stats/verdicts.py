@@ -1,0 +1,63 @@
+"""One word for one pair of models, and what a reader must be told about few repeats."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ecrnn.stats import _checks
+from ecrnn.stats.bayes import Posterior
+from ecrnn.stats.paired import PairedT
+
+Verdict = Literal["better", "worse", "equivalent", "undecided"]
+
+MIN_REPEATS = 3  # below, no verdict
+FEW_REPEATS = 10  # below, a warning
+EQUIVALENT_AT = 0.95  # posterior probability of the region of practical equivalence
+
+
+def verdict(test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0.05) -> Verdict | None:
+    """Whether a is better than b, worse, equivalent or undecided; None below MIN_REPEATS repeats.
+
+    In this order:
+
+    1. "equivalent" when the posterior puts at least EQUIVALENT_AT on differences within the region of
+       practical equivalence, even when the difference is significant. With many repeats a difference can be
+       surely not zero and just as surely too small to matter; "better" would mislead there. Who cares for
+       smaller differences sets a smaller rope, and at rope 0 nothing is equivalent.
+    2. "better" or "worse", by the sign of the difference, when the Holm-adjusted p of the corrected test is
+       below alpha.
+    3. "undecided" otherwise, which is not evidence of equality.
+
+    Args:
+        test: from :func:`corrected_resampled_t` on a - b.
+        p_holm: its p, adjusted over all pairs of the comparison.
+        posterior: from :func:`bayesian_correlated_t` on the same differences.
+        alpha: level of the test.
+
+    Raises:
+        EcrnnError: an alpha outside (0, 1).
+    """
+    alpha = _checks.share("alpha", alpha)
+    if test.n < MIN_REPEATS:
+        return None
+    if posterior.equivalent >= EQUIVALENT_AT:
+        return "equivalent"
+    if p_holm < alpha:
+        return "better" if test.difference > 0 else "worse"
+    return "undecided"
+
+
+def repeats_warning(repeats: int) -> str | None:
+    """The sentence to print beside results from few repeats, or None when there are FEW_REPEATS or more."""
+    if repeats < MIN_REPEATS:
+        return f"Only {_times(repeats)}: no verdict below {MIN_REPEATS}."
+    if repeats < FEW_REPEATS:
+        return (
+            f"Only {_times(repeats)}: the spread between trainings is known poorly below {FEW_REPEATS}, so "
+            "intervals are wide and real differences stay undecided."
+        )
+    return None
+
+
+def _times(repeats: int) -> str:
+    return f"{repeats} repeat" if repeats == 1 else f"{repeats} repeats"

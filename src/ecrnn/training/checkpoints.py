@@ -1,0 +1,155 @@
+"""Checkpoints: the whole state of a training in one safetensors file, written atomically, checked when read.
+
+`epoch.safetensors` is the state at the end of the last whole epoch, `step.safetensors` a later one inside an epoch,
+if any. A damaged file is passed over for the other one: from either, the training ends with the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ecrnn.core.errors import RunDirectoryError, TrainingError
+from ecrnn.core.files import disk_errors, write_atomically
+
+NAMES = ("step.safetensors", "epoch.safetensors")
+
+
+@dataclass
+class Position:
+    """Where a training stands, beside its tensors. Everything here is JSON.
+
+    Attributes:
+        epoch: whole epochs done.
+        step: batches done of the epoch under way.
+        loss_sum, correct, seen: of those batches, for the epoch's training metrics.
+        seconds: spent on the epoch under way.
+        skipped: steps left out because of a loss or gradient that was not finite.
+        roll_backs: how often the training went back to the start of an epoch, with half the learning rate.
+        history: the metrics of the whole epochs.
+        best: epoch (from 1) and accuracy of the best epoch so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    roll_backs: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: tuple[int, float] = (0, -1.0)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A copy of a training's state: named tensors and its position."""
+
+    tensors: dict[str, Tensor]
+    position: Position
+
+
+def capture(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> Checkpoint:
+    """Copy the state of model, optimizer and torch's generators to the CPU."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if isinstance(value, Tensor)}
+    tensors["generator.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        tensors["generator.cuda"] = torch.cuda.get_rng_state()
+    copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    copied = Position(**json.loads(json.dumps(vars(position))))
+    return Checkpoint(copies, copied)
+
+
+def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
+    """Bring model, optimizer and generators to the state of ``checkpoint``; gives its position."""
+    tensors = checkpoint.tensors
+    model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, key = name.split(".", 2)
+            states.setdefault(int(number), {})[key] = tensor.clone()
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["generator.cpu"])
+    if "generator.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["generator.cuda"])
+    position = Position(**json.loads(json.dumps(vars(checkpoint.position))))
+    position.best = (position.best[0], position.best[1])
+    return position
+
+
+def write(checkpoint: Checkpoint, path: Path, identity: dict[str, Any]) -> None:
+    """Write a checkpoint.
+
+    Args:
+        identity: the settings of the training; only the same training may go on from the file.
+
+    Raises:
+        TrainingError: a tensor is not finite: such a state is never written.
+        RunDirectoryError: the disk refuses.
+    """
+    bad = [name for name, t in checkpoint.tensors.items() if t.is_floating_point() and not t.isfinite().all()]
+    if bad:
+        raise TrainingError(f"the state of the training is no longer finite ({bad[0]}); a smaller --lr may help")
+    about = {"identity": identity, "position": vars(checkpoint.position), "digest": _digest(checkpoint.tensors)}
+    write_atomically(path, save(checkpoint.tensors, {"training": json.dumps(about)}))
+
+
+def read_latest(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
+    """The furthest whole checkpoint in ``folder``, or None where there is none.
+
+    Raises:
+        RunDirectoryError: it belongs to a training with other settings.
+    """
+    found = [checkpoint for name in NAMES if (checkpoint := read(folder / name, identity))]
+    return max(found, key=lambda c: (c.position.epoch, c.position.step), default=None)
+
+
+def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
+    """The checkpoint in ``path``, or None if it is absent or damaged.
+
+    Raises:
+        RunDirectoryError: it belongs to a training with other settings.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        position = Position(**about["position"])
+        whole = about["digest"] == _digest(tensors)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+    if not whole:
+        return None
+    if about["identity"] != identity:
+        keys = sorted(k for k in identity.keys() | about["identity"].keys() if identity.get(k) != about["identity"].get(k))
+        raise RunDirectoryError(
+            f"{path.parent} holds a training with another {', '.join(keys)}; choose another folder or the same settings"
+        )
+    return Checkpoint(tensors, position)
+
+
+def remove(folder: Path, *names: str) -> None:
+    """Delete checkpoints by file name, where they exist."""
+    for name in names:
+        with disk_errors(folder / name, "delete"):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,298 @@
+"""The one training loop.
+
+A training's position is (epoch, step): the order of the pictures is a function of (seed, epoch), augmentation of (seed,
+epoch, index), so a checkpoint holds tensors and two numbers, and a training stopped at any step by any signal and
+resumed ends, on the CPU, with the same bits as one left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import available_cores, resolve_device, resolve_precision
+from ecrnn.core.errors import TrainingError
+from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.progress import Progress, Tick, silent
+from ecrnn.data.batches import batch_bounds, epoch_order
+from ecrnn.models.store import load_weights, save_weights
+from ecrnn.training import checkpoints
+from ecrnn.training.checkpoints import Checkpoint, Position
+from ecrnn.training.images import ImageClassification
+from ecrnn.training.interruption import Interrupted, Interruption
+from ecrnn.training.optimizers import learning_rate, make_optimizer
+
+MAX_ROLL_BACKS = 5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves beside the model's weights: metrics an epoch, best epoch (from 1), steps skipped."""
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+    best_accuracy: float
+    skipped: int
+    roll_backs: int
+    steps: int
+
+
+def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
+    """Settings with every "auto" decided for this machine, as they are saved with the run.
+
+    Raises:
+        TrainingError: a device was named that the machine does not have.
+    """
+    device = resolve_device(settings.device)
+    return settings.model_copy(
+        update={
+            "device": device,
+            "precision": resolve_precision(settings.precision, device),
+            "threads": settings.threads or max(1, available_cores() // jobs),
+        }
+    )
+
+
+@contextmanager
+def torch_state(threads: int | None, seed: int) -> Iterator[None]:
+    """Torch's number of threads and its global generator set for one training, and put back after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def fit(
+    model: nn.Module,
+    task: ImageClassification,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    identity: dict[str, Any] | None = None,
+    keep: Literal["best", "last"] = "last",
+    label: str = "training",
+    progress: Progress = silent,
+) -> Trained:
+    """Train ``model`` in place.
+
+    Args:
+        model: fresh from `ecrnn.models.registry.build`.
+        task: batches, loss and metrics.
+        settings: resolved by `resolve`.
+        seed: of the order of the pictures.
+        folder: where `metrics.jsonl` and `checkpoint/` go; a training found there goes on. None: nothing is written and
+            signals are left alone.
+        identity: what makes it the same training, beside its settings and seed, for the check when it goes on.
+        keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation images.
+        label: what `progress` calls this training.
+
+    Raises:
+        TrainingError: loss or gradients are not finite, and the settings' policy is to stop or did not help.
+        RunDirectoryError: the folder cannot be written, or holds a training with other settings.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
+    """
+    with torch_state(settings.threads, seed), Interruption() if folder else nullcontext() as interruption:
+        return _Training(model, task, settings, seed, folder, identity or {}, keep, label, progress, interruption).run()
+
+
+class _Training:
+    """The state of one `fit`, and its steps."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: ImageClassification,
+        settings: TrainingSettings,
+        seed: int,
+        folder: Path | None,
+        identity: dict[str, Any],
+        keep: str,
+        label: str,
+        progress: Progress,
+        interruption: Interruption | None,
+    ) -> None:
+        self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.task, self.settings, self.seed = task, settings, seed
+        self.folder, self.keep, self.label, self.progress = folder, keep, label, progress
+        self.interruption = interruption
+        self.checkpoint_folder = make_folder(folder / "checkpoint") if folder else None
+        timeless = settings.model_dump(mode="json", exclude={"checkpoint_seconds"})
+        self.identity = {**identity, "seed": seed, "keep": keep, **timeless}
+        self.optimizer = make_optimizer(self.model, settings)
+        self.bounds = batch_bounds(len(task), settings.batch_size)
+        self.position = Position()
+        self.epoch_start = self._capture() if settings.non_finite == "roll-back" else None
+        self.best_weights: dict[str, Tensor] | None = None
+        self.saved_at = time.monotonic()
+        self._resume()
+
+    def run(self) -> Trained:
+        self.model.train()
+        while self.position.epoch < self.settings.epochs:
+            self._epoch()
+        if self.keep == "best":
+            self._load_best()
+        self._write_metrics()
+        position = self.position
+        return Trained(
+            position.history, *position.best, position.skipped, position.roll_backs, position.epoch * len(self.bounds)
+        )
+
+    def _epoch(self) -> None:
+        order = epoch_order(len(self.task), self.seed, self.position.epoch)
+        while self.position.step < len(self.bounds):
+            started = time.monotonic()
+            start, end = self.bounds[self.position.step]
+            finite = self._step(order[start:end])
+            self.position.seconds += time.monotonic() - started
+            if not finite and self.settings.non_finite == "roll-back":
+                self._roll_back()
+                return
+            self.position.step += 1
+            self._tick()
+            self._checkpoint_if_due()
+        self._end_epoch()
+
+    def _step(self, positions: Any) -> bool:
+        """One optimizer step; False if loss or gradient was not finite, and then nothing has changed."""
+        position = self.position
+        inputs, targets = self.task.batch(positions, position.epoch)
+        before = [b.clone() for b in self.model.buffers()] if self.settings.non_finite == "skip" else []
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, correct = self.task.loss(self.model, inputs, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if not bool(torch.isfinite(loss.detach() + norm)):
+            if self.settings.non_finite == "stop":
+                self._stop_not_finite(float(loss.detach()), float(norm))
+            position.skipped += 1
+            for buffer, value in zip(self.model.buffers(), before, strict=False):
+                buffer.copy_(value)  # the batch statistics of the step that does not count
+            return False
+        self.optimizer.step()
+        position.loss_sum += float(loss.detach()) * len(positions)
+        position.correct += int(correct)
+        position.seen += len(positions)
+        return True
+
+    def _end_epoch(self) -> None:
+        position, started = self.position, time.monotonic()
+        metrics = {
+            "epoch": position.epoch + 1,
+            "train_loss": position.loss_sum / max(1, position.seen),
+            "train_accuracy": position.correct / max(1, position.seen),
+            **self.task.validate(self.model),
+            "lr": self.optimizer.param_groups[0]["lr"],
+        }
+        metrics["seconds"] = position.seconds + time.monotonic() - started
+        accuracy = metrics["validation_accuracy"]
+        if accuracy > position.best[1]:
+            position.best = (position.epoch + 1, accuracy)
+            self._keep_best()
+        position.history.append(metrics)
+        position.epoch, position.step = position.epoch + 1, 0
+        position.loss_sum, position.correct, position.seen, position.seconds = 0.0, 0, 0, 0.0
+        self._save("epoch.safetensors")
+        if self.settings.non_finite == "roll-back":
+            self.epoch_start = self._capture()
+        self._write_metrics()
+        self._tick(metrics)
+
+    def _stop_not_finite(self, loss: float, norm: float) -> None:
+        place = f"epoch {self.position.epoch + 1}, step {self.position.step + 1}"
+        raise TrainingError(
+            f"{self.label}: loss {loss:g} with gradient norm {norm:g} at {place} is not finite; "
+            f"a smaller --lr than {self.settings.lr:g} may help, or --set training.non_finite=skip"
+        )
+
+    def _roll_back(self) -> None:
+        """Back to the start of the epoch, with half the learning rate from there on."""
+        assert self.epoch_start is not None
+        roll_backs, skipped = self.position.roll_backs + 1, self.position.skipped
+        if roll_backs > MAX_ROLL_BACKS:
+            raise TrainingError(
+                f"{self.label}: still not finite after rolling back {MAX_ROLL_BACKS} times; use a smaller --lr"
+            )
+        self.position = checkpoints.restore(self.epoch_start, self.model, self.optimizer)
+        self.position.roll_backs, self.position.skipped = roll_backs, skipped
+
+    def _learning_rate(self) -> float:
+        done = self.position.epoch * len(self.bounds) + self.position.step
+        rate = learning_rate(self.settings, done, self.settings.epochs * len(self.bounds))
+        return rate * 0.5**self.position.roll_backs
+
+    # Checkpoints ---------------------------------------------------------------------------------------------------
+
+    def _capture(self) -> Checkpoint:
+        return checkpoints.capture(self.model, self.optimizer, self.position)
+
+    def _resume(self) -> None:
+        if self.checkpoint_folder is None:
+            return
+        latest = checkpoints.read_latest(self.checkpoint_folder, self.identity)
+        if latest is None:
+            return
+        if self.settings.non_finite == "roll-back" and latest.position.epoch > 0:
+            self.epoch_start = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity) or latest
+        self.position = checkpoints.restore(latest, self.model, self.optimizer)
+
+    def _checkpoint_if_due(self) -> None:
+        stop = self.interruption.received if self.interruption else None
+        due = time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds
+        inside = self.position.step < len(self.bounds)  # else the epoch's own checkpoint comes next
+        if inside and (stop or due):
+            self._save("step.safetensors")
+        if inside and stop:
+            raise Interrupted(stop)
+
+    def _save(self, name: str) -> None:
+        if self.checkpoint_folder is None:
+            return
+        checkpoints.write(self._capture(), self.checkpoint_folder / name, self.identity)
+        self.saved_at = time.monotonic()
+        if name == "epoch.safetensors":
+            checkpoints.remove(self.checkpoint_folder, "step.safetensors")
+            if self.interruption and self.interruption.received and self.position.epoch < self.settings.epochs:
+                raise Interrupted(self.interruption.received)
+
+    def _keep_best(self) -> None:
+        if self.keep != "best":
+            return
+        if self.checkpoint_folder is not None:
+            save_weights(self.model, self.checkpoint_folder / "best.safetensors")
+        else:
+            self.best_weights = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+
+    def _load_best(self) -> None:
+        if self.checkpoint_folder is not None:
+            load_weights(self.model, self.checkpoint_folder / "best.safetensors")
+        elif self.best_weights is not None:
+            self.model.load_state_dict(self.best_weights)
+
+    def _write_metrics(self) -> None:
+        if self.folder is not None:
+            lines = "".join(json.dumps(metrics, allow_nan=False) + "\n" for metrics in self.position.history)
+            write_atomically(self.folder / "metrics.jsonl", lines)
+
+    def _tick(self, metrics: dict[str, float] | None = None) -> None:
+        steps, epochs = len(self.bounds), self.settings.epochs
+        done = self.position.epoch * steps + self.position.step
+        current = self.position.epoch if metrics else self.position.epoch + 1
+        self.progress(Tick(self.label, done, epochs * steps, current, epochs, metrics or {}))

@@ -1,0 +1,315 @@
+"""LSTM, GRU and RNN: against the oracle, and as drop-ins against torch.nn."""
+
+import copy
+import inspect
+import io
+import pickle
+import subprocess
+import sys
+import typing
+
+import numpy as np
+import pytest
+import torch
+from oracles import compare, fresh_memory_is_nan, recurrence_by_reference, recurrence_by_torch, tolerance
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+import ecrnn.recurrence
+from ecrnn.core.errors import EcrnnError
+from ecrnn.recurrence import GRU, LSTM, RNN
+
+STOCK = {LSTM: torch.nn.LSTM, GRU: torch.nn.GRU, RNN: torch.nn.RNN}
+CELLS = {LSTM: "lstm", GRU: "gru", RNN: "rnn_tanh"}
+GATES = {LSTM: 4, GRU: 3, RNN: 1}
+
+each_kind = pytest.mark.parametrize("kind", STOCK)
+each_bias = pytest.mark.parametrize("bias_vectors", [1, 2])
+
+
+@pytest.fixture(autouse=True)
+def nan_memory():
+    with fresh_memory_is_nan():
+        torch.manual_seed(5)
+        yield
+
+
+def arrays(layer, batch, steps, seed=0):
+    """Inputs, initial states and cotangents for a layer, as keyword arguments of ``recurrence_by_torch``."""
+    rng = np.random.default_rng(seed)
+    directions = 1 + layer.bidirectional
+    state = (layer.num_layers * directions, batch, layer.hidden_size)
+    states = 2 if isinstance(layer, torch.nn.LSTM) else 1
+    return {
+        "x": rng.standard_normal((batch, steps, layer.input_size)),
+        "initial": tuple(rng.standard_normal(state) for _ in range(states)),
+        "d_output": rng.standard_normal((batch, steps, directions * layer.hidden_size)),
+        "d_last": tuple(rng.standard_normal(state) for _ in range(states)),
+    }
+
+
+def weights_of(layer):
+    return {name: p.detach().double().numpy() for name, p in layer.named_parameters()}
+
+
+def everything_equals_the_oracle(layer, cell, batch, steps, dtype):
+    layer.to(dtype)
+    given = arrays(layer, batch, steps)
+    if dtype == torch.float32:  # both sides get the same rounded numbers
+        given = {
+            k: tuple(np.float32(a) for a in v) if isinstance(v, tuple) else np.float32(v)
+            for k, v in given.items()
+        }
+    expected = recurrence_by_reference(cell, weights=weights_of(layer), **given)
+    compare(expected, recurrence_by_torch(layer, **given), tolerance(dtype, steps))
+
+
+@each_kind
+@each_bias
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (2, True)])
+@pytest.mark.parametrize("steps", [1, 2, 63, 64, 65])
+def test_everything_equals_the_oracle(*, kind, bias_vectors, dtype, layers, bidirectional, steps):
+    layer = kind(7, 9, layers, batch_first=True, bidirectional=bidirectional, bias_vectors=bias_vectors)
+    everything_equals_the_oracle(layer, CELLS[kind], batch=3, steps=steps, dtype=dtype)
+
+
+@each_bias
+@pytest.mark.parametrize(
+    ("kind", "options", "cell"),
+    [
+        (RNN, {"nonlinearity": "relu"}, "rnn_relu"),
+        (LSTM, {"bias": False}, "lstm"),
+        (GRU, {"bias": False}, "gru"),
+    ],
+)
+def test_relu_and_layers_without_bias_equal_the_oracle(kind, options, cell, bias_vectors):
+    layer = kind(1, 5, batch_first=True, bias_vectors=bias_vectors, **options)
+    everything_equals_the_oracle(layer, cell, batch=1, steps=33, dtype=torch.float64)
+
+
+def test_a_layer_with_wrong_gates_is_seen():
+    layer = LSTM(3, 4, batch_first=True, dtype=torch.float64)
+    given = arrays(layer, 2, 3)
+    expected = recurrence_by_reference("lstm", weights=weights_of(layer), **given)
+    with torch.no_grad():
+        layer.bias_ih_l0.copy_(layer.bias_ih_l0.roll(4))
+    with pytest.raises(AssertionError, match="output: relative error"):
+        compare(expected, recurrence_by_torch(layer, **given), 1e-3)
+
+
+@each_kind
+def test_signature_is_that_of_torch_and_one_more(kind):
+    stock = typing.get_overloads(STOCK[kind].__init__)[0]  # the implementation itself takes *args
+    ours = inspect.signature(kind.__init__).parameters
+    assert [(p.name, p.default, p.kind) for p in ours.values()][:-1] == [
+        (p.name, p.default, p.kind) for p in inspect.signature(stock).parameters.values()
+    ]
+    last = list(ours.values())[-1]
+    assert (last.name, last.default, last.kind) == ("bias_vectors", 2, inspect.Parameter.KEYWORD_ONLY)
+
+
+@each_kind
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}])
+def test_same_names_weights_and_outputs_as_torch(kind, options):
+    torch.manual_seed(1)
+    stock = STOCK[kind](3, 5, batch_first=True, **options)
+    torch.manual_seed(1)
+    ours = kind(3, 5, batch_first=True, **options)
+    assert isinstance(ours, STOCK[kind])
+    assert list(ours.state_dict()) == list(stock.state_dict())
+    compare(stock.state_dict(), ours.state_dict(), 0.0)
+    given = arrays(stock, 2, 6)
+    compare(recurrence_by_torch(stock, **given), recurrence_by_torch(ours, **given), 0.0)
+
+    other = kind(3, 5, batch_first=True, **options)
+    other.load_state_dict(stock.state_dict())
+    compare(recurrence_by_torch(stock, **given), recurrence_by_torch(other, **given), 0.0)
+
+
+def pair(kind, bias_vectors=2, **options):
+    """One of our layers, and torch's with the same weights (and zeros for a bias that ours has not)."""
+    ours, stock = kind(3, 5, bias_vectors=bias_vectors, **options), STOCK[kind](3, 5, **options)
+    zeros = {name: torch.zeros_like(w) for name, w in stock.state_dict().items()}
+    stock.load_state_dict(zeros | ours.state_dict())
+    return ours, stock
+
+
+def flat(result):
+    """Output and last states of a layer by name, the data alone for packed sequences."""
+    output, last = result
+    states = (last,) if isinstance(last, torch.Tensor) else last
+    packed = (
+        {"output": output.data, "sizes": output.batch_sizes}
+        if isinstance(output, PackedSequence)
+        else {"output": output}
+    )
+    return packed | {f"state_{k}": s for k, s in enumerate(states)}
+
+
+@each_kind
+@each_bias
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True, "batch_first": True}])
+def test_packed_sequences(kind, bias_vectors, options):
+    ours, stock = pair(kind, bias_vectors, **options)
+    sequences = [torch.randn(n, 3, requires_grad=True) for n in (4, 7, 1)]
+    result = ours(pack_sequence(sequences, enforce_sorted=False))
+    assert isinstance(result[0], PackedSequence)
+    compare(flat(stock(pack_sequence(sequences, enforce_sorted=False))), flat(result), 0.0)
+    result[0].data.sum().backward()
+    assert all(s.grad is not None for s in sequences)
+    for k, sequence in enumerate(sequences):  # each sequence alone, in its place
+        alone = flat(ours(sequence[None] if ours.batch_first else sequence[:, None]))
+        together = flat(result)
+        for state in (name for name in alone if name.startswith("state")):
+            compare({state: alone[state][:, 0]}, {state: together[state][:, k]}, tolerance("float32", 7))
+
+
+@each_kind
+@each_bias
+def test_unbatched_and_time_first_inputs(kind, bias_vectors):
+    ours, stock = pair(kind, bias_vectors, bidirectional=True)
+    for x in (torch.randn(6, 3), torch.randn(6, 2, 3)):
+        compare(flat(stock(x)), flat(ours(x)), 0.0)
+
+
+@each_kind
+@each_bias
+def test_dropout_in_training_and_not_in_evaluation(kind, bias_vectors):
+    ours, stock = pair(kind, bias_vectors, num_layers=2, dropout=0.5)
+    plain, _ = pair(kind, bias_vectors, num_layers=2)
+    plain.load_state_dict(ours.state_dict())
+    x = torch.randn(6, 2, 3)
+    torch.manual_seed(3)
+    in_training = flat(stock(x))
+    torch.manual_seed(3)
+    compare(in_training, flat(ours(x)), 0.0)
+    assert not torch.equal(in_training["output"], flat(plain(x))["output"])
+    compare(flat(plain(x)), flat(ours.eval()(x)), 0.0)
+
+
+@each_bias
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_projection_of_the_lstm(bias_vectors):
+    ours, stock = pair(LSTM, bias_vectors, num_layers=2, bidirectional=True, proj_size=2)
+    x = torch.randn(6, 2, 3)
+    compare(flat(stock(x)), flat(ours(x)), 0.0)
+    assert ours.multiply_adds(1) == 2 * (20 * (3 + 2) + 2 * 5) + 2 * (20 * (4 + 2) + 2 * 5)
+
+
+@each_kind
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}])
+def test_one_bias_vector_is_all_that_is_learnt_and_stored(kind, options):
+    layer = kind(3, 5, **options, bias_vectors=1)
+    assert list(layer.state_dict()) == [name for name, _ in layer.named_parameters()]
+    assert not any(name.startswith("bias_hh") for name in layer.state_dict())
+    inputs = [3, 10] if options.get("num_layers") else [3]
+    directions = 1 + layer.bidirectional
+    expected = sum(GATES[kind] * 5 * (i + 5 + layer.bias) * directions for i in inputs)
+    assert sum(p.numel() for p in layer.parameters()) == expected
+    assert layer.multiply_adds(7) == 7 * sum(GATES[kind] * 5 * (i + 5) * directions for i in inputs)
+
+
+def test_lstm_counts_as_keras_does():
+    """Table 1 of the paper: two directions of 16 nodes on one input have 2,304 weights, with two vectors 2,432."""
+    count = {
+        n: sum(p.numel() for p in LSTM(1, 16, bidirectional=True, bias_vectors=n).parameters())
+        for n in (1, 2)
+    }
+    assert count == {1: 2304, 2: 2432}
+
+
+def through_pickle(layer):
+    return pickle.loads(pickle.dumps(layer))
+
+
+def through_state_dict(layer):
+    file = io.BytesIO()
+    torch.save(layer.state_dict(), file)
+    file.seek(0)
+    other = type(layer)(3, 5, 2, bidirectional=True, bias_vectors=layer.bias_vectors)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    return other
+
+
+def through_empty_memory(layer):
+    other = type(layer)(3, 5, 2, bidirectional=True, bias_vectors=layer.bias_vectors, device="meta").to_empty(
+        device="cpu"
+    )
+    other.reset_parameters()
+    other.load_state_dict(layer.state_dict())
+    return other
+
+
+def through_double(layer):
+    return layer.double().float()
+
+
+@each_kind
+@each_bias
+@pytest.mark.parametrize(
+    "way",
+    [copy.deepcopy, through_pickle, through_state_dict, through_empty_memory, through_double],
+    ids=lambda f: f.__name__,
+)
+def test_copies_compute_the_same_and_are_their_own(kind, bias_vectors, way):
+    layer = kind(3, 5, 2, bidirectional=True, bias_vectors=bias_vectors)
+    x = torch.randn(6, 2, 3)
+    before = {name: value.clone() for name, value in flat(layer(x)).items()}
+    other = way(layer)
+    assert (type(other), other.bias_vectors) == (kind, bias_vectors)
+    compare(before, flat(other(x)), 0.0)
+    torch.optim.SGD(other.parameters(), lr=1.0).zero_grad()
+    flat(other(x))["output"].sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in other.parameters())
+    with torch.no_grad():
+        for p in other.parameters():
+            p.add_(0.1)
+    assert not torch.equal(flat(other(x))["output"], before["output"])
+    if way is not through_double:
+        compare(before, flat(layer(x)), 0.0)
+
+
+@each_kind
+@each_bias
+def test_moves_to_double(kind, bias_vectors):
+    layer = kind(3, 5, bias_vectors=bias_vectors).double()
+    assert flat(layer(torch.randn(6, 2, 3, dtype=torch.float64)))["output"].dtype == torch.float64
+    assert {t.dtype for t in (*layer.parameters(), *layer.buffers())} == {torch.float64}
+
+
+@each_kind
+def test_functional_call_uses_the_weights_given(kind):
+    layer, stock = pair(kind, 1)
+    x = torch.randn(6, 2, 3)
+    twice = {name: 2 * p.detach() for name, p in layer.named_parameters()}
+    result = flat(torch.func.functional_call(layer, twice, (x,)))
+    stock.load_state_dict({**{name: torch.zeros_like(w) for name, w in stock.state_dict().items()}, **twice})
+    compare(flat(stock(x)), result, 0.0)
+
+
+@each_kind
+@pytest.mark.parametrize("wrong", [0, 3, "2", None, True])
+def test_other_numbers_of_bias_vectors_are_refused(kind, wrong):
+    with pytest.raises(
+        EcrnnError, match=rf"^bias_vectors must be 1 or 2, got {wrong!r} \(recurrence\.{kind.__name__}\)$"
+    ):
+        kind(3, 5, bias_vectors=wrong)
+
+
+def test_representation_says_what_is_not_the_default():
+    assert repr(LSTM(3, 5)) == "LSTM(3, 5)"
+    assert (
+        repr(GRU(3, 5, bidirectional=True, bias_vectors=1)) == "GRU(3, 5, bidirectional=True, bias_vectors=1)"
+    )
+
+
+def test_package_is_lazy_and_complete():
+    assert set(ecrnn.recurrence.__all__) == {"GRU", "LSTM", "RNN"} <= set(dir(ecrnn.recurrence))
+    with pytest.raises(AttributeError, match=r"module 'ecrnn\.recurrence' has no attribute 'LSTN'"):
+        _ = ecrnn.recurrence.LSTN
+    say = "print('torch' in sys.modules)"
+    code = f"import sys, ecrnn.recurrence; {say}; ecrnn.recurrence.LSTM; {say}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
