@@ -202,6 +202,7 @@ def test_one_bias_vector_is_all_that_is_learnt_and_stored(kind, options):
     layer = kind(3, 5, **options, bias_vectors=1)
     assert list(layer.state_dict()) == [name for name, _ in layer.named_parameters()]
     assert not any(name.startswith("bias_hh") for name in layer.state_dict())
+    assert [id(w) for w in layer._flat_weights] == [id(w) for ws in layer.all_weights for w in ws]
     inputs = [3, 10] if options.get("num_layers") else [3]
     directions = 1 + layer.bidirectional
     expected = sum(GATES[kind] * 5 * (i + 5 + layer.bias) * directions for i in inputs)
@@ -210,7 +211,7 @@ def test_one_bias_vector_is_all_that_is_learnt_and_stored(kind, options):
 
 
 def test_lstm_counts_as_keras_does():
-    """Table 1 of the paper: two directions of 16 nodes on one input have 2,304 weights, with two vectors 2,432."""
+    """Table 1 of the paper: 16 nodes, two directions, one input; with torch's two vectors 2,432."""
     count = {
         n: sum(p.numel() for p in LSTM(1, 16, bidirectional=True, bias_vectors=n).parameters())
         for n in (1, 2)

@@ -22,7 +22,7 @@ GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3, "gru_reset_before": 
 
 
 def problem(cell, *, batch, steps, inputs, nodes, layers=1, directions=1, seed=0):
-    """Random weights, inputs, initial states and cotangents, as keyword arguments of ``recurrence_by_reference``."""
+    """Random weights, inputs, initial states and cotangents, as ``recurrence_by_reference`` takes them."""
     rng = np.random.default_rng(seed)
     weights = {}
     for layer in range(layers):

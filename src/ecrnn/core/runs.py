@@ -17,6 +17,7 @@ import contextlib
 import fcntl
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -136,8 +137,13 @@ def read_failure(study: Path, model: str, repeat: int) -> str | None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a run directory for this process alone; a killed process lets go of it by itself.
+def locked(folder: Path, patience: float = 15.0) -> Iterator[int]:
+    """Hold a run directory for this process and the children that inherit the descriptor; gives that descriptor.
+
+    A killed process lets go of it by itself.
+
+    Args:
+        patience: seconds to wait for another process to finish, such as the workers of a study killed just before.
 
     Raises:
         RunDirectoryError: another process works in it, or it cannot be written.
@@ -145,9 +151,15 @@ def locked(folder: Path) -> Iterator[None]:
     make_folder(folder)
     with disk_errors(folder / ".lock"):
         lock = (folder / ".lock").open("a")
+    deadline = time.monotonic() + patience
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunDirectoryError(f"another process works in {folder}; wait for it or choose another --out") from error
-        yield
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    line = f"another process works in {folder}; wait for it or choose another --out"
+                    raise RunDirectoryError(line) from error
+                time.sleep(0.1)
+        yield lock.fileno()

@@ -38,9 +38,9 @@ def draw(
         height, width: of the pictures.
 
     Returns:
-        rows int64 (B, H) and columns int64 (B, W): output pixel (i, j) of picture b is input pixel (rows[b,
-        i], columns[b, j]). In torch: ``images[torch.arange(B)[:, None, None], rows[:, :, None], columns[:,
-        None, :]]``.
+        rows int64 (B, H) and columns int64 (B, W): output pixel (i, j) of picture b is input pixel
+        (rows[b, i], columns[b, j]). In torch, with ``b = torch.arange(B)``:
+        ``images[b[:, None, None], rows[:, :, None], columns[:, None, :]]``.
 
     Raises:
         UnknownNameError: another kind.

@@ -1,7 +1,5 @@
 """Random numbers as a pure function of integers: a counter-based hash, vectorised, with no state.
 
-restore.
-
 NumPy's generators keep a state, and their streams may change between versions. Here draw number ``i`` of a
 stream is `splitmix64` of (stream, seed, ..., i): the same for ever, on every machine, in any order and in any
 batch.

@@ -11,13 +11,22 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecrnn.core.errors import DataError, unknown_name
 
 Progress = Callable[[str, int, int], None]  # (what, done, total): bytes of a download, or pictures decoded
+
+
+class RawImages(NamedTuple):
+    """What a source hands over, checked: the fields are those of `ImageSet`."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    n_train: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,7 @@ def load(
         raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
     cache = default_cache() if cache is None else Path(cache)
     if isinstance(data, str) and data in SOURCES:
-        return load_source(data, data_dir, size, channels, cache, progress)
+        return load_source(data, data_dir, size, channels, cache=cache, progress=progress)
     if isinstance(data, str) and not Path(data).exists() and os.sep not in data and "/" not in data:
         where = "a folder with one sub-folder a class would do too, but there is none of this name"
         raise unknown_name("data set", data, SOURCES, where)

@@ -1,6 +1,6 @@
 """The paper's areas: CNN area, encoder area, RNN area (PAPER.md, Table 1).
 
-Activation before batch normalisation, as the order of the table has it; batch normalisation with Keras's constants.
+Activation before batch normalisation, as the order of the table has it; batch normalisation is in normalisation.py.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ecrnn.layers.normalisation import BatchNorm1d, BatchNorm2d
 from ecrnn.recurrence import GRU, LSTM, RNN
 
 CNN_CHANNELS = (32, 64, 128, 256)
-BN_EPS = 1e-3
-BN_MOMENTUM = 0.01  # weight of the new batch; Keras writes the same as momentum=0.99
 
 CELLS: dict[str, type[nn.RNNBase]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
@@ -25,7 +24,7 @@ def convolution_stage(in_channels: int, out_channels: int, pool: bool) -> nn.Seq
     stage = nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1),
         nn.ReLU(),
-        nn.BatchNorm2d(out_channels, eps=BN_EPS, momentum=BN_MOMENTUM),
+        BatchNorm2d(out_channels),
     )
     if pool:
         stage.append(nn.MaxPool2d(2))
@@ -60,7 +59,7 @@ def dense_stage(in_features: int, out_features: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(in_features, out_features),
         nn.ReLU(),
-        nn.BatchNorm1d(out_features, eps=BN_EPS, momentum=BN_MOMENTUM),
+        BatchNorm1d(out_features),
     )
 
 

@@ -96,7 +96,7 @@ def _layer_name(module: nn.Module) -> str:
     if isinstance(module, nn.RNNBase):
         cell = "RNN" if module.mode.startswith("RNN") else module.mode
         return ("Bi" if module.bidirectional else "") + cell
-    return _NAMES[type(module)]
+    return next(name for kind, name in _NAMES.items() if isinstance(module, kind))
 
 
 def _parameters(module: nn.Module) -> int:

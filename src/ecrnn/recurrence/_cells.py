@@ -134,9 +134,7 @@ def lstm_backward(d_output: ArrayLike, d_last: States, cache: LSTMCache) -> tupl
         d_a_f = d_f * f[:, t] * (1 - f[:, t])  # (24)
         d_a_o = d_o * o[:, t] * (1 - o[:, t])  # (26)
         d_a[:, t] = np.concatenate([d_a_i, d_a_f, d_a_g, d_a_o], axis=1)
-        d_C = (
-            d_C * f[:, t]
-        )  # (25), to the step before: no product with W, so it does not vanish while f is near 1
+        d_C = d_C * f[:, t]  # (25), to the step before: without W, so it does not vanish while f is near 1
         d_s = d_a[:, t] @ weights.weight_hh  # (22-24, 26)
     d_x, d_weights = _through_sums(d_a, d_a, x, s[:, :-1], weights)
     return d_x, (d_s, d_C), d_weights

@@ -30,7 +30,7 @@ class _Recurrent(nn.RNNBase):
             )
         self.bias_vectors = bias_vectors
         if bias_vectors == 1 and self.bias:
-            for name in [name for name in self._flat_weights_names if name.startswith("bias_hh")]:
+            for name in [name for name, _ in self.named_parameters() if name.startswith("bias_hh")]:
                 zeros = torch.zeros_like(getattr(self, name), requires_grad=False)
                 delattr(self, name)
                 self.register_buffer(name, zeros, persistent=False)  # the stock kernels want both vectors

@@ -22,30 +22,26 @@ from scipy import special
 from ecrnn.stats import _checks
 
 # Differences of shares such as 0.9 - 0.8 and 0.8 - 0.7 are equal up to this; one image in a million is 1e-6.
-_SAME = 1e-12
+SAME = 1e-12
 
 
 def sample_sd(values: NDArray[np.float64]) -> float:
     """Standard deviation with r - 1 in the denominator; exactly 0 when all are equal up to rounding."""
     sd = float(np.std(values, ddof=1))
-    return 0.0 if sd <= _SAME else sd
-
-
-def effective_sd(sd: float, n_test: float) -> float:
-    """``sd``, or when it is exactly 0 the spread that the grid of scores can hide.
-
-    A score on n_test examples is a multiple of 1/n_test. Equal scores in all repeats therefore do not mean no
-    spread but a spread below the grid; the error of rounding to a grid has the standard deviation
-    (1/n_test)/sqrt(12), and that is put in its place. So r equal differences give a finite statistic, a p
-    above 0 and an interval with a width, narrow on many test examples and wide on few.
-    """
-    return sd if sd > 0 else 1.0 / (n_test * math.sqrt(12.0))
+    return 0.0 if sd <= SAME else sd
 
 
 def standard_error(sd: float, r: float, n_train: float, n_test: float) -> float:
-    """Corrected standard error of the mean of r repeats."""
+    """Corrected standard error of the mean of r repeats; above 0 even when ``sd`` is exactly 0.
+
+    A score on n_test examples is a multiple of 1/n_test. Equal scores in all repeats therefore do not mean no
+    spread but a spread below the grid; the error of rounding to a grid has the standard deviation
+    (1/n_test)/sqrt(12), and that is put in the place of 0. So r equal differences give a finite statistic, a
+    p above 0 and an interval with a width, narrow on many test examples and wide on few.
+    """
     n_train, n_test = _checks.count("n_train", n_train), _checks.count("n_test", n_test)
-    return sd * math.sqrt(1.0 / r + n_test / n_train)
+    spread = sd if sd > 0 else 1.0 / (n_test * math.sqrt(12.0))
+    return spread * math.sqrt(1.0 / r + n_test / n_train)
 
 
 def t_quantile(df: float, probability: float) -> float:

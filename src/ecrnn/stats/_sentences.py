@@ -14,7 +14,9 @@ def with_verdict(
 ) -> str:
     """From three repeats on."""
     size, interval = _size_and_interval(test.difference, test.low, test.high, test.level)
-    evidence = f"({interval}, corrected resampled t, Holm-adjusted {_p(p_holm)}, {test.n} repeats)"
+    # The interval is of this pair alone and can leave out 0 where the adjusted p is above alpha.
+    alone = f" ({_p(test.p)} before)" if test.p < alpha <= p_holm else ""
+    evidence = f"({interval}, corrected resampled t, Holm-adjusted {_p(p_holm)}{alone}, {test.n} repeats)"
     if word in ("better", "worse"):
         return f"{a} is {word} than {b} by {size} points {evidence}."
     standing = _standing(a, test.difference, size)

@@ -25,10 +25,10 @@ def bayesian_correlated_t(
     """The Bayesian correlated t test with a region of practical equivalence.
 
     From Corani and Benavoli (2015), "A Bayesian approach for comparing cross-validated algorithms on multiple
-    data sets", equation 8: with correlation rho = n_test/(n_test + n_train) and the Jeffreys prior the
-    posterior of the mean difference is Student's t with r - 1 degrees of freedom, location mean and scale sd
-    * sqrt(1/r + rho/(1 - rho)), which is the scale of :func:`corrected_resampled_t`. When all differences are
-    equal, sd is replaced as there.
+    data sets", Machine Learning 100. With correlation rho = n_test/(n_test + n_train) and an uninformative
+    prior, the posterior of the mean difference is Student's t with r - 1 degrees of freedom, location mean
+    and scale sd * sqrt(1/r + rho/(1 - rho)), which is the standard error of :func:`corrected_resampled_t`.
+    When all differences are equal, sd is replaced as there.
 
     Args:
         differences: (r,) score of a minus score of b, r >= 2.
@@ -42,8 +42,7 @@ def bayesian_correlated_t(
     differences = _checks.vector("differences", differences, at_least=2)
     rope = _checks.not_negative("rope", rope)
     r, mean = differences.size, float(differences.mean())
-    sd = _resampling.effective_sd(_resampling.sample_sd(differences), n_test)
-    scale = _resampling.standard_error(sd, r, n_train, n_test)
+    scale = _resampling.standard_error(_resampling.sample_sd(differences), r, n_train, n_test)
     worse = _resampling.t_cdf(r - 1, (-rope - mean) / scale)
     better = _resampling.t_cdf(
         r - 1, (mean - rope) / scale

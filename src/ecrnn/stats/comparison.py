@@ -293,7 +293,7 @@ def _warnings(
         warnings.append(few)
     if settings.fixed_test and fewest == 1:
         warnings.append(
-            "One trained model each: tests on the images say nothing about training again, so there is no verdict."
+            "One trained model each: the images say nothing about training again, so there is no verdict."
         )
     elif settings.fixed_test:
         warnings.append(

@@ -19,8 +19,8 @@ from ecrnn.stats.intervals import Interval, percentiles
 
 PAPER_TEST_WARNING = (
     "This is the paper's image-level test, and it is too optimistic: it takes the images of all repeats as "
-    "independent, though the images of one trained network are not repetitions of training. What another seed or "
-    "split would change is ignored, so p comes out far too small."
+    "independent, though the images of one trained network are not repetitions of training. What another "
+    "seed or split would change is ignored, so p comes out far too small."
 )
 
 _STARS = ((0.0001, "***"), (0.005, "**"), (0.05, "*"))
@@ -43,7 +43,7 @@ class ImageTest:
 
 @dataclass(frozen=True)
 class McNemar:
-    """Images that only a has right, that only b has right, and the exact two-sided p that both are as likely."""
+    """Images that only a, and only b, has right, and the exact two-sided p of both being as likely."""
 
     only_a: int
     only_b: int

@@ -30,7 +30,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """The scores of one model over ``n`` repeats; ``sd``, ``low`` and ``high`` are None for a single repeat."""
+    """The scores of one model over ``n`` repeats; ``sd``, ``low`` and ``high`` are None for a single one."""
 
     n: int
     mean: float
@@ -63,7 +63,7 @@ def summarise(scores: ArrayLike, n_train: float, n_test: float, level: float = 0
     sd = low = high = None
     if n >= 2:
         sd = _resampling.sample_sd(scores)
-        error = _resampling.standard_error(_resampling.effective_sd(sd, n_test), n, n_train, n_test)
+        error = _resampling.standard_error(sd, n, n_train, n_test)
         half = _resampling.t_quantile(n - 1, (1 + level) / 2) * error
         low, high = mean - half, mean + half
     return Summary(n, mean, sd, low, high, float(scores.min()), float(scores.max()), level)

@@ -56,7 +56,8 @@ def smallest_detectable(
         EcrnnError: r below 2, an sd below 0, sizes below 1, an alpha or power outside (0, 1), a power that is
             not above alpha.
     """
-    return _noncentrality(int(r) - 1, *_levels(power, alpha)) * _error(sd, r, n_train, n_test)
+    error = _error(sd, r, n_train, n_test)
+    return _noncentrality(int(r) - 1, *_levels(power, alpha)) * error
 
 
 def repeats_needed(
@@ -111,16 +112,14 @@ def _levels(power: float, alpha: float) -> tuple[float, float]:
 
 
 def _error(sd: float, r: int, n_train: float, n_test: float) -> float:
-    sd = _resampling.effective_sd(_checks.not_negative("sd", sd), n_test)
-    return _resampling.standard_error(sd, _checks.count("r", r, at_least=2), n_train, n_test)
+    r = int(_checks.count("r", r, at_least=2))
+    return _resampling.standard_error(_checks.not_negative("sd", sd), r, n_train, n_test)
 
 
 def _power(noncentrality: float, df: int, alpha: float) -> float:
     """Probability that a noncentral t lies outside the two-sided critical values."""
     critical = _resampling.t_quantile(df, 1 - alpha / 2)
-    if (
-        noncentrality > _LARGE
-    ):  # beside it the normal in the numerator is as good as constant, chi-square remains
+    if noncentrality > _LARGE:  # the normal in the numerator is as good as constant, chi-square remains
         return float(special.chdtr(df, df * (noncentrality / critical) ** 2))
     above = 1.0 - float(special.nctdtr(df, noncentrality, critical))
     # Beyond 5 the far tail is below 1e-7, and SciPy loses it to NaN.

@@ -238,8 +238,6 @@ class _Training:
         rate = learning_rate(self.settings, done, self.settings.epochs * len(self.bounds))
         return rate * 0.5**self.position.roll_backs
 
-    # Checkpoints ---------------------------------------------------------------------------------------------------
-
     def _capture(self) -> Checkpoint:
         return checkpoints.capture(self.model, self.optimizer, self.position)
 

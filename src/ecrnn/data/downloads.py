@@ -1,0 +1,208 @@
+"""Official files from the network or a local copy, their checksums verified before anything reads them.
+
+A download goes to a temporary file beside its place, is checked, and only then gets its name: one that is
+broken off is never taken for whole. Files are checked again each time they are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.files import sync_folder
+from ecrnn.data.images import Progress
+
+TIMEOUT = 30.0  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of an official data set.
+
+    Attributes:
+        name: its official name.
+        md5: hexadecimal MD5 as its publishers or the field's libraries state it.
+        size: in bytes; a download that grows larger is broken off.
+        urls: where it lies, tried in this order.
+        unpacked_md5: of the file without its .gz, where known.
+    """
+
+    name: str
+    md5: str
+    size: int
+    urls: tuple[str, ...] = ()
+    unpacked_md5: str | None = None
+
+
+def default_cache() -> Path:
+    """Where downloads and decoded pictures are kept: the variable ECRNN_CACHE, else the user's cache."""
+    if folder := os.environ.get("ECRNN_CACHE"):
+        return Path(folder)
+    import pooch
+
+    return Path(pooch.os_cache("ecrnn"))
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError met inside into one DataError line that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_checked(path: Path, md5: str) -> bytes:
+    """The bytes of a file whose MD5 is known.
+
+    Raises:
+        DataError: it cannot be read, or has another checksum; the line names the file, both sums and what to
+            do.
+    """
+    with reading(path):
+        data = path.read_bytes()
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path} is damaged or another file: its MD5 is {found}, expected {md5}{_owner(found)}; "
+            "delete it and give the command again, or name a whole copy with --data-dir"
+        )
+    return data
+
+
+def _owner(md5: str) -> str:
+    """A remark on which registered file has this checksum: MNIST and Fashion-MNIST share file names."""
+    from ecrnn.data.sources import SOURCES
+
+    for name, source in SOURCES.items():
+        for file in source.known_files:
+            if md5 in (file.md5, file.unpacked_md5):
+                return f" (it is {file.name} of {name})"
+    return ""
+
+
+def refuse_other(path: Path, data: bytes) -> None:
+    """Raise DataError if these bytes, of a file whose checksum is not known, are another data set's."""
+    if owner := _owner(hashlib.md5(data, usedforsecurity=False).hexdigest()):
+        raise DataError(f"{path} is of another data set{owner}; name the right folder with --data-dir")
+
+
+def candidates(data_dir: Path, folders: Iterable[str]) -> list[Path]:
+    """Where a local copy may lie: in one of the official folders of ``data_dir``, or in ``data_dir`` itself.
+
+    Raises:
+        DataError: ``data_dir`` does not exist.
+    """
+    if not data_dir.exists():
+        raise DataError(f"there is no folder {data_dir} (--data-dir)")
+    return [path for path in (*(data_dir / f for f in folders), data_dir) if path.exists()]
+
+
+def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> Path:
+    """The path of ``file`` in ``folder``, downloaded if it is not there. Readers check it again.
+
+    Raises:
+        DataError: no URL gave the file with the right checksum, or it cannot be written.
+    """
+    path = folder / file.name
+    if path.exists():
+        return path
+    failures = []
+    for url in file.urls:
+        try:
+            with whole_file(path) as target:
+                _download(file, url, target, progress)
+        except _FailedError as failure:
+            failures.append(f"{url}: {failure}")
+        else:
+            return path
+    raise DataError(
+        f"cannot download {file.name} ({'; '.join(failures) or 'no address'}); "
+        "try again later, or download it by other means and name its folder with --data-dir"
+    )
+
+
+class _FailedError(Exception):
+    """One address did not give the file; the message is the reason."""
+
+
+def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress | None) -> None:
+    """Download one URL to ``target``; _FailedError if that is not the file, OSError if the disk fails."""
+    import requests
+    from pooch import HTTPDownloader
+
+    # identity: servers that say "Content-Encoding: gzip" for .gz files would have them unpacked on the way
+    download = HTTPDownloader(chunk_size=2**17, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"})
+    counted = _CountedFile(target, file, progress)
+    try:
+        download(url, counted, None)
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else error
+        raise _FailedError(f"the server answers {status}") from error
+    except requests.Timeout as error:
+        raise _FailedError(f"no answer within {TIMEOUT:g} seconds") from error
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        broken = f"broken off after {counted.size} of {file.size} bytes"
+        raise _FailedError(broken if counted.size else "no connection") from error
+    except requests.RequestException as error:
+        raise _FailedError(str(error).splitlines()[0][:200]) from error
+    found = counted.md5.hexdigest()
+    if found != file.md5:
+        raise _FailedError(f"{counted.size} bytes with MD5 {found}, expected {file.md5}")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that gets the name ``path`` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        DataError: for every OSError inside; the line names the path and the variable ECRNN_CACHE.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "free space, or name another cache folder in the environment variable ECRNN_CACHE"
+        ) from error
+
+
+class _CountedFile:
+    """What the downloader writes to: counts, hashes, reports, and stops a stream that is too long."""
+
+    def __init__(self, target: IO[bytes], file: RemoteFile, progress: Progress | None) -> None:
+        self.target, self.file, self.progress = target, file, progress
+        self.size = 0
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self.size > self.file.size:
+            raise _FailedError(f"sends more than the {self.file.size} bytes that the file has")
+        self.target.write(chunk)
+        self.md5.update(chunk)
+        if self.progress is not None:
+            self.progress(self.file.name, self.size, self.file.size)
+
+    def flush(self) -> None:
+        """The downloader flushes after every chunk; once at the end is enough."""

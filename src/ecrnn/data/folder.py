@@ -1,0 +1,244 @@
+"""A folder of labelled pictures, one sub-folder a class, to an `ImageSet`.
+
+Classes are the sub-folders' names, sorted; a class's pictures lie in it or deeper, and are sorted by path, so
+the order is the same on every machine. Hidden files and folders are passed over; files without a picture's
+suffix are ignored and counted. Symbolic links to files and from a class to a folder are followed wherever
+they lead, since folders of links are a common way to select pictures; links to folders deeper down are not,
+so there are no loops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecrnn.core.errors import DataError
+from ecrnn.data.downloads import default_cache, reading, whole_file
+from ecrnn.data.images import ImageSet, Progress, make_image_set
+from ecrnn.data.pictures import SUFFIXES, decode, quiet_pillow, read_picture
+
+__all__ = ["Listing", "list_folder", "load_folder", "picture_files", "read_picture"]
+
+logger = logging.getLogger(__name__)
+
+MEMORY_LIMIT = 2 * 2**30  # bytes of decoded pictures; more go to a memory map in the cache
+_CHUNK = 256  # pictures decoded at a time
+_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder of pictures, before any is decoded.
+
+    Attributes:
+        folder: as it was given.
+        classes: the sub-folders' names, sorted.
+        files: every picture, relative to the folder, with "/"; sorted by class, then by path.
+        labels: int64 (N,), the class of each file.
+        ignored: how many other files there are, hidden ones not counted.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    files: tuple[str, ...]
+    labels: np.ndarray
+    ignored: int
+
+
+def list_folder(folder: Path) -> Listing:
+    """Find the classes and pictures of a folder; nothing is decoded.
+
+    Raises:
+        DataError: no such folder, pictures without sub-folders, fewer than two classes, a class without
+            pictures, or a folder of parts (train, test) rather than classes.
+    """
+    folder = Path(folder)
+    entries = _entries(folder)
+    classes = [entry.name for entry in entries if entry.is_dir()]
+    loose = [entry.name for entry in entries if entry.is_file() and _is_picture(entry.name)]
+    if not classes:
+        what = f"holds {len(loose)} pictures but no sub-folders" if loose else "holds no sub-folders"
+        raise DataError(f"{folder} {what}; put the pictures of each class into a sub-folder of that name")
+    ignored = sum(entry.is_file() for entry in entries)
+    files: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        pictures, others = _pictures_below(folder / name)
+        files += [f"{name}/{p}" for p in pictures]
+        labels += [label] * len(pictures)
+        ignored += others
+    _check_listing(folder, classes, files, np.bincount(labels, minlength=len(classes)))
+    if ignored:
+        logger.info("%s: %d files are not pictures of a class and were passed over", folder, ignored)
+    return Listing(folder, tuple(classes), tuple(files), np.array(labels, np.int64), ignored)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(
+            f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set"
+        )
+    with reading(folder), os.scandir(folder) as entries:
+        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _pictures_below(folder: Path) -> tuple[list[str], int]:
+    """Paths, relative to ``folder``, of the pictures in it and deeper, and the number of other files."""
+    pictures, others = [], 0
+
+    def stop(error: OSError) -> None:
+        raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
+
+    for place, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if _is_picture(name) and not name.startswith("."):
+                pictures.append((Path(place) / name).relative_to(folder).as_posix())
+            else:
+                others += not name.startswith(".")
+    return sorted(pictures), others
+
+
+def _check_listing(folder: Path, classes: list[str], files: list[str], counts: np.ndarray) -> None:
+    if {name.lower() for name in classes} <= _PARTS and all(f.count("/") > 1 for f in files):
+        raise DataError(
+            f"{folder} holds parts ({', '.join(classes)}), not classes; give {folder / classes[-1]}"
+        )
+    empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
+    if empty:
+        raise DataError(
+            f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it"
+        )
+    if len(classes) < 2:
+        raise DataError(f"{folder} holds one class ({classes[0]}), but at least two are needed to tell apart")
+
+
+def _more(names: list[str], what: str) -> str:
+    return f" (nor do {len(names) - 1} more {what}s)" if len(names) > 1 else ""
+
+
+def picture_files(path: Path) -> list[Path]:
+    """The pictures that a path names: itself, or all in a folder and deeper, sorted, hidden ones left out.
+
+    Raises:
+        DataError: no such path, or a folder without pictures.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f"there is no file or folder {path}")
+    pictures, _ = _pictures_below(path)
+    if not pictures:
+        raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))})")
+    return [path / name for name in pictures]
+
+
+def load_folder(
+    folder: Path,
+    size: tuple[int, int] = (32, 32),
+    channels: int = 3,
+    *,
+    cache: Path | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+    progress: Progress | None = None,
+) -> ImageSet:
+    """Decode a folder of pictures, each as `pictures.read_picture` does.
+
+    Args:
+        folder: one sub-folder a class.
+        size: (height, width).
+        channels: 1 (grey) or 3 (RGB).
+        cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
+        memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
+            there as long as names, sizes and times of the files stay the same.
+        progress: called as ``progress("pictures", done, total)``.
+
+    Raises:
+        DataError: as `list_folder`; or pictures that cannot be read: all are tried, and one line names the
+            first.
+    """
+    listing = list_folder(folder)
+    shape = (len(listing.files), *size, channels)
+    if np.prod(shape, dtype=np.int64) <= memory_limit:
+        images = np.empty(shape, np.uint8)
+        for start, chunk in _decoded(listing, shape, progress):
+            images[start : start + len(chunk)] = chunk
+    else:
+        images = _mapped(listing, shape, default_cache() if cache is None else cache, progress)
+    return make_image_set(str(folder), images, listing.labels, listing.classes, files=listing.files)
+
+
+def _decoded(
+    listing: Listing, shape: tuple[int, int, int, int], progress: Progress | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The pictures in the listing's order, in pieces (start, uint8 (b, H, W, C)), decoded by several threads.
+
+    Raises:
+        DataError: after the last piece, if any picture could not be read.
+    """
+    total, height, width, channels = shape
+    damaged: list[str] = []
+
+    def one(name: str) -> np.ndarray:
+        try:
+            return decode(listing.folder / name, (channels, height, width))
+        except DataError as error:
+            damaged.append(f"{name}: {error}")
+            return np.zeros((height, width, channels), np.uint8)
+
+    with quiet_pillow(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start in range(0, total, _CHUNK):
+            yield start, np.stack(list(pool.map(one, listing.files[start : start + _CHUNK])))
+            if progress is not None:
+                progress("pictures", min(start + _CHUNK, total), total)
+    if damaged:
+        shown = "; ".join(sorted(damaged)[:3]) + ("; ..." if len(damaged) > 3 else "")
+        raise DataError(
+            f"{len(damaged)} of {total} pictures in {listing.folder} cannot be read ({shown}); "
+            "replace or remove them"
+        )
+
+
+def _mapped(
+    listing: Listing, shape: tuple[int, int, int, int], cache: Path, progress: Progress | None
+) -> np.ndarray:
+    """The decoded pictures as a read-only memory map of a file in the cache, written if it is not there."""
+    path = Path(cache) / "folders" / f"{_key(listing, shape)}.npy"
+    if not path.exists():
+        with whole_file(path) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for _, chunk in _decoded(listing, shape, progress):
+                file.write(chunk.data)
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged; delete it and give the command again") from error
+    if images.shape != shape or images.dtype != np.uint8:
+        raise DataError(
+            f"{path} does not hold the pictures of {listing.folder}; delete it and give the command again"
+        )
+    return images
+
+
+def _key(listing: Listing, shape: tuple[int, ...]) -> str:
+    """SHA-256 of what the decoded pictures depend on: the files' names, sizes and times, and the shape."""
+    digest = hashlib.sha256(repr(("pictures 1", os.path.realpath(listing.folder), shape)).encode())
+    for name in listing.files:
+        path = listing.folder / name
+        status = path.stat() if path.exists() else None
+        digest.update(repr((name, status and (status.st_size, status.st_mtime_ns))).encode())
+    return digest.hexdigest()

@@ -1,0 +1,181 @@
+"""One picture file to one uint8 array: safely, upright, in the channels and the size asked for.
+
+What is done, in this order: decode the first frame; turn as EXIF says; transparent parts onto white; to RGB
+or grey (ITU-R 601 luma); cut the largest centred part with the target's shape; resize bilinearly with
+antialiasing. Large JPEGs are decoded at a reduced scale of at least twice the target, which changes pixels by
+a level or two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecrnn.core.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 50_000_000  # of one picture; more is taken for a decompression bomb
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
+)
+_TURNS = (  # by EXIF orientation 2..8, what brings the picture upright
+    *("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM"),
+    *("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"),
+)
+
+
+def read_picture(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
+    """Decode one picture as the module's first lines say.
+
+    Args:
+        source: a file, or the bytes of one. Its kind is told by its content, not by its name.
+        image: (C, H, W) of the result, C 1 or 3.
+
+    Returns:
+        uint8 (H, W, C).
+
+    Raises:
+        DataError: no such file, not a picture of a known kind, damaged, or larger than `MAX_PIXELS`.
+    """
+    where = "the picture" if isinstance(source, bytes) else str(source)
+    try:
+        with quiet_pillow():
+            return decode(source, image)
+    except DataError as error:
+        raise DataError(f"cannot read {where}: {error}") from error
+
+
+def decode(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
+    """As `read_picture`, but the error says the reason only; call it inside `quiet_pillow`."""
+    from PIL import Image
+
+    channels, height, width = image
+    try:
+        if not isinstance(source, bytes) and not Path(source).is_file():
+            raise DataError("it is not a file" if Path(source).exists() else "there is no such file")
+        with Image.open(
+            io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
+        ) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise DataError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS:,} pixels")
+            picture.draft(picture.mode, (2 * max(height, width),) * 2)  # JPEG only: decode at a reduced scale
+            picture.load()
+            upright = _upright(picture)
+            plain = _plain(upright, "L" if channels == 1 else "RGB")
+            return _fitted(plain, height, width)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's readers raise anything on damaged files
+        raise DataError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "not a PNG, JPEG, BMP, GIF, WebP, TIFF or PPM picture, or a damaged one"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"more than {MAX_PIXELS:,} pixels"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).splitlines()
+    return f"damaged ({lines[0][:120]})" if lines else "damaged"
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    try:
+        orientation = picture.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001 - EXIF is not the picture: where it is damaged the picture is taken as it is
+        orientation = 1
+    if isinstance(orientation, int) and 2 <= orientation <= 8:
+        return picture.transpose(Image.Transpose[_TURNS[orientation - 2]])
+    return picture
+
+
+def _plain(picture: Image.Image, mode: str) -> Image.Image:
+    """Any mode to 8-bit grey or RGB; transparency onto white."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):  # 16-bit grey, "I;16" or kept in 32 bits
+        wide = np.asarray(picture)
+        if wide.min() < 0 or wide.max() > 65535:
+            raise DataError("its pixels have 32 bits; save it with 8 or 16")
+        picture = Image.fromarray(np.rint(wide.astype(np.float32) * (255 / 65535)).astype(np.uint8))
+    elif picture.mode == "F":
+        raise DataError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if "transparency" in picture.info or picture.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    if picture.mode not in ("1", "L", "RGB"):
+        picture = picture.convert("RGB")
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _fitted(picture: Image.Image, height: int, width: int) -> np.ndarray:
+    """The largest centred part of the shape height:width, resized; uint8 (H, W, C)."""
+    from PIL import Image
+
+    if picture.size != (width, height):
+        scale = min(picture.width / width, picture.height / height)
+        w, h = min(width * scale, picture.width), min(height * scale, picture.height)  # min: of rounding
+        left, top = (picture.width - w) / 2, (picture.height - h) / 2
+        box = (left, top, left + w, top + h)
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return np.array(picture, np.uint8).reshape(height, width, -1)
+
+
+def resize_images(images: np.ndarray, image: tuple[int, int, int]) -> np.ndarray:
+    """Images uint8 (N, H, W, C) in another size and number of channels; the same array if they fit."""
+    from PIL import Image
+
+    channels, height, width = image
+    if images.shape[1:] == (height, width, channels):
+        return images
+    mode = "L" if channels == 1 else "RGB"
+    result = np.empty((len(images), height, width, channels), np.uint8)
+    for i, pixels in enumerate(images):
+        picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        result[i] = _fitted(_plain(picture, mode), height, width)
+    return result
+
+
+_lock = threading.Lock()
+_entered: list[Any] = []  # the open contexts of `quiet_pillow`; the first one holds the warning filters
+
+
+@contextlib.contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """While inside: Pillow's remarks on odd files are not printed, and its bomb warning is an error.
+
+    Warning filters belong to the process. They are set by the first thread that enters and restored by the
+    last one that leaves, so that threads that overlap do not restore each other's.
+    """
+    from PIL import Image
+
+    with _lock:
+        if not _entered:
+            saved = warnings.catch_warnings()
+            saved.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            _entered.append(saved)
+        _entered.append(None)
+    try:
+        yield
+    finally:
+        with _lock:
+            _entered.pop()
+            if len(_entered) == 1:
+                _entered.pop().__exit__(None, None, None)

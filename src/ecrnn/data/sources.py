@@ -1,0 +1,161 @@
+"""The registered data sets: what they are called, where they lie and what their checksums are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from ecrnn.data.cifar import CifarSource
+from ecrnn.data.digits import DigitsSource
+from ecrnn.data.downloads import RemoteFile
+from ecrnn.data.idx import IdxSource
+from ecrnn.data.images import ImageSet, Progress, RawImages, make_image_set
+from ecrnn.data.pictures import resize_images
+
+
+class Source(Protocol):
+    """A registered data set; `IdxSource`, `CifarSource` and `DigitsSource` are of this kind."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def known_files(self) -> tuple[RemoteFile, ...]:
+        """Every file whose checksum is known."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) that models see where none is asked for; None: the pictures' own."""
+
+    def load(self, data_dir: Path | None, cache: Path, progress: Progress | None) -> RawImages: ...
+
+
+def load_source(
+    name: str,
+    data_dir: Path | None,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    *,
+    cache: Path,
+    progress: Progress | None = None,
+) -> ImageSet:
+    """The registered data set ``name``; the arguments are those of `images.load`.
+
+    Raises:
+        DataError: as the source says.
+    """
+    source = SOURCES[name]
+    raw = source.load(None if data_dir is None else Path(data_dir), cache, progress)
+    _, own_height, own_width, own_channels = raw.images.shape
+    height, width = size or source.size or (own_height, own_width)
+    images = resize_images(raw.images, (channels or own_channels, height, width))
+    return make_image_set(name, images, raw.labels, raw.classes, n_train=raw.n_train)
+
+
+def _mirrored(bases: tuple[str, ...], rows: list[tuple[str, str, int, str | None]]) -> tuple[RemoteFile, ...]:
+    return tuple(RemoteFile(n, md5, size, tuple(b + n for b in bases), bare) for n, md5, size, bare in rows)
+
+
+def _batch(name: str, md5: str) -> RemoteFile:
+    return RemoteFile(name, md5, 0)
+
+
+_MNIST = IdxSource(
+    name="mnist",
+    folders=("mnist", "MNIST", "MNIST/raw", "mnist/raw"),
+    files=_mirrored(
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "http://yann.lecun.com/exdb/mnist/",
+        ),
+        [
+            (
+                "train-images-idx3-ubyte.gz",
+                "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                9912422,
+                "6bbc9ace898e44ae57da46a324031adb",
+            ),
+            (
+                "train-labels-idx1-ubyte.gz",
+                "d53e105ee54ea40749a09fcbcd1e9432",
+                28881,
+                "a25bea736e30d166cdddb491f175f624",
+            ),
+            (
+                "t10k-images-idx3-ubyte.gz",
+                "9fb629c4189551a2d022fa330f9573f3",
+                1648877,
+                "2646ac647ad5339dbf082846283269ea",
+            ),
+            (
+                "t10k-labels-idx1-ubyte.gz",
+                "ec29112dd5afa0611ce80d1b7f02629c",
+                4542,
+                "27ae3e4e09519cfbb04c329615203637",
+            ),
+        ],
+    ),
+    classes=tuple("0123456789"),
+)
+
+_FASHION = IdxSource(
+    name="fashion-mnist",
+    folders=("fashion-mnist", "fashion_mnist", "FashionMNIST", "FashionMNIST/raw"),
+    files=_mirrored(
+        (
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        ),
+        [
+            ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880, None),
+            ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515, None),
+            ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102, None),
+            ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148, None),
+        ],
+    ),
+    classes=(
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+)
+
+_CIFAR10 = CifarSource(
+    name="cifar10",
+    folder="cifar-10-batches-py",
+    archive=RemoteFile(
+        "cifar-10-python.tar.gz",
+        "c58f30108f718f92721af3b95e74349a",
+        170498071,
+        ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+    ),
+    train=(
+        _batch("data_batch_1", "c99cafc152244af753f735de768cd75f"),
+        _batch("data_batch_2", "d4bba439e000b95fd0a9bffe97cbabec"),
+        _batch("data_batch_3", "54ebc095f3ab1f0389bbae665268c751"),
+        _batch("data_batch_4", "634d18415352ddfa80567beed471001a"),
+        _batch("data_batch_5", "482c414d41f54cd18b22e5b47cb7c3cb"),
+    ),
+    test=(_batch("test_batch", "40351d587109b95175f43aff81a1287e"),),
+    meta=_batch("batches.meta", "5ff9c542aee3614f3951f8cda6e48888"),
+    labels_key="labels",
+    names_key="label_names",
+)
+
+_CIFAR100 = CifarSource(
+    name="cifar100",
+    folder="cifar-100-python",
+    archive=RemoteFile(
+        "cifar-100-python.tar.gz",
+        "eb9058c3a382ffc7106e4002c42a8d85",
+        169001437,
+        ("https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",),
+    ),
+    train=(_batch("train", "16019d7e3df5f24257cddd939b257f8d"),),
+    test=(_batch("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),),
+    meta=_batch("meta", "7973b15100ade9c7d40fb424638fde48"),
+    labels_key="fine_labels",
+    names_key="fine_label_names",
+)
+
+SOURCES: dict[str, Source] = {s.name: s for s in (DigitsSource(), _MNIST, _FASHION, _CIFAR10, _CIFAR100)}

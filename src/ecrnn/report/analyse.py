@@ -1,0 +1,158 @@
+"""From the record of a study to everything its report shows: numbers, sentences, no drawing.
+
+The score of a trial is its correctness on each validation picture after the last epoch, so nothing has been chosen on
+those pictures. The statistics are `ecrnn.stats.compare`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.report.confusion import confusion, confusion_counts
+from ecrnn.report.fairness import command, environment_facts, fairness
+from ecrnn.report.formats import listed
+from ecrnn.report.headline import certainty, headline
+from ecrnn.report.read import StudyRecord, Trial
+from ecrnn.report.results import Analysis, Confusion, Curve, MissingTrial, ModelRow, TrialRow
+from ecrnn.stats import PAPER_TEST_WARNING, ModelScores, compare
+
+QUANTITIES = get_args(get_type_hints(Curve)["quantity"])
+
+
+def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0.005) -> Analysis:
+    """All figures of a study.
+
+    Args:
+        record: from `read_study`.
+        baseline: compare every other model against this one; without it all pairs are compared.
+        rope: half the width of the region of practical equivalence, a fraction: 0.005 is half a point.
+
+    Raises:
+        UnknownNameError: the baseline is not a model of the study.
+        EcrnnError: the baseline has no finished trial, or rope is below 0.
+    """
+    by_model = _by_model(record)
+    if baseline in record.settings.models and baseline not in by_model:
+        raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")
+    comparison = compare(
+        {model: {trial.repeat: trial.correct for trial in trials} for model, trials in by_model.items()},
+        n_train=round(np.mean([trial.facts["n_train"] for trial in record.trials])),
+        n_test=round(np.mean([trial.label.size for trial in record.trials])),
+        baseline=baseline,
+        rope=rope,
+        fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
+    )
+    models = tuple(_row(scores, by_model[scores.model]) for scores in comparison.models)
+    data = Path(record.settings.data).name or record.settings.data
+    return Analysis(
+        title=f"{listed(list(by_model))} on {data}",
+        headline=headline(comparison, models),
+        certainty=certainty(comparison, models),
+        warnings=(*comparison.warnings, *record.notes),
+        data=data,
+        classes=record.classes,
+        settings=record.settings.model_dump(mode="json"),
+        folders=tuple(str(folder) for folder in record.folders),
+        planned=record.planned,
+        comparison=comparison,
+        models=models,
+        trials=tuple(_trial_row(trial) for trial in record.trials),
+        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials)),
+        confusions=tuple(_confusion(model, trials, record.classes) for model, trials in by_model.items()),
+        fairness=fairness(record, comparison, models),
+        missing=tuple(MissingTrial(u.model, u.repeat, u.state, u.reason) for u in record.unfinished),
+        paper_warning=PAPER_TEST_WARNING,
+        environment=environment_facts(record),
+        command=command(record),
+        finished=max((str(trial.facts.get("finished") or "") for trial in record.trials), default=""),
+    )
+
+
+def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
+    """The models that have a finished trial, in the study's order."""
+    by_model: dict[str, list[Trial]] = {}
+    for trial in record.trials:
+        by_model.setdefault(trial.model, []).append(trial)
+    return by_model
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None for whatever else stands there."""
+    fine = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return value if fine else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else round(number)
+
+
+def _mean(values: Iterable[Any]) -> float | None:
+    numbers = [number for number in map(_number, values) if number is not None]
+    return float(np.mean(numbers)) if numbers else None
+
+
+def _row(scores: ModelScores, trials: Sequence[Trial]) -> ModelRow:
+    facts = [trial.facts for trial in trials]
+    assert scores.summary is not None  # models without a finished trial are not compared
+    seconds = [_number(own.get("seconds")) for own in facts]
+    return ModelRow(
+        model=scores.model,
+        repeats=scores.repeats,
+        scores=scores.scores,
+        summary=scores.summary,
+        parameters=_whole(facts[0].get("parameters")),
+        trainable=_whole(facts[0].get("trainable")),
+        multiply_adds=_whole(facts[0].get("multiply_adds")),
+        seconds=_mean(seconds),
+        total_seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
+        steps=_mean(own.get("steps") for own in facts),
+        best_accuracy=_mean(own.get("best_accuracy") for own in facts),
+    )
+
+
+def _trial_row(trial: Trial) -> TrialRow:
+    facts = trial.facts
+    return TrialRow(
+        model=trial.model,
+        repeat=trial.repeat,
+        accuracy=float(trial.correct.mean()),
+        best_accuracy=_number(facts.get("best_accuracy")),
+        best_epoch=_whole(facts.get("best_epoch")),
+        seconds=_number(facts.get("seconds")),
+        device=str(facts.get("device") or "unknown"),
+        precision=str(facts.get("precision") or "unknown"),
+        threads=_whole(facts.get("threads")),
+        finished=str(facts.get("finished") or ""),
+    )
+
+
+def _curves(model: str, trials: Sequence[Trial]) -> list[Curve]:
+    curves = []
+    for quantity in QUANTITIES:
+        epochs: dict[int, list[float]] = {}
+        for trial in trials:
+            for line in trial.metrics:
+                epoch, value = _whole(line.get("epoch")), _number(line.get(quantity))
+                if epoch is not None and value is not None:
+                    epochs.setdefault(epoch, []).append(value)
+        order = sorted(epochs)
+        means = tuple(float(np.mean(epochs[epoch])) for epoch in order)
+        low, high = tuple(min(epochs[e]) for e in order), tuple(max(epochs[e]) for e in order)
+        if order:
+            curves.append(Curve(model, quantity, tuple(order), means, low, high))
+    return curves
+
+
+def _confusion(model: str, trials: Sequence[Trial], classes: tuple[str, ...]) -> Confusion:
+    counts = sum(
+        (confusion_counts(trial.label, trial.predicted, len(classes)) for trial in trials),
+        start=np.zeros((len(classes), len(classes)), dtype=np.int64),
+    )
+    return confusion(model, counts, classes)

@@ -1,0 +1,103 @@
+"""Numbers as a reader wants them: fractions come in, percent and points go out. Text for people, never for CSV or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"  # a cell without a value
+
+
+def percent(fraction: float | None) -> str:
+    """0.7325 is "73.25"; the unit stands in the heading."""
+    return NOTHING if fraction is None else _signless(100 * fraction)
+
+
+def points(fraction: float | None) -> str:
+    """A difference, with its sign: 0.0383 is "+3.83"."""
+    if fraction is None:
+        return NOTHING
+    text = f"{100 * fraction:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", MINUS)
+
+
+def spread(fraction: float | None) -> str:
+    """A standard deviation in points, without a sign."""
+    return percent(fraction)
+
+
+def p_value(p: float | None) -> str:
+    """Four decimals below 0.01, three above, and "< 0.0001" rather than a zero."""
+    if p is None:
+        return NOTHING
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
+
+
+def probability(share: float | None) -> str:
+    """Three decimals; the ends are never rounded to certainty."""
+    if share is None:
+        return NOTHING
+    if share < 0.001:
+        return "< 0.001" if share > 0 else "0"
+    return "> 0.999" if 0.999 < share < 1 else f"{share:.3f}".replace("1.000", "1")
+
+
+def count(number: float | None) -> str:
+    """A whole number with thousands separators; a mean of unequal counts is rounded."""
+    return NOTHING if number is None else f"{round(number):,}"
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """A plain figure, such as a t statistic."""
+    return NOTHING if value is None else f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the two units that matter: "0.42 s", "12.3 s", "4 min 12 s", "2 h 05 min"."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def interval(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """Both ends in percent or, ``signed``, in points."""
+    show = points if signed else percent
+    return NOTHING if low is None or high is None else f"{show(low)} to {show(high)}"
+
+
+def plural(n: int, noun: str) -> str:
+    """"1 repeat", "3 repeats"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 4, noun: str = "models") -> str:
+    """ "a, b and c", or only how many they are when they are more than ``most``."""
+    if len(names) > most:
+        return f"{len(names):,} {noun}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Repeat numbers in short: 0, 1, 2, 5 is "0-2, 5"."""
+    runs: list[list[int]] = []
+    for n in sorted(numbers):
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}\N{EN DASH}{b}" for a, b in runs)
+
+
+def _signless(value: float) -> str:
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text.replace("-", MINUS)

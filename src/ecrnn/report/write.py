@@ -1,0 +1,76 @@
+"""A report on the disk: one call from run directories to files, each written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.report import tables
+from ecrnn.report.analyse import analyse
+from ecrnn.report.csv import to_csv
+from ecrnn.report.html import report_page
+from ecrnn.report.latex import to_latex, to_latex_tables
+from ecrnn.report.markdown import to_markdown
+from ecrnn.report.read import read_study
+from ecrnn.report.results import Analysis, plain
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written. ``paths`` maps the file's name to its path; ``html``, ``json`` and so on by `paths["report.html"]`."""
+
+    folder: Path
+    paths: dict[str, Path]
+    analysis: Analysis
+
+
+def write_report(
+    folders: Sequence[Path], out: Path | None = None, *, baseline: str | None = None, rope: float = 0.005
+) -> Report:
+    """Make the report of one or several run directories of one study.
+
+    Writes report.html (one page, nothing outside it), report.md, report.json, report.tex with report-tables.tex to
+    \\input, and report.csv (one line a model) with report-pairs.csv, report-evidence.csv, report-trials.csv,
+    report-classes.csv and the other tables beside it. The same runs give the same bytes.
+
+    Args:
+        folders: run directories.
+        out: where to; default the folder `report` in the first run directory.
+        baseline: compare every other model against this one; without it all pairs.
+        rope: half the width of the region of practical equivalence, a fraction: 0.005 is half a point.
+
+    Raises:
+        EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown, or the
+            files cannot be written; one line.
+    """
+    analysis = analyse(read_study(folders), baseline=baseline, rope=rope)
+    folder = make_folder(out if out is not None else Path(folders[0]) / "report")
+    paths = {}
+    for name, content in report_files(analysis).items():
+        paths[name] = folder / name
+        write_atomically(paths[name], content)
+    return Report(folder, paths, analysis)
+
+
+def report_files(analysis: Analysis) -> dict[str, str]:
+    """The files of a report by name; the page comes last, so that one that links to nothing is never ahead."""
+    files = {
+        "report.md": to_markdown(analysis),
+        "report.tex": to_latex(analysis),
+        "report-tables.tex": to_latex_tables(analysis),
+        "report.json": to_json(analysis),
+    }
+    for table in tables.report_tables(analysis, every=True):
+        files["report.csv" if table.key == "models" else f"report-{table.key}.csv"] = to_csv(table)
+    return files | {"report.html": report_page(analysis)}
+
+
+def to_json(analysis: Analysis) -> str:
+    """Everything, fractions and seconds at full precision; no NaN and no infinity."""
+    content = {"format": FORMAT, "kind": "ecrnn report", **plain(analysis)}
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

@@ -1,0 +1,111 @@
+"""A trained image classifier in use: pictures in, classes and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ecrnn.core.devices import resolve_device
+from ecrnn.core.files import read_json
+from ecrnn.data.folder import read_picture
+from ecrnn.data.images import to_uint8
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.inference import Standardise, predict_logits
+from ecrnn.serving.bundle import METRICS, Description, read_bundle
+
+
+class Classifier:
+    """What `ecrnn.load` gives.
+
+    Attributes:
+        description: model name, classes, preprocessing.
+        network: the torch module, in float32, in evaluation mode.
+        classes: names of the classes, in the order of the probabilities.
+        image: (channels, height, width) the network takes; picture files are brought to it.
+        metrics: what was measured when the bundle was made, from `metrics.json`.
+    """
+
+    def __init__(
+        self, description: Description, network: nn.Module, metrics: dict[str, Any], device: str = "auto"
+    ) -> None:
+        self.description, self.metrics = description, metrics
+        self.classes = description.classes
+        preprocessing = Preprocessing.from_dict(description.preprocessing)
+        self.image = preprocessing.image
+        device = resolve_device(device)
+        self.network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._standardise = Standardise(preprocessing).to(device)
+
+    def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """The most probable class of each picture, by name.
+
+        Args:
+            pictures: paths of picture files, or an array as `predict_proba` takes it.
+
+        Returns:
+            Array of str (n,).
+        """
+        return np.asarray(self.classes)[self.predict_proba(pictures).argmax(axis=1)]
+
+    def predict_proba(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Args:
+            pictures: paths of picture files of any size; or an array (n, H, W) or (n, H, W, C) of the network's own
+                size, uint8 or floats between 0 and 1.
+
+        Returns:
+            float64 (n, classes), each row sums to 1.
+
+        Raises:
+            DataError: a file cannot be read as a picture, or the array has another shape or type.
+        """
+        logits = self.logits(pictures).astype(np.float64)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def logits(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """The network's output before the softmax, float32 (n, classes), for pictures as `predict_proba` takes them."""
+        if isinstance(pictures, np.ndarray):
+            images = to_uint8(pictures)
+            self._check_size(images)
+        elif len(pictures) == 0:
+            return np.zeros((0, len(self.classes)), np.float32)
+        else:
+            images = np.stack([read_picture(path, self.image) for path in pictures])
+        return predict_logits(self.network, images, np.arange(len(images)), self._standardise)
+
+    def _check_size(self, images: np.ndarray) -> None:
+        from ecrnn.core.errors import DataError
+
+        channels, height, width = self.image
+        if images.shape[1:] != (height, width, channels):
+            shape = "x".join(map(str, images.shape[1:]))
+            raise DataError(f"pictures are {shape} (height, width, channels), the model takes {height}x{width}x{channels}")
+
+
+def load(bundle: str | Path, device: str = "auto") -> Classifier:
+    """Load a trained model from its bundle.
+
+    Args:
+        bundle: the folder that `ecrnn train` or `ecrnn.train` left.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        BundleError: the folder is not a bundle, or is damaged or foreign; one line says what is wrong.
+
+    Example:
+        >>> import ecrnn
+        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", epochs=2)
+        >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
+        (1,)
+    """
+    folder = Path(bundle)
+    description, network = read_bundle(folder)
+    metrics = read_json(folder / METRICS) if (folder / METRICS).is_file() else {}
+    return Classifier(description, network, metrics if isinstance(metrics, dict) else {}, device)

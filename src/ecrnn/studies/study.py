@@ -1,0 +1,145 @@
+"""A study: k models x r repeats on one data set, in a folder, to be continued until every trial is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecrnn.core.config import StudySettings, differences, read_yaml, to_yaml
+from ecrnn.core.devices import environment
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import write_atomically, write_json
+from ecrnn.core.progress import Progress, silent
+from ecrnn.core.runs import locked, read_manifest, trial_folder
+from ecrnn.data.images import ImageSet
+from ecrnn.data.splits import parse_split
+from ecrnn.models.names import parse
+from ecrnn.models.registry import check_sizes
+from ecrnn.studies.engines import Trial, run_here, run_in_processes
+from ecrnn.studies.trials import load_images
+from ecrnn.training.loop import resolve
+
+GROWS = ("models", "repeats")  # a study given again may ask for more of these
+
+
+@dataclass
+class Outcome:
+    """What one call of `run_study` did: trials found finished, trained now, and failed with their lines."""
+
+    found: list[Trial] = field(default_factory=list)
+    trained: list[Trial] = field(default_factory=list)
+    failed: dict[Trial, str] = field(default_factory=dict)
+
+
+def trials(settings: StudySettings) -> list[Trial]:
+    """All trials of a study, repeat by repeat, so that an unfinished study already compares all its models."""
+    last = settings.first_repeat + settings.repeats
+    return [(model, repeat) for repeat in range(settings.first_repeat, last) for model in settings.models]
+
+
+def run_study(
+    settings: StudySettings,
+    out: Path,
+    *,
+    jobs: int = 1,
+    progress: Progress = silent,
+    told: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Train what is not finished yet of a study.
+
+    Args:
+        settings: as given; resolved here, or taken from the study in ``out``, which must be the same one.
+        out: the study's folder; made if it does not exist.
+        jobs: trials side by side, each in a process of its own; with 1 they run in this process.
+        progress: called after every step of every trial.
+        told: called with a line about the study, such as a trial that failed.
+
+    Returns:
+        What was done. Trials that failed are in it; a report says what is missing.
+
+    Raises:
+        EcrnnError: wrong names, data or settings, before anything is trained.
+        RunDirectoryError: ``out`` holds another study, or the disk refuses.
+        Interrupted: by a signal; what is finished is kept and the same call goes on.
+    """
+    settings = _canonical(settings)
+    with locked(out) as lock:
+        settings, images = _open(settings, out, jobs)
+        outcome = Outcome()
+        for trial in trials(settings):
+            if read_manifest(trial_folder(out, *trial)) is not None:
+                outcome.found.append(trial)
+        waiting = [trial for trial in trials(settings) if trial not in outcome.found]
+        if outcome.found:
+            told(f"{len(outcome.found)} of {len(trials(settings))} trials are finished already")
+
+        def failed(trial: Trial, line: str) -> None:
+            outcome.failed[trial] = line
+            told(f"{trial[0]}, repeat {trial[1]} failed: {line}")
+
+        if min(jobs, len(waiting)) > 1:
+            run_in_processes(out, lock, waiting, min(jobs, len(waiting)), progress, failed)
+        else:
+            run_here(images, out, settings, waiting, progress, failed)
+        outcome.trained = [trial for trial in waiting if trial not in outcome.failed]
+        return outcome
+
+
+def _canonical(settings: StudySettings) -> StudySettings:
+    """The settings with model names as the grammar writes them, each once, and everything checked that can be."""
+    models = tuple(dict.fromkeys(str(parse(name)) for name in settings.models))
+    split = parse_split(settings.split)
+    return settings.model_copy(update={"models": models, "split": str(split)})
+
+
+def _open(settings: StudySettings, out: Path, jobs: int) -> tuple[StudySettings, ImageSet]:
+    """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings and the pictures."""
+    path = out / "study.yaml"
+    before = StudySettings.read(read_yaml(path), str(path)) if path.is_file() else None
+    if before is None and any(entry.name != ".lock" for entry in out.iterdir()):
+        raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
+    images = load_images(settings)
+    check_sizes(images.image, len(images.classes))
+    training = settings.training
+    if before and training.threads is None:
+        training = training.model_copy(update={"threads": before.training.threads})
+    resolved = settings.model_copy(
+        update={"fingerprint": images.fingerprint, "training": resolve(training, jobs)},
+    )
+    if before:
+        resolved = _grown(before, resolved, out)
+    for repeat in range(resolved.first_repeat, resolved.first_repeat + resolved.repeats):
+        parse_split(resolved.split).split(images, resolved.seed, repeat)  # fails now rather than after hours
+    if resolved != before:
+        write_atomically(path, to_yaml(resolved))
+        write_json(out / "environment.json", environment())
+    return resolved, images
+
+
+def _grown(before: StudySettings, now: StudySettings, out: Path) -> StudySettings:
+    """The study of ``before`` with the models and repeats of both.
+
+    Raises:
+        RunDirectoryError: the two differ in anything else.
+    """
+    same = dict.fromkeys(("models", "repeats", "data_dir"), None)
+    update = {key: getattr(now, key) for key in same}
+    others = differences(now, before.model_copy(update=update))
+    if others:
+        raise RunDirectoryError(f"{out} holds another study: {others[0]}; choose another --out")
+    models = (*before.models, *(model for model in now.models if model not in before.models))
+    return now.model_copy(update={"models": models, "repeats": max(before.repeats, now.repeats)})
+
+
+def finished(out: Path, settings: StudySettings) -> bool:
+    """Whether every trial of the study in ``out`` is finished."""
+    return all(read_manifest(trial_folder(out, *trial)) is not None for trial in trials(settings))
+
+
+def default_out(settings: StudySettings) -> Path:
+    """Where a study goes that was not told where: `runs/compare-<data>`."""
+    name = Path(settings.data).name or "data"
+    if not name.isprintable():
+        raise EcrnnError("choose a folder for the study with --out")
+    return Path("runs") / f"compare-{name}"

@@ -1,0 +1,95 @@
+"""A worker process of `ecrnn.studies.engines`: reads trials as lines of JSON, runs them, answers in lines of JSON.
+
+When the process that started it is gone its input ends, and it stops as if told by a signal: at the next step, with a
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core.config import StudySettings, read_yaml
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.progress import Tick
+from ecrnn.data.images import ImageSet
+from ecrnn.studies.trials import load_images, record_failure, run_trial
+from ecrnn.training.interruption import Interrupted
+
+TICK_SECONDS = 0.2  # between two that end no epoch
+
+
+def main(study: Path) -> None:
+    """Serve trials until the input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing else that prints may mix with the answers
+    trials = _listen()
+    worker = _Worker(study, answers)
+    while (line := trials.get()) is not None:
+        model, repeat = json.loads(line)
+        if not worker.run(model, repeat):
+            break
+    os._exit(0)  # the listening thread may wait for input for ever
+
+
+def _listen() -> queue.SimpleQueue[str | None]:
+    """Lines of the input; when it ends, None, and a training under way is told to stop."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        lines.put(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+class _Worker:
+    def __init__(self, study: Path, answers: Any) -> None:
+        self.study, self.answers = study, answers
+        self.settings = StudySettings.read(read_yaml(study / "study.yaml"))
+        self.images: ImageSet | None = None
+        self.told = 0.0
+
+    def run(self, model: str, repeat: int) -> bool:
+        """Run one trial and say how it ended; False if this worker should leave."""
+        try:
+            self.images = self.images or load_images(self.settings)
+            run_trial(self.images, self.study, self.settings, model, repeat, self._tick)
+        except Interrupted:
+            self._say("stopped")
+            return False
+        except RunDirectoryError as error:
+            self._say("fatal", error=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 whatever one trial dies of, the others are run
+            self._say("failed", error=record_failure(self.study, model, repeat, error))
+            return not isinstance(error, EcrnnError) or self.images is not None
+        self._say("done")
+        return True
+
+    def _tick(self, tick: Tick) -> None:
+        now = time.monotonic()
+        if tick.metrics or now - self.told >= TICK_SECONDS:
+            self.told = now
+            self._say("tick", **dataclasses.asdict(tick))
+
+    def _say(self, kind: str, **more: Any) -> None:
+        try:
+            print(json.dumps({"kind": kind, **more}), file=self.answers, flush=True)
+        except BrokenPipeError:
+            os.kill(os.getpid(), signal.SIGTERM)  # nobody listens any more
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
