@@ -1,4 +1,4 @@
-"""Data sets in their official layouts, made small: files on the disk, archives, and a server on this machine."""
+"""Small data sets in their official layouts: files on the disk, archives, and a server on this machine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def python_2_pickle(value: object) -> bytes:
                 shape = b"(" + b"".join(map(item, v.shape)) + b"t"
                 dtype = b"cnumpy\ndtype\n" + item("u1") + b"K\x00K\x01\x87R(K\x03" + item("|")
                 dtype += b"NNN" + item(-1) + item(-1) + b"K\x00tb"
-                start = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + item("b") + b"\x87R"
+                start = (
+                    b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + item("b") + b"\x87R"
+                )
                 return start + b"(K\x01" + shape + dtype + b"\x89" + string(v.tobytes()) + b"tb"
         raise AssertionError(type(v))
 
@@ -71,7 +73,7 @@ def _python_2_pickle() -> Callable[[object], bytes]:
 
 @dataclass
 class Official:
-    """A small data set in an official layout: the files' contents, the source that expects them, what it holds."""
+    """A small official data set: the files' contents, the source that expects them, what they hold."""
 
     source: CifarSource | IdxSource
     files: dict[str, bytes]
@@ -193,14 +195,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 stop.wait(5)
                 return
             self.send_response(200)
-            if behaviour != "endless":
-                self.send_header("Content-Length", str(len(data)))
+            if behaviour != "too long":
+                self.send_header("Content-Length", "many" if behaviour == "nonsense" else str(len(data)))
             self.end_headers()
             if behaviour == "break off":
                 data = data[: len(data) // 2]
             self.wfile.write(data)
-            if behaviour == "endless":
-                while not stop.is_set():
+            if behaviour == "too long":
+                for _ in range(100):
                     self.wfile.write(bytes(2**16))
 
         def handle(self) -> None:

@@ -7,8 +7,8 @@ from ecrnn.data import counter
 
 
 def test_splitmix64_gives_the_published_numbers():
-    # The generator of the reference implementation (Vigna, splitmix64.c) from seed 1234567: it adds the same constant
-    # before each output, so output k is splitmix64 of seed + k constants.
+    # The reference implementation (Vigna, splitmix64.c) from seed 1234567: it adds the same constant before
+    # each output, so output k is splitmix64 of seed + k constants.
     seeds = np.array([(1234567 + k * 0x9E3779B97F4A7C15) % 2**64 for k in range(5)], np.uint64)
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
     assert counter.splitmix64(seeds).tolist() == [*expected, 16408922859458223821]
@@ -23,7 +23,9 @@ def test_hashes_have_no_ties_and_balanced_bits():
 
 
 def test_every_key_matters_and_so_does_their_order():
-    draws = [counter.hashed(keys, np.arange(4)).tolist() for keys in [(1, 2), (2, 1), (1, 3), (1,), (1, 2, 0)]]
+    draws = [
+        counter.hashed(keys, np.arange(4)).tolist() for keys in [(1, 2), (2, 1), (1, 3), (1,), (1, 2, 0)]
+    ]
     assert len({tuple(d) for d in draws}) == 5
 
 

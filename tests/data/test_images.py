@@ -155,5 +155,7 @@ def test_importing_loads_nothing_heavy():
         "print([m for m in ('torch', 'sklearn', 'pooch', 'PIL', 'requests', 'scipy') if m in sys.modules])"
     )
     source = Path(images.__file__).parents[2]
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(source)})
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(source)}
+    )
     assert result.stdout.strip() == "[]", result.stderr

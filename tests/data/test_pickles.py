@@ -13,7 +13,12 @@ from ecrnn.core.errors import DataError
 from ecrnn.data.pickles import read_pickle
 
 PIXELS = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
-BATCH = {"data": PIXELS, "labels": [3, 0, 9, 300], "batch_label": "one", "filenames": [b"a.png", b"b\xff.png"]}
+BATCH = {
+    "data": PIXELS,
+    "labels": [3, 0, 9, 300],
+    "batch_label": "one",
+    "filenames": [b"a.png", b"b\xff.png"],
+}
 
 
 def as_text(key: bytes | str) -> str:
@@ -83,7 +88,7 @@ def global_call(path: str) -> list[bytes]:
 @pytest.mark.parametrize("case", range(9))
 def test_names_that_are_not_allowed_are_not_called(tmp_path, case):
     path = tmp_path / "made"
-    with pytest.raises(DataError, match="^bad is not a pickle of plain data.*it was not run$"):
+    with pytest.raises(DataError, match=r"^bad is not a pickle of plain data.*it was not run$"):
         read_pickle(global_call(str(path))[case], "bad")
     assert not path.exists()
 
@@ -124,7 +129,7 @@ def test_other_data_is_refused(value, reason, protocol):
 
 
 def test_instances_are_refused():
-    with pytest.raises(DataError, match="Slots|NEWOBJ"):
+    with pytest.raises(DataError, match=r"Slots|NEWOBJ"):
         read_pickle(pickle.dumps(Slots(), 2).replace(b"test_pickles", b"somewhere_xx"), "bad")
 
 
@@ -162,7 +167,9 @@ def test_instances_are_refused():
     ],
 )
 def test_nonsense_is_one_line(data):
-    with pytest.raises(DataError, match=r"^bad is not a pickle of plain data and uint8 arrays \(.*\)") as caught:
+    with pytest.raises(
+        DataError, match=r"^bad is not a pickle of plain data and uint8 arrays \(.*\)"
+    ) as caught:
         read_pickle(data, "bad")
     assert "\n" not in str(caught.value)
 

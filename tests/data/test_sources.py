@@ -66,7 +66,9 @@ def test_a_changed_cifar_file_is_named_with_both_checksums(cifar10, tmp_path, un
     path = cifar10.write(tmp_path, unpacked) / name
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     expected = {f.name: f.md5 for f in cifar10.source.known_files}[name]
-    message = rf"{name} is damaged.*its MD5 is [0-9a-f]{{32}}, expected {expected}; delete it and give the command"
+    message = (
+        rf"{name} is damaged.*its MD5 is [0-9a-f]{{32}}, expected {expected}; delete it and give the command"
+    )
     with pytest.raises(DataError, match=message):
         cifar10.source.load(tmp_path, tmp_path, None)
 
@@ -74,7 +76,7 @@ def test_a_changed_cifar_file_is_named_with_both_checksums(cifar10, tmp_path, un
 def test_a_changed_idx_file_is_named(mnist, tmp_path):
     path = mnist.write(tmp_path) / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte.gz is damaged"):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is damaged"):
         mnist.source.load(tmp_path, tmp_path, None)
 
 
@@ -93,7 +95,7 @@ def test_missing_files_are_named(cifar10, mnist, tmp_path):
         cifar10.source.load(tmp_path / "c", tmp_path, None)
     mnist.write(tmp_path / "m")
     (tmp_path / "m" / "train-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(DataError, match="lacks train-labels-idx1-ubyte.gz of mnist"):
+    with pytest.raises(DataError, match=r"lacks train-labels-idx1-ubyte.gz of mnist"):
         mnist.source.load(tmp_path / "m", tmp_path, None)
 
 
@@ -162,13 +164,13 @@ def test_only_the_expected_regular_members_are_read(tmp_path):
 @pytest.mark.parametrize("cut", [0, 10, 100, -10, -1])
 def test_a_cut_archive_is_one_line(cut):
     data = archive((member("f/a"), np.random.default_rng(0).bytes(5000)))
-    with pytest.raises(DataError, match="x is a damaged archive|x lacks [ab]"):
+    with pytest.raises(DataError, match=r"x is a damaged archive|x lacks [ab]"):
         read_members(data[:cut], "f", {"a", "b"}, Path("x"))
 
 
 @pytest.mark.parametrize("data", [b"", b"text", gzip.compress(b"text" * 1000), gzip.compress(b"\xff" * 2000)])
 def test_what_is_no_archive_is_one_line(data):
-    with pytest.raises(DataError, match="damaged archive|lacks"):
+    with pytest.raises(DataError, match=r"damaged archive|lacks"):
         read_members(data, "f", {"a"}, Path("x"))
 
 
@@ -242,7 +244,9 @@ def test_real_cifar10(real_data, tmp_path):
     assert np.bincount(found.labels[:50000]).tolist() == [5000] * 10
     assert found.labels[:5].tolist() == [6, 9, 9, 4, 1]  # frog, truck, truck, deer, automobile
     assert found.images[0, 0, 0].tolist() == [59, 62, 63]  # the first training picture's corner, as published
-    np.testing.assert_allclose(found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
+    np.testing.assert_allclose(
+        found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4
+    )
 
 
 def test_real_mnist(real_data, tmp_path):
@@ -263,7 +267,9 @@ def test_real_mnist(real_data, tmp_path):
 
 def test_unknown_names_name_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnknownNameError, match=r"unknown data set 'cifar-10', did you mean 'cifar10'\? .*folder"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown data set 'cifar-10', did you mean 'cifar10'\? .*folder"
+    ):
         images.load("cifar-10", cache=tmp_path)
     with pytest.raises(DataError, match="no/where does not exist; give a folder"):
         images.load("./no/where", cache=tmp_path)

@@ -11,7 +11,9 @@ from ecrnn.data.splits import parse_split
 def image_set(n=100, n_train=None, classes=4, labels=None):
     labels = np.arange(n) % classes if labels is None else np.asarray(labels)
     names = [f"class {i}" for i in range(classes)]
-    return make_image_set("toy", np.zeros((n, 1, 1, 1), np.uint8), labels.astype(np.int64), names, n_train=n_train)
+    return make_image_set(
+        "toy", np.zeros((n, 1, 1, 1), np.uint8), labels.astype(np.int64), names, n_train=n_train
+    )
 
 
 RULES = ["0.7", "0.5", "5-fold", "2-fold", "own"]
@@ -66,7 +68,7 @@ def test_folds_of_one_permutation_are_disjoint_and_the_next_are_others():
     folds = [rule.split(data, 3, r).validation.tolist() for r in range(8)]
     for start in (0, 4):
         four = folds[start : start + 4]
-        assert sorted(sum(four, [])) == list(range(50))
+        assert sorted(i for fold in four for i in fold) == list(range(50))
         assert {len(f) for f in four} == {12, 13}
     assert not {tuple(f) for f in folds[:4]} & {tuple(f) for f in folds[4:]}
 
@@ -84,7 +86,9 @@ def test_own_is_the_data_sets_own():
     split = parse_split("own").split(image_set(10, 7), 1, 2)
     assert split.train.tolist() == list(range(7))
     assert split.validation.tolist() == [7, 8, 9]
-    with pytest.raises(DataError, match="toy has no test part of its own, give a fraction such as --split 0.7"):
+    with pytest.raises(
+        DataError, match=r"toy has no test part of its own, give a fraction such as --split 0.7"
+    ):
         parse_split("own").split(image_set(10), 1, 2)
 
 
@@ -94,7 +98,9 @@ def test_fractions_outside_are_refused(text):
         parse_split(text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "0,7", "70%", "7/10", "nan", "inf", "1e-1", "fold", "-fold", "own ed", "0.7.1"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "0,7", "70%", "7/10", "nan", "inf", "1e-1", "fold", "-fold", "own ed", "0.7.1"]
+)
 def test_other_texts_are_refused(text):
     with pytest.raises(DataError, match=r"is not understood: give a fraction such as 0.7, folds .* or own"):
         parse_split(text)

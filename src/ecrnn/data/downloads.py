@@ -151,7 +151,7 @@ def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress 
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         broken = f"broken off after {counted.size} of {file.size} bytes"
         raise _FailedError(broken if counted.size else "no connection") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: nonsense in the headers
         raise _FailedError(str(error).splitlines()[0][:200]) from error
     found = counted.md5.hexdigest()
     if found != file.md5:

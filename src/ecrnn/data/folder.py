@@ -225,7 +225,7 @@ def _mapped(
                 file.write(chunk.data)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged; delete it and give the command again") from error
     if images.shape != shape or images.dtype != np.uint8:
         raise DataError(

@@ -160,7 +160,7 @@ def load(
 def _checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if image_size is None:
         return None
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    size = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
     if len(size) != 2 or not all(isinstance(s, int) and 1 <= s <= 4096 for s in size):
         raise DataError(f"image size is {image_size}, but should be one or two whole numbers from 1 to 4096")
     return size[0], size[1]

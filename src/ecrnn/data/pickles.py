@@ -65,7 +65,13 @@ def read_pickle(data: bytes, where: str) -> Any:
                 raise DataError(f"opcode {opcode.name} is not plain data")
             operation(machine, argument)
         return machine.result()
-    except (ValueError, IndexError, KeyError, OverflowError, Warning) as error:  # Warning: with python -W error
+    except (
+        ValueError,
+        IndexError,
+        KeyError,
+        OverflowError,
+        Warning,
+    ) as error:  # Warning: with python -W error
         reason = str(error).splitlines()[0][:200] if isinstance(error, DataError) else "damaged or cut off"
         raise DataError(
             f"{where} is not a pickle of plain data and uint8 arrays ({reason}); it was not run"

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecrnn.core.errors import DataError
 from ecrnn.data.preprocessing import Preprocessing
 
 BATCH = 512  # pictures; large enough that time per picture no longer falls
@@ -16,6 +17,7 @@ class Standardise(nn.Module):
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
+        self.image = preprocessing.image
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(preprocessing.mean, dtype=torch.float32))
@@ -38,7 +40,14 @@ def predict_logits(
 
     Returns:
         float32 (n, classes), on the CPU.
+
+    Raises:
+        DataError: pictures of another size than the network takes.
     """
+    channels, height, width = standardise.image
+    if images.shape[1:] != (height, width, channels):
+        found = "x".join(map(str, images.shape[1:]))
+        raise DataError(f"pictures are {found} (height, width, channels), the model takes {height}x{width}x{channels}")
     was_training = model.training
     model.eval()
     device = standardise.mean.device
@@ -50,3 +59,10 @@ def predict_logits(
     finally:
         model.train(was_training)
     return torch.cat(parts).numpy()
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float64 (n, classes), of logits (n, classes); computed in float64, rows sum to 1."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    powers = np.exp(shifted)
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ecrnn.layers.areas import RecurrentArea
 from ecrnn.layers.scans import Flatten, Scan
+from ecrnn.recurrence import GRU, LSTM, RNN
 
 _AREAS = {"cnn": "CNN", "encoder.encoder": "encoder", "encoder.decoder": "decoder", "rnn": "RNN"}
 _NAMES: dict[type[nn.Module], str] = {
@@ -114,8 +115,6 @@ def _multiply_adds(module: nn.Module, given: Tensor, made: Tensor) -> int:
             return module.weight.numel()
         case nn.BatchNorm1d() | nn.BatchNorm2d():
             return made.numel()
-        case nn.RNNBase():
-            steps = given.shape[1]
-            weights = (w for name, w in module.named_parameters() if name.startswith("weight"))
-            return steps * sum(w.numel() for w in weights)
+        case RNN() | LSTM() | GRU():
+            return module.multiply_adds(given.shape[1])
     return 0

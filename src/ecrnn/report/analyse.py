@@ -1,7 +1,7 @@
 """From the record of a study to everything its report shows: numbers, sentences, no drawing.
 
-The score of a trial is its correctness on each validation picture after the last epoch, so nothing has been chosen on
-those pictures. The statistics are `ecrnn.stats.compare`'s.
+The score of a trial is its correctness on each validation picture after the last epoch, so nothing has been
+chosen on those pictures. The statistics are `ecrnn.stats.compare`'s.
 """
 
 from __future__ import annotations

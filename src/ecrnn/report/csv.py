@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
-from ecrnn.report.tables import Table, Value
+from ecrnn.report.table import Table, Value
 
 
 def to_csv(table: Table) -> str:
-    """One table; the header names the values, which are more than the columns where a column is an interval."""
+    """One table; the header names the values, which are more than the columns where a column is an
+    interval."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([_safe(name) for column in table.columns for name in column.names])
@@ -20,4 +21,8 @@ def to_csv(table: Table) -> str:
 
 def _safe(value: Value) -> Value:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )

@@ -6,13 +6,18 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ecrnn.core.config import StudySettings
+from ecrnn.core.config import StudySettings, TrainingSettings
 from ecrnn.report import formats
 from ecrnn.report.read import StudyRecord, Trial
 from ecrnn.report.results import FairnessLine, ModelRow
 from ecrnn.stats import Comparison
 
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
+
+_STANDARDISED = {
+    "global": "standardised by one mean and deviation of the whole data",
+    "per-channel": "standardised channel by channel",
+}
 
 
 def fairness(
@@ -48,9 +53,13 @@ def _seeds(record: StudyRecord) -> FairnessLine:
         seeds.setdefault(trial.repeat, set()).add(trial.facts.get("seed"))
     same = all(len(own) == 1 for own in seeds.values())
     base = f"All derive from seed {record.settings.seed} and the repeat"
+    if any(None in own for own in seeds.values()):
+        return FairnessLine("Seeds", "note", f"{base}; what each trial was given is not recorded.")
     if same:
         return FairnessLine("Seeds", "same", f"{base}; within a repeat all models share them.")
-    return FairnessLine("Seeds", "differs", f"{base}, but some models of one repeat were given different ones.")
+    return FairnessLine(
+        "Seeds", "differs", f"{base}, but some models of one repeat were given different ones."
+    )
 
 
 def _recipe(settings: StudySettings) -> FairnessLine:
@@ -62,11 +71,13 @@ def _recipe(settings: StudySettings) -> FairnessLine:
         f"weight decay {own.weight_decay:g}" if own.weight_decay else "no weight decay",
         f"momentum {own.momentum:g}" if own.optimizer == "sgd" else "",
         f"augmentation {own.augment}" if own.augment != "none" else "no augmentation",
-        f"standardised {own.standardise}",
+        _STANDARDISED[own.standardise],
     ]
     text = ", ".join(part for part in parts if part)
     return FairnessLine(
-        "Training recipe", "same", f"{text}. No model had a recipe tuned for it; another might suit some better."
+        "Training recipe",
+        "same",
+        f"{text}. No model had a recipe tuned for it; another might suit some better.",
     )
 
 
@@ -82,7 +93,8 @@ def _steps(trials: Sequence[Trial]) -> FairnessLine:
 def _choices(comparison: Comparison) -> FairnessLine:
     what = "test" if comparison.fixed_test else "validation"
     text = (
-        f"Nothing was chosen on the {what} pictures: every figure is of the last epoch. The best epoch is shown only "
+        f"Nothing was chosen on the {what} pictures: every figure is of the last epoch. The best epoch is "
+        "shown only "
         f"as a column of its own, and is optimistic because it is picked on the {what} pictures."
     )
     return FairnessLine("Choices", "note", text)
@@ -104,12 +116,20 @@ def _machine(record: StudyRecord) -> list[FairnessLine]:
     lines = []
     for what, key in (("Device", "device"), ("Precision", "precision"), ("Threads a training", "threads")):
         values = _distinct(trial.facts.get(key) for trial in record.trials)
-        status = "same" if len(values) == 1 and values != ["unknown"] else "note" if len(values) == 1 else "differs"
+        status = (
+            "same"
+            if len(values) == 1 and values != ["unknown"]
+            else "note"
+            if len(values) == 1
+            else "differs"
+        )
         tail = " in every trial." if len(values) == 1 else ", not the same in all trials."
         lines.append(FairnessLine(what, status, ", ".join(values) + tail))  # type: ignore[arg-type]
     versions = _distinct(_versions(environment) for environment in record.environments)
     status = "same" if len(versions) == 1 and "unknown" not in versions else "differs"
-    text = f"{versions[0]}." if len(versions) == 1 else f"Not the same in all folders: {'; or '.join(versions)}."
+    text = (
+        f"{versions[0]}." if len(versions) == 1 else f"Not the same in all folders: {'; or '.join(versions)}."
+    )
     if versions == ["unknown"]:
         return [*lines, FairnessLine("Versions", "note", "Not recorded.")]
     return [*lines, FairnessLine("Versions", status, text)]  # type: ignore[arg-type]
@@ -120,7 +140,11 @@ def _skipped(trials: Sequence[Trial]) -> list[FairnessLine]:
     if not skipped:
         return []
     names = formats.listed([f"{trial.model} repeat {trial.repeat}" for trial in skipped], noun="trials")
-    return [FairnessLine("Skipped steps", "differs", f"Steps with a non-finite gradient were left out in {names}.")]
+    return [
+        FairnessLine(
+            "Skipped steps", "differs", f"Steps with a non-finite gradient were left out in {names}."
+        )
+    ]
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
@@ -158,10 +182,16 @@ def environment_facts(record: StudyRecord) -> dict[str, str]:
 def command(record: StudyRecord) -> str:
     """The command that makes such a study again, naming what differs from the defaults."""
     settings = record.settings
-    usual = StudySettings(data=settings.data, models=settings.models)
     repeats = sorted({t.repeat for t in record.trials} | {u.repeat for u in record.unfinished})
     words = ["ecrnn", "compare", settings.data, "--models", ",".join(settings.models)]
-    words += ["--repeats", str(repeats[-1] - repeats[0] + 1), "--split", settings.split, "--seed", str(settings.seed)]
+    words += [
+        "--repeats",
+        str(repeats[-1] - repeats[0] + 1),
+        "--split",
+        settings.split,
+        "--seed",
+        str(settings.seed),
+    ]
     assignments = [
         (key, value)
         for key, value in {"first_repeat": repeats[0], "image_size": settings.image_size}.items()
@@ -169,9 +199,12 @@ def command(record: StudyRecord) -> str:
     ]
     assignments += [("channels", settings.channels)] if settings.channels else []
     for key, value in settings.training.model_dump(mode="json").items():
-        if key in _OWN_OPTIONS[:3] or value != getattr(usual.training, key):
+        if key in _OWN_OPTIONS[:3] or value != TrainingSettings.model_fields[key].default:
             if key in _OWN_OPTIONS:
-                words += [f"--{key.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+                words += [
+                    f"--{key.replace('_', '-')}",
+                    f"{value:g}" if isinstance(value, float) else str(value),
+                ]
             else:
                 assignments.append((f"training.{key}", value))
     for key, value in assignments:

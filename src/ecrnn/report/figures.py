@@ -1,6 +1,8 @@
-"""The figures of a report, drawn with matplotlib (imported here, when a figure is wanted) in the page's own colours.
+"""The figures of a report, drawn with matplotlib (imported here, when a figure is wanted) in the page's own
+colours.
 
-No colour carries a meaning alone: markers, dashes and words say the same. Each figure has a text that says what it shows.
+No colour carries a meaning alone: markers, dashes and words say the same. Each figure has a text that says
+what it shows.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-WIDTH = 7.4  # inches; 533 pt, 710 px
+WIDTH = 8.4  # inches; 605 pt, 806 px
 MOST_PAIRS = 24
+_DASHES = (0, (4, 2))
 _VERDICTS = {  # colour, marker, filled
     "better": (ONE, "o", True),
     "worse": (TWO, "s", True),
@@ -84,10 +87,17 @@ def _accuracies(analysis: Analysis) -> Figure:
         if len(row.scores) > 1:
             offsets = [0.22 + 0.05 * (i % 3 - 1) for i in range(len(row.scores))]
             xs = [100 * score for score in row.scores]
-            axes.plot(xs, [y + o for o in offsets], "o", color=MUTED, markersize=3, alpha=0.75, mew=0, zorder=1)
+            axes.plot(
+                xs, [y + o for o in offsets], "o", color=MUTED, markersize=3, alpha=0.75, mew=0, zorder=1
+            )
         axes.plot([mean], [y], "o", color=ONE, markersize=7, markeredgecolor=PAPER, zorder=3)
         axes.annotate(
-            formats.percent(row.summary.mean), (mean, y), (0, 6), textcoords="offset points", ha="center", fontsize=8.5
+            formats.percent(row.summary.mean),
+            (mean, y),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
         )
     _rows_axis(axes, [row.model for row in rows])
     axes.set_xlabel(f"accuracy on the {analysis.pictures} pictures, %")
@@ -96,8 +106,10 @@ def _accuracies(analysis: Analysis) -> Figure:
     return Figure(
         "accuracies",
         "Accuracy of each model",
-        f"Mean over the repeats (large dot), corrected {level:g} % interval (line) and the single repeats (small dots). "
-        "Overlapping intervals do not mean that two models are equal: the repeats are paired, see the differences.",
+        f"Mean over the repeats (large dot), corrected {level:g} % interval (line) and the single repeats "
+        "(small dots). "
+        "Overlapping intervals do not mean that two models are equal: the repeats are paired, see the "
+        "differences.",
         to_svg(canvas, "fig-accuracies", f"Accuracy of each model. {said}."),
     )
 
@@ -142,13 +154,15 @@ def _differences(analysis: Analysis) -> Figure | None:
     level = f"{100 * (1 - comparison.alpha):g} %"
     how = "bootstrap over the pictures" if pairs[0].test is None else "corrected resampled t"
     said = "; ".join(
-        f"{pair.model_a} minus {pair.model_b}: {formats.points(pair.difference)} points, {pair.verdict or 'no verdict'}"
+        f"{pair.model_a} minus {pair.model_b}: {formats.points(pair.difference)} points, "
+        f"{pair.verdict or 'no verdict'}"
         for pair in pairs
     )
     return Figure(
         "differences",
         "Differences between models",
-        f"Mean difference and its {level} interval ({how}), with the verdict on A. The shaded band is the region of "
+        f"Mean difference and its {level} interval ({how}), with the verdict on A. The shaded band is the "
+        "region of "
         f"practical equivalence, \N{PLUS-MINUS SIGN}{rope:g} points.{part}",
         to_svg(canvas, "fig-differences", f"Differences between models. {said}."),
     )
@@ -161,31 +175,31 @@ def _ends(pair: Pair) -> tuple[float, float] | None:
 
 
 def _accuracy_curves(analysis: Analysis) -> Figure | None:
-    return _curves(analysis, "accuracy", f"accuracy, %, {analysis.pictures} and training", 100.0)
+    return _curves(analysis, "accuracy", "accuracy, %", 100.0)
 
 
 def _loss_curves(analysis: Analysis) -> Figure | None:
-    return _curves(analysis, "loss", f"cross-entropy, {analysis.pictures} and training", 1.0)
+    return _curves(analysis, "loss", "cross-entropy", 1.0)
 
 
 def _curves(analysis: Analysis, quantity: str, label: str, scale: float) -> Figure | None:
-    curves = {(curve.model, curve.quantity): curve for curve in analysis.curves}
+    curves = {(curve.model, str(curve.quantity)): curve for curve in analysis.curves}
     names = [row.model for row in analysis.models if (row.model, f"validation_{quantity}") in curves]
     if not names:
         return None
     columns = min(3, len(names)) if len(names) != 4 else 2
     rows = math.ceil(len(names) / columns)
-    canvas, grid = _canvas(0.55 + 1.75 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
+    canvas, grid = _canvas(0.8 + 1.8 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
     held_out = [curves[name, f"validation_{quantity}"] for name in names]
     for i, axes in enumerate(grid.flat):
         if i >= len(names):
             axes.set_visible(False)
             continue
         for other in held_out:
-            axes.plot(other.epochs, [scale * v for v in other.mean], color=GRID, lw=1, zorder=1)
+            axes.plot(other.epochs, [scale * v for v in other.mean], color=MUTED, alpha=0.45, lw=1, zorder=1)
         training = curves.get((names[i], f"train_{quantity}"))
         if training is not None:
-            _band(axes, training, scale, TWO, (0, (4, 2)))
+            _band(axes, training, scale, TWO, _DASHES)
         _band(axes, held_out[i], scale, ONE, "solid")
         axes.set_title(_short(names[i], 30), loc="left")
         axes.grid(axis="y")
@@ -194,24 +208,43 @@ def _curves(analysis: Analysis, quantity: str, label: str, scale: float) -> Figu
             axes.set_xlabel("epoch")
             axes.tick_params(labelbottom=True)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    canvas.supylabel(label, fontsize=9.5)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(label)
+    _legend(canvas, analysis)
     said = "; ".join(f"{curve.model} ends at {_figure(curve, scale)}" for curve in held_out)
     return Figure(
         f"{quantity}-curves",
         f"{'Accuracy' if quantity == 'accuracy' else 'Loss'} while training",
-        f"Mean over the repeats after each epoch: {analysis.pictures} pictures (solid) and training pictures (dashed), "
+        f"Mean over the repeats after each epoch: {analysis.pictures} pictures (solid) and training "
+        "pictures (dashed), "
         "the band from the lowest to the highest repeat. Thin lines: the other models' means.",
         to_svg(
-            canvas, f"fig-{quantity}-curves", f"Mean {quantity} on the {analysis.pictures} pictures by epoch. {said}."
+            canvas,
+            f"fig-{quantity}-curves",
+            f"Mean {quantity} on the {analysis.pictures} pictures by epoch. {said}.",
         ),
     )
+
+
+def _legend(canvas: Canvas, analysis: Analysis) -> None:
+    from matplotlib.lines import Line2D
+
+    lines = [
+        Line2D([], [], color=ONE, label=f"{analysis.pictures} pictures"),
+        Line2D([], [], color=TWO, ls=_DASHES, label="training pictures"),
+    ]
+    if len(analysis.models) > 1:
+        lines.append(
+            Line2D([], [], color=MUTED, alpha=0.45, lw=1, label=f"other models, {analysis.pictures}")
+        )
+    canvas.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
 
 
 def _band(axes: Axes, curve: Curve, scale: float, colour: str, dashes: Any) -> None:
     low, high = [scale * v for v in curve.low], [scale * v for v in curve.high]
     axes.fill_between(curve.epochs, low, high, color=colour, alpha=0.18, lw=0, zorder=2)
     marker = "o" if len(curve.epochs) == 1 else ""
-    axes.plot(curve.epochs, [scale * v for v in curve.mean], marker, ls=dashes, color=colour, zorder=3)
+    axes.plot(curve.epochs, [scale * v for v in curve.mean], marker=marker, ls=dashes, color=colour, zorder=3)
 
 
 def _figure(curve: Curve, scale: float) -> str:
@@ -226,7 +259,8 @@ def _accuracy_and_cost(analysis: Analysis) -> Figure | None:
     rows = [row for row in analysis.models if all((of(row) or 0) > 0 for _, of in measures)]
     if len(rows) < 2:
         return None
-    canvas, panels = _canvas(max(2.6, 0.5 + 0.2 * len(rows)), 1, 2, sharey=True)
+    height = max(2.6, 0.5 + 0.2 * len(rows))
+    canvas, panels = _canvas(height, 1, 2, sharey=True)
     for axes, (label, of) in zip(panels, measures, strict=True):
         xs = [float(of(row) or 0) for row in rows]
         if max(xs) > 10 * min(xs):
@@ -240,9 +274,10 @@ def _accuracy_and_cost(analysis: Analysis) -> Figure | None:
         axes.grid()
         axes.set_axisbelow(True)
     panels[0].set_ylabel("mean accuracy, %")
-    _name_points(panels[1], rows)
+    _name_points(panels[1], rows, height)
     said = "; ".join(
-        f"{row.model}: {formats.percent(row.summary.mean)} % with {formats.count(row.parameters)} parameters in "
+        f"{row.model}: {formats.percent(row.summary.mean)} % with {formats.count(row.parameters)} "
+        "parameters in "
         f"{formats.duration(row.seconds)}"
         for row in rows
     )
@@ -257,14 +292,14 @@ def _accuracy_and_cost(analysis: Analysis) -> Figure | None:
 def _few() -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(4)
+    return MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
 
 
-def _name_points(axes: Axes, rows: Sequence[ModelRow]) -> None:
+def _name_points(axes: Axes, rows: Sequence[ModelRow], height: float) -> None:
     """Names in a column at the right, kept apart, each with a thin line to its point."""
     ordered = sorted(rows, key=lambda row: row.summary.mean)
     low, high = axes.get_ylim()
-    apart = 0.17 / max(2.0, axes.figure.get_figheight() - 0.7)  # of the height, for one line of text
+    apart = 0.17 / max(2.0, height - 0.7)  # of the height, for one line of text
     places: list[float] = []
     for row in ordered:
         wanted = (100 * row.summary.mean - low) / (high - low)

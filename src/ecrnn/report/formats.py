@@ -1,8 +1,10 @@
-"""Numbers as a reader wants them: fractions come in, percent and points go out. Text for people, never for CSV or JSON."""
+"""Numbers as a reader wants them: fractions come in, percent and points go out. Text for people, never for
+CSV or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"  # a cell without a value
@@ -75,8 +77,17 @@ def interval(low: float | None, high: float | None, *, signed: bool = False) -> 
     return NOTHING if low is None or high is None else f"{show(low)} to {show(high)}"
 
 
+def moment(iso: str) -> str:
+    """2026-01-10T10:00:00+00:00 as "2026-01-10 10:00 UTC"; what is no such time stays as it is."""
+    try:
+        time = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return f"{time.astimezone(UTC) if time.tzinfo else time:%Y-%m-%d %H:%M}{' UTC' if time.tzinfo else ''}"
+
+
 def plural(n: int, noun: str) -> str:
-    """"1 repeat", "3 repeats"."""
+    """ "1 repeat", "3 repeats"."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
@@ -84,7 +95,9 @@ def listed(names: Sequence[str], most: int = 4, noun: str = "models") -> str:
     """ "a, b and c", or only how many they are when they are more than ``most``."""
     if len(names) > most:
         return f"{len(names):,} {noun}"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
+    return (
+        names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
+    )
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -1,4 +1,5 @@
-"""The finding in a sentence, and a second one that says how sure it is. Only what the verdicts allow is claimed."""
+"""The finding in a sentence, and a second one that says how sure it is. Only what the verdicts allow is
+claimed."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ def headline(comparison: Comparison, models: Sequence[ModelRow]) -> str:
         what = "test" if comparison.fixed_test else "validation"
         spread = f", SD {formats.spread(best.summary.sd)} points" if best.summary.sd is not None else ""
         repeats = formats.plural(best.summary.n, "repeat")
-        return f"{best.model} gives {_accuracy(best)} of the {what} pictures the right class ({repeats}{spread})."
+        given = f"{best.model} gives {_accuracy(best)} of the {what} pictures the right class"
+        return f"{given} ({repeats}{spread})."
     if not any(pair.verdict for pair in comparison.pairs):
         return _without_verdict(comparison, models, best)
     if comparison.baseline is not None:
@@ -35,13 +37,16 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
     if not tested:
         if any(pair.mcnemar for pair in comparison.pairs):
             return (
-                "One trained model each on one fixed test set: the tests tell these trained models apart, and say "
+                "One trained model each on one fixed test set: the tests tell these trained models apart, "
+                "and say "
                 "nothing about training again."
             )
         return "From one repeat nothing can be said about what another split or seed would change."
     counted = Counter(pair.verdict for pair in tested)
     decided = counted["better"] + counted["worse"]
-    tally = f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
+    tally = (
+        f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
+    )
     tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
     tally += f"{100 * comparison.rope:g} points, and {counted['undecided']} "
     tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
@@ -52,13 +57,14 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
     if not sizes:
         return tally
     ends = [formats.percent(sizes[0]), formats.percent(sizes[-1])]
-    size = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}, depending on the pair"
+    size = (
+        f"{ends[0]} points"
+        if ends[0] == ends[1]
+        else f"{ends[0]} to {ends[1]} points, depending on the pair,"
+    )
     shared = sorted({len(pair.repeats) for pair in tested})
     repeats = str(shared[0]) if len(shared) == 1 else f"{shared[0]} to {shared[-1]}"
-    return (
-        f"{tally} With {repeats} repeats, the smallest true difference that such a study finds 8 times in 10 is, in "
-        f"points: {size}."
-    )
+    return f"{tally} From {repeats} repeats, a true difference of {size} would be found 8 times in 10."
 
 
 def _accuracy(row: ModelRow) -> str:
@@ -76,7 +82,8 @@ def _without_verdict(comparison: Comparison, models: Sequence[ModelRow], best: M
         other = next(row for row in models if row is not best)
         standing = f"{best.model} has {_accuracy(best)} and {other.model} {_accuracy(other)}"
     fewest = min((len(pair.repeats) for pair in comparison.pairs), default=0)
-    return f"No verdict: {standing}, but {formats.plural(fewest, 'shared repeat')} cannot tell them apart for sure."
+    repeats = formats.plural(fewest, "shared repeat")
+    return f"No verdict: {standing}, but {repeats} cannot tell them apart for sure."
 
 
 def _against_baseline(comparison: Comparison, models: Sequence[ModelRow]) -> str:
@@ -90,7 +97,9 @@ def _against_baseline(comparison: Comparison, models: Sequence[ModelRow]) -> str
         own = [pair for pair in pairs if pair.verdict == word]
         if own:
             parts.append(f"{formats.listed([pair.model_a for pair in own], most=2)} {_is(len(own), word)}")
-    top = max((pair for pair in pairs if pair.difference is not None), key=lambda pair: pair.difference or 0.0)
+    top = max(
+        (pair for pair in pairs if pair.difference is not None), key=lambda pair: pair.difference or 0.0
+    )
     return (
         f"Against {name} ({_accuracy(base)}): {'; '.join(parts)}; the largest difference is {top.model_a}'s, "
         f"{formats.points(top.difference)} points ({top.verdict or 'no verdict'})."
@@ -108,16 +117,30 @@ def _said(pair: Pair) -> str:
 
 
 def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: ModelRow) -> str:
-    verdicts = {row.model: _verdict(comparison.pairs, best.model, row.model) for row in models if row is not best}
+    pictures = f"{'test' if comparison.fixed_test else 'validation'} pictures"
+    verdicts = {
+        row.model: _verdict(comparison.pairs, best.model, row.model) for row in models if row is not best
+    }
     beaten = [name for name, word in verdicts.items() if word == "better"]
     if len(beaten) == len(verdicts):
-        runner = max((row for row in models if row is not best), key=lambda row: row.summary.mean)
-        if len(models) == 2:
-            return f"{best.model} is better than {runner.model}: {_accuracy(best)} against {_accuracy(runner)}."
-        whom = formats.listed(beaten) if len(beaten) <= 3 else f"all {len(beaten)} others"
-        return f"{best.model} is better than {whom}: {_accuracy(best)}, the next is {runner.model} with {_accuracy(runner)}."
+        others = [row for row in models if row is not best]
+        if len(others) <= 3:
+            against = formats.listed([_accuracy(row) for row in others])
+        else:
+            beaten = [f"all {len(others)} others"]
+            runner = max(others, key=lambda row: row.summary.mean)
+            against = f"{_accuracy(runner)} of the next, {runner.model}"
+        return (
+            f"{best.model} is better than {formats.listed(beaten)}: {_accuracy(best)} of the {pictures} are "
+            "right, "
+            f"against {against}."
+        )
     parts = [f"better than {formats.listed(beaten)}"] if beaten else []
-    for word, phrase in (("equivalent", "equivalent to"), ("undecided", "undecided against"), (None, "without verdict against")):
+    for word, phrase in (
+        ("equivalent", "equivalent to"),
+        ("undecided", "undecided against"),
+        (None, "without verdict against"),
+    ):
         own = [name for name, said in verdicts.items() if said == word]
         if own:
             parts.append(f"{phrase} {formats.listed(own)}")

@@ -1,9 +1,11 @@
-"""The report in LaTeX with booktabs: `report-tables.tex` to \\input into a paper, `report.tex` to compile as it is."""
+"""The report in LaTeX with booktabs: `report-tables.tex` to \\input into a paper, `report.tex` to compile as
+it is."""
 
 from __future__ import annotations
 
 from ecrnn.report.results import Analysis
-from ecrnn.report.tables import Column, Table, report_tables
+from ecrnn.report.table import Column, Table
+from ecrnn.report.tables import report_tables
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -30,11 +32,9 @@ _ESCAPES = {
 }
 _LONG = 40  # rows above which a table may break over pages
 
-_DOCUMENT = r"""%% Compile with LuaLaTeX, XeLaTeX or pdfLaTeX; names beyond Latin letters want one of the first two.
-\documentclass[10pt]{article}
-\usepackage[a4paper,landscape,margin=2cm]{geometry}
-\usepackage{iftex}
-\ifPDFTeX
+_DOCUMENT = r"""%% Compile with LuaLaTeX, XeLaTeX or pdfLaTeX; names beyond Latin letters want one of the
+first two. \documentclass[10pt]{article} \usepackage[a4paper,landscape,margin=2cm]{geometry}
+\usepackage{iftex} \ifPDFTeX
   \usepackage[T1]{fontenc}
   \usepackage[utf8]{inputenc}
 \else
@@ -59,12 +59,15 @@ def escape(text: str) -> str:
 
 
 def latex_table(table: Table) -> str:
-    """One table in its float, or as a longtable that breaks over pages; needs \\usepackage{booktabs,longtable}."""
+    """One table in its float, or as a longtable that breaks over pages; needs
+    \\usepackage{booktabs,longtable}."""
     spec = "@{}" + "".join(map(_column, table.columns, _widths(table))) + "@{}"
     head = " & ".join(escape(column.title) for column in table.columns) + r" \\"
     body = [" & ".join(escape(cell.text) for cell in row) + r" \\" for row in table.rows]
     warning = f" Warning: {table.note}" if table.note else ""
-    caption = rf"\caption{{{escape(f'{table.title}. {table.caption}{warning}')}}}\label{{tab:ecrnn-{table.key}}}"
+    caption = (
+        rf"\caption{{{escape(f'{table.title}. {table.caption}{warning}')}}}\label{{tab:ecrnn-{table.key}}}"
+    )
     if len(body) > _LONG:
         lines = [
             r"{\footnotesize\setlength{\tabcolsep}{4pt}",

@@ -1,7 +1,7 @@
 """Run directories in, one record out: the finished trials of one study, and what is not there and why.
 
-Several directories are one study when data, split, seed and training are the same; models and repeats may differ. Only
-the predicted class of each picture is kept, so a thousand trials fit in memory.
+Several directories are one study when data, split, seed and training are the same; models and repeats may
+differ. Only the predicted class of each picture is kept, so a thousand trials fit in memory.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ State = Literal["failed", "damaged", "unfinished", "not started"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished trial: its facts, one mapping an epoch, and for each validation picture, in the same order, its
-    place in the data set, its true class and the class that the model gave it, each (n,)."""
+    """One finished trial: its facts, one mapping an epoch, and for each validation picture, in the same
+    order, its place in the data set, its true class and the class that the model gave it, each (n,)."""
 
     model: str
     repeat: int
@@ -55,8 +55,9 @@ class Unfinished:
 class StudyRecord:
     """All that a report is made from. Trials are in the order of the models, then of the repeats.
 
-    ``settings`` are those of the first folder, with the models of all; ``planned`` counts the trials of all folders
-    together; ``environments`` has one mapping a folder, empty where `environment.json` cannot be read.
+    ``settings`` are those of the first folder, with the models of all; ``planned`` counts the trials of all
+    folders together; ``environments`` has one mapping a folder, empty where `environment.json` cannot be
+    read.
     """
 
     folders: tuple[Path, ...]
@@ -76,8 +77,8 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         folders: run directories, at least one; where two hold the same trial, the first one's counts.
 
     Raises:
-        EcrnnError: a folder is not a run directory, the folders belong to different studies (the line names the first
-            difference), or no trial in them is finished.
+        EcrnnError: a folder is not a run directory, the folders belong to different studies (the line names
+            the first difference), or no trial in them is finished.
     """
     folders = tuple(dict.fromkeys(Path(folder) for folder in folders))
     if not folders:
@@ -137,8 +138,8 @@ def _same_study(folder: Path, mine: StudySettings, other_folder: Path, theirs: S
 
 
 def _essence(settings: StudySettings, same_pictures: bool) -> StudySettings:
-    usual = TrainingSettings()
-    place = {key: getattr(usual, key) for key in ("device", "threads", "checkpoint_seconds")}
+    fields = TrainingSettings.model_fields
+    place = {key: fields[key].default for key in ("device", "threads", "checkpoint_seconds")}
     neutral: dict[str, Any] = {"models": ("any",), "repeats": 1, "first_repeat": 0, "data_dir": None}
     if same_pictures:  # the same pictures under another name are the same data
         neutral["data"] = "same"
@@ -159,7 +160,9 @@ def _trials(
         else:
             unfinished.append(next(other for other in read if isinstance(other, Unfinished)))
         if len(finished) > 1:
-            notes.append(f"{model}, repeat {repeat} is finished in {len(finished)} folders; the first one counts.")
+            notes.append(
+                f"{model}, repeat {repeat} is finished in {len(finished)} folders; the first one counts."
+            )
     return found, unfinished
 
 
@@ -185,7 +188,12 @@ def _read(study: Path, model: str, repeat: int) -> Trial | Unfinished:
             return _checked(finished)
         failure = read_failure(study, model, repeat)
         manifest, exists = (folder / "manifest.json").is_file(), folder.is_dir()
-    except (ValueError, OSError, KeyError, TypeError) as error:  # EcrnnError and JSON's errors are ValueErrors
+    except (
+        ValueError,
+        OSError,
+        KeyError,
+        TypeError,
+    ) as error:  # EcrnnError and JSON's errors are ValueErrors
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         return Unfinished(model, repeat, "damaged", line)
     if manifest:
@@ -222,7 +230,8 @@ def _checked(finished: FinishedTrial) -> Trial:
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
-    """Trials that share classes with the first, and pictures with the first of their repeat; pairing needs both."""
+    """Trials that share classes with the first, and pictures with the first of their repeat; pairing needs
+    both."""
     kept: list[Trial] = []
     misfits: list[Unfinished] = []
     first: dict[int, Trial] = {}

@@ -16,8 +16,9 @@ from ecrnn.stats import Comparison, Summary
 class ModelRow:
     """One model: its scores at the last epoch, what it costs, and its best epoch, which is optimistic.
 
-    ``scores`` belong to ``repeats`` one to one. ``parameters`` are counted as the paper counts them, ``multiply_adds``
-    are of one picture; ``seconds`` (of training), ``steps`` and ``best_accuracy`` are means over the trials.
+    ``scores`` belong to ``repeats`` one to one. ``parameters`` are counted as the paper counts them,
+    ``multiply_adds`` are of one picture; ``seconds`` (of training), ``steps`` and ``best_accuracy`` are means
+    over the trials.
     """
 
     model: str
@@ -63,7 +64,8 @@ class Curve:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: pictures of it, pictures given it, and right ones; shares are None where there are no pictures."""
+    """One class: pictures of it, pictures given it, and right ones; shares are None where there are no
+    pictures."""
 
     name: str
     n: int

@@ -1,7 +1,8 @@
-"""matplotlib figures as SVG that belongs to a page: its colours are the page's, its ids its own, its text is text.
+"""matplotlib figures as SVG that belongs to a page: its colours are the page's, its ids its own, its text is
+text.
 
-A figure is drawn in the stand-in colours of `INK` and so on; here they become CSS variables, so that one drawing reads in
-light, in dark and on paper.
+A figure is drawn in the stand-in colours of `INK` and so on; here they become CSS variables, so that one
+drawing reads in light, in dark and on paper.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _VARIABLES = {
 }
 
 #: Settings under which figures are drawn and saved; given to `matplotlib.rc_context`, so nothing leaks.
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ecrnn",
     "text.parse_math": False,  # a name with dollar signs is a name
@@ -65,7 +66,9 @@ def to_svg(figure: Figure, key: str, alt: str) -> str:
     file = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the browser has other fonts
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -82,7 +85,8 @@ def to_svg(figure: Figure, key: str, alt: str) -> str:
 
 
 def _tag(tag: str, key: str, used: set[str]) -> str:
-    """One tag: ids that something points to carry ``key``, the others go; colours and fonts become the page's."""
+    """One tag: ids that something points to carry ``key``, the others go; colours and fonts become the
+    page's."""
     tag = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in used else "", tag)
     tag = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", tag)
     tag = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{key}-\1"', tag)

@@ -1,11 +1,14 @@
-"""The report on a terminal: the finding, the models, the comparisons, what is missing. The rest is in the files."""
+"""The report on a terminal: the finding, the models, the comparisons, what is missing. The rest is in the
+files."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecrnn.report import tables
+from ecrnn.report import pair_tables, tables
 from ecrnn.report.results import Analysis
+from ecrnn.report.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,13 +27,15 @@ _STYLES = {
 }
 
 
-def rich_table(table: tables.Table) -> RichTable:
+def rich_table(table: Table) -> RichTable:
     """One table for a `rich` console; no text in it is markup."""
     from rich import box
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = Table(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    drawn = RichTable(
+        title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
+    )
     for i, column in enumerate(table.columns):
         names_row = i < table.row_headings
         drawn.add_column(Text(column.title), justify=column.align, overflow="fold", no_wrap=names_row)
@@ -48,14 +53,16 @@ def print_report(analysis: Analysis, console: Console) -> None:
     console.print(Text(analysis.certainty, style="dim"))
     console.print()
     console.print(rich_table(tables.models_table(analysis)))
-    pairs = tables.pairs_table(analysis)
+    pairs = pair_tables.pairs_table(analysis)
     if pairs.rows:
         shown = pairs.rows[:_MANY_PAIRS]
-        console.print(rich_table(tables.replace(pairs, rows=shown)))
+        console.print(rich_table(replace(pairs, rows=shown)))
         if len(shown) < len(pairs.rows):
             rest = len(pairs.rows) - len(shown)
-            console.print(Text(f"and {rest} more pairs in the files of the report; --baseline MODEL shortens the list"))
-    for extra in (tables.fixed_test_table(analysis), tables.missing_table(analysis)):
+            console.print(
+                Text(f"and {rest} more pairs in the files of the report; --baseline MODEL shortens the list")
+            )
+    for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra))
     for line in analysis.warnings:

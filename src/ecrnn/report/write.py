@@ -22,7 +22,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Report:
-    """What was written. ``paths`` maps the file's name to its path; ``html``, ``json`` and so on by `paths["report.html"]`."""
+    """What was written. ``paths`` maps the name of each file, such as "report.html", to its path."""
 
     folder: Path
     paths: dict[str, Path]
@@ -34,9 +34,10 @@ def write_report(
 ) -> Report:
     """Make the report of one or several run directories of one study.
 
-    Writes report.html (one page, nothing outside it), report.md, report.json, report.tex with report-tables.tex to
-    \\input, and report.csv (one line a model) with report-pairs.csv, report-evidence.csv, report-trials.csv,
-    report-classes.csv and the other tables beside it. The same runs give the same bytes.
+    Writes report.html (one page, nothing outside it), report.md, report.json, report.tex with
+    report-tables.tex to \\input, and report.csv (one line a model) with report-pairs.csv,
+    report-evidence.csv, report-trials.csv, report-classes.csv and the other tables beside it. The same runs
+    give the same bytes.
 
     Args:
         folders: run directories.
@@ -45,8 +46,8 @@ def write_report(
         rope: half the width of the region of practical equivalence, a fraction: 0.005 is half a point.
 
     Raises:
-        EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown, or the
-            files cannot be written; one line.
+        EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
+            or the files cannot be written; one line.
     """
     analysis = analyse(read_study(folders), baseline=baseline, rope=rope)
     folder = make_folder(out if out is not None else Path(folders[0]) / "report")
@@ -58,7 +59,8 @@ def write_report(
 
 
 def report_files(analysis: Analysis) -> dict[str, str]:
-    """The files of a report by name; the page comes last, so that one that links to nothing is never ahead."""
+    """The files of a report by name; the page comes last, so that one that links to nothing is never
+    ahead."""
     files = {
         "report.md": to_markdown(analysis),
         "report.tex": to_latex(analysis),

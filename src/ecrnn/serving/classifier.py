@@ -15,7 +15,7 @@ from ecrnn.core.files import read_json
 from ecrnn.data.folder import read_picture
 from ecrnn.data.images import to_uint8
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.models.inference import Standardise, predict_logits
+from ecrnn.models.inference import Standardise, predict_logits, softmax
 from ecrnn.serving.bundle import METRICS, Description, read_bundle
 
 
@@ -39,7 +39,7 @@ class Classifier:
         self.image = preprocessing.image
         device = resolve_device(device)
         self.network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self._standardise = Standardise(preprocessing).to(device)
+        self.standardise = Standardise(preprocessing).to(device)
 
     def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The most probable class of each picture, by name.
@@ -65,28 +65,17 @@ class Classifier:
         Raises:
             DataError: a file cannot be read as a picture, or the array has another shape or type.
         """
-        logits = self.logits(pictures).astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(self.logits(pictures))
 
     def logits(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The network's output before the softmax, float32 (n, classes), for pictures as `predict_proba` takes them."""
         if isinstance(pictures, np.ndarray):
             images = to_uint8(pictures)
-            self._check_size(images)
         elif len(pictures) == 0:
             return np.zeros((0, len(self.classes)), np.float32)
         else:
             images = np.stack([read_picture(path, self.image) for path in pictures])
-        return predict_logits(self.network, images, np.arange(len(images)), self._standardise)
-
-    def _check_size(self, images: np.ndarray) -> None:
-        from ecrnn.core.errors import DataError
-
-        channels, height, width = self.image
-        if images.shape[1:] != (height, width, channels):
-            shape = "x".join(map(str, images.shape[1:]))
-            raise DataError(f"pictures are {shape} (height, width, channels), the model takes {height}x{width}x{channels}")
+        return predict_logits(self.network, images, np.arange(len(images)), self.standardise)
 
 
 def load(bundle: str | Path, device: str = "auto") -> Classifier:

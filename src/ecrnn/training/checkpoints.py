@@ -75,11 +75,12 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
     """Bring model, optimizer and generators to the state of ``checkpoint``; gives its position."""
     tensors = checkpoint.tensors
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, number, key = name.split(".", 2)
-            states.setdefault(int(number), {})[key] = tensor.clone()
+            states.setdefault(int(number), {})[key] = _laid_out_like(parameters[int(number)], tensor)
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["generator.cpu"])
     if "generator.cuda" in tensors:
@@ -87,6 +88,13 @@ def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Opt
     position = Position(**json.loads(json.dumps(vars(checkpoint.position))))
     position.best = (position.best[0], position.best[1])
     return position
+
+
+def _laid_out_like(parameter: Tensor, state: Tensor) -> Tensor:
+    """A copy of ``state`` in the parameter's memory format: fused optimizers walk both in memory order."""
+    if state.shape != parameter.shape:
+        return state.clone()
+    return torch.empty_like(parameter, dtype=state.dtype, requires_grad=False).copy_(state)
 
 
 def write(checkpoint: Checkpoint, path: Path, identity: dict[str, Any]) -> None:

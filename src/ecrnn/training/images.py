@@ -77,8 +77,11 @@ class ImageClassification:
         return Predictions(index.astype(np.int64), self.images.labels[index], logits)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Metrics on the validation pictures: `validation_loss` (nats) and `validation_accuracy` (fraction)."""
-        return score(self.predict(model))
+        """Metrics on the validation pictures: `validation_loss` (nats) and `validation_accuracy` (fraction).
+
+        Empty where no picture validates.
+        """
+        return score(self.predict(model)) if len(self.split.validation) else {}
 
 
 def score(predictions: Predictions) -> dict[str, float]:

@@ -202,8 +202,8 @@ class _Training:
             "lr": self.optimizer.param_groups[0]["lr"],
         }
         metrics["seconds"] = position.seconds + time.monotonic() - started
-        accuracy = metrics["validation_accuracy"]
-        if accuracy > position.best[1]:
+        accuracy = metrics.get("validation_accuracy")
+        if accuracy is not None and accuracy > position.best[1]:
             position.best = (position.epoch + 1, accuracy)
             self._keep_best()
         position.history.append(metrics)

@@ -1,0 +1,39 @@
+"""ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
+
+The public names are `compare`, `train`, `load`, `build`, `ImageClassifier` and `EcrnnError`. They are loaded when first
+used: importing ecrnn imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecrnn.api import compare, train
+    from ecrnn.core.errors import EcrnnError
+    from ecrnn.models.registry import build
+    from ecrnn.serving.classifier import load
+    from ecrnn.training.estimator import ImageClassifier
+
+__all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "train"]
+
+_HOMES = {
+    "EcrnnError": "ecrnn.core.errors",
+    "ImageClassifier": "ecrnn.training.estimator",
+    "build": "ecrnn.models.registry",
+    "compare": "ecrnn.api",
+    "load": "ecrnn.serving.classifier",
+    "train": "ecrnn.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ecrnn' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,140 @@
+"""The calls that join studies and reports: what `ecrnn compare` and `ecrnn train` do, for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ecrnn.core.config import StudySettings, TrainSettings
+from ecrnn.core.progress import Progress, silent
+from ecrnn.report import Report, write_report
+from ecrnn.serving.classifier import Classifier, load
+from ecrnn.studies.single import train_bundle
+from ecrnn.studies.study import default_out, run_study
+
+DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
+
+
+def compare(
+    data: str | Path,
+    models: Sequence[str] = DEFAULT_MODELS,
+    repeats: int = 3,
+    *,
+    split: str | float = "0.7",
+    seed: int = 0,
+    jobs: int = 1,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: Literal[1, 3] | None = None,
+    baseline: str | None = None,
+    rope: float = 0.005,
+    progress: Progress = silent,
+    **training: Any,
+) -> Report:
+    """Train models on repeated random splits and compare them. Called again, it trains only what is not finished.
+
+    Args:
+        data: a registered data set ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100"), or a folder with one
+            sub-folder a class.
+        models: model names, see `ecrnn.models.names`.
+        repeats: random splits; each model is trained once on each.
+        split: the part of the pictures that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test part.
+        seed: of splits, weights and order; the same for all models of a repeat.
+        jobs: trials side by side, each in a process of its own.
+        out: the study's folder; default `runs/compare-<data>`.
+        data_dir: local copies of registered data sets in their official layout.
+        image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
+        channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
+        baseline: compare every model with this one only.
+        rope: half the width of the region of practical equivalence; 0.005 is half a percentage point.
+        progress: called after every training step.
+        **training: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`.
+
+    Returns:
+        The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`.
+
+    Raises:
+        EcrnnError: wrong names, data or settings; one line says what would be right.
+
+    Example:
+        >>> import ecrnn
+        >>> report = ecrnn.compare("digits", ["cnn", "ecnn"], repeats=2, image_size=8, epochs=2)
+        >>> [row.model for row in report.analysis.models]
+        ['cnn', 'ecnn']
+    """
+    settings = StudySettings.read(
+        _given(
+            data=str(data),
+            data_dir=data_dir and str(data_dir),
+            image_size=image_size,
+            channels=channels,
+            models=tuple(models),
+            repeats=repeats,
+            split=str(split),
+            seed=seed,
+            training=training,
+        )
+    )
+    folder = Path(out) if out else default_out(settings)
+    run_study(settings, folder, jobs=jobs, progress=progress)
+    return write_report([folder], baseline=baseline, rope=rope)
+
+
+def train(
+    data: str | Path,
+    model: str,
+    out: str | Path,
+    *,
+    split: str | float = "0.8",
+    keep: Literal["best", "last"] = "best",
+    seed: int = 0,
+    resume: bool = False,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: Literal[1, 3] | None = None,
+    progress: Progress = silent,
+    **training: Any,
+) -> Classifier:
+    """Train one model to be kept, and leave it in a folder (a bundle).
+
+    Args:
+        data, data_dir, image_size, channels, seed, progress, training: as in `compare`.
+        model: a model name.
+        out: the bundle's folder, new or empty.
+        split: the part that trains; the rest validates.
+        keep: weights of the epoch with the best validation accuracy, or of the last.
+        resume: go on with an unfinished training in ``out``.
+
+    Returns:
+        The trained classifier, as `ecrnn.load` gives it.
+
+    Raises:
+        EcrnnError: wrong names, data or settings; one line says what would be right.
+
+    Example:
+        >>> import ecrnn
+        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", image_size=8, epochs=3)
+        >>> classifier.metrics["accuracy"] > 0.8
+        True
+    """
+    settings = TrainSettings.read(
+        _given(
+            data=str(data),
+            data_dir=data_dir and str(data_dir),
+            image_size=image_size,
+            channels=channels,
+            model=model,
+            split=str(split),
+            keep=keep,
+            seed=seed,
+            training=training,
+        )
+    )
+    train_bundle(settings, Path(out), resume=resume, progress=progress)
+    return load(out)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

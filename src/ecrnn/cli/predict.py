@@ -1,0 +1,129 @@
+"""`ecrnn predict BUNDLE FILE-OR-FOLDER...`: the most probable classes of pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecrnn.cli import options
+
+if TYPE_CHECKING:
+    from ecrnn.serving.classifier import Classifier
+
+EXAMPLE = "Example: ecrnn predict my-classifier photos/ --top 3 --format csv > predictions.csv"
+BATCH = 64  # pictures in memory at a time
+
+
+class Format(str, Enum):
+    """How predictions are printed."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def predict(
+    bundle: options.Bundle,
+    pictures: Annotated[list[Path], typer.Argument(metavar="FILE-OR-FOLDER...", help="Pictures, or folders of pictures.")],
+    top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
+    style: Annotated[Format, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = Format.table,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+    device: options.Device = None,
+) -> int:
+    """Say what is in pictures. A picture that cannot be read is reported, the rest is done, and the status is 1."""
+    from ecrnn.core.errors import DataError
+    from ecrnn.data.folder import picture_files
+    from ecrnn.serving.classifier import load
+
+    classifier = load(bundle, device or "auto")
+    files: list[Path] = []
+    missing = 0
+    for path in pictures:
+        try:
+            files += picture_files(path)
+        except DataError as error:
+            print(f"ecrnn: {error}", file=sys.stderr)
+            missing += 1
+    show = _SHOW[Format.jsonl if json else style]
+    failed = show(_results(classifier, files, min(top, len(classifier.classes))))
+    return 1 if failed or missing else 0
+
+
+def _results(classifier: Classifier, files: list[Path], top: int) -> Iterator[dict[str, Any]]:
+    """For each file its classes with probabilities, or the line that says why it cannot be read."""
+    import numpy as np
+
+    from ecrnn.core.errors import DataError
+    from ecrnn.data.folder import read_picture
+
+    for start in range(0, len(files), BATCH):
+        chunk: list[dict[str, Any]] = [{"file": str(file)} for file in files[start : start + BATCH]]
+        images = []
+        for result in chunk:
+            try:
+                images.append(read_picture(result["file"], classifier.image))
+                result["classes"] = []
+            except DataError as error:
+                result["error"] = str(error)
+        if images:
+            probabilities = iter(classifier.predict_proba(np.stack(images)))
+            for result in chunk:
+                if "classes" in result:
+                    row = next(probabilities)
+                    best = np.argsort(-row, kind="stable")[:top]
+                    result["classes"] = [{"class": classifier.classes[k], "probability": float(row[k])} for k in best]
+        yield from chunk
+
+
+def _complain(result: dict[str, Any]) -> bool:
+    if "error" in result:
+        print(f"ecrnn: {result['error']}", file=sys.stderr)
+    return "error" in result
+
+
+def _jsonl(results: Iterator[dict[str, Any]]) -> int:
+    import json
+
+    failed = 0
+    for result in results:
+        print(json.dumps(result, ensure_ascii=False))
+        failed += "error" in result
+    return failed
+
+
+def _csv(results: Iterator[dict[str, Any]]) -> int:
+    import csv
+
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["file", "rank", "class", "probability"])
+    failed = 0
+    for result in results:
+        failed += _complain(result)
+        for rank, guess in enumerate(result.get("classes", []), 1):
+            writer.writerow([result["file"], rank, guess["class"], f"{guess['probability']:.6f}"])
+    return failed
+
+
+def _table(results: Iterator[dict[str, Any]]) -> int:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("picture", "classes")
+    failed = 0
+    for result in results:
+        failed += _complain(result)
+        if "classes" in result:
+            shown = ", ".join(f"{guess['class']} {100 * guess['probability']:.1f} %" for guess in result["classes"])
+            table.add_row(Text(result["file"]), Text(shown))
+    if table.rows:
+        Console().print(table)
+    return failed
+
+
+_SHOW = {Format.table: _table, Format.jsonl: _jsonl, Format.csv: _csv}

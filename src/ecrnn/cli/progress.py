@@ -1,0 +1,109 @@
+"""Progress on the standard error: bars with the time left on a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from ecrnn.core.progress import Tick
+
+
+class Display:
+    """Shows ticks of one or several trainings, and lines.
+
+    Args:
+        trainings: how many will run in all, for the time left.
+        quiet: show nothing, for --json.
+    """
+
+    def __init__(self, trainings: int = 1, quiet: bool = False) -> None:
+        self.trainings, self.quiet = trainings, quiet
+        self.done: dict[str, float] = {}  # label: part done
+        self.started: dict[str, float] = {}  # label: part done when first seen, for trainings that go on
+        self.begin = time.monotonic()
+        self.guard = threading.Lock()
+        self.bars: Any = None
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Display:
+        if not self.quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+            self.bars = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+            self.bars.start()
+            if self.trainings > 1:
+                self.tasks[""] = self.bars.add_task("all trials", total=self.trainings, note="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def tick(self, tick: Tick) -> None:
+        """Take note of a training's position and show it."""
+        with self.guard:
+            part = tick.step / tick.steps
+            self.started.setdefault(tick.label, 0.0 if tick.step <= 1 else part)
+            self.done[tick.label] = part
+            if self.quiet:
+                return
+            if self.bars is not None:
+                self._bar(tick)
+            elif tick.metrics:
+                self._print(f"{tick.label}: {_epoch(tick)}{self._left()}")
+
+    def line(self, line: str) -> None:
+        """Show a line of text."""
+        if not self.quiet:
+            with self.guard:
+                self._print(line)
+
+    def bytes(self, what: str, done: int, total: int) -> None:
+        """Progress of a download or of decoding pictures, a line each tenth."""
+        if total and done * 10 // total != self.done.get(what, -1):
+            self.done[what] = done * 10 // total
+            self.line(f"{what}: {100 * done // total} %")
+
+    def _print(self, line: str) -> None:
+        if self.bars is not None:
+            self.bars.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def _bar(self, tick: Tick) -> None:
+        if tick.label not in self.tasks:
+            self.tasks[tick.label] = self.bars.add_task(tick.label, total=tick.steps, note="")
+        note = _epoch(tick) if tick.metrics else None
+        self.bars.update(self.tasks[tick.label], completed=tick.step, **({"note": note} if note else {}))
+        if "" in self.tasks:
+            self.bars.update(self.tasks[""], completed=sum(self.done.values()))
+        if tick.metrics and tick.step == tick.steps:
+            self._print(f"{tick.label}: {_epoch(tick)}")
+            self.bars.remove_task(self.tasks.pop(tick.label))
+
+    def _left(self) -> str:
+        """The time left, from the part of all trainings done since the start."""
+        worked = sum(self.done.values()) - sum(self.started.values())
+        left = self.trainings - sum(self.done.values())
+        if worked <= 0 or left <= 0.0001:
+            return ""
+        return f", about {duration((time.monotonic() - self.begin) * left / worked)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: "48 s", "3 min", "2 h 5 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _epoch(tick: Tick) -> str:
+    accuracy = tick.metrics.get("validation_accuracy")
+    shown = f", validation accuracy {100 * accuracy:.2f} %" if accuracy is not None else ""
+    return f"epoch {tick.epoch} of {tick.epochs}{shown}, {duration(tick.metrics['seconds'])}"

@@ -1,0 +1,37 @@
+"""`ecrnn report RUN...`: tables and figures from run directories; needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecrnn.cli import options
+
+EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of studies; several of one study are joined.")],
+    baseline: Annotated[str | None, typer.Option(help="Compare every model with this one only.")] = None,
+    rope: Annotated[float, typer.Option(help="Points of accuracy, as a fraction, below which a difference does not matter.")] = 0.005,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON."""
+    show(runs, baseline=baseline, rope=rope, out=out, json=json)
+
+
+def show(runs: list[Path], *, baseline: str | None, rope: float, json: bool, out: Path | None = None) -> None:
+    """Write the report of ``runs``, print it, and say where it lies."""
+    from ecrnn.report import print_report, write_report
+
+    made = write_report(runs, out, baseline=baseline, rope=rope)
+    if json:
+        typer.echo(made.paths["report.json"].read_text(encoding="utf-8"), nl=False)
+        return
+    from rich.console import Console
+
+    print_report(made.analysis, Console())
+    typer.echo(f"Report: {made.paths['report.html']} (also {', '.join(n for n in made.paths if n != 'report.html')})")

@@ -1,0 +1,62 @@
+"""`ecrnn summary MODEL`: the layer table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ecrnn.cli import options
+
+EXAMPLE = "Example: ecrnn summary ecrnn-bilstm-16 --image 3x32x32 --classes 10"
+
+
+def summary(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, such as crnn-lstm-32-32@rows.")],
+    image: Annotated[str, typer.Option(help="Channels x height x width.")] = "3x32x32",
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
+    json: options.Json = False,
+) -> None:
+    """Print a model's layers with output shapes, parameters and multiply-adds."""
+    from ecrnn.models.registry import build
+    from ecrnn.models.summary import summarise
+
+    shape = _shape(image)
+    found = summarise(build(model, shape, classes), shape)
+    if json:
+        import dataclasses
+        import json as json_format
+
+        typer.echo(json_format.dumps({"model": model, "image": shape, **dataclasses.asdict(found)}, indent=2))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{model}, {image}, {classes} classes"
+    table = Table("no.", "area", "layer", "output", "parameters", "multiply-adds", title=title, box=box.SIMPLE_HEAD)
+    for column in (0, 4, 5):
+        table.columns[column].justify = "right"
+    table.columns[2].no_wrap = True
+    area = ""
+    for number, row in enumerate(found.rows, 1):
+        output = ", ".join(f"{size:,}" for size in row.output)
+        shown = "" if row.area == area else row.area
+        table.add_row(str(number), shown, row.layer, output, f"{row.parameters:,}", f"{row.multiply_adds:,}")
+        area = row.area
+    table.add_section()
+    table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
+    Console().print(table)
+    typer.echo(
+        f"{found.trainable:,} parameters are trained; the count above includes the running mean and variance of the batch "
+        "normalisations, as Keras and the paper count."
+    )
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    from ecrnn.core.errors import EcrnnError
+
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
+        raise EcrnnError(f"--image wants channels x height x width, as in 3x32x32, not '{text}'")
+    return int(parts[0]), int(parts[1]), int(parts[2])

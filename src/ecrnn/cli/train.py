@@ -1,0 +1,82 @@
+"""`ecrnn train DATA --model NAME -o BUNDLE`: one model, kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecrnn.cli import options
+
+EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --augment flip-crop -o my-classifier"
+
+
+def train(
+    data: options.Data = None,
+    model: Annotated[str | None, typer.Option(help="Model name.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")] = None,
+    split: Annotated[str | None, typer.Option(help="Part that trains; the rest validates. Default: 0.8.")] = None,
+    keep: Annotated[str | None, typer.Option(help="best or last epoch on the validation pictures. Default: best.")] = None,
+    resume: options.Resume = False,
+    data_dir: options.DataDir = None,
+    image_size: options.ImageSize = None,
+    channels: options.Channels = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.Lr = None,
+    augment: options.Augment = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    config: options.Config = None,
+    assignments: options.Set = None,
+    json: options.Json = False,
+) -> None:
+    """Train one model and keep it as a bundle: a folder with weights, classes, preprocessing and a model card."""
+    from ecrnn.cli.progress import Display
+    from ecrnn.core.config import TrainSettings
+    from ecrnn.core.errors import EcrnnError
+    from ecrnn.core.files import read_json
+    from ecrnn.serving.bundle import METRICS
+    from ecrnn.studies.single import train_bundle
+
+    training = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "augment": augment,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+    }
+    given = {
+        "data": data,
+        "data_dir": str(data_dir) if data_dir else None,
+        "image_size": image_size,
+        "channels": channels,
+        "model": model,
+        "split": split,
+        "keep": keep,
+        "seed": seed,
+        "training": training,
+    }
+    settings = TrainSettings.read(options.layered(config, given, assignments), str(config) if config else "")
+    if out is None:
+        raise EcrnnError("name the folder for the trained model, as in -o my-classifier")
+    with Display(quiet=json) as display:
+        trained = train_bundle(settings, out, resume=resume, progress=display.tick)
+    metrics = read_json(out / METRICS)
+    if json:
+        import json as json_format
+
+        typer.echo(json_format.dumps({"bundle": str(out), **metrics}, indent=2))
+        return
+    state = "" if trained else " (finished already)"
+    accuracy, low, high = (100 * metrics[key] for key in ("accuracy", "accuracy_low", "accuracy_high"))
+    typer.echo(
+        f"{settings.model} in {out}{state}: {accuracy:.2f} % of {metrics['n_validation']:,} validation pictures right "
+        f"(95 % interval {low:.2f} to {high:.2f}), weights of epoch {metrics['epoch']} of {metrics['epochs']}"
+    )
+    typer.echo(f"Use it: ecrnn predict {out} picture.png")

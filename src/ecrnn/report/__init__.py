@@ -1,0 +1,39 @@
+"""Tables and figures from run directories: terminal, Markdown, LaTeX, CSV, JSON and one HTML page.
+
+Imports no torch.
+
+    report = write_report([Path("runs/digits")])      # report.html and the other files
+    print_report(report.analysis, console)
+
+In between: `read_study` (folders to a record), `analyse` (record to plain data). One trained model on data,
+without a study: `evaluate_predictions`. matplotlib and jinja2 are imported when a page is made.
+"""
+
+from ecrnn.report.analyse import analyse
+from ecrnn.report.evaluation import (
+    Evaluation,
+    evaluate_predictions,
+    evaluation_page,
+    print_evaluation,
+    write_evaluation,
+)
+from ecrnn.report.read import StudyRecord, read_study
+from ecrnn.report.results import Analysis, plain
+from ecrnn.report.terminal import print_report
+from ecrnn.report.write import Report, write_report
+
+__all__ = [
+    "Analysis",
+    "Evaluation",
+    "Report",
+    "StudyRecord",
+    "analyse",
+    "evaluate_predictions",
+    "evaluation_page",
+    "plain",
+    "print_evaluation",
+    "print_report",
+    "read_study",
+    "write_evaluation",
+    "write_report",
+]

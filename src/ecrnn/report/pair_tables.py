@@ -1,0 +1,213 @@
+"""The tables of pairs of models: verdicts, evidence, power, a fixed test set, and the paper's own test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ecrnn.report import formats
+from ecrnn.report.formats import MINUS, NOTHING
+from ecrnn.report.results import Analysis
+from ecrnn.report.table import Cell, Column, Table, as_percent, text
+from ecrnn.stats import Pair
+
+_A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
+
+
+def _pair_table(
+    analysis: Analysis,
+    *,
+    key: str,
+    title: str,
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+) -> Table:
+    names = [(text(pair.model_a), text(pair.model_b)) for pair in analysis.comparison.pairs]
+    filled = tuple((*own, *cells) for own, cells in zip(names, rows, strict=True) if cells)
+    return Table(key, title, caption, (*_A_AND_B, *columns), filled, row_headings=2)
+
+
+def pairs_table(analysis: Analysis) -> Table:
+    """One row a pair: difference, interval, p, verdict."""
+    comparison = analysis.comparison
+    level = as_percent(1 - comparison.alpha)
+    return _pair_table(
+        analysis,
+        key="pairs",
+        title="Comparisons",
+        caption=f"Difference A {MINUS} B in points, on the repeats that both have finished: corrected "
+        "resampled t test, p "
+        "adjusted by Holm over all pairs. The verdict is said of A.",
+        columns=(
+            Column("Repeats", ("repeats",)),
+            Column(f"A {MINUS} B (points)", ("difference",)),
+            Column(f"{level} interval", ("low", "high")),
+            Column("p (Holm)", ("p_holm",)),
+            Column("Verdict on A", ("verdict",), "left"),
+        ),
+        rows=[
+            (
+                Cell(str(len(pair.repeats)), (len(pair.repeats),)),
+                Cell(formats.points(pair.difference), (pair.difference,), "strong"),
+                Cell(
+                    formats.interval(pair.test.low, pair.test.high, signed=True) if pair.test else NOTHING,
+                    (pair.test.low, pair.test.high) if pair.test else (None, None),
+                ),
+                Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
+                Cell(pair.verdict or "no verdict", (pair.verdict,), pair.verdict or "none"),
+            )
+            for pair in comparison.pairs
+        ],
+    )
+
+
+def evidence_table(analysis: Analysis) -> Table:
+    """One row a pair: what the verdict rests on."""
+    rope, level = f"{100 * analysis.comparison.rope:g}", as_percent(1 - analysis.comparison.alpha)
+    return _pair_table(
+        analysis,
+        key="evidence",
+        title="Evidence behind the verdicts",
+        caption="SD is of the differences between repeats; t and p are the corrected resampled t test's, "
+        "before Holm's "
+        "adjustment. 'A beats B' is the share of repeats in which A scores higher, ties counted half, with a "
+        "bootstrap interval. The last three columns are the Bayesian correlated t test's probabilities that "
+        "A is worse "
+        f"by more than {rope} points, within {rope} points of B, and better by more than {rope} points.",
+        columns=(
+            Column("SD (points)", ("sd_difference",)),
+            Column("t", ("t",)),
+            Column("df", ("degrees_of_freedom",)),
+            Column("p", ("p",)),
+            Column("A beats B", ("probability_a_beats_b",)),
+            Column(f"{level} interval", ("probability_low", "probability_high")),
+            Column("A worse", ("posterior_worse",)),
+            Column("Equivalent", ("posterior_equivalent",)),
+            Column("A better", ("posterior_better",)),
+        ),
+        rows=[_evidence(pair) for pair in analysis.comparison.pairs],
+    )
+
+
+def _evidence(pair: Pair) -> tuple[Cell, ...]:
+    test, chance, posterior = pair.test, pair.probability, pair.posterior
+    if test is None or chance is None or posterior is None:
+        return ()
+    ends = f"{formats.probability(chance.low)} to {formats.probability(chance.high)}"
+    return (
+        Cell(formats.spread(test.sd), (test.sd,)),
+        Cell(formats.number(test.statistic), (test.statistic,)),
+        Cell(str(test.degrees_of_freedom), (test.degrees_of_freedom,)),
+        Cell(formats.p_value(test.p), (test.p,)),
+        Cell(formats.probability(chance.estimate), (chance.estimate,)),
+        Cell(ends, (chance.low, chance.high)),
+        Cell(formats.probability(posterior.worse), (posterior.worse,)),
+        Cell(formats.probability(posterior.equivalent), (posterior.equivalent,)),
+        Cell(formats.probability(posterior.better), (posterior.better,)),
+    )
+
+
+def fixed_test_table(analysis: Analysis) -> Table:
+    """One trained model each on a fixed test set: McNemar and a bootstrap over the pictures."""
+    level = as_percent(1 - analysis.comparison.alpha)
+    rows: list[tuple[Cell, ...]] = []
+    for pair in analysis.comparison.pairs:
+        exact, interval = pair.mcnemar, pair.image_interval
+        if exact is None or interval is None:
+            rows.append(())
+            continue
+        rows.append(
+            (
+                Cell(formats.points(interval.estimate), (interval.estimate,), "strong"),
+                Cell(
+                    formats.interval(interval.low, interval.high, signed=True), (interval.low, interval.high)
+                ),
+                Cell(formats.count(exact.only_a), (exact.only_a,)),
+                Cell(formats.count(exact.only_b), (exact.only_b,)),
+                Cell(formats.p_value(exact.p), (exact.p,)),
+            )
+        )
+    return _pair_table(
+        analysis,
+        key="test-set",
+        title="On the fixed test set",
+        caption="One trained model each on the same test pictures: bootstrap interval over the pictures and "
+        "McNemar's exact "
+        "test. They tell these trained models apart and say nothing about training again.",
+        columns=(
+            Column(f"A {MINUS} B (points)", ("difference",)),
+            Column(f"{level} interval", ("low", "high")),
+            Column("Only A right", ("only_a_right",)),
+            Column("Only B right", ("only_b_right",)),
+            Column("p (McNemar)", ("p_mcnemar",)),
+        ),
+        rows=rows,
+    )
+
+
+def power_table(analysis: Analysis) -> Table:
+    """What the study could have shown, and what the observed difference needs."""
+    rows: list[tuple[Cell, ...]] = []
+    for pair in analysis.comparison.pairs:
+        if pair.test is None:
+            rows.append(())
+            continue
+        needed = formats.count(pair.repeats_needed) if pair.repeats_needed else "more data, not more repeats"
+        rows.append(
+            (
+                Cell(str(len(pair.repeats)), (len(pair.repeats),)),
+                Cell(formats.points(pair.difference), (pair.difference,)),
+                Cell(formats.percent(pair.smallest_detectable), (pair.smallest_detectable,)),
+                Cell(needed, (pair.repeats_needed,)),
+            )
+        )
+    return _pair_table(
+        analysis,
+        key="power",
+        title="What this study could show",
+        caption="The smallest true difference found with probability 0.8 by as many repeats, and the "
+        "repeats that a true "
+        "difference as large as the observed one would need. Repeats split the same data again, so beyond "
+        "some point "
+        "more of them do not help.",
+        columns=(
+            Column("Repeats", ("repeats",)),
+            Column(f"Observed A {MINUS} B (points)", ("difference",)),
+            Column("Smallest detectable (points)", ("smallest_detectable",)),
+            Column("Repeats needed", ("repeats_needed",)),
+        ),
+        rows=rows,
+    )
+
+
+def paper_table(analysis: Analysis) -> Table:
+    """The paper's image-level test with its stars and the warning that goes with it."""
+    rows: list[tuple[Cell, ...]] = []
+    for pair in analysis.comparison.pairs:
+        test = pair.image_test
+        rows.append(
+            (
+                Cell(formats.points(test.difference) + test.stars, (test.difference, test.stars)),
+                Cell(formats.number(test.z), (test.z,)),
+                Cell(formats.p_value(test.p), (test.p,)),
+                Cell(formats.count(test.n), (test.n,)),
+            )
+            if test
+            else ()
+        )
+    table = _pair_table(
+        analysis,
+        key="paper",
+        title="As in the paper",
+        caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see "
+        "the warning.",
+        columns=(
+            Column(f"A {MINUS} B (points)", ("difference", "stars")),
+            Column("z", ("z",)),
+            Column("p", ("p",)),
+            Column("Pictures, all repeats", ("pictures",)),
+        ),
+        rows=rows,
+    )
+    return replace(table, note=analysis.paper_warning)

@@ -1,0 +1,119 @@
+"""`ImageClassifier`: scikit-learn's conventions around a model by name."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.seeds import trial_seed
+from ecrnn.data.images import from_arrays, to_uint8
+from ecrnn.data.preprocessing import fit as fit_preprocessing
+from ecrnn.data.splits import Split
+from ecrnn.models.inference import Standardise, predict_logits, softmax
+from ecrnn.models.registry import build, check_sizes
+from ecrnn.training.images import ImageClassification
+from ecrnn.training.loop import fit, resolve
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):
+    """A network by name as a scikit-learn classifier of image arrays.
+
+    Every picture given to `fit` is trained on and the last epoch's weights are kept, so that `cross_val_score` and
+    `GridSearchCV` measure on pictures that had no part in it.
+
+    Args:
+        model: a model name, see `ecrnn.models.names`.
+        epochs, batch_size, lr, optimizer, weight_decay, schedule, augment, standardise, device, precision: as in
+            `ecrnn.core.config.TrainingSettings`.
+        threads: of torch; None: all cores.
+        random_state: seed of weights and order.
+
+    Attributes:
+        classes_: the labels, sorted, as given to `fit`.
+        network_: the trained torch module.
+        preprocessing_: the standardisation.
+        history_: metrics of each epoch.
+        n_features_in_: pixels times channels of a picture.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> from ecrnn import ImageClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> X = X.reshape(-1, 8, 8) / 16
+        >>> classifier = ImageClassifier(model="cnn", epochs=3, batch_size=32).fit(X[:1000], y[:1000])
+        >>> classifier.score(X[1000:], y[1000:]) > 0.8
+        True
+    """
+
+    def __init__(
+        self,
+        model: str = "ecrnn-bilstm-16",
+        *,
+        epochs: int = 15,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        weight_decay: float = 0.0,
+        schedule: Literal["constant", "cosine"] = "constant",
+        augment: Literal["none", "flip", "flip-crop"] = "none",
+        standardise: Literal["global", "per-channel"] = "global",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        threads: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.model = model
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.augment = augment
+        self.standardise = standardise
+        self.device = device
+        self.precision = precision
+        self.threads = threads
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> ImageClassifier:
+        """Train on pictures X (n, H, W) or (n, H, W, C), uint8 or floats between 0 and 1, with labels y (n,).
+
+        Raises:
+            EcrnnError: wrong names, shapes, values or settings.
+            TrainingError: loss or gradients are not finite.
+        """
+        images = from_arrays(X, y)
+        check_sizes(images.image, len(images.classes))
+        settings = resolve(self._settings())
+        everything = np.arange(len(images))
+        split = Split(everything, everything[:0], "all", "every picture trains")
+        seed = trial_seed(self.random_state, 0)
+        self.preprocessing_ = fit_preprocessing(images.images, everything, self.standardise)
+        self.network_ = build(self.model, images.image, len(images.classes), seed)
+        task = ImageClassification(images, split, self.preprocessing_, settings, seed)
+        self.history_ = fit(self.network_, task, settings, seed=seed).history
+        self.classes_ = np.unique(np.asarray(y))
+        self.n_features_in_ = int(np.prod(images.image))
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each picture, (n,)."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n, classes), float64, in the order of `classes_`."""
+        check_is_fitted(self)
+        images = to_uint8(X)
+        device = next(self.network_.parameters()).device
+        standardise = Standardise(self.preprocessing_).to(device)
+        logits = predict_logits(self.network_, images, np.arange(len(images)), standardise)
+        return softmax(logits)
+
+    def _settings(self) -> TrainingSettings:
+        names = TrainingSettings.model_fields.keys() & self.get_params().keys()
+        return TrainingSettings.read({name: self.get_params()[name] for name in names})
