@@ -261,6 +261,14 @@ def test_changed_bytes_give_a_picture_or_one_error():
     assert outcomes == {"picture", "error"}
 
 
+@pytest.mark.parametrize("kind", ["PCX", "TGA", "ICO", "SGI"])
+def test_other_kinds_that_pillow_knows_are_refused(kind):
+    data = encoded(Image.fromarray(RGB), kind)
+    Image.open(io.BytesIO(data)).close()
+    with pytest.raises(DataError, match="not a PNG, JPEG, BMP, GIF, WebP, TIFF or PPM picture"):
+        read_picture(data, OWN)
+
+
 def test_what_is_no_file(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         read_picture(tmp_path / "none.png", OWN)

@@ -152,7 +152,7 @@ def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress 
         broken = f"broken off after {counted.size} of {file.size} bytes"
         raise _FailedError(broken if counted.size else "no connection") from error
     except (requests.RequestException, ValueError) as error:  # ValueError: nonsense in the headers
-        raise _FailedError(str(error).splitlines()[0][:200]) from error
+        raise _FailedError(" ".join(str(error).split())[:200] or "it failed") from error
     found = counted.md5.hexdigest()
     if found != file.md5:
         raise _FailedError(f"{counted.size} bytes with MD5 {found}, expected {file.md5}")

@@ -84,7 +84,7 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, UnidentifiedImageError):
         return "not a PNG, JPEG, BMP, GIF, WebP, TIFF or PPM picture, or a damaged one"
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+    if isinstance(error, Image.DecompressionBombError):
         return f"more than {MAX_PIXELS:,} pixels"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -157,19 +157,16 @@ _entered: list[Any] = []  # the open contexts of `quiet_pillow`; the first one h
 
 @contextlib.contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """While inside: Pillow's remarks on odd files are not printed, and its bomb warning is an error.
+    """While inside, Pillow's remarks on odd files are not printed; `decode` limits the size itself.
 
     Warning filters belong to the process. They are set by the first thread that enters and restored by the
     last one that leaves, so that threads that overlap do not restore each other's.
     """
-    from PIL import Image
-
     with _lock:
         if not _entered:
             saved = warnings.catch_warnings()
             saved.__enter__()
             warnings.filterwarnings("ignore", module=r"PIL\.")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             _entered.append(saved)
         _entered.append(None)
     try:
