@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import http.server
 import io
-import os
 import struct
 import tarfile
 import threading
@@ -24,14 +23,6 @@ from ecrnn.data.sources import SOURCES
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-@pytest.fixture
-def real_data() -> Path:
-    folder = Path(os.environ.get("ECRNN_TEST_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no real data in {folder} (ECRNN_TEST_DATA)")
-    return folder
 
 
 def python_2_pickle(value: object) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_studies import make_study
+from report.synthetic import make_study
 
 from ecrnn.report import Analysis, analyse, read_study
 

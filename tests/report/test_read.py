@@ -1,0 +1,156 @@
+"""Run directories become one record: what is finished, what is not and why, and which folders belong
+together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report.synthetic import make_study
+
+from ecrnn.core.config import StudySettings, read_yaml, to_yaml
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.runs import read_trial, trial_folder
+from ecrnn.report import analyse, read_study
+
+SMALL = {"n_validation": 60, "epochs": 2}
+TWO = {"cnn": 0.7, "ecnn": 0.8}
+
+
+def test_everything_that_is_finished_is_read_and_the_rest_is_said(study: Path) -> None:
+    record = read_study([study])
+    assert (len(record.trials), record.planned) == (28, 30)
+    assert {(u.model, u.repeat): (u.state, u.reason) for u in record.unfinished} == {
+        ("crnn-bilstm-16", 4): ("failed", "the loss is not finite at epoch 2, step 17 (policy stop)"),
+        ("ecrnn-bilstm-16", 9): ("not started", "no folder of this trial"),
+    }
+    for trial in record.trials:
+        raw = read_trial(study, trial.model, trial.repeat)
+        assert raw is not None
+        np.testing.assert_array_equal(trial.correct, raw.predictions.correct)
+
+
+def _spoil_bytes(folder: Path) -> None:
+    (folder / "predictions.npz").write_bytes(b"half")
+
+
+def _drop_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def _spoil_facts(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["facts"]["classes"] = ["only", "two"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _no_facts(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["facts"] = None
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "state", "reason"),
+    [
+        (_spoil_bytes, "damaged", "does not match manifest.json"),
+        (_drop_manifest, "unfinished", "interrupted or still runs"),
+        (_spoil_facts, "damaged", "does not fit the 2 classes"),
+        (_no_facts, "damaged", ""),
+    ],
+)
+def test_damaged_trials_are_left_out_and_named(tmp_path: Path, spoil, state: str, reason: str) -> None:
+    folder = make_study(tmp_path / "run", TWO, repeats=3, **SMALL)
+    spoil(trial_folder(folder, "ecnn", 1))
+    record = read_study([folder])
+    assert [(t.model, t.repeat) for t in record.trials] == [
+        *(("cnn", r) for r in range(3)),
+        ("ecnn", 0),
+        ("ecnn", 2),
+    ]
+    (left_out,) = record.unfinished
+    assert (left_out.model, left_out.repeat, left_out.state) == ("ecnn", 1, state)
+    assert reason in left_out.reason
+    assert len(analyse(record).comparison.pairs[0].repeats) == 2
+
+
+def test_trials_scored_on_other_pictures_are_not_paired(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "run", TWO, repeats=2, **SMALL)
+    shutil.rmtree(trial_folder(folder, "ecnn", 1))
+    shutil.copytree(trial_folder(folder, "ecnn", 0), trial_folder(folder, "ecnn", 1))
+    (left_out,) = read_study([folder]).unfinished
+    assert left_out.reason == "scored on other pictures than cnn in this repeat"
+
+
+def test_nothing_finished_is_an_error_with_the_first_reason(tmp_path: Path) -> None:
+    everything = [(model, repeat) for model in TWO for repeat in range(2)]
+    folder = make_study(tmp_path / "run", TWO, repeats=2, failed=everything, **SMALL)
+    with pytest.raises(
+        RunDirectoryError, match=r"no finished trial in .*; cnn, repeat 0: the loss is not finite"
+    ):
+        read_study([folder])
+
+
+@pytest.mark.parametrize(
+    ("content", "match"), [(None, "has no study.yaml"), ("models: 3\n", "'data' is missing|models")]
+)
+def test_what_is_no_run_directory_is_said_so(tmp_path: Path, content: str | None, match: str) -> None:
+    if content:
+        (tmp_path / "study.yaml").write_text(content)
+    with pytest.raises(EcrnnError, match=match):
+        read_study([tmp_path])
+
+
+def test_a_model_that_is_a_path_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "run", TWO, repeats=1, **SMALL)
+    settings = StudySettings.read(read_yaml(folder / "study.yaml"))
+    (folder / "study.yaml").write_text(to_yaml(settings.model_copy(update={"models": ("../other",)})))
+    with pytest.raises(RunDirectoryError, match="is a path, not a name"):
+        read_study([folder])
+
+
+def test_folders_with_other_models_and_repeats_are_one_study(tmp_path: Path) -> None:
+    a = make_study(tmp_path / "a", {"cnn": 0.7}, repeats=2, **SMALL)
+    b = make_study(tmp_path / "b", TWO, repeats=2, first_repeat=1, data="elsewhere", **SMALL)
+    record = read_study([a, b])
+    assert [(t.model, t.repeat) for t in record.trials] == [
+        ("cnn", 0),
+        ("cnn", 1),
+        ("cnn", 2),
+        ("ecnn", 1),
+        ("ecnn", 2),
+    ]
+    assert record.planned == 5
+    assert "cnn, repeat 1 is finished in 2 folders; the first one counts." in record.notes
+
+
+@pytest.mark.parametrize(
+    ("other", "match"),
+    [
+        ({"seed": 7}, "seed is 0 here and 7 there"),
+        ({"split": "5-fold"}, "split is 0.7 here and 5-fold there"),
+        ({"fingerprint": "cd" * 32}, "fingerprint is abab"),
+        ({"training": {"epochs": 2, "lr": 0.1}}, "training.lr is 0.001 here and 0.1 there"),
+    ],
+)
+def test_folders_of_different_studies_are_refused_naming_the_difference(
+    tmp_path: Path, other, match: str
+) -> None:
+    a = make_study(tmp_path / "a", TWO, repeats=1, **SMALL)
+    b = make_study(tmp_path / "b", TWO, repeats=1, **(SMALL | other))
+    with pytest.raises(RunDirectoryError, match=match) as caught:
+        read_study([a, b])
+    assert "\n" not in str(caught.value)
+
+
+def test_threads_do_not_make_another_study(tmp_path: Path) -> None:
+    a = make_study(tmp_path / "a", TWO, repeats=1, training={"epochs": 2, "threads": 1}, **SMALL)
+    b = make_study(
+        tmp_path / "b", {"lenet5": 0.5}, repeats=1, training={"epochs": 2}, facts={"threads": 8}, **SMALL
+    )
+    analysis = analyse(read_study([a, b]))
+    threads = next(line for line in analysis.fairness if line.what == "Threads a training")
+    assert (threads.status, threads.text) == ("differs", "2, 8, not the same in all trials.")
