@@ -71,6 +71,6 @@ def compare(
     settings = StudySettings.read({"models": DEFAULT_MODELS, **values}, str(config) if config else "")
     folder = out or default_out(settings)
     with Display(len(trials(settings)), quiet=json) as display:
-        outcome = run_study(settings, folder, jobs=jobs, progress=display.tick, told=display.line)
+        outcome = run_study(settings, folder, jobs=jobs, progress=display.tick, loading=display.bytes, told=display.line)
     show([folder], baseline=baseline, rope=rope, json=json)
     return 1 if outcome.failed else 0

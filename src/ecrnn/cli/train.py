@@ -66,7 +66,7 @@ def train(
     if out is None:
         raise EcrnnError("name the folder for the trained model, as in -o my-classifier")
     with Display(quiet=json) as display:
-        trained = train_bundle(settings, out, resume=resume, progress=display.tick)
+        trained = train_bundle(settings, out, resume=resume, progress=display.tick, loading=display.bytes)
     metrics = read_json(out / METRICS)
     if json:
         import json as json_format

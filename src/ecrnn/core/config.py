@@ -1,11 +1,12 @@
 """Typed settings: what a training and a study can be told, with every bound declared once.
 
-A YAML file, `--set a.b=c` and command-line options all end in these models; an unknown key or a value out of bounds is one
-line. The resolved settings are saved with every run, and running from the saved file repeats the run.
+A YAML file, `--set a.b=c` and command-line options all end in these models; an unknown key or a value out of bounds is
+one line. The resolved settings are saved with every run, and running from the saved file repeats the run.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -72,8 +73,8 @@ class StudySettings(DataSettings):
 
     models: tuple[str, ...] = Field(min_length=1)
     repeats: int = Field(3, ge=1, le=10_000)
-    first_repeat: int = Field(0, ge=0)
-    split: str = "0.7"
+    first_repeat: int = Field(0, ge=0, lt=2**31)
+    split: str = Field("0.7", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     training: TrainingSettings = TrainingSettings()
 
@@ -82,10 +83,20 @@ class TrainSettings(DataSettings):
     """One model trained to be kept."""
 
     model: str
-    split: str = "0.8"
+    split: str = Field("0.8", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     keep: Literal["best", "last"] = "best"
     training: TrainingSettings = TrainingSettings()
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML without references, of which a small file could unfold to any size, or never end."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "references (*name) are not taken in settings", mark)
+        return super().compose_node(parent, index)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -97,15 +108,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > 2**20:
             raise EcrnnError(f"{path} is larger than 1 MiB, which no settings file should be")
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise EcrnnError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise EcrnnError(f"{path} is not a text file in UTF-8") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    try:
+        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or a number that is none
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
-        raise EcrnnError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise EcrnnError(f"{path}{place}: not valid YAML: {problem}") from error
     if not isinstance(values, dict):
         raise EcrnnError(f"{path}: expected 'key: value' lines, found {type(values).__name__}")
     return values
@@ -141,8 +155,8 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or not all(path.split(".")):
             raise EcrnnError(f"--set wants key=value, as in --set training.lr=0.01, not '{assignment}'")
         try:
-            value: Any = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value: Any = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise EcrnnError(f"--set {path}: '{text}' is not a value that YAML knows") from error
         for key in reversed(path.split(".")):
             value = {key: value}
@@ -166,7 +180,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnError:
     first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
+    path = " ".join(".".join(str(part) for part in first["loc"]).split())
     source = f" ({where})" if where else ""
     if first["type"] == "extra_forbidden":
         known = _keys(cls)
@@ -176,7 +190,11 @@ def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnE
     if first["type"] == "missing":
         return EcrnnError(f"configuration key '{path}' is missing{source}")
     message = first["msg"][:1].lower() + first["msg"][1:]
-    return EcrnnError(f"{path}: {message}, not {first['input']!r}{source}")
+    return EcrnnError(f"{path}: {message}, not {_SHORT.repr(first['input'])}{source}")
+
+
+_SHORT = reprlib.Repr()  # a value may be as long as a file
+_SHORT.maxstring = _SHORT.maxother = 100
 
 
 def _keys(cls: type[BaseModel], prefix: str = "") -> list[str]:

@@ -37,8 +37,8 @@ def resolve_device(device: str) -> str:
 def resolve_precision(precision: str, device: str) -> str:
     """ "auto" becomes "bfloat16" where the hardware multiplies it natively, else "float32".
 
-    On CPUs that have it (AVX-512 BF16 or AMX) bfloat16 convolutions about double the speed of a training step; on others it
-    is emulated and slower. Weights, batch statistics, recurrence and loss stay in float32 either way.
+    On CPUs that have it (AVX-512 BF16 or AMX) bfloat16 convolutions about double the speed of a training step; on
+    others it is emulated and slower. Weights, batch statistics, recurrence and loss stay in float32 either way.
     """
     import torch
 

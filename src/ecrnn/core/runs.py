@@ -19,6 +19,7 @@ import io
 import json
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import disk_errors, make_folder, read_json, sha256, write_atomically, write_json
 
 MANIFEST_FORMAT = 1
+
+# What NumPy and zipfile raise for a file that is damaged or not theirs; TypeError is a lone array, not an archive.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """A trial with a valid manifest. ``facts`` holds parameters, multiply-adds, seconds, device, precision, threads, ..."""
+    """A trial with a valid manifest. ``facts`` holds parameters, multiply-adds, seconds, device, threads and more."""
 
     model: str
     repeat: int
@@ -84,9 +88,10 @@ def read_predictions(path: Path) -> Predictions:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             index, label, logits = arrays["index"], arrays["label"], arrays["logits"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise EcrnnError(f"{path} is not a file of predictions: {error}") from error
     right = index.ndim == label.ndim == 1 and logits.ndim == 2 and len(index) == len(label) == len(logits)
+    right = right and logits.shape[1] > 0
     if not right or index.dtype != np.int64 or label.dtype != np.int64 or logits.dtype != np.float32:
         raise EcrnnError(f"{path}: arrays of the wrong shape or type for predictions")
     return Predictions(index, label, logits)
@@ -109,9 +114,10 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         manifest = read_json(path)
         files, facts = manifest["files"], manifest["facts"]
         whole = manifest["format"] == MANIFEST_FORMAT and "predictions.npz" in files
-        whole = whole and all(Path(name).parts[0] != ".." and not Path(name).is_absolute() for name in files)
+        whole = whole and isinstance(facts, dict)
+        whole = whole and not any(Path(name).is_absolute() or ".." in Path(name).parts for name in files)
         whole = whole and all(sha256(folder / name) == digest for name, digest in files.items())
-    except (EcrnnError, OSError, KeyError, TypeError, AttributeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return facts if whole else None
 

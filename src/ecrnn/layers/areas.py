@@ -13,7 +13,7 @@ from ecrnn.recurrence import GRU, LSTM, RNN
 
 CNN_CHANNELS = (32, 64, 128, 256)
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 def convolution_stage(in_channels: int, out_channels: int, pool: bool) -> nn.Sequential:
@@ -66,8 +66,8 @@ def dense_stage(in_features: int, out_features: int) -> nn.Sequential:
 class EncoderDecoder(nn.Module):
     """Dense encoder to a latent vector and decoder back to ``size``: the paper's encoder area, rows 15-22.
 
-    Widths are 512, 256, 512, ``size``, never more than a half, a quarter and a half of ``size``, so that a small map has
-    a narrow middle too. At the paper's 1,024 values the two rules agree. Takes and gives (B, size).
+    Widths are 512, 256, 512, ``size``, never more than a half, a quarter and a half of ``size``, so that a small map
+    has a narrow middle too. At the paper's 1,024 values the two rules agree. Takes and gives (B, size).
     """
 
     def __init__(self, size: int) -> None:
@@ -84,8 +84,8 @@ class EncoderDecoder(nn.Module):
 class RecurrentArea(nn.Module):
     """Stacked recurrent layers that read a sequence; gives the last state of the last layer.
 
-    Takes (B, T, features), gives (B, nodes[-1]), or (B, 2 * nodes[-1]) where both directions are read: the last states of
-    the two directions side by side, forward first. Computes in float32 also under autocast, because the rounding of
+    Takes (B, T, features), gives (B, nodes[-1]), or (B, 2 * nodes[-1]) where both directions are read: the last states
+    of the two directions side by side, forward first. Computes in float32 also under autocast, because the rounding of
     bfloat16 adds up over a thousand steps.
 
     Args:

@@ -1,9 +1,10 @@
 """Batch normalisation with Keras's constants, whose running statistics are right from the first step on.
 
 Keras's running mean and variance start at 0 and 1 and take 1 % of each batch. After 40 steps two thirds of them are
-still the start, so a network trained for a short time on a small data set predicts nonsense although it has learnt. Here
-the first hundred batches are averaged with equal weight, and from then on 1 % of each batch is taken. Training itself,
-which uses the batch's own statistics, is the same, and so is a long training's end. See docs/decisions/batch-statistics.md.
+still the start, so a network trained for a short time on a small data set predicts nonsense although it has learnt.
+Here the first hundred batches are averaged with equal weight, and from then on 1 % of each batch is taken. Training
+itself, which uses the batch's own statistics, is the same, and so is a long training's end. See
+docs/decisions/batch-statistics.md.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ inverse. The map comes as the flattened vector in the order height, width, chann
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,8 @@ DEFAULT_SCAN = "flatten-hwc"
 SCANS = (DEFAULT_SCAN, "flatten-chw", "rows", "columns", "positions", "random")
 
 
-class Order(NamedTuple):
+@dataclass(frozen=True)
+class Order:
     """How a scan reads: the index into the H*W*C vector for each value in turn, and the shape of the sequence."""
 
     index: np.ndarray  # (steps * features,) int64, a permutation

@@ -37,7 +37,7 @@ class Scan(nn.Module):
     def forward(self, vector: Tensor) -> Tensor:  # (B, H*W*C) -> (B, steps, features)
         if not self.in_order:
             vector = vector[:, self.index]
-        return vector.unflatten(1, (self.steps, self.features))
+        return vector.reshape(-1, self.steps, self.features)
 
     def inverse(self, sequence: Tensor) -> Tensor:
         """The flattened vector (B, H*W*C) from which `forward` made ``sequence`` (B, steps, features)."""

@@ -1,7 +1,7 @@
-"""CRNN: an RNN reads the feature map of a CNN, one value a step. The paper's second base line, Table 1 without rows 15-22.
+"""CRNN: an RNN reads the feature map of a CNN, one value a step. The paper's second base line, without rows 15-22.
 
-Its last state is what the softmax layer sees. How the map becomes a sequence is the scan; the paper's takes the values in
-the order height, width, channel, 1,024 steps of one value at 32x32.
+Its last state is what the softmax layer sees. How the map becomes a sequence is the scan; the paper's takes the values
+in the order height, width, channel, 1,024 steps of one value at 32x32.
 """
 
 from __future__ import annotations

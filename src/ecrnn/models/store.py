@@ -46,7 +46,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def check_header(path: Path, wanted: dict[str, Tensor]) -> None:
-    """Compare the names, types and shapes that the file's header declares with ``wanted``, and the file's size with both.
+    """Compare the names, types and shapes that the file's header declares with ``wanted``.
 
     Raises:
         BundleError: the first difference.

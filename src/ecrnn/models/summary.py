@@ -8,6 +8,7 @@ activations, pooling and the gates' element-wise products are not counted.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +54,7 @@ def summarise(model: nn.Module, image: tuple[int, int, int]) -> Summary:
     """The layer table of ``model`` for pictures of (channels, height, width)."""
     seen: list[tuple[str, nn.Module, Tensor, Tensor]] = []
 
-    def record(name: str) -> object:
+    def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], object], None]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
             first = output[0] if isinstance(output, tuple) else output
             assert isinstance(first, Tensor)
@@ -61,8 +62,9 @@ def summarise(model: nn.Module, image: tuple[int, int, int]) -> Summary:
 
         return hook
 
-    shown = (*_NAMES, Scan, nn.RNNBase)
-    hooks = [m.register_forward_hook(record(n)) for n, m in model.named_modules() if isinstance(m, shown)]  # type: ignore[arg-type]
+    shown: tuple[type[nn.Module], ...] = (*_NAMES, Scan, nn.RNNBase)
+    layers = [(name, module) for name, module in model.named_modules() if isinstance(module, shown)]
+    hooks = [module.register_forward_hook(record(name)) for name, module in layers]
     was_training = model.training
     try:
         with torch.no_grad():

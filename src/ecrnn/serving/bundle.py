@@ -5,8 +5,8 @@
     metrics.json        what was measured, on which data
     README.md           model card
 
-A bundle may come from anywhere. `bundle.json` is checked key by key, it names only registered parts and holds no paths; the
-weights' header must fit the model's own shapes before memory for them is taken; nothing is unpickled.
+A bundle may come from anywhere. `bundle.json` is checked key by key, it names only registered parts and holds no
+paths; the weights' header must fit the model's own shapes before memory for them is taken; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.registry import build, check_sizes
 from ecrnn.models.store import check_header, load_weights, save_weights
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 MAX_DESCRIPTION = 16 * 2**20  # bytes
 

@@ -34,8 +34,8 @@ ecrnn.load("{folder}").predict(["photo.png"])
 ## Limits
 
 The figure holds for pictures like those of the data set. The model always answers with one of its classes, also for a
-picture of something else. The pictures' own licence applies to what is made from them; `{data}` is the user's choice and
-its terms are not part of this folder. Settings are in `train.yaml`, all figures in `metrics.json`.
+picture of something else. The pictures' own licence applies to what is made from them; `{data}` is the user's choice
+and its terms are not part of this folder. Settings are in `train.yaml`, all figures in `metrics.json`.
 """
 
 
@@ -52,8 +52,8 @@ def model_card(description: Description, metrics: dict[str, Any], folder: str) -
     else:
         choice = "The weights are those of the last epoch; nothing was chosen on the validation pictures."
     return _CARD.format(
-        **{k: metrics[k] for k in ("data", "parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
-        model=description.model,
+        **{k: metrics[k] for k in ("data", "parameters", "multiply_adds", "n_train", "n_validation", "epochs",
+        "recipe")}, model=description.model,
         version=description.ecrnn_version,
         height=height,
         width=width,

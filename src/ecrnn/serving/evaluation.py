@@ -1,7 +1,7 @@
 """Which labelled pictures a trained model is judged on, and its answers to them.
 
-A model must not be judged on pictures it was trained on. Where the data set is the one the bundle came from, its own split
-is drawn again and the training pictures are left out.
+A model must not be judged on pictures it was trained on. Where the data set is the one the bundle came from, its own
+split is drawn again and the training pictures are left out.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def predictions_on(
         classifier: from `ecrnn.load`.
         data: registered name or folder; its pictures are brought to the size and channels of the model.
         data_dir: local copies of registered data sets.
-        part: "test", the data set's own; "validation", what the model's training left out of this very data set; "all"; or
-            "auto": the first of these that there is, and "all" only for data the model was not trained on.
+        part: "test", the data set's own; "validation", what the model's training left out of this very data set;
+            "all"; or "auto": the first of these that there is, and "all" only for data the model was not trained on.
 
     Raises:
         DataError: the data set has no such part, or a class that the model does not know.

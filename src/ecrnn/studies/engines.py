@@ -1,7 +1,7 @@
 """Engines: trials run one after another in this process, or side by side in several.
 
-Workers are processes of their own (`python -m ecrnn.studies.worker STUDY`), told which trial to run by a line of JSON and
-answering in lines of JSON, so a worker that crashes or is killed for memory fails its trial alone. They inherit the
+Workers are processes of their own (`python -m ecrnn.studies.worker STUDY`), told which trial to run by a line of JSON
+and answering in lines of JSON, so a worker that crashes or is killed for memory fails its trial alone. They inherit the
 study's lock and stop when this process is gone: a study is never worked on by two.
 """
 
@@ -67,8 +67,8 @@ def run_in_processes(
             thread.start()
         while alive := [thread for thread in threads if thread.is_alive()]:
             alive[0].join(0.1)
-            if interruption.received and not pool.stopping:
-                pool.stop(interruption.received)
+            if (interruption.received or pool.fatal) and not pool.told:
+                pool.stop()
     if interruption.received:
         raise Interrupted(interruption.received)
     if pool.fatal:
@@ -83,16 +83,16 @@ class _Pool:
         self.waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
         self.workers: list[subprocess.Popen[str]] = []
         self.guard = threading.Lock()  # of workers, progress and failed
-        self.stopping = False
+        self.stopping = self.told = False
         self.fatal: str | None = None
 
-    def stop(self, number: int) -> None:
+    def stop(self) -> None:
         """Tell every worker to write its checkpoint and leave, and hand out no more trials."""
         with self.guard:
-            self.stopping = True
+            self.stopping = self.told = True
             for worker in self.workers:
                 if worker.poll() is None:
-                    worker.send_signal(number)
+                    worker.terminate()  # SIGINT would have one that is still starting print a traceback
 
     def serve(self) -> None:
         worker = None
@@ -101,15 +101,16 @@ class _Pool:
                 trial = self.waiting.get_nowait()
             except queue.Empty:
                 break
-            if worker is None or worker.poll() is not None:
-                worker = self._start()
-            self._run(worker, trial)
+            worker = worker or self._start()
+            if not self._run(worker, trial):
+                self._end(worker)
+                worker = None
         if worker is not None:
             self._end(worker)
 
     def _start(self) -> subprocess.Popen[str]:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "ecrnn.studies.worker", str(self.study)],
+            [sys.executable, "-P", "-m", "ecrnn.studies.worker", str(self.study)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -122,8 +123,8 @@ class _Pool:
                 worker.terminate()
         return worker
 
-    def _run(self, worker: subprocess.Popen[str], trial: Trial) -> None:
-        """Hand one trial to a worker and pass on what it says, until it is done or gone."""
+    def _run(self, worker: subprocess.Popen[str], trial: Trial) -> bool:
+        """Hand one trial to a worker and pass on what it says, until it is done; False if the worker leaves or is gone."""
         assert worker.stdin is not None
         assert worker.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # then it is gone, which the end of its output says below
@@ -136,19 +137,20 @@ class _Pool:
                         self.progress(Tick(**message))
                     case "failed":
                         self.failed(trial, message["error"])
-                        return
+                        return True
                     case "fatal":
                         self.fatal, self.stopping = message["error"], True
-                        return
+                        return False
                     case "stopped":
                         if not self.stopping:  # somebody else told the worker
                             error = RuntimeError("the worker was told to stop by a signal")
                             self.failed(trial, record_failure(self.study, *trial, error))
-                        return
+                        return False
                     case _:  # done
-                        return
+                        return True
         if not self.stopping:
             self._lost(worker, trial)
+        return False
 
     def _lost(self, worker: subprocess.Popen[str], trial: Trial) -> None:
         status = worker.wait()

@@ -16,6 +16,7 @@ from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import locked
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.images import ImageSet
+from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.names import parse
@@ -31,7 +32,14 @@ from ecrnn.training.loop import Trained, fit, resolve
 SETTINGS = "train.yaml"
 
 
-def train_bundle(settings: TrainSettings, out: Path, *, resume: bool = False, progress: Progress = silent) -> bool:
+def train_bundle(
+    settings: TrainSettings,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: Progress = silent,
+    loading: LoadingProgress | None = None,
+) -> bool:
     """Train one model and leave a bundle in ``out``.
 
     Args:
@@ -39,6 +47,7 @@ def train_bundle(settings: TrainSettings, out: Path, *, resume: bool = False, pr
         out: the bundle's folder, new or empty, or with ``resume`` one that holds this training unfinished.
         resume: go on with an unfinished training; where there is none, begin.
         progress: called after every step.
+        loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
 
     Returns:
         True if it was trained now, False if the bundle was finished already.
@@ -50,7 +59,7 @@ def train_bundle(settings: TrainSettings, out: Path, *, resume: bool = False, pr
     """
     settings = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
-    images = load_images(settings)
+    images = load_images(settings, loading)
     check_sizes(images.image, len(images.classes))
     settings = settings.model_copy(update={"fingerprint": images.fingerprint, "training": resolve(settings.training)})
     if (out / SETTINGS).is_file():
@@ -111,8 +120,8 @@ def _train(
 
 
 def _metrics(
-    images: ImageSet, split: Split, settings: TrainSettings, network: nn.Module, task: ImageClassification, trained: Trained
-) -> dict[str, Any]:
+    images: ImageSet, split: Split, settings: TrainSettings, network: nn.Module, task: ImageClassification, trained:
+Trained ) -> dict[str, Any]:
     """What `metrics.json` holds: figures of the kept weights, and on which pictures they were measured."""
     predictions = task.predict(network)
     measured = score(predictions)

@@ -13,6 +13,7 @@ from ecrnn.core.files import write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import locked, read_manifest, trial_folder
 from ecrnn.data.images import ImageSet
+from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.registry import check_sizes
@@ -44,6 +45,7 @@ def run_study(
     *,
     jobs: int = 1,
     progress: Progress = silent,
+    loading: LoadingProgress | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train what is not finished yet of a study.
@@ -53,6 +55,7 @@ def run_study(
         out: the study's folder; made if it does not exist.
         jobs: trials side by side, each in a process of its own; with 1 they run in this process.
         progress: called after every step of every trial.
+        loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
         told: called with a line about the study, such as a trial that failed.
 
     Returns:
@@ -64,8 +67,11 @@ def run_study(
         Interrupted: by a signal; what is finished is kept and the same call goes on.
     """
     settings = _canonical(settings)
+    _check_folder(out)
+    images = load_images(settings, loading)
+    check_sizes(images.image, len(images.classes))
     with locked(out) as lock:
-        settings, images = _open(settings, out, jobs)
+        settings = _open(settings, images, out, jobs)
         outcome = Outcome()
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
@@ -93,14 +99,20 @@ def _canonical(settings: StudySettings) -> StudySettings:
     return settings.model_copy(update={"models": models, "split": str(split)})
 
 
-def _open(settings: StudySettings, out: Path, jobs: int) -> tuple[StudySettings, ImageSet]:
-    """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings and the pictures."""
+def _check_folder(out: Path) -> None:
+    """Look before anything is written, the lock too."""
+    if out.exists() and not out.is_dir():
+        raise RunDirectoryError(f"{out} is a file; a study is a folder, choose another --out")
+    if out.is_dir() and not (out / "study.yaml").is_file() and any(entry.name != ".lock" for entry in out.iterdir()):
+        raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
+
+
+def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int) -> StudySettings:
+    """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     path = out / "study.yaml"
     before = StudySettings.read(read_yaml(path), str(path)) if path.is_file() else None
-    if before is None and any(entry.name != ".lock" for entry in out.iterdir()):
-        raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
-    images = load_images(settings)
-    check_sizes(images.image, len(images.classes))
+    if before is None:
+        _check_folder(out)  # again, now that nobody else works in it
     training = settings.training
     if before and training.threads is None:
         training = training.model_copy(update={"threads": before.training.threads})
@@ -114,7 +126,7 @@ def _open(settings: StudySettings, out: Path, jobs: int) -> tuple[StudySettings,
     if resolved != before:
         write_atomically(path, to_yaml(resolved))
         write_json(out / "environment.json", environment())
-    return resolved, images
+    return resolved
 
 
 def _grown(before: StudySettings, now: StudySettings, out: Path) -> StudySettings:

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import StudySettings, to_yaml
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.config import DataSettings, StudySettings, TrainSettings, to_yaml
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import read_manifest, trial_folder, write_manifest, write_predictions
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import images as image_data
 from ecrnn.data.images import ImageSet
-from ecrnn.data.preprocessing import Preprocessing, fit as fit_preprocessing
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.registry import build
 from ecrnn.models.store import save_weights
@@ -27,8 +28,8 @@ from ecrnn.training.loop import Trained, fit
 FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
 
 
-def load_images(settings: StudySettings) -> ImageSet:
-    """The pictures of a study, and a check that they are the ones it was begun with.
+def load_images(settings: DataSettings, loading: image_data.Progress | None = None) -> ImageSet:
+    """The pictures of a study or a training, and a check that they are the ones it was begun with.
 
     Raises:
         DataError: missing or damaged data.
@@ -36,7 +37,11 @@ def load_images(settings: StudySettings) -> ImageSet:
     """
     data_dir = Path(settings.data_dir) if settings.data_dir else None
     images = image_data.load(
-        settings.data, data_dir=data_dir, image_size=settings.image_size, channels=settings.channels
+        settings.data,
+        data_dir=data_dir,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        progress=loading,
     )
     if settings.fingerprint not in (None, images.fingerprint):
         raise RunDirectoryError(
@@ -45,7 +50,9 @@ def load_images(settings: StudySettings) -> ImageSet:
     return images
 
 
-def prepare(images: ImageSet, settings: StudySettings, repeat: int) -> tuple[Split, Preprocessing]:
+def prepare(
+    images: ImageSet, settings: StudySettings | TrainSettings, repeat: int
+) -> tuple[Split, Preprocessing]:
     """The split of a repeat, and the standardisation of its training pictures."""
     split = parse_split(settings.split).split(images, settings.seed, repeat)
     return split, fit_preprocessing(images.images, split.train, settings.training.standardise)
@@ -87,7 +94,7 @@ def run_trial(
 
 def record_failure(study: Path, model: str, repeat: int, error: BaseException) -> str:
     """Leave `error.json` in the trial's folder; gives the error's one line."""
-    line = f"{type(error).__name__}: {error}".splitlines()[0] if not isinstance(error, ValueError) else str(error)
+    line = str(error) if isinstance(error, EcrnnError) else f"{type(error).__name__}: {error}".splitlines()[0]
     trace = "".join(traceback.format_exception(error))
     folder = make_folder(trial_folder(study, model, repeat))
     write_json(folder / "error.json", {"error": line, "trace": trace, "time": _now()})

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.core.config import StudySettings, read_yaml
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Tick
 from ecrnn.data.images import ImageSet
 from ecrnn.studies.trials import load_images, record_failure, run_trial
@@ -74,7 +74,7 @@ class _Worker:
             return False
         except Exception as error:  # noqa: BLE001 whatever one trial dies of, the others are run
             self._say("failed", error=record_failure(self.study, model, repeat, error))
-            return not isinstance(error, EcrnnError) or self.images is not None
+            return True
         self._say("done")
         return True
 

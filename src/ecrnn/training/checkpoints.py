@@ -64,7 +64,7 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer, position: Positi
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if isinstance(value, Tensor)}
     tensors["generator.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
     copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     copied = Position(**json.loads(json.dumps(vars(position))))
@@ -110,8 +110,9 @@ def write(checkpoint: Checkpoint, path: Path, identity: dict[str, Any]) -> None:
     bad = [name for name, t in checkpoint.tensors.items() if t.is_floating_point() and not t.isfinite().all()]
     if bad:
         raise TrainingError(f"the state of the training is no longer finite ({bad[0]}); a smaller --lr may help")
-    about = {"identity": identity, "position": vars(checkpoint.position), "digest": _digest(checkpoint.tensors)}
-    write_atomically(path, save(checkpoint.tensors, {"training": json.dumps(about)}))
+    about = json.dumps({"identity": identity, "position": vars(checkpoint.position)})
+    metadata = {"training": about, "digest": _digest(about, checkpoint.tensors)}
+    write_atomically(path, save(checkpoint.tensors, metadata))
 
 
 def read_latest(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
@@ -132,13 +133,13 @@ def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["training"])
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if metadata["digest"] != _digest(metadata["training"], tensors):
+            return None
+        about = json.loads(metadata["training"])
         position = Position(**about["position"])
-        whole = about["digest"] == _digest(tensors)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return None
-    if not whole:
         return None
     if about["identity"] != identity:
         keys = sorted(k for k in identity.keys() | about["identity"].keys() if identity.get(k) != about["identity"].get(k))
@@ -155,9 +156,10 @@ def remove(folder: Path, *names: str) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(about: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of all that a checkpoint holds, so that no changed byte goes unseen."""
+    digest = hashlib.sha256(about.encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from ecrnn.training.images import ImageClassification
 from ecrnn.training.loop import fit, resolve
 
 
-class ImageClassifier(ClassifierMixin, BaseEstimator):
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A network by name as a scikit-learn classifier of image arrays.
 
     Every picture given to `fit` is trained on and the last epoch's weights are kept, so that `cross_val_score` and

@@ -44,7 +44,8 @@ class ImageClassification:
         self.device = torch.device(settings.device)
         self.standardise = Standardise(preprocessing).to(self.device)
         self.labels = torch.from_numpy(images.labels).to(self.device)
-        self.on_device = None if self.device.type == "cpu" else torch.from_numpy(np.array(images.images)).to(self.device)
+        on_cpu = self.device.type == "cpu"
+        self.on_device = None if on_cpu else torch.from_numpy(np.array(images.images)).to(self.device)
 
     def __len__(self) -> int:
         return len(self.split.train)

@@ -8,6 +8,7 @@ resumed ends, on the CPU, with the same bits as one left alone.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -97,7 +98,8 @@ def fit(
         folder: where `metrics.jsonl` and `checkpoint/` go; a training found there goes on. None: nothing is written and
             signals are left alone.
         identity: what makes it the same training, beside its settings and seed, for the check when it goes on.
-        keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation images.
+        keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation
+        images.
         label: what `progress` calls this training.
 
     Raises:
@@ -106,7 +108,11 @@ def fit(
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     with torch_state(settings.threads, seed), Interruption() if folder else nullcontext() as interruption:
-        return _Training(model, task, settings, seed, folder, identity or {}, keep, label, progress, interruption).run()
+        training = _Training(model, task, settings, seed, folder, identity or {}, keep, label, progress, interruption)
+        trained = training.run()
+        if interruption and interruption.received:  # in the last epoch; what the caller had in mind next is not begun
+            raise Interrupted(interruption.received)
+        return trained
 
 
 class _Training:
@@ -201,6 +207,7 @@ class _Training:
             **self.task.validate(self.model),
             "lr": self.optimizer.param_groups[0]["lr"],
         }
+        self._check_finite(metrics)
         metrics["seconds"] = position.seconds + time.monotonic() - started
         accuracy = metrics.get("validation_accuracy")
         if accuracy is not None and accuracy > position.best[1]:
@@ -221,6 +228,11 @@ class _Training:
             f"{self.label}: loss {loss:g} with gradient norm {norm:g} at {place} is not finite; "
             f"a smaller --lr than {self.settings.lr:g} may help, or --set training.non_finite=skip"
         )
+
+    def _check_finite(self, metrics: dict[str, float]) -> None:
+        if not all(math.isfinite(value) for value in metrics.values()):
+            line = f"{self.label}: the loss after epoch {self.position.epoch + 1} is not finite; a smaller --lr"
+            raise TrainingError(f"{line} than {self.settings.lr:g} may help")
 
     def _roll_back(self) -> None:
         """Back to the start of the epoch, with half the learning rate from there on."""
@@ -248,7 +260,10 @@ class _Training:
         if latest is None:
             return
         if self.settings.non_finite == "roll-back" and latest.position.epoch > 0:
-            self.epoch_start = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity) or latest
+            start = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity)
+            if start is None or start.position.epoch != latest.position.epoch:
+                return  # the epoch's start is lost, to which a roll-back would go: begin again, to end with the same bits
+            self.epoch_start = start
         self.position = checkpoints.restore(latest, self.model, self.optimizer)
 
     def _checkpoint_if_due(self) -> None:
@@ -267,7 +282,7 @@ class _Training:
         self.saved_at = time.monotonic()
         if name == "epoch.safetensors":
             checkpoints.remove(self.checkpoint_folder, "step.safetensors")
-            if self.interruption and self.interruption.received and self.position.epoch < self.settings.epochs:
+            if self.interruption and self.interruption.received:
                 raise Interrupted(self.interruption.received)
 
     def _keep_best(self) -> None:

@@ -1,0 +1,33 @@
+"""The scripts in examples/ run, on small data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecrnn.core.config import StudySettings, read_yaml
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SMALL = {"compare_scans.py": ["--image-size", "8", "--epochs", "1"], "cross_validation.py": []}
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_example(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / name), *SMALL[name]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_demo_is_a_study_of_three_models_and_three_repeats() -> None:
+    settings = StudySettings.read({"data": "digits", **read_yaml(EXAMPLES / "demo.yaml")})
+    assert len(settings.models) == 3
+    assert settings.repeats == 3
