@@ -8,12 +8,11 @@ from typing import Any, Literal
 
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.progress import Progress, silent
+from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.report import Report, write_report
 from ecrnn.serving.classifier import Classifier, load
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import default_out, run_study
-
-DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
 
 
 def compare(
@@ -79,7 +78,7 @@ def compare(
         )
     )
     folder = Path(out) if out else default_out(settings)
-    run_study(settings, folder, jobs=jobs, progress=progress)
+    run_study(settings, folder, jobs=jobs, progress=progress, baseline=baseline)
     return write_report([folder], baseline=baseline, rope=rope)
 
 

@@ -27,8 +27,8 @@ X = np.random.default_rng(8).standard_normal((6, 32, 32, 3)).astype(np.float32)
 
 Layout = Callable[[np.ndarray], np.ndarray]  # from Keras's array to torch's of the same layer
 
-# Of a norm, and of a gradient's value relative to a typical one. Batch statistics of six vectors amplify rounding, so behind
-# an encoder Keras's own float32 gradients are up to 9e-4 (norms 1.5e-4) off those in float64; ours are within 1.6e-4.
+# Of a norm, and of a gradient's value relative to a typical one. Batch statistics of six vectors amplify rounding, so
+# behind an encoder Keras's own float32 gradients are up to 9e-4 (norms 1.5e-4) off float64; ours within 1.6e-4.
 BARS = {"cnn": (1e-4, 1e-4), "crnn": (1e-4, 1e-4), "ecnn": (2e-4, 1e-3), "ecrnn": (2e-4, 1e-3)}
 
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "RNN_TANH": (0,)}  # torch's gates by their place in Keras's
@@ -66,9 +66,7 @@ def by_gates(gates: tuple[int, ...]) -> Layout:
     return layout
 
 
-def slots(
-    network: nn.Module, gates: dict[str, tuple[int, ...]]
-) -> Iterator[list[tuple[torch.Tensor, Layout]]]:
+def slots(network: nn.Module, gates: dict[str, tuple[int, ...]]) -> Iterator[list[tuple[torch.Tensor, Layout]]]:
     """For each array of Keras's ``model.weights`` in turn the torch tensors that it becomes."""
     for module in network.modules():
         match module:
@@ -114,7 +112,7 @@ def check(name: str, gates: dict[str, tuple[int, ...]] = GATES) -> None:
     for places, (path, shape, trainable) in zip(slots(network, gates), expected["weights"], strict=True):
         if trainable:
             wanted = expected["gradients"][path]
-            faults += gradient_faults(path, wanted, keras_gradient(places, shape, gates), name.split("-")[0])
+            faults += gradient_faults(path, wanted, keras_gradient(places, shape, gates), name.partition("-")[0])
     assert not faults, f"{name}: {', '.join(faults)}"
 
 

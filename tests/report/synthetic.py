@@ -74,9 +74,7 @@ def make_study(
                 score = float(np.clip(accuracy + shared + rng.normal(0, spread / 2), 0, 1))
                 logits = make_logits(rng, label, score, len(classes))
                 predictions = Predictions(index, label, logits)
-                write_trial(
-                    home, study, model, repeat, predictions, classes=classes, rng=rng, facts=facts or {}
-                )
+                write_trial(home, study, model, repeat, predictions, classes=classes, rng=rng, facts=facts or {})
     return folder
 
 

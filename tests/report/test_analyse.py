@@ -47,9 +47,7 @@ def test_rows_and_curves_come_from_manifests_and_metrics(study: Path, analysis: 
     assert row.best_accuracy == pytest.approx(np.mean([t.facts["best_accuracy"] for t in trials]))
     curve = next(c for c in analysis.curves if (c.model, c.quantity) == ("crnn-bilstm-16", "validation_loss"))
     at_7 = [line["validation_loss"] for t in trials for line in t.metrics if line["epoch"] == 7]
-    assert (curve.mean[6], curve.low[6], curve.high[6]) == pytest.approx(
-        (np.mean(at_7), min(at_7), max(at_7))
-    )
+    assert (curve.mean[6], curve.low[6], curve.high[6]) == pytest.approx((np.mean(at_7), min(at_7), max(at_7)))
 
 
 def test_confusions_count_every_picture_once_a_repeat(study: Path, analysis: Analysis) -> None:
@@ -70,9 +68,7 @@ def test_confusions_count_every_picture_once_a_repeat(study: Path, analysis: Ana
 
 def test_the_headline_says_who_is_better(analysis: Analysis) -> None:
     assert analysis.headline.startswith("ecrnn-bilstm-16 is better than cnn and crnn-bilstm-16: 7")
-    assert (
-        "Of 3 pairs, 2 differ, 0 are equivalent within 0.5 points, and 1 is undecided" in analysis.certainty
-    )
+    assert "Of 3 pairs, 2 differ, 0 are equivalent within 0.5 points, and 1 is undecided" in analysis.certainty
     assert any("Only 8 repeats" in line for line in analysis.warnings)
     assert analysis.paper_warning == PAPER_TEST_WARNING
 

@@ -59,10 +59,7 @@ def test_a_perfect_model_confuses_nothing(tmp_path: Path) -> None:
     label = np.arange(10) % 4
     made = evaluate_predictions(label, np.eye(4)[label], CLASSES, model="cnn", data="pets")
     assert made.confusion.most_confused == ()
-    assert (
-        "No picture was given a wrong class."
-        in write_evaluation(made, tmp_path)["evaluation.html"].read_text()
-    )
+    assert "No picture was given a wrong class." in write_evaluation(made, tmp_path)["evaluation.html"].read_text()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from rich.console import Console
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.report import Analysis, analyse, plain, print_report, read_study, write_report
 from ecrnn.report.latex import escape as latex_escape
+from ecrnn.report.latex import to_latex_tables
 from ecrnn.report.tables import report_tables
 from ecrnn.report.write import report_files
 
@@ -71,13 +72,8 @@ def test_csv_holds_the_pairs_at_full_precision(analysis: Analysis, files: dict[s
     for row, pair in zip(_rows(files["report-paper.csv"]), pairs, strict=True):
         assert pair.image_test is not None
         assert (float(row["p"]), row["stars"]) == (pair.image_test.p, pair.image_test.stars)
-    trials = {
-        (row["model"], int(row["repeat"])): float(row["accuracy"])
-        for row in _rows(files["report-trials.csv"])
-    }
-    expected = {
-        (m.model, r): s for m in analysis.comparison.models for r, s in zip(m.repeats, m.scores, strict=True)
-    }
+    trials = {(row["model"], int(row["repeat"])): float(row["accuracy"]) for row in _rows(files["report-trials.csv"])}
+    expected = {(m.model, r): s for m in analysis.comparison.models for r, s in zip(m.repeats, m.scores, strict=True)}
     assert trials == expected
 
 
@@ -93,17 +89,13 @@ def test_json_is_the_whole_analysis_without_nan(analysis: Analysis, files: dict[
 
 
 def test_json_survives_what_is_not_known_or_not_finite(tmp_path: Path) -> None:
-    folder = make_study(
-        tmp_path / "run", {"cnn": 0.5}, repeats=1, n_validation=50, epochs=1, facts={"seconds": None}
-    )
+    folder = make_study(tmp_path / "run", {"cnn": 0.5}, repeats=1, n_validation=50, epochs=1, facts={"seconds": None})
     content = json.loads(report_files(analyse(read_study([folder])))["report.json"])
     assert content["models"][0]["seconds"] is None
     assert plain({"a": (float("nan"), float("inf"), 1.5)}) == {"a": [None, None, 1.5]}
 
 
-def test_markdown_tables_are_rectangular(
-    analysis: Analysis, files: dict[str, str], hostile: dict[str, str]
-) -> None:
+def test_markdown_tables_are_rectangular(analysis: Analysis, files: dict[str, str], hostile: dict[str, str]) -> None:
     for text in (files["report.md"], hostile["report.md"]):
         blocks = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
         assert len(blocks) >= 8
@@ -143,6 +135,7 @@ def test_latex_is_balanced_and_escaped(files: dict[str, str], hostile: dict[str,
         for tabular in re.findall(r"\\begin\{tabular\}(.*?)\\end\{tabular\}", text, flags=re.DOTALL):
             rows = [line for line in tabular.splitlines() if line.endswith(r"\\")]
             assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
+    assert latex_escape("crnn-lstm-16 a--b") == "crnn-lstm-16 a-{}-b"
     assert latex_escape(r"a_b & 5% #1 {x} \y ~ ^ $") == (
         r"a\_b \& 5\% \#1 \{x\} \textbackslash{}y \textasciitilde{} \textasciicircum{} \$"
     )
@@ -152,7 +145,7 @@ def test_many_rows_become_a_longtable(tmp_path: Path) -> None:
     models = {f"m{i}": 0.5 + 0.01 * i for i in range(11)}
     folder = make_study(tmp_path / "run", models, repeats=3, n_validation=60, epochs=1)
     analysis = analyse(read_study([folder]))
-    tex = report_files(analysis)["report-tables.tex"]
+    tex = to_latex_tables(analysis)
     assert r"\begin{longtable}" in tex
     assert tex.count(r"\endhead") == tex.count(r"\begin{longtable}")
     console = Console(file=io.StringIO(), width=120)
@@ -197,9 +190,7 @@ def test_the_page_is_whole_and_asks_for_nothing(files: dict[str, str], hostile: 
         assert not names & {"script", "iframe", "object", "embed", "form", "img", "base"}
         assert all(not key.startswith("on") for _, attributes in page.tags for key in attributes)
         assert len(page.ids) == len(set(page.ids))
-        referred = [
-            v for _, a in page.tags for k in ("href", "aria-labelledby") if (v := a.get(k)) and v != "data:,"
-        ]
+        referred = [v for _, a in page.tags for k in ("href", "aria-labelledby") if (v := a.get(k)) and v != "data:,"]
         assert {reference.lstrip("#") for reference in referred} <= set(page.ids)
         csp = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
         assert str(csp).startswith("default-src 'none'")

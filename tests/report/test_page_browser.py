@@ -28,9 +28,7 @@ def page_file(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _size(page: Page, width: int) -> None:
-    page.call(
-        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
-    )
+    page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
 
 
 def _scheme(page: Page, value: str) -> None:
@@ -45,9 +43,7 @@ def test_no_complaints_and_no_requests(browser: Page, page_file: Path) -> None:
         if event["method"] in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
     ]
     assert complaints == []
-    asked = [
-        e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"
-    ]
+    asked = [e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith("data:")] == [page_file.resolve().as_uri()]
 
 

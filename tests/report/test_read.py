@@ -4,7 +4,7 @@ together."""
 from __future__ import annotations
 
 import json
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,14 @@ from report.synthetic import make_study
 
 from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.runs import read_trial, trial_folder
+from ecrnn.core.runs import (
+    read_manifest,
+    read_predictions,
+    read_trial,
+    trial_folder,
+    write_manifest,
+    write_predictions,
+)
 from ecrnn.report import analyse, read_study
 
 SMALL = {"n_validation": 60, "epochs": 2}
@@ -79,8 +86,11 @@ def test_damaged_trials_are_left_out_and_named(tmp_path: Path, spoil, state: str
 
 def test_trials_scored_on_other_pictures_are_not_paired(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "run", TWO, repeats=2, **SMALL)
-    shutil.rmtree(trial_folder(folder, "ecnn", 1))
-    shutil.copytree(trial_folder(folder, "ecnn", 0), trial_folder(folder, "ecnn", 1))
+    home = trial_folder(folder, "ecnn", 1)
+    facts, own = read_manifest(home), read_predictions(home / "predictions.npz")
+    assert facts is not None
+    write_predictions(home / "predictions.npz", replace(own, index=own.index + 10))  # the same labels
+    write_manifest(home, ("metrics.jsonl", "predictions.npz"), facts)
     (left_out,) = read_study([folder]).unfinished
     assert left_out.reason == "scored on other pictures than cnn in this repeat"
 
@@ -88,9 +98,7 @@ def test_trials_scored_on_other_pictures_are_not_paired(tmp_path: Path) -> None:
 def test_nothing_finished_is_an_error_with_the_first_reason(tmp_path: Path) -> None:
     everything = [(model, repeat) for model in TWO for repeat in range(2)]
     folder = make_study(tmp_path / "run", TWO, repeats=2, failed=everything, **SMALL)
-    with pytest.raises(
-        RunDirectoryError, match=r"no finished trial in .*; cnn, repeat 0: the loss is not finite"
-    ):
+    with pytest.raises(RunDirectoryError, match=r"no finished trial in .*; cnn, repeat 0: the loss is not finite"):
         read_study([folder])
 
 
@@ -136,9 +144,7 @@ def test_folders_with_other_models_and_repeats_are_one_study(tmp_path: Path) -> 
         ({"training": {"epochs": 2, "lr": 0.1}}, "training.lr is 0.001 here and 0.1 there"),
     ],
 )
-def test_folders_of_different_studies_are_refused_naming_the_difference(
-    tmp_path: Path, other, match: str
-) -> None:
+def test_folders_of_different_studies_are_refused_naming_the_difference(tmp_path: Path, other, match: str) -> None:
     a = make_study(tmp_path / "a", TWO, repeats=1, **SMALL)
     b = make_study(tmp_path / "b", TWO, repeats=1, **(SMALL | other))
     with pytest.raises(RunDirectoryError, match=match) as caught:
@@ -148,9 +154,7 @@ def test_folders_of_different_studies_are_refused_naming_the_difference(
 
 def test_threads_do_not_make_another_study(tmp_path: Path) -> None:
     a = make_study(tmp_path / "a", TWO, repeats=1, training={"epochs": 2, "threads": 1}, **SMALL)
-    b = make_study(
-        tmp_path / "b", {"lenet5": 0.5}, repeats=1, training={"epochs": 2}, facts={"threads": 8}, **SMALL
-    )
+    b = make_study(tmp_path / "b", {"lenet5": 0.5}, repeats=1, training={"epochs": 2}, facts={"threads": 8}, **SMALL)
     analysis = analyse(read_study([a, b]))
     threads = next(line for line in analysis.fairness if line.what == "Threads a training")
     assert (threads.status, threads.text) == ("differs", "2, 8, not the same in all trials.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +14,21 @@ EXAMPLE = "Example: ecrnn compare cifar10 --data-dir ~/data --models cnn,crnn-bi
 
 
 def compare(
+    context: typer.Context,
     data: options.Data = None,
-    models: Annotated[str | None, typer.Option(help="Model names, with commas. Default: cnn, crnn-bilstm-16, ecrnn-bilstm-16.")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Random splits; each model is trained on each. Default: 3.")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Model names, with commas. Default: cnn, crnn-bilstm-16, ecrnn-bilstm-16.")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Random splits; each model is trained on each. Default: 3.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Compare every model with this one only.")] = None,
-    rope: Annotated[float, typer.Option(help="Points of accuracy, as a fraction, below which a difference does not matter.")] = 0.005,
+    baseline: options.Baseline = None,
+    rope: options.Rope = 0.005,
     jobs: Annotated[int, typer.Option(help="Trials side by side, each in a process of its own.", min=1, max=256)] = 1,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the study. Default: runs/compare-DATA.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the study. Default: runs/compare-DATA.")
+    ] = None,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
     channels: options.Channels = None,
@@ -41,36 +49,38 @@ def compare(
     Given again, the command goes on with the study: finished trials are never trained again. More models or repeats
     may be asked for.
     """
-    from ecrnn.api import DEFAULT_MODELS
+    from ecrnn.core.config import StudySettings
+    from ecrnn.models.names import DEFAULT_MODELS
+
+    names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
+    if names == []:
+        raise options.WrongCall("--models names none; give names with commas, as in --models cnn,ecrnn-bilstm-16")
+    given = {**context.params, "models": names}
+    settings = options.settings(StudySettings, given, {"models": DEFAULT_MODELS})
+
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
-    from ecrnn.core.config import StudySettings
-    from ecrnn.studies.study import default_out, run_study, trials
+    from ecrnn.studies.study import default_out, run_study
 
-    training = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "augment": augment,
-        "device": device,
-        "precision": precision,
-        "threads": threads,
-    }
-    given = {
-        "data": data,
-        "data_dir": str(data_dir) if data_dir else None,
-        "image_size": image_size,
-        "channels": channels,
-        "models": [name.strip() for name in models.split(",") if name.strip()] if models else None,
-        "repeats": repeats,
-        "split": split,
-        "seed": seed,
-        "training": training,
-    }
-    values = options.layered(config, given, assignments)
-    settings = StudySettings.read({"models": DEFAULT_MODELS, **values}, str(config) if config else "")
     folder = out or default_out(settings)
-    with Display(len(trials(settings)), quiet=json) as display:
-        outcome = run_study(settings, folder, jobs=jobs, progress=display.tick, loading=display.bytes, told=display.line)
+    with Display(quiet=json) as display:
+        outcome = run_study(
+            settings,
+            folder,
+            jobs=jobs,
+            progress=display.tick,
+            loading=display.bytes,
+            told=display.line,
+            waits=display.expect,
+            baseline=baseline,
+        )
     show([folder], baseline=baseline, rope=rope, json=json)
+    if outcome.failed:
+        print(f"ecrnn: {_failures(outcome.failed)}", file=sys.stderr)
     return 1 if outcome.failed else 0
+
+
+def _failures(failed: dict[tuple[str, int], str]) -> str:
+    (model, repeat), line = next(iter(failed.items()))
+    trials = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
+    return f"{trials} failed, the same command tries again: {model}, repeat {repeat}: {line}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,14 +10,16 @@ from typing import Annotated
 
 import typer
 
-from ecrnn.cli import compare, evaluate, predict, report, summary, train
-from ecrnn.core.errors import EcrnnError, nearest
+from ecrnn.cli import compare, evaluate, options, predict, report, summary, train
+from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
+
+WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
 
 app = typer.Typer(
     name="ecrnn",
     help="Build, train, compare honestly and use CNN-RNN networks.",
     epilog="Try it: ecrnn compare digits --models cnn,ecnn --repeats 3 --epochs 3",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -31,6 +34,7 @@ app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; stands anywhere on the line.")] = False,
 ) -> None:
@@ -39,57 +43,60 @@ def _options(
 
         typer.echo(f"ecrnn {installed('ecrnn')}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its status: 0 done, 1 not all done, 2 a wrong call, 128 + n a signal."""
+    """Run the command line and leave with its status.
+
+    0: all that was asked was done. 1: not all of it. 2: a wrong call, nothing was begun. 70: a mistake of ecrnn. 128 + n:
+    stopped by signal n; 141, as with any program in a pipe, if the reader of the output has gone.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files that the terminal's encoding does not have
     sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
 
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        return _status(app(args=arguments, prog_name="ecrnn", standalone_mode=False))
-    except (typer.TyperException, typer.Abort) as error:
-        if debug:
-            traceback.print_exc()
-        return _usage(error)
-    except EcrnnError as error:
-        if debug:
-            traceback.print_exc()
-        return _say(str(error), 1)
+        result = app(args=arguments, prog_name="ecrnn", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
     except KeyboardInterrupt:
-        return _say("stopped by Ctrl-C; the same command goes on", 130)
-    except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # the reader of our output has gone; nothing more can be said to it
+        return _say("stopped by Ctrl-C; what was finished is kept", 130)
+    except (BrokenPipeError, SystemExit):  # rich leaves by SystemExit where the reader of the output has gone
+        sys.stdout = None  # type: ignore[assignment]  # nothing more can be said there, at the end neither
         return 141
     except Exception as error:  # noqa: BLE001 the last resort: one line, and the traceback on demand
         if debug:
             traceback.print_exc()
-        if number := getattr(error, "signal", None):  # ecrnn.training.interruption.Interrupted, without loading torch
-            return _say(str(error), 128 + int(number))
-        kind = type(error).__name__
-        return _say(f"internal error, {kind}: {str(error).splitlines()[0] if str(error) else kind}; --debug shows where", 70)
+        return _say(*_sentence(error))
 
 
-def _status(result: object) -> int:
-    return result if isinstance(result, int) else 0
+def _sentence(error: Exception) -> tuple[str, int]:
+    """One line for an error, and the status it leaves with."""
+    if isinstance(error, EcrnnError):
+        return str(error), 2 if isinstance(error, WRONG_CALL) else 1
+    if hasattr(error, "format_message"):  # typer's own, or click's
+        from ecrnn.cli.usage import sentence
 
-
-def _usage(error: Exception) -> int:
-    line = " ".join(error.format_message().split()) if isinstance(error, typer.TyperException) else "stopped"
-    if not line:  # no arguments: the help was printed
-        return 2
-    words = line.split("'")
-    if line.startswith("No such command") and len(words) > 1:
-        close = nearest(words[1], [command.name or "" for command in app.registered_commands])
-        line = f"unknown command '{words[1]}'" + (f", did you mean '{close}'?" if close else "; ecrnn --help lists them")
-    return _say(line, 2)
+        return sentence(error, typer.main.get_command(app)), 2
+    if isinstance(error, typer.Abort):
+        return "stopped by Ctrl-C; what was finished is kept", 130
+    if number := getattr(error, "signal", None):  # ecrnn.training.interruption.Interrupted, without loading torch
+        return str(error), 128 + int(number)
+    kind = type(error).__name__
+    return f"internal error, {kind}: {str(error).splitlines()[0] if str(error) else kind}; --debug shows where", 70
 
 
 def _say(line: str, status: int) -> int:
-    print(f"ecrnn: {line}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the error stream may have no reader either
+        print(f"ecrnn: {' '.join(line.splitlines())}", file=sys.stderr)
     return status
 
 

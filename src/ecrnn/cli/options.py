@@ -1,16 +1,23 @@
-"""The options that commands share, spelt once."""
+"""The options that commands share, spelt once, and how they become settings."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-Data = Annotated[
-    str | None,
-    typer.Argument(metavar="DATA", help="digits, mnist, fashion-mnist, cifar10, cifar100, or a folder with one sub-folder a class."),
-]
+from ecrnn.core.errors import EcrnnError, SettingsError
+
+if TYPE_CHECKING:
+    from ecrnn.core.config import StudySettings, TrainSettings
+
+    AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
+
+DATA_HELP = "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder with one sub-folder a class."
+Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
 ImageSize = Annotated[int | None, typer.Option(help="Pixels a side. Default: the data set's own, 32 for a folder.")]
@@ -31,10 +38,66 @@ Set = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
+Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
+Rope = Annotated[
+    float,
+    typer.Option(help="Points of accuracy, as a fraction, below which a difference does not matter.", min=0, max=1),
+]
 
 
-def layered(config: Path | None, options: dict[str, Any], assignments: list[str] | None) -> dict[str, Any]:
-    """Settings from a file, with the options given laid over them, and --set over both."""
+class WrongCall(EcrnnError):  # noqa: N818 what is wrong is the call
+    """The command line itself asks for something that does not exist; nothing was begun, and the status is 2."""
+
+
+@contextlib.contextmanager
+def wrong_call() -> Iterator[None]:
+    """Any `EcrnnError` met inside is the fault of the command line."""
+    try:
+        yield
+    except EcrnnError as error:
+        raise WrongCall(str(error)) from error
+
+
+def settings(kind: type[AnySettings], given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> AnySettings:
+    """The settings that a command line asks for, with names of models and the split checked.
+
+    Args:
+        kind: `StudySettings` or `TrainSettings`.
+        given: the command's options by name, `Context.params`. Options are called as the settings they set.
+        defaults: settings that hold where neither options, --set nor --config say anything.
+
+    Raises:
+        WrongCall: the first thing wrong; an option is called as it is spelt on the command line.
+    """
     from ecrnn.core.config import merge, parse_assignments, read_yaml
+    from ecrnn.data.splits import parse_split
+    from ecrnn.models.names import parse
 
-    return merge(read_yaml(config) if config else {}, options, parse_assignments(assignments or []))
+    file = given["config"]
+    try:
+        asked = merge(defaults or {}, read_yaml(file) if file else {}, _nested(kind, given))
+        asked = merge(asked, parse_assignments(given["assignments"] or []))
+        if "data" not in asked:
+            raise WrongCall(f"name the data: {DATA_HELP.rstrip('.')}")
+        if "model" in kind.model_fields and "model" not in asked:
+            raise WrongCall("name the model, as in --model cnn or --model ecrnn-bilstm-16")
+        read = kind.read(asked, str(file) if file else "")
+        for name in getattr(read, "models", None) or (getattr(read, "model", None),):
+            parse(str(name))
+        parse_split(read.split)
+    except SettingsError as error:
+        option = error.key.removeprefix("training.").split(".")[0]
+        key = error.key if given.get(option) is None else "--" + option.replace("_", "-")
+        raise WrongCall(f"{key}: {error.fault}") from error
+    except EcrnnError as error:
+        raise WrongCall(str(error)) from error
+    return read
+
+
+def _nested(kind: type[AnySettings], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by name as nested settings: those of a training under "training"."""
+    from ecrnn.core.config import TrainingSettings
+
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    nested = {name: plain[name] for name in kind.model_fields if name in plain}
+    return {**nested, "training": {name: plain[name] for name in TrainingSettings.model_fields if name in plain}}

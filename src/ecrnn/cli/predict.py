@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,25 +18,21 @@ EXAMPLE = "Example: ecrnn predict my-classifier photos/ --top 3 --format csv > p
 BATCH = 64  # pictures in memory at a time
 
 
-class Format(str, Enum):
-    """How predictions are printed."""
-
-    table = "table"
-    jsonl = "jsonl"
-    csv = "csv"
-
-
 def predict(
     bundle: options.Bundle,
     pictures: Annotated[list[Path], typer.Argument(metavar="FILE-OR-FOLDER...", help="Pictures, or folders of pictures.")],
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
-    style: Annotated[Format, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = Format.table,
+    style: Annotated[str, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
     device: options.Device = None,
 ) -> int:
     """Say what is in pictures. A picture that cannot be read is reported, the rest is done, and the status is 1."""
-    from ecrnn.core.errors import DataError
+    from ecrnn.core.errors import DataError, unknown_name
     from ecrnn.data.folder import picture_files
+
+    if style not in _SHOW:
+        raise unknown_name("format", style, _SHOW)
+
     from ecrnn.serving.classifier import load
 
     classifier = load(bundle, device or "auto")
@@ -49,7 +44,7 @@ def predict(
         except DataError as error:
             print(f"ecrnn: {error}", file=sys.stderr)
             missing += 1
-    show = _SHOW[Format.jsonl if json else style]
+    show = _SHOW["jsonl" if json else style]
     failed = show(_results(classifier, files, min(top, len(classifier.classes))))
     return 1 if failed or missing else 0
 
@@ -126,4 +121,4 @@ def _table(results: Iterator[dict[str, Any]]) -> int:
     return failed
 
 
-_SHOW = {Format.table: _table, Format.jsonl: _jsonl, Format.csv: _csv}
+_SHOW = {"table": _table, "jsonl": _jsonl, "csv": _csv}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -14,13 +16,15 @@ from ecrnn.core.progress import Tick
 class Display:
     """Shows ticks of one or several trainings, and lines.
 
+    Progress that cannot be shown does not end a training, but where its reader has gone (`ecrnn ... 2>&1 | head`), it is
+    stopped as if by a signal: with a checkpoint.
+
     Args:
-        trainings: how many will run in all, for the time left.
         quiet: show nothing, for --json.
     """
 
-    def __init__(self, trainings: int = 1, quiet: bool = False) -> None:
-        self.trainings, self.quiet = trainings, quiet
+    def __init__(self, quiet: bool = False) -> None:
+        self.trainings, self.quiet = 1, quiet
         self.done: dict[str, float] = {}  # label: part done
         self.started: dict[str, float] = {}  # label: part done when first seen, for trainings that go on
         self.begin = time.monotonic()
@@ -36,13 +40,17 @@ class Display:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
             self.bars = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
             self.bars.start()
-            if self.trainings > 1:
-                self.tasks[""] = self.bars.add_task("all trials", total=self.trainings, note="")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.bars is not None:
             self.bars.stop()
+
+    def expect(self, trainings: int) -> None:
+        """Say how many trainings will run in all, for the time left."""
+        self.trainings = trainings
+        if self.bars is not None and trainings > 1:
+            self.tasks[""] = self.bars.add_task("all trials", total=trainings, note="")
 
     def tick(self, tick: Tick) -> None:
         """Take note of a training's position and show it."""
@@ -70,10 +78,16 @@ class Display:
             self.line(f"{what}: {100 * done // total} %")
 
     def _print(self, line: str) -> None:
-        if self.bars is not None:
-            self.bars.console.print(line, markup=False, highlight=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        try:
+            if self.bars is not None:
+                self.bars.console.print(line, markup=False, highlight=False)
+            else:
+                print(line, file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            self.quiet = True
+            os.kill(os.getpid(), signal.SIGTERM)
+        except OSError:  # such as a full disk that the output is redirected to
+            self.quiet = True
 
     def _bar(self, tick: Tick) -> None:
         if tick.label not in self.tasks:

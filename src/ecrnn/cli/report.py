@@ -14,8 +14,8 @@ EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of studies; several of one study are joined.")],
-    baseline: Annotated[str | None, typer.Option(help="Compare every model with this one only.")] = None,
-    rope: Annotated[float, typer.Option(help="Points of accuracy, as a fraction, below which a difference does not matter.")] = 0.005,
+    baseline: options.Baseline = None,
+    rope: options.Rope = 0.005,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")] = None,
     json: options.Json = False,
 ) -> None:

@@ -21,8 +21,10 @@ def summary(
     from ecrnn.models.registry import build
     from ecrnn.models.summary import summarise
 
-    shape = _shape(image)
-    found = summarise(build(model, shape, classes), shape)
+    with options.wrong_call():
+        shape = _shape(image)
+        network = build(model, shape, classes)
+    found = summarise(network, shape)
     if json:
         import dataclasses
         import json as json_format
@@ -54,9 +56,7 @@ def summary(
 
 
 def _shape(text: str) -> tuple[int, int, int]:
-    from ecrnn.core.errors import EcrnnError
-
     parts = text.lower().replace("×", "x").split("x")
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
-        raise EcrnnError(f"--image wants channels x height x width, as in 3x32x32, not '{text}'")
+        raise options.WrongCall(f"--image wants channels x height x width, as in 3x32x32, not '{text}'")
     return int(parts[0]), int(parts[1]), int(parts[2])

@@ -13,6 +13,7 @@ EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --au
 
 
 def train(
+    context: typer.Context,
     data: options.Data = None,
     model: Annotated[str | None, typer.Option(help="Model name.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")] = None,
@@ -35,36 +36,17 @@ def train(
     json: options.Json = False,
 ) -> None:
     """Train one model and keep it as a bundle: a folder with weights, classes, preprocessing and a model card."""
-    from ecrnn.cli.progress import Display
     from ecrnn.core.config import TrainSettings
-    from ecrnn.core.errors import EcrnnError
+
+    settings = options.settings(TrainSettings, context.params)
+    if out is None:
+        raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
+
+    from ecrnn.cli.progress import Display
     from ecrnn.core.files import read_json
     from ecrnn.serving.bundle import METRICS
     from ecrnn.studies.single import train_bundle
 
-    training = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "augment": augment,
-        "device": device,
-        "precision": precision,
-        "threads": threads,
-    }
-    given = {
-        "data": data,
-        "data_dir": str(data_dir) if data_dir else None,
-        "image_size": image_size,
-        "channels": channels,
-        "model": model,
-        "split": split,
-        "keep": keep,
-        "seed": seed,
-        "training": training,
-    }
-    settings = TrainSettings.read(options.layered(config, given, assignments), str(config) if config else "")
-    if out is None:
-        raise EcrnnError("name the folder for the trained model, as in -o my-classifier")
     with Display(quiet=json) as display:
         trained = train_bundle(settings, out, resume=resume, progress=display.tick, loading=display.bytes)
     metrics = read_json(out / METRICS)

@@ -6,6 +6,7 @@ one line. The resolved settings are saved with every run, and running from the s
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ecrnn.core.errors import EcrnnError, UnknownNameError, nearest
+from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
 
 
 class Settings(BaseModel):
@@ -190,9 +191,20 @@ def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnE
     if first["type"] == "missing":
         return EcrnnError(f"configuration key '{path}' is missing{source}")
     message = first["msg"][:1].lower() + first["msg"][1:]
-    return EcrnnError(f"{path}: {message}, not {_SHORT.repr(first['input'])}{source}")
+    fault = f"{message}, not {_SHORT.repr(first['input'])}"
+    if first["type"] == "literal_error":
+        fault += _nearest_value(first["input"], first["ctx"]["expected"])
+    return SettingsError(path, fault + source)
 
 
+def _nearest_value(value: Any, expected: str) -> str:
+    """What to add where ``value`` is none of those that pydantic lists as "'best' or 'last'"."""
+    known = re.findall(r"'([^']*)'", expected)
+    close = _OTHER_WORDS.get(str(value).lower()) or nearest(str(value), known)
+    return f", did you mean '{close}'?" if close in known else ""
+
+
+_OTHER_WORDS = {"gpu": "cuda", "fp32": "float32", "float": "float32", "bf16": "bfloat16"}  # not alike, but the same
 _SHORT = reprlib.Repr()  # a value may be as long as a file
 _SHORT.maxstring = _SHORT.maxother = 100
 

@@ -8,6 +8,7 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ def resolve_device(device: str) -> str:
     """ "auto" becomes "cuda" where there is one, else "cpu".
 
     Raises:
+        SettingsError: no device is called so.
         TrainingError: a device was named that this machine does not have.
     """
     import torch
 
+    device = TrainingSettings.read({"device": device}).device
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

@@ -18,6 +18,14 @@ class UnknownNameError(EcrnnError):
     """A name (model, data set, option, configuration key, scan) that does not exist."""
 
 
+class SettingsError(EcrnnError):
+    """A setting that is missing or out of its bounds; ``key`` names it, as in "training.lr"."""
+
+    def __init__(self, key: str, fault: str) -> None:
+        super().__init__(f"{key}: {fault}")
+        self.key, self.fault = key, fault
+
+
 class DataError(EcrnnError):
     """A data set or a picture that is missing, damaged or does not hold what it should."""
 

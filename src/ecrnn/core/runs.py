@@ -86,7 +86,7 @@ def read_predictions(path: Path) -> Predictions:
         EcrnnError: the file is damaged or holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             index, label, logits = arrays["index"], arrays["label"], arrays["logits"]
     except _DAMAGED as error:
         raise EcrnnError(f"{path} is not a file of predictions: {error}") from error

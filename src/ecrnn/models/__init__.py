@@ -1,0 +1,1 @@
+"""Models: one file a family, from names to networks (registry.py), weights in and out, the layer table."""

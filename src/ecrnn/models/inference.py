@@ -54,7 +54,7 @@ def predict_logits(
     try:
         parts = [
             model(standardise(torch.from_numpy(images[index[start : start + batch]]).to(device))).float().cpu()
-            for start in range(0, len(index), batch)
+            for start in range(0, max(1, len(index)), batch)  # no pictures: one empty batch, for the shape
         ]
     finally:
         model.train(was_training)

@@ -16,6 +16,11 @@ from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
 FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn")
 CELLS = ("rnn", "lstm", "gru", "birnn", "bilstm", "bigru")
 MAX_NODES, MAX_LAYERS = 4096, 8
+_LONGEST = 100  # characters; no right name is longer
+_FORMS = "names are cnn, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>"
+
+#: What `compare` trains where no models are named.
+DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
 
 #: The paper's 17 configurations, in the order of its tables.
 PAPER_MODELS = (
@@ -51,6 +56,8 @@ def parse(name: str) -> ModelName:
     >>> parse("ecrnn-bilstm-16-16@rows")
     ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows')
     """
+    if len(name) > _LONGEST or not name.isprintable():
+        raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_FORMS}")
     stem, at, scan = name.partition("@")
     family, *rest = stem.split("-")
     if family in ("cnn", "ecnn"):
@@ -58,7 +65,7 @@ def parse(name: str) -> ModelName:
             raise EcrnnError(f"model '{name}': {family} takes no cell, nodes or scan, write '{family}'")
         return ModelName(family)
     if family not in FAMILIES or not rest or rest[0] not in CELLS:
-        raise _unknown_model(name, rest)
+        raise _unknown_model(name, family, rest, scan)
     if at and scan not in SCANS:
         raise unknown_name("scan", scan, SCANS, where=f"model {stem}")
     cell, *sizes = rest
@@ -66,18 +73,25 @@ def parse(name: str) -> ModelName:
 
 
 def _nodes(name: str, sizes: list[str]) -> tuple[int, ...]:
-    nodes = tuple(int(size) for size in sizes if size.isascii() and size.isdigit() and len(size) <= len(str(MAX_NODES)))
-    if len(nodes) != len(sizes) or not nodes or not all(1 <= n <= MAX_NODES for n in nodes):
+    nodes = tuple(int(size) for size in sizes if _is_size(size))
+    if len(nodes) != len(sizes) or not nodes:
         raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in crnn-lstm-16-16")
     if len(nodes) > MAX_LAYERS:
         raise EcrnnError(f"model '{name}': at most {MAX_LAYERS} recurrent layers, not {len(nodes)}")
     return nodes
 
 
-def _unknown_model(name: str, rest: list[str]) -> EcrnnError:
-    sizes = [part for part in rest if part.isdigit()] or ["16"]
+def _is_size(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NODES)) and 1 <= int(text) <= MAX_NODES
+
+
+def _unknown_model(name: str, family: str, rest: list[str], scan: str) -> EcrnnError:
+    if family in FAMILIES and not any(rest):
+        return EcrnnError(f"model '{name}': cell and nodes are missing, as in {family}-bilstm-16")
+    sizes = [part for part in rest if _is_size(part)][:MAX_LAYERS] or ["16"]
+    end = f"@{scan}" if scan in SCANS else ""
     known = ["cnn", "ecnn"]
-    known += ["-".join([family, cell, *sizes]) for family in ("crnn", "ecrnn") for cell in CELLS]
+    known += ["-".join([family, cell, *sizes]) + end for family in ("crnn", "ecrnn") for cell in CELLS]
     if nearest(name, known):
         return unknown_name("model", name, known)
-    return EcrnnError(f"unknown model '{name}', names are cnn, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>")
+    return EcrnnError(f"unknown model '{name}', {_FORMS}")

@@ -50,7 +50,7 @@ def check_sizes(image: tuple[int, int, int], classes: int) -> None:
     channels, height, width = image
     if channels not in (1, 3):
         raise EcrnnError(f"pictures have 1 or 3 channels, not {channels} (image is channels, height, width)")
-    if not (MIN_SIDE <= min(height, width) and max(height, width) <= MAX_SIDE):
+    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
         raise EcrnnError(f"pictures must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
     if not 2 <= classes <= MAX_CLASSES:
         raise EcrnnError(f"a classifier needs 2 to {MAX_CLASSES:,} classes, not {classes}")

@@ -51,7 +51,7 @@ def check_header(path: Path, wanted: dict[str, Tensor]) -> None:
     Raises:
         BundleError: the first difference.
     """
-    declared = _read_header(path)
+    declared, start = _read_header(path)
     missing, foreign = sorted(wanted.keys() - declared.keys()), sorted(declared.keys() - wanted.keys())
     if missing or foreign:
         what = f"'{missing[0]}' is missing" if missing else f"'{foreign[0]}' is not part of it"
@@ -61,9 +61,13 @@ def check_header(path: Path, wanted: dict[str, Tensor]) -> None:
         found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
         if found != (_TYPES[tensor.dtype], shape):
             raise BundleError(f"{path}: '{name}' should be {_TYPES[tensor.dtype]} of shape {shape}, found {found}")
+    size, right = path.stat().st_size, start + sum(tensor.nbytes for tensor in wanted.values())
+    if size != right:
+        raise BundleError(f"{path} is {size:,} bytes long and should be {right:,}; it is cut short or damaged")
 
 
-def _read_header(path: Path) -> dict[str, object]:
+def _read_header(path: Path) -> tuple[dict[str, object], int]:
+    """What the header declares, and where the values start."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -79,4 +83,4 @@ def _read_header(path: Path) -> dict[str, object]:
     if not isinstance(header, dict):
         raise BundleError(f"{path} is not a safetensors file: its header is not a table")
     header.pop("__metadata__", None)
-    return header
+    return header, 8 + size

@@ -21,9 +21,7 @@ def confusion(model: str, counts: np.ndarray, names: tuple[str, ...]) -> Confusi
         ClassScore(name, int(n), int(g), int(r), float(r / n) if n else None, float(r / g) if g else None)
         for name, n, g, r in zip(names, true, given, right, strict=True)
     )
-    return Confusion(
-        model, tuple(tuple(map(int, row)) for row in counts), scores, _most_confused(counts, names)
-    )
+    return Confusion(model, tuple(tuple(map(int, row)) for row in counts), scores, _most_confused(counts, names))
 
 
 def _most_confused(counts: np.ndarray, names: tuple[str, ...]) -> tuple[ConfusedPair, ...]:

@@ -21,8 +21,4 @@ def to_csv(table: Table) -> str:
 
 def _safe(value: Value) -> Value:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers."""
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        else value
-    )
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -79,9 +79,7 @@ def evaluate_predictions(
     """
     label, logits = np.asarray(label), np.asarray(logits, dtype=np.float64)
     if label.ndim != 1 or logits.shape != (len(label), len(classes)):
-        raise DataError(
-            f"logits must be ({len(label)}, {len(classes)}), pictures by classes, got shape {logits.shape}"
-        )
+        raise DataError(f"logits must be ({len(label)}, {len(classes)}), pictures by classes, got shape {logits.shape}")
     if not len(label):
         raise DataError("there are no pictures to evaluate")
     if label.dtype.kind not in "iu" or label.min() < 0 or label.max() >= len(classes):
@@ -124,9 +122,7 @@ def class_table(evaluation: Evaluation) -> Table:
         if interval is None:
             return Cell(formats.NOTHING, (None,)), Cell(formats.NOTHING, (None, None))
         ends = formats.interval(interval.low, interval.high)
-        return Cell(formats.percent(interval.estimate), (interval.estimate,)), Cell(
-            ends, (interval.low, interval.high)
-        )
+        return Cell(formats.percent(interval.estimate), (interval.estimate,)), Cell(ends, (interval.low, interval.high))
 
     return Table(
         "classes",
@@ -220,9 +216,7 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 
     console.print()
     console.print(Text(evaluation.headline, style="bold"))
-    console.print(
-        Text(f"Mean cross-entropy {evaluation.cross_entropy:.4f} nats. {evaluation.warning}", style="dim")
-    )
+    console.print(Text(f"Mean cross-entropy {evaluation.cross_entropy:.4f} nats. {evaluation.warning}", style="dim"))
     console.print()
     for table in (class_table(evaluation), confused_table(evaluation)):
         if table.rows:

@@ -20,9 +20,7 @@ _STANDARDISED = {
 }
 
 
-def fairness(
-    record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow]
-) -> tuple[FairnessLine, ...]:
+def fairness(record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow]) -> tuple[FairnessLine, ...]:
     """The lines in the order in which a reviewer asks. "same" is said only of what was checked."""
     return (
         _pictures(record, comparison),
@@ -57,9 +55,7 @@ def _seeds(record: StudyRecord) -> FairnessLine:
         return FairnessLine("Seeds", "note", f"{base}; what each trial was given is not recorded.")
     if same:
         return FairnessLine("Seeds", "same", f"{base}; within a repeat all models share them.")
-    return FairnessLine(
-        "Seeds", "differs", f"{base}, but some models of one repeat were given different ones."
-    )
+    return FairnessLine("Seeds", "differs", f"{base}, but some models of one repeat were given different ones.")
 
 
 def _recipe(settings: StudySettings) -> FairnessLine:
@@ -116,20 +112,12 @@ def _machine(record: StudyRecord) -> list[FairnessLine]:
     lines = []
     for what, key in (("Device", "device"), ("Precision", "precision"), ("Threads a training", "threads")):
         values = _distinct(trial.facts.get(key) for trial in record.trials)
-        status = (
-            "same"
-            if len(values) == 1 and values != ["unknown"]
-            else "note"
-            if len(values) == 1
-            else "differs"
-        )
+        status = "same" if len(values) == 1 and values != ["unknown"] else "note" if len(values) == 1 else "differs"
         tail = " in every trial." if len(values) == 1 else ", not the same in all trials."
         lines.append(FairnessLine(what, status, ", ".join(values) + tail))  # type: ignore[arg-type]
     versions = _distinct(_versions(environment) for environment in record.environments)
     status = "same" if len(versions) == 1 and "unknown" not in versions else "differs"
-    text = (
-        f"{versions[0]}." if len(versions) == 1 else f"Not the same in all folders: {'; or '.join(versions)}."
-    )
+    text = f"{versions[0]}." if len(versions) == 1 else f"Not the same in all folders: {'; or '.join(versions)}."
     if versions == ["unknown"]:
         return [*lines, FairnessLine("Versions", "note", "Not recorded.")]
     return [*lines, FairnessLine("Versions", status, text)]  # type: ignore[arg-type]
@@ -140,11 +128,7 @@ def _skipped(trials: Sequence[Trial]) -> list[FairnessLine]:
     if not skipped:
         return []
     names = formats.listed([f"{trial.model} repeat {trial.repeat}" for trial in skipped], noun="trials")
-    return [
-        FairnessLine(
-            "Skipped steps", "differs", f"Steps with a non-finite gradient were left out in {names}."
-        )
-    ]
+    return [FairnessLine("Skipped steps", "differs", f"Steps with a non-finite gradient were left out in {names}.")]
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
@@ -193,9 +177,7 @@ def command(record: StudyRecord) -> str:
         str(settings.seed),
     ]
     assignments = [
-        (key, value)
-        for key, value in {"first_repeat": repeats[0], "image_size": settings.image_size}.items()
-        if value
+        (key, value) for key, value in {"first_repeat": repeats[0], "image_size": settings.image_size}.items() if value
     ]
     assignments += [("channels", settings.channels)] if settings.channels else []
     for key, value in settings.training.model_dump(mode="json").items():

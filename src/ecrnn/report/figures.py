@@ -87,9 +87,7 @@ def _accuracies(analysis: Analysis) -> Figure:
         if len(row.scores) > 1:
             offsets = [0.22 + 0.05 * (i % 3 - 1) for i in range(len(row.scores))]
             xs = [100 * score for score in row.scores]
-            axes.plot(
-                xs, [y + o for o in offsets], "o", color=MUTED, markersize=3, alpha=0.75, mew=0, zorder=1
-            )
+            axes.plot(xs, [y + o for o in offsets], "o", color=MUTED, markersize=3, alpha=0.75, mew=0, zorder=1)
         axes.plot([mean], [y], "o", color=ONE, markersize=7, markeredgecolor=PAPER, zorder=3)
         axes.annotate(
             formats.percent(row.summary.mean),
@@ -139,9 +137,7 @@ def _differences(analysis: Analysis) -> Figure | None:
         axes.plot([100 * low, 100 * high], [y, y], color=colour, zorder=2)
         face = colour if filled else PAPER
         difference = 100 * (pair.difference or 0.0)
-        axes.plot(
-            [difference], [y], marker, color=colour, markerfacecolor=face, markersize=7, mew=1.6, zorder=3
-        )
+        axes.plot([difference], [y], marker, color=colour, markerfacecolor=face, markersize=7, mew=1.6, zorder=3)
         axes.annotate(
             f"{formats.points(pair.difference)}  {pair.verdict or 'no verdict'}",
             (1.02, y),
@@ -154,8 +150,7 @@ def _differences(analysis: Analysis) -> Figure | None:
     level = f"{100 * (1 - comparison.alpha):g} %"
     how = "bootstrap over the pictures" if pairs[0].test is None else "corrected resampled t"
     said = "; ".join(
-        f"{pair.model_a} minus {pair.model_b}: {formats.points(pair.difference)} points, "
-        f"{pair.verdict or 'no verdict'}"
+        f"{pair.model_a} minus {pair.model_b}: {formats.points(pair.difference)} points, {pair.verdict or 'no verdict'}"
         for pair in pairs
     )
     return Figure(
@@ -234,9 +229,7 @@ def _legend(canvas: Canvas, analysis: Analysis) -> None:
         Line2D([], [], color=TWO, ls=_DASHES, label="training pictures"),
     ]
     if len(analysis.models) > 1:
-        lines.append(
-            Line2D([], [], color=MUTED, alpha=0.45, lw=1, label=f"other models, {analysis.pictures}")
-        )
+        lines.append(Line2D([], [], color=MUTED, alpha=0.45, lw=1, label=f"other models, {analysis.pictures}"))
     canvas.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
 
 

@@ -95,9 +95,7 @@ def listed(names: Sequence[str], most: int = 4, noun: str = "models") -> str:
     """ "a, b and c", or only how many they are when they are more than ``most``."""
     if len(names) > most:
         return f"{len(names):,} {noun}"
-    return (
-        names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
-    )
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -44,9 +44,7 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
         return "From one repeat nothing can be said about what another split or seed would change."
     counted = Counter(pair.verdict for pair in tested)
     decided = counted["better"] + counted["worse"]
-    tally = (
-        f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
-    )
+    tally = f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
     tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
     tally += f"{100 * comparison.rope:g} points, and {counted['undecided']} "
     tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
@@ -57,11 +55,7 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
     if not sizes:
         return tally
     ends = [formats.percent(sizes[0]), formats.percent(sizes[-1])]
-    size = (
-        f"{ends[0]} points"
-        if ends[0] == ends[1]
-        else f"{ends[0]} to {ends[1]} points, depending on the pair,"
-    )
+    size = f"{ends[0]} points" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} points, depending on the pair,"
     shared = sorted({len(pair.repeats) for pair in tested})
     repeats = str(shared[0]) if len(shared) == 1 else f"{shared[0]} to {shared[-1]}"
     return f"{tally} From {repeats} repeats, a true difference of {size} would be found 8 times in 10."
@@ -97,9 +91,7 @@ def _against_baseline(comparison: Comparison, models: Sequence[ModelRow]) -> str
         own = [pair for pair in pairs if pair.verdict == word]
         if own:
             parts.append(f"{formats.listed([pair.model_a for pair in own], most=2)} {_is(len(own), word)}")
-    top = max(
-        (pair for pair in pairs if pair.difference is not None), key=lambda pair: pair.difference or 0.0
-    )
+    top = max((pair for pair in pairs if pair.difference is not None), key=lambda pair: pair.difference or 0.0)
     return (
         f"Against {name} ({_accuracy(base)}): {'; '.join(parts)}; the largest difference is {top.model_a}'s, "
         f"{formats.points(top.difference)} points ({top.verdict or 'no verdict'})."
@@ -118,9 +110,7 @@ def _said(pair: Pair) -> str:
 
 def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: ModelRow) -> str:
     pictures = f"{'test' if comparison.fixed_test else 'validation'} pictures"
-    verdicts = {
-        row.model: _verdict(comparison.pairs, best.model, row.model) for row in models if row is not best
-    }
+    verdicts = {row.model: _verdict(comparison.pairs, best.model, row.model) for row in models if row is not best}
     beaten = [name for name, word in verdicts.items() if word == "better"]
     if len(beaten) == len(verdicts):
         others = [row for row in models if row is not best]

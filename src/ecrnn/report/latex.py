@@ -3,6 +3,8 @@ it is."""
 
 from __future__ import annotations
 
+import re
+
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Column, Table
 from ecrnn.report.tables import report_tables
@@ -22,9 +24,8 @@ _ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-    "-": "-{}",  # no ligature of two hyphens
     "\N{MINUS SIGN}": "$-$",
-    "\N{EN DASH}": "--",
+    "\N{EN DASH}": r"\textendash{}",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "*": r"{*}",  # \\* after a row end would be an option
     "[": "{[}",  # and so would this
@@ -55,7 +56,8 @@ first two. \documentclass[10pt]{article} \usepackage[a4paper,landscape,margin=2c
 
 def escape(text: str) -> str:
     """Text as it is, whatever it holds: no character in it is a command."""
-    return "".join(_ESCAPES.get(character, character) for character in " ".join(text.split()))
+    escaped = "".join(_ESCAPES.get(character, character) for character in " ".join(text.split()))
+    return re.sub("-(?=-)", "-{}", escaped)  # two hyphens of a name do not become a dash
 
 
 def latex_table(table: Table) -> str:
@@ -65,9 +67,7 @@ def latex_table(table: Table) -> str:
     head = " & ".join(escape(column.title) for column in table.columns) + r" \\"
     body = [" & ".join(escape(cell.text) for cell in row) + r" \\" for row in table.rows]
     warning = f" Warning: {table.note}" if table.note else ""
-    caption = (
-        rf"\caption{{{escape(f'{table.title}. {table.caption}{warning}')}}}\label{{tab:ecrnn-{table.key}}}"
-    )
+    caption = rf"\caption{{{escape(f'{table.title}. {table.caption}{warning}')}}}\label{{tab:ecrnn-{table.key}}}"
     if len(body) > _LONG:
         lines = [
             r"{\footnotesize\setlength{\tabcolsep}{4pt}",

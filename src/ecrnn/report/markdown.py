@@ -35,9 +35,7 @@ def markdown_table(table: Table) -> str:
 def to_markdown(analysis: Analysis) -> str:
     """The whole report as a Markdown document."""
     parts = [f"# {escape(analysis.title)}", f"**{escape(analysis.headline)}**", escape(analysis.certainty)]
-    parts += (
-        ["\n".join(f"> **Note:** {escape(line)}" for line in analysis.warnings)] if analysis.warnings else []
-    )
+    parts += ["\n".join(f"> **Note:** {escape(line)}" for line in analysis.warnings)] if analysis.warnings else []
     for table in report_tables(analysis):
         parts += [f"## {escape(table.title)}", escape(table.caption)]
         parts += [f"> **Warning:** {escape(table.note)}"] if table.note else []

@@ -120,9 +120,7 @@ def fixed_test_table(analysis: Analysis) -> Table:
         rows.append(
             (
                 Cell(formats.points(interval.estimate), (interval.estimate,), "strong"),
-                Cell(
-                    formats.interval(interval.low, interval.high, signed=True), (interval.low, interval.high)
-                ),
+                Cell(formats.interval(interval.low, interval.high, signed=True), (interval.low, interval.high)),
                 Cell(formats.count(exact.only_a), (exact.only_a,)),
                 Cell(formats.count(exact.only_b), (exact.only_b,)),
                 Cell(formats.p_value(exact.p), (exact.p,)),
@@ -200,8 +198,7 @@ def paper_table(analysis: Analysis) -> Table:
         analysis,
         key="paper",
         title="As in the paper",
-        caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see "
-        "the warning.",
+        caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see the warning.",
         columns=(
             Column(f"A {MINUS} B (points)", ("difference", "stars")),
             Column("z", ("z",)),

@@ -160,9 +160,7 @@ def _trials(
         else:
             unfinished.append(next(other for other in read if isinstance(other, Unfinished)))
         if len(finished) > 1:
-            notes.append(
-                f"{model}, repeat {repeat} is finished in {len(finished)} folders; the first one counts."
-            )
+            notes.append(f"{model}, repeat {repeat} is finished in {len(finished)} folders; the first one counts.")
     return found, unfinished
 
 
@@ -224,9 +222,7 @@ def _checked(finished: FinishedTrial) -> Trial:
         raise ValueError("predictions.npz holds logits that are not finite")
     metrics = tuple(line for line in finished.metrics if isinstance(line, dict))
     json.dumps(facts)  # TypeError for what is not plain data
-    return Trial(
-        finished.model, finished.repeat, facts, metrics, predictions.index, label, logits.argmax(axis=1)
-    )
+    return Trial(finished.model, finished.repeat, facts, metrics, predictions.index, label, logits.argmax(axis=1))
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:

@@ -44,9 +44,7 @@ def models_table(analysis: Analysis) -> Table:
                 Cell(str(row.summary.n), (row.summary.n,)),
                 Cell(formats.percent(row.summary.mean), (row.summary.mean,), "strong"),
                 Cell(formats.spread(row.summary.sd), (row.summary.sd,)),
-                Cell(
-                    formats.interval(row.summary.low, row.summary.high), (row.summary.low, row.summary.high)
-                ),
+                Cell(formats.interval(row.summary.low, row.summary.high), (row.summary.low, row.summary.high)),
                 Cell(formats.percent(row.summary.minimum), (row.summary.minimum,)),
                 Cell(formats.percent(row.summary.maximum), (row.summary.maximum,)),
                 Cell(formats.percent(row.best_accuracy), (row.best_accuracy,), "muted"),
@@ -159,8 +157,7 @@ def trials_table(analysis: Analysis) -> Table:
     return Table(
         "trials",
         "Every trial",
-        f"Accuracy on the {analysis.pictures} pictures after the last epoch, and the best epoch, which is "
-        "optimistic.",
+        f"Accuracy on the {analysis.pictures} pictures after the last epoch, and the best epoch, which is optimistic.",
         (
             _MODEL,
             Column("Repeat", ("repeat",)),
@@ -199,9 +196,7 @@ def fairness_table(analysis: Analysis) -> Table:
         Column("Status", ("status",), "left"),
         Column("How", ("how",), "left"),
     )
-    rows = tuple(
-        (text(line.what), text(line.status, line.status), text(line.text)) for line in analysis.fairness
-    )
+    rows = tuple((text(line.what), text(line.status, line.status), text(line.text)) for line in analysis.fairness)
     caption = "What was the same for all models, what differs, and which choices were made on which data."
     return Table("fairness", "Fairness", caption, columns, rows)
 

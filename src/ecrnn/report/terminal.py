@@ -33,9 +33,7 @@ def rich_table(table: Table) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(
-        title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
-    )
+    drawn = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for i, column in enumerate(table.columns):
         names_row = i < table.row_headings
         drawn.add_column(Text(column.title), justify=column.align, overflow="fold", no_wrap=names_row)
@@ -59,9 +57,7 @@ def print_report(analysis: Analysis, console: Console) -> None:
         console.print(rich_table(replace(pairs, rows=shown)))
         if len(shown) < len(pairs.rows):
             rest = len(pairs.rows) - len(shown)
-            console.print(
-                Text(f"and {rest} more pairs in the files of the report; --baseline MODEL shortens the list")
-            )
+            console.print(Text(f"and {rest} more pairs in the files of the report; --baseline MODEL shortens the list"))
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra))

@@ -11,11 +11,12 @@ paths; the weights' header must fit the model's own shapes before memory for the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import nn
 
 from ecrnn.core.config import Settings
@@ -29,6 +30,7 @@ from ecrnn.models.store import check_header, load_weights, save_weights
 FORMAT: Literal[1] = 1
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 MAX_DESCRIPTION = 16 * 2**20  # bytes
+_LONGEST_ERROR = 500  # characters; a damaged file's content is quoted in it
 
 ClassName = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -43,13 +45,20 @@ class Description(Settings):
     preprocessing: dict[str, Any]
     ecrnn_version: str = Field(max_length=50)
 
-    @model_validator(mode="after")
-    def _check(self) -> Description:
+    @classmethod
+    def read(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Check ``values``, which are not trusted, and what no type can say of them; `Settings.read`."""
+        description = super().read(values, where)
+        description.check()
+        return description
+
+    def check(self) -> None:
+        """Raise an EcrnnError unless the classes differ and there is a model for them and the picture's size."""
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError("two classes have the same name")
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise BundleError(f"two classes have the same name, '{twice}'")
         parse(self.model)
         check_sizes(Preprocessing.from_dict(self.preprocessing).image, len(self.classes))
-        return self
 
 
 def write_bundle(
@@ -60,6 +69,7 @@ def write_bundle(
     card: str,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
+    description.check()
     make_folder(folder)
     save_weights(network, folder / WEIGHTS)
     write_json(folder / METRICS, metrics)
@@ -78,6 +88,31 @@ def read_bundle(folder: Path) -> tuple[Description, nn.Module]:
     Raises:
         BundleError: the folder is no bundle, or anything in it is not as it should be; one line.
     """
+    try:
+        return _read(folder)
+    except EcrnnError as error:
+        raise BundleError(_one_line(str(error))) from error
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What `metrics.json` of a bundle holds; nothing where there is none.
+
+    Raises:
+        BundleError: the file is damaged, or a link out of the folder.
+    """
+    if not (folder / METRICS).is_file():
+        return {}
+    try:
+        _check_file(folder, METRICS)
+        metrics = read_json(folder / METRICS)
+        if not isinstance(metrics, dict):
+            raise BundleError(f"{folder / METRICS} should hold an object")
+    except EcrnnError as error:
+        raise BundleError(_one_line(str(error))) from error
+    return metrics
+
+
+def _read(folder: Path) -> tuple[Description, nn.Module]:
     for name in (DESCRIPTION, WEIGHTS):
         _check_file(folder, name)
     try:
@@ -95,6 +130,12 @@ def read_bundle(folder: Path) -> tuple[Description, nn.Module]:
     network = build(description.model, preprocessing.image, classes)
     load_weights(network, folder / WEIGHTS)
     return description, network.eval()
+
+
+def _one_line(text: str) -> str:
+    """``text``, which may quote a hostile file, without control characters and not endless."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_LONGEST_ERROR])
+    return shown + ("..." if len(text) > _LONGEST_ERROR else "")
 
 
 def _check_file(folder: Path, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import Any
 
 from ecrnn.serving.bundle import Description
@@ -23,18 +25,18 @@ An image classifier trained with [ecrnn](https://pypi.org/project/ecrnn/) {versi
 ## Use
 
 ```
-ecrnn predict {folder} photo.png
+ecrnn predict {folder_in_shell} photo.png
 ```
 
 ```python
 import ecrnn
-ecrnn.load("{folder}").predict(["photo.png"])
+ecrnn.load({folder_in_python}).predict(["photo.png"])
 ```
 
 ## Limits
 
 The figure holds for pictures like those of the data set. The model always answers with one of its classes, also for a
-picture of something else. The pictures' own licence applies to what is made from them; `{data}` is the user's choice
+picture of something else. The pictures' own licence applies to what is made from them; {data} is the user's choice
 and its terms are not part of this folder. Settings are in `train.yaml`, all figures in `metrics.json`.
 """
 
@@ -42,18 +44,20 @@ and its terms are not part of this folder. Settings are in `train.yaml`, all fig
 def model_card(description: Description, metrics: dict[str, Any], folder: str) -> str:
     """Markdown text from a bundle's description and its `metrics.json`."""
     channels, height, width = description.preprocessing["image"]
-    names = [name.replace("|", "\\|").replace("\n", " ") for name in description.classes]
+    folder = _visible(folder)
+    names = [_escaped(name) for name in description.classes]
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     if metrics["keep"] == "best":
         choice = (
-            f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation pictures. "
-            "Because they were chosen on them, the accuracy is a little optimistic; a test set of its own tells more."
+            f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation "
+            "pictures. Because they were chosen on them, the accuracy is a little optimistic; a test set tells more."
         )
     else:
         choice = "The weights are those of the last epoch; nothing was chosen on the validation pictures."
     return _CARD.format(
-        **{k: metrics[k] for k in ("data", "parameters", "multiply_adds", "n_train", "n_validation", "epochs",
-        "recipe")}, model=description.model,
+        **{k: metrics[k] for k in ("parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
+        data=_escaped(metrics["data"]),
+        model=description.model,
         version=description.ecrnn_version,
         height=height,
         width=width,
@@ -64,5 +68,16 @@ def model_card(description: Description, metrics: dict[str, Any], folder: str) -
         low=100 * metrics["accuracy_low"],
         high=100 * metrics["accuracy_high"],
         choice=choice,
-        folder=folder,
+        folder_in_shell=shlex.quote(folder),
+        folder_in_python=json.dumps(folder, ensure_ascii=False),
     )
+
+
+def _visible(text: str) -> str:
+    """``text`` with a space for every character that starts a line or controls a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _escaped(text: str) -> str:
+    """``text`` as Markdown that shows it as it is: no table cell, emphasis, code, link or HTML in it."""
+    return "".join("\\" + c if c in "\\`*_[]<>|~&$#!" else c for c in _visible(text))

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from ecrnn.core.devices import resolve_device
-from ecrnn.core.files import read_json
+from ecrnn.core.errors import DataError
 from ecrnn.data.folder import read_picture
 from ecrnn.data.images import to_uint8
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.inference import Standardise, predict_logits, softmax
-from ecrnn.serving.bundle import METRICS, Description, read_bundle
+from ecrnn.serving.bundle import Description, read_bundle, read_metrics
 
 
 class Classifier:
@@ -69,6 +69,8 @@ class Classifier:
 
     def logits(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The network's output before the softmax, float32 (n, classes), for pictures as `predict_proba` takes them."""
+        if isinstance(pictures, str | Path):
+            raise DataError(f"pictures should be a list of files or an array, not one path ({pictures}); write [path]")
         if isinstance(pictures, np.ndarray):
             images = to_uint8(pictures)
         elif len(pictures) == 0:
@@ -96,5 +98,4 @@ def load(bundle: str | Path, device: str = "auto") -> Classifier:
     """
     folder = Path(bundle)
     description, network = read_bundle(folder)
-    metrics = read_json(folder / METRICS) if (folder / METRICS).is_file() else {}
-    return Classifier(description, network, metrics if isinstance(metrics, dict) else {}, device)
+    return Classifier(description, network, read_metrics(folder), device)

@@ -45,7 +45,8 @@ def predictions_on(
     known = {name: number for number, name in enumerate(classifier.classes)}
     foreign = [name for name in images.classes if name not in known]
     if foreign:
-        raise DataError(f"{data} has a class '{foreign[0]}' that the model does not know: {_listed(classifier.classes)}")
+        known_names = _listed(classifier.classes)
+        raise DataError(f"{data} has a class '{foreign[0]}' that the model does not know: {known_names}")
     label = np.array([known[name] for name in images.classes], np.int64)[images.labels[index]]
     logits = predict_logits(classifier.network, images.images, index, classifier.standardise)
     return Predictions(index, label, logits), note
@@ -64,10 +65,10 @@ def _choose(classifier: Classifier, images: ImageSet, part: str) -> tuple[np.nda
         note = "all pictures, those of training among them: the figure is too good" if trained_on else "all pictures"
         return np.arange(len(images)), note
     if not trained_on:
-        raise DataError(f"the model was not trained on {images.name}, so no part was left for validation; use --part all")
+        raise DataError(f"the model was not trained on {images.name}: it has no validation part there; use --part all")
     try:
         split = parse_split(classifier.metrics["split"]).split(images, int(classifier.metrics["seed"]), 0)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError("the bundle's metrics.json does not say how the data was split; use --part all") from error
     return split.validation, "those that training left out for validation"
 

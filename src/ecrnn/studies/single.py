@@ -27,6 +27,7 @@ from ecrnn.serving.card import model_card
 from ecrnn.stats import wilson
 from ecrnn.studies.trials import load_images, prepare
 from ecrnn.training.images import ImageClassification, score
+from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import Trained, fit, resolve
 
 SETTINGS = "train.yaml"
@@ -61,21 +62,32 @@ def train_bundle(
     _check_folder(out, resume)
     images = load_images(settings, loading)
     check_sizes(images.image, len(images.classes))
-    settings = settings.model_copy(update={"fingerprint": images.fingerprint, "training": resolve(settings.training)})
+    training, before = settings.training, None
     if (out / SETTINGS).is_file():
         before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))
-        if others := differences(settings, before.model_copy(update={"data_dir": settings.data_dir})):
-            raise RunDirectoryError(f"{out} holds another training: {others[0]}; choose another -o")
+        training = training.model_copy(update={"threads": training.threads or before.training.threads})
+    settings = settings.model_copy(update={"fingerprint": images.fingerprint, "training": resolve(training)})
+    if before and (others := differences(settings, before.model_copy(update={"data_dir": settings.data_dir}))):
+        raise RunDirectoryError(f"{out} holds another training: {others[0]}; choose another -o")
     if is_bundle(out):
+        _remove_checkpoints(out)
         return False
     split, preprocessing = prepare(images, settings, repeat=0)
     make_folder(out)
     with locked(make_folder(out / "checkpoint")):
         write_atomically(out / SETTINGS, to_yaml(settings))
-        _train(images, split, preprocessing, settings, out, progress)
-    with disk_errors(out / "checkpoint", "delete"):
-        shutil.rmtree(out / "checkpoint")
+        try:
+            _train(images, split, preprocessing, settings, out, progress)
+        except Interrupted as stop:
+            raise Interrupted(stop.signal, "--resume goes on with it") from stop
+    _remove_checkpoints(out)
     return True
+
+
+def _remove_checkpoints(out: Path) -> None:
+    with disk_errors(out / "checkpoint", "delete"):
+        if (out / "checkpoint").is_dir():
+            shutil.rmtree(out / "checkpoint")
 
 
 def _check_folder(out: Path, resume: bool) -> None:
@@ -85,8 +97,14 @@ def _check_folder(out: Path, resume: bool) -> None:
         raise RunDirectoryError(f"{out} holds an unfinished training; add --resume to go on, or choose another -o")
     if out.exists() and not out.is_dir():
         raise RunDirectoryError(f"{out} is a file; a bundle is a folder, choose another -o")
-    if not (out / SETTINGS).is_file() and out.is_dir() and any(out.iterdir()):
+    if not (out / SETTINGS).is_file() and out.is_dir() and not _is_empty(out):
         raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
+
+
+def _is_empty(out: Path) -> bool:
+    """Nothing lies in ``out`` but what a training killed before its settings were written leaves."""
+    entries = {path.relative_to(out).as_posix() for path in out.rglob("*")}
+    return entries <= {"checkpoint", "checkpoint/.lock"}
 
 
 def _train(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecrnn.core.config import StudySettings, differences, read_yaml, to_yaml
 from ecrnn.core.devices import environment
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import locked, read_manifest, trial_folder
@@ -47,6 +47,8 @@ def run_study(
     progress: Progress = silent,
     loading: LoadingProgress | None = None,
     told: Callable[[str], None] = lambda line: None,
+    waits: Callable[[int], None] = lambda trials: None,
+    baseline: str | None = None,
 ) -> Outcome:
     """Train what is not finished yet of a study.
 
@@ -57,6 +59,8 @@ def run_study(
         progress: called after every step of every trial.
         loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
         told: called with a line about the study, such as a trial that failed.
+        waits: called once with the number of trials that are to be trained.
+        baseline: the model that a report will compare with; here it is only checked, before hours are spent.
 
     Returns:
         What was done. Trials that failed are in it; a report says what is missing.
@@ -72,11 +76,14 @@ def run_study(
     check_sizes(images.image, len(images.classes))
     with locked(out) as lock:
         settings = _open(settings, images, out, jobs)
+        if baseline not in (None, *settings.models):
+            raise unknown_name("baseline", str(baseline), settings.models)
         outcome = Outcome()
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
                 outcome.found.append(trial)
         waiting = [trial for trial in trials(settings) if trial not in outcome.found]
+        waits(len(waiting))
         if outcome.found:
             told(f"{len(outcome.found)} of {len(trials(settings))} trials are finished already")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ecrnn.core.config import TrainingSettings
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.images import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
@@ -89,10 +91,13 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         images = from_arrays(X, y)
         check_sizes(images.image, len(images.classes))
+        random_state: Any = self.random_state
+        if not isinstance(random_state, Integral) or random_state < 0:
+            raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")
         settings = resolve(self._settings())
         everything = np.arange(len(images))
         split = Split(everything, everything[:0], "all", "every picture trains")
-        seed = trial_seed(self.random_state, 0)
+        seed = trial_seed(int(random_state), 0)
         self.preprocessing_ = fit_preprocessing(images.images, everything, self.standardise)
         self.network_ = build(self.model, images.image, len(images.classes), seed)
         task = ImageClassification(images, split, self.preprocessing_, settings, seed)

@@ -12,8 +12,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupted(Exception):
     """A training stopped by a signal, after its checkpoint was written. ``signal`` is the signal's number."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; the same command with the same folder goes on")
+    def __init__(self, number: int, advice: str = "the same command with the same folder goes on") -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}; {advice}")
         self.signal = number
 
 

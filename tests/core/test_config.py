@@ -1,0 +1,227 @@
+"""core/config: every bound of every key, and YAML, --set and merging on the way there."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from core.lines import one_line
+
+from ecrnn.core.config import (
+    Settings,
+    StudySettings,
+    TrainingSettings,
+    TrainSettings,
+    differences,
+    merge,
+    parse_assignments,
+    read_yaml,
+    to_yaml,
+)
+from ecrnn.core.errors import EcrnnError, UnknownNameError
+
+NAN, INF = math.nan, math.inf
+NEEDED: dict[type[Settings], dict[str, Any]] = {
+    TrainingSettings: {},
+    StudySettings: {"data": "digits", "models": ["cnn"]},
+    TrainSettings: {"data": "digits", "model": "cnn"},
+}
+# key: (values that are taken, values that are refused)
+TRAINING = {
+    "epochs": ([1, 100_000], [0, -1, 100_001, 1.5, "many", None, NAN]),
+    "batch_size": ([2, 65_536], [1, 0, 65_537, 2.5, None]),
+    "lr": ([1e-12, 10, "1e-3"], [0, -1e-3, 10.1, NAN, INF, -INF, "fast", None]),
+    "optimizer": (["adam", "adamw", "sgd"], ["Adam", "lion", 1, None]),
+    "weight_decay": ([0, 1, 0.01], [-1e-9, 1.1, NAN, INF]),
+    "momentum": ([0, 0.99], [-0.1, 1, NAN, INF]),
+    "schedule": (["constant", "cosine"], ["linear", 0]),
+    "augment": (["none", "flip", "flip-crop"], ["crop", None]),
+    "standardise": (["global", "per-channel"], ["none", 1]),
+    "non_finite": (["stop", "skip", "roll-back"], ["ignore", None]),
+    "device": (["auto", "cpu", "cuda"], ["gpu", "cuda:1"]),
+    "precision": (["auto", "float32", "bfloat16"], ["float16", "bf16"]),
+    "threads": ([None, 1, 1024], [0, -1, 1025, 1.5, "all"]),
+    "checkpoint_seconds": ([1e-9, 3600], [0, -1, NAN, "often"]),
+}
+DATA = {
+    "data": (["digits", "a/folder"], [None, 5, ["digits"]]),
+    "data_dir": ([None, "here"], [5]),
+    "image_size": ([None, 8, 1024], [7, 1025, 0, -8, 8.5, "8x8"]),
+    "channels": ([None, 1, 3], [0, 2, 4, "rgb"]),
+    "fingerprint": ([None, "0" * 64, "f" * 64], ["", "0" * 63, "0" * 65, "F" * 64, "g" * 64, "0" * 64 + "\n"]),
+    "seed": ([0, 2**31 - 1], [-1, 2**31, 1.5, None]),
+    "split": (["0.7", 0.7, "5-fold", "own"], [None, [0.7]]),
+    "training": ([{}, {"epochs": 1}], [3, "fast", [], None]),
+}
+STUDY = DATA | {
+    "models": ([["cnn"], ["cnn", "ecnn"]], [[], "cnn", [1], None]),
+    "repeats": ([1, 10_000], [0, -1, 10_001, 1.5, None]),
+    "first_repeat": ([0, 2**31 - 1], [-1, 2**31, 0.5]),
+}
+TRAIN = DATA | {"model": (["cnn"], [None, 1]), "keep": (["best", "last"], ["first", None])}
+TABLE = {TrainingSettings: TRAINING, StudySettings: STUDY, TrainSettings: TRAIN}
+TAKEN = [(kind, key, value) for kind, keys in TABLE.items() for key, (good, _) in keys.items() for value in good]
+REFUSED = [(kind, key, value) for kind, keys in TABLE.items() for key, (_, bad) in keys.items() for value in bad]
+
+
+def _name(value: object) -> str:
+    return getattr(value, "__name__", None) or repr(value)[:30]
+
+
+@pytest.mark.parametrize(("kind", "key", "value"), TAKEN, ids=_name)
+def test_taken(kind: type[Settings], key: str, value: object) -> None:
+    settings = kind.read(NEEDED[kind] | {key: value})
+    assert kind.read(yaml.safe_load(to_yaml(settings))) == settings
+
+
+@pytest.mark.parametrize(("kind", "key", "value"), REFUSED, ids=_name)
+def test_refused(kind: type[Settings], key: str, value: object) -> None:
+    with one_line(EcrnnError, key, "(somewhere)"):
+        kind.read(NEEDED[kind] | {key: value}, "somewhere")
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=_name)
+def test_the_table_is_complete(kind: type[Settings]) -> None:
+    assert set(TABLE[kind]) == set(kind.model_fields)
+
+
+def test_inner_keys_are_named_with_their_path() -> None:
+    with one_line(EcrnnError, "training.lr: ", "not -1"):
+        StudySettings.read(NEEDED[StudySettings] | {"training": {"lr": -1}})
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"modles": ["cnn"]}, ["'modles'", "did you mean 'models'?"]),
+        ({"training": {"epoch": 1}}, ["'training.epoch'", "did you mean 'training.epochs'?"]),
+        ({"xyzzy": 1}, ["'xyzzy'", "known are data, data_dir"]),
+        ({"two\nlines": 1}, ["'two lines'"]),
+        ({1: 1}, ["1"]),
+    ],
+)
+def test_unknown_keys(values: dict[Any, Any], parts: list[str]) -> None:
+    kind = EcrnnError if 1 in values else UnknownNameError
+    with one_line(kind, *parts, "(study.yaml)"):
+        StudySettings.read(NEEDED[StudySettings] | values, "study.yaml")
+
+
+@pytest.mark.parametrize("key", ["data", "models"])
+def test_missing_keys(key: str) -> None:
+    with one_line(EcrnnError, f"configuration key '{key}' is missing"):
+        StudySettings.read({name: value for name, value in NEEDED[StudySettings].items() if name != key})
+
+
+def test_a_long_value_is_cut_short() -> None:
+    with pytest.raises(EcrnnError) as caught:
+        TrainingSettings.read({"lr": "x" * 2**20})
+    assert len(str(caught.value)) < 300
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        TrainingSettings().epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "found NoneType"),
+        (b"- a\n- b", "found list"),
+        (b"word", "found str"),
+        (b"a:\t1\n", "line 1"),
+        (b"a: 1\n\tb: 2\n", "line 2"),
+        (b"a: b: c", "line 1"),
+        (b"a: 'open", "not valid YAML"),
+        (b"a: \x00", "not valid YAML"),
+        (b"a: 2001-13-45", "not valid YAML"),
+        (b"a: 0b_", "not valid YAML"),
+        (b"a: " + b"9" * 5000, "not valid YAML"),
+        (b"a: " + b"[" * 50_000, "not valid YAML"),
+        (b"? {a: 1}\n: 2", "not valid YAML"),
+        (b"\xff\xfe\xff", "not a text file in UTF-8"),
+        (b"a: \xb0", "not a text file in UTF-8"),
+        (b"a: !!python/object/apply:os.system ['true']", "not valid YAML"),
+        (b"a: !!python/name:os.system", "not valid YAML"),
+        (b"a: !!python/object:os.system {}", "not valid YAML"),
+        (b"a: &a {b: *a}", "references"),
+        (b"a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]", "references"),
+        (b"a: 1\n" + b"#" * 2**20, "larger than 1 MiB"),
+    ],
+    ids=lambda value: repr(value[:24]),
+)
+def test_bad_yaml(tmp_path: Path, content: bytes, part: str) -> None:
+    (tmp_path / "a.yaml").write_bytes(content)
+    with one_line(EcrnnError, tmp_path / "a.yaml", part):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_yaml_that_is_not_there(tmp_path: Path) -> None:
+    with one_line(EcrnnError, "cannot read", tmp_path / "a.yaml", "No such file"):
+        read_yaml(tmp_path / "a.yaml")
+    with one_line(EcrnnError, "cannot read", tmp_path):
+        read_yaml(tmp_path)
+
+
+def test_yaml_as_a_user_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "# a study\ndata: digits\nmodels: [cnn, ecnn]\nsplit: 0.8\ntraining:\n  lr: 1e-3\n  epochs: 2\n"
+    )
+    settings = StudySettings.read(read_yaml(tmp_path / "a.yaml"))
+    assert settings.models == ("cnn", "ecnn")
+    assert settings.split == "0.8"
+    assert (settings.training.lr, settings.training.epochs) == (1e-3, 2)
+
+
+def test_round_trip_by_a_file(tmp_path: Path) -> None:
+    training = TrainingSettings(epochs=3, lr=0.1 + 0.2, optimizer="sgd", threads=2)
+    settings = StudySettings(data="사진/폴더", models=("cnn", "crnn-gru-2"), split="5-fold", training=training)
+    (tmp_path / "a.yaml").write_text(to_yaml(settings), encoding="utf-8")
+    assert StudySettings.read(read_yaml(tmp_path / "a.yaml")) == settings
+
+
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        ([], {}),
+        (["training.lr=0.01", "repeats=5"], {"training": {"lr": 0.01}, "repeats": 5}),
+        (["training.lr=1", "training.epochs=2"], {"training": {"lr": 1, "epochs": 2}}),
+        (["a=1", "a=2"], {"a": 2}),
+        (["models=[cnn, ecnn]"], {"models": ["cnn", "ecnn"]}),
+        (["data=a=b"], {"data": "a=b"}),
+        (["data="], {}),
+        (["a.b=1", "a=2"], {"a": 2}),
+        (["a=2", "a.b=1"], {"a": {"b": 1}}),
+    ],
+)
+def test_assignments(assignments: list[str], expected: dict[str, Any]) -> None:
+    assert parse_assignments(assignments) == expected
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["lr", "=1", "a..b=1", ".a=1", "a.=1", "a=[", "a='", "a=2001-13-45", "a=!!python/name:os.system", "a=" + "[" * 9000],
+    ids=lambda value: value[:12],
+)
+def test_bad_assignments(assignment: str) -> None:
+    with one_line(EcrnnError, "--set"):
+        parse_assignments([assignment])
+
+
+def test_merge() -> None:
+    low = {"a": 1, "t": {"x": 1, "y": 2}}
+    assert merge(low, {"t": {"y": 3}}, {"b": None, "a": None}) == {"a": 1, "t": {"x": 1, "y": 3}}
+    assert merge(low, {"t": 5}) == {"a": 1, "t": 5}
+    assert merge({"t": 5}, low) == low
+    assert merge() == {}
+    assert low == {"a": 1, "t": {"x": 1, "y": 2}}  # nothing given is changed
+
+
+def test_differences() -> None:
+    mine = StudySettings(data="digits", models=("cnn",))
+    assert differences(mine, mine) == []
+    theirs = mine.model_copy(update={"seed": 3, "training": TrainingSettings(lr=0.1)})
+    assert differences(mine, theirs) == ["seed is 0 here and 3 there", "training.lr is 0.001 here and 0.1 there"]

@@ -1,0 +1,71 @@
+"""core/devices: what "auto" becomes, and that what was asked for is used or refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from core.lines import one_line
+import torch
+
+from ecrnn.core import devices
+from ecrnn.core.errors import TrainingError
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch):
+    def pretend(there: bool, bf16: bool = True) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16)
+
+    return pretend
+
+
+def test_devices(cuda) -> None:
+    cuda(False)
+    assert devices.resolve_device("auto") == "cpu"
+    assert devices.resolve_device("cpu") == "cpu"
+    with one_line(TrainingError, "'cuda'", "--device cpu"):
+        devices.resolve_device("cuda")
+    cuda(True)
+    assert devices.resolve_device("auto") == "cuda"
+    assert devices.resolve_device("cuda") == "cuda"
+    assert devices.resolve_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [({}, "float32"), ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")],
+)
+def test_precision_on_cpu(monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: str) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert devices.resolve_precision("auto", "cpu") == expected
+    assert devices.resolve_precision("float32", "cpu") == "float32"
+    assert devices.resolve_precision("bfloat16", "cpu") == "bfloat16"
+
+
+def test_precision_on_gpu(cuda) -> None:
+    cuda(True, bf16=True)
+    assert devices.resolve_precision("auto", "cuda") == "bfloat16"
+    cuda(True, bf16=False)
+    assert devices.resolve_precision("auto", "cuda") == "float32"
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_autocast(precision: str, dtype: torch.dtype) -> None:
+    layer = torch.nn.Linear(2, 2)
+    with devices.autocast("cpu", precision):
+        assert layer(torch.zeros(1, 2)).dtype == dtype
+    assert layer(torch.zeros(1, 2)).dtype == torch.float32
+
+
+def test_environment_is_plain_and_complete() -> None:
+    environment = json.loads(json.dumps(devices.environment()))
+    assert torch.__version__.startswith(environment["packages"]["torch"])
+    assert environment["packages"]["ecrnn"]
+    assert environment["cores"] == devices.available_cores() >= 1
+    assert environment["python"].count(".") == 2
+
+
+def test_a_package_that_is_not_there_has_no_version() -> None:
+    assert devices._version("ecrnn-no-such-package") is None

@@ -1,0 +1,300 @@
+"""core/runs: what counts as finished, hostile files, and the lock."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from core.lines import one_line
+
+from ecrnn.core import runs
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.runs import Predictions, read_manifest, read_predictions, write_manifest, write_predictions
+
+FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
+
+
+def predictions(n: int = 7, classes: int = 3) -> Predictions:
+    rng = np.random.default_rng(0)
+    return Predictions(
+        np.arange(n), rng.integers(0, classes, n), rng.standard_normal((n, classes)).astype(np.float32)
+    )
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    """A finished trial of cnn, repeat 2."""
+    folder = runs.trial_folder(tmp_path, "cnn", 2)
+    (folder / "checkpoint").mkdir(parents=True)
+    (folder / "config.yaml").write_text("data: digits\n")
+    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n')
+    (folder / "checkpoint" / "weights.safetensors").write_bytes(b"weights")
+    write_predictions(folder / "predictions.npz", predictions())
+    write_manifest(folder, FILES, {"seconds": 1.5})
+    return folder
+
+
+def test_predictions_round_trip(tmp_path: Path) -> None:
+    given = predictions()
+    write_predictions(tmp_path / "p.npz", given)
+    found = read_predictions(tmp_path / "p.npz")
+    for name in ("index", "label", "logits"):
+        assert getattr(found, name).dtype == getattr(given, name).dtype
+        np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
+
+
+def test_correct() -> None:
+    given = Predictions(np.arange(3), np.array([0, 1, 1]), np.array([[1, 0], [1, 0], [0, 1]], np.float32))
+    assert given.correct.tolist() == [True, False, True]
+
+
+def test_same_predictions_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_predictions(tmp_path / "a.npz", predictions())
+    monkeypatch.setattr(time, "time", lambda: 1e9)  # a zip file's entries have times
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(1e9))
+    write_predictions(tmp_path / "b.npz", predictions())
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def _arrays(**changed: Any) -> bytes:
+    given = predictions()
+    arrays = {"index": given.index, "label": given.label, "logits": given.logits} | changed
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: array for name, array in arrays.items() if array is not None})
+    return buffer.getvalue()
+
+
+def _one_array() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(3))
+    return buffer.getvalue()
+
+
+def _flipped(position: float) -> bytes:
+    buffer = io.BytesIO()
+    given = predictions(500)
+    np.savez_compressed(buffer, index=given.index, label=given.label, logits=given.logits)
+    data = bytearray(buffer.getvalue())
+    data[int(position * len(data))] ^= 0xFF
+    return bytes(data)
+
+
+def _foreign_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("index", "label", "logits"):
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<i8'}")
+    return buffer.getvalue()
+
+
+def _huge_header() -> bytes:
+    """An array that says it has 2**50 numbers."""
+    buffer = io.BytesIO()
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (2**50,)})
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("index", "label", "logits"):
+            archive.writestr(f"{name}.npy", header.getvalue())
+    return buffer.getvalue()
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"",
+    "text": lambda: b"hello",
+    "object array": lambda: _arrays(logits=np.array([{}, []], object)),
+    "no logits": lambda: _arrays(logits=None),
+    "no index": lambda: _arrays(index=None),
+    "float64 logits": lambda: _arrays(logits=np.zeros((7, 3))),
+    "int32 labels": lambda: _arrays(label=np.zeros(7, np.int32)),
+    "other byte order": lambda: _arrays(index=np.arange(7).astype(">i8")),
+    "text labels": lambda: _arrays(label=np.array(list("abcdefg"))),
+    "fewer labels": lambda: _arrays(label=np.zeros(6, np.int64)),
+    "flat logits": lambda: _arrays(logits=np.zeros(7, np.float32)),
+    "no classes": lambda: _arrays(logits=np.zeros((7, 0), np.float32)),
+    "scalar index": lambda: _arrays(index=np.int64(3)),
+    "truncated": lambda: _arrays()[:-30],
+    "half": lambda: _arrays()[:400],
+    "one array": _one_array,
+    "changed byte": lambda: _flipped(0.2),
+    "changed byte further on": lambda: _flipped(0.7),
+    "header cut": _foreign_zip,
+    "larger than memory": _huge_header,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_predictions(tmp_path: Path, what: str) -> None:
+    (tmp_path / "p.npz").write_bytes(HOSTILE[what]())
+    with one_line(EcrnnError, tmp_path / "p.npz"):
+        read_predictions(tmp_path / "p.npz")
+
+
+def test_missing_predictions(tmp_path: Path) -> None:
+    with one_line(EcrnnError, tmp_path / "p.npz", "No such file"):
+        read_predictions(tmp_path / "p.npz")
+
+
+def test_finished_trial(trial: Path) -> None:
+    finished = runs.read_trial(trial.parents[1], "cnn", 2)
+    assert finished is not None
+    assert (finished.model, finished.repeat, finished.facts) == ("cnn", 2, {"seconds": 1.5})
+    assert finished.metrics == [{"epoch": 1}, {"epoch": 2}]
+    np.testing.assert_array_equal(finished.predictions.logits, predictions().logits)
+
+
+def test_a_trial_that_never_began(tmp_path: Path) -> None:
+    assert runs.read_trial(tmp_path, "cnn", 0) is None
+    assert runs.read_failure(tmp_path, "cnn", 0) is None
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", ["missing", "changed", "longer", "a folder"])
+def test_a_file_that_does_not_match(trial: Path, name: str, how: str) -> None:
+    path = trial / name
+    data = path.read_bytes()
+    path.unlink()
+    match how:
+        case "changed":
+            path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        case "longer":
+            path.write_bytes(data + b"\0")
+        case "a folder":
+            path.mkdir()
+    assert read_manifest(trial) is None
+    assert runs.read_trial(trial.parents[1], "cnn", 2) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "3",
+        "{}",
+        '{"format": 1, "files": {}, "facts": {}}',
+        '{"format": 1, "files": [], "facts": {}}',
+        '{"format": 1, "files": "predictions.npz", "facts": {}}',
+        '{"format": 1, "files": {"predictions.npz": 3}, "facts": {}}',
+    ],
+)
+def test_damaged_manifests(trial: Path, content: str) -> None:
+    (trial / "manifest.json").write_text(content)
+    assert read_manifest(trial) is None
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"format": "1"}, {"facts": None}, {"facts": [1]}, {"facts": "x"}])
+def test_foreign_manifests(trial: Path, change: dict[str, Any]) -> None:
+    manifest = json.loads((trial / "manifest.json").read_text())
+    (trial / "manifest.json").write_text(json.dumps(manifest))
+    assert read_manifest(trial) == {"seconds": 1.5}
+    (trial / "manifest.json").write_text(json.dumps(manifest | change))
+    assert read_manifest(trial) is None
+
+
+@pytest.mark.parametrize("name", ["../outside", "checkpoint/../../outside", "{absolute}", "", ".", "nul\0byte"])
+def test_a_manifest_does_not_reach_outside(trial: Path, name: str) -> None:
+    outside = trial.parent / "outside"
+    outside.write_bytes(b"outside")
+    name = name.format(absolute=outside)
+    manifest = json.loads((trial / "manifest.json").read_text())
+    manifest["files"][name] = runs.sha256(outside)
+    (trial / "manifest.json").write_text(json.dumps(manifest))
+    assert read_manifest(trial) is None
+
+
+def test_success_drops_the_old_failure(trial: Path) -> None:
+    (trial / "error.json").write_text('{"error": "out of memory"}')
+    assert runs.read_failure(trial.parents[1], "cnn", 2) == "out of memory"
+    write_manifest(trial, FILES, {})
+    assert not (trial / "error.json").exists()
+    assert runs.read_failure(trial.parents[1], "cnn", 2) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "3"])
+def test_a_damaged_failure_is_still_a_failure(trial: Path, content: str) -> None:
+    (trial / "error.json").write_text(content)
+    assert runs.read_failure(trial.parents[1], "cnn", 2) == "failed, and error.json cannot be read"
+
+
+def test_a_manifest_needs_its_files(trial: Path) -> None:
+    (trial / "manifest.json").unlink()
+    with pytest.raises(FileNotFoundError):
+        write_manifest(trial, [*FILES, "other"], {})
+    assert not (trial / "manifest.json").exists()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from ecrnn.core.runs import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path):
+    """Another process that holds the lock of ``tmp_path / "run"``."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_lock_held_by_another(tmp_path: Path, holder: subprocess.Popen) -> None:
+    folder = tmp_path / "run"
+    before = time.monotonic()
+    with one_line(RunDirectoryError, "another process", folder, "--out"), runs.locked(folder, patience=0.3):
+        pytest.fail("the lock was given twice")
+    assert time.monotonic() - before >= 0.3
+    os.kill(holder.pid, signal.SIGKILL)
+    with runs.locked(folder) as descriptor:
+        os.fstat(descriptor)
+    assert holder.wait() == -signal.SIGKILL
+
+
+def test_lock_is_waited_for(tmp_path: Path, holder: subprocess.Popen) -> None:
+    """A lock let go of while one waits for it is taken: the workers of a killed study need a moment to leave."""
+    assert holder.stdin is not None
+    slept: list[float] = []
+
+    def let_go(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            holder.kill()
+            holder.wait()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ecrnn.core.runs.time.sleep", let_go)
+        with runs.locked(tmp_path / "run", patience=60):
+            assert slept
+
+
+def test_lock_again_and_after_an_error(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyError), runs.locked(tmp_path / "new" / "run", patience=0):
+            raise KeyError
+    with runs.locked(tmp_path / "new" / "run", patience=0):
+        pass
+    assert os.listdir(tmp_path / "new" / "run") == [".lock"]
+
+
+def test_lock_on_a_disk_that_refuses(read_only_disk: Path) -> None:
+    with one_line(RunDirectoryError, read_only_disk, "read-only"), runs.locked(read_only_disk, patience=0):
+        pytest.fail("locked")

@@ -1,0 +1,269 @@
+"""What every model must do, and for each check a broken model that fails it.
+
+A check takes ``make(image, classes, seed)``. Every family, every cell and the scans run through all of them, at sizes
+at which that takes a moment.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from oracles import compare, tolerance
+from torch import nn
+
+from ecrnn.layers.orders import SCANS
+from ecrnn.models.names import CELLS, FAMILIES, parse
+from ecrnn.models.registry import build
+from ecrnn.models.store import load_weights, save_weights
+
+Make = Callable[[tuple[int, int, int], int, int], nn.Module]
+
+NAMES = (
+    "cnn",
+    "ecnn",
+    *(f"{family}-{cell}-6" for family in ("crnn", "ecrnn") for cell in CELLS),
+    *(f"crnn-bilstm-6@{scan}" for scan in SCANS[1:]),
+    "ecrnn-bigru-6-4@positions",
+    "crnn-bilstm-4-5-6",
+)
+STEPS = 512  # of the longest sequence here, for the tolerance
+SMALL = (1, 8, 8)
+
+
+def pictures(count: int, image: tuple[int, int, int]) -> torch.Tensor:
+    return torch.randn(count, *image, generator=torch.Generator().manual_seed(count))
+
+
+def logits_of(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return network.eval()(x)
+
+
+def check_batch_of_one(make: Make) -> None:
+    for image in (SMALL, (3, 16, 8)):
+        logits = logits_of(make(image, 5, 0), pictures(1, image))
+        assert logits.shape == (1, 5), f"one picture {image} gives {tuple(logits.shape)}"
+
+
+def check_odd_sizes(make: Make) -> None:
+    for image in ((1, 9, 11), (3, 17, 13), (1, 8, 31)):
+        network = make(image, 3, 0)
+        for logits in (logits_of(network, pictures(2, image)), network.train()(pictures(2, image))):
+            assert logits.shape == (2, 3), f"two pictures {image} give {tuple(logits.shape)}"
+            assert logits.dtype == torch.float32
+            assert logits.isfinite().all(), f"not finite at {image}"
+
+
+def check_overfits(make: Make) -> None:
+    network, x, y = make(SMALL, 2, 0).train(), pictures(8, SMALL), torch.arange(8) % 2
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    loss = torch.tensor(torch.inf)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(x), y)
+        if loss < 0.1:
+            break
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.1, f"loss of eight pictures is still {loss:.3f}"
+
+
+def check_alone_and_in_a_batch(make: Make) -> None:
+    for image in (SMALL, (3, 17, 13)):
+        network, x = make(image, 4, 0), pictures(7, image)
+        alone = torch.cat([logits_of(network, picture[None]) for picture in x])
+        compare({"logits": alone}, {"logits": logits_of(network, x)}, tolerance("float32", STEPS))
+
+
+def check_seeds(make: Make) -> None:
+    first, again, other = (make(SMALL, 3, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first), "one seed gives two networks"
+    same = [name for name in first if first[name].ndim > 1 and torch.equal(first[name], other[name])]
+    assert not same, f"{same} do not depend on the seed"
+
+
+def check_saves_and_loads(make: Make) -> None:
+    one, two, x = make(SMALL, 3, 1), make(SMALL, 3, 2), pictures(4, SMALL)
+    one.train()(x)
+    with tempfile.TemporaryDirectory() as folder:
+        save_weights(one, Path(folder) / "weights")
+        load_weights(two, Path(folder) / "weights")
+    assert torch.equal(logits_of(one, x), logits_of(two, x)), "loaded weights give other logits"
+
+
+def check_gradients_reach_every_parameter(make: Make) -> None:
+    network, x = make((3, 9, 11), 3, 0).train(), pictures(6, (3, 9, 11))
+    logits = network(x)
+    logits.backward(torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)))
+    for name, p in network.named_parameters():
+        assert p.grad is not None, f"no gradient reaches {name}"
+        assert p.grad.isfinite().all(), f"the gradient of {name} is not finite"
+        assert p.grad.any(), f"the gradient of {name} is zero"
+
+
+def check_evaluation_has_no_side_effects(make: Make) -> None:
+    network, x = make(SMALL, 3, 0), pictures(5, SMALL)
+    network.train()(x)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    given, generator = x.clone(), torch.get_rng_state()
+    first, second = logits_of(network, x), logits_of(network, x)
+    assert torch.equal(first, second), "twice the same pictures give two answers"
+    assert torch.equal(given, x), "the pictures were changed"
+    assert torch.equal(generator, torch.get_rng_state()), "random numbers were drawn"
+    changed = [name for name, tensor in network.state_dict().items() if not torch.equal(before[name], tensor)]
+    assert not changed, f"evaluation changed {changed}"
+
+
+CHECKS = {name.removeprefix("check_"): f for name, f in list(globals().items()) if name.startswith("check_")}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_battery(name, check):
+    CHECKS[check](partial(build, name))
+
+
+def test_every_family_cell_and_scan_is_in_it():
+    parsed = [parse(name) for name in NAMES]
+    assert {p.family for p in parsed} == set(FAMILIES)
+    for family in ("crnn", "ecrnn"):
+        found = {("bi" if p.bidirectional else "") + p.cell for p in parsed if p.family == family}
+        assert found == set(CELLS)
+    assert {p.scan for p in parsed} == set(SCANS)
+
+
+class Broken(nn.Module):
+    """A right network with something wrong around it."""
+
+    def __init__(self, image, classes, seed):
+        super().__init__()
+        self.inner = build("cnn", image, classes, self.seed(seed))
+
+    def seed(self, seed):
+        return seed
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class LosesTheBatchAxis(Broken):
+    def forward(self, x):
+        return self.inner(x).squeeze()
+
+
+class WantsEvenSides(Broken):
+    def forward(self, x):
+        return self.inner(F.pixel_shuffle(F.pixel_unshuffle(x, 2), 2))
+
+
+class DividesByZero(Broken):
+    def forward(self, x):
+        return self.inner(x) / (x.shape[-1] % 2 == 0)
+
+
+class IsCutOff(Broken):
+    def forward(self, x):
+        return self.inner(x).detach() + sum(p.sum() * 0 for p in self.parameters())
+
+
+class LooksAtTheOthers(Broken):
+    def forward(self, x):
+        logits = self.inner(x)
+        return logits - 1e-3 * logits.mean(0)
+
+
+class DrawsItsOwnWeights(Broken):
+    def __init__(self, image, classes, seed):
+        super().__init__(image, classes, seed)
+        nn.init.normal_(self.inner.head.weight)
+
+
+class IgnoresTheSeed(Broken):
+    def seed(self, seed):
+        return 0
+
+
+class SavesNotAll(Broken):
+    def __init__(self, image, classes, seed):
+        super().__init__(image, classes, seed)
+        self.scale = 1 + seed
+
+    def forward(self, x):
+        return self.inner(x) * self.scale
+
+
+class HasAnUnusedWeight(Broken):
+    def __init__(self, image, classes, seed):
+        super().__init__(image, classes, seed)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+
+class DetachesItsFirstLayers(Broken):
+    def forward(self, x):
+        network = self.inner
+        return network.head(network.flatten(network.cnn(x).detach()))
+
+
+class DetachesABias(Broken):
+    def forward(self, x):
+        bias = self.inner.head.bias
+        return self.inner(x) - bias  # its gradient is there and zero
+
+
+class CountsItsCalls(Broken):
+    def __init__(self, image, classes, seed):
+        super().__init__(image, classes, seed)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x):
+        self.calls += 1
+        return self.inner(x)
+
+
+class AlwaysDropsOut(Broken):
+    def forward(self, x):
+        return self.inner(F.dropout(x, 0.1, training=True))
+
+
+class NormalisesInPlace(Broken):
+    def forward(self, x):
+        return self.inner(x.sub_(0.5))
+
+
+BROKEN = [
+    (LosesTheBatchAxis, "batch_of_one", "gives"),
+    (WantsEvenSides, "odd_sizes", "divisible"),
+    (DividesByZero, "odd_sizes", "not finite at"),
+    (IsCutOff, "overfits", "is still"),
+    (LooksAtTheOthers, "alone_and_in_a_batch", "relative error"),
+    (DrawsItsOwnWeights, "seeds", "one seed gives two"),
+    (IgnoresTheSeed, "seeds", "do not depend on the seed"),
+    (SavesNotAll, "saves_and_loads", "other logits"),
+    (HasAnUnusedWeight, "gradients_reach_every_parameter", "no gradient reaches unused"),
+    (DetachesItsFirstLayers, "gradients_reach_every_parameter", r"no gradient reaches inner\.cnn"),
+    (DetachesABias, "gradients_reach_every_parameter", r"the gradient of inner\.head\.bias is zero"),
+    (CountsItsCalls, "evaluation_has_no_side_effects", "evaluation changed"),
+    (AlwaysDropsOut, "evaluation_has_no_side_effects", "two answers"),
+    (NormalisesInPlace, "evaluation_has_no_side_effects", "two answers"),
+]
+
+
+@pytest.mark.parametrize(("broken", "check", "line"), BROKEN, ids=lambda v: getattr(v, "__name__", None))
+def test_the_battery_sees(broken, check, line):
+    with pytest.raises((AssertionError, RuntimeError), match=line):
+        CHECKS[check](broken)
+
+
+def test_each_check_has_a_model_that_fails_it():
+    assert {check for _, check, _ in BROKEN} == set(CHECKS)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_wrapper_alone_breaks_nothing(check):
+    CHECKS[check](Broken)

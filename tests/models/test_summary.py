@@ -1,0 +1,121 @@
+"""The layer table: PAPER.md's Table 1 literally, and multiply-adds by formulas of their own."""
+
+import pytest
+import torch
+
+from ecrnn.models.names import PAPER_MODELS, parse
+from ecrnn.models.registry import build
+from ecrnn.models.summary import summarise
+
+TABLE_1 = [  # the paper's, with the printing error of row 11 put right
+    ("CNN", "Input", (32, 32, 3), 0),
+    ("CNN", "Conv2D", (32, 32, 32), 896),
+    ("CNN", "Batch Normalization", (32, 32, 32), 128),
+    ("CNN", "Max Pooling", (16, 16, 32), 0),
+    ("CNN", "Conv2D_1", (16, 16, 64), 18_496),
+    ("CNN", "Batch Normalization_1", (16, 16, 64), 256),
+    ("CNN", "Max Pooling_1", (8, 8, 64), 0),
+    ("CNN", "Conv2D_2", (8, 8, 128), 73_856),
+    ("CNN", "Batch Normalization_2", (8, 8, 128), 512),
+    ("CNN", "Max Pooling_2", (4, 4, 128), 0),
+    ("CNN", "Conv2D_3", (4, 4, 256), 295_168),
+    ("CNN", "Batch Normalization_3", (4, 4, 256), 1_024),
+    ("CNN", "Max Pooling_3", (2, 2, 256), 0),
+    ("CNN", "Flatten", (1_024,), 0),
+    ("encoder", "Dense", (512,), 524_800),
+    ("encoder", "Batch Normalization_4", (512,), 2_048),
+    ("encoder", "Dense_1", (256,), 131_328),
+    ("encoder", "Batch Normalization_5", (256,), 1_024),
+    ("decoder", "Dense_2", (512,), 131_584),
+    ("decoder", "Batch Normalization_6", (512,), 2_048),
+    ("decoder", "Dense_3", (1_024,), 525_312),
+    ("decoder", "Batch Normalization_7", (1_024,), 4_096),
+    ("decoder", "Reshape", (1_024, 1), 0),
+    ("RNN", "BiLSTM", (32,), 2_304),
+    ("RNN", "Dense_4", (10,), 330),
+    ("RNN", "Softmax", (10,), 0),
+]
+
+
+def test_table_1_of_the_paper():
+    summary = summarise(build("ecrnn-bilstm-16"), (3, 32, 32))
+    assert [(r.area, r.layer, r.output, r.parameters) for r in summary.rows] == TABLE_1
+    assert len(summary.rows) == 26
+    assert summary.parameters == sum(row[3] for row in TABLE_1) == 1_715_210
+    assert summary.trainable == 1_715_210 - 2 * (32 + 64 + 128 + 256 + 512 + 256 + 512 + 1_024)
+
+
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+BIASES = {"rnn": 1, "lstm": 1, "gru": 2}
+
+
+def parameters(name, classes=10):
+    """At 3x32x32, from the definitions."""
+    model = parse(name)
+    norm, dense = (lambda n: 4 * n), (lambda i, o: (i + 1) * o)
+    total = sum(dense(9 * i, o) + norm(o) for i, o in ((3, 32), (32, 64), (64, 128), (128, 256)))
+    if model.family.startswith("e"):
+        total += sum(dense(i, o) + norm(o) for i, o in ((1024, 512), (512, 256), (256, 512), (512, 1024)))
+    features, directions = {"flatten-hwc": 1, "rows": 512, "positions": 256}[model.scan], 1 + model.bidirectional
+    for size in model.nodes:
+        total += directions * GATES[model.cell] * size * (features + size + BIASES[model.cell])
+        features = directions * size
+    return total + dense(features if model.cell else 1024, classes)
+
+
+@pytest.mark.parametrize(
+    "name", [*PAPER_MODELS, "ecnn", "crnn-bigru-8", "ecrnn-birnn-4-2", "crnn-lstm-16@rows", "ecrnn-bigru-8@positions"]
+)
+def test_parameters_by_formula(name):
+    assert summarise(build(name), (3, 32, 32)).parameters == parameters(name)
+
+
+def test_multiply_adds_by_formula():
+    rows = {row.layer: row.multiply_adds for row in summarise(build("ecrnn-bilstm-16"), (3, 32, 32)).rows}
+    assert rows["Conv2D"] == 32 * 32 * 9 * 3 * 32
+    assert rows["Conv2D_1"] == 16 * 16 * 9 * 32 * 64
+    assert rows["Conv2D_2"] == 8 * 8 * 9 * 64 * 128
+    assert rows["Conv2D_3"] == 4 * 4 * 9 * 128 * 256
+    assert rows["Batch Normalization"] == 32 * 32 * 32
+    assert rows["Batch Normalization_7"] == 1024
+    assert rows["Dense"] == 1024 * 512
+    assert rows["Dense_4"] == 32 * 10
+    assert rows["BiLSTM"] == 2 * 1024 * 4 * 16 * (1 + 16)
+    assert sum(rows[name] for name in ("Max Pooling", "Flatten", "Reshape", "Softmax", "Input")) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "features"),
+    [("crnn-gru-8-4", 1024, 1), ("crnn-bigru-8-4@rows", 2, 512), ("crnn-rnn-8-4@positions", 4, 256)],
+)
+def test_multiply_adds_of_stacked_recurrence(name, steps, features):
+    model = parse(name)
+    directions, gates = 1 + model.bidirectional, GATES[model.cell]
+    expected = steps * directions * gates * (8 * (features + 8) + 4 * (directions * 8 + 4))
+    summary = summarise(build(name), (3, 32, 32))
+    assert sum(row.multiply_adds for row in summary.rows if model.cell.upper() in row.layer) == expected
+    assert summary.multiply_adds == sum(row.multiply_adds for row in summary.rows)
+
+
+def test_stacked_layers_and_scans_are_named():
+    rows = summarise(build("crnn-bigru-8-4@rows"), (3, 32, 32)).rows
+    assert [(r.layer, r.output) for r in rows[-5:]] == [
+        ("Reshape (rows)", (2, 512)),
+        ("BiGRU", (2, 16)),
+        ("BiGRU_1", (8,)),
+        ("Dense", (10,)),
+        ("Softmax", (10,)),
+    ]
+
+
+def test_the_model_is_left_as_it_was():
+    network = build("ecrnn-lstm-4", (1, 9, 12), 3)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    summary = summarise(network, (1, 9, 12))
+    assert network.training
+    assert not any(m._forward_hooks for m in network.modules())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert summary.rows[0].output == (9, 12, 1)
+    assert summary.rows[-1].output == (3,)
+    assert summarise(network.eval(), (1, 9, 12)) == summary
+    assert not network.training

@@ -1,0 +1,176 @@
+"""Resume is exact: stopped at any step, in any way, a training ends with the bits of one left alone."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from core.lines import one_line
+from training.forks import DONE, INTERRUPTED, Forks
+from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train
+
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.training.interruption import Interrupted
+
+# Each optimizer in both precisions; models, schedules and augmentation in turn.
+CASES = {
+    "adam float32": {"optimizer": "adam", "schedule": "cosine", "augment": "flip-crop"},
+    "adam bfloat16": {"optimizer": "adam", "precision": "bfloat16"},
+    "adamw float32": {"optimizer": "adamw", "weight_decay": 0.01, "model": "ecrnn-bilstm-2", "schedule": "cosine"},
+    "adamw bfloat16": {"optimizer": "adamw", "precision": "bfloat16", "augment": "flip-crop", "schedule": "cosine"},
+    "sgd float32": {"optimizer": "sgd", "model": "crnn-gru-2", "augment": "flip-crop", "lr": 0.01},
+    "sgd bfloat16": {"optimizer": "sgd", "precision": "bfloat16", "schedule": "cosine", "lr": 0.01},
+}
+EVERY_STEP = {"checkpoint_seconds": 1e-9}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_by_a_signal_at_every_step(tmp_path: Path, left_alone, case: str) -> None:
+    """One training, stopped after each of its steps and taken up again each time."""
+    settings = CASES[case]
+    for step in range(1, 2 * STEPS):
+        with pytest.raises(Interrupted):
+            train(tmp_path, progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    train(tmp_path, **settings)
+    same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+
+
+@pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
+def test_died_at_each_step(tmp_path: Path, left_alone, step: int) -> None:
+    """Died after step k with a checkpoint of step k - 1: a step is done twice."""
+    settings = CASES["adam float32"]
+    with pytest.raises(Stop):
+        train(tmp_path, progress=stop_at(step), **settings, **EVERY_STEP)
+    model, trained = train(tmp_path, **settings)
+    same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+    assert trained.steps == 2 * STEPS
+    assert len(trained.history) == 2
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, left_on_disk(tmp_path)[f"model.{name}"])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_keep_best(tmp_path: Path, left_alone, precision: str) -> None:
+    settings = {"keep": "best", "epochs": 4, "lr": 0.003, "precision": precision}
+    alone, _ = train(tmp_path / "alone", **settings)
+    for step in range(1, 4 * STEPS, 2):
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", progress=stop_at(step, lambda: signal.raise_signal(signal.SIGINT)), **settings)
+    model, _ = train(tmp_path / "run", **settings)
+    same(alone.state_dict(), model.state_dict())
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
+
+
+def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
+    _, first = train(tmp_path)
+    before = left_on_disk(tmp_path)
+    ticks: list[object] = []
+    _, second = train(tmp_path, progress=ticks.append)
+    assert not ticks
+    assert second == first
+    same(before, left_on_disk(tmp_path))
+
+
+def test_optimizer_state_has_the_layout_of_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fused optimizers walk weights and state in memory order; a state in another one meets other weights."""
+    from ecrnn.training import loop
+
+    strides: list[list[tuple[int, ...]]] = []
+    resume = loop._Training._resume
+
+    def watched(self: loop._Training) -> None:
+        resume(self)
+        pairs = [(p, state["exp_avg"]) for p, state in self.optimizer.state.items()]
+        strides.append([s.stride() for p, s in pairs if p.dim() == 4])
+        assert all(state.stride() == p.stride() for p, state in pairs)
+
+    with pytest.raises(Interrupted):
+        train(tmp_path, progress=stop_at(2, lambda: signal.raise_signal(signal.SIGTERM)))
+    monkeypatch.setattr(loop._Training, "_resume", watched)
+    train(tmp_path)
+    assert len(strides[-1]) == 4  # the four convolutions, so something was compared
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"lr": 0.5}, "lr"),
+        ({"optimizer": "sgd"}, "optimizer"),
+        ({"epochs": 3}, "epochs"),
+        ({"seed": 6}, "seed"),
+        ({"keep": "best"}, "keep"),
+        ({"precision": "bfloat16"}, "precision"),
+        ({"threads": 2}, "threads"),
+        ({"model": "ecnn"}, "model"),
+    ],
+)
+def test_other_settings(tmp_path: Path, left_alone, change: dict[str, object], key: str) -> None:
+    shutil.copytree(left_alone(), tmp_path / "run")
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    with one_line(RunDirectoryError, tmp_path / "run" / "checkpoint", f"another {key};"):
+        train(tmp_path / "run", **change)
+    assert before == {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+
+
+def test_other_times_between_checkpoints_are_the_same_training(tmp_path: Path, left_alone) -> None:
+    shutil.copytree(left_alone(), tmp_path / "run")
+    train(tmp_path / "run", checkpoint_seconds=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["adam float32", "adamw bfloat16"])
+def test_killed_at_random_moments(tmp_path: Path, left_alone, forks: Forks, case: str) -> None:
+    """SIGKILL, 20 times, at random moments of steps, validations and writes."""
+    settings = CASES[case] | {"epochs": 10, "keep": "best"}
+    rng, kills = random.Random(case), 0
+    for _ in range(20):
+        ticks, delay = rng.randint(1, 3), rng.uniform(0, 0.05)
+        arguments = {"folder": str(tmp_path), **settings, **EVERY_STEP}
+        kills += forks("training.trainings:train_all", ticks=ticks, delay=delay, **arguments) == -signal.SIGKILL
+    assert kills > 4
+    assert forks("training.trainings:train_all", folder=str(tmp_path), **settings) == DONE
+    same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+    best = tmp_path / "checkpoint" / "best.safetensors"
+    assert best.read_bytes() == (left_alone(**settings) / "checkpoint" / "best.safetensors").read_bytes()
+    assert not list(tmp_path.rglob("step.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_process_told_to_stop(tmp_path: Path, left_alone, forks: Forks, name: str) -> None:
+    settings = CASES["adam float32"]
+    function, folder = "training.trainings:train_all", str(tmp_path)
+    assert forks(function, folder=folder, ticks=2, signals=(name,), **settings) == INTERRUPTED
+    assert (tmp_path / "checkpoint" / "step.safetensors").is_file()
+    assert forks(function, folder=folder, **settings) == DONE
+    same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+
+
+def test_a_second_signal_ends_the_process_at_once(tmp_path: Path, left_alone, forks: Forks) -> None:
+    settings = CASES["adam float32"]
+    function, folder = "training.trainings:train_all", str(tmp_path)
+    status = forks(function, folder=folder, ticks=9, hold=True, signals=("SIGINT", "SIGTERM"), **settings)
+    assert status == -signal.SIGTERM
+    assert forks(function, folder=folder, **settings) == DONE
+    same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+
+
+def test_a_signal_in_the_last_step_is_not_lost(tmp_path: Path, left_alone) -> None:
+    """The training is whole then, but its caller must not go on with the next one."""
+    with pytest.raises(Interrupted) as caught:
+        train(tmp_path, progress=stop_at(2 * STEPS, lambda: signal.raise_signal(signal.SIGTERM)))
+    assert caught.value.signal == signal.SIGTERM
+    train(tmp_path, progress=stop_at(2 * STEPS, lambda: pytest.fail("trained again")))
+    same(left_on_disk(left_alone()), left_on_disk(tmp_path))
+
+
+def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
+    def progress(tick) -> None:
+        if tick.metrics and tick.epoch == tick.epochs:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        train(tmp_path, progress=progress)
