@@ -13,7 +13,7 @@ from training.trainings import train
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    with Forks("training.trainings") as server:
+    with Forks("training.trainings", "torch._dynamo") as server:  # which torch.optim imports at its first step
         yield server
 
 
@@ -32,9 +32,9 @@ def left_alone(tmp_path_factory: pytest.TempPathFactory):
     return make
 
 
-@pytest.fixture(autouse=True)
-def _torch_is_put_back() -> Iterator[None]:
-    """No test, and so nothing tested, leaves torch with another number of threads or another random state."""
+@pytest.fixture
+def torch_is_put_back() -> Iterator[None]:
+    """Nothing tested leaves torch with another number of threads or another random state."""
     threads, generator = torch.get_num_threads(), torch.get_rng_state()
     yield
     assert torch.get_num_threads() == threads

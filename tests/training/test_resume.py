@@ -16,6 +16,8 @@ from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.training.interruption import Interrupted
 
+pytestmark = pytest.mark.usefixtures("torch_is_put_back")
+
 # Each optimizer in both precisions; models, schedules and augmentation in turn.
 CASES = {
     "adam float32": {"optimizer": "adam", "schedule": "cosine", "augment": "flip-crop"},

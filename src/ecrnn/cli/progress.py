@@ -37,8 +37,11 @@ class Display:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-            self.bars = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
+            console = Console(stderr=True)
+            columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn()]
+            if console.width < 80:
+                columns = columns[::2]
+            self.bars = Progress(*columns, TimeRemainingColumn(), console=console)
             self.bars.start()
         return self
 
@@ -73,7 +76,7 @@ class Display:
 
     def bytes(self, what: str, done: int, total: int) -> None:
         """Progress of a download or of decoding pictures, a line each tenth."""
-        if total and done * 10 // total != self.done.get(what, -1):
+        if 0 < done < total and done * 10 // total != self.done.get(what, -1):
             self.done[what] = done * 10 // total
             self.line(f"{what}: {100 * done // total} %")
 
@@ -92,7 +95,7 @@ class Display:
     def _bar(self, tick: Tick) -> None:
         if tick.label not in self.tasks:
             self.tasks[tick.label] = self.bars.add_task(tick.label, total=tick.steps, note="")
-        note = _epoch(tick) if tick.metrics else None
+        note = _short(tick) if tick.metrics else None
         self.bars.update(self.tasks[tick.label], completed=tick.step, **({"note": note} if note else {}))
         if "" in self.tasks:
             self.bars.update(self.tasks[""], completed=sum(self.done.values()))
@@ -115,6 +118,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _short(tick: Tick) -> str:
+    accuracy = tick.metrics.get("validation_accuracy")
+    return f"{tick.epoch}/{tick.epochs}" + (f" {100 * accuracy:.1f} %" if accuracy is not None else "")
 
 
 def _epoch(tick: Tick) -> str:

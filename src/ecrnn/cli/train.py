@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -61,4 +62,4 @@ def train(
         f"{settings.model} in {out}{state}: {accuracy:.2f} % of {metrics['n_validation']:,} validation pictures right "
         f"(95 % interval {low:.2f} to {high:.2f}), weights of epoch {metrics['epoch']} of {metrics['epochs']}"
     )
-    typer.echo(f"Use it: ecrnn predict {out} picture.png")
+    typer.echo(f"Use it: ecrnn predict {shlex.quote(str(out))} picture.png")

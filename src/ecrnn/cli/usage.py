@@ -18,17 +18,18 @@ def sentence(error: Exception, group: Any) -> str:
     context = getattr(error, "ctx", None)
     command = context.command if context else group
     path = context.command_path if context else "ecrnn"
+    name = path.rpartition(" ")[2]
     if line.startswith("No such command"):
         return str(unknown_name("command", _quoted(line), group.commands))
     if line.startswith("No such option"):
         return _unknown_option(str(getattr(error, "option_name", "")), command, path)
     if line.startswith("Missing argument"):
         example = (command.epilog or "").removeprefix("Example: ")
-        return f"{path} wants {_quoted(line)}" + (f", as in: {example}" if example else "")
+        return f"{name} wants {_quoted(line)}" + (f", as in: {example}" if example else "")
     if line.startswith("Missing command"):
         return "name a command; ecrnn --help lists them"
     if line.startswith("Got unexpected extra argument"):
-        return f"unexpected argument {line.partition('(s) ')[2] or line.partition(' (')[2]}; {path} --help shows what it takes"
+        return f"unexpected argument {line.partition(' (')[2].removeprefix('s) (').rstrip(')')}; {path} --help shows what it takes"
     if line.startswith("Invalid value for "):
         fault = line.partition(": ")[2]
         return f"{_quoted(line).split(' / ')[0]}: {fault[:1].lower()}{fault[1:]}{_given(error)}"

@@ -121,8 +121,19 @@ def _check_listing(folder: Path, classes: list[str], files: list[str], counts: n
         raise DataError(
             f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it"
         )
+    foreign = [name for name in classes if not _is_unicode(name)]
+    if foreign:
+        raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
     if len(classes) < 2:
         raise DataError(f"{folder} holds one class ({classes[0]}), but at least two are needed to tell apart")
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _more(names: list[str], what: str) -> str:

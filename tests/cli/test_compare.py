@@ -1,0 +1,141 @@
+"""`ecrnn compare` and `ecrnn report`, from the command line to the files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+
+def test_a_study_leaves_trials_and_a_report(study: Path) -> None:
+    manifests = sorted(path.parent.relative_to(study).as_posix() for path in study.glob("*/*/manifest.json"))
+    assert manifests == [f"{model}/repeat-{repeat}" for model in ("cnn", "ecnn") for repeat in range(3)]
+    assert (study / "report" / "report.html").stat().st_size > 10_000
+
+
+def test_the_report_is_printed_and_found(call: Any, study: Path, tmp_path: Path) -> None:
+    done = call("report", study, "--out", tmp_path / "report")
+    assert done.status == 0
+    assert "cnn" in done.out
+    assert "Verdict on A" in done.out
+    assert f"Report: {tmp_path / 'report' / 'report.html'}" in done.out
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_report_options_reach_the_analysis(call: Any, study: Path, tmp_path: Path) -> None:
+    done = call("report", study, "--out", tmp_path, "--baseline", "ecnn", "--rope", "0.02", "--json")
+    assert done.status == 0
+    found = json.loads(done.out)
+    assert found["comparison"]["rope"] == 0.02
+    assert found["comparison"]["baseline"] == "ecnn"
+    assert json.loads((tmp_path / "report.json").read_text()) == found
+    rows = csv.DictReader((tmp_path / "report.csv").read_text().splitlines())
+    assert {row["model"] for row in rows} == {"cnn", "ecnn"}
+
+
+def test_a_study_given_again_trains_only_what_is_new(call: Any, study: Path, tiny: tuple, tmp_path: Path) -> None:
+    mine = shutil.copytree(study, tmp_path / "study")
+    before = {path: path.stat().st_mtime_ns for path in mine.glob("*/*/*") if path.is_file()}
+    done = call("compare", "digits", "--models", "cnn", "--repeats", "4", *tiny, "--out", mine, "--seed", "0")
+    assert done.status == 0, done.err
+    assert "6 of 8 trials are finished already" in done.err
+    assert "cnn, repeat 3: epoch 1 of 1" in done.err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_run_from_its_saved_settings_ends_the_same(call: Any, study: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    done = call("compare", "--config", study / "ecnn" / "repeat-1" / "config.yaml", "--out", again)
+    assert done.status == 0, done.err
+    name = Path("ecnn", "repeat-1", "predictions.npz")
+    assert (again / name).read_bytes() == (study / name).read_bytes()
+
+
+def test_every_option_ends_in_the_settings_and_set_wins(call: Any, tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("data: digits\nrepeats: 9\ntraining: {lr: 0.5, momentum: 0.5, epochs: 7}\n")
+    options = "--repeats 1 --split 0.6 --seed 3 --image-size 8 --channels 1 --epochs 1 --batch-size 256 --lr 0.002"
+    options += " --augment flip-crop --device cpu --precision float32 --threads 1 --set training.optimizer=sgd --set seed=4"
+    done = call("compare", "--config", config, "--models", "cnn", *options.split(), "--out", tmp_path / "study", "--json")
+    assert done.status == 0, done.err
+    assert done.err == ""
+    assert json.loads(done.out)["settings"]["seed"] == 4
+    saved = yaml.safe_load((tmp_path / "study" / "study.yaml").read_text())
+    training = saved.pop("training")
+    assert len(saved.pop("fingerprint")) == 64
+    assert saved == {
+        "data": "digits", "data_dir": None, "image_size": 8, "channels": 1, "models": ["cnn"], "repeats": 1,
+        "first_repeat": 0, "split": "0.6", "seed": 4,
+    }  # fmt: skip
+    wanted = {
+        "epochs": 1, "batch_size": 256, "lr": 0.002, "augment": "flip-crop", "device": "cpu", "precision": "float32",
+        "threads": 1, "optimizer": "sgd", "momentum": 0.5,
+    }  # fmt: skip
+    assert {key: training[key] for key in wanted} == wanted
+
+
+def test_without_out_a_study_goes_to_runs(
+    call: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--image-size", "8", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--repeats", "1")
+    done = call("compare", pictures, "--models", "cnn", *options)
+    assert done.status == 0, done.err
+    assert (tmp_path / "runs" / "compare-my pictures é" / "study.yaml").is_file()
+
+
+def test_a_failed_trial_is_said_with_status_1_and_tried_again(
+    call: Any, study: Path, tiny: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ecrnn.studies.trials as trials
+
+    mine = shutil.copytree(study, tmp_path / "study")
+    (mine / "cnn" / "repeat-1" / "manifest.json").unlink()
+
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("the card fell out")
+
+    command = ("compare", "digits", "--models", "cnn,ecnn", *tiny, "--out", mine, "--json")
+    with monkeypatch.context() as broken_trials:
+        broken_trials.setattr(trials, "fit", broken)
+        done = call(*command)
+    assert done.status == 1
+    assert done.err == "ecrnn: 1 trial failed, the same command tries again: cnn, repeat 1: RuntimeError: the card fell out\n"
+    missing = json.loads(done.out)["missing"]
+    assert [(trial["model"], trial["repeat"], trial["state"]) for trial in missing] == [("cnn", 1, "failed")]
+    done = call(*command)
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out)["missing"] == []
+
+
+def test_a_wrong_baseline_is_said_before_anything_is_trained(call: Any, tiny: tuple, tmp_path: Path) -> None:
+    done = call("compare", "digits", "--models", "cnn,ecnn", *tiny, "--baseline", "ecn", "--out", tmp_path / "study")
+    assert (done.status, done.err) == (2, "ecrnn: unknown baseline 'ecn', did you mean 'ecnn'?\n")
+    assert not list(tmp_path.rglob("repeat-*"))
+
+
+@pytest.mark.slow
+def test_two_jobs_end_with_the_bits_of_one(call: Any, study: Path, tiny: tuple, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    done = call("compare", "digits", "--models", "cnn,ecnn", "--repeats", "1", *tiny, "--jobs", "2", "--out", out)
+    assert done.status == 0, done.err
+    assert "cnn, repeat 0: epoch 1 of 1" in done.err
+    for model in ("cnn", "ecnn"):
+        name = Path(model, "repeat-0", "predictions.npz")
+        assert (out / name).read_bytes() == (study / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_cifar10_from_local_copies(call: Any, real_data: Path, tmp_path: Path) -> None:
+    """Not trained: a study of one repeat on 50,000 pictures takes minutes. Its start is checked, up to the training."""
+    out = tmp_path / "study"
+    done = call("compare", "cifar10", "--data-dir", real_data, "--models", "cnn", "--baseline", "nobody", "--out", out)
+    assert (done.status, done.err) == (2, "ecrnn: unknown baseline 'nobody', known are cnn\n")
+    saved = yaml.safe_load((out / "study.yaml").read_text())
+    assert saved["data_dir"] == str(real_data)
+    assert len(saved["fingerprint"]) == 64

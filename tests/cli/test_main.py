@@ -1,0 +1,92 @@
+"""The command itself: speed of --help, help of every command, version, statuses, errors of ecrnn's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from ecrnn.cli.main import app
+
+COMMANDS = ("compare", "report", "train", "evaluate", "predict", "summary")
+
+
+def test_help_is_quick() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "ecrnn", "--help"], capture_output=True, text=True)
+        times.append(time.perf_counter() - start)
+        assert done.returncode == 0
+        assert "compare" in done.stdout
+    print(f"ecrnn --help: {min(times):.2f} s")
+    assert min(times) < 1.0  # the bar is 0.5 s on a quiet machine
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys; sys.argv = ['ecrnn', '--help']; import atexit; atexit.register(lambda: print(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", f"{code}; import ecrnn.__main__"], capture_output=True, text=True)
+    loaded = done.stdout.splitlines()[-1]
+    assert "'ecrnn.cli.main'" in loaded
+    for heavy in ("torch", "numpy", "scipy", "pydantic", "matplotlib", "yaml"):
+        assert f"'{heavy}'" not in loaded or heavy == "pydantic", heavy  # newer versions of typer load pydantic
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(call: Any, command: str) -> None:
+    import shlex
+
+    import typer
+
+    done = call(command, "--help")
+    assert done.status == 0
+    assert f"Example: ecrnn {command} " in " ".join(done.out.replace("│", " ").split())
+    assert done.err == ""
+    group = typer.main.get_command(app)
+    arguments = shlex.split(group.commands[command].epilog.partition(" > ")[0])[3:]
+    group.commands[command].make_context(command, arguments)
+
+
+def test_the_list_of_commands_here_is_whole() -> None:
+    assert tuple(command.name for command in app.registered_commands) == COMMANDS
+
+
+def test_version(call: Any) -> None:
+    done = call("--version")
+    assert (done.status, done.out, done.err) == (0, f"ecrnn {version('ecrnn')}\n", "")
+
+
+def test_no_command_shows_the_help_and_is_a_wrong_call(call: Any) -> None:
+    done = call()
+    assert done.status == 2
+    assert "Usage: ecrnn" in done.out
+
+
+def test_a_mistake_of_our_own_is_one_line_and_a_traceback_on_demand(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr("ecrnn.models.registry.build", broken)
+    done = call("summary", "cnn")
+    assert done.status == 70
+    assert done.err == "ecrnn: internal error, RuntimeError: first line; --debug shows where\n"
+    shown = call("summary", "cnn", "--debug")
+    assert shown.status == 70
+    assert "Traceback" in shown.err
+    assert shown.err.endswith(done.err)
+
+
+def test_debug_shows_where_a_users_error_comes_from(call: Any) -> None:
+    done = call("--debug", "summary", "cn")
+    assert done.status == 2
+    assert "Traceback" in done.err
+    assert done.err.endswith("ecrnn: unknown model 'cn', did you mean 'cnn'?\n")
+
+
+def test_python_m_ecrnn_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "ecrnn", "sumary"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "ecrnn: unknown command 'sumary', did you mean 'summary'?\n")

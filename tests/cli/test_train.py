@@ -1,0 +1,141 @@
+"""`ecrnn train`, `evaluate` and `predict`, one after the other, as a practitioner would."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+
+def test_train_says_what_it_reached_and_how_to_use_it(call: Any, tiny: tuple, tmp_path: Path) -> None:
+    out = tmp_path / "my model"
+    done = call("train", "digits", "--model", "cnn", *tiny, "--keep", "last", "-o", out)
+    assert done.status == 0, done.err
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["keep"] == "last"
+    assert metrics["n_validation"] == 359  # a fifth of 1,797
+    assert f"{100 * metrics['accuracy']:.2f} % of 359 validation pictures right" in done.out
+    assert f"Use it: ecrnn predict '{out}' picture.png" in done.out
+    assert "cnn: epoch 1 of 1, validation accuracy" in done.err
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md", "bundle.json", "metrics.json", "metrics.jsonl", "model.safetensors", "train.yaml",
+    ]  # fmt: skip
+
+
+def test_train_json_is_metrics_and_nothing_else(call: Any, tiny: tuple, tmp_path: Path) -> None:
+    done = call("train", "digits", "--model", "cnn", *tiny, "--split", "0.5", "-o", tmp_path / "b", "--json")
+    assert (done.status, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert found["bundle"] == str(tmp_path / "b")
+    assert found["n_train"] == 899
+
+
+def test_the_best_epoch_is_kept(bundle: Path) -> None:
+    metrics = json.loads((bundle / "metrics.json").read_text())
+    accuracies = [line["validation_accuracy"] for line in metrics["history"]]
+    assert metrics["keep"] == "best"
+    assert metrics["accuracy"] == max(accuracies) == accuracies[metrics["epoch"] - 1]
+
+
+def test_a_bundle_is_never_overwritten_and_resume_leaves_it(
+    call: Any, bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
+    mine = shutil.copytree(bundle, tmp_path / "b")
+    before = {path.name: path.read_bytes() for path in mine.iterdir()}
+    options = ("--image-size", 8, "--epochs", 4, "--batch-size", 8, "--threads", 1, "--split", "0.6")
+    done = call("train", pictures, "--model", "cnn", *options, "-o", mine)
+    assert done.status == 1
+    assert "holds a bundle already" in done.err
+    done = call("train", pictures, "--model", "cnn", *options, "-o", mine, "--resume")
+    assert done.status == 0, done.err
+    assert "(finished already)" in done.out
+    done = call("train", pictures, "--model", "ecnn", *options, "-o", mine, "--resume")
+    assert done.status == 1
+    assert done.err.endswith(f"{mine} holds another training: model is ecnn here and cnn there; choose another -o\n")
+    assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
+
+
+def test_evaluate_judges_on_what_training_left_out(call: Any, bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    done = call("evaluate", bundle, pictures, "--out", tmp_path / "page")
+    assert done.status == 0, done.err
+    accuracy = json.loads((bundle / "metrics.json").read_text())["accuracy"]
+    assert f"{100 * accuracy:.2f} % (95 % interval" in done.out
+    assert "[red] é" in done.out  # a class's name, not a colour
+    assert f"Page: {tmp_path / 'page' / 'evaluation.html'}" in done.out
+    page = (tmp_path / "page" / "evaluation.html").read_text()
+    assert "[red] é" in page
+
+
+def test_evaluate_json_holds_interval_classes_and_confusion(call: Any, bundle: Path, pictures: Path) -> None:
+    done = call("evaluate", bundle, pictures, "--part", "all", "--json")
+    assert (done.status, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert found["n"] == 36
+    assert found["accuracy"]["low"] < found["accuracy"]["estimate"] <= 1
+    assert [row["name"] for row in found["classes"]] == ["[red] é", "b b", "c"]
+    assert sum(map(sum, found["confusion"]["counts"])) == 36
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_predict_reports_what_cannot_be_read_and_does_the_rest(
+    call: Any, bundle: Path, pictures: Path, tmp_path: Path, form: str
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    good = pictures / "c" / "0 [b].png"
+    done = call("predict", bundle, tmp_path / "broken.png", tmp_path / "none.png", good, "--top", 2, "--format", form)
+    assert done.status == 1
+    assert f"ecrnn: there is no file or folder {tmp_path / 'none.png'}\n" in done.err
+    if form == "jsonl":
+        first, second = map(json.loads, done.out.splitlines())
+        assert first["file"] == str(tmp_path / "broken.png")
+        assert first["error"].startswith("cannot read")
+        assert second["file"] == str(good)
+        assert len(second["classes"]) == 2
+        assert sum(guess["probability"] for guess in second["classes"]) <= 1
+    else:
+        assert f"ecrnn: cannot read {tmp_path / 'broken.png'}" in done.err
+        rows = list(csv.DictReader(io.StringIO(done.out)))
+        assert [(row["file"], row["rank"]) for row in rows] == [(str(good), "1"), (str(good), "2")]
+        assert float(rows[0]["probability"]) >= float(rows[1]["probability"])
+
+
+def test_predict_takes_folders_and_draws_a_table(call: Any, bundle: Path, pictures: Path) -> None:
+    done = call("predict", bundle, pictures / "c", pictures / "[red] é", "--top", 99)
+    assert (done.status, done.err) == (0, "")
+    lines = [line for line in done.out.splitlines() if ".png" in line or " % " in line]
+    assert sum(line.count("[red] é") for line in lines) >= 24
+    json_lines = call("predict", bundle, pictures / "c", pictures / "[red] é", "--json").out.splitlines()
+    assert len(json_lines) == 24
+    assert all(len(json.loads(line)["classes"]) == 3 for line in json_lines)
+
+
+def test_predict_agrees_with_python(call: Any, bundle: Path, pictures: Path) -> None:
+    import ecrnn
+
+    file = pictures / "b b" / "3 [b].png"
+    done = call("predict", bundle, file, "--json")
+    [best, *_] = json.loads(done.out)["classes"]
+    classifier = ecrnn.load(bundle)
+    assert best["class"] == classifier.predict([file])[0]
+    assert best["probability"] == pytest.approx(classifier.predict_proba([file]).max(), rel=1e-6)
+
+
+@pytest.mark.slow
+def test_flowers_from_folder_to_prediction(call: Any, real_data: Path, tmp_path: Path) -> None:
+    flowers, out = real_data / "flowers", tmp_path / "flowers"
+    options = ("--image-size", 32, "--epochs", 2, "--batch-size", 32, "--threads", 1, "--augment", "flip-crop")
+    done = call("train", flowers, "--model", "cnn", *options, "-o", out, "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["accuracy"] > 0.25  # five classes
+    assert yaml.safe_load((out / "train.yaml").read_text())["training"]["augment"] == "flip-crop"
+    done = call("evaluate", out, flowers, "--json")
+    assert json.loads(done.out)["n"] == json.loads((out / "metrics.json").read_text())["n_validation"]
+    done = call("predict", out, flowers / "roses", "--json")
+    assert done.status == 0, done.err
+    assert len(done.out.splitlines()) == len(list((flowers / "roses").iterdir()))

@@ -1,0 +1,94 @@
+"""The model card: the measured figures, and names that cannot break it."""
+
+import re
+
+import pytest
+
+from ecrnn.serving.bundle import Description
+from ecrnn.serving.card import model_card
+
+METRICS = {
+    "data": "flowers",
+    "parameters": 1_715_210,
+    "multiply_adds": 33_000_000,
+    "n_train": 1438,
+    "n_validation": 359,
+    "accuracy": 0.9721,
+    "accuracy_low": 0.9496,
+    "accuracy_high": 0.985,
+    "keep": "best",
+    "epoch": 7,
+    "epochs": 15,
+    "recipe": "adam at 0.001, batch 128, float32",
+}
+
+
+def card(description: Description, folder="flowers-model", classes=("ant", "bee", "cat"), **metrics) -> str:
+    return model_card(description.model_copy(update={"classes": classes}), METRICS | metrics, folder)
+
+
+def rows(text: str) -> dict[str, str]:
+    """The table, by its first column; a bar with a backslash before it does not end a cell."""
+    cells = [re.split(r"(?<!\\)\|", line) for line in text.splitlines() if line.startswith("| ")]
+    assert all(len(row) == 4 for row in cells), cells
+    return {row[1].strip(): row[2].strip() for row in cells}
+
+
+def test_figures(description):
+    text = card(description)
+    assert text.startswith("# ecrnn-bilstm-3@rows on flowers\n")
+    table = rows(text)
+    assert table["Model"] == "`ecrnn-bilstm-3@rows`, 1,715,210 parameters, 33,000,000 multiply-adds a picture"
+    assert table["Input"].startswith("9x12 pixels, RGB, ")
+    assert table["Classes"] == "3: ant, bee, cat"
+    assert table["Trained on"] == "1,438 pictures of flowers, 15 epochs, adam at 0.001, batch 128, float32"
+    assert table["Accuracy"] == "**97.21 %** on 359 validation pictures (95 % interval 94.96 to 98.50)"
+    assert "epoch 7, the best of 15" in text
+    assert "optimistic" in text
+    assert "ecrnn predict flowers-model photo.png" in text
+    assert 'ecrnn.load("flowers-model").predict' in text
+
+
+def test_last_epoch(description):
+    text = card(description, keep="last")
+    assert "The weights are those of the last epoch" in text
+    assert "optimistic" not in text
+
+
+def test_many_classes_are_cut(description):
+    classes = tuple(f"c{n}" for n in range(100))
+    assert rows(card(description, classes=classes))["Classes"] == "100: " + ", ".join(classes[:20]) + ", ..."
+
+
+NASTY = [
+    "a|b",
+    "a\nb",
+    "a\r\n# Title",
+    "`code`",
+    "*bold*",
+    "<script>alert(1)</script>",
+    "[x](http://y)",
+    "a\\|b",
+    "\u2028x",
+]
+
+
+@pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
+def test_class_names_and_data_are_shown_as_they_are(description, name):
+    plain, text = card(description), card(description, classes=(name, "bee", "cat"), data=name)
+    assert len(text.splitlines()) == len(plain.splitlines())
+    assert rows(text).keys() == rows(plain).keys()
+    shown = rows(text)["Classes"].removeprefix("3: ").removesuffix(", bee, cat")
+    assert not re.search(r"(?<!\\)(?:\\\\)*[|`*<>\[\]_]", shown)  # every special character has its backslash
+    assert re.sub(r"\\(.)", r"\1", shown).split() == name.replace("\u2028", " ").split()
+
+
+@pytest.mark.parametrize("folder", ["my model", "a;rm -rf x", "a\n```\nb", 'a"b', "$(x)", "ü"])
+def test_folder_names_are_quoted(description, folder):
+    text, shown = card(description, folder), folder.replace("\n", " ")
+    assert len(text.splitlines()) == len(card(description).splitlines())
+    shell = next(line for line in text.splitlines() if line.startswith("ecrnn predict"))
+    if shown != "ü":
+        assert shell == f"ecrnn predict '{shown}' photo.png"
+    call = next(line for line in text.splitlines() if line.startswith("ecrnn.load("))
+    assert eval(call.removeprefix("ecrnn.load(").split(").predict")[0]) == shown

@@ -1,0 +1,47 @@
+"""What the tests of studies share: a folder of 48 pictures of four classes, studies of it, and processes to be killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from studies.small import Study
+from training.forks import Forks
+from training.trainings import pictures
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pictures(tmp_path_factory.mktemp("data") / "pictures")
+
+
+def make_pictures(place: Path, first: int = 0) -> Path:
+    images = pictures(48)
+    for number in range(first, 48):
+        path = place / "abcd"[images.labels[number]] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(images.images[number])).save(path)
+    return place
+
+
+@pytest.fixture(scope="session")
+def study(folder: Path) -> Study:
+    return Study(str(folder))
+
+
+@pytest.fixture(scope="session")
+def left_alone(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two models and two repeats that nobody stopped, in one process. Not to be written to."""
+    place = tmp_path_factory.mktemp("left-alone") / "study"
+    outcome = study.run(place)
+    assert len(outcome.trained) == 4
+    return place
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    with Forks("studies.small", "torch._dynamo") as server:
+        yield server

@@ -1,0 +1,259 @@
+"""Studies: continued until all is finished, never another study's, and the disk untouched where one is refused."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from core.lines import one_line
+from studies.conftest import make_pictures
+from studies.small import MODELS, Study, everything, predictions, settings
+from training.forks import DONE, INTERRUPTED, Forks
+from training.trainings import stop_at
+
+from ecrnn.core.config import StudySettings, read_yaml
+from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownNameError
+from ecrnn.core.files import read_json
+from ecrnn.core.runs import locked, read_manifest, read_trial, trial_folder
+from ecrnn.studies.study import default_out, finished, run_study, trials
+from ecrnn.training.interruption import Interrupted
+
+
+def test_order_of_trials() -> None:
+    wanted = settings("x", repeats=2, first_repeat=3)
+    assert trials(wanted) == [("cnn", 3), ("crnn-gru-2", 3), ("cnn", 4), ("crnn-gru-2", 4)]
+
+
+def test_trials_run_in_that_order(study: Study, tmp_path: Path) -> None:
+    seen: list[str] = []
+    outcome = study.run(tmp_path, progress=lambda tick: seen.append(tick.label), training={"epochs": 1})
+    wanted = [("cnn", 0), ("crnn-gru-2", 0), ("cnn", 1), ("crnn-gru-2", 1)]
+    assert list(dict.fromkeys(seen)) == [f"{model}, repeat {repeat}" for model, repeat in wanted]
+    assert outcome.trained == wanted
+    assert not outcome.found
+    assert not outcome.failed
+
+
+def test_models_of_a_repeat_share_split_and_seed(left_alone: Path) -> None:
+    found = {(m, r): read_trial(left_alone, m, r) for m in MODELS for r in range(2)}
+    assert all(found.values())
+    for repeat in range(2):
+        a, b = (found[model, repeat] for model in MODELS)
+        np.testing.assert_array_equal(a.predictions.index, b.predictions.index)
+        np.testing.assert_array_equal(a.predictions.label, b.predictions.label)
+        assert a.facts["seed"] == b.facts["seed"]
+        assert a.facts["preprocessing"] == b.facts["preprocessing"]
+    first, second = (found["cnn", repeat] for repeat in range(2))
+    assert first.facts["seed"] != second.facts["seed"]
+    assert first.predictions.index.tolist() != second.predictions.index.tolist()
+
+
+def test_what_lies_on_disk(left_alone: Path, study: Study) -> None:
+    assert {p.name for p in left_alone.iterdir()} == {"study.yaml", "environment.json", ".lock", *MODELS}
+    for model, repeat in trials(study.settings()):
+        home = trial_folder(left_alone, model, repeat)
+        found = {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()}
+        wanted = {"config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors"}
+        assert found == {*wanted, "manifest.json"}
+        assert read_json(home / "manifest.json")["files"].keys() == wanted
+    saved = StudySettings.read(read_yaml(left_alone / "study.yaml"))
+    assert saved.fingerprint is not None
+    assert (saved.training.threads, saved.training.device, saved.training.precision) == (1, "cpu", "float32")
+    assert read_json(left_alone / "environment.json")["packages"]["torch"]
+    assert finished(left_alone, saved)
+    assert not finished(left_alone, saved.model_copy(update={"repeats": 3}))
+
+
+def test_finished_trials_are_never_trained_again(
+    study: Study, left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(left_alone, tmp_path / "run")
+    before = everything(tmp_path / "run")
+    monkeypatch.setattr("ecrnn.studies.trials.fit", lambda *_, **__: pytest.fail("trained again"))
+    outcome = study.run(tmp_path / "run")
+    assert len(outcome.found) == 4
+    assert not outcome.trained
+    assert everything(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("how", ["no manifest", "changed predictions", "no weights"])
+def test_a_trial_that_is_not_whole_is_trained_again(study: Study, left_alone: Path, tmp_path: Path, how: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(left_alone, run)
+    home, before = trial_folder(run, "cnn", 1), everything(run)
+    match how:
+        case "no manifest":
+            (home / "manifest.json").unlink()
+        case "changed predictions":
+            (home / "predictions.npz").write_bytes(b"x")
+        case _:
+            (home / "checkpoint" / "weights.safetensors").unlink()
+    outcome = study.run(run)
+    assert outcome.trained == [("cnn", 1)]
+    assert predictions(run) == predictions(left_alone)
+    others = {name: value for name, value in before.items() if not name.startswith("cnn/repeat-1")}
+    assert others.items() <= everything(run).items()
+
+
+@pytest.mark.parametrize("models", [("crnn-gru-2", "cnn"), ("cnn", "ecnn", "crnn-gru-2")])
+def test_neither_order_nor_company_matters(study: Study, left_alone: Path, tmp_path: Path, models) -> None:
+    study.run(tmp_path, models=models, repeats=1)
+    expected = predictions(left_alone)
+    assert all(expected[trial] == data for trial, data in predictions(tmp_path, repeats=1).items())
+
+
+def test_more_repeats_and_models(study: Study, left_alone: Path, tmp_path: Path) -> None:
+    assert len(study.run(tmp_path, repeats=1, models=("cnn",)).trained) == 1
+    assert study.run(tmp_path, repeats=2, models=("crnn-gru-2",)).trained == [
+        ("crnn-gru-2", 0),
+        ("cnn", 1),
+        ("crnn-gru-2", 1),
+    ]
+    assert predictions(tmp_path) == predictions(left_alone)
+    saved = StudySettings.read(read_yaml(tmp_path / "study.yaml"))
+    assert (saved.models, saved.repeats) == (MODELS, 2)
+    fewer = study.run(tmp_path, repeats=1, models=("cnn",))  # asks for less than is there
+    assert len(fewer.found) == 4
+    assert StudySettings.read(read_yaml(tmp_path / "study.yaml")) == saved
+
+
+def test_the_same_model_twice(study: Study, tmp_path: Path) -> None:
+    outcome = study.run(tmp_path, models=("cnn", "crnn-gru-2", "cnn"), repeats=1, training={"epochs": 1})
+    assert outcome.trained == [("cnn", 0), ("crnn-gru-2", 0)]
+
+
+def test_a_trials_own_config_repeats_it(left_alone: Path, tmp_path: Path) -> None:
+    own = StudySettings.read(read_yaml(trial_folder(left_alone, "crnn-gru-2", 1) / "config.yaml"))
+    assert (own.models, own.first_repeat, own.repeats) == (("crnn-gru-2",), 1, 1)
+    assert run_study(own, tmp_path).trained == [("crnn-gru-2", 1)]
+    again = trial_folder(tmp_path, "crnn-gru-2", 1) / "predictions.npz"
+    assert again.read_bytes() == predictions(left_alone)["crnn-gru-2", 1]
+
+
+REFUSED = {
+    "another seed": ({"seed": 1}, "seed is 1 here and 0 there"),
+    "another rate": ({"training": {"lr": 0.5}}, "training.lr is 0.5 here and 0.001 there"),
+    "another split": ({"split": "0.7"}, "split is 0.7 here and 0.8 there"),
+    "another first repeat": ({"first_repeat": 1}, "first_repeat"),
+    "another size": ({"image_size": 9}, "image_size"),
+    "other threads": ({"training": {"threads": 2}}, "training.threads"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_another_study(study: Study, left_alone: Path, what: str) -> None:
+    changes, part = REFUSED[what]
+    before = everything(left_alone)
+    with one_line(RunDirectoryError, left_alone, "another study", part, "--out"):
+        study.run(left_alone, **changes)
+    assert everything(left_alone) == before
+
+
+def test_changed_data(left_alone: Path, tmp_path: Path) -> None:
+    data, run = make_pictures(tmp_path / "pictures"), tmp_path / "run"
+    changed = Study(str(data))
+    changed.run(run, models=("cnn",), repeats=1, training={"epochs": 1})
+    (data / "a" / "00.png").unlink()
+    before = everything(run)
+    with one_line(RunDirectoryError, run, "fingerprint"):
+        changed.run(run, models=("cnn",), repeats=1, training={"epochs": 1})
+    own = StudySettings.read(read_yaml(trial_folder(run, "cnn", 0) / "config.yaml"))
+    with one_line(RunDirectoryError, data, "not those the study was begun with"):
+        run_study(own, tmp_path / "other")
+    assert everything(run) == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_foreign_folders(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with one_line(RunDirectoryError, tmp_path, "not empty", "--out"):
+        study.run(tmp_path)
+    assert [p.name for p in tmp_path.rglob("*")] == ["thesis.txt"]
+    with one_line(RunDirectoryError, tmp_path / "thesis.txt", "is a file"):
+        study.run(tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"models": ("cnm",)}, UnknownNameError),
+        ({"split": "2"}, DataError),
+        ({"split": "0.999"}, DataError),
+        ({"split": "own"}, DataError),
+        ({"data": "no-such-data"}, UnknownNameError),
+        ({"data": "/no/such/folder"}, DataError),
+    ],
+)
+def test_wrong_from_the_start(study: Study, tmp_path: Path, changes: dict[str, object], kind: type[EcrnnError]) -> None:
+    out = tmp_path / "out"
+    with one_line(kind):
+        study.run(out, **changes)
+    assert not out.exists() or [p.name for p in out.iterdir()] == [".lock"]
+
+
+def test_a_damaged_study_file(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("data: [")
+    with one_line(EcrnnError, tmp_path / "study.yaml"):
+        study.run(tmp_path)
+
+
+def test_two_at_once(study: Study, left_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locked.__wrapped__, "__defaults__", (0.2,))
+    before = everything(left_alone)
+    with locked(left_alone), one_line(RunDirectoryError, "another process"):
+        study.run(left_alone)
+    assert everything(left_alone) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_study(study: Study, left_alone: Path, tmp_path: Path, number: int) -> None:
+    trained: list[str] = []
+
+    def progress(tick) -> None:
+        trained.append(tick.label)
+        if tick.label == "crnn-gru-2, repeat 0" and tick.step == tick.steps:  # its last step
+            signal.raise_signal(number)
+
+    with pytest.raises(Interrupted):
+        study.run(tmp_path, progress=progress)
+    assert set(trained) == {"cnn, repeat 0", "crnn-gru-2, repeat 0"}  # and none was begun after
+    study.run(tmp_path)
+    assert predictions(tmp_path) == predictions(left_alone)
+
+
+@pytest.mark.parametrize("ticks", [3, 14, 20, 41])
+def test_killed_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_path: Path, ticks: int) -> None:
+    data, out = study.data, str(tmp_path / "run")
+    fine = {"checkpoint_seconds": 1e-9}
+    assert forks("studies.small:run", ticks=ticks, hold=True, data=data, out=out, training=fine) == -signal.SIGKILL
+    done = [trial for trial in trials(study.settings()) if read_manifest(trial_folder(tmp_path / "run", *trial))]
+    assert len(done) < 4
+    before = {name: value for name, value in everything(tmp_path / "run").items() if name.endswith("manifest.json")}
+    assert forks("studies.small:run", data=data, out=out, training=fine) == DONE
+    assert predictions(tmp_path / "run") == predictions(left_alone)
+    assert before.items() <= everything(tmp_path / "run").items()  # what was finished was not touched
+
+
+def test_stopped_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_path: Path) -> None:
+    data, out = study.data, str(tmp_path / "run")
+    assert forks("studies.small:run", ticks=5, signals=("SIGTERM",), data=data, out=out) == INTERRUPTED
+    study.run(tmp_path / "run")
+    assert predictions(tmp_path / "run") == predictions(left_alone)
+
+
+def test_default_out() -> None:
+    assert default_out(settings("digits")) == Path("runs/compare-digits")
+    assert default_out(settings("some/folder/")) == Path("runs/compare-folder")
+    assert default_out(settings("/")) == Path("runs/compare-data")
+    with one_line(EcrnnError, "--out"):
+        default_out(settings("a\nb"))
+
+
+def test_an_error_of_the_caller_is_not_a_failed_trial(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        study.run(tmp_path, progress=stop_at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt)))
+    assert not list(tmp_path.rglob("error.json"))

@@ -1,0 +1,375 @@
+"""The structure of src/ecrnn, read with `ast`, and of the tests: DESIGN, section 3, and the rules of the house.
+
+Each rule is a function from a folder to the places that break it, and is itself tried on a small tree that does.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "ecrnn"
+
+ORDER = (  # a part imports only from parts of lines further up, or from itself
+    {"core"},
+    {"recurrence", "data", "stats"},
+    {"layers"},
+    {"models"},
+    {"training", "explain", "serving"},
+    {"studies", "report"},
+    {"api"},
+    {"cli"},
+    {"__init__", "__main__"},  # loads the public names lazily
+)
+MAX_LINES = 400
+
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+FORBIDDEN_CALLS = {
+    *("torch.load", "yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load"),
+    *("eval", "exec", "compile", "__import__", "os.system", "os.popen"),
+}
+FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle"}  # given as anything but False
+
+# Tests without a file of the same name in src, and what they test.
+OTHER_TESTS = {
+    "models/test_battery.py": "every registered model",
+    "models/test_keras_parity.py": "the networks against Keras",
+    "stats/test_public_names.py": "stats/__init__.py",
+    "report/test_outputs.py": "all outputs of a report together",
+    "report/test_page_browser.py": "the HTML report in a browser",
+    "test_architecture.py": "the structure",
+    "test_docs.py": "README and docs",
+    "test_examples.py": "examples/",
+    "test_oracles.py": "tests/oracles.py",
+    "test_public_names.py": "ecrnn's public names",
+}
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def part(path: Path) -> str:
+    """The package, or the top-level module, of a path below src/ecrnn."""
+    return path.parts[0].removesuffix(".py")
+
+
+def imported(path: Path, folder: Path) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import in a file, also inside functions and under TYPE_CHECKING; absolute."""
+    package = ("ecrnn", *path.relative_to(folder).parts[:-1])
+    for node in ast.walk(tree(path)):
+        match node:
+            case ast.Import():
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            case ast.ImportFrom():
+                base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+                module = ".".join(filter(None, (base, node.module)))
+                yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+            case ast.Call(func=ast.Name("import_module") | ast.Attribute(attr="import_module"), args=[first, *_]):
+                if isinstance(first, ast.Constant):
+                    yield node.lineno, str(first.value)
+
+
+def level(name: str) -> int:
+    return next((n for n, parts in enumerate(ORDER) if name in parts), -1)
+
+
+def wrong_imports(folder: Path) -> list[str]:
+    faults = []
+    for path in files(folder):
+        here = part(path.relative_to(folder))
+        if level(here) < 0:
+            faults.append(f"{path.relative_to(folder)}: '{here}' has no place in the order")
+            continue
+        for line, name in imported(path, folder):
+            root, *rest = name.split(".")
+            if root != "ecrnn":
+                continue
+            there = rest[0] if rest and level(rest[0]) >= 0 else "__init__"
+            if there != here and level(there) >= level(here):
+                faults.append(f"{path.relative_to(folder)}:{line}: {here} imports {there}")
+    return faults
+
+
+def dotted(node: ast.expr) -> str:
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Attribute():
+            return f"{dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def forbidden(folder: Path) -> list[str]:
+    faults = []
+    for path in files(folder):
+        found = [
+            (line, name)
+            for line, name in imported(path, folder)
+            if name.split(".")[0] in FORBIDDEN_MODULES or name in FORBIDDEN_CALLS
+        ]
+        for node in ast.walk(tree(path)):
+            match node:
+                case ast.Call():
+                    if dotted(node.func) in FORBIDDEN_CALLS:
+                        found.append((node.lineno, dotted(node.func)))
+                    for argument in node.keywords:
+                        false = isinstance(argument.value, ast.Constant) and argument.value.value is False
+                        if argument.arg in FORBIDDEN_ARGUMENTS and not false:
+                            found.append((node.lineno, f"{argument.arg}="))
+                case ast.Assert(test=ast.Constant(value)) if value:
+                    found.append((node.lineno, "an assertion that cannot fail"))
+        faults += [f"{path.relative_to(folder)}:{line}: {what}" for line, what in sorted(found)]
+    return faults
+
+
+def too_long(folder: Path) -> list[str]:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files(folder)}
+    return [f"{path.relative_to(folder)}: {n} lines" for path, n in lengths.items() if n > MAX_LINES]
+
+
+def undocumented(folder: Path) -> list[str]:
+    """Modules, and public functions and classes at a module's top, without a docstring."""
+    faults = []
+    for path in files(folder):
+        module = tree(path)
+        if not ast.get_docstring(module):
+            faults.append(f"{path.relative_to(folder)}: the module has no docstring")
+        for node in definitions(module):
+            if not ast.get_docstring(node):
+                faults.append(f"{path.relative_to(folder)}:{node.lineno}: {node.name} has no docstring")
+    return faults
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions(module: ast.Module) -> list[Definition]:
+    return [n for n in module.body if isinstance(n, Definition) and not n.name.startswith("_")]
+
+
+def parameters(node: Definition) -> list[str]:
+    """Of a function, or of a class's own __init__."""
+    if isinstance(node, ast.ClassDef):
+        init = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+        return parameters(init[0])[1:] if init else []
+    a = node.args
+    every = [*a.posonlyargs, *a.args, *filter(None, [a.vararg]), *a.kwonlyargs, *filter(None, [a.kwarg])]
+    return [argument.arg for argument in every]
+
+
+def described(docstring: str) -> set[str] | None:
+    """The names before the colons of the section "Args:"; None where there is no such section."""
+    lines = iter(docstring.splitlines())
+    if not any(line.strip() == "Args:" for line in lines):
+        return None
+    names: set[str] = set()
+    indent = None
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if line.strip():
+            indent = depth if indent is None else indent
+            if depth < indent:
+                break
+            if depth == indent:
+                names |= {name.strip(" *`") for name in line.partition(":")[0].split(",")}
+    return names
+
+
+def badly_described(folder: Path, must: frozenset[str] = frozenset()) -> list[str]:
+    """Docstrings whose "Args:" does not name exactly the parameters; those in ``must`` need one."""
+    faults = []
+    for path in files(folder):
+        for node in definitions(tree(path)):
+            names, wanted = described(ast.get_docstring(node) or ""), set(parameters(node))
+            place = f"{path.relative_to(folder)}:{node.lineno}: {node.name}"
+            if names is None:
+                if node.name in must and wanted:
+                    faults.append(f"{place} has no Args")
+            elif names != wanted:
+                faults.append(f"{place} describes {sorted(names - wanted)}, not {sorted(wanted - names)}")
+    return faults
+
+
+def unmirrored(tests: Path, source: Path, others: set[str]) -> list[str]:
+    """Tests without a file in src (test_x.py for x.py, _x.py or a package x)."""
+    faults = []
+    for path in sorted(tests.rglob("test_*.py")):
+        place, name = path.relative_to(tests), path.stem.removeprefix("test_")
+        homes = [source / place.parent / f"{stem}.py" for stem in (name, f"_{name}", f"__{name}__")]
+        if place.as_posix() not in others and not any(home.is_file() for home in homes):
+            faults.append(f"{place}: there is no {homes[0].relative_to(source)}")
+    return faults
+
+
+PUBLIC = frozenset({"compare", "train", "load", "build", "ImageClassifier"})
+
+
+def test_imports_go_one_way():
+    assert wrong_imports(SOURCE) == []
+
+
+def test_nothing_forbidden():
+    assert forbidden(SOURCE) == []
+
+
+def test_no_file_is_too_long():
+    assert too_long(SOURCE) == []
+
+
+def test_everything_public_has_a_docstring():
+    assert undocumented(SOURCE) == []
+
+
+def test_docstrings_name_all_parameters():
+    assert badly_described(SOURCE, PUBLIC) == []
+
+
+def test_tests_mirror_the_source():
+    assert unmirrored(ROOT / "tests", SOURCE, set(OTHER_TESTS)) == []
+
+
+HEAVY = ("torch", "numpy", "pydantic", "matplotlib", "scipy", "sklearn")
+
+
+@pytest.mark.parametrize(
+    ("modules", "never"),
+    [
+        ("ecrnn", HEAVY),
+        ("ecrnn.cli.main", HEAVY),
+        ("ecrnn.stats, ecrnn.report", ("torch",)),
+        ("ecrnn.models.names", ("torch",)),
+    ],
+)
+def test_importing_stays_light(modules, never):
+    code = f"import sys, {modules}; print([m for m in {never} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+# --- the rules themselves
+
+
+@pytest.fixture
+def tree_of(tmp_path):
+    def make(**contents: str) -> Path:
+        """Files by name, "__" for "/"."""
+        for name, content in contents.items():
+            path = tmp_path / (name.replace("__", "/") + ".py")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "fault"),
+    [
+        ("core__x", "from ecrnn.data import y", "core/x.py:1: core imports data"),
+        ("core__x", "def f():\n    import ecrnn.models.cnn", "core/x.py:2: core imports models"),
+        (
+            "data__x",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ecrnn.stats.y import Z",
+            "data/x.py:3: data imports stats",
+        ),
+        ("training__x", "from ..serving import y", "training/x.py:1: training imports serving"),
+        ("report__x", "from ecrnn import studies", "report/x.py:1: report imports studies"),
+        ("layers__x", "import ecrnn", "layers/x.py:1: layers imports __init__"),
+        ("layers__x", "from ecrnn import compare", "layers/x.py:1: layers imports __init__"),
+        (
+            "models__x",
+            "from importlib import import_module\nimport_module('ecrnn.api')",
+            "models/x.py:2: models imports api",
+        ),
+        ("studies__x", "from ecrnn.cli.main import app", "studies/x.py:1: studies imports cli"),
+        ("api", "import ecrnn.cli", "api.py:1: api imports cli"),
+        ("plugins__x", "x = 1", "plugins/x.py: 'plugins' has no place in the order"),
+    ],
+)
+def test_wrong_imports_are_seen(tree_of, place, code, fault):
+    assert wrong_imports(tree_of(**{place: code})) == [fault]
+
+
+def test_right_imports_are_let_through(tree_of):
+    folder = tree_of(
+        core__x="import os",
+        models__x="from ecrnn.models.y import A\nfrom . import y\nfrom .y import B\nfrom ecrnn.core.x import C\nimport ecrnnot",
+        cli__x="from ecrnn.api import compare\nfrom ecrnn.core import x",
+    )
+    assert wrong_imports(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("import pickle", "pickle"),
+        ("def f():\n    from pickle import loads", "pickle.loads"),
+        ("import torch\ntorch.load('x')", "torch.load"),
+        ("from torch import load", "torch.load"),
+        ("eval('1')", "eval"),
+        ("exec('1')", "exec"),
+        ("import yaml\nyaml.load('x')", "yaml.load"),
+        ("import subprocess\nsubprocess.run('x', shell=True)", "shell="),
+        ("run('x', shell=1)", "shell="),
+        ("import numpy as np\nnp.load('x', allow_pickle=True)", "allow_pickle="),
+        ("assert True", "an assertion that cannot fail"),
+        ("assert 1, 'x'", "an assertion that cannot fail"),
+        ("assert (x := 1,)\nassert 'text'", "an assertion that cannot fail"),
+    ],
+)
+def test_forbidden_is_seen(tree_of, code, what):
+    (fault,) = forbidden(tree_of(core__x=code))
+    assert fault.startswith("core/x.py:")
+    assert fault.endswith(f": {what}")
+
+
+def test_allowed_is_let_through(tree_of):
+    code = "model.eval()\nyaml.safe_load(x)\nnp.load(x, allow_pickle=False)\nassert x\nimport pickles\nload('x')\nre.compile('x')"
+    assert forbidden(tree_of(core__x=code)) == []
+
+
+def test_too_long_is_seen(tree_of):
+    assert too_long(tree_of(core__x="x = 1\n" * 401, core__y="x = 1\n" * 400)) == ["core/x.py: 401 lines"]
+
+
+def test_undocumented_is_seen(tree_of):
+    folder = tree_of(
+        core__x="def f(): ...\nclass A: ...\ndef _g(): ...",
+        core__y='"""Doc."""\ndef f():\n    """Doc."""\nclass _A: ...',
+        core__z="",
+    )
+    assert undocumented(folder) == [
+        "core/x.py: the module has no docstring",
+        "core/x.py:1: f has no docstring",
+        "core/x.py:2: A has no docstring",
+        "core/z.py: the module has no docstring",
+    ]
+
+
+def test_badly_described_is_seen(tree_of):
+    folder = tree_of(
+        core__x='def f(a, *, b, **c):\n    """F.\n\n    Args:\n        a, d: x\n            e: y\n        b: z\n\n    Returns:\n        c: no\n    """',
+        core__y='class A:\n    """A.\n\n    Args:\n        a: x\n    """\n    def __init__(self, a, b): ...',
+        core__z='def g(a):\n    """G."""\ndef build(a):\n    """B."""\ndef load():\n    """L."""',
+    )
+    assert badly_described(folder, PUBLIC) == [
+        "core/x.py:1: f describes ['d'], not ['c']",
+        "core/y.py:1: A describes [], not ['b']",
+        "core/z.py:3: build has no Args",
+    ]
+
+
+def test_unmirrored_is_seen(tree_of):
+    folder = tree_of(src__x="", src__y="", tests__test_x="", tests__test_z="", tests__test_other="", tests__helper="")
+    assert unmirrored(folder / "tests", folder / "src", {"test_other.py"}) == ["test_z.py: there is no z.py"]

@@ -1,0 +1,63 @@
+"""Signals: noted once, ended by the second, put back, and left alone outside the main thread."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from ecrnn.training.interruption import SIGNALS, Interrupted, Interruption
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_noted(number: int) -> None:
+    before = handlers()
+    with Interruption() as interruption:
+        assert interruption.received is None
+        assert handlers() != before
+        signal.raise_signal(number)
+        assert interruption.received == number
+        assert handlers() == before  # so that a second one does what it always did
+    assert interruption.received == number
+    assert handlers() == before
+
+
+def test_a_second_ctrl_c_is_heard_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), Interruption():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_put_back_without_a_signal_and_after_an_error() -> None:
+    before = handlers()
+    with Interruption():
+        pass
+    assert handlers() == before
+    with pytest.raises(KeyError), Interruption():
+        raise KeyError
+    assert handlers() == before
+
+
+def test_outside_the_main_thread() -> None:
+    before, found = handlers(), []
+
+    def work() -> None:
+        with Interruption() as interruption:
+            found.append((interruption.received, handlers()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(None, before)]
+
+
+def test_what_it_says() -> None:
+    error = Interrupted(signal.SIGTERM)
+    assert error.signal == signal.SIGTERM
+    assert str(error) == "stopped by SIGTERM; the same command with the same folder goes on"
+    assert not isinstance(error, ValueError)  # nothing that the user did wrong

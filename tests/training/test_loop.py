@@ -1,0 +1,339 @@
+"""The loop: it learns, the seed decides every bit, and nothing that is not finite stays."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from core.lines import one_line
+from safetensors.torch import load_file
+from training.trainings import (
+    STEPS,
+    left_on_disk,
+    make_settings,
+    make_task,
+    pictures,
+    same,
+    stop_at,
+    timeless,
+    train,
+    weights,
+)
+
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.errors import RunDirectoryError, TrainingError
+from ecrnn.core.progress import Tick
+from ecrnn.data.batches import epoch_order
+from ecrnn.data.images import ImageSet
+from ecrnn.models.registry import build
+from ecrnn.training import loop
+from ecrnn.training.interruption import Interrupted
+
+pytestmark = pytest.mark.usefixtures("torch_is_put_back")
+
+
+@pytest.mark.parametrize("model", ["cnn", "crnn-gru-2", "ecrnn-bilstm-2"])
+def test_it_learns(model: str) -> None:
+    _, trained = train(model=model, epochs=6, lr=0.01)
+    losses = [metrics["train_loss"] for metrics in trained.history]
+    assert losses[-1] < 0.9 * losses[0]
+    assert trained.history[-1]["train_accuracy"] > trained.history[0]["train_accuracy"]
+    assert (trained.steps, trained.skipped, trained.roll_backs) == (6 * STEPS, 0, 0)
+
+
+def test_it_overfits_eight_pictures() -> None:
+    images = pictures(16, 2)
+    settings = make_settings(epochs=30, lr=0.003, batch_size=4)
+    task = make_task(settings, ImageSet(**vars(images)))
+    object.__setattr__(task.split, "train", task.split.train[:8])
+    task.optimizer = torch.optim.SGD(build("cnn").parameters())
+    network = build("cnn", images.image, 2, 0)
+    trained = loop.fit(network, task, settings, seed=0)
+    assert trained.history[-1]["train_loss"] < 0.05
+    assert trained.history[-1]["train_accuracy"] == 1.0
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, list[int]]] = []
+    batch = loop.ImageClassification.batch
+
+    def watched(self, positions, epoch):
+        seen.append((epoch, positions.tolist()))
+        return batch(self, positions, epoch)
+
+    monkeypatch.setattr(loop.ImageClassification, "batch", watched)
+    train(epochs=2, seed=9)
+    orders = [[p for epoch, positions in seen if epoch == number for p in positions] for number in range(2)]
+    assert orders == [epoch_order(48, 9, number).tolist() for number in range(2)]
+    assert orders[0] != orders[1]
+    assert [len(positions) for _, positions in seen] == [8] * 12
+
+
+def test_same_seed_same_bits() -> None:
+    first, one = train(model="ecrnn-bilstm-2", epochs=1, augment="flip-crop")
+    with torch.random.fork_rng(devices=[]):
+        torch.rand(3)  # what others draw does not matter
+        second, two = train(model="ecrnn-bilstm-2", epochs=1, augment="flip-crop")
+    third, _ = train(model="ecrnn-bilstm-2", epochs=1, augment="flip-crop", seed=6)
+    same(weights(first), weights(second))
+    assert [timeless(m) for m in one.history] == [timeless(m) for m in two.history]
+    with pytest.raises(AssertionError, match="differ"):
+        same(weights(first), weights(third))
+
+
+def test_checkpoints_do_not_change_the_training(tmp_path: Path) -> None:
+    without, _ = train(epochs=2)
+    with_folder, _ = train(tmp_path, epochs=2, checkpoint_seconds=1e-9)
+    same(weights(without), weights(with_folder))
+
+
+def test_best_and_last(tmp_path: Path) -> None:
+    """The best epoch's weights are those of a training that ends there; on disk and in memory the same."""
+    settings = {"epochs": 5, "lr": 0.01}
+    model, trained = train(tmp_path, keep="best", **settings)
+    accuracies = [metrics["validation_accuracy"] for metrics in trained.history]
+    assert trained.best_accuracy == max(accuracies)
+    assert trained.best_epoch == accuracies.index(max(accuracies)) + 1  # the first of equals
+    in_memory, _ = train(keep="best", **settings)
+    same(weights(model), weights(in_memory))
+    until_then, _ = train(epochs=trained.best_epoch, lr=0.01)
+    same(weights(model), weights(until_then))
+    last, _ = train(**settings)
+    assert trained.best_epoch < 5, "the test needs a best epoch that is not the last"
+    assert any(not torch.equal(a, b) for a, b in zip(model.state_dict().values(), last.state_dict().values(), strict=True))
+
+
+def test_metrics_on_disk(tmp_path: Path) -> None:
+    _, trained = train(tmp_path, epochs=3, schedule="cosine")
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == trained.history
+    assert [line["epoch"] for line in trained.history] == [1, 2, 3]
+    names = ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "lr", "seconds"]
+    for line in trained.history:
+        assert list(line) == names
+        assert all(math.isfinite(value) for value in line.values())
+
+
+def test_metrics_are_there_after_every_epoch(tmp_path: Path) -> None:
+    found: list[int] = []
+
+    def progress(tick: Tick) -> None:
+        if tick.metrics:
+            found.append(len((tmp_path / "metrics.jsonl").read_text().splitlines()))
+
+    train(tmp_path, epochs=3, progress=progress)
+    assert found == [1, 2, 3]
+
+
+def test_progress() -> None:
+    ticks: list[Tick] = []
+    train(epochs=2, progress=ticks.append)
+    steps = [tick for tick in ticks if not tick.metrics]
+    assert [tick.step for tick in steps] == list(range(1, 13))
+    assert [tick.epoch for tick in steps] == [1] * 6 + [2] * 6
+    assert [(tick.step, tick.epoch) for tick in ticks if tick.metrics] == [(6, 1), (12, 2)]
+    assert {(tick.steps, tick.epochs, tick.label) for tick in ticks} == {(12, 2, "training")}
+
+
+def test_torch_is_put_back_after_an_error() -> None:
+    """And after a success, which the fixture of this folder looks at in every test."""
+    threads = torch.get_num_threads()
+    other = 1 if threads > 1 else 2
+    seen: list[int] = []
+
+    def progress(tick: Tick) -> None:
+        seen.append(torch.get_num_threads())
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        train(threads=other, progress=progress)
+    assert seen == [other]
+    assert torch.get_num_threads() == threads
+
+
+def test_handlers_are_put_back(tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    inside: list[object] = []
+    train(tmp_path, epochs=1, progress=lambda tick: inside.append(signal.getsignal(signal.SIGTERM)))
+    assert before[1] not in inside
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(Interrupted):
+        train(tmp_path / "b", progress=stop_at(3, lambda: signal.raise_signal(signal.SIGINT)))
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_without_a_folder_signals_are_left_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    inside: list[object] = []
+    train(epochs=1, progress=lambda tick: inside.append(signal.getsignal(signal.SIGTERM)))
+    assert set(inside) == {before}
+
+
+def test_in_a_thread(tmp_path: Path, left_alone) -> None:
+    """Where Python hears no signals, a training with a folder runs all the same."""
+    thread = threading.Thread(target=train, args=(tmp_path,))
+    thread.start()
+    thread.join()
+    same(left_on_disk(left_alone()), left_on_disk(tmp_path))
+
+
+def test_resolve() -> None:
+    settings = loop.resolve(TrainingSettings(device="cpu"), jobs=2)
+    assert settings.threads == max(1, loop.available_cores() // 2)
+    assert settings.precision in ("float32", "bfloat16")
+    assert loop.resolve(settings) == settings
+    assert loop.resolve(TrainingSettings(threads=3), jobs=1000).threads == 3
+    assert loop.resolve(TrainingSettings(), jobs=1000).threads == 1
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_alone) -> None:
+    real = os.fsync
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def fill(*_: object) -> None:
+        monkeypatch.setattr("ecrnn.core.files.os.fsync", full)
+
+    with one_line(RunDirectoryError, "no space left", tmp_path):
+        train(tmp_path, progress=stop_at(STEPS + 2, fill), checkpoint_seconds=1e-9)
+    monkeypatch.setattr("ecrnn.core.files.os.fsync", real)
+    train(tmp_path)
+    same(left_on_disk(left_alone()), left_on_disk(tmp_path))
+
+
+def once(kind: str, epoch: int = 1, step: int = 2):
+    return lambda e, s, rate: kind if (e, s) == (epoch, step) else None
+
+
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+def test_not_finite_stop(tmp_path: Path, kind: str) -> None:
+    with one_line(TrainingError, "epoch 2, step 3", "not finite", "--lr"):
+        train(tmp_path, poison=once(kind), checkpoint_seconds=1e-9)
+    found = list((tmp_path / "checkpoint").iterdir())
+    assert {path.name for path in found} == {"epoch.safetensors", "step.safetensors"}
+    for path in found:
+        assert all(t.isfinite().all() for t in load_file(path).values() if t.is_floating_point())
+    train(tmp_path)  # and goes on from before the step
+
+
+@pytest.mark.parametrize("kind", ["loss", "gradient"])
+def test_not_finite_skip(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The step leaves weights, batch statistics and the optimizer's state as they were."""
+    states: list[dict[str, torch.Tensor]] = []
+    step = loop._Training._step
+
+    def watched(self: loop._Training, positions) -> bool:
+        before = loop.checkpoints.capture(self.model, self.optimizer, self.position).tensors
+        finite = step(self, positions)
+        if not finite:
+            states.extend([before, loop.checkpoints.capture(self.model, self.optimizer, self.position).tensors])
+        return finite
+
+    monkeypatch.setattr(loop._Training, "_step", watched)
+    model, trained = train(poison=once(kind), non_finite="skip")
+    assert trained.skipped == 1
+    assert len(states) == 2
+    assert any("running_mean" in name for name in states[0])
+    same(*states)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_skip_is_exact_under_resume(tmp_path: Path) -> None:
+    settings = {"poison": once("loss"), "non_finite": "skip"}
+    train(tmp_path / "alone", **settings)
+    for step in range(1, 2 * STEPS):
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    _, trained = train(tmp_path / "run", **settings)
+    assert trained.skipped == 1
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
+
+
+def high_rate(epoch: int, step: int, rate: float) -> str | None:
+    """Not finite at one place until the rate was halved twice."""
+    return "gradient" if (epoch, step) == (1, 3) and rate > 0.0003 else None
+
+
+def test_roll_back_is_to_the_start_of_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[dict[str, torch.Tensor]] = []
+    rates: list[tuple[int, int, float]] = []
+    step = loop._Training._step
+
+    def watched(self: loop._Training, positions) -> bool:
+        position = self.position
+        if position.epoch == 1 and position.step == 0:
+            starts.append(loop.checkpoints.capture(self.model, self.optimizer, position).tensors)
+        finite = step(self, positions)
+        rates.append((position.epoch, position.step, self.optimizer.param_groups[0]["lr"]))
+        return finite
+
+    monkeypatch.setattr(loop._Training, "_step", watched)
+    _, trained = train(poison=high_rate, non_finite="roll-back", lr=0.001)
+    assert (trained.roll_backs, trained.skipped) == (2, 2)
+    assert len(starts) == 3
+    same(starts[0], starts[1])
+    same(starts[0], starts[2])
+    assert [rate for e, s, rate in rates if (e, s) == (1, 0)] == [0.001, 0.0005, 0.00025]
+    assert [rate for e, s, rate in rates if e == 0] == [0.001] * STEPS
+    assert trained.history[1]["lr"] == 0.00025
+
+
+def test_roll_back_in_the_first_epoch() -> None:
+    fresh, _ = train(lr=0.0005)
+    rolled, trained = train(lr=0.001, non_finite="roll-back", poison=lambda e, s, r: "loss" if r > 0.0006 and s else None)
+    assert trained.roll_backs == 1
+    same(weights(fresh), weights(rolled))
+
+
+def test_roll_back_gives_up() -> None:
+    tries: list[float] = []
+
+    def always(epoch: int, step: int, rate: float) -> str | None:
+        if step == 1:
+            tries.append(rate)
+        return "loss" if step == 1 else None
+
+    with one_line(TrainingError, "rolling back 5 times", "--lr"):
+        train(poison=always, non_finite="roll-back", lr=0.001)
+    assert tries == [0.001 / 2**n for n in range(6)]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_roll_back_is_exact_under_resume(tmp_path: Path, optimizer: str) -> None:
+    settings = {"poison": high_rate, "non_finite": "roll-back", "optimizer": optimizer, "epochs": 3}
+    train(tmp_path / "alone", **settings)
+    for step in [1, 5, 6, 7, 8, 9, 7, 8, 9, 8, 9, 10, 13, 17]:  # some reached before, some after a roll-back
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    _, trained = train(tmp_path / "run", **settings)
+    assert trained.roll_backs == 2
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
+
+
+def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path) -> None:
+    settings = {"poison": high_rate, "non_finite": "roll-back"}
+    train(tmp_path / "alone", **settings)
+    with pytest.raises(Interrupted):
+        progress = stop_at(STEPS + 2, lambda: signal.raise_signal(signal.SIGTERM))
+        train(tmp_path / "run", progress=progress, **settings)
+    (tmp_path / "run" / "checkpoint" / "epoch.safetensors").write_bytes(b"damaged")
+    train(tmp_path / "run", **settings)
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip", "roll-back"])
+def test_validation_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
+    nan = {"validation_loss": math.nan, "validation_accuracy": 0.5}
+    monkeypatch.setattr(loop.ImageClassification, "validate", lambda self, model: nan)
+    with one_line(TrainingError, "epoch 1", "not finite"):
+        train(tmp_path, non_finite=policy)
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert not (tmp_path / "metrics.jsonl").exists()
