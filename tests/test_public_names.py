@@ -26,7 +26,7 @@ def test_a_name_is_the_thing_itself(name):
 
 
 def test_an_unknown_name():
-    with pytest.raises(AttributeError, match="^module 'ecrnn' has no attribute 'comparre'$"):
+    with pytest.raises(AttributeError, match=r"^module 'ecrnn' has no attribute 'comparre'$"):
         _ = ecrnn.comparre
     assert not hasattr(ecrnn, "__wrapped__")
 
@@ -59,6 +59,8 @@ EXAMPLES = [
 @pytest.mark.parametrize(("module", "objects"), EXAMPLES, ids=lambda v: v if isinstance(v, str) else "")
 def test_the_examples_are_true(module, objects, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: 1)  # or it takes minutes where others compute too
+    monkeypatch.setattr("ecrnn.training.loop.available_cores", lambda: 1)
     module = importlib.import_module(module)
     tests = [test for test in doctest.DocTestFinder().find(module) if test.examples]
     assert {test.name.removeprefix(module.__name__ + ".") for test in tests} >= set(objects)

@@ -75,7 +75,7 @@ ROWS = [
     ("compare digits cifar10", 2, "unexpected argument cifar10; ecrnn compare --help"),
     # files of settings
     ("compare --config {place}/none.yaml", 2, "cannot read .*none.yaml: No such file"),
-    ("compare --config {place}/broken.yaml", 2, "broken.yaml, line 2: not valid YAML"),
+    ("compare --config {place}/broken.yaml", 2, "broken.yaml, line 3: not valid YAML"),
     ("compare --config {place}/list.yaml", 2, "expected 'key: value' lines, found list"),
     # data
     ("compare {place}/none", 1, "none does not exist; give a folder with one sub-folder a class"),
@@ -85,13 +85,13 @@ ROWS = [
     ("compare {place}/one-class", 1, "holds one class (a), but at least two are needed"),
     ("compare {place}/corrupt", 1, "1 of 4 pictures in .* cannot be read (b/2.png: .*); replace or remove them"),
     ("compare {place}/parts", 1, "holds parts (test, train), not classes; give .*parts/train"),
-    ("compare mnist --data-dir {place}/wrong-mnist", 1, "train-images-idx3-ubyte.gz.*checksum"),
+    ("compare mnist --data-dir {place}/wrong-mnist", 1, "train-images-idx3-ubyte.gz is damaged or another file: its MD5 is .* delete it"),
     ("compare cifar10 --data-dir {place}/none", 1, "none"),
     ("compare cifar10 --data-dir {place}/loose", 1, "cifar-10"),
     ("compare {pictures} --split own --out {place}/new", 1, "has no test part of its own, give a fraction"),
     ("compare digits --device cuda --out {place}/new", 1, "torch finds no CUDA device; use --device cpu"),
     # run directories and bundles
-    ("report {place}/none", 1, "none is not a run directory"),
+    ("report {place}/none", 1, "none is not a run directory: it has no study.yaml; give the --out of an earlier compare"),
     ("report {place}/loose", 1, "loose is not a run directory: it has no study.yaml"),
     ("report {study} {other} --out {place}/new", 1, "are not one study: "),
     ("report {place}/begun --out {place}/new", 1, "no finished trial in .*begun"),

@@ -203,7 +203,18 @@ def test_assignments(assignments: list[str], expected: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "assignment",
-    ["lr", "=1", "a..b=1", ".a=1", "a.=1", "a=[", "a='", "a=2001-13-45", "a=!!python/name:os.system", "a=" + "[" * 9000],
+    [
+        "lr",
+        "=1",
+        "a..b=1",
+        ".a=1",
+        "a.=1",
+        "a=[",
+        "a='",
+        "a=2001-13-45",
+        "a=!!python/name:os.system",
+        "a=" + "[" * 9000,
+    ],
     ids=lambda value: value[:12],
 )
 def test_bad_assignments(assignment: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.lines import one_line
 import torch
+from core.lines import one_line
 
 from ecrnn.core import devices
 from ecrnn.core.errors import TrainingError
@@ -35,7 +35,12 @@ def test_devices(cuda) -> None:
 
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
-    [({}, "float32"), ({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")],
+    [
+        ({}, "float32"),
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True}, "bfloat16"),
+        ({"avx2": True}, "float32"),
+    ],
 )
 def test_precision_on_cpu(monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: str) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)

@@ -27,9 +27,7 @@ FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.
 
 def predictions(n: int = 7, classes: int = 3) -> Predictions:
     rng = np.random.default_rng(0)
-    return Predictions(
-        np.arange(n), rng.integers(0, classes, n), rng.standard_normal((n, classes)).astype(np.float32)
-    )
+    return Predictions(np.arange(n), rng.integers(0, classes, n), rng.standard_normal((n, classes)).astype(np.float32))
 
 
 @pytest.fixture

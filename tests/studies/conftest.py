@@ -1,4 +1,4 @@
-"""What the tests of studies share: a folder of 48 pictures of four classes, studies of it, and processes to be killed."""
+"""What the tests of studies share: a folder of 48 pictures of four classes, studies of it, processes to be killed."""
 
 from __future__ import annotations
 

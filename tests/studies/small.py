@@ -11,7 +11,7 @@ from ecrnn.core.progress import Progress, silent
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import Outcome, run_study, trials
 
-MODELS = ("cnn", "crnn-gru-2")
+MODELS = ("cnn", "ecnn")
 TRAINING = {"epochs": 2, "batch_size": 8, "threads": 1, "precision": "float32", "device": "cpu"}
 
 
@@ -22,7 +22,7 @@ class Study:
     data: str
 
     def settings(self, **changes: Any) -> StudySettings:
-        return settings(self.data, **changes)
+        return settings(**{"data": self.data} | changes)
 
     def run(self, out: Path, *, jobs: int = 1, progress: Progress = silent, **changes: Any) -> Outcome:
         return run_study(self.settings(**changes), out, jobs=jobs, progress=progress)
@@ -53,7 +53,9 @@ def train(data: str, out: str, progress: Progress = silent, **changes: Any) -> N
 def predictions(out: Path, **changes: Any) -> dict[tuple[str, int], bytes]:
     """The bytes of every trial's predictions."""
     wanted = trials(settings("any", **changes))
-    return {(model, repeat): (out / model / f"repeat-{repeat}" / "predictions.npz").read_bytes() for model, repeat in wanted}
+    return {
+        (model, repeat): (out / model / f"repeat-{repeat}" / "predictions.npz").read_bytes() for model, repeat in wanted
+    }
 
 
 def everything(out: Path) -> dict[str, tuple[bytes, int]]:

@@ -24,13 +24,13 @@ from ecrnn.training.interruption import Interrupted
 
 def test_order_of_trials() -> None:
     wanted = settings("x", repeats=2, first_repeat=3)
-    assert trials(wanted) == [("cnn", 3), ("crnn-gru-2", 3), ("cnn", 4), ("crnn-gru-2", 4)]
+    assert trials(wanted) == [("cnn", 3), ("ecnn", 3), ("cnn", 4), ("ecnn", 4)]
 
 
 def test_trials_run_in_that_order(study: Study, tmp_path: Path) -> None:
     seen: list[str] = []
     outcome = study.run(tmp_path, progress=lambda tick: seen.append(tick.label), training={"epochs": 1})
-    wanted = [("cnn", 0), ("crnn-gru-2", 0), ("cnn", 1), ("crnn-gru-2", 1)]
+    wanted = [("cnn", 0), ("ecnn", 0), ("cnn", 1), ("ecnn", 1)]
     assert list(dict.fromkeys(seen)) == [f"{model}, repeat {repeat}" for model, repeat in wanted]
     assert outcome.trained == wanted
     assert not outcome.found
@@ -98,7 +98,7 @@ def test_a_trial_that_is_not_whole_is_trained_again(study: Study, left_alone: Pa
     assert others.items() <= everything(run).items()
 
 
-@pytest.mark.parametrize("models", [("crnn-gru-2", "cnn"), ("cnn", "ecnn", "crnn-gru-2")])
+@pytest.mark.parametrize("models", [("ecnn", "cnn"), ("cnn", "crnn-gru-2", "ecnn")])
 def test_neither_order_nor_company_matters(study: Study, left_alone: Path, tmp_path: Path, models) -> None:
     study.run(tmp_path, models=models, repeats=1)
     expected = predictions(left_alone)
@@ -107,10 +107,10 @@ def test_neither_order_nor_company_matters(study: Study, left_alone: Path, tmp_p
 
 def test_more_repeats_and_models(study: Study, left_alone: Path, tmp_path: Path) -> None:
     assert len(study.run(tmp_path, repeats=1, models=("cnn",)).trained) == 1
-    assert study.run(tmp_path, repeats=2, models=("crnn-gru-2",)).trained == [
-        ("crnn-gru-2", 0),
+    assert study.run(tmp_path, repeats=2, models=("ecnn",)).trained == [
+        ("ecnn", 0),
         ("cnn", 1),
-        ("crnn-gru-2", 1),
+        ("ecnn", 1),
     ]
     assert predictions(tmp_path) == predictions(left_alone)
     saved = StudySettings.read(read_yaml(tmp_path / "study.yaml"))
@@ -121,16 +121,16 @@ def test_more_repeats_and_models(study: Study, left_alone: Path, tmp_path: Path)
 
 
 def test_the_same_model_twice(study: Study, tmp_path: Path) -> None:
-    outcome = study.run(tmp_path, models=("cnn", "crnn-gru-2", "cnn"), repeats=1, training={"epochs": 1})
-    assert outcome.trained == [("cnn", 0), ("crnn-gru-2", 0)]
+    outcome = study.run(tmp_path, models=("cnn", "ecnn", "cnn"), repeats=1, training={"epochs": 1})
+    assert outcome.trained == [("cnn", 0), ("ecnn", 0)]
 
 
 def test_a_trials_own_config_repeats_it(left_alone: Path, tmp_path: Path) -> None:
-    own = StudySettings.read(read_yaml(trial_folder(left_alone, "crnn-gru-2", 1) / "config.yaml"))
-    assert (own.models, own.first_repeat, own.repeats) == (("crnn-gru-2",), 1, 1)
-    assert run_study(own, tmp_path).trained == [("crnn-gru-2", 1)]
-    again = trial_folder(tmp_path, "crnn-gru-2", 1) / "predictions.npz"
-    assert again.read_bytes() == predictions(left_alone)["crnn-gru-2", 1]
+    own = StudySettings.read(read_yaml(trial_folder(left_alone, "ecnn", 1) / "config.yaml"))
+    assert (own.models, own.first_repeat, own.repeats) == (("ecnn",), 1, 1)
+    assert run_study(own, tmp_path).trained == [("ecnn", 1)]
+    again = trial_folder(tmp_path, "ecnn", 1) / "predictions.npz"
+    assert again.read_bytes() == predictions(left_alone)["ecnn", 1]
 
 
 REFUSED = {
@@ -192,7 +192,7 @@ def test_wrong_from_the_start(study: Study, tmp_path: Path, changes: dict[str, o
     out = tmp_path / "out"
     with one_line(kind):
         study.run(out, **changes)
-    assert not out.exists() or [p.name for p in out.iterdir()] == [".lock"]
+    assert not out.exists()
 
 
 def test_a_damaged_study_file(study: Study, tmp_path: Path) -> None:
@@ -215,17 +215,17 @@ def test_a_signal_stops_the_study(study: Study, left_alone: Path, tmp_path: Path
 
     def progress(tick) -> None:
         trained.append(tick.label)
-        if tick.label == "crnn-gru-2, repeat 0" and tick.step == tick.steps:  # its last step
+        if tick.label == "ecnn, repeat 0" and tick.step == tick.steps:  # its last step
             signal.raise_signal(number)
 
     with pytest.raises(Interrupted):
         study.run(tmp_path, progress=progress)
-    assert set(trained) == {"cnn, repeat 0", "crnn-gru-2, repeat 0"}  # and none was begun after
+    assert set(trained) == {"cnn, repeat 0", "ecnn, repeat 0"}  # and none was begun after
     study.run(tmp_path)
     assert predictions(tmp_path) == predictions(left_alone)
 
 
-@pytest.mark.parametrize("ticks", [3, 14, 20, 41])
+@pytest.mark.parametrize("ticks", [3, 14, 41])
 def test_killed_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_path: Path, ticks: int) -> None:
     data, out = study.data, str(tmp_path / "run")
     fine = {"checkpoint_seconds": 1e-9}

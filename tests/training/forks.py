@@ -1,7 +1,7 @@
 """Processes to be killed, without the seconds that importing torch takes each: a server that forks.
 
-`Forks` starts this file as a process of its own, which imports everything once and computes nothing. For each request it
-forks a child that calls a function by name, with a ``progress`` that counts its ticks, and sends signals to the child
+`Forks` starts this file as a process of its own, which imports everything once and computes nothing. For each request
+it forks a child that calls a function by name with a ``progress`` that counts its ticks, and sends signals to the child
 after the tick that was asked for.
 """
 

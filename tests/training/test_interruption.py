@@ -28,9 +28,10 @@ def test_a_signal_is_noted(number: int) -> None:
 
 
 def test_a_second_ctrl_c_is_heard_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), Interruption():
+    with Interruption():
         signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_put_back_without_a_signal_and_after_an_error() -> None:

@@ -107,7 +107,9 @@ def test_best_and_last(tmp_path: Path) -> None:
     same(weights(model), weights(until_then))
     last, _ = train(**settings)
     assert trained.best_epoch < 5, "the test needs a best epoch that is not the last"
-    assert any(not torch.equal(a, b) for a, b in zip(model.state_dict().values(), last.state_dict().values(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(model.state_dict().values(), last.state_dict().values(), strict=True)
+    )
 
 
 def test_metrics_on_disk(tmp_path: Path) -> None:
@@ -288,7 +290,9 @@ def test_roll_back_is_to_the_start_of_the_epoch(monkeypatch: pytest.MonkeyPatch)
 
 def test_roll_back_in_the_first_epoch() -> None:
     fresh, _ = train(lr=0.0005)
-    rolled, trained = train(lr=0.001, non_finite="roll-back", poison=lambda e, s, r: "loss" if r > 0.0006 and s else None)
+    rolled, trained = train(
+        lr=0.001, non_finite="roll-back", poison=lambda e, s, r: "loss" if r > 0.0006 and s else None
+    )
     assert trained.roll_backs == 1
     same(weights(fresh), weights(rolled))
 
@@ -321,8 +325,8 @@ def test_roll_back_is_exact_under_resume(tmp_path: Path, optimizer: str) -> None
 def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path) -> None:
     settings = {"poison": high_rate, "non_finite": "roll-back"}
     train(tmp_path / "alone", **settings)
+    progress = stop_at(STEPS + 2, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted):
-        progress = stop_at(STEPS + 2, lambda: signal.raise_signal(signal.SIGTERM))
         train(tmp_path / "run", progress=progress, **settings)
     (tmp_path / "run" / "checkpoint" / "epoch.safetensors").write_bytes(b"damaged")
     train(tmp_path / "run", **settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import sys
 import traceback
@@ -58,14 +59,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names of files that the terminal's encoding does not have
+            stream.reconfigure(errors="ecrnn.escaped")  # for names of files that the terminal's encoding does not have
     sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Letters that an encoding does not have as JSON escapes them, so that what is printed as JSON stays JSON."""
+    import json
+
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("ecrnn.escaped", _escaped)
 
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         result = app(args=arguments, prog_name="ecrnn", standalone_mode=False)
         sys.stdout.flush()
+        if result == 130:  # what newer versions of typer make of KeyboardInterrupt
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except KeyboardInterrupt:
         return _say("stopped by Ctrl-C; what was finished is kept", 130)

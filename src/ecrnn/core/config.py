@@ -95,7 +95,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "references (*name) are not taken in settings", mark)
         return super().compose_node(parent, index)
 
@@ -115,7 +115,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise EcrnnError(f"{path} is not a text file in UTF-8") from error
     try:
-        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        values = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or a number that is none
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
@@ -156,7 +156,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or not all(path.split(".")):
             raise EcrnnError(f"--set wants key=value, as in --set training.lr=0.01, not '{assignment}'")
         try:
-            value: Any = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+            value: Any = yaml.load(text, _Loader)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise EcrnnError(f"--set {path}: '{text}' is not a value that YAML knows") from error
         for key in reversed(path.split(".")):

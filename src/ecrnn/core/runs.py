@@ -33,7 +33,17 @@ from ecrnn.core.files import disk_errors, make_folder, read_json, sha256, write_
 MANIFEST_FORMAT = 1
 
 # What NumPy and zipfile raise for a file that is damaged or not theirs; TypeError is a lone array, not an archive.
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ def predict_logits(
         model: an image classifier, on the device of ``standardise``.
         images: uint8 (N, H, W, C).
         index: int64 (n,), in any order.
+        standardise: brings them to the network's standard and device.
+        batch: pictures at a time.
 
     Returns:
         float32 (n, classes), on the CPU.

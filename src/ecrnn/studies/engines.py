@@ -124,7 +124,7 @@ class _Pool:
         return worker
 
     def _run(self, worker: subprocess.Popen[str], trial: Trial) -> bool:
-        """Hand one trial to a worker and pass on what it says, until it is done; False if the worker leaves or is gone."""
+        """Hand one trial to a worker and pass on what it says, until it is done; False if the worker is gone then."""
         assert worker.stdin is not None
         assert worker.stdout is not None
         with contextlib.suppress(BrokenPipeError):  # then it is gone, which the end of its output says below

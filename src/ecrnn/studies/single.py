@@ -58,7 +58,9 @@ def train_bundle(
         RunDirectoryError: ``out`` holds something else.
         Interrupted: by a signal; ``resume`` goes on.
     """
-    settings = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
+    settings = settings.model_copy(
+        update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))}
+    )
     _check_folder(out, resume)
     images = load_images(settings, loading)
     check_sizes(images.image, len(images.classes))
@@ -138,8 +140,13 @@ def _train(
 
 
 def _metrics(
-    images: ImageSet, split: Split, settings: TrainSettings, network: nn.Module, task: ImageClassification, trained:
-Trained ) -> dict[str, Any]:
+    images: ImageSet,
+    split: Split,
+    settings: TrainSettings,
+    network: nn.Module,
+    task: ImageClassification,
+    trained: Trained,
+) -> dict[str, Any]:
     """What `metrics.json` holds: figures of the kept weights, and on which pictures they were measured."""
     predictions = task.predict(network)
     measured = score(predictions)

@@ -74,6 +74,8 @@ def run_study(
     _check_folder(out)
     images = load_images(settings, loading)
     check_sizes(images.image, len(images.classes))
+    for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
+        parse_split(settings.split).split(images, settings.seed, repeat)  # fails now rather than after hours
     with locked(out) as lock:
         settings = _open(settings, images, out, jobs)
         if baseline not in (None, *settings.models):
@@ -128,8 +130,6 @@ def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int) -> St
     )
     if before:
         resolved = _grown(before, resolved, out)
-    for repeat in range(resolved.first_repeat, resolved.first_repeat + resolved.repeats):
-        parse_split(resolved.split).split(images, resolved.seed, repeat)  # fails now rather than after hours
     if resolved != before:
         write_atomically(path, to_yaml(resolved))
         write_json(out / "environment.json", environment())

@@ -50,9 +50,7 @@ def load_images(settings: DataSettings, loading: image_data.Progress | None = No
     return images
 
 
-def prepare(
-    images: ImageSet, settings: StudySettings | TrainSettings, repeat: int
-) -> tuple[Split, Preprocessing]:
+def prepare(images: ImageSet, settings: StudySettings | TrainSettings, repeat: int) -> tuple[Split, Preprocessing]:
     """The split of a repeat, and the standardisation of its training pictures."""
     split = parse_split(settings.split).split(images, settings.seed, repeat)
     return split, fit_preprocessing(images.images, split.train, settings.training.standardise)

@@ -66,7 +66,9 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer, position: Positi
     tensors["generator.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
-    copies = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    copies = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
+    }
     copied = Position(**json.loads(json.dumps(vars(position))))
     return Checkpoint(copies, copied)
 
@@ -142,7 +144,9 @@ def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
     if about["identity"] != identity:
-        keys = sorted(k for k in identity.keys() | about["identity"].keys() if identity.get(k) != about["identity"].get(k))
+        keys = sorted(
+            k for k in identity.keys() | about["identity"].keys() if identity.get(k) != about["identity"].get(k)
+        )
         raise RunDirectoryError(
             f"{path.parent} holds a training with another {', '.join(keys)}; choose another folder or the same settings"
         )

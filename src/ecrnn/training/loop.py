@@ -262,7 +262,7 @@ class _Training:
         if self.settings.non_finite == "roll-back" and latest.position.epoch > 0:
             start = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity)
             if start is None or start.position.epoch != latest.position.epoch:
-                return  # the epoch's start is lost, to which a roll-back would go: begin again, to end with the same bits
+                return  # the epoch's start, to which a roll-back would go, is lost: begin again, for the same bits
             self.epoch_start = start
         self.position = checkpoints.restore(latest, self.model, self.optimizer)
 

@@ -1,0 +1,163 @@
+"""One model trained to be kept: from nothing, from a training cut short, and never over something else."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from core.lines import one_line
+from safetensors.numpy import load_file
+from studies.small import everything, train_settings
+from training.forks import DONE, INTERRUPTED, Forks
+from training.trainings import stop_at
+
+from ecrnn.core.config import TrainSettings, read_yaml
+from ecrnn.core.errors import DataError, RunDirectoryError, UnknownNameError
+from ecrnn.core.files import read_json
+from ecrnn.core.runs import locked
+from ecrnn.serving.bundle import read_bundle
+from ecrnn.studies.single import train_bundle
+from ecrnn.training.interruption import Interrupted
+
+LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "train.yaml", "metrics.jsonl"}
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose training nobody stopped. Not to be written to."""
+    out = tmp_path_factory.mktemp("bundle") / "mine"
+    assert train_bundle(train_settings(str(folder)), out)
+    return out
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model.safetensors").read_bytes()
+
+
+def interrupt(step: int):
+    return stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
+
+
+def test_what_it_leaves(bundle: Path) -> None:
+    assert {p.name for p in bundle.iterdir()} == LEFT
+    description, _ = read_bundle(bundle)
+    assert (description.model, description.classes) == ("cnn", tuple("abcd"))
+    metrics = read_json(bundle / "metrics.json")
+    assert (metrics["n_train"], metrics["n_validation"], metrics["epochs"]) == (38, 10, 2)
+    assert metrics["accuracy_low"] <= metrics["accuracy"] <= metrics["accuracy_high"]
+    saved = TrainSettings.read(read_yaml(bundle / "train.yaml"))
+    assert saved.fingerprint == metrics["fingerprint"]
+
+
+def test_a_finished_bundle(bundle: Path, folder: Path) -> None:
+    before = everything(bundle)
+    with one_line(RunDirectoryError, bundle, "holds a bundle already"):
+        train_bundle(train_settings(str(folder)), bundle)
+    assert train_bundle(train_settings(str(folder)), bundle, resume=True) is False
+    with one_line(RunDirectoryError, bundle, "another training", "seed is 1 here and 0 there"):
+        train_bundle(train_settings(str(folder), seed=1), bundle, resume=True)
+    assert everything(bundle) == before
+
+
+def test_leftover_checkpoints_of_a_finished_bundle(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    """Killed between the bundle's last file and the end."""
+    import shutil
+
+    shutil.copytree(bundle, tmp_path / "mine")
+    (tmp_path / "mine" / "checkpoint").mkdir()
+    assert train_bundle(train_settings(str(folder)), tmp_path / "mine", resume=True) is False
+    assert {p.name for p in (tmp_path / "mine").iterdir()} == LEFT
+
+
+@pytest.mark.parametrize("step", [1, 5, 8, 10])
+def test_resume(bundle: Path, folder: Path, tmp_path: Path, step: int) -> None:
+    out, settings = tmp_path / "mine", train_settings(str(folder))
+    with pytest.raises(Interrupted):
+        train_bundle(settings, out, progress=interrupt(step))
+    before = everything(out)
+    with one_line(RunDirectoryError, out, "unfinished training", "--resume"):
+        train_bundle(settings, out)
+    for changes, key in (({"seed": 1}, "seed"), ({"model": "ecnn"}, "model"), ({"keep": "last"}, "keep")):
+        with one_line(RunDirectoryError, out, "another training", f"{key} is"):
+            train_bundle(train_settings(str(folder), **changes), out, resume=True)
+    assert everything(out) == before
+    assert train_bundle(settings, out, resume=True)
+    assert weights(out) == weights(bundle)
+    assert {p.name for p in out.iterdir()} == LEFT
+    timeless = [read_json(place / "metrics.json") for place in (out, bundle)]
+    for metrics in timeless:
+        metrics.pop("seconds")
+        for line in metrics["history"]:
+            line.pop("seconds")
+    assert timeless[0] == timeless[1]
+
+
+def test_resume_where_there_is_nothing_begins(folder: Path, bundle: Path, tmp_path: Path) -> None:
+    assert train_bundle(train_settings(str(folder)), tmp_path / "mine", resume=True)
+    assert weights(tmp_path / "mine") == weights(bundle)
+
+
+@pytest.mark.parametrize("ticks", [4, 12])
+def test_killed(forks: Forks, folder: Path, bundle: Path, tmp_path: Path, ticks: int) -> None:
+    arguments = {"data": str(folder), "out": str(tmp_path / "mine"), "training": {"checkpoint_seconds": 1e-9}}
+    assert forks("studies.small:train", ticks=ticks, hold=True, **arguments) == -signal.SIGKILL
+    assert not (tmp_path / "mine" / "bundle.json").exists()
+    assert forks("studies.small:train", ticks=1, signals=("SIGTERM",), **arguments) in (INTERRUPTED, DONE)
+    assert forks("studies.small:train", **arguments) == DONE
+    assert weights(tmp_path / "mine") == weights(bundle)
+    assert {p.name for p in (tmp_path / "mine").iterdir()} == LEFT
+
+
+def test_best_and_last(folder: Path, tmp_path: Path) -> None:
+    training = {"epochs": 4, "lr": 0.02}
+    for keep in ("best", "last"):
+        train_bundle(train_settings(str(folder), keep=keep, training=training), tmp_path / keep)
+    best, last = (read_json(tmp_path / keep / "metrics.json") for keep in ("best", "last"))
+    accuracies = [line["validation_accuracy"] for line in best["history"]]
+    assert best["accuracy"] == max(accuracies)
+    assert best["epoch"] == accuracies.index(max(accuracies)) + 1
+    assert last["accuracy"] == accuracies[-1]
+    assert last["epoch"] == 4
+    assert best["epoch"] < 4, "the test needs a best epoch that is not the last"
+    one, other = (load_file(tmp_path / keep / "model.safetensors") for keep in ("best", "last"))
+    assert any((one[name] != other[name]).any() for name in one)
+
+
+def test_foreign_folders(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "thesis.txt").write_text("precious")
+    for resume in (False, True):
+        with one_line(RunDirectoryError, tmp_path, "not empty"):
+            train_bundle(train_settings(str(folder)), tmp_path, resume=resume)
+        with one_line(RunDirectoryError, "is a file"):
+            train_bundle(train_settings(str(folder)), tmp_path / "checkpoint" / "thesis.txt", resume=resume)
+    assert [p.name for p in tmp_path.rglob("*")] == ["checkpoint", "thesis.txt"]
+
+
+def test_killed_before_its_settings_were_written(folder: Path, bundle: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "checkpoint"):
+        pass
+    assert train_bundle(train_settings(str(folder)), tmp_path, resume=True)
+    assert weights(tmp_path) == weights(bundle)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [({"model": "cnm"}, UnknownNameError), ({"split": "2"}, DataError), ({"split": "0.999"}, DataError)],
+)
+def test_wrong_from_the_start(folder: Path, tmp_path: Path, changes: dict[str, object], kind: type[Exception]) -> None:
+    with one_line(kind):
+        train_bundle(train_settings(str(folder), **changes), tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_the_number_of_threads_is_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training goes on where there are other cores than where it was begun."""
+    settings = train_settings(str(folder), training={"threads": None, "epochs": 1})
+    monkeypatch.setattr("ecrnn.training.loop.available_cores", lambda: 1)
+    with pytest.raises(Interrupted):
+        train_bundle(settings, tmp_path / "mine", progress=interrupt(2))
+    monkeypatch.setattr("ecrnn.training.loop.available_cores", lambda: 2)
+    assert train_bundle(settings, tmp_path / "mine", resume=True)
+    assert TrainSettings.read(read_yaml(tmp_path / "mine" / "train.yaml")).training.threads == 1

@@ -1,0 +1,145 @@
+"""One trial: what it leaves, and how it fails."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from core.lines import one_line
+from studies.small import Study, everything, predictions
+
+from ecrnn.core.errors import DataError, RunDirectoryError, TrainingError
+from ecrnn.core.files import read_json
+from ecrnn.core.runs import read_failure, read_trial, trial_folder
+from ecrnn.models.registry import build
+from ecrnn.models.store import load_weights
+from ecrnn.studies import trials
+from ecrnn.studies.trials import record_failure
+from ecrnn.training.interruption import Interrupted
+
+
+def test_facts(left_alone: Path) -> None:
+    trial = read_trial(left_alone, "ecnn", 1)
+    assert trial is not None
+    facts = trial.facts
+    assert (facts["model"], facts["repeat"], facts["n_train"], facts["n_validation"]) == ("ecnn", 1, 38, 10)
+    assert facts["trainable"] == sum(p.numel() for p in build("ecnn", (3, 8, 8), 4).parameters())
+    assert facts["parameters"] > facts["trainable"]  # batch statistics are counted too, as Keras does
+    assert (facts["device"], facts["precision"], facts["threads"]) == ("cpu", "float32", 1)
+    assert facts["classes"] == list("abcd")
+    assert (facts["steps"], facts["skipped_steps"], facts["roll_backs"]) == (2 * 5, 0, 0)
+    assert facts["last_accuracy"] == trial.metrics[-1]["validation_accuracy"] == trial.predictions.correct.mean()
+    assert facts["best_accuracy"] == max(line["validation_accuracy"] for line in trial.metrics)
+    assert facts["seconds"] == pytest.approx(sum(line["seconds"] for line in trial.metrics))
+    assert facts["fixed_test"] is False
+
+
+def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) -> None:
+    from ecrnn.training.images import ImageClassification
+
+    settings = study.settings()
+    images = trials.load_images(settings)
+    split, preprocessing = trials.prepare(images, settings, 1)
+    network = build("ecnn", images.image, 4, seed=99)
+    load_weights(network, trial_folder(left_alone, "ecnn", 1) / "checkpoint" / "weights.safetensors")
+    again = ImageClassification(images, split, preprocessing, settings.training, 0).predict(network)
+    found = read_trial(left_alone, "ecnn", 1)
+    assert found is not None
+    assert again.logits.tolist() == found.predictions.logits.tolist()
+
+
+FAILURES = {
+    "a bug": (ZeroDivisionError("oh no"), "ZeroDivisionError: oh no"),
+    "two lines": (RuntimeError("first\nsecond"), "RuntimeError: first"),
+    "a ValueError of others": (ValueError("first\nsecond"), "ValueError: first"),
+    "no words": (MemoryError(), "MemoryError: "),
+    "one of ours": (TrainingError("loss is not finite"), "loss is not finite"),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_failed_trial(
+    study: Study, left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It is recorded, the rest goes on, and it is tried again next time."""
+    error, line = FAILURES[what]
+    fit, calls = trials.fit, []
+
+    def failing(*arguments, label, **more):
+        calls.append(label)
+        if label == "cnn, repeat 0":
+            raise error
+        return fit(*arguments, label=label, **more)
+
+    monkeypatch.setattr(trials, "fit", failing)
+    outcome = study.run(tmp_path, repeats=1)
+    assert calls == ["cnn, repeat 0", "ecnn, repeat 0"]
+    assert outcome.failed == {("cnn", 0): line}
+    assert outcome.trained == [("ecnn", 0)]
+    assert read_failure(tmp_path, "cnn", 0) == line
+    recorded = read_json(trial_folder(tmp_path, "cnn", 0) / "error.json")
+    assert "Traceback" in recorded["trace"]
+    assert recorded["time"].endswith("+00:00")
+
+    finished = everything(tmp_path / "ecnn")
+    monkeypatch.setattr(trials, "fit", fit)
+    outcome = study.run(tmp_path, repeats=1)
+    assert outcome.trained == [("cnn", 0)]
+    assert outcome.found == [("ecnn", 0)]
+    assert not (trial_folder(tmp_path, "cnn", 0) / "error.json").exists()
+    assert predictions(tmp_path, repeats=1)["cnn", 0] == predictions(left_alone)["cnn", 0]
+    assert everything(tmp_path / "ecnn") == finished
+
+
+def test_divergence_fails_a_trial(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecrnn.training.loop import ImageClassification
+
+    loss = ImageClassification.loss
+
+    def infinite(self, *arguments):
+        value, correct = loss(self, *arguments)
+        return value * math.inf, correct
+
+    monkeypatch.setattr(ImageClassification, "loss", infinite)
+    outcome = study.run(tmp_path, repeats=1, models=("cnn",))
+    assert "epoch 1, step 1 is not finite" in outcome.failed["cnn", 0]
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("error", [RunDirectoryError("disk full"), Interrupted(15)])
+def test_what_ends_a_study(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    calls: list[int] = []
+
+    def failing(*_, **__):
+        calls.append(1)
+        raise error
+
+    monkeypatch.setattr(trials, "fit", failing)
+    with pytest.raises(type(error)):
+        study.run(tmp_path)
+    assert len(calls) == 1
+    assert not list(tmp_path.rglob("error.json"))
+
+
+def test_a_finished_trial_is_left_alone(study: Study, left_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = everything(left_alone)
+    settings = study.settings()
+    monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("trained again"))
+    trials.run_trial(trials.load_images(settings), left_alone, settings, "cnn", 0)
+    assert everything(left_alone) == before
+
+
+def test_load_images(study: Study) -> None:
+    images = trials.load_images(study.settings())
+    assert images.image == (3, 8, 8)
+    assert trials.load_images(study.settings(fingerprint=images.fingerprint)).fingerprint == images.fingerprint
+    with one_line(RunDirectoryError, "not those the study was begun with"):
+        trials.load_images(study.settings(fingerprint="0" * 64))
+    with one_line(DataError):
+        trials.load_images(study.settings(data="/no/such/folder"))
+
+
+def test_record_failure_in_a_new_folder(tmp_path: Path) -> None:
+    assert record_failure(tmp_path / "new", "cnn", 3, KeyError("x")) == "KeyError: 'x'"
+    assert read_failure(tmp_path / "new", "cnn", 3) == "KeyError: 'x'"
