@@ -40,7 +40,7 @@ def compare(
         models: model names, see `ecrnn.models.names`.
         repeats: random splits; each model is trained once on each.
         split: the part of the pictures that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
-        part.
+            part.
         seed: of splits, weights and order; the same for all models of a repeat.
         jobs: trials side by side, each in a process of its own.
         out: the study's folder; default `runs/compare-<data>`.

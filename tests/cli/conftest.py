@@ -86,7 +86,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """`disk(options)` mounts a file system of its own, and again with other options; skips where that is not permitted."""
+    """`disk(options)` mounts a file system of its own, and again with other options; skips where it cannot."""
     place = tmp_path / "disk"
     mounted = False
 

@@ -60,8 +60,12 @@ def test_every_option_ends_in_the_settings_and_set_wins(call: Any, tmp_path: Pat
     config = tmp_path / "mine.yaml"
     config.write_text("data: digits\nrepeats: 9\ntraining: {lr: 0.5, momentum: 0.5, epochs: 7}\n")
     options = "--repeats 1 --split 0.6 --seed 3 --image-size 8 --channels 1 --epochs 1 --batch-size 256 --lr 0.002"
-    options += " --augment flip-crop --device cpu --precision float32 --threads 1 --set training.optimizer=sgd --set seed=4"
-    done = call("compare", "--config", config, "--models", "cnn", *options.split(), "--out", tmp_path / "study", "--json")
+    options += (
+        " --augment flip-crop --device cpu --precision float32 --threads 1 --set training.optimizer=sgd --set seed=4"
+    )
+    done = call(
+        "compare", "--config", config, "--models", "cnn", *options.split(), "--out", tmp_path / "study", "--json"
+    )
     assert done.status == 0, done.err
     assert done.err == ""
     assert json.loads(done.out)["settings"]["seed"] == 4
@@ -92,7 +96,7 @@ def test_without_out_a_study_goes_to_runs(
 def test_a_failed_trial_is_said_with_status_1_and_tried_again(
     call: Any, study: Path, tiny: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import ecrnn.studies.trials as trials
+    from ecrnn.studies import trials
 
     mine = shutil.copytree(study, tmp_path / "study")
     (mine / "cnn" / "repeat-1" / "manifest.json").unlink()
@@ -105,7 +109,10 @@ def test_a_failed_trial_is_said_with_status_1_and_tried_again(
         broken_trials.setattr(trials, "fit", broken)
         done = call(*command)
     assert done.status == 1
-    assert done.err == "ecrnn: 1 trial failed, the same command tries again: cnn, repeat 1: RuntimeError: the card fell out\n"
+    assert (
+        done.err
+        == "ecrnn: 1 trial failed, the same command tries again: cnn, repeat 1: RuntimeError: the card fell out\n"
+    )
     missing = json.loads(done.out)["missing"]
     assert [(trial["model"], trial["repeat"], trial["state"]) for trial in missing] == [("cnn", 1, "failed")]
     done = call(*command)

@@ -1,4 +1,4 @@
-"""A disk with no room and a run directory that cannot be written: one line, nothing lost, and the same command finishes."""
+"""A disk with no room, a run directory that is read-only: one line, nothing lost, and the same command finishes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,18 @@ def test_compare_on_a_full_disk_keeps_what_is_finished(call: Any, study: Path, d
     place = disk("size=64m")
     mine = shutil.copytree(study, place / "study")
     before = contents(mine)
-    used = shutil.disk_usage(place).used // 2**20 + 3  # room for a checkpoint of 392,330 parameters, but not for a trial
+    used = (
+        shutil.disk_usage(place).used // 2**20 + 3
+    )  # room for a checkpoint of 392,330 parameters, but not for a trial
     disk(f"size={used}m")
     command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", "4", *tiny, "--out", mine)
     done = call(*command)
     check_one_line(done, "no space left on the disk; free some and give the same command again, finished work is kept")
     after = contents(mine)
     grown = {str(mine / "study.yaml"), str(mine / "environment.json")}
-    assert {name: after[name] for name in before.keys() - grown} == {name: before[name] for name in before.keys() - grown}
+    assert {name: after[name] for name in before.keys() - grown} == {
+        name: before[name] for name in before.keys() - grown
+    }
     assert not (mine / "cnn" / "repeat-3" / "manifest.json").exists()
     assert not [name for name in after if name.endswith(".tmp")]
 
@@ -79,7 +83,9 @@ def test_evaluate_on_a_full_disk(call: Any, bundle: Path, pictures: Path, disk: 
     assert (out / "evaluation.html").is_file()
 
 
-def test_a_read_only_run_directory(call: Any, study: Path, bundle: Path, pictures: Path, disk: Disk, tiny: tuple) -> None:
+def test_a_read_only_run_directory(
+    call: Any, study: Path, bundle: Path, pictures: Path, disk: Disk, tiny: tuple
+) -> None:
     place = disk("size=64m")
     mine = shutil.copytree(study, place / "study")
     before = contents(place)

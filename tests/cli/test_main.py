@@ -28,7 +28,9 @@ def test_help_is_quick() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys; sys.argv = ['ecrnn', '--help']; import atexit; atexit.register(lambda: print(sorted(sys.modules)))"
+    code = (
+        "import sys; sys.argv = ['ecrnn', '--help']; import atexit; atexit.register(lambda: print(sorted(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", f"{code}; import ecrnn.__main__"], capture_output=True, text=True)
     loaded = done.stdout.splitlines()[-1]
     assert "'ecrnn.cli.main'" in loaded

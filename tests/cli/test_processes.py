@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 
 ECRNN = (sys.executable, "-m", "ecrnn")
-BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}  # with it, Python hides EPIPE
+BUFFERED = {
+    name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"
+}  # with it, Python hides EPIPE
 EPOCHS = 12
 SHORT = ("--image-size", "8", "--epochs", str(EPOCHS), "--batch-size", "128", "--threads", "1")
 
@@ -90,9 +92,8 @@ def on_terminal(columns: int, *arguments: object) -> tuple[int, list[str]]:
     child, terminal = pty.fork()
     if child == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-        os.environ.update(TERM="xterm-256color")
-        os.environ.pop("COLUMNS", None)
-        os.execv(sys.executable, [*ECRNN, *map(str, arguments)])
+        plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        os.execve(sys.executable, [*ECRNN, *map(str, arguments)], {**plain, "TERM": "xterm-256color"})
     drawn = b""
     while True:
         try:

@@ -22,7 +22,9 @@ def compare(
     repeats: Annotated[
         int | None, typer.Option(help="Random splits; each model is trained on each. Default: 3.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7.")
+    ] = None,
     baseline: options.Baseline = None,
     rope: options.Rope = 0.005,
     jobs: Annotated[int, typer.Option(help="Trials side by side, each in a process of its own.", min=1, max=256)] = 1,

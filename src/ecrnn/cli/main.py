@@ -52,8 +52,8 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its status.
 
-    0: all that was asked was done. 1: not all of it. 2: a wrong call, nothing was begun. 70: a mistake of ecrnn. 128 + n:
-    stopped by signal n; 141, as with any program in a pipe, if the reader of the output has gone.
+    0: all that was asked was done. 1: not all of it. 2: a wrong call, nothing was begun. 70: a mistake of ecrnn.
+    128 + n: stopped by signal n; 141, as with any program in a pipe, if the reader of the output has gone.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -84,7 +84,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except KeyboardInterrupt:
         return _say("stopped by Ctrl-C; what was finished is kept", 130)
     except (BrokenPipeError, SystemExit):  # rich leaves by SystemExit where the reader of the output has gone
-        sys.stdout = None  # type: ignore[assignment]  # nothing more can be said there, at the end neither
+        sys.stdout = None  # nothing more can be said there, at the end neither
         return 141
     except Exception as error:  # noqa: BLE001 the last resort: one line, and the traceback on demand
         if debug:

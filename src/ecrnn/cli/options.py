@@ -34,7 +34,8 @@ Precision = Annotated[
 Threads = Annotated[int | None, typer.Option(help="Of one training. Default: all cores, divided among the jobs.")]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings, such as a run's own study.yaml.")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as in training.optimizer=sgd.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as in training.optimizer=sgd."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
@@ -45,7 +46,7 @@ Rope = Annotated[
 ]
 
 
-class WrongCall(EcrnnError):  # noqa: N818 what is wrong is the call
+class WrongCall(EcrnnError):
     """The command line itself asks for something that does not exist; nothing was begun, and the status is 2."""
 
 
@@ -58,7 +59,9 @@ def wrong_call() -> Iterator[None]:
         raise WrongCall(str(error)) from error
 
 
-def settings(kind: type[AnySettings], given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> AnySettings:
+def settings(
+    kind: type[AnySettings], given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> AnySettings:
     """The settings that a command line asks for, with names of models and the split checked.
 
     Args:

@@ -20,7 +20,9 @@ BATCH = 64  # pictures in memory at a time
 
 def predict(
     bundle: options.Bundle,
-    pictures: Annotated[list[Path], typer.Argument(metavar="FILE-OR-FOLDER...", help="Pictures, or folders of pictures.")],
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="FILE-OR-FOLDER...", help="Pictures, or folders of pictures.")
+    ],
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
     style: Annotated[str, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,

@@ -16,8 +16,8 @@ from ecrnn.core.progress import Tick
 class Display:
     """Shows ticks of one or several trainings, and lines.
 
-    Progress that cannot be shown does not end a training, but where its reader has gone (`ecrnn ... 2>&1 | head`), it is
-    stopped as if by a signal: with a checkpoint.
+    Progress that cannot be shown does not end a training, but where its reader has gone (`ecrnn ... 2>&1 | head`), it
+    is stopped as if by a signal: with a checkpoint.
 
     Args:
         quiet: show nothing, for --json.
@@ -38,14 +38,21 @@ class Display:
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
             console = Console(stderr=True)
-            columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn()]
+            columns = [
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[note]}"),
+                TimeElapsedColumn(),
+            ]
             if console.width < 80:
                 columns = columns[::2]
             self.bars = Progress(*columns, TimeRemainingColumn(), console=console)
             self.bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.bars is not None:
             self.bars.stop()
 

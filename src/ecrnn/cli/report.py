@@ -13,10 +13,14 @@ EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of studies; several of one study are joined.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of studies; several of one study are joined.")
+    ],
     baseline: options.Baseline = None,
     rope: options.Rope = 0.005,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON."""

@@ -50,8 +50,8 @@ def summary(
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     Console().print(table)
     typer.echo(
-        f"{found.trainable:,} parameters are trained; the count above includes the running mean and variance of the batch "
-        "normalisations, as Keras and the paper count."
+        f"{found.trainable:,} parameters are trained; the count above includes the running mean and variance of the "
+        "batch normalisations, as Keras and the paper count."
     )
 
 

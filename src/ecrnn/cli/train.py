@@ -17,9 +17,13 @@ def train(
     context: typer.Context,
     data: options.Data = None,
     model: Annotated[str | None, typer.Option(help="Model name.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Part that trains; the rest validates. Default: 0.8.")] = None,
-    keep: Annotated[str | None, typer.Option(help="best or last epoch on the validation pictures. Default: best.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="best or last epoch on the validation pictures. Default: best.")
+    ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,

@@ -26,13 +26,12 @@ def sentence(error: Exception, group: Any) -> str:
     if line.startswith("Missing argument"):
         example = (command.epilog or "").removeprefix("Example: ")
         return f"{name} wants {_quoted(line)}" + (f", as in: {example}" if example else "")
-    if line.startswith("Missing command"):
-        return "name a command; ecrnn --help lists them"
-    if line.startswith("Got unexpected extra argument"):
-        return f"unexpected argument {line.partition(' (')[2].removeprefix('s) (').rstrip(')')}; {path} --help shows what it takes"
     if line.startswith("Invalid value for "):
         fault = line.partition(": ")[2]
         return f"{_quoted(line).split(' / ')[0]}: {fault[:1].lower()}{fault[1:]}{_given(error)}"
+    if line.startswith("Got unexpected extra argument"):
+        extra = line.partition(" (")[2].removeprefix("s) (").rstrip(")")
+        line = f"unexpected argument {extra}"
     return f"{line[:1].lower()}{line[1:].rstrip('.')}; {path} --help shows what it takes"
 
 

@@ -177,7 +177,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
-    """One self-contained HTML document."""
+    """One self-contained HTML document that shows ``evaluation``."""
     from ecrnn.report.html import render
 
     return render(
@@ -197,7 +197,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
-    """Write evaluation.json and evaluation.html into ``folder``, each atomically; their paths by name."""
+    """Write ``evaluation`` as evaluation.json and evaluation.html into ``folder``, atomically; their paths by name."""
     make_folder(folder)
     contents = {
         "evaluation.json": evaluation_json(evaluation),
@@ -209,7 +209,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """The finding, the classes and what is confused, on a `rich` console."""
+    """The finding of ``evaluation``, its classes and what is confused, on a `rich` ``console``."""
     from rich.text import Text
 
     from ecrnn.report.terminal import rich_table

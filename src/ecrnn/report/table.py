@@ -50,4 +50,5 @@ def text(value: str, mark: str = "") -> Cell:
 
 
 def as_percent(level: float) -> str:
+    """A ``level`` such as 0.95 for people: "95 %"."""
     return f"{100 * level:g} %"

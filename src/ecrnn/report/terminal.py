@@ -43,7 +43,7 @@ def rich_table(table: Table) -> RichTable:
 
 
 def print_report(analysis: Analysis, console: Console) -> None:
-    """Print what a user wants to see after a study; `write_report` writes the rest."""
+    """Print on ``console`` what a user wants to see of ``analysis`` after a study; `write_report` writes the rest."""
     from rich.text import Text
 
     console.print()

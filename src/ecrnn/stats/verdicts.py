@@ -48,7 +48,7 @@ def verdict(test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0
 
 
 def repeats_warning(repeats: int) -> str | None:
-    """The sentence to print beside results from few repeats, or None when there are FEW_REPEATS or more."""
+    """The sentence to print beside results from few ``repeats``, or None when there are FEW_REPEATS or more."""
     if repeats < MIN_REPEATS:
         return f"Only {_times(repeats)}: no verdict below {MIN_REPEATS}."
     if repeats < FEW_REPEATS:

@@ -99,7 +99,7 @@ def fit(
             signals are left alone.
         identity: what makes it the same training, beside its settings and seed, for the check when it goes on.
         keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation
-        images.
+            images.
         label: what `progress` calls this training.
 
     Raises:
