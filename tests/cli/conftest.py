@@ -77,9 +77,9 @@ def bundle(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished study of two models and three repeats on digits, made by the command. Not to be written to."""
+    """A finished study of two models and two repeats on digits, made by the command. Not to be written to."""
     folder = tmp_path_factory.mktemp("studies") / "digits"
-    done = call_main("compare", "digits", "--models", "cnn,ecnn", "--repeats", "3", *TINY, "-o", folder)
+    done = call_main("compare", "digits", "--models", "cnn,ecnn", "--repeats", "2", *TINY, "-o", folder)
     assert done.status == 0, done.err
     return folder
 

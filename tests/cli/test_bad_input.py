@@ -85,7 +85,7 @@ ROWS = [
     ("compare {place}/one-class", 1, "holds one class (a), but at least two are needed"),
     ("compare {place}/corrupt", 1, "1 of 4 pictures in .* cannot be read (b/2.png: .*); replace or remove them"),
     ("compare {place}/parts", 1, "holds parts (test, train), not classes; give .*parts/train"),
-    ("compare mnist --data-dir {place}/wrong-mnist", 1, "train-images-idx3-ubyte.gz is damaged or another file: .* delete it"),
+    ("compare mnist --data-dir {place}/wrong-mnist", 1, "train-images-idx3-ubyte.gz is damaged or .* delete it"),
     ("compare cifar10 --data-dir {place}/none", 1, "none"),
     ("compare cifar10 --data-dir {place}/loose", 1, "cifar-10"),
     ("compare {pictures} --split own --out {place}/new", 1, "has no test part of its own, give a fraction"),
@@ -122,12 +122,10 @@ def place(bundle: Path, study: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A folder of everything that is wrong."""
     folder = tmp_path_factory.mktemp("bad")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8))
-    for name in (
-        "loose/1.png", "one-class/a/1.png", "empty-class/a/1.png", "corrupt/a/1.png", "corrupt/a/2.png", 
-        "corrupt/b/1.png", "corrupt/b/2.png", "parts/train/a/1.png", "parts/train/b/1.png", "parts/test/a/1.png", "parts/test/b/1.png",
-    ):  # fmt: skip
+    names = "loose/1 one-class/a/1 empty-class/a/1 corrupt/a/1 corrupt/a/2 corrupt/b/1 corrupt/b/2"
+    for name in f"{names} parts/train/a/1 parts/train/b/1 parts/test/a/1 parts/test/b/1".split():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        picture.save(folder / name)
+        picture.save(folder / f"{name}.png")
     whole = (folder / "corrupt/b/2.png").read_bytes()
     (folder / "corrupt/b/2.png").write_bytes(whole[: len(whole) // 2])
     (folder / "empty-class/b").mkdir()

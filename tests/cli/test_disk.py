@@ -33,7 +33,7 @@ def test_compare_on_a_full_disk_keeps_what_is_finished(call: Any, study: Path, d
         shutil.disk_usage(place).used // 2**20 + 3
     )  # room for a checkpoint of 392,330 parameters, but not for a trial
     disk(f"size={used}m")
-    command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", "4", *tiny, "--out", mine)
+    command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", "3", *tiny, "--out", mine)
     done = call(*command)
     check_one_line(done, "no space left on the disk; free some and give the same command again, finished work is kept")
     after = contents(mine)
@@ -41,14 +41,14 @@ def test_compare_on_a_full_disk_keeps_what_is_finished(call: Any, study: Path, d
     assert {name: after[name] for name in before.keys() - grown} == {
         name: before[name] for name in before.keys() - grown
     }
-    assert not (mine / "cnn" / "repeat-3" / "manifest.json").exists()
+    assert not (mine / "cnn" / "repeat-2" / "manifest.json").exists()
     assert not [name for name in after if name.endswith(".tmp")]
 
     disk("size=64m")
     done = call(*command)
     assert done.status == 0, done.err
-    assert "6 of 8 trials are finished already" in done.err
-    assert (mine / "ecnn" / "repeat-3" / "manifest.json").is_file()
+    assert "4 of 6 trials are finished already" in done.err
+    assert (mine / "ecnn" / "repeat-2" / "manifest.json").is_file()
 
 
 def test_train_on_a_full_disk_finishes_with_resume(call: Any, disk: Disk, tiny: tuple) -> None:
@@ -91,7 +91,7 @@ def test_a_read_only_run_directory(
     before = contents(place)
     disk("ro,size=64m")
     advice = "the file system is read-only; choose another folder with --out"
-    command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", "4", *tiny, "--out", mine)
+    command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", "3", *tiny, "--out", mine)
     check_one_line(call(*command), advice)
     check_one_line(call("compare", "digits", "--models", "cnn", *tiny, "--out", place / "new"), advice)
     check_one_line(call("report", mine), advice)

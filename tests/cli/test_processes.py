@@ -108,7 +108,7 @@ def on_terminal(columns: int, *arguments: object) -> tuple[int, list[str]]:
 
 
 @pytest.mark.filterwarnings("ignore:.*use of (fork|pty).*:DeprecationWarning")
-@pytest.mark.parametrize("columns", [100, 44])
+@pytest.mark.parametrize("columns", [pytest.param(100, marks=pytest.mark.slow), 44])
 def test_a_terminal_shows_bars_with_the_time_left(tmp_path: Path, columns: int) -> None:
     options = ("--image-size", 8, "--epochs", 3, "--batch-size", 128, "--threads", 1)
     command = ("compare", "digits", "--models", "cnn", "--repeats", 2, *options, "--out", tmp_path / "study")
@@ -170,7 +170,7 @@ def test_names_that_the_encoding_does_not_have(
     odd = b"caf\xe9.png"
     monkeypatch.chdir(tmp_path)
     Path(os.fsdecode(odd)).write_bytes((pictures / "c" / "0 [b].png").read_bytes())
-    for form in ("table", "csv", "jsonl"):
+    for form in ("table", "jsonl"):
         done = run("predict", bundle, os.fsdecode(odd), "--format", form, PYTHONIOENCODING="ascii")
         assert done.returncode == 0, done.stderr
         assert "caf" in done.stdout

@@ -248,6 +248,11 @@ def test_not_finite_skip(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
+def test_an_epoch_of_which_every_step_is_skipped_stops_the_training(tmp_path: Path) -> None:
+    with one_line(TrainingError, "no step of epoch 2", "--lr"):
+        train(tmp_path, poison=lambda epoch, step, rate: "loss" if epoch == 1 else None, non_finite="skip")
+
+
 def test_skip_is_exact_under_resume(tmp_path: Path) -> None:
     settings = {"poison": once("loss"), "non_finite": "skip"}
     train(tmp_path / "alone", **settings)

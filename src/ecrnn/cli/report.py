@@ -38,4 +38,4 @@ def show(runs: list[Path], *, baseline: str | None, rope: float, json: bool, out
     from rich.console import Console
 
     print_report(made.analysis, Console())
-    typer.echo(f"Report: {made.paths['report.html']} (also {', '.join(n for n in made.paths if n != 'report.html')})")
+    typer.echo(f"Report: {made.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")

@@ -1,5 +1,7 @@
-"""The report on a terminal: the finding, the models, the comparisons, what is missing. The rest is in the
-files."""
+"""The report on a terminal: the finding, the models, the comparisons, what is missing. The rest is in the files.
+
+A table that is too wide for the terminal leaves out its least needed columns rather than breaking words.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 _MANY_PAIRS = 12
+_SPARED = ("best_epoch_accuracy_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
+_SENTENCES = ("reason",)  # columns that break where they must
+_GAP = 2  # between columns
 _STYLES = {
     "strong": "bold",
     "muted": "dim",
@@ -27,19 +32,43 @@ _STYLES = {
 }
 
 
-def rich_table(table: Table) -> RichTable:
-    """One table for a `rich` console; no text in it is markup."""
+def rich_table(table: Table, width: int | None = None) -> RichTable:
+    """One table for a `rich` console, in at most ``width`` characters if that can be; no text in it is markup."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=Text(table.title, style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = table if width is None else _narrowed(table, width)
+    drawn = RichTable(
+        title=Text(table.title, style="bold"),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for i, column in enumerate(table.columns):
-        names_row = i < table.row_headings
-        drawn.add_column(Text(column.title), justify=column.align, overflow="fold", no_wrap=names_row)
+        exact = None if column.names[0] in _SENTENCES else _width(table, i)
+        drawn.add_column(Text(column.title), justify=column.align, overflow="fold", width=exact)
     for row in table.rows:
         drawn.add_row(*(Text(cell.text, style=_STYLES.get(cell.mark, "")) for cell in row))
     return drawn
+
+
+def _narrowed(table: Table, width: int) -> Table:
+    """``table`` without the columns that can be spared, until it fits or nothing more can go."""
+    for name in _SPARED:
+        widths = [_width(table, i) for i in range(len(table.columns))]
+        if sum(widths) + _GAP * (len(widths) - 1) <= width:
+            break
+        keep = [i for i, column in enumerate(table.columns) if name not in column.names]
+        columns = tuple(table.columns[i] for i in keep)
+        table = replace(table, columns=columns, rows=tuple(tuple(row[i] for i in keep) for row in table.rows))
+    return table
+
+
+def _width(table: Table, i: int) -> int:
+    """The least width of a column: its cells whole, its heading broken between words."""
+    return max(map(len, (*table.columns[i].title.split(), *(row[i].text for row in table.rows))))
 
 
 def print_report(analysis: Analysis, console: Console) -> None:
@@ -50,16 +79,16 @@ def print_report(analysis: Analysis, console: Console) -> None:
     console.print(Text(analysis.headline, style="bold"))
     console.print(Text(analysis.certainty, style="dim"))
     console.print()
-    console.print(rich_table(tables.models_table(analysis)))
+    console.print(rich_table(tables.models_table(analysis), console.width))
     pairs = pair_tables.pairs_table(analysis)
     if pairs.rows:
         shown = pairs.rows[:_MANY_PAIRS]
-        console.print(rich_table(replace(pairs, rows=shown)))
+        console.print(rich_table(replace(pairs, rows=shown), console.width))
         if len(shown) < len(pairs.rows):
             rest = len(pairs.rows) - len(shown)
             console.print(Text(f"and {rest} more pairs in the files of the report; --baseline MODEL shortens the list"))
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
-            console.print(rich_table(extra))
+            console.print(rich_table(extra, console.width))
     for line in analysis.warnings:
         console.print(Text(f"note: {line}", style="yellow"))

@@ -200,10 +200,12 @@ class _Training:
 
     def _end_epoch(self) -> None:
         position, started = self.position, time.monotonic()
+        if not position.seen:
+            raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
         metrics = {
             "epoch": position.epoch + 1,
-            "train_loss": position.loss_sum / max(1, position.seen),
-            "train_accuracy": position.correct / max(1, position.seen),
+            "train_loss": position.loss_sum / position.seen,
+            "train_accuracy": position.correct / position.seen,
             **self.task.validate(self.model),
             "lr": self.optimizer.param_groups[0]["lr"],
         }
