@@ -22,7 +22,7 @@ def test_the_report_is_printed_and_found(call: Any, study: Path, tmp_path: Path)
     done = call("report", study, "--out", tmp_path / "report")
     assert done.status == 0
     assert "cnn" in done.out
-    assert "Verdict on A" in done.out
+    assert "No verdict: cnn has" in done.out
     assert f"Report: {tmp_path / 'report' / 'report.html'}" in done.out
     assert (tmp_path / "report" / "report.html").is_file()
 

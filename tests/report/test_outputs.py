@@ -122,6 +122,20 @@ def test_every_form_shows_the_same_figures(analysis: Analysis, files: dict[str, 
     assert analysis.headline in printed.replace("\n", " ")
 
 
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_narrow_terminal_leaves_out_columns_and_breaks_no_figure(analysis: Analysis, width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    print_report(analysis, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= width
+    for row in analysis.models:
+        assert any(row.model in line and f"{100 * row.summary.mean:.2f}" in line for line in lines)
+    for pair in analysis.comparison.pairs:
+        words = (pair.model_a, pair.model_b, str(pair.verdict), f"{100 * (pair.difference or 0):+.2f}".replace("-", "−"))
+        assert any(all(word in line for word in words) for line in lines)
+    assert ("Repeats" in "".join(lines)) == (width > 80)
+
+
 def test_latex_is_balanced_and_escaped(files: dict[str, str], hostile: dict[str, str]) -> None:
     for text in (
         *(files[n] for n in files if n.endswith(".tex")),
