@@ -92,3 +92,12 @@ def test_debug_shows_where_a_users_error_comes_from(call: Any) -> None:
 def test_python_m_ecrnn_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "ecrnn", "sumary"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "ecrnn: unknown command 'sumary', did you mean 'summary'?\n")
+
+
+def test_ctrl_c_outside_a_training_is_one_line_too(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ecrnn.models.registry.build", pressed)
+    done = call("summary", "cnn")
+    assert (done.status, done.out, done.err) == (130, "", "ecrnn: stopped by Ctrl-C; what was finished is kept\n")
