@@ -1,6 +1,6 @@
 """An image classifier inside scikit-learn: cross-validation, and a search over learning rates.
 
-    python examples/cross_validation.py
+python examples/cross_validation.py
 """
 
 from sklearn.datasets import load_digits

@@ -138,9 +138,7 @@ def recurrence_by_torch(
 
     like = next(layer.parameters())
     layer.zero_grad()
-    inputs = [
-        torch.tensor(a, dtype=like.dtype, device=like.device, requires_grad=True) for a in (x, *initial)
-    ]
+    inputs = [torch.tensor(a, dtype=like.dtype, device=like.device, requires_grad=True) for a in (x, *initial)]
     output, last = layer(inputs[0], inputs[1] if len(initial) == 1 else tuple(inputs[1:]))
     last = (last,) if isinstance(last, torch.Tensor) else last
     cotangents = [torch.tensor(d, dtype=like.dtype, device=like.device) for d in (d_output, *d_last)]

@@ -1,4 +1,4 @@
-"""What README and the docs show is run: fenced `sh` and `python` blocks of the tutorial as they stand; every command elsewhere parses."""
+"""What README and the docs show is run: the tutorial's `sh` and `python` blocks as they stand; other commands parse."""
 
 from __future__ import annotations
 

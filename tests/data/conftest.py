@@ -48,9 +48,7 @@ def python_2_pickle(value: object) -> bytes:
                 shape = b"(" + b"".join(map(item, v.shape)) + b"t"
                 dtype = b"cnumpy\ndtype\n" + item("u1") + b"K\x00K\x01\x87R(K\x03" + item("|")
                 dtype += b"NNN" + item(-1) + item(-1) + b"K\x00tb"
-                start = (
-                    b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + item("b") + b"\x87R"
-                )
+                start = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + item("b") + b"\x87R"
                 return start + b"(K\x01" + shape + dtype + b"\x89" + string(v.tobytes()) + b"tb"
         raise AssertionError(type(v))
 

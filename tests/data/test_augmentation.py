@@ -40,9 +40,7 @@ def test_a_pictures_draw_does_not_depend_on_its_batch(kind):
     shuffled = augment(IMAGES[order], INDICES[order], 3, 4, kind)
     np.testing.assert_array_equal(shuffled, together[order])
     for i in (0, 17, 39):
-        np.testing.assert_array_equal(
-            augment(IMAGES[i : i + 1], INDICES[i : i + 1], 3, 4, kind)[0], together[i]
-        )
+        np.testing.assert_array_equal(augment(IMAGES[i : i + 1], INDICES[i : i + 1], 3, 4, kind)[0], together[i])
 
 
 @pytest.mark.parametrize("kind", ["flip", "flip-crop"])
@@ -71,9 +69,7 @@ def test_flips_and_places_are_uniform_and_independent():
 
 
 def test_flips_differ_from_epoch_to_epoch():
-    flips = np.array(
-        [draw(np.arange(500), 0, e, kind="flip", height=1, width=2)[1][:, 0] for e in range(100)]
-    )
+    flips = np.array([draw(np.arange(500), 0, e, kind="flip", height=1, width=2)[1][:, 0] for e in range(100)])
     assert np.abs(flips.mean(0) - 0.5).max() < 5 * 0.05  # each picture, over the epochs
     assert np.abs(np.corrcoef(flips)[0, 1:]).max() < 5 / np.sqrt(500)
 

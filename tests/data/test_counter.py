@@ -23,9 +23,7 @@ def test_hashes_have_no_ties_and_balanced_bits():
 
 
 def test_every_key_matters_and_so_does_their_order():
-    draws = [
-        counter.hashed(keys, np.arange(4)).tolist() for keys in [(1, 2), (2, 1), (1, 3), (1,), (1, 2, 0)]
-    ]
+    draws = [counter.hashed(keys, np.arange(4)).tolist() for keys in [(1, 2), (2, 1), (1, 3), (1,), (1, 2, 0)]]
     assert len({tuple(d) for d in draws}) == 5
 
 

@@ -48,17 +48,13 @@ def test_a_download_is_kept_and_not_repeated(file, server, tmp_path):
         ("other", "4 bytes with MD5 [0-9a-f]{32}, expected [0-9a-f]{32}"),
     ],
 )
-def test_a_failure_leaves_nothing_and_the_next_mirror_serves(  # noqa: PLR0917
-    file, server, tmp_path, monkeypatch, behaviour, reason
-):
+def test_a_failure_leaves_nothing_and_the_next_mirror_serves(file, server, tmp_path, monkeypatch, behaviour, reason):
     monkeypatch.setattr(downloads, "TIMEOUT", 0.3)
     if behaviour == "other":
         server.files["first"] = b"else"
     server.behave["first"] = behaviour
     one = replace(file, urls=file.urls[:1])
-    with pytest.raises(
-        DataError, match=rf"cannot download data.bin \({server.url}/first: ({reason}).*--data-dir"
-    ):
+    with pytest.raises(DataError, match=rf"cannot download data.bin \({server.url}/first: ({reason}).*--data-dir"):
         fetch(one, tmp_path)
     assert left(tmp_path) == []
     assert fetch(file, tmp_path).read_bytes() == CONTENT
@@ -67,9 +63,7 @@ def test_a_failure_leaves_nothing_and_the_next_mirror_serves(  # noqa: PLR0917
 
 def test_all_failures_are_in_one_line(file, server, tmp_path):
     server.behave = {"first": 503, "second": 404}
-    with pytest.raises(
-        DataError, match=r"first: the server answers 503; .*second: the server answers 404"
-    ) as caught:
+    with pytest.raises(DataError, match=r"first: the server answers 503; .*second: the server answers 404") as caught:
         fetch(file, tmp_path)
     assert "\n" not in str(caught.value)
 

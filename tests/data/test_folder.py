@@ -23,9 +23,7 @@ def picture(path: Path, level: int = 100, size: tuple[int, int] = (40, 30)) -> P
 @pytest.fixture
 def pets(tmp_path) -> Path:
     root = tmp_path / "pets"
-    for i, name in enumerate(
-        ["dog/b.png", "dog/a.jpg", "cat/z.bmp", "cat/deep/er/a.png", "dog/A.PNG", "emu/1.gif"]
-    ):
+    for i, name in enumerate(["dog/b.png", "dog/a.jpg", "cat/z.bmp", "cat/deep/er/a.png", "dog/A.PNG", "emu/1.gif"]):
         picture(root / name, 10 * i)
     for name in ["notes.txt", "dog/Thumbs.db", "cat/deep/list.csv", "loose.png"]:
         (root / name).write_bytes(b"not read")

@@ -167,9 +167,7 @@ def test_instances_are_refused():
     ],
 )
 def test_nonsense_is_one_line(data):
-    with pytest.raises(
-        DataError, match=r"^bad is not a pickle of plain data and uint8 arrays \(.*\)"
-    ) as caught:
+    with pytest.raises(DataError, match=r"^bad is not a pickle of plain data and uint8 arrays \(.*\)") as caught:
         read_pickle(data, "bad")
     assert "\n" not in str(caught.value)
 

@@ -74,9 +74,7 @@ def test_pixels_without_a_range_are_refused():
 
 def test_one_bit_and_cmyk():
     bits = Image.fromarray(np.eye(20, 30, dtype=bool))
-    np.testing.assert_array_equal(
-        read_picture(encoded(bits, "PNG"), (1, 20, 30))[..., 0], np.eye(20, 30) * 255
-    )
+    np.testing.assert_array_equal(read_picture(encoded(bits, "PNG"), (1, 20, 30))[..., 0], np.eye(20, 30) * 255)
     cmyk = Image.new("CMYK", (30, 20), (0, 255, 255, 0))  # no cyan, all magenta and yellow: red
     found = read_picture(encoded(cmyk, "JPEG", quality=95), OWN)
     assert np.abs(found.astype(int) - [255, 0, 0]).max() < 12
@@ -205,9 +203,7 @@ def test_decompression_bombs_are_not_decoded(side):
 def test_a_bomb_of_text_in_a_png():
     text = zlib.compress(bytes(200 * 2**20), 9)
     chunk = b"zTXt" + b"key\0\0" + text
-    data = (
-        PNG[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + PNG[33:]
-    )
+    data = PNG[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + PNG[33:]
     with pytest.raises(DataError, match="cannot read the picture: damaged"):
         read_picture(data, OWN)
 

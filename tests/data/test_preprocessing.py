@@ -74,9 +74,7 @@ def test_constant_pixels():
     assert found.std[0] > 1
     with pytest.raises(DataError, match="there are no training images"):
         fit(images, np.arange(0))
-    with pytest.raises(
-        UnknownNameError, match="unknown preprocessing 'per-chanel', did you mean 'per-channel'"
-    ):
+    with pytest.raises(UnknownNameError, match="unknown preprocessing 'per-chanel', did you mean 'per-channel'"):
         fit(images, np.arange(4), "per-chanel")
 
 
@@ -97,19 +95,10 @@ GOOD = {"image": [3, 32, 32], "mean": [1.0], "std": [2.0]}
         {},
         {**GOOD, "more": 1},
         {"image": [3, 32, 32], "mean": [1.0]},
-        *(
-            {**GOOD, "image": v}
-            for v in ("3x32", [2, 32, 32], [3, 32], [3, 0, 32], [3, 32, 5000], [3, 32.0, 32])
-        ),
+        *({**GOOD, "image": v} for v in ("3x32", [2, 32, 32], [3, 32], [3, 0, 32], [3, 32, 5000], [3, 32.0, 32])),
         *({**GOOD, "image": v} for v in ([True, 32, 32], [3, -1, 32], None, {})),
-        *(
-            {**GOOD, "mean": v}
-            for v in (1.0, [], [1.0, 2.0], [1.0] * 3, ["1"], [math.nan], [math.inf], [-1], [256])
-        ),
-        *(
-            {**GOOD, "std": v}
-            for v in ([0], [0.0], [-1.0], [math.nan], [math.inf], [1e-300], [True], [10**400])
-        ),
+        *({**GOOD, "mean": v} for v in (1.0, [], [1.0, 2.0], [1.0] * 3, ["1"], [math.nan], [math.inf], [-1], [256])),
+        *({**GOOD, "std": v} for v in ([0], [0.0], [-1.0], [math.nan], [math.inf], [1e-300], [True], [10**400])),
     ],
 )
 def test_what_is_not_a_preprocessing_is_refused(bad):

@@ -66,9 +66,7 @@ def test_a_changed_cifar_file_is_named_with_both_checksums(cifar10, tmp_path, un
     path = cifar10.write(tmp_path, unpacked) / name
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     expected = {f.name: f.md5 for f in cifar10.source.known_files}[name]
-    message = (
-        rf"{name} is damaged.*its MD5 is [0-9a-f]{{32}}, expected {expected}; delete it and give the command"
-    )
+    message = rf"{name} is damaged.*its MD5 is [0-9a-f]{{32}}, expected {expected}; delete it and give the command"
     with pytest.raises(DataError, match=message):
         cifar10.source.load(tmp_path, tmp_path, None)
 
@@ -244,9 +242,7 @@ def test_real_cifar10(real_data, tmp_path):
     assert np.bincount(found.labels[:50000]).tolist() == [5000] * 10
     assert found.labels[:5].tolist() == [6, 9, 9, 4, 1]  # frog, truck, truck, deer, automobile
     assert found.images[0, 0, 0].tolist() == [59, 62, 63]  # the first training picture's corner, as published
-    np.testing.assert_allclose(
-        found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4
-    )
+    np.testing.assert_allclose(found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
 
 
 def test_real_mnist(real_data, tmp_path):
@@ -267,9 +263,7 @@ def test_real_mnist(real_data, tmp_path):
 
 def test_unknown_names_name_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        UnknownNameError, match=r"unknown data set 'cifar-10', did you mean 'cifar10'\? .*folder"
-    ):
+    with pytest.raises(UnknownNameError, match=r"unknown data set 'cifar-10', did you mean 'cifar10'\? .*folder"):
         images.load("cifar-10", cache=tmp_path)
     with pytest.raises(DataError, match="no/where does not exist; give a folder"):
         images.load("./no/where", cache=tmp_path)

@@ -11,9 +11,7 @@ from ecrnn.data.splits import parse_split
 def image_set(n=100, n_train=None, classes=4, labels=None):
     labels = np.arange(n) % classes if labels is None else np.asarray(labels)
     names = [f"class {i}" for i in range(classes)]
-    return make_image_set(
-        "toy", np.zeros((n, 1, 1, 1), np.uint8), labels.astype(np.int64), names, n_train=n_train
-    )
+    return make_image_set("toy", np.zeros((n, 1, 1, 1), np.uint8), labels.astype(np.int64), names, n_train=n_train)
 
 
 RULES = ["0.7", "0.5", "5-fold", "2-fold", "own"]
@@ -86,9 +84,7 @@ def test_own_is_the_data_sets_own():
     split = parse_split("own").split(image_set(10, 7), 1, 2)
     assert split.train.tolist() == list(range(7))
     assert split.validation.tolist() == [7, 8, 9]
-    with pytest.raises(
-        DataError, match=r"toy has no test part of its own, give a fraction such as --split 0.7"
-    ):
+    with pytest.raises(DataError, match=r"toy has no test part of its own, give a fraction such as --split 0.7"):
         parse_split("own").split(image_set(10), 1, 2)
 
 

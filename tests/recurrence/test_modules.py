@@ -56,8 +56,7 @@ def everything_equals_the_oracle(layer, cell, batch, steps, dtype):
     given = arrays(layer, batch, steps)
     if dtype == torch.float32:  # both sides get the same rounded numbers
         given = {
-            k: tuple(np.float32(a) for a in v) if isinstance(v, tuple) else np.float32(v)
-            for k, v in given.items()
+            k: tuple(np.float32(a) for a in v) if isinstance(v, tuple) else np.float32(v) for k, v in given.items()
         }
     expected = recurrence_by_reference(cell, weights=weights_of(layer), **given)
     compare(expected, recurrence_by_torch(layer, **given), tolerance(dtype, steps))
@@ -212,10 +211,7 @@ def test_one_bias_vector_is_all_that_is_learnt_and_stored(kind, options):
 
 def test_lstm_counts_as_keras_does():
     """Table 1 of the paper: 16 nodes, two directions, one input; with torch's two vectors 2,432."""
-    count = {
-        n: sum(p.numel() for p in LSTM(1, 16, bidirectional=True, bias_vectors=n).parameters())
-        for n in (1, 2)
-    }
+    count = {n: sum(p.numel() for p in LSTM(1, 16, bidirectional=True, bias_vectors=n).parameters()) for n in (1, 2)}
     assert count == {1: 2304, 2: 2432}
 
 
@@ -299,9 +295,7 @@ def test_other_numbers_of_bias_vectors_are_refused(kind, wrong):
 
 def test_representation_says_what_is_not_the_default():
     assert repr(LSTM(3, 5)) == "LSTM(3, 5)"
-    assert (
-        repr(GRU(3, 5, bidirectional=True, bias_vectors=1)) == "GRU(3, 5, bidirectional=True, bias_vectors=1)"
-    )
+    assert repr(GRU(3, 5, bidirectional=True, bias_vectors=1)) == "GRU(3, 5, bidirectional=True, bias_vectors=1)"
 
 
 def test_package_is_lazy_and_complete():
@@ -310,7 +304,5 @@ def test_package_is_lazy_and_complete():
         _ = ecrnn.recurrence.LSTN
     say = "print('torch' in sys.modules)"
     code = f"import sys, ecrnn.recurrence; {say}; ecrnn.recurrence.LSTM; {say}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == ["False", "True"]

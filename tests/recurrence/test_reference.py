@@ -44,9 +44,7 @@ def problem(cell, *, batch, steps, inputs, nodes, layers=1, directions=1, seed=0
 
 def stock(cell, weights, x, layers, directions):
     nodes = weights["weight_hh_l0"].shape[1]
-    layer = TORCH[cell](
-        x.shape[2], nodes, layers, batch_first=True, bidirectional=directions == 2, dtype=torch.float64
-    )
+    layer = TORCH[cell](x.shape[2], nodes, layers, batch_first=True, bidirectional=directions == 2, dtype=torch.float64)
     layer.load_state_dict({name: torch.tensor(w) for name, w in weights.items()})
     return layer
 
@@ -61,8 +59,7 @@ def test_gradients_equal_central_differences(cell, layers, directions):
     def loss():
         output, last, _ = reference.forward(cell, p["x"], p["weights"], p["initial"])
         return float(
-            (output * p["d_output"]).sum()
-            + sum((s * d).sum() for s, d in zip(last, p["d_last"], strict=True))
+            (output * p["d_output"]).sum() + sum((s * d).sum() for s, d in zip(last, p["d_last"], strict=True))
         )
 
     expected = central_differences(loss, arrays, step=1e-6 if cell == "rnn_relu" else 1e-5)
@@ -72,9 +69,7 @@ def test_gradients_equal_central_differences(cell, layers, directions):
 
 def test_relu_problem_of_the_central_differences_is_away_from_the_kink():
     for layers, directions in ((1, 1), (2, 2)):
-        p = problem(
-            "rnn_relu", batch=2, steps=3, inputs=2, nodes=3, layers=layers, directions=directions, seed=3
-        )
+        p = problem("rnn_relu", batch=2, steps=3, inputs=2, nodes=3, layers=layers, directions=directions, seed=3)
         _, _, cache = reference.forward("rnn_relu", p["x"], p["weights"], p["initial"])
         for own in cache.cells.values():
             U, W, b, c = own.weights
@@ -89,9 +84,7 @@ def test_relu_problem_of_the_central_differences_is_away_from_the_kink():
 @pytest.mark.parametrize(("layers", "directions"), [(1, 1), (1, 2), (2, 1), (2, 2)])
 @pytest.mark.parametrize(("batch", "inputs", "nodes"), [(1, 1, 5), (3, 7, 9)])
 def test_everything_equals_torch_in_float64(*, cell, steps, layers, directions, batch, inputs, nodes):
-    p = problem(
-        cell, batch=batch, steps=steps, inputs=inputs, nodes=nodes, layers=layers, directions=directions
-    )
+    p = problem(cell, batch=batch, steps=steps, inputs=inputs, nodes=nodes, layers=layers, directions=directions)
     layer = stock(cell, p["weights"], p["x"], layers, directions)
     by_torch = recurrence_by_torch(layer, p["x"], p["initial"], p["d_output"], p["d_last"])
     compare(recurrence_by_reference(cell, **p), by_torch, tolerance("float64", steps))
@@ -222,9 +215,7 @@ def test_initial_states_are_zero_and_biases_absent_by_default():
 
 def test_what_does_not_belong_is_refused():
     p = problem("lstm", batch=2, steps=3, inputs=2, nodes=3)
-    with pytest.raises(
-        UnknownNameError, match=r"unknown cell 'lstn', did you mean 'lstm'\? \(recurrence\.reference\)"
-    ):
+    with pytest.raises(UnknownNameError, match=r"unknown cell 'lstn', did you mean 'lstm'\? \(recurrence\.reference\)"):
         reference.forward("lstn", p["x"], p["weights"])
     with pytest.raises(AssertionError, match=r"weights of no layer or direction: .*weight_hr_l0"):
         reference.forward("lstm", p["x"], {**p["weights"], "weight_hr_l0": np.zeros((1, 3))})

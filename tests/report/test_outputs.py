@@ -131,7 +131,12 @@ def test_a_narrow_terminal_leaves_out_columns_and_breaks_no_figure(analysis: Ana
     for row in analysis.models:
         assert any(row.model in line and f"{100 * row.summary.mean:.2f}" in line for line in lines)
     for pair in analysis.comparison.pairs:
-        words = (pair.model_a, pair.model_b, str(pair.verdict), f"{100 * (pair.difference or 0):+.2f}".replace("-", "−"))
+        words = (
+            pair.model_a,
+            pair.model_b,
+            str(pair.verdict),
+            f"{100 * (pair.difference or 0):+.2f}".replace("-", "−"),
+        )
         assert any(all(word in line for word in words) for line in lines)
     assert ("Repeats" in "".join(lines)) == (width > 80)
 

@@ -58,9 +58,7 @@ def test_every_figure_of_a_pair_is_that_of_its_function(three):
     a_all, b_all = np.concatenate(list(a.values())), np.concatenate(list(b.values()))
     assert pair.image_test == paper_test(a_all.mean(), b_all.mean(), 3000)
     assert pair.smallest_detectable < pair.difference
-    assert pair.repeats_needed == repeats_needed(
-        pair.difference, pair.test.sd, N_TRAIN, N_TEST, alpha=0.05 / 3
-    )
+    assert pair.repeats_needed == repeats_needed(pair.difference, pair.test.sd, N_TRAIN, N_TEST, alpha=0.05 / 3)
     assert (pair.mcnemar, pair.image_interval) == (None, None)
     assert comparison.pairs[0].verdict in ("undecided", "equivalent")
 
@@ -117,9 +115,7 @@ def test_what_only_the_adjustment_takes_away_is_said():
     scores = {f"m{i}": repeats for i, repeats in enumerate(study(dict.fromkeys("abcdefg", 0.7)).values())}
     rng = np.random.default_rng(99)
     scores["ahead"] = {r: correct | (rng.random(N_TEST) < 0.07) for r, correct in scores["m0"].items()}
-    pair = next(
-        p for p in compare(scores, N_TRAIN, N_TEST).pairs if (p.model_a, p.model_b) == ("ahead", "m0")
-    )
+    pair = next(p for p in compare(scores, N_TRAIN, N_TEST).pairs if (p.model_a, p.model_b) == ("ahead", "m0"))
     assert pair.test.p < 0.05 < pair.p_holm
     assert pair.verdict == "undecided"
     assert re.search(r"Holm-adjusted p = \d\.\d+ \(p = 0\.0\d\d before\), 10 repeats\)\.$", pair.sentence)
@@ -131,9 +127,7 @@ def test_significant_but_small_says_so():
     base = [rng.random(n) < 0.7 for _ in range(5)]
     ahead = [correct.copy() for correct in base]
     for repeat, correct in enumerate(ahead):
-        correct[np.flatnonzero(~correct)[: 200 + repeat]] = (
-            True  # 0.2 points ahead, nearly the same each time
-        )
+        correct[np.flatnonzero(~correct)[: 200 + repeat]] = True  # 0.2 points ahead, nearly the same each time
     pair = compare({"a": base, "b": ahead}, 233_333, n).pairs[0]
     assert pair.p_holm < 0.001
     assert pair.verdict == "equivalent"
@@ -219,9 +213,7 @@ def test_fixed_test_with_repeats_is_warned_of():
 def test_warnings_of_few_repeats_and_of_sizes():
     comparison = compare(study({"a": 0.7, "b": 0.8}, repeats=3), N_TRAIN, 15_000)
     assert comparison.warnings[0].startswith("Only 3 repeats")
-    assert comparison.warnings[1].startswith(
-        "n_test is 15000, but repeats were scored on 300 to 300 examples"
-    )
+    assert comparison.warnings[1].startswith("n_test is 15000, but repeats were scored on 300 to 300 examples")
 
 
 def test_scores_other_than_right_and_wrong():
@@ -284,8 +276,6 @@ def test_unknown_baseline_names_the_nearest():
 
 
 def test_importing_stats_loads_no_torch():
-    code = (
-        "import sys, ecrnn.stats; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
-    )
+    code = "import sys, ecrnn.stats; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

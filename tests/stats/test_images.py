@@ -112,9 +112,7 @@ def test_interval_equals_resampling_the_images():
     differences = (a.astype(float) - b)[drawn].mean(axis=1)
     interval = accuracy_difference_interval(a, b, seed=1)
     assert interval.estimate == pytest.approx(30 / 800)
-    np.testing.assert_allclose(
-        [interval.low, interval.high], np.quantile(differences, [0.025, 0.975]), atol=0.003
-    )
+    np.testing.assert_allclose([interval.low, interval.high], np.quantile(differences, [0.025, 0.975]), atol=0.003)
 
 
 def test_interval_of_the_same_predictions_has_no_width():

@@ -11,9 +11,7 @@ FUNCTIONS = [name for name in ecrnn.stats.__all__ if inspect.isfunction(getattr(
 
 
 def test_all_is_what_there_is():
-    public = {
-        name for name, value in vars(ecrnn.stats).items() if name[0] != "_" and not inspect.ismodule(value)
-    }
+    public = {name for name, value in vars(ecrnn.stats).items() if name[0] != "_" and not inspect.ismodule(value)}
     assert set(ecrnn.stats.__all__) == public
 
 

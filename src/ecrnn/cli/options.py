@@ -42,7 +42,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished
 Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
 Rope = Annotated[
     float,
-    typer.Option(help="Points of accuracy, as a fraction, below which a difference does not matter.", min=0, max=1),
+    typer.Option(help="Difference that does not matter, as a fraction: 0.005 is half a point.", min=0, max=1),
 ]
 
 

@@ -55,14 +55,10 @@ def draw(
     bits = counter.hashed((counter.AUGMENT, seed, epoch), np.asarray(indices))
     if kind == "flip-crop":
         if min(height, width) <= PAD:
-            raise DataError(
-                f"augmentation flip-crop needs pictures larger than {PAD}x{PAD}, not {height}x{width}"
-            )
+            raise DataError(f"augmentation flip-crop needs pictures larger than {PAD}x{PAD}, not {height}x{width}")
         places = np.uint64(2 * PAD + 1)
         down = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
-        right = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(
-            np.int64
-        ) - PAD
+        right = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
         rows = _reflect(rows + down[:, None], height)
         columns = _reflect(columns + right[:, None], width)
     flip = (bits >> np.uint64(63)).astype(bool)

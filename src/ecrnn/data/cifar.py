@@ -112,9 +112,7 @@ class CifarSource:
         if not all(type(v) is int and 0 <= v < n_classes for v in values):
             raise DataError(f"{where} has labels that are not whole numbers from 0 to {n_classes - 1}")
         if data.shape != (len(values), 3072):
-            raise DataError(
-                f"{where} has data of shape {data.shape} for {len(values)} labels of 32x32x3 pictures"
-            )
+            raise DataError(f"{where} has data of shape {data.shape} for {len(values)} labels of 32x32x3 pictures")
         return data, np.array(values, np.int64)
 
 
@@ -139,9 +137,7 @@ def read_members(archive: bytes, folder: str, names: set[str], where: Path) -> d
             for member in tar:
                 name = member.name.removeprefix("./").removeprefix(f"{folder}/")
                 if member.size > _LARGEST_MEMBER:
-                    raise DataError(
-                        f"{where} holds a member of {member.size} bytes, too large to be official"
-                    )
+                    raise DataError(f"{where} holds a member of {member.size} bytes, too large to be official")
                 if not member.isreg() or name not in names or name in found or name == member.name:
                     continue
                 file = tar.extractfile(member)
@@ -166,7 +162,5 @@ class _Limited:
         data = self.stream.read(size)
         self.left -= len(data)
         if self.left < 0:
-            raise DataError(
-                f"{self.where} unpacks to more than {_LARGEST_ARCHIVE} bytes, too large to be official"
-            )
+            raise DataError(f"{self.where} unpacks to more than {_LARGEST_ARCHIVE} bytes, too large to be official")
         return data

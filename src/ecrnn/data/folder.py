@@ -83,9 +83,7 @@ def list_folder(folder: Path) -> Listing:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(
-            f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set"
-        )
+        raise DataError(f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set")
     with reading(folder), os.scandir(folder) as entries:
         return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
 
@@ -113,14 +111,10 @@ def _pictures_below(folder: Path) -> tuple[list[str], int]:
 
 def _check_listing(folder: Path, classes: list[str], files: list[str], counts: np.ndarray) -> None:
     if {name.lower() for name in classes} <= _PARTS and all(f.count("/") > 1 for f in files):
-        raise DataError(
-            f"{folder} holds parts ({', '.join(classes)}), not classes; give {folder / classes[-1]}"
-        )
+        raise DataError(f"{folder} holds parts ({', '.join(classes)}), not classes; give {folder / classes[-1]}")
     empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
     if empty:
-        raise DataError(
-            f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it"
-        )
+        raise DataError(f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it")
     foreign = [name for name in classes if not _is_unicode(name)]
     if foreign:
         raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
@@ -218,14 +212,11 @@ def _decoded(
     if damaged:
         shown = "; ".join(sorted(damaged)[:3]) + ("; ..." if len(damaged) > 3 else "")
         raise DataError(
-            f"{len(damaged)} of {total} pictures in {listing.folder} cannot be read ({shown}); "
-            "replace or remove them"
+            f"{len(damaged)} of {total} pictures in {listing.folder} cannot be read ({shown}); replace or remove them"
         )
 
 
-def _mapped(
-    listing: Listing, shape: tuple[int, int, int, int], cache: Path, progress: Progress | None
-) -> np.ndarray:
+def _mapped(listing: Listing, shape: tuple[int, int, int, int], cache: Path, progress: Progress | None) -> np.ndarray:
     """The decoded pictures as a read-only memory map of a file in the cache, written if it is not there."""
     path = Path(cache) / "folders" / f"{_key(listing, shape)}.npy"
     if not path.exists():
@@ -239,9 +230,7 @@ def _mapped(
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged; delete it and give the command again") from error
     if images.shape != shape or images.dtype != np.uint8:
-        raise DataError(
-            f"{path} does not hold the pictures of {listing.folder}; delete it and give the command again"
-        )
+        raise DataError(f"{path} does not hold the pictures of {listing.folder}; delete it and give the command again")
     return images
 
 

@@ -118,9 +118,7 @@ def read_idx(stream: IO[bytes] | GzipFile, dimensions: int, where: Path) -> np.n
     try:
         header = stream.read(4 + 4 * dimensions)
         if len(header) < 4 + 4 * dimensions or header[:4] != bytes([0, 0, 8, dimensions]):
-            raise DataError(
-                f"{where} is not an idx file of {dimensions}-dimensional bytes; get the official file"
-            )
+            raise DataError(f"{where} is not an idx file of {dimensions}-dimensional bytes; get the official file")
         shape = tuple(int(s) for s in np.frombuffer(header, ">u4", offset=4))
         size = math.prod(shape)
         if not 0 < size <= _LARGEST:

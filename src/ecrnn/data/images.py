@@ -179,9 +179,7 @@ def from_arrays(X: Any, y: Any, name: str = "arrays") -> ImageSet:
     images = to_uint8(X)
     y = np.asarray(y)
     if y.ndim != 1 or len(y) != len(images):
-        raise DataError(
-            f"y has shape {y.shape}, but should hold one label for each of the {len(images)} images"
-        )
+        raise DataError(f"y has shape {y.shape}, but should hold one label for each of the {len(images)} images")
     if len(y) == 0:
         raise DataError("X and y hold no images")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
@@ -189,9 +187,7 @@ def from_arrays(X: Any, y: Any, name: str = "arrays") -> ImageSet:
     try:
         values, labels = np.unique(y, return_inverse=True)
     except TypeError as error:
-        raise DataError(
-            "y mixes labels that cannot be sorted, such as text and numbers; use one type"
-        ) from error
+        raise DataError("y mixes labels that cannot be sorted, such as text and numbers; use one type") from error
     classes = tuple(str(v) for v in values.tolist())
     if len(set(classes)) < len(classes):
         raise DataError("y holds different labels that read the same as text; use one type")
@@ -222,9 +218,7 @@ def to_uint8(X: Any) -> np.ndarray:
     if X.dtype == np.bool_:
         return X.astype(np.uint8) * np.uint8(255)
     if X.dtype.kind not in "iuf":
-        raise DataError(
-            f"X is of type {X.dtype}, but pixels are uint8, whole numbers in 0..255 or floats in 0..1"
-        )
+        raise DataError(f"X is of type {X.dtype}, but pixels are uint8, whole numbers in 0..255 or floats in 0..1")
     low, high = X.min(), X.max()
     if X.dtype.kind in "iu":
         if low < 0 or high > 255:

@@ -73,9 +73,7 @@ def read_pickle(data: bytes, where: str) -> Any:
         Warning,
     ) as error:  # Warning: with python -W error
         reason = str(error).splitlines()[0][:200] if isinstance(error, DataError) else "damaged or cut off"
-        raise DataError(
-            f"{where} is not a pickle of plain data and uint8 arrays ({reason}); it was not run"
-        ) from error
+        raise DataError(f"{where} is not a pickle of plain data and uint8 arrays ({reason}); it was not run") from error
 
 
 class _Machine:
@@ -84,9 +82,7 @@ class _Machine:
     def __init__(self, budget: int) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.budget = (
-            budget  # bytes that `encode` may still make: one copy of the file, as honest pickles need
-        )
+        self.budget = budget  # bytes that `encode` may still make: one copy of the file, as honest pickles need
 
     def result(self) -> Any:
         if len(self.stack) != 1:

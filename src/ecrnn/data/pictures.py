@@ -63,9 +63,7 @@ def decode(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarra
     try:
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise DataError("it is not a file" if Path(source).exists() else "there is no such file")
-        with Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
-        ) as picture:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise DataError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS:,} pixels")
             picture.draft(picture.mode, (2 * max(height, width),) * 2)  # JPEG only: decode at a reduced scale

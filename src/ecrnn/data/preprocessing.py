@@ -72,14 +72,8 @@ class Preprocessing:
         if not isinstance(value, Mapping) or set(value) != {"image", "mean", "std"}:
             raise BundleError("preprocessing should hold exactly image, mean and std")
         image, mean, std = (value[k] for k in ("image", "mean", "std"))
-        if (
-            not _is_list(image, int, 3)
-            or image[0] not in (1, 3)
-            or not all(1 <= s <= 4096 for s in image[1:])
-        ):
-            raise BundleError(
-                "preprocessing: image should be [C, H, W] with C 1 or 3 and H, W from 1 to 4096"
-            )
+        if not _is_list(image, int, 3) or image[0] not in (1, 3) or not all(1 <= s <= 4096 for s in image[1:]):
+            raise BundleError("preprocessing: image should be [C, H, W] with C 1 or 3 and H, W from 1 to 4096")
         if not any(_is_list(mean, (int, float), k) and _is_list(std, (int, float), k) for k in (1, image[0])):
             raise BundleError(f"preprocessing: mean and std should hold one number each, or {image[0]}")
         if not all(0 <= v <= 255 for v in mean):
@@ -117,9 +111,7 @@ def fit(images: np.ndarray, indices: np.ndarray, mode: str = "global") -> Prepro
     groups = [counts.sum(axis=0)] if mode == "global" else list(counts)
     moments = [_moments(group) for group in groups]
     if all(std == 0 for _, std in moments):
-        raise DataError(
-            "all pixels of the training images have the same value, there is nothing to learn from"
-        )
+        raise DataError("all pixels of the training images have the same value, there is nothing to learn from")
     mean = tuple(m for m, _ in moments)
     std = tuple(s if s > 0 else 1.0 for _, s in moments)
     _, height, width, channels = images.shape

@@ -71,9 +71,7 @@ class SplitRule:
         n = image_set.n_train
         if self.kind == "own":
             if n == len(image_set):
-                raise DataError(
-                    f"{image_set.name} has no test part of its own, give a fraction such as --split 0.7"
-                )
+                raise DataError(f"{image_set.name} has no test part of its own, give a fraction such as --split 0.7")
             train, validation = np.arange(n), np.arange(n, len(image_set))
         elif self.kind == "folds":
             train, validation = self._fold(n, seed, repeat)
@@ -88,18 +86,14 @@ class SplitRule:
         size = math.floor(self.fraction * n + Fraction(1, 2))
         if size in (0, n):
             part = "training" if size == 0 else "validation"
-            raise DataError(
-                f"split {self.text} of {n} images leaves none for {part}, choose another fraction"
-            )
+            raise DataError(f"split {self.text} of {n} images leaves none for {part}, choose another fraction")
         order = counter.permutation(n, (counter.SPLIT, seed, repeat))
         return order[:size], order[size:]
 
     def _fold(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
         assert self.folds is not None
         if self.folds > n:
-            raise DataError(
-                f"split {self.text} needs at least {self.folds} images, but there are {n}; use fewer folds"
-            )
+            raise DataError(f"split {self.text} needs at least {self.folds} images, but there are {n}; use fewer folds")
         order = counter.permutation(n, (counter.SPLIT, seed, repeat // self.folds))
         fold = repeat % self.folds
         start, end = n * fold // self.folds, n * (fold + 1) // self.folds
@@ -133,12 +127,8 @@ def parse_split(text: str) -> SplitRule:
             raise DataError(f"split '{text}' has {folds} folds, but needs at least 2, for example 5-fold")
         return SplitRule("folds", f"{folds}-fold", folds=folds)
     if not re.fullmatch(r"[+-]?(\d{1,20}\.?\d{0,20}|\.\d{1,20})", text):
-        raise DataError(
-            f"split '{text}' is not understood: give a fraction such as 0.7, folds such as 5-fold, or own"
-        )
+        raise DataError(f"split '{text}' is not understood: give a fraction such as 0.7, folds such as 5-fold, or own")
     fraction = Fraction(text)
     if not 0 < fraction < 1:
-        raise DataError(
-            f"split '{text}' should lie between 0 and 1: the part of the images that trains, such as 0.7"
-        )
+        raise DataError(f"split '{text}' should lie between 0 and 1: the part of the images that trains, such as 0.7")
     return SplitRule("fraction", text, fraction=fraction)

@@ -25,9 +25,7 @@ class _Recurrent(nn.RNNBase):
     def _set_bias_vectors(self, bias_vectors: int) -> None:
         """Keep both bias vectors of every direction, or the first alone."""
         if isinstance(bias_vectors, bool) or bias_vectors not in (1, 2):
-            raise EcrnnError(
-                f"bias_vectors must be 1 or 2, got {bias_vectors!r} (recurrence.{type(self).__name__})"
-            )
+            raise EcrnnError(f"bias_vectors must be 1 or 2, got {bias_vectors!r} (recurrence.{type(self).__name__})")
         self.bias_vectors = bias_vectors
         if bias_vectors == 1 and self.bias:
             for name in [name for name, _ in self.named_parameters() if name.startswith("bias_hh")]:
@@ -82,7 +80,7 @@ class LSTM(_Recurrent, nn.LSTM):
         EcrnnError: if ``bias_vectors`` is neither 1 nor 2; torch's own errors for the rest.
     """
 
-    def __init__(  # noqa: PLR0917 - torch's signature
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
@@ -123,7 +121,7 @@ class GRU(_Recurrent, nn.GRU):
     layer can express: Keras's reset-after GRU has both vectors, 3 * H * (I + H + 2) parameters a direction.
     """
 
-    def __init__(  # noqa: PLR0917 - torch's signature
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,
@@ -160,7 +158,7 @@ class RNN(_Recurrent, nn.RNN):
     ``bias_vectors=1`` a direction has H * (I + H + 1) parameters as in Keras.
     """
 
-    def __init__(  # noqa: PLR0917 - torch's signature
+    def __init__(
         self,
         input_size: int,
         hidden_size: int,

@@ -104,9 +104,7 @@ def forward(
         outputs = []
         for name in layer:
             s_0 = tuple(np.asarray(h)[len(last)] for h in initial)
-            output, s_T, caches[name] = CELLS[cell].forward(
-                _flip(sequence, name), s_0, _weights_of(weights, name)
-            )
+            output, s_T, caches[name] = CELLS[cell].forward(_flip(sequence, name), s_0, _weights_of(weights, name))
             outputs.append(_flip(output, name))
             last.append(s_T)
         sequence = np.concatenate(outputs, axis=2)  # (B, T, directions * H)

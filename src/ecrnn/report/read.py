@@ -113,7 +113,9 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
 
 def _settings(folder: Path) -> StudySettings:
     if not (folder / "study.yaml").is_file():
-        raise RunDirectoryError(f"{folder} is not a run directory: it has no study.yaml; give the --out of an earlier compare")
+        raise RunDirectoryError(
+            f"{folder} is not a run directory: it has no study.yaml; give the --out of an earlier compare"
+        )
     settings = StudySettings.read(read_yaml(folder / "study.yaml"), where=str(folder / "study.yaml"))
     for model in settings.models:
         if Path(model).is_absolute() or ".." in Path(model).parts or "\0" in model:

@@ -22,9 +22,7 @@ def vector(name: str, values: ArrayLike, at_least: int = 1) -> NDArray[np.float6
     if array.size < at_least:
         raise EcrnnError(f"{name} must hold at least {at_least} values, got {array.size}")
     if not np.isfinite(array).all():
-        raise EcrnnError(
-            f"{name} must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite values"
-        )
+        raise EcrnnError(f"{name} must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite values")
     return array
 
 

@@ -19,9 +19,7 @@ class Posterior:
     rope: float
 
 
-def bayesian_correlated_t(
-    differences: ArrayLike, n_train: float, n_test: float, rope: float = 0.005
-) -> Posterior:
+def bayesian_correlated_t(differences: ArrayLike, n_train: float, n_test: float, rope: float = 0.005) -> Posterior:
     """The Bayesian correlated t test with a region of practical equivalence.
 
     From Corani and Benavoli (2015), "A Bayesian approach for comparing cross-validated algorithms on multiple
@@ -44,7 +42,5 @@ def bayesian_correlated_t(
     r, mean = differences.size, float(differences.mean())
     scale = _resampling.standard_error(_resampling.sample_sd(differences), r, n_train, n_test)
     worse = _resampling.t_cdf(r - 1, (-rope - mean) / scale)
-    better = _resampling.t_cdf(
-        r - 1, (mean - rope) / scale
-    )  # the upper tail, by symmetry, without cancellation
+    better = _resampling.t_cdf(r - 1, (mean - rope) / scale)  # the upper tail, by symmetry, without cancellation
     return Posterior(worse, max(0.0, 1.0 - worse - better), better, rope)

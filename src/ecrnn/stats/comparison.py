@@ -196,9 +196,7 @@ def _model(name: str, examples: _Examples, settings: _Settings) -> ModelScores:
     return ModelScores(name, tuple(examples), means, summary)
 
 
-def _draft(
-    model_a: str, model_b: str, a: _Examples, b: _Examples, settings: _Settings, *, pairs: int
-) -> Pair:
+def _draft(model_a: str, model_b: str, a: _Examples, b: _Examples, settings: _Settings, *, pairs: int) -> Pair:
     """All of a pair that does not depend on the other pairs; adjusted p, verdict and sentence come after."""
     n_train, n_test, level = settings.n_train, settings.n_test, 1 - settings.alpha
     shared = tuple(repeat for repeat in a if repeat in b)
@@ -284,21 +282,15 @@ def _warnings(
     warnings = []
     for model, own in examples.items():
         if len(own) < len(repeats):
-            warnings.append(
-                f"{model} has finished {len(own)} of {len(repeats)} repeats; its pairs use those shared."
-            )
+            warnings.append(f"{model} has finished {len(own)} of {len(repeats)} repeats; its pairs use those shared.")
     fewest = min((len(pair.repeats) for pair in pairs), default=len(repeats))
     few = repeats_warning(fewest)
     if few and not (settings.fixed_test and fewest == 1):
         warnings.append(few)
     if settings.fixed_test and fewest == 1:
-        warnings.append(
-            "One trained model each: the images say nothing about training again, so there is no verdict."
-        )
+        warnings.append("One trained model each: the images say nothing about training again, so there is no verdict.")
     elif settings.fixed_test:
-        warnings.append(
-            "All repeats share one test set: their spread leaves out what other test images would change."
-        )
+        warnings.append("All repeats share one test set: their spread leaves out what other test images would change.")
     sizes = {array.size for own in examples.values() for array in own.values()}
     if any(abs(size - settings.n_test) > 1 for size in sizes):  # folds may differ by one
         warnings.append(

@@ -132,9 +132,7 @@ def accuracy_difference_interval(
     return Interval((only_a - only_b) / n, low, high, level)
 
 
-def _paired_correctness(
-    correct_a: ArrayLike, correct_b: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _paired_correctness(correct_a: ArrayLike, correct_b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     a, b = _checks.correctness("correct_a", correct_a), _checks.correctness("correct_b", correct_b)
     if a.size != b.size:
         raise EcrnnError(f"both models must be scored on the same images, got {a.size} and {b.size}")

@@ -96,9 +96,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     return Interval(share, low, high, level)
 
 
-def bootstrap_mean(
-    values: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000
-) -> Interval:
+def bootstrap_mean(values: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000) -> Interval:
     """Percentile bootstrap interval of a mean (Efron and Tibshirani 1993, chapter 13).
 
     Args:

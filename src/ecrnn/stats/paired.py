@@ -37,9 +37,7 @@ class PairedT:
     level: float
 
 
-def corrected_resampled_t(
-    differences: ArrayLike, n_train: float, n_test: float, level: float = 0.95
-) -> PairedT:
+def corrected_resampled_t(differences: ArrayLike, n_train: float, n_test: float, level: float = 0.95) -> PairedT:
     """The t test for repeats on overlapping splits.
 
     From Nadeau and Bengio (2003), "Inference for the generalization error", Machine Learning 52, "corrected
@@ -131,9 +129,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def probability_better(
-    differences: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000
-) -> Interval:
+def probability_better(differences: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000) -> Interval:
     """Share of the paired repeats in which a beats b, ties counted half, with a bootstrap interval.
 
     From Bouthillier et al. (2021), "Accounting for variance in machine learning benchmarks", who call a
