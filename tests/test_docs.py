@@ -1,4 +1,4 @@
-"""What README and the docs show is run: the tutorial's `sh` and `python` blocks as they stand; other commands parse."""
+"""What README and docs show is run: the blocks of the tutorial as they stand; every other command must parse."""
 
 from __future__ import annotations
 

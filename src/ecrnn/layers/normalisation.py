@@ -15,30 +15,22 @@ EPS = 1e-3
 MOMENTUM = 0.01  # weight of the new batch in the long run; Keras writes the same as momentum=0.99
 
 
-class BatchNorm1d(nn.BatchNorm1d):
-    """Over vectors (B, C)."""
+class _EvenStart(nn.modules.batchnorm._BatchNorm):
+    """Keras's constants, and the momentum of the present step."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=EPS, momentum=MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            self.momentum = _weight(self)
+            assert self.num_batches_tracked is not None
+            self.momentum = max(MOMENTUM, 1 / (1 + int(self.num_batches_tracked)))
         return super().forward(x)
 
 
-class BatchNorm2d(nn.BatchNorm2d):
-    """Over maps (B, C, H, W)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, eps=EPS, momentum=MOMENTUM)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self.momentum = _weight(self)
-        return super().forward(x)
+class BatchNorm1d(_EvenStart, nn.BatchNorm1d):
+    """Over vectors (B, channels)."""
 
 
-def _weight(layer: nn.BatchNorm1d | nn.BatchNorm2d) -> float:
-    assert layer.num_batches_tracked is not None
-    return max(MOMENTUM, 1 / (1 + int(layer.num_batches_tracked)))
+class BatchNorm2d(_EvenStart, nn.BatchNorm2d):
+    """Over maps (B, channels, H, W)."""
