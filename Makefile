@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow gpu check format setup docs clean
+.PHONY: demo test slow check format setup clean
 
 demo: $(READY)  ## compare three models on digits, three repeats, and say where the report lies
 	$(BIN)/ecrnn compare digits --config examples/demo.yaml --jobs 2 --out runs/demo
@@ -14,9 +14,6 @@ test: $(READY)  ## all tests
 
 slow: $(READY)  ## only the tests marked slow
 	$(BIN)/python -m pytest -q -m slow
-
-gpu: $(READY)  ## only the tests that need a CUDA device
-	$(BIN)/python -m pytest -q -m gpu
 
 check: $(READY)  ## format, lint and types, as in CI
 	$(BIN)/ruff format --check .
