@@ -86,10 +86,13 @@ def test_predictions_leave_the_model_as_it_was(training: bool) -> None:
 def test_validation() -> None:
     task = ImageClassification(*_parts(make_settings()))
     model = build("cnn", (3, 8, 8), 4, 0)
-    assert task.validate(model) == score(task.predict(model))
+    metrics, predictions = task.validate(model)
+    assert predictions is not None
+    assert np.array_equal(predictions.logits, task.predict(model).logits)
+    assert metrics == score(predictions)
     images, split, *rest = _parts(make_settings())
     nothing = Split(split.train, split.validation[:0], "all", "all")
-    assert ImageClassification(images, nothing, *rest).validate(model) == {}
+    assert ImageClassification(images, nothing, *rest).validate(model) == ({}, None)
 
 
 def test_score() -> None:

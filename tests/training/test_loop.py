@@ -341,7 +341,7 @@ def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path) -
 @pytest.mark.parametrize("policy", ["stop", "skip", "roll-back"])
 def test_validation_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
     nan = {"validation_loss": math.nan, "validation_accuracy": 0.5}
-    monkeypatch.setattr(loop.ImageClassification, "validate", lambda self, model: nan)
+    monkeypatch.setattr(loop.ImageClassification, "validate", lambda self, model: (nan, None))
     with one_line(TrainingError, "epoch 1", "not finite"):
         train(tmp_path, non_finite=policy)
     assert not list(tmp_path.rglob("*.safetensors"))

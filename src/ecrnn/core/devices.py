@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +60,22 @@ def autocast(device: str, precision: str) -> torch.autocast:
     import torch
 
     return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextlib.contextmanager
+def threads(number: int | None) -> Iterator[None]:
+    """Torch computes on ``number`` threads inside (None: as many as before), and on as many as before afterwards.
+
+    More busy threads than cores cost far more than their share, because they wait for each other actively.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def environment() -> dict[str, Any]:

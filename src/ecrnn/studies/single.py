@@ -135,7 +135,7 @@ def _train(
         preprocessing=preprocessing.to_dict(),
         ecrnn_version=version("ecrnn"),
     )
-    metrics = _metrics(images, split, settings, network, task, trained)
+    metrics = _metrics(images, split, settings, network, trained)
     write_bundle(out, network, description, metrics, model_card(description, metrics, out.name))
 
 
@@ -144,11 +144,11 @@ def _metrics(
     split: Split,
     settings: TrainSettings,
     network: nn.Module,
-    task: ImageClassification,
     trained: Trained,
 ) -> dict[str, Any]:
     """What `metrics.json` holds: figures of the kept weights, and on which pictures they were measured."""
-    predictions = task.predict(network)
+    predictions = trained.predictions
+    assert predictions is not None  # every rule of splitting leaves pictures to validate
     measured = score(predictions)
     interval = wilson(int(predictions.correct.sum()), len(predictions.label))
     summary = summarise(network, images.image)

@@ -77,16 +77,19 @@ class ImageClassification:
         logits = predict_logits(model, self.images.images, index, self.standardise)
         return Predictions(index.astype(np.int64), self.images.labels[index], logits)
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Metrics on the validation pictures: `validation_loss` (nats) and `validation_accuracy` (fraction).
+    def validate(self, model: nn.Module) -> tuple[dict[str, float], Predictions | None]:
+        """The network's answers on the validation pictures and their metrics: `validation_loss`, `validation_accuracy`.
 
-        Empty where no picture validates.
+        Nothing where no picture validates.
         """
-        return score(self.predict(model)) if len(self.split.validation) else {}
+        if not len(self.split.validation):
+            return {}, None
+        predictions = self.predict(model)
+        return score(predictions), predictions
 
 
 def score(predictions: Predictions) -> dict[str, float]:
-    """Mean cross-entropy and accuracy of ``predictions``, computed in float64."""
+    """Mean cross-entropy (nats) and accuracy (fraction) of ``predictions``, computed in float64."""
     logits = torch.from_numpy(predictions.logits).double()
     loss = F.cross_entropy(logits, torch.from_numpy(predictions.label))
     return {"validation_loss": float(loss), "validation_accuracy": float(predictions.correct.mean())}

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import available_cores, resolve_device, resolve_precision
+from ecrnn.core.devices import available_cores, resolve_device, resolve_precision, threads
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.progress import Progress, Tick, silent
+from ecrnn.core.runs import Predictions
 from ecrnn.data.batches import batch_bounds, epoch_order
 from ecrnn.models.store import load_weights, save_weights
 from ecrnn.training import checkpoints
@@ -37,7 +37,15 @@ MAX_ROLL_BACKS = 5
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves beside the model's weights: metrics an epoch, best epoch (from 1), steps skipped."""
+    """What a training leaves beside the model's weights.
+
+    Attributes:
+        history: metrics of each epoch.
+        best_epoch, best_accuracy: of the best epoch (from 1) on the validation pictures.
+        skipped, roll_backs: what was done about steps that were not finite.
+        steps: optimizer steps of all epochs.
+        predictions: of the weights that were kept, for the validation pictures; None where there are none.
+    """
 
     history: list[dict[str, Any]]
     best_epoch: int
@@ -45,6 +53,7 @@ class Trained:
     skipped: int
     roll_backs: int
     steps: int
+    predictions: Predictions | None = field(compare=False)
 
 
 def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
@@ -61,19 +70,6 @@ def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
             "threads": settings.threads or max(1, available_cores() // jobs),
         }
     )
-
-
-@contextmanager
-def torch_state(threads: int | None, seed: int) -> Iterator[None]:
-    """Torch's number of threads and its global generator set for one training, and put back after it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fit(
@@ -107,7 +103,9 @@ def fit(
         RunDirectoryError: the folder cannot be written, or holds a training with other settings.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
-    with torch_state(settings.threads, seed), Interruption() if folder else nullcontext() as interruption:
+    interruptible = Interruption() if folder else nullcontext()
+    with threads(settings.threads), torch.random.fork_rng(), interruptible as interruption:
+        torch.manual_seed(seed)
         training = _Training(model, task, settings, seed, folder, identity or {}, keep, label, progress, interruption)
         trained = training.run()
         if interruption and interruption.received:  # in the last epoch; what the caller had in mind next is not begun
@@ -143,6 +141,7 @@ class _Training:
         self.position = Position()
         self.epoch_start = self._capture() if settings.non_finite == "roll-back" else None
         self.best_weights: dict[str, Tensor] | None = None
+        self.predictions: Predictions | None = None  # of the model as it is now, if they are known
         self.saved_at = time.monotonic()
         self._resume()
 
@@ -152,10 +151,17 @@ class _Training:
             self._epoch()
         if self.keep == "best":
             self._load_best()
+        if self.predictions is None:
+            _, self.predictions = self.task.validate(self.model)
         self._write_metrics()
         position = self.position
         return Trained(
-            position.history, *position.best, position.skipped, position.roll_backs, position.epoch * len(self.bounds)
+            position.history,
+            *position.best,
+            position.skipped,
+            position.roll_backs,
+            position.epoch * len(self.bounds),
+            self.predictions,
         )
 
     def _epoch(self) -> None:
@@ -202,11 +208,12 @@ class _Training:
         position, started = self.position, time.monotonic()
         if not position.seen:
             raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
+        validation, self.predictions = self.task.validate(self.model)
         metrics = {
             "epoch": position.epoch + 1,
             "train_loss": position.loss_sum / position.seen,
             "train_accuracy": position.correct / position.seen,
-            **self.task.validate(self.model),
+            **validation,
             "lr": self.optimizer.param_groups[0]["lr"],
         }
         self._check_finite(metrics)
@@ -296,6 +303,7 @@ class _Training:
             self.best_weights = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
 
     def _load_best(self) -> None:
+        self.predictions = None
         if self.checkpoint_folder is not None:
             load_weights(self.model, self.checkpoint_folder / "best.safetensors")
         elif self.best_weights is not None:
