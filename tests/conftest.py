@@ -1,8 +1,10 @@
-"""What all tests share: real data where there is any, and the number of torch's threads."""
+"""What all tests share: real data where there is any, and a Ctrl-C that is heard."""
 
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,11 @@ def real_data() -> Path:
             pytest.fail(f"no real data in {folder}, and ECRNN_REQUIRE_DATA is set")
         pytest.skip(f"no real data in {folder} (ECRNN_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A shell starts what it puts into the background with SIGINT ignored, and the tests of Ctrl-C want it heard."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
