@@ -32,8 +32,3 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and batch_size > 1 and n - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], n], strict=True)) if starts else []
-
-
-def batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """``order`` (n,) cut into views, one a batch, as `batch_bounds` says; every element is in exactly one."""
-    return [order[start:end] for start, end in batch_bounds(len(order), batch_size)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ecrnn.core.errors import DataError
 from ecrnn.data.preprocessing import Preprocessing
 
-BATCH = {"cpu": 64, "cuda": 1024}  # pictures; on a CPU more no longer fit its caches and cost up to 1.7x a picture
+BATCH = {"cpu": 64, "cuda": 1024}  # pictures; on a CPU more no longer fit its caches and cost up to 1.7x as much each
 
 
 class Standardise(nn.Module):

@@ -98,17 +98,6 @@ def listed(names: Sequence[str], most: int = 4, noun: str = "models") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
 
 
-def ranges(numbers: Sequence[int]) -> str:
-    """Repeat numbers in short: 0, 1, 2, 5 is "0-2, 5"."""
-    runs: list[list[int]] = []
-    for n in sorted(numbers):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ", ".join(str(a) if a == b else f"{a}\N{EN DASH}{b}" for a, b in runs)
-
-
 def _signless(value: float) -> str:
     text = f"{value:.2f}"
     return "0.00" if text == "-0.00" else text.replace("-", MINUS)

@@ -21,8 +21,6 @@ from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.trials import load_images
 from ecrnn.training.loop import resolve
 
-GROWS = ("models", "repeats")  # a study given again may ask for more of these
-
 
 @dataclass
 class Outcome:
@@ -77,9 +75,7 @@ def run_study(
     for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
         parse_split(settings.split).split(images, settings.seed, repeat)  # fails now rather than after hours
     with locked(out) as lock:
-        settings = _open(settings, images, out, jobs)
-        if baseline not in (None, *settings.models):
-            raise unknown_name("baseline", str(baseline), settings.models)
+        settings = _open(settings, images, out, jobs, baseline)
         outcome = Outcome()
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
@@ -116,7 +112,7 @@ def _check_folder(out: Path) -> None:
         raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
 
 
-def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int) -> StudySettings:
+def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int, baseline: str | None) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     path = out / "study.yaml"
     before = StudySettings.read(read_yaml(path), str(path)) if path.is_file() else None
@@ -130,6 +126,8 @@ def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int) -> St
     )
     if before:
         resolved = _grown(before, resolved, out)
+    if baseline not in (None, *resolved.models):
+        raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:
         write_atomically(path, to_yaml(resolved))
         write_json(out / "environment.json", environment())
