@@ -1,0 +1,168 @@
+"""The C++ kernels as torch functions: one recurrent layer, forwards and backwards, on float32 tensors on the CPU.
+
+The kernels are in the extension module ``ecrnn.recurrence._cpu``, built from the C++ files beside this one where the
+installation found a compiler. They are called with torch's number of threads and give the same bits for any number.
+
+Shapes: B samples, T steps, I inputs, H nodes, D directions, G gates. Cells: "lstm" (gates i, f, g, o), "gru" (r, z, n,
+reset after the product), "rnn_tanh", "rnn_relu".
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+__all__ = ["available", "backward", "forward", "instructions"]
+
+
+@cache
+def _extension() -> ModuleType | None:
+    try:
+        return importlib.import_module("ecrnn.recurrence._cpu")  # torch, imported above, brings the OpenMP that it shares
+    except ModuleNotFoundError:
+        return None
+
+
+def available() -> bool:
+    """Whether the extension module was built."""
+    return _extension() is not None
+
+
+def instructions() -> list[str]:
+    """The instruction sets that this machine has kernels for, the one that is used first; empty without the extension."""
+    extension = _extension()
+    return list(extension.instructions()) if extension else []
+
+
+def forward(
+    cell: str,
+    x: Tensor,
+    weights: list[Tensor],
+    h_0: Tensor,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+    want_output: bool,
+    keep: bool,
+    instruction_set: str = "",
+) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
+    """All steps of one layer.
+
+    Args:
+        cell: as in the module's docstring.
+        x: (B, T, I) with contiguous last dimension, in any order of the other two.
+        weights: for each direction w_ih (G*H, I), w_hh (G*H, H), b_ih (G*H,), b_hh (G*H,), contiguous.
+        h_0: (D, B, H), contiguous.
+        c_0: the same for an LSTM's cells, None for the other cells.
+        lengths: int64 (B,), or None: all T. From step ``lengths[b]`` on a sample's state is held and its output is 0.
+        want_output: whether the states of all steps are wanted, or the last ones alone.
+        keep: whether ``backward`` will be called.
+        instruction_set: one of ``instructions()``; the first by default.
+
+    Returns:
+        output (B, T, D*H), its memory time-first where x's is, or None; h_n and c_n (D, B, H), c_n None unless lstm;
+        and what ``backward`` needs: the states before every K-th step, K between 4 and 32, so (D*B*H*T/K) floats, twice
+        that for an LSTM.
+
+    Raises:
+        ValueError: shapes or strides do not fit.
+        TypeError: another dtype or device.
+    """
+    extension = _extension()
+    assert extension is not None, "the extension is not built"
+    (B, T, I), (D, _, H) = x.shape, h_0.shape
+    h_n = torch.empty_like(h_0)
+    c_n = None if c_0 is None else torch.empty_like(c_0)
+    output = _like(x, D * H) if want_output else None
+    saved = x.new_empty(extension.saved_size(cell, B, T, I, H, D, instruction_set) if keep else 0)
+    extension.forward(
+        cell,
+        x,
+        weights,
+        h_0,
+        c_0,
+        lengths,
+        output,
+        h_n,
+        c_n,
+        saved if keep else None,
+        torch.get_num_threads(),
+        instruction_set,
+    )
+    return output, h_n, c_n, saved
+
+
+def backward(
+    cell: str,
+    x: Tensor,
+    weights: list[Tensor],
+    h_0: Tensor,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+    saved: Tensor,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    needs_x: bool,
+    needs_initial: bool,
+    cutoff: float,
+    instruction_set: str = "",
+) -> tuple[Tensor | None, Tensor | None, Tensor | None, list[Tensor]]:
+    """Back-propagation through time of ``forward``, whose arguments come again.
+
+    Args:
+        cell, x, weights, h_0, c_0, lengths, instruction_set: as ``forward`` had them.
+        saved: what ``forward`` gave.
+        d_output: gradient of the output, (B, T, D*H), or None for zero.
+        d_h_n: gradient of h_n, (D, B, H), or None for zero.
+        d_c_n: the same of c_n.
+        needs_x: whether the gradient of x is wanted.
+        needs_initial: whether those of h_0 and c_0 are.
+        cutoff: 0 goes through all steps. Above 0 the pass over a tile of samples ends, once d_output is zero at all
+            steps that are left, where max(|dh|, |dc|) is at most ``cutoff`` times the largest that it has been; what is
+            left is taken as 0. Not applied where ``needs_initial``.
+
+    Returns:
+        d_x (B, T, I) or None, d_h_0 and d_c_0 or None, and the gradients of the weights, in their order.
+
+    Raises:
+        ValueError: shapes or strides do not fit.
+        TypeError: another dtype or device.
+    """
+    extension = _extension()
+    assert extension is not None, "the extension is not built"
+    d_x = _like(x, x.shape[2]) if needs_x else None
+    d_h_0 = torch.empty_like(h_0) if needs_initial else None
+    d_c_0 = torch.empty_like(c_0) if needs_initial and c_0 is not None else None
+    d_weights = [torch.empty_like(w) for w in weights]
+    extension.backward(
+        cell,
+        x,
+        weights,
+        h_0,
+        c_0,
+        lengths,
+        saved,
+        d_output if d_output is None or d_output.stride(2) == 1 else d_output.contiguous(),
+        None if d_h_n is None else d_h_n.contiguous(),
+        None if d_c_n is None else d_c_n.contiguous(),
+        d_x,
+        d_h_0,
+        d_c_0,
+        d_weights,
+        0.0 if needs_initial else cutoff,
+        torch.get_num_threads(),
+        instruction_set,
+    )
+    return d_x, d_h_0, d_c_0, d_weights
+
+
+def _like(x: Tensor, features: int) -> Tensor:
+    """Fresh memory for (B, T, features), time-first where x's is."""
+    B, T, _ = x.shape
+    if x.stride(0) < x.stride(1):
+        return x.new_empty(T, B, features).transpose(0, 1)
+    return x.new_empty(B, T, features)

@@ -1,0 +1,100 @@
+// The entry points of one instruction set; CMake compiles this file once for each, with its flags.
+#include "tile.hpp"
+
+#include <cstdlib>
+
+namespace ecrnn::ECRNN_ISA {
+
+int tile_vectors(const Forward& f) {
+    if (const char* e = std::getenv("ECRNN_V")) return std::atoi(e);
+    constexpr int widest = ACCUMULATORS == 16 ? 4 : 2;
+    ptrdiff_t vectors = blocks(f.B, LANES);
+    int width = 1;
+    while (width < widest && vectors >= 2 * width) width *= 2;
+    return width;
+}
+
+template <class Cell, int V>
+void forward_tiles(const Forward& f) {
+    Geometry<Cell, V> g(f);
+    std::vector<Packed<Cell, V>> packed;
+    for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], false, false);
+#pragma omp parallel num_threads(f.threads)
+    {
+        Tile<Cell, V> tile(g, false);
+#pragma omp for schedule(dynamic, 1)
+        for (ptrdiff_t unit = 0; unit < g.tiles * g.D; ++unit) tile.forward(f, packed[unit % g.D], unit);
+    }
+}
+
+template <class Cell, int V>
+ptrdiff_t backward_tiles(const Backward& b) {
+    const Forward& f = b.forward;
+    Geometry<Cell, V> g(f);
+    std::vector<Packed<Cell, V>> packed;
+    for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], true, b.d_x.data != nullptr);
+    ptrdiff_t units = g.tiles * g.D, size = Tile<Cell, V>::sums_size(g), most = 0;
+    Buffer sums = allocate(units * size);
+    // The second direction's d_x: the two are added at the end, always in the same order.
+    Buffer second = allocate(b.d_x.data && g.D == 2 ? g.B * g.T * g.I : 1);
+    Sequence<float> d_x[2] = {b.d_x, {b.d_x.data ? second.get() : nullptr, g.T * g.I, g.I}};
+#pragma omp parallel num_threads(f.threads)
+    {
+        Tile<Cell, V> tile(g, true);
+#pragma omp for schedule(dynamic, 1) reduction(max : most)
+        for (ptrdiff_t unit = 0; unit < units; ++unit) {
+            float* own = sums.get() + unit * size;
+            std::fill_n(own, size, 0.0f);
+            most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own, d_x[unit % g.D]));
+        }
+        if (b.d_x.data && g.D == 2) {
+#pragma omp for
+            for (ptrdiff_t i = 0; i < g.B; ++i)
+                for (ptrdiff_t t = 0; t < g.T; ++t)
+                    for (ptrdiff_t k = 0; k < g.I; ++k) b.d_x.data[i * b.d_x.batch + t * b.d_x.time + k] += second[(i * g.T + t) * g.I + k];
+        }
+    }
+    for (ptrdiff_t d = 0; d < g.D; ++d) Tile<Cell, V>::unpack(g, sums.get() + d * size, g.D * size, b.d_weights[d]);
+    return most;
+}
+
+// Calls `run` with the cell's type and the width of its tiles.
+template <class Run>
+auto choose(const Forward& f, Run run) {
+    auto width = [&](auto cell) {
+        using Cell = decltype(cell);
+        switch (tile_vectors(f)) {
+            case 1: return run(cell, std::integral_constant<int, 1>{});
+            case 2: return run(cell, std::integral_constant<int, 2>{});
+            default:
+                if constexpr (ACCUMULATORS == 16) return run(cell, std::integral_constant<int, 4>{});
+                else return run(Cell{}, std::integral_constant<int, 2>{});
+        }
+    };
+    switch (f.cell) {
+        case CellKind::lstm: return width(Lstm{});
+        case CellKind::gru: return width(Gru{});
+        case CellKind::rnn_tanh: return width(Rnn<false>{});
+        default: return width(Rnn<true>{});
+    }
+}
+
+std::size_t saved_size(const Forward& f) {
+    return choose(f, [&](auto cell, auto v) { return Geometry<decltype(cell), v.value>(f).saved_size(); });
+}
+void forward(const Forward& f) {
+    choose(f, [&](auto cell, auto v) { forward_tiles<decltype(cell), v.value>(f); });
+}
+ptrdiff_t backward(const Backward& b) {
+    return choose(b.forward, [&](auto cell, auto v) { return backward_tiles<decltype(cell), v.value>(b); });
+}
+
+}  // namespace ecrnn::ECRNN_ISA
+
+namespace ecrnn {
+#define ECRNN_NAME_OF(isa) #isa
+#define ECRNN_NAME(isa) ECRNN_NAME_OF(isa)
+#define ECRNN_TABLE_OF(isa) isa##_kernels
+#define ECRNN_TABLE(isa) ECRNN_TABLE_OF(isa)
+extern const Kernels ECRNN_TABLE(ECRNN_ISA) = {ECRNN_NAME(ECRNN_ISA), ECRNN_ISA::saved_size, ECRNN_ISA::forward, ECRNN_ISA::backward};
+}  // namespace ecrnn

@@ -1,0 +1,314 @@
+// One tile of samples in one direction: its whole time loop, forwards and backwards.
+#pragma once
+
+#include "batch.hpp"
+
+namespace ecrnn::ECRNN_ISA {
+
+template <class Cell, int V>
+class Tile {
+    using G = Geometry<Cell, V>;
+    static constexpr int W = G::W;
+    static constexpr int R = 4, C = ACCUMULATORS / R;    // blocks of weight gradients for the states,
+    static constexpr int RX = 8, CX = ACCUMULATORS / RX;  // and for one input and the bias
+    static_assert(RX * CX % LANES == 0 && R * C % LANES == 0);
+
+  public:
+    // Memory for one thread, used for one tile after the other.
+    Tile(const G& g, bool backward) : g(g), K(backward ? g.K : std::min<ptrdiff_t>(g.K, LANES)) {
+        x = allocate(K * (g.I + 1) * W);
+        ptrdiff_t slots = backward ? K + 1 : 2;
+        h = allocate(slots * g.plane());
+        c = allocate(Cell::STATES == 2 ? slots * g.plane() : 1);
+        std::fill_n(x.get(), K * (g.I + 1) * W, 1.0f);  // of which the last row of each step stays: the bias reads it
+        if (!backward) {
+            scratch = allocate(g.plane());
+            return;
+        }
+        planes = allocate(K * Cell::PLANES * g.plane());
+        ptrdiff_t columns = blocks(g.H, G::COLUMNS) * G::COLUMNS;
+        dh = allocate(columns * W);
+        scratch = allocate(columns * W);
+        carry = allocate(columns * W);
+        dc = allocate(g.plane());
+        x_slot = blocks(g.I, G::COLUMNS) * G::COLUMNS * W;
+        dx = allocate(K * x_slot);
+        for (int gate = 0; gate < Cell::GATES; ++gate)
+            for (ptrdiff_t j = 0; j < g.H; ++j) hidden_rows.push_back(Cell::hidden_sum[gate] * g.plane() + j * W);
+        for (int s = 0; s < Cell::SUMS; ++s)
+            for (ptrdiff_t j = 0; j < g.H; ++j) input_rows.push_back(s * g.plane() + j * W);
+    }
+
+    void forward(const Forward& f, const Packed<Cell, V>& packed, ptrdiff_t unit) {
+        place(f, unit);
+        load_states(f.h_0, f.c_0);
+        float *now = h.get(), *next = now + g.plane();
+        for (ptrdiff_t s = 0; s < steps; ++s) {
+            if (s % K == 0) load_x(f.x, s, std::min(K, steps - s));
+            if (f.saved && s % g.K == 0) save(f.saved, unit, s / g.K, now);
+            const IntVec* reads = held(s);
+            step_forward<Cell, V, false>(g, packed, x.get() + s % K * (g.I + 1) * W, now, c.get(), next, c.get(), nullptr, reads);
+            if (f.output.data) write_output(f.output, time(s), next, reads);
+            std::swap(now, next);
+        }
+        if (f.output.data) clear_output(f.output);
+        store_states(f.h_n, now);
+        if constexpr (Cell::STATES == 2) store_states(f.c_n, c.get());
+    }
+
+    // Back-propagation through time; gives the number of steps made. With a cutoff the pass ends where no gradient comes
+    // from d_output any more and max(|dh|, |dc|) is below cutoff times the largest that it has been at the start of a chunk.
+    ptrdiff_t backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, float* sums, Sequence<float> d_x) {
+        const Forward& f = b.forward;
+        place(f, unit);
+        load_gradient(b.d_h_n, dh.get());
+        if constexpr (Cell::STATES == 2) load_gradient(b.d_c_n, dc.get());
+        ptrdiff_t quiet = b.d_output.data ? leading_zeros(b.d_output) : steps;  // steps whose outputs have no gradient
+        float top = 0.0f;
+        ptrdiff_t from = blocks(steps, g.K) * g.K;
+        while (from > 0) {
+            float size = b.cutoff > 0.0f ? largest() : 0.0f;
+            top = std::max(top, size);
+            if (b.cutoff > 0.0f && from < steps && from <= quiet && size <= b.cutoff * top) break;
+            from -= g.K;
+            chunk_backward(b, packed, unit, from, std::min(g.K, steps - from), sums, d_x);
+        }
+        if (d_x.data) clear_d_x(d_x, from);
+        if (b.d_h_0) store_states(b.d_h_0, dh.get());
+        if constexpr (Cell::STATES == 2)
+            if (b.d_c_0) store_states(b.d_c_0, dc.get());
+        return steps - from;
+    }
+
+    static ptrdiff_t sums_size(const G& g) { return hidden_size(g) + input_size(g); }
+
+    // Adds up the tiles' sums, in order, and puts them where torch has them.
+    static void unpack(const G& g, const float* sums, ptrdiff_t stride, DirectionWeights<float> to) {
+        ptrdiff_t I = g.I, H = g.H;
+        auto total = [&](ptrdiff_t at) {
+            float value = 0.0f;
+            for (ptrdiff_t tile = 0; tile < g.tiles; ++tile) value += sums[tile * stride + at];
+            return value;
+        };
+        for (ptrdiff_t row = 0; row < Cell::GATES * H; ++row)
+            for (ptrdiff_t k = 0; k < H; ++k) to.w_hh[row * H + k] = total(position<R, C>(row, k, H));
+        auto input = [&](int sum, ptrdiff_t j, ptrdiff_t k) {
+            ptrdiff_t row = sum * H + j;
+            return total(hidden_size(g) + (I == 1 ? position<RX, CX>(row, k, 2) : position<R, C>(row, k, I + 1)));
+        };
+        for (int gate = 0; gate < Cell::GATES; ++gate)
+            for (ptrdiff_t j = 0; j < H; ++j) {
+                ptrdiff_t row = gate * H + j;
+                for (ptrdiff_t k = 0; k < I; ++k) to.w_ih[row * I + k] = input(Cell::input_sum[gate], j, k);
+                to.b_ih[row] = input(Cell::input_sum[gate], j, I);
+                to.b_hh[row] = input(Cell::hidden_sum[gate], j, I);
+            }
+    }
+
+  private:
+    const G& g;
+    ptrdiff_t K;
+    Buffer x, h, c, planes, dh, dc, dx, scratch, carry;
+    ptrdiff_t x_slot = 0;
+    std::vector<ptrdiff_t> hidden_rows, input_rows;
+    // of the tile at work
+    ptrdiff_t direction = 0, first = 0, samples = 0, steps = 0;
+    bool masked = false;
+    std::int32_t length[W];
+    IntVec reads[V];
+
+    static ptrdiff_t hidden_size(const G& g) { return blocks(Cell::GATES * g.H, R) * blocks(g.H, C) * R * C; }
+    static ptrdiff_t input_size(const G& g) {
+        if (g.I == 1) return blocks(Cell::SUMS * g.H, RX) * blocks(2, CX) * RX * CX;
+        return blocks(Cell::SUMS * g.H, R) * blocks(g.I + 1, C) * R * C;
+    }
+    template <int rows, int columns>
+    static ptrdiff_t position(ptrdiff_t r, ptrdiff_t c, ptrdiff_t n_columns) {
+        ptrdiff_t block = r / rows * blocks(n_columns, columns) + c / columns;
+        return (block * rows + r % rows) * columns + c % columns;
+    }
+
+    void place(const Forward& f, ptrdiff_t unit) {
+        direction = unit % g.D;
+        first = unit / g.D * W;
+        samples = std::min<ptrdiff_t>(W, g.B - first);
+        steps = g.T;
+        masked = false;
+        if (!f.lengths) return;
+        std::int64_t longest = 0, shortest = g.T;
+        for (ptrdiff_t i = 0; i < W; ++i) {
+            std::int64_t n = i < samples ? std::clamp<std::int64_t>(f.lengths[first + i], 0, g.T) : 0;
+            length[i] = static_cast<std::int32_t>(n);
+            if (i < samples) longest = std::max(longest, n), shortest = std::min(shortest, n);
+        }
+        steps = static_cast<ptrdiff_t>(longest);
+        masked = shortest < longest;
+    }
+
+    ptrdiff_t time(ptrdiff_t s) const { return direction ? steps - 1 - s : s; }
+    int rows(int v) const { return static_cast<int>(std::clamp<ptrdiff_t>(samples - v * LANES, 0, LANES)); }
+
+    // Which lanes read step s; null if all do.
+    const IntVec* held(ptrdiff_t s) {
+        if (!masked) return nullptr;
+        auto t = static_cast<std::int32_t>(time(s));
+        for (int v = 0; v < V; ++v) {
+            IntVec n;
+            std::memcpy(&n, length + v * LANES, sizeof n);
+            reads[v] = n > t;
+        }
+        return reads;
+    }
+
+    void load_x(Sequence<const float> from, ptrdiff_t s, ptrdiff_t n) {
+        ptrdiff_t slot = (g.I + 1) * W, t = direction ? time(s + n - 1) : s;
+        float* to = x.get() + (direction ? (n - 1) * slot : 0);  // of time t; time goes up from here
+        ptrdiff_t up = direction ? -slot : slot;
+        for (int v = 0; v < V; ++v, to += LANES) {
+            const float* sample = from.data + (first + v * LANES) * from.batch + t * from.time;
+            if (g.I == 1 && from.time == 1) {
+                load_transposed(sample, from.batch, rows(v), static_cast<int>(n), to, up);
+                continue;
+            }
+            for (ptrdiff_t k = 0; k < n; ++k)
+                load_transposed(sample + k * from.time, from.batch, rows(v), static_cast<int>(g.I), to + k * up, W);
+        }
+    }
+
+    void load_states(const float* h_0, const float* c_0) {
+        load_plane(h_0, h.get());
+        if constexpr (Cell::STATES == 2) load_plane(c_0, c.get());
+    }
+    void load_gradient(const float* from, float* to) {
+        if (from) load_plane(from, to);
+        else std::fill_n(to, g.plane(), 0.0f);
+    }
+    void load_plane(const float* from, float* to) {
+        for (int v = 0; v < V; ++v)
+            load_transposed(from + (direction * g.B + first + v * LANES) * g.H, g.H, rows(v), static_cast<int>(g.H), to + v * LANES, W);
+        std::fill(to + g.H * W, to + g.plane(), 0.0f);
+    }
+    void store_states(float* to, const float* from) {
+        for (int v = 0; v < V; ++v)
+            store_transposed(to + (direction * g.B + first + v * LANES) * g.H, g.H, rows(v), static_cast<int>(g.H), from + v * LANES, W);
+    }
+    void save(float* saved, ptrdiff_t unit, ptrdiff_t chunk, const float* now) {
+        float* to = g.checkpoint(saved, unit, chunk);
+        std::copy_n(now, g.plane(), to);
+        if constexpr (Cell::STATES == 2) std::copy_n(c.get(), g.plane(), to + g.plane());
+    }
+
+    float* output_at(Sequence<float> output, int v, ptrdiff_t t) const {
+        return output.data + (first + v * LANES) * output.batch + t * output.time + direction * g.H;
+    }
+    void write_output(Sequence<float> output, ptrdiff_t t, const float* state, const IntVec* reads) {
+        if (reads) {
+            for (ptrdiff_t at = 0; at < g.plane(); at += LANES) store(scratch.get() + at, select(reads[at / LANES % V], load(state + at), Vec{}));
+            state = scratch.get();
+        }
+        for (int v = 0; v < V; ++v)
+            store_transposed(output_at(output, v, t), output.batch, rows(v), static_cast<int>(g.H), state + v * LANES, W);
+    }
+    void clear_output(Sequence<float> output) {
+        for (ptrdiff_t i = 0; i < samples; ++i)
+            for (ptrdiff_t t = steps; t < g.T; ++t) std::fill_n(output_at(output, 0, t) + i * output.batch, g.H, 0.0f);
+    }
+    // d_x of the steps that were not visited: those before `from` in the order of the direction, and those nobody reads.
+    void clear_d_x(Sequence<float> d_x, ptrdiff_t from) {
+        auto clear = [&](ptrdiff_t t) {
+            for (ptrdiff_t i = first; i < first + samples; ++i) std::fill_n(d_x.data + i * d_x.batch + t * d_x.time, g.I, 0.0f);
+        };
+        for (ptrdiff_t s = 0; s < from && s < steps; ++s) clear(time(s));
+        for (ptrdiff_t t = steps; t < g.T; ++t) clear(t);
+    }
+
+    float largest() const {
+        Vec top{};
+        for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
+            top = maximum(absolute(load(dh.get() + at)), top);
+            if constexpr (Cell::STATES == 2) top = maximum(absolute(load(dc.get() + at)), top);
+        }
+        float size = 0.0f;
+        for (int lane = 0; lane < LANES; ++lane) size = std::max(size, top[lane]);
+        return size;
+    }
+    ptrdiff_t leading_zeros(Sequence<const float> d_output) const {
+        for (ptrdiff_t s = 0; s < steps; ++s)
+            for (ptrdiff_t i = first; i < first + samples; ++i) {
+                const float* row = d_output.data + i * d_output.batch + time(s) * d_output.time + direction * g.H;
+                if (std::any_of(row, row + g.H, [](float value) { return value != 0.0f; })) return s;
+            }
+        return steps;
+    }
+
+    void chunk_backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, ptrdiff_t s0, ptrdiff_t n, float* sums,
+                        Sequence<float> d_x) {
+        const float* start = g.checkpoint(b.forward.saved, unit, s0 / g.K);
+        std::copy_n(start, g.plane(), h.get());
+        if constexpr (Cell::STATES == 2) std::copy_n(start + g.plane(), g.plane(), c.get());
+        load_x(b.forward.x, s0, n);
+        const ptrdiff_t plane = g.plane(), slot = (g.I + 1) * W, kept = Cell::PLANES * plane;
+        for (ptrdiff_t k = 0; k < n; ++k) {
+            float* cell = Cell::STATES == 2 ? c.get() + k * plane : nullptr;
+            step_forward<Cell, V, true>(g, packed, x.get() + k * slot, h.get() + k * plane, cell, h.get() + (k + 1) * plane,
+                                        cell ? cell + plane : nullptr, planes.get() + k * kept, held(s0 + k));
+        }
+        for (ptrdiff_t k = n - 1; k >= 0; --k) {
+            float* da = planes.get() + k * kept;
+            bool carries = step_backward(b.d_output, s0 + k, k, da);
+            product_backward<Cell, V, G::COLUMNS>(packed.backward_h.get(), da, Cell::hidden_sum, g.H, plane, g.H, carries ? carry.get() : nullptr, dh.get());
+            if (!d_x.data) continue;
+            float* to = dx.get() + k * x_slot;
+            if (packed.x_columns == 1) product_backward<Cell, V, 1>(packed.backward_x.get(), da, Cell::input_sum, g.H, plane, g.I, nullptr, to);
+            else product_backward<Cell, V, G::COLUMNS>(packed.backward_x.get(), da, Cell::input_sum, g.H, plane, g.I, nullptr, to);
+        }
+        if (d_x.data) store_dx(d_x, s0, n);
+        weight_sums<V, R, C>(planes.get(), hidden_rows.data(), Cell::GATES * g.H, kept, h.get(), g.H, plane, n, sums);
+        sums += hidden_size(g);
+        if (g.I == 1) weight_sums<V, RX, CX>(planes.get(), input_rows.data(), Cell::SUMS * g.H, kept, x.get(), 2, slot, n, sums);
+        else weight_sums<V, R, C>(planes.get(), input_rows.data(), Cell::SUMS * g.H, kept, x.get(), g.I + 1, slot, n, sums);
+    }
+
+    // The element-wise part: dh of the state after the step -> gradients of the sums in the planes. Gives whether `carry`
+    // holds a part of the gradient that goes to the state before the step directly.
+    bool step_backward(Sequence<const float> d_output, ptrdiff_t s, ptrdiff_t k, float* da) {
+        const ptrdiff_t plane = g.plane();
+        const IntVec* reading = held(s);
+        if (d_output.data) {
+            ptrdiff_t t = time(s);
+            for (int v = 0; v < V; ++v)
+                load_transposed(d_output.data + (first + v * LANES) * d_output.batch + t * d_output.time + direction * g.H, d_output.batch,
+                                rows(v), static_cast<int>(g.H), scratch.get() + v * LANES, W);
+        }
+        const float *before = h.get() + k * plane, *after = before + plane;
+        const float* cell = Cell::STATES == 2 ? c.get() + k * plane : nullptr;
+        for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
+            int v = static_cast<int>(at / LANES % V);
+            Vec d = load(dh.get() + at), d_cell{}, d_held = d, d_cell_held{}, c_before{};
+            if (d_output.data) d = d + load(scratch.get() + at);
+            if constexpr (Cell::STATES == 2) d_cell = d_cell_held = load(dc.get() + at), c_before = load(cell + at);
+            if (reading) d = select(reading[v], d, Vec{}), d_cell = select(reading[v], d_cell, Vec{});
+            Vec direct = Cell::backward(da + at, plane, load(before + at), load(after + at), c_before, d, d_cell);
+            if (reading) direct = select(reading[v], direct, d_held), d_cell = select(reading[v], d_cell, d_cell_held);
+            if (Cell::carries || reading) store(carry.get() + at, direct);
+            if constexpr (Cell::STATES == 2) store(dc.get() + at, d_cell);
+        }
+        return Cell::carries || reading;
+    }
+
+    void store_dx(Sequence<float> d_x, ptrdiff_t s, ptrdiff_t n) {
+        ptrdiff_t t = direction ? time(s + n - 1) : s, up = direction ? -x_slot : x_slot;
+        const float* from = dx.get() + (direction ? (n - 1) * x_slot : 0);
+        for (int v = 0; v < V; ++v, from += LANES) {
+            float* sample = d_x.data + (first + v * LANES) * d_x.batch + t * d_x.time;
+            if (g.I == 1 && d_x.time == 1) {
+                store_transposed(sample, d_x.batch, rows(v), static_cast<int>(n), from, up);
+                continue;
+            }
+            for (ptrdiff_t k = 0; k < n; ++k)
+                store_transposed(sample + k * d_x.time, d_x.batch, rows(v), static_cast<int>(g.I), from + k * up, W);
+        }
+    }
+};
+
+}  // namespace ecrnn::ECRNN_ISA
