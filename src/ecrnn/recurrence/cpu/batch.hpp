@@ -31,10 +31,6 @@ inline Buffer allocate(ptrdiff_t floats) {
 
 inline ptrdiff_t blocks(ptrdiff_t n, ptrdiff_t size) { return (n + size - 1) / size; }
 
-// Samples of a tile, in vectors. Wide tiles use each loaded weight more often, narrow ones occupy more threads and
-// less cache; the choice depends on the shape alone.
-inline int tile_vectors(const Forward& f);
-
 template <class Cell, int V>
 struct Geometry {
     static constexpr int W = V * LANES;                                           // samples of a tile

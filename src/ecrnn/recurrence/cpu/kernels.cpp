@@ -1,17 +1,15 @@
 // The entry points of one instruction set; CMake compiles this file once for each, with its flags.
+#include "nodes.hpp"
 #include "tile.hpp"
-
-#include <cstdlib>
 
 namespace ecrnn::ECRNN_ISA {
 
-int tile_vectors(const Forward& f) {
-    if (const char* e = std::getenv("ECRNN_V")) return std::atoi(e);
-    constexpr int widest = ACCUMULATORS == 16 ? 4 : 2;
-    ptrdiff_t vectors = blocks(f.B, LANES);
-    int width = 1;
-    while (width < widest && vectors >= 2 * width) width *= 2;
-    return width;
+// Threads are woken only for more than this many multiply-adds, some tens of microseconds.
+constexpr double WORTH_A_THREAD = 1 << 19;
+
+int threads_for(const Forward& f) {
+    double products = double(f.B) * f.T * f.D * f.H * (f.I + f.H);
+    return products > WORTH_A_THREAD ? f.threads : 1;
 }
 
 template <class Cell, int V>
@@ -19,7 +17,7 @@ void forward_tiles(const Forward& f) {
     Geometry<Cell, V> g(f);
     std::vector<Packed<Cell, V>> packed;
     for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], false, false);
-#pragma omp parallel num_threads(f.threads)
+#pragma omp parallel num_threads(threads_for(f))
     {
         Tile<Cell, V> tile(g, false);
 #pragma omp for schedule(dynamic, 1)
@@ -38,7 +36,7 @@ ptrdiff_t backward_tiles(const Backward& b) {
     // The second direction's d_x: the two are added at the end, always in the same order.
     Buffer second = allocate(b.d_x.data && g.D == 2 ? g.B * g.T * g.I : 1);
     Sequence<float> d_x[2] = {b.d_x, {b.d_x.data ? second.get() : nullptr, g.T * g.I, g.I}};
-#pragma omp parallel num_threads(f.threads)
+#pragma omp parallel num_threads(threads_for(f))
     {
         Tile<Cell, V> tile(g, true);
 #pragma omp for schedule(dynamic, 1) reduction(max : most)
@@ -58,35 +56,40 @@ ptrdiff_t backward_tiles(const Backward& b) {
     return most;
 }
 
-// Calls `run` with the cell's type and the width of its tiles.
+// Calls `run` with the cell's type.
 template <class Run>
-auto choose(const Forward& f, Run run) {
-    auto width = [&](auto cell) {
-        using Cell = decltype(cell);
-        switch (tile_vectors(f)) {
-            case 1: return run(cell, std::integral_constant<int, 1>{});
-            case 2: return run(cell, std::integral_constant<int, 2>{});
-            default:
-                if constexpr (ACCUMULATORS == 16) return run(cell, std::integral_constant<int, 4>{});
-                else return run(Cell{}, std::integral_constant<int, 2>{});
-        }
-    };
+auto with_cell(const Forward& f, Run run) {
     switch (f.cell) {
-        case CellKind::lstm: return width(Lstm{});
-        case CellKind::gru: return width(Gru{});
-        case CellKind::rnn_tanh: return width(Rnn<false>{});
-        default: return width(Rnn<true>{});
+        case CellKind::lstm: return run(Lstm{});
+        case CellKind::gru: return run(Gru{});
+        case CellKind::rnn_tanh: return run(Rnn<false>{});
+        default: return run(Rnn<true>{});
     }
 }
 
+// And with the width of a tile in vectors. Two vectors use each loaded weight twice; more did not help. The choice depends
+// on the shape alone, or bits would depend on something else.
+template <class Run>
+auto with_tiles(const Forward& f, Run run) {
+    return with_cell(f, [&](auto cell) {
+        if (f.B > 2 * LANES) return run(cell, std::integral_constant<int, 2>{});
+        return run(cell, std::integral_constant<int, 1>{});
+    });
+}
+
 std::size_t saved_size(const Forward& f) {
-    return choose(f, [&](auto cell, auto v) { return Geometry<decltype(cell), v.value>(f).saved_size(); });
+    return with_tiles(f, [&](auto cell, auto v) { return Geometry<decltype(cell), v.value>(f).saved_size(); });
 }
+
 void forward(const Forward& f) {
-    choose(f, [&](auto cell, auto v) { forward_tiles<decltype(cell), v.value>(f); });
+    if (!f.saved && f.B < LANES)
+        with_cell(f, [&](auto cell) { forward_samples<decltype(cell)>(f, threads_for(f)); });
+    else
+        with_tiles(f, [&](auto cell, auto v) { forward_tiles<decltype(cell), v.value>(f); });
 }
+
 ptrdiff_t backward(const Backward& b) {
-    return choose(b.forward, [&](auto cell, auto v) { return backward_tiles<decltype(cell), v.value>(b); });
+    return with_tiles(b.forward, [&](auto cell, auto v) { return backward_tiles<decltype(cell), v.value>(b); });
 }
 
 }  // namespace ecrnn::ECRNN_ISA

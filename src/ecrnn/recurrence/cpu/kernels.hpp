@@ -44,7 +44,7 @@ struct Backward {
     Sequence<float> d_x;           // data null: not wanted
     float *d_h_0, *d_c_0;          // (D, B, H), or null: not wanted
     DirectionWeights<float> d_weights[2];
-    float cutoff;                  // 0: all steps; else see backward() in batch.hpp
+    float cutoff;                  // 0: all steps; else see Tile::backward in tile.hpp
 };
 
 // One instruction set's kernels.

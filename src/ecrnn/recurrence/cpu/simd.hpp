@@ -61,8 +61,6 @@ ECRNN_INLINE Vec select(IntVec mask, Vec yes, Vec no) { return mask ? yes : no; 
 
 ECRNN_INLINE Vec absolute(Vec v) { return (Vec)((IntVec)v & 0x7fffffff); }
 
-ECRNN_INLINE Vec maximum(Vec a, Vec b) { return a > b ? a : b; }
-
 // The first n < LANES floats, zeros behind them; nothing after them is touched.
 ECRNN_INLINE Vec load_first(const float* from, int n) {
 #if ECRNN_LANES == 16
@@ -82,7 +80,7 @@ ECRNN_INLINE void store_first(float* to, Vec v, int n) {
 #endif
 }
 
-// 1 / d for 1 <= d < 2^100; exact to one unit in the last place.
+// 1 / d for 1 <= d <= 2^81; exact to one unit in the last place.
 ECRNN_INLINE Vec reciprocal(Vec d) {
 #if ECRNN_LANES == 16
     Vec r = (Vec)_mm512_rcp14_ps((__m512)d);

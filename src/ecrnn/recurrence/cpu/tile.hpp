@@ -1,6 +1,8 @@
 // One tile of samples in one direction: its whole time loop, forwards and backwards.
 #pragma once
 
+#include <limits>
+
 #include "batch.hpp"
 
 namespace ecrnn::ECRNN_ISA {
@@ -56,28 +58,31 @@ class Tile {
         if constexpr (Cell::STATES == 2) store_states(f.c_n, c.get());
     }
 
-    // Back-propagation through time; gives the number of steps made. With a cutoff the pass ends where no gradient comes
-    // from d_output any more and max(|dh|, |dc|) is below cutoff times the largest that it has been at the start of a chunk.
+    // Back-propagation through time; gives the number of steps made. With a cutoff a chunk is left out where its outputs have
+    // no gradient and max(|dh|, |dc|) of the state after it is at most cutoff times the largest at the start of any chunk.
     ptrdiff_t backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, float* sums, Sequence<float> d_x) {
         const Forward& f = b.forward;
         place(f, unit);
         load_gradient(b.d_h_n, dh.get());
         if constexpr (Cell::STATES == 2) load_gradient(b.d_c_n, dc.get());
-        ptrdiff_t quiet = b.d_output.data ? leading_zeros(b.d_output) : steps;  // steps whose outputs have no gradient
         float top = 0.0f;
-        ptrdiff_t from = blocks(steps, g.K) * g.K;
-        while (from > 0) {
+        ptrdiff_t made = 0;
+        for (ptrdiff_t from = (blocks(steps, g.K) - 1) * g.K; from >= 0; from -= g.K) {
+            ptrdiff_t n = std::min(g.K, steps - from);
             float size = b.cutoff > 0.0f ? largest() : 0.0f;
             top = std::max(top, size);
-            if (b.cutoff > 0.0f && from < steps && from <= quiet && size <= b.cutoff * top) break;
-            from -= g.K;
-            chunk_backward(b, packed, unit, from, std::min(g.K, steps - from), sums, d_x);
+            if (b.cutoff > 0.0f && size <= b.cutoff * top && silent(b.d_output, from, n)) {
+                forget(d_x, from, n);
+                continue;
+            }
+            chunk_backward(b, packed, unit, from, n, sums, d_x);
+            made += n;
         }
-        if (d_x.data) clear_d_x(d_x, from);
+        if (d_x.data) clear(d_x, steps, g.T);
         if (b.d_h_0) store_states(b.d_h_0, dh.get());
         if constexpr (Cell::STATES == 2)
             if (b.d_c_0) store_states(b.d_c_0, dc.get());
-        return steps - from;
+        return made;
     }
 
     static ptrdiff_t sums_size(const G& g) { return hidden_size(g) + input_size(g); }
@@ -213,32 +218,42 @@ class Tile {
         for (ptrdiff_t i = 0; i < samples; ++i)
             for (ptrdiff_t t = steps; t < g.T; ++t) std::fill_n(output_at(output, 0, t) + i * output.batch, g.H, 0.0f);
     }
-    // d_x of the steps that were not visited: those before `from` in the order of the direction, and those nobody reads.
-    void clear_d_x(Sequence<float> d_x, ptrdiff_t from) {
-        auto clear = [&](ptrdiff_t t) {
-            for (ptrdiff_t i = first; i < first + samples; ++i) std::fill_n(d_x.data + i * d_x.batch + t * d_x.time, g.I, 0.0f);
-        };
-        for (ptrdiff_t s = 0; s < from && s < steps; ++s) clear(time(s));
-        for (ptrdiff_t t = steps; t < g.T; ++t) clear(t);
+    // Zeros at the times [begin, end) of d_x.
+    void clear(Sequence<float> d_x, ptrdiff_t begin, ptrdiff_t end) {
+        for (ptrdiff_t i = first; i < first + samples; ++i)
+            for (ptrdiff_t t = begin; t < end; ++t) std::fill_n(d_x.data + i * d_x.batch + t * d_x.time, g.I, 0.0f);
     }
 
+    // What a chunk that is left out leaves behind.
+    void forget(Sequence<float> d_x, ptrdiff_t s, ptrdiff_t n) {
+        std::fill_n(dh.get(), g.plane(), 0.0f);
+        if constexpr (Cell::STATES == 2) std::fill_n(dc.get(), g.plane(), 0.0f);
+        ptrdiff_t begin = direction ? time(s + n - 1) : s;
+        if (d_x.data) clear(d_x, begin, begin + n);
+    }
+
+    // Largest |dh| and |dc|; infinite if one is NaN, so that it is not lost.
     float largest() const {
         Vec top{};
+        auto take = [&](Vec v) { top = absolute(v) <= top ? top : absolute(v); };  // NaN is taken, and then stays
         for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
-            top = maximum(absolute(load(dh.get() + at)), top);
-            if constexpr (Cell::STATES == 2) top = maximum(absolute(load(dc.get() + at)), top);
+            take(load(dh.get() + at));
+            if constexpr (Cell::STATES == 2) take(load(dc.get() + at));
         }
         float size = 0.0f;
-        for (int lane = 0; lane < LANES; ++lane) size = std::max(size, top[lane]);
-        return size;
+        for (int lane = 0; lane < LANES; ++lane) size = top[lane] <= size ? size : top[lane];
+        return size == size ? size : std::numeric_limits<float>::infinity();
     }
-    ptrdiff_t leading_zeros(Sequence<const float> d_output) const {
-        for (ptrdiff_t s = 0; s < steps; ++s)
-            for (ptrdiff_t i = first; i < first + samples; ++i) {
-                const float* row = d_output.data + i * d_output.batch + time(s) * d_output.time + direction * g.H;
-                if (std::any_of(row, row + g.H, [](float value) { return value != 0.0f; })) return s;
+
+    // Whether no gradient comes from the outputs of the steps [s, s + n).
+    bool silent(Sequence<const float> d_output, ptrdiff_t s, ptrdiff_t n) const {
+        if (!d_output.data) return true;
+        for (ptrdiff_t i = first; i < first + samples; ++i)
+            for (ptrdiff_t k = s; k < s + n; ++k) {
+                const float* row = d_output.data + i * d_output.batch + time(k) * d_output.time + direction * g.H;
+                if (std::any_of(row, row + g.H, [](float value) { return !(value == 0.0f); })) return false;
             }
-        return steps;
+        return true;
     }
 
     void chunk_backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, ptrdiff_t s0, ptrdiff_t n, float* sums,
