@@ -47,6 +47,7 @@ def forward(
     lengths: Tensor | None,
     want_output: bool,
     keep: bool,
+    keep_gates: bool = False,
     instruction_set: str = "",
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
     """All steps of one layer.
@@ -60,12 +61,14 @@ def forward(
         lengths: int64 (B,), or None: all T. From step ``lengths[b]`` on a sample's state is held and its output is 0.
         want_output: whether the states of all steps are wanted, or the last ones alone.
         keep: whether ``backward`` will be called.
+        keep_gates: with ``keep``, whether to keep the gates too. They need T/K times the memory of the states and spare
+            ``backward`` to compute them anew, which pays where it will visit all steps.
         instruction_set: one of ``instructions()``; the first by default.
 
     Returns:
         output (B, T, D*H), its memory time-first where x's is, or None; h_n and c_n (D, B, H), c_n None unless lstm;
-        and what ``backward`` needs: the states before every K-th step, K between 4 and 32, so (D*B*H*T/K) floats, twice
-        that for an LSTM.
+        and what ``backward`` needs: the states before every K-th step, K between 4 and 32, that is D*B*H*T/K floats, twice
+        that for an LSTM; with ``keep_gates`` 4*D*B*H*T more (D*B*H*T for an RNN). B is rounded up to whole tiles.
 
     Raises:
         ValueError: shapes or strides do not fit.
@@ -77,7 +80,7 @@ def forward(
     h_n = torch.empty_like(h_0)
     c_n = None if c_0 is None else torch.empty_like(c_0)
     output = _like(x, D * H) if want_output else None
-    saved = x.new_empty(extension.saved_size(cell, B, T, I, H, D, instruction_set) if keep else 0)
+    saved = x.new_empty(extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0)
     extension.forward(
         cell,
         x,

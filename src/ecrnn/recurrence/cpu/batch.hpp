@@ -1,7 +1,8 @@
 // Many samples: a sample to a lane, a tile of V vectors of samples at a time, the time loop inside.
 //
-// Memory: the forward pass saves the states before every K-th step; the backward pass goes chunk by chunk from the
-// end, computes the gates of a chunk anew from the saved states, and keeps them in the second-level cache.
+// Memory: the forward pass saves the states before every K-th step. The backward pass goes chunk by chunk from the end and
+// computes the gates of a chunk anew from the saved states, in the second-level cache; if it is known that it will visit
+// every step, the forward pass saves the gates too, which are then read once.
 // The tiles depend on the shape alone and their weight gradients are added in order, so any number of threads
 // gives the same bits.
 #pragma once
@@ -36,7 +37,7 @@ struct Geometry {
     static constexpr int W = V * LANES;                                           // samples of a tile
     static constexpr int U = std::max(1, ACCUMULATORS / (Cell::SUMS * V));        // nodes at a time, forwards
     static constexpr int COLUMNS = std::max(1, ACCUMULATORS / V);                 // columns of W^T at a time, backwards
-    static constexpr ptrdiff_t CHUNK_FLOATS = 96 * 1024;                          // 384 KiB in the second-level cache
+    static constexpr ptrdiff_t CHUNK_FLOATS = 96 * 1024;                        // 384 KiB in the second-level cache
 
     ptrdiff_t B, T, I, H, D, tiles, Hp, K;
 
@@ -46,8 +47,10 @@ struct Geometry {
     }
     ptrdiff_t plane() const { return Hp * W; }
     ptrdiff_t chunks() const { return blocks(T, K); }
+    ptrdiff_t checkpoints() const { return tiles * D * chunks() * Cell::STATES * plane(); }
     float* checkpoint(float* saved, ptrdiff_t unit, ptrdiff_t chunk) const { return saved + (unit * chunks() + chunk) * Cell::STATES * plane(); }
-    std::size_t saved_size() const { return static_cast<std::size_t>(tiles * D * chunks() * Cell::STATES * plane()); }
+    float* kept(float* saved, ptrdiff_t unit, ptrdiff_t step) const { return saved + checkpoints() + (unit * T + step) * Cell::KEPT * plane(); }
+    std::size_t saved_size(bool gates) const { return static_cast<std::size_t>(checkpoints() + (gates ? tiles * D * T * Cell::KEPT * plane() : 0)); }
 };
 
 // One direction's weights in the order in which the products read them.
@@ -98,7 +101,7 @@ struct Packed {
 };
 
 // One step forwards of all nodes of a tile. x (I, W), h (H, W), c in place unless c_to differs.
-template <class Cell, int V, bool keep>
+template <class Cell, int V, Keep keep>
 inline void step_forward(const Geometry<Cell, V>& g, const Packed<Cell, V>& packed, const float* x, const float* h,
                          const float* c, float* h_to, float* c_to, float* planes, const IntVec* reads) {
     constexpr int W = V * LANES, U = Geometry<Cell, V>::U, GATES = Cell::GATES, SUMS = Cell::SUMS;
@@ -179,42 +182,46 @@ inline void product_backward(const float* packed, const float* da, const int (&s
 
 // Sums over `steps` steps and all samples of a tile: sums[block][r][c] += sum of rows[r] * columns[c], in blocks of R x C.
 // row_offsets and column c * W count from the two bases, which advance by their strides a step. Blocks reach beyond the
-// last row and column by repeating them.
+// last row and column by repeating them. A few columns at a time, which stay in the first-level cache for all rows.
 template <int V, int R, int C>
 inline void weight_sums(const float* rows, const ptrdiff_t* row_offsets, ptrdiff_t n_rows, ptrdiff_t row_step,
                         const float* columns, ptrdiff_t n_columns, ptrdiff_t column_step, ptrdiff_t steps, float* sums) {
     static_assert(R * C % LANES == 0);
     constexpr int W = V * LANES;
-    for (ptrdiff_t r0 = 0; r0 < n_rows; r0 += R) {
-        const float* row[R];
-        for (int r = 0; r < R; ++r) row[r] = rows + row_offsets[std::min(r0 + r, n_rows - 1)];
-        for (ptrdiff_t c0 = 0; c0 < n_columns; c0 += C, sums += R * C) {
-            const float* column[C];
-            for (int c = 0; c < C; ++c) column[c] = columns + std::min(c0 + c, n_columns - 1) * W;
-            Vec acc[R * C] = {};
-            for (ptrdiff_t t = 0; t < steps; ++t) {
+    constexpr ptrdiff_t CACHE_FLOATS = 5 * 1024;
+    const ptrdiff_t group = std::max<ptrdiff_t>(1, CACHE_FLOATS / (steps * W * C)) * C, column_blocks = blocks(n_columns, C);
+    for (ptrdiff_t group0 = 0; group0 < n_columns; group0 += group)
+        for (ptrdiff_t r0 = 0; r0 < n_rows; r0 += R) {
+            const float* row[R];
+            for (int r = 0; r < R; ++r) row[r] = rows + row_offsets[std::min(r0 + r, n_rows - 1)];
+            for (ptrdiff_t c0 = group0; c0 < std::min(group0 + group, n_columns); c0 += C) {
+                const float* column[C];
+                for (int c = 0; c < C; ++c) column[c] = columns + std::min(c0 + c, n_columns - 1) * W;
+                Vec acc[R * C] = {};
+                for (ptrdiff_t t = 0; t < steps; ++t) {
 #pragma GCC unroll 4
-                for (int v = 0; v < V; ++v) {
-                    Vec left[R];
+                    for (int v = 0; v < V; ++v) {
+                        Vec left[R];
 #pragma GCC unroll 16
-                    for (int r = 0; r < R; ++r) left[r] = load(row[r] + t * row_step + v * LANES);
+                        for (int r = 0; r < R; ++r) left[r] = load(row[r] + t * row_step + v * LANES);
 #pragma GCC unroll 16
-                    for (int c = 0; c < C; ++c) {
-                        Vec right = load(column[c] + t * column_step + v * LANES);
+                        for (int c = 0; c < C; ++c) {
+                            Vec right = load(column[c] + t * column_step + v * LANES);
 #pragma GCC unroll 16
-                        for (int r = 0; r < R; ++r) acc[r * C + c] = fma(left[r], right, acc[r * C + c]);
+                            for (int r = 0; r < R; ++r) acc[r * C + c] = fma(left[r], right, acc[r * C + c]);
+                        }
                     }
                 }
-            }
+                float* block = sums + (r0 / R * column_blocks + c0 / C) * R * C;
 #pragma GCC unroll 16
-            for (int first = 0; first < R * C; first += LANES) {
-                Vec part[LANES];
+                for (int first = 0; first < R * C; first += LANES) {
+                    Vec part[LANES];
 #pragma GCC unroll 16
-                for (int i = 0; i < LANES; ++i) part[i] = acc[first + i];
-                store(sums + first, load(sums + first) + sums_over_lanes(part));
+                    for (int i = 0; i < LANES; ++i) part[i] = acc[first + i];
+                    store(block + first, load(block + first) + sums_over_lanes(part));
+                }
             }
         }
-    }
 }
 
 }  // namespace ecrnn::ECRNN_ISA

@@ -78,7 +78,7 @@ auto with_tiles(const Forward& f, Run run) {
 }
 
 std::size_t saved_size(const Forward& f) {
-    return with_tiles(f, [&](auto cell, auto v) { return Geometry<decltype(cell), v.value>(f).saved_size(); });
+    return with_tiles(f, [&](auto cell, auto v) { return Geometry<decltype(cell), v.value>(f).saved_size(f.gates); });
 }
 
 void forward(const Forward& f) {

@@ -34,6 +34,7 @@ struct Forward {
     Sequence<float> output;       // (B, T, D * H), data null: not wanted
     float *h_n, *c_n;             // (D, B, H)
     float* saved;                 // saved_size() floats, or null: no backward pass will come
+    bool gates;                   // saved also holds the gates: more memory, less to compute if no step will be left out
     int threads;
 };
 

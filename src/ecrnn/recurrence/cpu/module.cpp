@@ -132,8 +132,15 @@ Forward problem(const std::string& cell, const Strided<const float, 3>& x, const
     return f;
 }
 
-void check_saved(const Kernels& kernels, const Forward& f, std::size_t size) {
-    if (size != kernels.saved_size(f)) refuse("saved has " + std::to_string(size) + " floats, not " + std::to_string(kernels.saved_size(f)));
+// Whether `saved` holds gates can be seen from its size.
+void take_saved(const Kernels& kernels, Forward& f, float* data, std::size_t size) {
+    if (reinterpret_cast<std::uintptr_t>(data) % 64) refuse("saved is not aligned to 64 bytes");
+    f.saved = data;
+    for (bool gates : {false, true}) {
+        f.gates = gates;
+        if (size == kernels.saved_size(f)) return;
+    }
+    refuse("saved has " + std::to_string(size) + " floats, not as many as saved_size() says");
 }
 
 }  // namespace
@@ -150,14 +157,14 @@ NB_MODULE(_cpu, module) {
     module.def(
         "saved_size",
         [](const std::string& cell, std::ptrdiff_t B, std::ptrdiff_t T, std::ptrdiff_t I, std::ptrdiff_t H, std::ptrdiff_t D,
-           const std::string& instructions) {
+           bool gates, const std::string& instructions) {
             Forward f{};
             f.cell = cell_named(cell);
-            f.B = B, f.T = T, f.I = I, f.H = H, f.D = D;
+            f.B = B, f.T = T, f.I = I, f.H = H, f.D = D, f.gates = gates;
             if (B < 1 || T < 1 || I < 1 || H < 1 || D < 1 || D > 2) refuse("sizes must be at least 1, directions 1 or 2");
             return kernels_named(instructions).saved_size(f);
         },
-        nb::arg("cell"), nb::arg("batch"), nb::arg("steps"), nb::arg("inputs"), nb::arg("nodes"), nb::arg("directions"), nb::arg("instructions") = "");
+        nb::arg("cell"), nb::arg("batch"), nb::arg("steps"), nb::arg("inputs"), nb::arg("nodes"), nb::arg("directions"), nb::arg("gates"), nb::arg("instructions") = "");
 
     module.def(
         "forward",
@@ -175,8 +182,7 @@ NB_MODULE(_cpu, module) {
             f.c_n = state<float>(f, c_n, "c_n");
             if ((f.c_n != nullptr) != (f.c_0 != nullptr)) refuse("c_n belongs to lstm, and to it alone");
             if (saved) {
-                check_saved(kernels, f, saved->size());
-                f.saved = saved->data();
+                take_saved(kernels, f, saved->data(), saved->size());
             }
             nb::gil_scoped_release unlocked;
             kernels.forward(f);
@@ -195,8 +201,7 @@ NB_MODULE(_cpu, module) {
             Backward b{};
             b.forward = problem(cell, x, weights, h_0, c_0, lengths, threads);
             const Forward& f = b.forward;
-            check_saved(kernels, f, saved.size());
-            b.forward.saved = saved.data();
+            take_saved(kernels, b.forward, saved.data(), saved.size());
             if (d_output) {
                 expect(*d_output, {f.B, f.T, f.D * f.H}, "d_output");
                 b.d_output = sequence<const float>(*d_output, "d_output");

@@ -96,7 +96,7 @@ class Samples {
                     for (int i = 0; i < SUMS; ++i) a[0][s][i] = a[0][s][i] + a[1][s][i];
                 Vec before = load(now + s * w.width + j), after, cell{};
                 if constexpr (Cell::STATES == 2) cell = load(c.get() + s * w.width + j);
-                Cell::template forward<false>(a[0][s], before, after, cell, nullptr, 0);
+                Cell::template forward<Keep::nothing>(a[0][s], before, after, cell, nullptr, 0);
                 store(next + s * w.width + j, after);
                 if constexpr (Cell::STATES == 2) store(c.get() + s * w.width + j, cell);
             }

@@ -42,6 +42,23 @@ ECRNN_INLINE Vec load(const float* from) {
 
 ECRNN_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 
+// Past the caches, for what is not read again soon; `to` is aligned to a vector. finish_streams() before another thread reads.
+ECRNN_INLINE void stream(float* to, Vec v) {
+#if ECRNN_LANES == 16
+    _mm512_stream_ps(to, (__m512)v);
+#elif ECRNN_LANES == 8
+    _mm256_stream_ps(to, (__m256)v);
+#else
+    store(to, v);
+#endif
+}
+
+ECRNN_INLINE void finish_streams() {
+#if ECRNN_LANES >= 8
+    _mm_sfence();
+#endif
+}
+
 ECRNN_INLINE Vec broadcast(float value) { return value - Vec{}; }
 
 // a * b + c, rounded once where the machine can.
@@ -102,15 +119,33 @@ ECRNN_INLINE Vec exp2(Vec y) {
     return (Vec)_mm512_scalef_ps((__m512)p, (__m512)y);  // p * 2^floor(y)
 #else
     y = y < -126.0f ? broadcast(-126.0f) : y;
-    Vec shifted = y + 12582912.0f;  // 1.5 * 2^23: the sum's last bits are round(y)
-    Vec f = y - (shifted - 12582912.0f);
+    constexpr float magic = 12582912.0f + 127.0f;  // 1.5 * 2^23: the sum's last bits are round(y), plus the exponent's bias
+    Vec shifted = y + magic, f = y - (shifted - magic);
     Vec p = fma(broadcast(0.0013264726f), f, broadcast(0.009671513f));
     p = fma(p, f, broadcast(0.055507336f));
     p = fma(p, f, broadcast(0.24022248f));
     p = fma(p, f, broadcast(0.693147f));
     p = fma(p, f, broadcast(1.0f));
-    return (Vec)((IntVec)p + ((IntVec)shifted << 23));
+    return p * (Vec)((IntVec)shifted << 23);
 #endif
+}
+
+// 2^y - 1 for y <= 80, with relative error 2e-7 also near y = 0, where exp2(y) - 1 would have none of its digits.
+ECRNN_INLINE Vec exp2_minus_1(Vec y) {
+#if ECRNN_LANES == 16
+    Vec f = (Vec)_mm512_reduce_ps((__m512)y, 0x08);  // y - round(y)
+    Vec scale = (Vec)_mm512_scalef_ps((__m512)broadcast(1.0f), (__m512)(y - f));
+#else
+    y = y < -126.0f ? broadcast(-126.0f) : y;
+    constexpr float magic = 12582912.0f + 127.0f;
+    Vec shifted = y + magic, f = y - (shifted - magic), scale = (Vec)((IntVec)shifted << 23);
+#endif
+    Vec p = fma(broadcast(0.00015403512f), f, broadcast(0.0013390735f));
+    p = fma(p, f, broadcast(0.009618238f));
+    p = fma(p, f, broadcast(0.055503573f));
+    p = fma(p, f, broadcast(0.24022649f));
+    p = fma(p, f, broadcast(0.6931472f));
+    return fma(scale, p * f, scale - 1.0f);
 }
 
 // Arguments come multiplied by these, which the packed weights already contain.
@@ -128,10 +163,10 @@ ECRNN_INLINE Vec at_most(Vec v, float limit) {
 // sigmoid(a) for scaled = SIGMOID_SCALE * a.
 ECRNN_INLINE Vec sigmoid_scaled(Vec scaled) { return reciprocal(1.0f + exp2(at_most(scaled, 80.0f))); }
 
-// tanh(a) for scaled = TANH_SCALE * a: 2 sigmoid(2a) - 1.
+// tanh(a) for scaled = TANH_SCALE * a: with m = exp(-2a) - 1 it is -m / (m + 2).
 ECRNN_INLINE Vec tanh_scaled(Vec scaled) {
-    Vec s = sigmoid_scaled(scaled);
-    return fma(broadcast(2.0f), s, broadcast(-1.0f));
+    Vec m = exp2_minus_1(at_most(scaled, 80.0f));
+    return -m * reciprocal(2.0f + m);
 }
 
 ECRNN_INLINE Vec tanh(Vec a) { return tanh_scaled(a * TANH_SCALE); }

@@ -49,13 +49,16 @@ class Tile {
             if (s % K == 0) load_x(f.x, s, std::min(K, steps - s));
             if (f.saved && s % g.K == 0) save(f.saved, unit, s / g.K, now);
             const IntVec* reads = held(s);
-            step_forward<Cell, V, false>(g, packed, x.get() + s % K * (g.I + 1) * W, now, c.get(), next, c.get(), nullptr, reads);
+            const float* in = x.get() + s % K * (g.I + 1) * W;
+            if (f.gates) step_forward<Cell, V, Keep::streamed>(g, packed, in, now, c.get(), next, c.get(), g.kept(f.saved, unit, s), reads);
+            else step_forward<Cell, V, Keep::nothing>(g, packed, in, now, c.get(), next, c.get(), nullptr, reads);
             if (f.output.data) write_output(f.output, time(s), next, reads);
             std::swap(now, next);
         }
         if (f.output.data) clear_output(f.output);
         store_states(f.h_n, now);
         if constexpr (Cell::STATES == 2) store_states(f.c_n, c.get());
+        if (f.gates) finish_streams();
     }
 
     // Back-propagation through time; gives the number of steps made. With a cutoff a chunk is left out where its outputs have
@@ -71,7 +74,7 @@ class Tile {
             ptrdiff_t n = std::min(g.K, steps - from);
             float size = b.cutoff > 0.0f ? largest() : 0.0f;
             top = std::max(top, size);
-            if (b.cutoff > 0.0f && size <= b.cutoff * top && silent(b.d_output, from, n)) {
+            if (b.cutoff > 0.0f && std::isfinite(size) && size <= b.cutoff * top && silent(b.d_output, from, n)) {
                 forget(d_x, from, n);
                 continue;
             }
@@ -167,7 +170,7 @@ class Tile {
 
     void load_x(Sequence<const float> from, ptrdiff_t s, ptrdiff_t n) {
         ptrdiff_t slot = (g.I + 1) * W, t = direction ? time(s + n - 1) : s;
-        float* to = x.get() + (direction ? (n - 1) * slot : 0);  // of time t; time goes up from here
+        float *start = x.get() + (direction ? (n - 1) * slot : 0), *to = start;  // of time t; time goes up from here
         ptrdiff_t up = direction ? -slot : slot;
         for (int v = 0; v < V; ++v, to += LANES) {
             const float* sample = from.data + (first + v * LANES) * from.batch + t * from.time;
@@ -178,6 +181,11 @@ class Tile {
             for (ptrdiff_t k = 0; k < n; ++k)
                 load_transposed(sample + k * from.time, from.batch, rows(v), static_cast<int>(g.I), to + k * up, W);
         }
+        if (!masked) return;
+        for (ptrdiff_t k = 0; k < n; ++k)  // beyond a sample's end may be anything, and 0 * NaN is NaN
+            for (ptrdiff_t lane = 0; lane < W; ++lane)
+                if (length[lane] <= t + k)
+                    for (ptrdiff_t i = 0; i < g.I; ++i) start[k * up + i * W + lane] = 0.0f;
     }
 
     void load_states(const float* h_0, const float* c_0) {
@@ -232,17 +240,19 @@ class Tile {
         if (d_x.data) clear(d_x, begin, begin + n);
     }
 
-    // Largest |dh| and |dc|; infinite if one is NaN, so that it is not lost.
+    // Largest |dh| and |dc|, infinity and NaN above all numbers: compared as integers, non-negative floats keep their order.
     float largest() const {
-        Vec top{};
-        auto take = [&](Vec v) { top = absolute(v) <= top ? top : absolute(v); };  // NaN is taken, and then stays
+        IntVec top{};
+        auto take = [&](Vec v) { top = (IntVec)absolute(v) > top ? (IntVec)absolute(v) : top; };
         for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
             take(load(dh.get() + at));
             if constexpr (Cell::STATES == 2) take(load(dc.get() + at));
         }
-        float size = 0.0f;
-        for (int lane = 0; lane < LANES; ++lane) size = top[lane] <= size ? size : top[lane];
-        return size == size ? size : std::numeric_limits<float>::infinity();
+        std::int32_t bits = 0;
+        for (int lane = 0; lane < LANES; ++lane) bits = std::max(bits, top[lane]);
+        float size;
+        std::memcpy(&size, &bits, sizeof size);
+        return size;
     }
 
     // Whether no gradient comes from the outputs of the steps [s, s + n).
@@ -263,14 +273,16 @@ class Tile {
         if constexpr (Cell::STATES == 2) std::copy_n(start + g.plane(), g.plane(), c.get());
         load_x(b.forward.x, s0, n);
         const ptrdiff_t plane = g.plane(), slot = (g.I + 1) * W, kept = Cell::PLANES * plane;
+        auto kept_of = [&](ptrdiff_t k) { return b.forward.gates ? g.kept(b.forward.saved, unit, s0 + k) : planes.get() + k * kept; };
         for (ptrdiff_t k = 0; k < n; ++k) {
-            float* cell = Cell::STATES == 2 ? c.get() + k * plane : nullptr;
-            step_forward<Cell, V, true>(g, packed, x.get() + k * slot, h.get() + k * plane, cell, h.get() + (k + 1) * plane,
-                                        cell ? cell + plane : nullptr, planes.get() + k * kept, held(s0 + k));
+            float *now = h.get() + k * plane, *cell = Cell::STATES == 2 ? c.get() + k * plane : nullptr, *to = planes.get() + k * kept;
+            float* next_cell = cell ? cell + plane : nullptr;
+            if (b.forward.gates) replay(kept_of(k), now, cell, now + plane, next_cell, to, held(s0 + k));
+            else step_forward<Cell, V, Keep::cached>(g, packed, x.get() + k * slot, now, cell, now + plane, next_cell, to, held(s0 + k));
         }
         for (ptrdiff_t k = n - 1; k >= 0; --k) {
             float* da = planes.get() + k * kept;
-            bool carries = step_backward(b.d_output, s0 + k, k, da);
+            bool carries = step_backward(b.d_output, s0 + k, k, kept_of(k), da);
             product_backward<Cell, V, G::COLUMNS>(packed.backward_h.get(), da, Cell::hidden_sum, g.H, plane, g.H, carries ? carry.get() : nullptr, dh.get());
             if (!d_x.data) continue;
             float* to = dx.get() + k * x_slot;
@@ -284,9 +296,22 @@ class Tile {
         else weight_sums<V, R, C>(planes.get(), input_rows.data(), Cell::SUMS * g.H, kept, x.get(), g.I + 1, slot, n, sums);
     }
 
+    // The states of a step forwards, without its products.
+    void replay(const float* kept, const float* now, const float* cell, float* next, float* next_cell, float* to, const IntVec* reading) {
+        for (ptrdiff_t at = 0; at < g.plane(); at += LANES) {
+            Vec before = load(now + at), after, c_before{};
+            if constexpr (Cell::STATES == 2) c_before = load(cell + at);
+            Vec c_after = c_before;
+            Cell::replay(kept + at, g.plane(), before, after, c_after, to + at);
+            if (reading) after = select(reading[at / LANES % V], after, before), c_after = select(reading[at / LANES % V], c_after, c_before);
+            store(next + at, after);
+            if constexpr (Cell::STATES == 2) store(next_cell + at, c_after);
+        }
+    }
+
     // The element-wise part: dh of the state after the step -> gradients of the sums in the planes. Gives whether `carry`
     // holds a part of the gradient that goes to the state before the step directly.
-    bool step_backward(Sequence<const float> d_output, ptrdiff_t s, ptrdiff_t k, float* da) {
+    bool step_backward(Sequence<const float> d_output, ptrdiff_t s, ptrdiff_t k, const float* kept, float* da) {
         const ptrdiff_t plane = g.plane();
         const IntVec* reading = held(s);
         if (d_output.data) {
@@ -303,7 +328,7 @@ class Tile {
             if (d_output.data) d = d + load(scratch.get() + at);
             if constexpr (Cell::STATES == 2) d_cell = d_cell_held = load(dc.get() + at), c_before = load(cell + at);
             if (reading) d = select(reading[v], d, Vec{}), d_cell = select(reading[v], d_cell, Vec{});
-            Vec direct = Cell::backward(da + at, plane, load(before + at), load(after + at), c_before, d, d_cell);
+            Vec direct = Cell::backward(kept + at, da + at, plane, load(before + at), load(after + at), c_before, d, d_cell);
             if (reading) direct = select(reading[v], direct, d_held), d_cell = select(reading[v], d_cell, d_cell_held);
             if (Cell::carries || reading) store(carry.get() + at, direct);
             if constexpr (Cell::STATES == 2) store(dc.get() + at, d_cell);
