@@ -4,8 +4,8 @@
 
 namespace ecrnn::ECRNN_ISA {
 
-// Threads are woken only for more than this many multiply-adds, some tens of microseconds.
-constexpr double WORTH_A_THREAD = 1 << 19;
+// Threads are woken only for more than this many multiply-adds, some tenths of a millisecond.
+constexpr double WORTH_A_THREAD = 1 << 21;
 
 int threads_for(const Forward& f) {
     double products = double(f.B) * f.T * f.D * f.H * (f.I + f.H);
@@ -33,7 +33,6 @@ ptrdiff_t backward_tiles(const Backward& b) {
     for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], true, b.d_x.data != nullptr);
     ptrdiff_t units = g.tiles * g.D, size = Tile<Cell, V>::sums_size(g), most = 0;
     Buffer sums = allocate(units * size);
-    // The second direction's d_x: the two are added at the end, always in the same order.
     Buffer second = allocate(b.d_x.data && g.D == 2 ? g.B * g.T * g.I : 1);
     Sequence<float> d_x[2] = {b.d_x, {b.d_x.data ? second.get() : nullptr, g.T * g.I, g.I}};
 #pragma omp parallel num_threads(threads_for(f))
@@ -45,13 +44,8 @@ ptrdiff_t backward_tiles(const Backward& b) {
             std::fill_n(own, size, 0.0f);
             most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own, d_x[unit % g.D]));
         }
-        if (b.d_x.data && g.D == 2) {
-#pragma omp for
-            for (ptrdiff_t i = 0; i < g.B; ++i)
-                for (ptrdiff_t t = 0; t < g.T; ++t)
-                    for (ptrdiff_t k = 0; k < g.I; ++k) b.d_x.data[i * b.d_x.batch + t * b.d_x.time + k] += second[(i * g.T + t) * g.I + k];
-        }
     }
+    if (b.d_x.data && g.D == 2) add_second(f, b.d_x, second.get(), threads_for(f));
     for (ptrdiff_t d = 0; d < g.D; ++d) Tile<Cell, V>::unpack(g, sums.get() + d * size, g.D * size, b.d_weights[d]);
     return most;
 }
@@ -77,19 +71,22 @@ auto with_tiles(const Forward& f, Run run) {
     });
 }
 
+bool few(const Forward& f) { return f.B < LANES; }
+
 std::size_t saved_size(const Forward& f) {
+    if (few(f)) return with_cell(f, [&](auto cell) { return NodesGeometry<decltype(cell)>::saved_size(f); });
     return with_tiles(f, [&](auto cell, auto v) { return Geometry<decltype(cell), v.value>(f).saved_size(f.gates); });
 }
 
 void forward(const Forward& f) {
-    if (!f.saved && f.B < LANES)
-        with_cell(f, [&](auto cell) { forward_samples<decltype(cell)>(f, threads_for(f)); });
-    else
-        with_tiles(f, [&](auto cell, auto v) { forward_tiles<decltype(cell), v.value>(f); });
+    if (few(f)) with_cell(f, [&](auto cell) { forward_samples<decltype(cell)>(f, threads_for(f)); });
+    else with_tiles(f, [&](auto cell, auto v) { forward_tiles<decltype(cell), v.value>(f); });
 }
 
 ptrdiff_t backward(const Backward& b) {
-    return with_tiles(b.forward, [&](auto cell, auto v) { return backward_tiles<decltype(cell), v.value>(b); });
+    const Forward& f = b.forward;
+    if (few(f)) return with_cell(f, [&](auto cell) { return backward_samples<decltype(cell)>(b, threads_for(f)); });
+    return with_tiles(f, [&](auto cell, auto v) { return backward_tiles<decltype(cell), v.value>(b); });
 }
 
 }  // namespace ecrnn::ECRNN_ISA

@@ -1,17 +1,36 @@
-// Few samples, forwards: a node to a lane, since lanes for samples would be empty. The weights of a step's products are
-// read in the order [input][gate][node]; S samples share what is read.
+// Few samples: a node to a lane, since lanes for samples would be empty.
+//
+// S samples go together and share each weight that is read. The forward pass keeps the gates and states of all steps if a
+// backward pass will come, which then has no sums to compute anew; with few samples that is little memory.
 #pragma once
 
 #include "batch.hpp"
 
 namespace ecrnn::ECRNN_ISA {
 
-template <class Cell>
-struct PackedNodes {
-    ptrdiff_t I, H, width;  // nodes, rounded up to whole vectors; the weights of the additional ones are zero
-    Buffer bias, x, h;      // [sum][width], [input][gate][width], [node][gate][width]
+inline ptrdiff_t whole_vectors(ptrdiff_t n) { return blocks(n, LANES) * LANES; }
 
-    PackedNodes(const Forward& f, const DirectionWeights<const float>& w) : I(f.I), H(f.H), width(blocks(f.H, LANES) * LANES) {
+template <class Cell>
+struct NodesGeometry {
+    static constexpr int RECORD = Cell::PLANES + Cell::STATES;  // what is kept of a step: planes, h, c; each `width` floats
+    ptrdiff_t I, H, width, x_width;                             // the widths are rounded up to whole vectors
+
+    explicit NodesGeometry(const Forward& f) : I(f.I), H(f.H), width(whole_vectors(f.H)), x_width(whole_vectors(f.I)) {}
+    static std::size_t saved_size(const Forward& f) { return static_cast<std::size_t>(f.D * f.B * f.T * RECORD * whole_vectors(f.H)); }
+};
+
+template <class Cell>
+struct PackedNodes : NodesGeometry<Cell> {
+    using NodesGeometry<Cell>::I, NodesGeometry<Cell>::H, NodesGeometry<Cell>::width, NodesGeometry<Cell>::x_width;
+    Buffer bias, x, h;      // forwards: [sum][width], [input][gate][width], [node][gate][width]
+    Buffer back_x, back_h;  // backwards: [gate][node][x_width], [gate][node][width]
+
+    PackedNodes(const Forward& f, const DirectionWeights<const float>& w, bool backward) : NodesGeometry<Cell>(f) {
+        if (backward) {
+            back_x = rows(w.w_ih, I, x_width);
+            back_h = rows(w.w_hh, H, width);
+            return;
+        }
         bias = allocate(Cell::SUMS * width);
         std::fill_n(bias.get(), Cell::SUMS * width, 0.0f);
         for (int gate = 0; gate < Cell::GATES; ++gate) {
@@ -21,84 +40,160 @@ struct PackedNodes {
                 bias[hidden * width + j] += w.b_hh[gate * H + j] * Cell::scale[hidden];
             }
         }
-        x = packed(w.w_ih, I, Cell::input_sum);
-        h = packed(w.w_hh, H, Cell::hidden_sum);
+        x = columns(w.w_ih, I, Cell::input_sum);
+        h = columns(w.w_hh, H, Cell::hidden_sum);
     }
 
   private:
-    Buffer packed(const float* w, ptrdiff_t columns, const int (&sum)[Cell::GATES]) {
-        Buffer to = allocate(columns * Cell::GATES * width);
-        for (ptrdiff_t k = 0; k < columns; ++k)
+    Buffer columns(const float* w, ptrdiff_t n, const int (&sum)[Cell::GATES]) {
+        Buffer to = allocate(n * Cell::GATES * width);
+        for (ptrdiff_t k = 0; k < n; ++k)
             for (int gate = 0; gate < Cell::GATES; ++gate)
                 for (ptrdiff_t j = 0; j < width; ++j)
-                    to[(k * Cell::GATES + gate) * width + j] = j < H ? w[(gate * H + j) * columns + k] * Cell::scale[sum[gate]] : 0.0f;
+                    to[(k * Cell::GATES + gate) * width + j] = j < H ? w[(gate * H + j) * n + k] * Cell::scale[sum[gate]] : 0.0f;
+        return to;
+    }
+    Buffer rows(const float* w, ptrdiff_t n, ptrdiff_t to_width) {
+        Buffer to = allocate(Cell::GATES * H * to_width);
+        for (ptrdiff_t r = 0; r < Cell::GATES * H; ++r)
+            for (ptrdiff_t k = 0; k < to_width; ++k) to[r * to_width + k] = k < n ? w[r * n + k] : 0.0f;
         return to;
     }
 };
 
-// S samples in one direction over all T steps. A single sample's sums are split in two, because each would wait for itself.
+// S samples from `first` on, in one direction.
 template <class Cell, int S>
 class Samples {
-    static constexpr int GATES = Cell::GATES, SUMS = Cell::SUMS, PARTS = S == 1 ? 2 : 1;
+    static constexpr int GATES = Cell::GATES, SUMS = Cell::SUMS, RECORD = NodesGeometry<Cell>::RECORD;
+    static constexpr int PARTS = S == 1 ? 2 : 1;       // a single sample's sums are split, or each would wait for itself
+    static constexpr int BACK_PARTS = S == 1 ? 4 : 1;
+    static constexpr ptrdiff_t CHUNK = 32;             // steps between the sums of weight gradients
+    static constexpr int R = ACCUMULATORS / 2;         // rows of weight gradients at a time
 
   public:
     Samples(const Forward& f, const PackedNodes<Cell>& w, ptrdiff_t first, ptrdiff_t direction)
-        : f(f), w(w), first(first), direction(direction), h(allocate(2 * S * w.width)), c(allocate(S * w.width)) {}
+        : f(f), w(w), first(first), direction(direction), width(w.width),
+          steps(f.lengths ? std::clamp<ptrdiff_t>(f.lengths[first], 0, f.T) : f.T) {}
 
-    void run() {
-        std::fill_n(h.get(), 2 * S * w.width, 0.0f);
+    void forward() {
+        Buffer states = allocate(2 * S * width), cells = allocate(S * width);
+        std::fill_n(states.get(), 2 * S * width, 0.0f);
+        std::fill_n(cells.get(), S * width, 0.0f);
+        float *now = states.get(), *next = now + S * width, *c = cells.get();
         for (int s = 0; s < S; ++s) {
-            std::copy_n(f.h_0 + row(s), f.H, h.get() + s * w.width);
-            if constexpr (Cell::STATES == 2) std::copy_n(f.c_0 + row(s), f.H, c.get() + s * w.width);
-            if constexpr (Cell::STATES == 2) std::fill(c.get() + s * w.width + f.H, c.get() + (s + 1) * w.width, 0.0f);
+            std::copy_n(f.h_0 + row(s), f.H, now + s * width);
+            if constexpr (Cell::STATES == 2) std::copy_n(f.c_0 + row(s), f.H, c + s * width);
         }
-        float *now = h.get(), *next = now + S * w.width;
-        ptrdiff_t steps = f.lengths ? std::clamp<ptrdiff_t>(f.lengths[first], 0, f.T) : f.T;
         for (ptrdiff_t k = 0; k < steps; ++k) {
-            ptrdiff_t t = direction ? steps - 1 - k : k;
-            step(t, now, next);
+            ptrdiff_t t = time(k);
+            if (f.saved) step<Keep::cached>(t, now, next, c);
+            else step<Keep::nothing>(t, now, next, c);
             if (f.output.data)
-                for (int s = 0; s < S; ++s) std::copy_n(next + s * w.width, f.H, output(s, t));
+                for (int s = 0; s < S; ++s) std::copy_n(next + s * width, f.H, output(f.output, s, t));
             std::swap(now, next);
         }
         if (f.output.data)
             for (ptrdiff_t t = steps; t < f.T; ++t)
-                for (int s = 0; s < S; ++s) std::fill_n(output(s, t), f.H, 0.0f);
+                for (int s = 0; s < S; ++s) std::fill_n(output(f.output, s, t), f.H, 0.0f);
         for (int s = 0; s < S; ++s) {
-            std::copy_n(now + s * w.width, f.H, f.h_n + row(s));
-            if constexpr (Cell::STATES == 2) std::copy_n(c.get() + s * w.width, f.H, f.c_n + row(s));
+            std::copy_n(now + s * width, f.H, f.h_n + row(s));
+            if constexpr (Cell::STATES == 2) std::copy_n(c + s * width, f.H, f.c_n + row(s));
+        }
+    }
+
+    // As Tile::backward; adds to sums, of sums_size().
+    ptrdiff_t backward(const Backward& b, float* sums, Sequence<float> d_x) {
+        const ptrdiff_t records = CHUNK * S, chunk_floats = records * (SUMS * width + width + w.x_width);
+        Buffer gradients = allocate(3 * S * width), chunk = allocate(chunk_floats);
+        std::fill_n(gradients.get(), 3 * S * width, 0.0f);
+        dh = gradients.get(), dc = dh + S * width, carry = dc + S * width;
+        da = chunk.get(), before = da + records * SUMS * width, inputs = before + records * width;
+        std::fill_n(chunk.get(), chunk_floats, 0.0f);
+        for (int s = 0; s < S; ++s) {
+            if (b.d_h_n) std::copy_n(b.d_h_n + row(s), f.H, dh + s * width);
+            if (Cell::STATES == 2 && b.d_c_n) std::copy_n(b.d_c_n + row(s), f.H, dc + s * width);
+        }
+        float top = 0.0f;
+        ptrdiff_t made = 0;
+        for (ptrdiff_t from = (blocks(steps, CHUNK) - 1) * CHUNK; from >= 0; from -= CHUNK) {
+            ptrdiff_t n = std::min(CHUNK, steps - from);
+            float size = b.cutoff > 0.0f ? largest() : 0.0f;
+            top = std::max(top, size);
+            if (b.cutoff > 0.0f && std::isfinite(size) && size <= b.cutoff * top && silent(b.d_output, from, n)) {
+                std::fill_n(dh, 2 * S * width, 0.0f);
+                if (d_x.data)
+                    for (ptrdiff_t k = from; k < from + n; ++k) clear(d_x, time(k));
+                continue;
+            }
+            for (ptrdiff_t k = n - 1; k >= 0; --k) step_backward(b, from + k, k, d_x);
+            add_weights(n, sums);
+            made += n;
+        }
+        if (d_x.data)
+            for (ptrdiff_t t = steps; t < f.T; ++t) clear(d_x, t);
+        for (int s = 0; s < S; ++s) {
+            if (b.d_h_0) std::copy_n(dh + s * width, f.H, b.d_h_0 + row(s));
+            if (Cell::STATES == 2 && b.d_c_0) std::copy_n(dc + s * width, f.H, b.d_c_0 + row(s));
+        }
+        return made;
+    }
+
+    // [gate][node][width] for W_hh, [gate][node][x_width] for W_ih, [sum][width] for the biases.
+    static ptrdiff_t sums_size(const NodesGeometry<Cell>& g) { return GATES * g.H * (g.width + g.x_width) + SUMS * g.width; }
+
+    static void unpack(const NodesGeometry<Cell>& g, const float* sums, DirectionWeights<float> to) {
+        const float *w_ih = sums + GATES * g.H * g.width, *bias = w_ih + GATES * g.H * g.x_width;
+        for (ptrdiff_t r = 0; r < GATES * g.H; ++r) {
+            std::copy_n(sums + r * g.width, g.H, to.w_hh + r * g.H);
+            std::copy_n(w_ih + r * g.x_width, g.I, to.w_ih + r * g.I);
+            to.b_ih[r] = bias[Cell::input_sum[r / g.H] * g.width + r % g.H];
+            to.b_hh[r] = bias[Cell::hidden_sum[r / g.H] * g.width + r % g.H];
         }
     }
 
   private:
     const Forward& f;
     const PackedNodes<Cell>& w;
-    ptrdiff_t first, direction;
-    Buffer h, c;
+    ptrdiff_t first, direction, width, steps;
+    float *dh = nullptr, *dc = nullptr, *carry = nullptr;           // (S, width)
+    float *da = nullptr, *before = nullptr, *inputs = nullptr;      // of a chunk: (CHUNK * S, SUMS * width | width | x_width)
 
+    ptrdiff_t time(ptrdiff_t k) const { return direction ? steps - 1 - k : k; }
     ptrdiff_t row(int s) const { return (direction * f.B + first + s) * f.H; }
-    float* output(int s, ptrdiff_t t) const { return f.output.data + (first + s) * f.output.batch + t * f.output.time + direction * f.H; }
+    template <class Float>
+    Float* output(Sequence<Float> sequence, int s, ptrdiff_t t) const {
+        return sequence.data + (first + s) * sequence.batch + t * sequence.time + direction * f.H;
+    }
+    float* record(int s, ptrdiff_t t) const { return f.saved + (((first + s) * f.D + direction) * f.T + t) * RECORD * width; }
+    void clear(Sequence<float> d_x, ptrdiff_t t) const {
+        for (int s = 0; s < S; ++s) std::fill_n(d_x.data + (first + s) * d_x.batch + t * d_x.time, f.I, 0.0f);
+    }
 
-    void step(ptrdiff_t t, const float* now, float* next) {
+    template <Keep keep>
+    void step(ptrdiff_t t, const float* now, float* next, float* c) {
         const float* x = f.x.data + first * f.x.batch + t * f.x.time;
-        for (ptrdiff_t j = 0; j < w.width; j += LANES) {
+        for (ptrdiff_t j = 0; j < width; j += LANES) {
             Vec a[PARTS][S][SUMS] = {};
 #pragma GCC unroll 16
             for (int s = 0; s < S; ++s)
 #pragma GCC unroll 16
-                for (int i = 0; i < SUMS; ++i) a[0][s][i] = load(w.bias.get() + i * w.width + j);
+                for (int i = 0; i < SUMS; ++i) a[0][s][i] = load(w.bias.get() + i * width + j);
             multiply(a, w.x.get() + j, x, f.x.batch, f.I, Cell::input_sum);
-            multiply(a, w.h.get() + j, now, w.width, f.H, Cell::hidden_sum);
+            multiply(a, w.h.get() + j, now, width, f.H, Cell::hidden_sum);
 #pragma GCC unroll 16
             for (int s = 0; s < S; ++s) {
                 if constexpr (PARTS == 2)
 #pragma GCC unroll 16
                     for (int i = 0; i < SUMS; ++i) a[0][s][i] = a[0][s][i] + a[1][s][i];
-                Vec before = load(now + s * w.width + j), after, cell{};
-                if constexpr (Cell::STATES == 2) cell = load(c.get() + s * w.width + j);
-                Cell::template forward<Keep::nothing>(a[0][s], before, after, cell, nullptr, 0);
-                store(next + s * w.width + j, after);
-                if constexpr (Cell::STATES == 2) store(c.get() + s * w.width + j, cell);
+                Vec previous = load(now + s * width + j), after, cell{};
+                if constexpr (Cell::STATES == 2) cell = load(c + s * width + j);
+                float* to = keep == Keep::nothing ? nullptr : record(s, t) + j;
+                Cell::template forward<keep>(a[0][s], previous, after, cell, to, width);
+                store(next + s * width + j, after);
+                if constexpr (Cell::STATES == 2) store(c + s * width + j, cell);
+                if constexpr (keep == Keep::nothing) continue;
+                store(to + Cell::PLANES * width, after);
+                if constexpr (Cell::STATES == 2) store(to + (Cell::PLANES + 1) * width, cell);
             }
         }
     }
@@ -108,7 +203,7 @@ class Samples {
         auto one = [&](ptrdiff_t k, int part) {
 #pragma GCC unroll 16
             for (int gate = 0; gate < GATES; ++gate) {
-                Vec weight = load(weights + (k * GATES + gate) * w.width);
+                Vec weight = load(weights + (k * GATES + gate) * width);
 #pragma GCC unroll 16
                 for (int s = 0; s < S; ++s) a[part][s][sum[gate]] = fma(from[s * stride + k], weight, a[part][s][sum[gate]]);
             }
@@ -119,19 +214,175 @@ class Samples {
             for (int part = 0; part < PARTS; ++part) one(k + part, part);
         for (; k < n; ++k) one(k, 0);
     }
+
+    // Step `at` in the order of the direction, slot k of the chunk.
+    void step_backward(const Backward& b, ptrdiff_t at, ptrdiff_t k, Sequence<float> d_x) {
+        ptrdiff_t t = time(at);
+        for (int s = 0; s < S; ++s) {
+            ptrdiff_t slot = k * S + s;
+            const float* kept = record(s, t);
+            const float* previous = at > 0 ? record(s, time(at - 1)) + Cell::PLANES * width : nullptr;  // h, then c
+            float *h = before + slot * width, *own = dh + s * width, *cell = dc + s * width, *to = da + slot * SUMS * width;
+            std::copy_n(previous ? previous : f.h_0 + row(s), f.H, h);
+            std::copy_n(f.x.data + (first + s) * f.x.batch + t * f.x.time, f.I, inputs + slot * w.x_width);
+            if (b.d_output.data) {
+                const float* from = output(b.d_output, s, t);
+                for (ptrdiff_t j = 0; j < f.H; ++j) own[j] += from[j];
+            }
+            for (ptrdiff_t j = 0; j < width; j += LANES) {
+                auto read = [&](const float* full, const float* short_row) {
+                    return full ? load(full + j) : f.H - j < LANES ? load_first(short_row + j, static_cast<int>(f.H - j)) : load(short_row + j);
+                };
+                Vec d_cell{}, c_before{};
+                if constexpr (Cell::STATES == 2) d_cell = load(cell + j), c_before = read(previous ? previous + width : nullptr, f.c_0 + row(s));
+                float planes[5 * LANES];  // the gradients of the sums, and the LSTM's tanh(c) behind them
+                if constexpr (Cell::PLANES > SUMS) store(planes + SUMS * LANES, load(kept + SUMS * width + j));
+                Vec direct = Cell::backward(gather(kept + j), planes, LANES, load(h + j), load(kept + Cell::PLANES * width + j), c_before, load(own + j), d_cell);
+                for (int i = 0; i < SUMS; ++i) store(to + i * width + j, load(planes + i * LANES));
+                if constexpr (Cell::STATES == 2) store(cell + j, d_cell);
+                if constexpr (Cell::carries) store(carry + s * width + j, direct);
+            }
+        }
+        const float* sums = da + k * S * SUMS * width;
+        product(sums, Cell::hidden_sum, w.back_h.get(), width, [&](int s, ptrdiff_t c, Vec v) {
+            store(dh + s * width + c, Cell::carries ? v + load(carry + s * width + c) : v);
+        });
+        if (!d_x.data) return;
+        product(sums, Cell::input_sum, w.back_x.get(), w.x_width, [&](int s, ptrdiff_t c, Vec v) {
+            float* to = d_x.data + (first + s) * d_x.batch + t * d_x.time + c;
+            if (f.I - c < LANES) store_first(to, v, static_cast<int>(f.I - c));
+            else store(to, v);
+        });
+    }
+
+    // The kept planes of LANES nodes, one behind the other.
+    const float* gather(const float* kept) {
+        for (int i = 0; i < Cell::KEPT; ++i) store(gathered + i * LANES, load(kept + i * width));
+        return gathered;
+    }
+    alignas(64) float gathered[4 * LANES];
+
+    // Calls take(s, c, sum over the gates' nodes of sums * weights) for each sample and vector of columns.
+    template <class Take>
+    ECRNN_INLINE void product(const float* sums, const int (&sum)[GATES], const float* weights, ptrdiff_t columns, Take take) const {
+        for (ptrdiff_t c = 0; c < columns; c += LANES) {
+            Vec acc[BACK_PARTS][S] = {};
+            const float* weight = weights + c;
+            for (int gate = 0; gate < GATES; ++gate) {
+                const float* from = sums + sum[gate] * width;
+                ptrdiff_t j = 0;
+                auto one = [&](int part) {
+                    Vec v = load(weight);
+#pragma GCC unroll 16
+                    for (int s = 0; s < S; ++s) acc[part][s] = fma(from[s * SUMS * width + j], v, acc[part][s]);
+                    weight += columns;
+                    ++j;
+                };
+                while (j + BACK_PARTS <= f.H)
+#pragma GCC unroll 4
+                    for (int part = 0; part < BACK_PARTS; ++part) one(part);
+                while (j < f.H) one(0);
+            }
+            for (int s = 0; s < S; ++s) {
+                for (int part = 1; part < BACK_PARTS; ++part) acc[0][s] = acc[0][s] + acc[part][s];
+                take(s, c, acc[0][s]);
+            }
+        }
+    }
+
+    void add_weights(ptrdiff_t n, float* sums) {
+        float *w_ih = sums + GATES * f.H * width, *bias = w_ih + GATES * f.H * w.x_width;
+        outer(n * S, Cell::hidden_sum, before, width, sums);
+        outer(n * S, Cell::input_sum, inputs, w.x_width, w_ih);
+        for (ptrdiff_t at = 0; at < SUMS * width; at += LANES) {
+            Vec total = load(bias + at);
+            for (ptrdiff_t slot = 0; slot < n * S; ++slot) total = total + load(da + slot * SUMS * width + at);
+            store(bias + at, total);
+        }
+    }
+
+    // to[gate][node][columns] += sum over the chunk of da (a number) * right (a row).
+    void outer(ptrdiff_t slots, const int (&sum)[GATES], const float* right, ptrdiff_t columns, float* to) const {
+        for (int gate = 0; gate < GATES; ++gate)
+            for (ptrdiff_t j = 0; j < f.H; j += R) {
+                const float* left = da + sum[gate] * width + j;  // R numbers, the last of which may belong to what lies behind
+                const ptrdiff_t rows = std::min<ptrdiff_t>(R, f.H - j);
+                for (ptrdiff_t c = 0; c < columns; c += LANES) {
+                    Vec acc[R] = {};
+                    for (ptrdiff_t slot = 0; slot < slots; ++slot) {
+                        Vec v = load(right + slot * columns + c);
+#pragma GCC unroll 16
+                        for (int r = 0; r < R; ++r) acc[r] = fma(left[slot * SUMS * width + r], v, acc[r]);
+                    }
+                    for (ptrdiff_t r = 0; r < rows; ++r) {
+                        float* at = to + ((gate * f.H) + j + r) * columns + c;
+                        store(at, load(at) + acc[r]);
+                    }
+                }
+            }
+    }
+
+    // As in Tile.
+    float largest() const {
+        float top = 0.0f;
+        for (ptrdiff_t i = 0; i < 2 * S * width; ++i) {
+            float size = std::fabs(dh[i]);  // dc lies behind dh
+            if (!(size <= top)) top = size;
+            if (size != size) return size;
+        }
+        return top;
+    }
+    bool silent(Sequence<const float> d_output, ptrdiff_t from, ptrdiff_t n) const {
+        if (!d_output.data) return true;
+        for (int s = 0; s < S; ++s)
+            for (ptrdiff_t k = from; k < from + n; ++k) {
+                const float* d = output(d_output, s, time(k));
+                if (std::any_of(d, d + f.H, [](float value) { return !(value == 0.0f); })) return false;
+            }
+        return true;
+    }
 };
 
-template <class Cell>
-void forward_samples(const Forward& f, int threads) {
+// Calls run(samples, direction, unit) for all groups of samples and directions; a group has four samples, or one.
+template <class Cell, class Run>
+void for_all_samples(const Forward& f, int threads, bool backward, Run run) {
     std::vector<PackedNodes<Cell>> packed;
-    for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(f, f.weights[d]);
+    for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(f, f.weights[d], backward);
     const ptrdiff_t together = f.lengths ? 0 : f.B / 4, groups = together + f.B - 4 * together;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
     for (ptrdiff_t unit = 0; unit < groups * f.D; ++unit) {
         ptrdiff_t group = unit / f.D, d = unit % f.D;
-        if (group < together) Samples<Cell, 4>(f, packed[d], 4 * group, d).run();
-        else Samples<Cell, 1>(f, packed[d], 3 * together + group, d).run();
+        if (group < together) run(Samples<Cell, 4>(f, packed[d], 4 * group, d), d, unit);
+        else run(Samples<Cell, 1>(f, packed[d], 3 * together + group, d), d, unit);
     }
+}
+
+template <class Cell>
+void forward_samples(const Forward& f, int threads) {
+    for_all_samples<Cell>(f, threads, false, [](auto samples, ptrdiff_t, ptrdiff_t) { samples.forward(); });
+}
+
+template <class Cell>
+ptrdiff_t backward_samples(const Backward& b, int threads) {
+    const Forward& f = b.forward;
+    const NodesGeometry<Cell> g(f);
+    const ptrdiff_t size = Samples<Cell, 1>::sums_size(g), units = f.B * f.D;  // at most so many
+    Buffer sums = allocate(units * size);
+    std::fill_n(sums.get(), units * size, 0.0f);
+    Buffer second = allocate(b.d_x.data && f.D == 2 ? f.B * f.T * f.I : 1);
+    const Sequence<float> d_x[2] = {b.d_x, {b.d_x.data ? second.get() : nullptr, f.T * f.I, f.I}};
+    std::vector<ptrdiff_t> made(static_cast<std::size_t>(units), 0);
+    for_all_samples<Cell>(f, threads, true, [&](auto samples, ptrdiff_t d, ptrdiff_t unit) {
+        made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size, d_x[d]);
+    });
+    if (b.d_x.data && f.D == 2) add_second(f, b.d_x, second.get(), threads);
+    for (ptrdiff_t d = 0; d < f.D; ++d) {
+        float* own = sums.get() + d * size;
+        for (ptrdiff_t unit = d + f.D; unit < units; unit += f.D)
+            for (ptrdiff_t at = 0; at < size; ++at) own[at] += sums[unit * size + at];
+        Samples<Cell, 1>::unpack(g, own, b.d_weights[d]);
+    }
+    return *std::max_element(made.begin(), made.end());
 }
 
 }  // namespace ecrnn::ECRNN_ISA
