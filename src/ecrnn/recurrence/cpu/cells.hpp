@@ -35,26 +35,18 @@ struct Lstm {
         // denominator and h' = o tanh(c') another: two divisions instead of five. Below 2^121, as u and m are at most 2^40.
         Vec m_g = exp2_minus_1(at_most(a[2], 40.0f)), two_g = 2.0f + m_g;
         Vec one_i = 1.0f + exp2(at_most(a[0], 40.0f)), one_f = 1.0f + exp2(at_most(a[1], 40.0f)), i_g = one_i * two_g;
-        Vec numerator = fma(-m_g, one_f, c * i_g), inverse{};
-        if constexpr (keep == Keep::nothing) {
-            c = numerator / (i_g * one_f);
-        } else {
-            inverse = 1.0f / (i_g * one_f);
-            c = numerator * inverse;
-        }
+        Vec inverse = 1.0f / (i_g * one_f);
+        c = fma(-m_g, one_f, c * i_g) * inverse;
         Vec m_c = exp2_minus_1(at_most(c * TANH_SCALE, 40.0f)), two_c = 2.0f + m_c;
-        Vec one_o = 1.0f + exp2(at_most(a[3], 40.0f));
-        if constexpr (keep == Keep::nothing) {
-            h_new = -m_c / (one_o * two_c);
-        } else {
-            Vec without_f = one_f * inverse, inverse_h = 1.0f / (one_o * two_c);
-            Vec o = two_c * inverse_h, tanh_c = -m_c * (one_o * inverse_h);
-            h_new = o * tanh_c;
+        Vec one_o = 1.0f + exp2(at_most(a[3], 40.0f)), inverse_h = 1.0f / (one_o * two_c);
+        h_new = -m_c * inverse_h;
+        if constexpr (keep != Keep::nothing) {
+            Vec without_f = one_f * inverse;
             put<keep>(planes, two_g * without_f);
             put<keep>(planes + plane, i_g * inverse);
             put<keep>(planes + 2 * plane, -m_g * (one_i * without_f));
-            put<keep>(planes + 3 * plane, o);
-            if constexpr (keep == Keep::cached) store(planes + 4 * plane, tanh_c);
+            put<keep>(planes + 3 * plane, two_c * inverse_h);
+            if constexpr (keep == Keep::cached) store(planes + 4 * plane, -m_c * (one_o * inverse_h));
         }
     }
 

@@ -134,7 +134,6 @@ Forward problem(const std::string& cell, const Strided<const float, 3>& x, const
 
 // Whether `saved` holds gates can be seen from its size.
 void take_saved(const Kernels& kernels, Forward& f, float* data, std::size_t size) {
-    if (reinterpret_cast<std::uintptr_t>(data) % 64) refuse("saved is not aligned to 64 bytes");
     f.saved = data;
     for (bool gates : {false, true}) {
         f.gates = gates;
@@ -183,6 +182,7 @@ NB_MODULE(_cpu, module) {
             if ((f.c_n != nullptr) != (f.c_0 != nullptr)) refuse("c_n belongs to lstm, and to it alone");
             if (saved) {
                 take_saved(kernels, f, saved->data(), saved->size());
+                if (f.gates && reinterpret_cast<std::uintptr_t>(f.saved) % 64) refuse("saved is not aligned to 64 bytes");
             }
             nb::gil_scoped_release unlocked;
             kernels.forward(f);

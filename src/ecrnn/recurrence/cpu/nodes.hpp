@@ -47,10 +47,13 @@ struct PackedNodes : NodesGeometry<Cell> {
   private:
     Buffer columns(const float* w, ptrdiff_t n, const int (&sum)[Cell::GATES]) {
         Buffer to = allocate(n * Cell::GATES * width);
-        for (ptrdiff_t k = 0; k < n; ++k)
-            for (int gate = 0; gate < Cell::GATES; ++gate)
-                for (ptrdiff_t j = 0; j < width; ++j)
-                    to[(k * Cell::GATES + gate) * width + j] = j < H ? w[(gate * H + j) * n + k] * Cell::scale[sum[gate]] : 0.0f;
+        for (int gate = 0; gate < Cell::GATES; ++gate) {
+            for (ptrdiff_t j = 0; j < H; j += LANES)
+                load_transposed(w + (gate * H + j) * n, n, static_cast<int>(std::min<ptrdiff_t>(LANES, H - j)), static_cast<int>(n),
+                                to.get() + gate * width + j, Cell::GATES * width);
+            for (ptrdiff_t k = 0; k < n; ++k)
+                for (ptrdiff_t j = 0; j < width; ++j) to[(k * Cell::GATES + gate) * width + j] *= Cell::scale[sum[gate]];
+        }
         return to;
     }
     Buffer rows(const float* w, ptrdiff_t n, ptrdiff_t to_width) {
