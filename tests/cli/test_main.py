@@ -12,7 +12,8 @@ import pytest
 
 from ecrnn.cli.main import app
 
-COMMANDS = ("compare", "report", "train", "evaluate", "predict", "summary")
+COMMANDS = ("compare", "report", "train", "evaluate", "predict", "summary", "doctor")
+GROUPS = ("bench",)
 
 
 def test_help_is_quick() -> None:
@@ -55,6 +56,7 @@ def test_every_command_has_help_with_an_example_that_parses(call: Any, command: 
 
 def test_the_list_of_commands_here_is_whole() -> None:
     assert tuple(command.name for command in app.registered_commands) == COMMANDS
+    assert tuple(group.name for group in app.registered_groups) == GROUPS
 
 
 def test_version(call: Any) -> None:

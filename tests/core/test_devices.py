@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -74,3 +78,44 @@ def test_environment_is_plain_and_complete() -> None:
 
 def test_a_package_that_is_not_there_has_no_version() -> None:
     assert devices._version("ecrnn-no-such-package") is None
+
+
+FAULTS = """
+import resource, torch
+from ecrnn.core.devices import freed_memory_kept
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        blocks = [torch.ones(1 << 20, dtype=torch.uint8) for _ in range(100)]  # 100 MB
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+start = resident()
+with freed_memory_kept():
+    faults()
+    inside = faults()
+grown = resident() - start
+print(inside, faults(), grown)
+"""
+
+
+def _faults(**environment):
+    made = subprocess.run(
+        [sys.executable, "-c", FAULTS], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return map(int, made.stdout.split())
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
+def test_freed_memory_is_kept_inside_and_given_back():
+    inside, after, grown = _faults()
+    assert inside < 100
+    assert after > 20 * 100  # of a hundred MB twenty times, at least a hundred pages each time
+    assert grown < 50e6  # of 100 MB that were in use
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
+def test_settings_in_the_environment_are_left_alone():
+    inside, _, _ = _faults(MALLOC_TRIM_THRESHOLD_="131072")
+    assert inside > 20 * 100

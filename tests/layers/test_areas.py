@@ -104,6 +104,15 @@ def test_last_state_is_that_of_the_last_layer(cell, bidirectional):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_the_last_layer_computes_no_sequence(cell):
+    area, made = RecurrentArea(cell, 3, (5, 4), True), []
+    for layer in area.layers:
+        layer.register_forward_hook(lambda module, given, result: made.append(tuple(result[0].shape)))
+    area(torch.randn(2, 7, 3))
+    assert made == [(2, 7, 10), (2, 0, 8)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_both_ends_of_the_sequence_reach_the_state(cell):
     torch.manual_seed(0)
     area, x = RecurrentArea(cell, 1, (3,), True), torch.randn(1, 6, 1)

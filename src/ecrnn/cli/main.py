@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ecrnn.cli import compare, evaluate, options, predict, report, summary, train
+from ecrnn.cli import bench, compare, doctor, evaluate, options, predict, report, summary, train
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
@@ -31,6 +31,8 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
+app.add_typer(bench.app, name="bench", epilog=bench.EXAMPLE)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 
 
 @app.callback()

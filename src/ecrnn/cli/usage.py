@@ -20,7 +20,7 @@ def sentence(error: Exception, group: Any) -> str:
     path = context.command_path if context else "ecrnn"
     name = path.rpartition(" ")[2]
     if line.startswith("No such command"):
-        return str(unknown_name("command", _quoted(line), group.commands))
+        return str(unknown_name("command", _quoted(line), getattr(command, "commands", group.commands)))
     if line.startswith("No such option"):
         return _unknown_option(str(getattr(error, "option_name", "")), command, path)
     if line.startswith("Missing argument"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import platform
 import sys
@@ -76,6 +77,32 @@ def threads(number: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
+
+
+@contextlib.contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Inside, the C library keeps memory that was freed for what is allocated next; afterwards it gives it back.
+
+    glibc by itself returns large blocks to the system at once and gets them back as fresh pages, with a page fault for
+    every 4 KiB: thousands a training step. Where the C library is another, and where the user has chosen its settings
+    through the environment, nothing is changed.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    chosen = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
+    if library is None or chosen or not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
+        yield
+        return
+    library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    library.mallopt(M_MMAP_MAX, 0)
+    try:
+        yield
+    finally:
+        library.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)  # to which glibc's own rule grows, and never shrinks
+        library.mallopt(M_MMAP_MAX, 65_536)  # its default
+        library.malloc_trim(ctypes.c_size_t(0))
 
 
 def environment() -> dict[str, Any]:

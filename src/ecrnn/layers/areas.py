@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.layers.normalisation import BatchNorm1d, BatchNorm2d
+from ecrnn.layers.stages import Stage
 from ecrnn.recurrence import GRU, LSTM, RNN
 
 CNN_CHANNELS = (32, 64, 128, 256)
@@ -16,12 +17,12 @@ CNN_CHANNELS = (32, 64, 128, 256)
 CELLS: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
-def convolution_stage(in_channels: int, out_channels: int, pool: bool) -> nn.Sequential:
+def convolution_stage(in_channels: int, out_channels: int, pool: bool) -> Stage:
     """3x3 convolution (same padding), ReLU, batch normalisation and, if ``pool``, 2x2 max-pooling.
 
     Takes (B, in_channels, H, W), gives (B, out_channels, H // 2, W // 2), or H, W without pooling.
     """
-    stage = nn.Sequential(
+    stage = Stage(
         nn.Conv2d(in_channels, out_channels, 3, padding=1),
         nn.ReLU(),
         BatchNorm2d(out_channels),
@@ -54,9 +55,9 @@ class ConvolutionArea(nn.Sequential):
         self.out_shape = (channels, height, width)
 
 
-def dense_stage(in_features: int, out_features: int) -> nn.Sequential:
+def dense_stage(in_features: int, out_features: int) -> Stage:
     """Dense layer, ReLU, batch normalisation: (B, in_features) -> (B, out_features)."""
-    return nn.Sequential(
+    return Stage(
         nn.Linear(in_features, out_features),
         nn.ReLU(),
         BatchNorm1d(out_features),
@@ -117,7 +118,9 @@ class RecurrentArea(nn.Module):
     def forward(self, sequence: Tensor) -> Tensor:
         with torch.autocast(sequence.device.type, enabled=False):
             sequence = sequence.float() if sequence.dtype != torch.float64 else sequence
-            for layer in self.layers:
-                sequence, state = layer(sequence)
+            *below, top = self.layers
+            for layer in below:
+                sequence, _ = layer(sequence)
+            _, state = top(sequence, want_output=False)
         last = state[0] if self.cell == "lstm" else state  # (directions, B, H)
         return last.transpose(0, 1).flatten(1)  # (B, directions * H)

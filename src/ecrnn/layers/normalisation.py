@@ -9,6 +9,7 @@ docs/decisions/batch-statistics.md.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 EPS = 1e-3
@@ -23,9 +24,29 @@ class _EvenStart(nn.modules.batchnorm._BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            assert self.num_batches_tracked is not None
-            self.momentum = max(MOMENTUM, 1 / (1 + int(self.num_batches_tracked)))
+            self._set_momentum()
         return super().forward(x)
+
+    @torch.no_grad()
+    def take(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Take into the running statistics what a batch's were, where something else than `forward` normalised it.
+
+        Args:
+            mean, variance: (channels,), of the batch; the variance with divisor ``count``.
+            count: values a channel.
+        """
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        momentum = self._set_momentum()
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance * (count / (count - 1)), momentum)
+        self.num_batches_tracked.add_(1)
+
+    def _set_momentum(self) -> float:
+        assert self.num_batches_tracked is not None
+        self.momentum = max(MOMENTUM, 1 / (1 + int(self.num_batches_tracked)))
+        return self.momentum
 
 
 class BatchNorm1d(_EvenStart, nn.BatchNorm1d):

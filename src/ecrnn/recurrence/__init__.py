@@ -1,7 +1,7 @@
 """RNN, LSTM and GRU: drop-ins for torch.nn's, and the same equations in NumPy float64 as their oracle.
 
-``LSTM``, ``GRU`` and ``RNN`` are loaded on first use, so that ``ecrnn.recurrence.reference`` can be imported
-without torch. No kernels of our own yet: torch's stock ones serve.
+``LSTM``, ``GRU``, ``RNN`` and ``configure`` are loaded on first use, so that ``ecrnn.recurrence.reference`` can be
+imported without torch.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecrnn.recurrence.modules import GRU, LSTM, RNN
+    from ecrnn.recurrence.modules import GRU, LSTM, RNN, configure
 
-__all__ = ["GRU", "LSTM", "RNN"]
+__all__ = ["GRU", "LSTM", "RNN", "configure"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,57 +1,35 @@
 """LSTM, GRU and RNN: drop-ins for torch.nn's, with a choice of one or two bias vectors.
 
 Everything that torch.nn.LSTM, GRU and RNN take, do and store holds here too: constructor, inputs (batched,
-unbatched, packed), states, names of the weights. torch's stock kernels compute; faster ones will take their
-place in ``forward``.
+unbatched, packed), states, names of the weights. Who computes is a backend's choice, see ``dispatch.py``.
 """
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.recurrence._layers import Recurrent
+from ecrnn.recurrence.dispatch import CUTOFF
 
-__all__ = ["GRU", "LSTM", "RNN"]
-
-
-class _Recurrent(nn.RNNBase):
-    """What the three layers have beyond torch's."""
-
-    bias_vectors: int
-
-    def _set_bias_vectors(self, bias_vectors: int) -> None:
-        """Keep both bias vectors of every direction, or the first alone."""
-        if isinstance(bias_vectors, bool) or bias_vectors not in (1, 2):
-            raise EcrnnError(f"bias_vectors must be 1 or 2, got {bias_vectors!r} (recurrence.{type(self).__name__})")
-        self.bias_vectors = bias_vectors
-        if bias_vectors == 1 and self.bias:
-            for name in [name for name, _ in self.named_parameters() if name.startswith("bias_hh")]:
-                zeros = torch.zeros_like(getattr(self, name), requires_grad=False)
-                delattr(self, name)
-                self.register_buffer(name, zeros, persistent=False)  # the stock kernels want both vectors
-            self._init_flat_weights()
-
-    def reset_parameters(self) -> None:
-        """Draw the weights anew as torch does, uniform within 1 / sqrt(H) of 0; an absent bias stays zero."""
-        super().reset_parameters()
-        for zeros in self.buffers():  # not zero yet after to_empty()
-            zeros.zero_()
-
-    def multiply_adds(self, steps: int) -> int:
-        """Multiply-adds of one sample over ``steps`` time steps in the products of matrices and vectors.
-
-        These are gates * H * (I + H) for each step, direction and layer; element-wise work is not counted.
-        """
-        return steps * sum(w.numel() for name, w in self.named_parameters() if name.startswith("weight_"))
-
-    def extra_repr(self) -> str:
-        return super().extra_repr() + (", bias_vectors=1" if self.bias_vectors == 1 else "")
+__all__ = ["GRU", "LSTM", "RNN", "configure"]
 
 
-class LSTM(_Recurrent, nn.LSTM):
+def configure(model: nn.Module, backend: str | None = None, cutoff: float | None = None) -> None:
+    """Set who computes, and how far gradients go back, on all LSTM, GRU and RNN of this package within a network.
+
+    Args:
+        model: the network, or a layer itself.
+        backend: as in ``LSTM``; None leaves it as it is.
+        cutoff: as in ``LSTM``; None leaves it as it is.
+    """
+    for layer in model.modules():
+        if isinstance(layer, Recurrent):
+            layer.set_backend(backend, cutoff)
+
+
+class LSTM(Recurrent, nn.LSTM):
     """Long short-term memory (Hochreiter and Schmidhuber 1997, Gers et al. 2000), as torch.nn.LSTM.
 
     i = sigma(W_ii x + b_ii + W_hi h + b_hi), f and o likewise, g with tanh; c' = f * c + i * g,
@@ -70,14 +48,24 @@ class LSTM(_Recurrent, nn.LSTM):
         bias_vectors: 2 as torch and cuDNN have it; 1 leaves out ``bias_hh``, which adds nothing that
             ``bias_ih`` cannot express, so that a direction has 4 * H * (I + H + 1) parameters as in Keras.
             Default 2.
+        backend: who computes: "cpu" (C++), "triton", "torch" (the stock kernels) or "reference" (float64, slow); one
+            that cannot serve is an error. Default "auto": the fastest that can, see ``dispatch.explain``.
+        cutoff: the backward pass ends where gradients, once none come in from above any more, are below this part of
+            their maximum; the rest is taken as 0. 0 goes back through all steps. Default 1e-8, below rounding.
 
     Called with ``input`` (T, B, I), (B, T, I), (T, I) or a PackedSequence and optionally ``(h_0, c_0)``, each
     (num_layers * directions, B, H) (no B for unbatched input), it returns ``output, (h_n, c_n)``. With two
     directions ``output[:, -1]`` (batch first) holds the reverse direction after one step; its last state is
     ``h_n[-1]``.
 
+    Beyond torch's: ``lengths=`` (B,) says how many steps of each sample count, from 1 to T, so that states are those
+    after its own last step, the reverse direction starts there, and outputs beyond are 0. ``last_states(input, hx,
+    lengths)`` returns ``(h_n, c_n)`` alone and saves the work on the last layer's output; it calls the layer with
+    ``want_output=False``, which leaves no steps in ``output`` (None for packed input).
+
     Raises:
-        EcrnnError: if ``bias_vectors`` is neither 1 nor 2; torch's own errors for the rest.
+        EcrnnError: if ``bias_vectors`` is neither 1 nor 2, ``cutoff`` not in [0, 1), or the backend named cannot serve;
+            UnknownNameError for a backend that there is not; torch's own errors for the rest.
     """
 
     def __init__(
@@ -94,6 +82,8 @@ class LSTM(_Recurrent, nn.LSTM):
         dtype: Any = None,
         *,
         bias_vectors: Literal[1, 2] = 2,
+        backend: str = "auto",
+        cutoff: float = CUTOFF,
     ) -> None:
         super().__init__(
             input_size,
@@ -107,10 +97,10 @@ class LSTM(_Recurrent, nn.LSTM):
             device=device,
             dtype=dtype,
         )
-        self._set_bias_vectors(bias_vectors)
+        self._set_options(bias_vectors, backend, cutoff)
 
 
-class GRU(_Recurrent, nn.GRU):
+class GRU(Recurrent, nn.GRU):
     """Gated recurrent unit (Cho et al. 2014) in the reset-after form, as torch.nn.GRU and Keras's default.
 
     r = sigma(W_ir x + b_ir + W_hr h + b_hr), z likewise, n = tanh(W_in x + b_in + r * (W_hn h + b_hn)),
@@ -134,6 +124,8 @@ class GRU(_Recurrent, nn.GRU):
         dtype: Any = None,
         *,
         bias_vectors: Literal[1, 2] = 2,
+        backend: str = "auto",
+        cutoff: float = CUTOFF,
     ) -> None:
         super().__init__(
             input_size,
@@ -146,14 +138,13 @@ class GRU(_Recurrent, nn.GRU):
             device=device,
             dtype=dtype,
         )
-        self._set_bias_vectors(bias_vectors)
+        self._set_options(bias_vectors, backend, cutoff)
 
 
-class RNN(_Recurrent, nn.RNN):
+class RNN(Recurrent, nn.RNN):
     """Elman's recurrent network (1990), h' = f(W_ih x + b_ih + W_hh h + b_hh), as torch.nn.RNN.
 
-    Arguments, input and errors as ``LSTM``, without ``proj_size`` and with ``nonlinearity``, "tanh" (default)
-    or
+    Arguments, input and errors as ``LSTM``, without ``proj_size`` and with ``nonlinearity``, "tanh" (default) or
     "relu", for f in fourth place; the state is one tensor ``h_0``, what comes back ``output, h_n``. With
     ``bias_vectors=1`` a direction has H * (I + H + 1) parameters as in Keras.
     """
@@ -172,6 +163,8 @@ class RNN(_Recurrent, nn.RNN):
         dtype: Any = None,
         *,
         bias_vectors: Literal[1, 2] = 2,
+        backend: str = "auto",
+        cutoff: float = CUTOFF,
     ) -> None:
         super().__init__(
             input_size,
@@ -185,4 +178,4 @@ class RNN(_Recurrent, nn.RNN):
             device=device,
             dtype=dtype,
         )
-        self._set_bias_vectors(bias_vectors)
+        self._set_options(bias_vectors, backend, cutoff)

@@ -15,6 +15,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.data.folder import read_picture
 from ecrnn.data.images import to_uint8
 from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import Standardise, predict_logits, softmax
 from ecrnn.serving.bundle import Description, read_bundle, read_metrics
 
@@ -24,7 +25,8 @@ class Classifier:
 
     Attributes:
         description: model name, classes, preprocessing.
-        network: the torch module, in float32, in evaluation mode.
+        network: the torch module, in float32, in evaluation mode. Predictions come from a copy of it that was fused
+            when this was made; changes of ``network`` do not reach them.
         classes: names of the classes, in the order of the probabilities.
         image: (channels, height, width) the network takes; picture files are brought to it.
         metrics: what was measured when the bundle was made, from `metrics.json`.
@@ -40,6 +42,7 @@ class Classifier:
         device = resolve_device(device)
         self.network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.standardise = Standardise(preprocessing).to(device)
+        self._fused = fuse(self.network)
 
     def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The most probable class of each picture, by name.
@@ -77,7 +80,19 @@ class Classifier:
             return np.zeros((0, len(self.classes)), np.float32)
         else:
             images = np.stack([read_picture(path, self.image) for path in pictures])
-        return predict_logits(self.network, images, np.arange(len(images)), self.standardise)
+        return self.logits_at(images, np.arange(len(images)))
+
+    def logits_at(self, images: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """The network's output for some of many pictures, float32 (n, classes).
+
+        Args:
+            images: uint8 (N, H, W, C), of the network's own size.
+            index: int64 (n,), which of them, in any order.
+
+        Raises:
+            DataError: the pictures have another size.
+        """
+        return predict_logits(self._fused, images, index, self.standardise)
 
 
 def load(bundle: str | Path, device: str = "auto") -> Classifier:

@@ -15,7 +15,6 @@ from ecrnn.core.runs import Predictions
 from ecrnn.data import images as image_data
 from ecrnn.data.images import ImageSet
 from ecrnn.data.splits import parse_split
-from ecrnn.models.inference import predict_logits
 from ecrnn.serving.classifier import Classifier
 
 PARTS = ("auto", "test", "validation", "all")
@@ -48,7 +47,7 @@ def predictions_on(
         known_names = _listed(classifier.classes)
         raise DataError(f"{data} has a class '{foreign[0]}' that the model does not know: {known_names}")
     label = np.array([known[name] for name in images.classes], np.int64)[images.labels[index]]
-    logits = predict_logits(classifier.network, images.images, index, classifier.standardise)
+    logits = classifier.logits_at(images.images, index)
     return Predictions(index, label, logits), note
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import available_cores, resolve_device, resolve_precision, threads
+from ecrnn.core.devices import available_cores, freed_memory_kept, resolve_device, resolve_precision, threads
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.progress import Progress, Tick, silent
@@ -104,7 +104,7 @@ def fit(
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     interruptible = Interruption() if folder else nullcontext()
-    with threads(settings.threads), torch.random.fork_rng(), interruptible as interruption:
+    with threads(settings.threads), freed_memory_kept(), torch.random.fork_rng(), interruptible as interruption:
         torch.manual_seed(seed)
         training = _Training(model, task, settings, seed, folder, identity or {}, keep, label, progress, interruption)
         trained = training.run()
@@ -191,16 +191,17 @@ class _Training:
         loss.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        if not bool(torch.isfinite(loss.detach() + norm)):
+        mean_loss, length, right = torch.stack([loss.detach(), norm, correct]).tolist()  # the only wait for the device
+        if not math.isfinite(mean_loss + length):
             if self.settings.non_finite == "stop":
-                self._stop_not_finite(float(loss.detach()), float(norm))
+                self._stop_not_finite(mean_loss, length)
             position.skipped += 1
             for buffer, value in zip(self.model.buffers(), before, strict=False):
                 buffer.copy_(value)  # the batch statistics of the step that does not count
             return False
         self.optimizer.step()
-        position.loss_sum += float(loss.detach()) * len(positions)
-        position.correct += int(correct)
+        position.loss_sum += mean_loss * len(positions)
+        position.correct += int(right)
         position.seen += len(positions)
         return True
 

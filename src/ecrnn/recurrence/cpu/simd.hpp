@@ -78,7 +78,7 @@ ECRNN_INLINE Vec select(IntVec mask, Vec yes, Vec no) { return mask ? yes : no; 
 
 ECRNN_INLINE Vec absolute(Vec v) { return (Vec)((IntVec)v & 0x7fffffff); }
 
-// The first n < LANES floats, zeros behind them; nothing after them is touched.
+// The first n <= LANES floats, zeros behind them; nothing after them is touched.
 ECRNN_INLINE Vec load_first(const float* from, int n) {
 #if ECRNN_LANES == 16
     return (Vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), from);

@@ -1,0 +1,136 @@
+"""`ecrnn bench one-picture`: how long one picture takes through a trained model.
+
+* ecrnn: what `ecrnn.load(...)` gives, from one decoded uint8 picture to logits.
+* stock: the same network in torch.nn's layers, contiguous float32, in inference mode; its picture is standardised.
+* onnx: the exported network in ONNX Runtime, with as many threads and with one; its picture is standardised too.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
+from ecrnn.bench.step import CLASSES, IMAGE, check_recurrence
+from ecrnn.bench.stock import stock_like
+from ecrnn.core.devices import threads as threads_set
+from ecrnn.core.errors import EcrnnError
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.names import parse
+from ecrnn.models.registry import build
+from ecrnn.serving.bundle import Description, write_bundle
+from ecrnn.serving.classifier import load
+
+NOT_HERE = "ONNX Runtime is not measured: it needs the packages onnx, onnxscript and onnxruntime"
+_CLOSE = 1e-4  # of logits, relative to the largest
+
+
+def onnx_is_here() -> bool:
+    """Whether the network can be exported and run by ONNX Runtime."""
+    return all(find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime"))
+
+
+def measure(
+    model: str, threads: int, rounds: int, *, onnx: bool = True, tick: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """Check, then measure one picture through one model.
+
+    Args:
+        model: a name; its weights are the initial ones.
+        threads: of torch, and of ONNX Runtime's first variant.
+        rounds: of alternating measurements.
+        onnx: measure ONNX Runtime too.
+        tick: called after each round.
+
+    Returns:
+        Plain data for JSON.
+
+    Raises:
+        EcrnnError: an opponent computes something else, or the recurrence is not right.
+    """
+    with threads_set(threads):
+        checked = check_recurrence(model, 1, threads, training=False)
+        network = build(model, IMAGE, CLASSES)
+        stock = stock_like(network, parse(model)).eval()
+        channels, height, width = IMAGE
+        picture = np.random.default_rng(1).integers(0, 256, (1, height, width, channels), dtype=np.uint8)
+        preprocessing = Preprocessing(IMAGE, (120.0,), (64.0,))
+        ready = torch.from_numpy(preprocessing.apply(picture))
+        calls: dict[str, Callable[[], Any]] = {
+            "ecrnn": _ours(network, model, preprocessing, picture),
+            "stock": torch.inference_mode()(lambda: stock(ready).numpy()),
+        }
+        if onnx:
+            exported = _export(network.eval(), ready)
+            calls["onnx"] = _session(exported, ready, threads)
+            if threads > 1:
+                calls["onnx-1-thread"] = _session(exported, ready, 1)
+        _check_same({name: call() for name, call in calls.items()})
+        runs = {name: timed(call) for name, call in calls.items()}
+        times = alternate(runs, rounds, pause=0.01 if onnx else 0.0, tick=tick)
+    found = {
+        "model": model,
+        **checked,
+        "variants": {name: summary(seconds) for name, seconds in times.items()},
+        "ratio_stock": ratio(times["stock"], times["ecrnn"]),
+    }
+    if onnx:
+        found["onnx_best"] = best(times, [name for name in times if name.startswith("onnx")])
+        found["ratio_onnx"] = ratio(times[found["onnx_best"]], times["ecrnn"])
+    return found
+
+
+def _ours(
+    network: torch.nn.Module, model: str, preprocessing: Preprocessing, picture: np.ndarray
+) -> Callable[[], np.ndarray]:
+    """By way of a bundle, as a user has it."""
+    description = Description(
+        format=1,
+        task="image-classification",
+        model=model,
+        classes=tuple(map(str, range(CLASSES))),
+        preprocessing=preprocessing.to_dict(),
+        ecrnn_version="bench",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_bundle(Path(folder), network, description, {}, "")
+        classifier = load(folder, "cpu")
+    return lambda: classifier.logits(picture)
+
+
+def _export(network: torch.nn.Module, picture: torch.Tensor) -> bytes:
+    logging.disable(logging.WARNING)  # the exporter's own, about itself
+    try:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            path = Path(folder) / "network.onnx"
+            torch.onnx.export(network, (picture,), path, dynamo=True, external_data=False, verbose=False)
+            return path.read_bytes()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _session(exported: bytes, picture: torch.Tensor, threads: int) -> Callable[[], np.ndarray]:
+    onnxruntime: Any = import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
+    inputs = {session.get_inputs()[0].name: picture.numpy()}
+    return lambda: session.run(None, inputs)[0]
+
+
+def _check_same(logits: dict[str, np.ndarray]) -> None:
+    for name, values in logits.items():
+        error = float(np.abs(values - logits["stock"]).max() / np.abs(logits["stock"]).max())
+        if not error <= _CLOSE:
+            raise EcrnnError(f"the logits of '{name}' are {error:.1e} off the stock network's, so nothing is measured")

@@ -1,0 +1,208 @@
+"""`ecrnn bench step`: one training step at a time, ours against the same network in torch and in Keras.
+
+* ecrnn: the step of the training loop itself, from the uint8 pictures of a data set to the updated weights.
+* stock: as a user of torch writes it: torch.nn's layers, float32, contiguous, plain Adam.
+* tuned: the same with channels-last memory, bfloat16 autocast where the hardware has it, and fused Adam. Under autocast
+  torch's recurrent layers compute in bfloat16 too; outside, in float32: both are tried.
+* keras: `ecrnn.bench.keras_worker`, in float32 with XLA and without, and in bfloat16.
+
+The batches of the opponents are ready on the device, standardised; only ours gathers and standardises its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ecrnn.bench import memory
+from ecrnn.bench.keras import Keras
+from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
+from ecrnn.bench.recurrence import Settings as Recurrence
+from ecrnn.bench.recurrence import check_first, served
+from ecrnn.bench.stock import stock_like
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import autocast, resolve_precision
+from ecrnn.core.devices import threads as threads_set
+from ecrnn.core.progress import silent
+from ecrnn.data.images import make_image_set
+from ecrnn.data.preprocessing import fit as fit_preprocessing
+from ecrnn.data.splits import Split
+from ecrnn.models.names import parse
+from ecrnn.models.registry import build
+from ecrnn.models.summary import summarise
+from ecrnn.training.images import ImageClassification
+from ecrnn.training.loop import _Training, resolve
+
+IMAGE, CLASSES = (3, 32, 32), 10
+TUNED = ("tuned", "tuned-float32-rnn")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured: a step of ``model`` with ``batch`` pictures of 3x32x32 and ten classes."""
+
+    model: str
+    batch: int = 128
+
+    def for_keras(self) -> dict[str, Any]:
+        """The network in plain words, for a process that does not know ecrnn."""
+        name = parse(self.model)
+        return {
+            "batch": self.batch,
+            "encoder": name.family in ("ecnn", "ecrnn"),
+            "cell": name.cell,
+            "nodes": list(name.nodes),
+            "bidirectional": name.bidirectional,
+        }
+
+
+def make(variant: str, settings: Settings) -> Callable[[], object]:
+    """One step of a variant: "ecrnn", "stock", or one of `TUNED`, from the same initial weights."""
+    ours = build(settings.model, IMAGE, CLASSES)
+    if variant == "ecrnn":
+        return _our_step(ours, settings)
+    network = stock_like(ours, parse(settings.model))
+    tuned = variant in TUNED
+    layout = torch.channels_last if tuned else torch.contiguous_format
+    network.to(memory_format=layout)  # type: ignore[call-overload]
+    if variant == "tuned-float32-rnn":
+        network.recurrent = nn.ModuleList(_Float32(layer) for layer in network.recurrent)
+    precision = resolve_precision("auto", "cpu") if tuned else "float32"
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=tuned)
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(settings.batch, *IMAGE, generator=generator).to(memory_format=layout)
+    labels = torch.randint(0, CLASSES, (settings.batch,), generator=generator)
+    network.train()
+
+    def step() -> float:
+        optimizer.zero_grad()
+        with autocast("cpu", precision):
+            logits = network(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+class _Float32(nn.Module):
+    """A recurrent layer that computes in float32 also under autocast."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return self.layer(x.float())
+
+
+def _our_step(network: nn.Module, settings: Settings) -> Callable[[], object]:
+    draw = np.random.default_rng(1)
+    pictures = draw.integers(0, 256, (4 * settings.batch, *IMAGE[1:], IMAGE[0]), dtype=np.uint8)
+    labels = draw.integers(0, CLASSES, len(pictures))
+    data = make_image_set("noise", pictures, labels, [str(k) for k in range(CLASSES)])
+    split = Split(np.arange(len(data)), np.arange(0), "fraction", "all")
+    training = resolve(TrainingSettings(batch_size=settings.batch, device="cpu", threads=torch.get_num_threads()))
+    task = ImageClassification(data, split, fit_preprocessing(pictures, split.train), training, seed=0)
+    # The loop's own step, so that what is measured is what trains; it has no name outside.
+    loop = _Training(network, task, training, 0, None, {}, "last", "bench", silent, None)
+    network.train()
+    positions = draw.permutation(len(data))[: settings.batch]
+
+    def step() -> None:
+        finite = loop._step(positions)
+        assert finite
+
+    return step
+
+
+def measure(
+    settings: Settings,
+    threads: int,
+    rounds: int,
+    *,
+    keras: Keras | None = None,
+    with_memory: bool = True,
+    tick: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Check, then measure the step of one model.
+
+    Args:
+        settings: model and batch.
+        threads: of every variant.
+        rounds: of alternating measurements.
+        keras: a process in which Keras trains the same network, or None.
+        with_memory: measure peak memory too, in fresh processes.
+        tick: called after each round.
+
+    Returns:
+        Plain data for JSON.
+
+    Raises:
+        EcrnnError: an opponent is another network, or the recurrence is not right.
+    """
+    with threads_set(threads):
+        checked = check_recurrence(settings.model, settings.batch, threads)
+        tuned = TUNED if parse(settings.model).nodes else TUNED[:1]
+        runs = {variant: timed(make(variant, settings)) for variant in ("ecrnn", "stock", *tuned)}
+        opponents = keras.step(settings, _parameters(settings.model)) if keras else {}
+        times = alternate({**runs, **opponents}, rounds, pause=0.01 if opponents else 0.0, tick=tick)
+    variants: dict[str, Any] = {name: summary(seconds) for name, seconds in times.items()}
+    found = {
+        **asdict(settings),
+        "precision": resolve_precision("auto", "cpu"),
+        **checked,
+        "variants": variants,
+        "ratio_stock": ratio(times["stock"], times["ecrnn"]),
+        "tuned_best": best(times, tuned),
+    }
+    found["ratio_tuned"] = ratio(times[found["tuned_best"]], times["ecrnn"])
+    if opponents:
+        found["keras_best"] = best(times, list(opponents))
+        found["ratio_keras"] = ratio(times[found["keras_best"]], times["ecrnn"])
+    if with_memory:
+        for variant in ("ecrnn", "stock", found["tuned_best"]):
+            variants[variant] |= memory.measure("step", variant, threads, asdict(settings))
+        if keras and opponents:
+            variants[found["keras_best"]] |= keras.step_memory(settings, found["keras_best"])
+    return found
+
+
+def check_recurrence(model: str, batch: int, threads: int, training: bool = True) -> dict[str, Any]:
+    """Compare the recurrent layers of a model with the oracle, by the backends that will serve them.
+
+    Args:
+        model: a name.
+        batch: pictures at a time.
+        threads: of torch.
+        training: whether a backward pass will be measured.
+
+    Returns:
+        "served", a list of the backend and the reason of each layer, and "checked_shapes", how many were compared.
+
+    Raises:
+        EcrnnError: a backend is not right.
+    """
+    name = parse(model)
+    directions, features = (2 if name.bidirectional else 1), 1
+    told, checked = [], 0
+    for nodes in name.nodes:
+        cell = "rnn_tanh" if name.cell == "rnn" else name.cell or ""
+        layer = Recurrence(cell, nodes, batch=batch, input=features, directions=directions, forward_only=not training)
+        verdict = served(layer, threads)[0]
+        checked += check_first(layer, verdict.backend)
+        told.append({"layer": str(layer.case), "backend": verdict.backend, "reason": verdict.reason})
+        features = directions * nodes
+    return {"served": told, "checked_shapes": checked}
+
+
+def _parameters(model: str) -> int:
+    return summarise(build(model, IMAGE, CLASSES), IMAGE).parameters

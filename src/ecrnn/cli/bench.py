@@ -1,0 +1,206 @@
+"""`ecrnn bench recurrence`, `step` and `one-picture`: paired measurements against torch, Keras and ONNX Runtime."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecrnn.cli import options
+from ecrnn.cli.progress import Display
+
+if TYPE_CHECKING:
+    from ecrnn.bench.keras import Keras
+
+EXAMPLE = "Example: ecrnn bench recurrence --hidden 16 --directions 2"
+RECURRENCE_EXAMPLE = "Example: ecrnn bench recurrence --cell gru --hidden 32 --threads 2 --json > gru-32.json"
+STEP_EXAMPLE = "Example: ecrnn bench step --models ecrnn-bilstm-16,cnn --rounds 15"
+PICTURE_EXAMPLE = "Example: ecrnn bench one-picture --models ecrnn-bilstm-16 --threads 1"
+
+app = typer.Typer(help="Measure speed and memory against torch, Keras and ONNX Runtime, in alternating pairs.")
+
+Threads = Annotated[int, typer.Option(help="Of every variant.", min=1, max=1024)]
+Rounds = Annotated[int, typer.Option(help="Measurements of every variant, in turn.", min=1, max=10_000)]
+Memory = Annotated[bool, typer.Option("--memory/--no-memory", help="Peak memory too, in fresh processes.")]
+KerasPython = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="A Python that has keras and tensorflow. Default: this one, if it has them."),
+]
+NoKeras = Annotated[bool, typer.Option("--no-keras", help="Leave Keras out.")]
+Models = Annotated[str, typer.Option(help="Model names with commas.")]
+
+
+@app.command("recurrence", epilog=RECURRENCE_EXAMPLE)
+def recurrence(
+    cell: Annotated[str, typer.Option(help="lstm, gru, rnn_tanh or rnn_relu.")] = "lstm",
+    hidden: Annotated[int, typer.Option(help="Nodes.", min=1)] = 16,
+    steps: Annotated[int, typer.Option(help="Length of the sequences.", min=1)] = 1024,
+    batch: Annotated[int, typer.Option(help="Sequences at a time.", min=1)] = 128,
+    inputs: Annotated[int, typer.Option("--input", help="Values a step.", min=1)] = 1,
+    layers: Annotated[int, typer.Option(help="Layers, one upon the other.", min=1)] = 1,
+    directions: Annotated[int, typer.Option(help="1, or 2 to read from both ends.", min=1, max=2)] = 1,
+    threads: Threads = 2,
+    backend: Annotated[str, typer.Option(help="Of our layer: auto, cpu, triton, torch or reference.")] = "auto",
+    rounds: Rounds = 15,
+    forward_only: Annotated[bool, typer.Option("--forward-only", help="No backward pass.")] = False,
+    cutoff: Annotated[
+        float, typer.Option(help="Where our backward pass may end; 0: not before the first step.", min=0, max=0.5)
+    ] = 1e-8,
+    grid: Annotated[
+        str | None, typer.Option(help="full or small: many shapes instead of one, against torch alone.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Only say which backend serves, and why.")] = False,
+    keras_python: KerasPython = None,
+    no_keras: NoKeras = False,
+    memory: Memory = True,
+    json: options.Json = False,
+) -> None:
+    """Time a recurrent layer: ours, torch.nn's and, where it is installed, Keras's on TensorFlow.
+
+    What is to be measured is first compared with a float64 oracle; nothing is measured if it is not right.
+    """
+    from ecrnn.bench import recurrence as bench
+    from ecrnn.cli import bench_tables as tables
+
+    with options.wrong_call():
+        settings = bench.Settings(cell, hidden, steps, batch, inputs, layers, directions, forward_only, backend, cutoff)
+        shapes = list(bench.grid(settings, grid)) if grid else []
+        if grid and keras_python:
+            raise options.WrongCall("--grid measures against torch alone; leave out --keras-python")
+    if explain:
+        verdicts = bench.served(settings, threads)
+        _show({"what": "explain", **tables.settings_of(settings), "backends": [v._asdict() for v in verdicts]}, json)
+        return
+    display = Display(quiet=json)
+    if not grid:
+        with display, _keras(keras_python, no_keras, threads) as keras:
+            tick = _ticker(display, str(settings.case))
+            found = bench.measure(settings, threads, rounds, keras=keras, with_memory=memory, tick=tick)
+            _show({"what": "recurrence", **found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, json)
+        return
+    measured: list[dict[str, Any]] = []
+    try:
+        with display:
+            checked = bench.check_grid(shapes, threads)
+            for number, shape in enumerate(shapes, 1):
+                found = bench.measure(
+                    shape, threads, rounds, checked=checked, with_memory=False, budget=bench.GRID_SECONDS
+                )
+                measured.append(found)
+                display.line(f"{number} of {len(shapes)}: {shape.case}: {found['ratio_stock']:.2f} x torch")
+    finally:  # hours of measuring are not lost to a Ctrl-C
+        if measured:
+            summary = {**bench.grid_summary(measured), "complete": len(measured) == len(shapes)}
+            _show({"what": "grid", "summary": summary, "shapes": measured, **_about(threads, rounds, None)}, json)
+
+
+@app.command("step", epilog=STEP_EXAMPLE)
+def step(
+    models: Models = "ecrnn-bilstm-16,ecrnn-bilstm-32-32",
+    batch: Annotated[int, typer.Option(help="Pictures a step.", min=2)] = 128,
+    threads: Threads = 2,
+    rounds: Rounds = 15,
+    keras_python: KerasPython = None,
+    no_keras: NoKeras = False,
+    memory: Memory = True,
+    json: options.Json = False,
+) -> None:
+    """Time a training step: ours, the same network as a user of torch writes it and tuned, and in Keras."""
+    names = _names(models)
+    from ecrnn.bench import step as bench
+
+    display = Display(quiet=json)
+    with display, _keras(keras_python, no_keras, threads) as keras:
+        found = [
+            bench.measure(
+                bench.Settings(name, batch),
+                threads,
+                rounds,
+                keras=keras,
+                with_memory=memory,
+                tick=_ticker(display, name),
+            )
+            for name in names
+        ]
+        _show({"what": "step", "models": found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, json)
+
+
+@app.command("one-picture", epilog=PICTURE_EXAMPLE)
+def one_picture(
+    models: Models = "ecrnn-bilstm-16",
+    threads: Threads = 2,
+    rounds: Rounds = 15,
+    json: options.Json = False,
+) -> None:
+    """Time one picture through a model: ours, torch's layers and, where it is installed, ONNX Runtime."""
+    names = _names(models)
+    from ecrnn.bench import picture as bench
+
+    display, onnx = Display(quiet=json), bench.onnx_is_here()
+    with display:
+        found = [bench.measure(name, threads, rounds, onnx=onnx, tick=_ticker(display, name)) for name in names]
+    missing = {} if onnx else {"missing": bench.NOT_HERE}
+    _show({"what": "one-picture", "models": found, **_about(threads, rounds, None), **missing}, json)
+
+
+@contextlib.contextmanager
+def _keras(python: str | None, without: bool, threads: int) -> Iterator[Keras | None]:
+    """The process with Keras, or None where there is none and none was asked for."""
+    from ecrnn.bench.keras import Keras, default_python
+
+    if without and python:
+        raise options.WrongCall("--no-keras and --keras-python contradict each other")
+    python = None if without else python or default_python()
+    if python is None:
+        yield None
+        return
+    with Keras(python, threads) as keras:
+        yield keras
+
+
+def _names(models: str) -> list[str]:
+    from ecrnn.models.names import parse
+
+    with options.wrong_call():
+        names = [str(parse(name.strip())) for name in models.split(",") if name.strip()]
+    if not names:
+        raise options.WrongCall("--models names none; give names with commas")
+    return names
+
+
+def _ticker(display: Display, label: str) -> Callable[[int, int], None]:
+    def tick(done: int, rounds: int) -> None:
+        if done in (1, rounds):
+            display.line(f"{label}: round {done} of {rounds}")
+
+    return tick
+
+
+def _about(threads: int, rounds: int, keras: Keras | None) -> dict[str, Any]:
+    """What a reader needs to judge or repeat the figures."""
+    from ecrnn.core.devices import environment
+
+    about: dict[str, Any] = {"threads": threads, "rounds": rounds, "environment": environment()}
+    if keras:
+        about["keras"] = {**keras.versions, "failed": keras.failed}
+    return about
+
+
+def _missing(keras: Keras | None, without: bool) -> dict[str, str]:
+    """Which opponent was not measured, for the end of the output: nothing is said before the check has passed."""
+    from ecrnn.bench.keras import NOT_HERE
+
+    return {} if keras or without else {"missing": NOT_HERE}
+
+
+def _show(found: dict[str, Any], json: bool) -> None:
+    if json:
+        import json as json_format
+
+        typer.echo(json_format.dumps(found, indent=2))
+        return
+    from ecrnn.cli import bench_tables as tables
+
+    tables.show(found)

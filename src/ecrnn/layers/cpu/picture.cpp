@@ -1,0 +1,151 @@
+// The kernels of picture.hpp for one instruction set; CMake compiles this file once for each, with its flags.
+//
+// A convolution goes over blocks of output channels, whose weights stay in the second-level cache, and inside over tiles of
+// positions, whose sums stay in registers. Each weight is read from memory once a picture.
+#include "picture.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "../../recurrence/cpu/simd.hpp"
+
+namespace ecrnn::layers::ECRNN_ISA {
+
+using namespace ecrnn::ECRNN_ISA;
+using std::ptrdiff_t;
+
+constexpr int VECTORS = BLOCK / LANES;
+constexpr int POSITIONS = LANES == 16 ? 8 : 2;  // of a tile: its sums stay in registers, and the last maps, 4x4, have no rest
+
+ECRNN_INLINE Vec relu(Vec v) { return v < 0.0f ? Vec{} : v; }  // NaN stays
+
+// One tile: POSITIONS windows of three lines, each `run` contiguous values, times the weights of a block.
+ECRNN_INLINE void convolve_tile(const float* const (&at)[POSITIONS], ptrdiff_t line, ptrdiff_t run, const float* weight, const float* bias,
+                                Vec (&sum)[POSITIONS][VECTORS]) {
+#pragma GCC unroll 16
+    for (int p = 0; p < POSITIONS; ++p)
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; ++v) sum[p][v] = load(bias + v * LANES);
+    for (int y = 0; y < 3; ++y)
+        for (ptrdiff_t i = y * line; i < y * line + run; ++i, weight += BLOCK) {
+            Vec w[VECTORS];
+#pragma GCC unroll 16
+            for (int v = 0; v < VECTORS; ++v) w[v] = load(weight + v * LANES);
+#pragma GCC unroll 16
+            for (int p = 0; p < POSITIONS; ++p) {
+                Vec x = broadcast(at[p][i]);
+#pragma GCC unroll 16
+                for (int v = 0; v < VECTORS; ++v) sum[p][v] = fma(x, w[v], sum[p][v]);
+            }
+        }
+}
+
+// ReLU(convolution) of a map with a border of zeros (H + 2, W + 2, C) to (H, W, out).
+void convolve(const PictureStage& s, const float* padded, ptrdiff_t H, ptrdiff_t W, float* to) {
+    const ptrdiff_t line = (W + 2) * s.in, run = 3 * s.in, size = 9 * s.in * BLOCK;
+    for (ptrdiff_t block = 0; block < s.out / BLOCK; ++block)
+        for (ptrdiff_t first = 0; first < H * W; first += POSITIONS) {
+            const float* at[POSITIONS];
+            for (int p = 0; p < POSITIONS; ++p) {
+                ptrdiff_t position = std::min(first + p, H * W - 1);  // beyond the last: computed again and dropped
+                at[p] = padded + position / W * line + position % W * s.in;
+            }
+            Vec sum[POSITIONS][VECTORS];
+            convolve_tile(at, line, run, &s.weight[block * size], &s.bias[block * BLOCK], sum);
+            for (int p = 0; p < POSITIONS && first + p < H * W; ++p)
+                for (int v = 0; v < VECTORS; ++v) store(to + (first + p) * s.out + block * BLOCK + v * LANES, relu(sum[p][v]));
+        }
+}
+
+// factor * x + shift, and the maximum of each 2x2 window, into rows that are `line` floats apart.
+void normalise(const PictureStage& s, const float* map, ptrdiff_t H, ptrdiff_t W, float* to, ptrdiff_t line) {
+    const ptrdiff_t C = s.out, side = s.pool ? 2 : 1;
+    for (ptrdiff_t y = 0; y < H / side; ++y)
+        for (ptrdiff_t x = 0; x < W / side; ++x)
+            for (ptrdiff_t c = 0; c < C; c += LANES) {
+                const float* at = map + (y * W + x) * side * C + c;
+                Vec factor = load(&s.factor[c]), shift = load(&s.shift[c]);
+                Vec top = fma(load(at), factor, shift);
+                for (ptrdiff_t k = 1; k < side * side; ++k) {
+                    Vec value = fma(load(at + (k / 2 * W + k % 2) * C), factor, shift);
+                    top = (top >= value) | (top != top) ? top : value;  // NaN stays
+                }
+                store(to + y * line + x * C + c, top);
+            }
+}
+
+void dense(const PictureStage& s, const float* values, float* to) {
+    constexpr int PARTS = 4;  // sums of every fourth product, so that one need not wait for the last
+    const float* weight = s.weight.data();
+    for (ptrdiff_t c = 0; c < s.out; c += BLOCK) {
+        Vec sum[PARTS][VECTORS]{};
+        ptrdiff_t i = 0;
+        for (; i + PARTS <= s.in; i += PARTS)
+#pragma GCC unroll 16
+            for (int part = 0; part < PARTS; ++part, weight += BLOCK)
+#pragma GCC unroll 16
+                for (int v = 0; v < VECTORS; ++v) sum[part][v] = fma(broadcast(values[i + part]), load(weight + v * LANES), sum[part][v]);
+        for (; i < s.in; ++i, weight += BLOCK)
+            for (int v = 0; v < VECTORS; ++v) sum[0][v] = fma(broadcast(values[i]), load(weight + v * LANES), sum[0][v]);
+        for (int v = 0; v < VECTORS; ++v) {
+            ptrdiff_t at = c + v * LANES;
+            Vec total = (sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v]) + load(&s.bias[at]);
+            store(to + at, fma(relu(total), load(&s.factor[at]), load(&s.shift[at])));
+        }
+    }
+}
+
+// Zeros around a map (H, W, C) that begins at line 1, place 1 of a buffer.
+void clear_border(float* padded, ptrdiff_t H, ptrdiff_t W, ptrdiff_t C) {
+    const ptrdiff_t line = (W + 2) * C;
+    std::fill_n(padded, line + C, 0.0f);
+    for (ptrdiff_t y = 1; y <= H; ++y) std::fill_n(padded + y * line + (W + 1) * C, 2 * C, 0.0f);
+    std::fill_n(padded + (H + 1) * line, line, 0.0f);
+}
+
+void run(const std::vector<PictureStage>& stages, const float* values, ptrdiff_t H, ptrdiff_t W, float* out) {
+    static thread_local std::vector<float> from, to;  // kept for the next picture
+    auto room = [](std::vector<float>& buffer, ptrdiff_t floats) {
+        if (static_cast<ptrdiff_t>(buffer.size()) < floats) buffer.resize(floats);
+        return buffer.data();
+    };
+    if (stages[0].convolution) {
+        ptrdiff_t C = stages[0].in, line = (W + 2) * C;
+        float* padded = room(from, (H + 2) * line);
+        clear_border(padded, H, W, C);
+        for (ptrdiff_t y = 0; y < H; ++y) std::copy_n(values + y * W * C, W * C, padded + (y + 1) * line + C);
+    } else {
+        std::copy_n(values, stages[0].in, room(from, stages[0].in));
+    }
+    for (std::size_t k = 0; k < stages.size(); ++k) {
+        const PictureStage& s = stages[k];
+        bool last = k + 1 == stages.size();
+        if (!s.convolution) {
+            dense(s, from.data(), last ? out : room(to, s.out));
+            std::swap(from, to);
+            continue;
+        }
+        float* map = room(to, H * W * s.out);
+        convolve(s, from.data(), H, W, map);
+        ptrdiff_t h = s.pool ? H / 2 : H, w = s.pool ? W / 2 : W;
+        if (last) {
+            normalise(s, map, H, W, out, w * s.out);
+        } else {
+            ptrdiff_t line = (w + 2) * s.out;
+            float* padded = room(from, (h + 2) * line);
+            clear_border(padded, h, w, s.out);
+            normalise(s, map, H, W, padded + line + s.out, line);
+        }
+        H = h, W = w;
+    }
+}
+
+}  // namespace ecrnn::layers::ECRNN_ISA
+
+namespace ecrnn::layers {
+#define ECRNN_NAME_OF(isa) #isa
+#define ECRNN_NAME(isa) ECRNN_NAME_OF(isa)
+#define ECRNN_TABLE_OF(isa) isa##_picture_kernels
+#define ECRNN_TABLE(isa) ECRNN_TABLE_OF(isa)
+extern const PictureKernels ECRNN_TABLE(ECRNN_ISA) = {ECRNN_NAME(ECRNN_ISA), ECRNN_ISA::run};
+}  // namespace ecrnn::layers

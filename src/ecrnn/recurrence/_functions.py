@@ -1,0 +1,198 @@
+"""What stands between the layers and a backend: checks, tensors in place of None, and autograd without an operator.
+
+Conventions are those of ``operators.py``. ``Recurrence`` is the autograd.Function that serves where nothing traces; it
+works under torch.func.grad and vmap too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.recurrence.dispatch import load
+
+
+def last_contiguous(sequence: Tensor) -> Tensor:
+    """``sequence`` (B, T, features) with neighbouring features beside one another, copied only if they are not."""
+    if sequence.stride(2) == 1:
+        return sequence
+    if sequence.shape[2] == 1:  # contiguous() would leave it as it is
+        return sequence.squeeze(2).unsqueeze(2)
+    return sequence.contiguous()
+
+
+def run_forward(
+    backend: str,
+    cell: str,
+    x: Tensor,
+    weights: list[Tensor],
+    h_0: Tensor,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+    want_output: bool,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Output, h_n, c_n and what the backward pass needs, by a backend; absent ones without elements."""
+    if lengths is not None:
+        check_lengths(lengths, *x.shape[:2])
+    output, h_n, c_n, saved = load(backend).forward(cell, x, weights, h_0, c_0, lengths, want_output, keep)
+    if output is None:
+        output = x.new_empty((x.shape[0], 0, h_0.shape[0] * h_0.shape[2]))
+    return output, h_n, h_n.new_empty(0) if c_n is None else c_n, saved
+
+
+def check_lengths(lengths: Tensor, batch: int, steps: int) -> None:
+    """Raise EcrnnError unless ``lengths`` says of every sample of the batch how many steps it has."""
+    if lengths.dtype != torch.int64 or lengths.device.type != "cpu" or lengths.shape != (batch,):
+        raise EcrnnError(
+            f"lengths must be int64 ({batch},) on the CPU, "
+            f"got {lengths.dtype} {tuple(lengths.shape)} on {lengths.device}"
+        )
+    least, largest = int(lengths.min()), int(lengths.max())
+    if least < 1 or largest > steps:
+        raise EcrnnError(f"lengths must be from 1 to {steps}, got {least} to {largest}")
+
+
+def run_backward(
+    backend: str,
+    cell: str,
+    x: Tensor,
+    weights: list[Tensor],
+    h_0: Tensor,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+    saved: Tensor,
+    d_output: Tensor | None,
+    d_h_n: Tensor | None,
+    d_c_n: Tensor | None,
+    needs_x: bool,
+    needs_initial: bool,
+    cutoff: float,
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Gradients of x, h_0, c_0 and the weights, by a backend; absent ones without elements."""
+    d_output, d_h_n, d_c_n = (d if d is not None and d.numel() else None for d in (d_output, d_h_n, d_c_n))
+    d_x, d_h_0, d_c_0, d_weights = load(backend).backward(
+        cell,
+        x,
+        weights,
+        h_0,
+        c_0,
+        lengths,
+        saved,
+        None if d_output is None else last_contiguous(d_output),
+        None if d_h_n is None else d_h_n.contiguous(),
+        None if d_c_n is None else d_c_n.contiguous(),
+        needs_x,
+        needs_initial,
+        cutoff,
+    )
+    d_x, d_h_0, d_c_0 = (x.new_empty(0) if d is None else d for d in (d_x, d_h_0, d_c_0))
+    return d_x, d_h_0, d_c_0, d_weights
+
+
+class Recurrence(torch.autograd.Function):
+    """The forward pass, with what the backward pass needs."""
+
+    @staticmethod
+    def forward(
+        backend: str,
+        cell: str,
+        lengths: Tensor | None,
+        want_output: bool,
+        cutoff: float,
+        x: Tensor,
+        h_0: Tensor,
+        c_0: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return run_forward(backend, cell, x, list(weights), h_0, c_0, lengths, want_output, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.backend, ctx.cell, lengths, _, ctx.cutoff, x, h_0, c_0, *weights = inputs
+        save(ctx, output, lengths, x, h_0, c_0, weights)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
+        lengths, saved, x, h_0, c_0, *weights = ctx.saved_tensors
+        needs_x, needs_initial = ctx.needs_input_grad[5], any(ctx.needs_input_grad[6:8])
+        given = (ctx.backend, ctx.cell, needs_x, needs_initial, ctx.cutoff, lengths, x, h_0, c_0, saved, *grads[:3])
+        # the graph of the gradient is recorded only to say, when it is used, that it cannot be
+        made = (_Gradient.apply if torch.is_grad_enabled() else _Gradient.forward)(*given, *weights)
+        d_x, d_h_0, d_c_0 = (d if d.numel() else None for d in made[:3])
+        return None, None, None, None, None, d_x, d_h_0, d_c_0, *made[3:]
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        return _one_by_one(Recurrence.apply, info, in_dims, args)
+
+
+class _Gradient(torch.autograd.Function):
+    """The backward pass as a function whose own gradient is an error."""
+
+    @staticmethod
+    def forward(
+        backend: str,
+        cell: str,
+        needs_x: bool,
+        needs_initial: bool,
+        cutoff: float,
+        lengths: Tensor | None,
+        x: Tensor,
+        h_0: Tensor,
+        c_0: Tensor | None,
+        saved: Tensor,
+        d_output: Tensor | None,
+        d_h_n: Tensor | None,
+        d_c_n: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, ...]:
+        given = (backend, cell, x, list(weights), h_0, c_0, lengths, saved, d_output, d_h_n, d_c_n)
+        d_x, d_h_0, d_c_0, d_weights = run_backward(*given, needs_x, needs_initial, cutoff)
+        return d_x, d_h_0, d_c_0, *d_weights
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.backend = inputs[0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        raise no_second_derivative(ctx.backend)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        return _one_by_one(_Gradient.apply, info, in_dims, args)
+
+
+def save(
+    ctx: Any,
+    output: Sequence[Tensor],
+    lengths: Tensor | None,
+    x: Tensor,
+    h_0: Tensor,
+    c_0: Tensor | None,
+    weights: Sequence[Tensor],
+) -> None:
+    """Keep for the backward pass what it needs; ``output`` is what ``run_forward`` gave."""
+    ctx.save_for_backward(lengths, output[3], x, h_0, c_0, *weights)
+    ctx.mark_non_differentiable(output[3])
+    ctx.set_materialize_grads(False)  # zeros in place of None would be a whole sequence to read
+
+
+def no_second_derivative(backend: str) -> EcrnnError:
+    """The error for a gradient of a gradient."""
+    return EcrnnError(f"backend '{backend}' has no second derivative, backend='torch' has (recurrence)")
+
+
+def _one_by_one(call: Callable[..., Any], info: Any, in_dims: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
+    """torch.func.vmap's rule: a loop, because samples along the batch axis are what the kernels are fast at."""
+    made = [
+        call(*(a if dim is None else a.select(dim, n) for a, dim in zip(args, in_dims, strict=True)))
+        for n in range(info.batch_size)
+    ]
+    together = tuple(torch.stack(tensors) for tensors in zip(*made, strict=True))
+    return together, (0,) * len(together)

@@ -1,0 +1,281 @@
+"""What LSTM, GRU and RNN have in common and beyond torch.nn's: backends, one bias vector, lengths, last states alone.
+
+A call is checked as torch checks it: whatever torch's own layer would refuse goes there, and so does an empty batch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.recurrence import _onnx, dispatch
+from ecrnn.recurrence._functions import check_lengths
+from ecrnn.recurrence.operators import recurrence
+
+States = tuple[Tensor, ...]  # (h,) or (h, c)
+
+_DTYPES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+_HALF = (torch.float32, torch.bfloat16, torch.float16)
+
+
+class Recurrent(nn.RNNBase):
+    """The base of the three layers; comes before torch's class of the same name among their bases."""
+
+    bias_vectors: int
+    backend: str = "auto"
+    cutoff: float = dispatch.CUTOFF
+
+    def _set_options(self, bias_vectors: int, backend: str, cutoff: float) -> None:
+        """Keep both bias vectors of every direction, or the first alone, and say who computes."""
+        where = f"(recurrence.{type(self).__name__})"
+        if isinstance(bias_vectors, bool) or bias_vectors not in (1, 2):
+            raise EcrnnError(f"bias_vectors must be 1 or 2, got {bias_vectors!r} {where}")
+        self.bias_vectors = bias_vectors
+        self.set_backend(backend, cutoff)
+        if bias_vectors == 1 and self.bias:
+            for name in [name for name, _ in self.named_parameters() if name.startswith("bias_hh")]:
+                zeros = torch.zeros_like(getattr(self, name), requires_grad=False)
+                delattr(self, name)
+                self.register_buffer(name, zeros, persistent=False)  # the kernels want both vectors
+            self._init_flat_weights()
+
+    def set_backend(self, backend: str | None = None, cutoff: float | None = None) -> None:
+        """Set ``backend`` and ``cutoff``, which the constructor explains; None leaves one as it is."""
+        if backend is not None:
+            dispatch.check_backend(backend)
+            self.backend = backend
+        if cutoff is not None:
+            if isinstance(cutoff, bool) or not isinstance(cutoff, int | float) or not 0 <= cutoff < 1:
+                raise EcrnnError(f"cutoff must be in [0, 1), got {cutoff!r} (recurrence.{type(self).__name__})")
+            self.cutoff = float(cutoff)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew as torch does, uniform within 1 / sqrt(H) of 0; an absent bias stays zero."""
+        super().reset_parameters()
+        for zeros in self.buffers():  # not zero yet after to_empty()
+            zeros.zero_()
+
+    def multiply_adds(self, steps: int) -> int:
+        """Multiply-adds of one sample over ``steps`` time steps in the products of matrices and vectors.
+
+        These are gates * H * (I + H) for each step, direction and layer; element-wise work is not counted.
+        """
+        return steps * sum(w.numel() for name, w in self.named_parameters() if name.startswith("weight_"))
+
+    def extra_repr(self) -> str:
+        text = super().extra_repr() + (", bias_vectors=1" if self.bias_vectors == 1 else "")
+        text += f", backend='{self.backend}'" if self.backend != "auto" else ""
+        return text + (f", cutoff={self.cutoff:g}" if self.cutoff != dispatch.CUTOFF else "")
+
+    def last_states(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Tensor | None = None) -> Any:
+        """``h_n``, or ``(h_n, c_n)`` of an LSTM, without computing the output sequence of the last layer.
+
+        Arguments as for a call. It is a call, with ``want_output=False``: hooks run.
+        """
+        return self(input, hx, lengths=lengths, want_output=False)[1]
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Any = None,
+        *,
+        lengths: Tensor | None = None,
+        want_output: bool = True,
+    ) -> Any:
+        """``output, h_n``, or ``output, (h_n, c_n)`` of an LSTM; see the class."""
+        if "torch._dynamo" in sys.modules and not torch.compiler.is_compiling():
+            return _unseen_forward()(self, input, hx, lengths, want_output)
+        return self._forward(input, hx, lengths, want_output)
+
+    def _forward(
+        self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, want_output: bool
+    ) -> tuple[Any, Any]:
+        if lengths is not None:
+            if isinstance(input, PackedSequence) or input.dim() != 3:
+                raise EcrnnError("lengths go with input of three dimensions (recurrence)")
+            lengths = lengths.to("cpu", torch.int64)
+        weights = self._weights()
+        backend = self._backend_for(input, hx, weights)
+        if backend == "torch":
+            return self._by_torch(input, hx, lengths, want_output)
+        if isinstance(input, PackedSequence):
+            return self._packed(backend, input, _states(hx), weights, want_output)
+        if input.dim() == 3:
+            x = input if self.batch_first else input.transpose(0, 1)  # (B, T, I)
+            output, states = self._layers(backend, x, _states(hx), weights, lengths, want_output)
+            return output if self.batch_first else output.transpose(0, 1), self._hx(states)
+        states = tuple(s.unsqueeze(1) for s in _states(hx))
+        output, states = self._layers(backend, input.unsqueeze(0), states, weights, None, want_output)
+        return output.squeeze(0), self._hx(tuple(s.squeeze(1) for s in states))
+
+    def _packed(
+        self, backend: str, input: PackedSequence, states: States, weights: list[Tensor], want_output: bool
+    ) -> tuple[PackedSequence | None, Any]:
+        """Padded, with the samples in the order of their lengths as they lie in ``input``, and packed again."""
+        data, sizes, by_length, back = input
+        x, lengths = pad_packed_sequence(PackedSequence(data, sizes))  # (T, B, I)
+        if by_length is not None:
+            states = tuple(s.index_select(1, by_length) for s in states)
+        output, states = self._layers(backend, x.transpose(0, 1), states, weights, lengths, want_output)
+        if back is not None:
+            states = tuple(s.index_select(1, back) for s in states)
+        if not want_output:
+            return None, self._hx(states)
+        made = pack_padded_sequence(output, lengths, batch_first=True).data
+        return PackedSequence(made, sizes, by_length, back), self._hx(states)
+
+    def _layers(
+        self,
+        backend: str,
+        x: Tensor,
+        states: States,
+        weights: list[Tensor],
+        lengths: Tensor | None,
+        want_output: bool,
+    ) -> tuple[Tensor, States]:
+        """All layers over (B, T, I): the output (B, T, D * H) and the last states (layers * D, B, H)."""
+        own = weights[0].dtype
+        mixed = torch.is_autocast_enabled(x.device.type)
+        if mixed:
+            returned = self._type_under_autocast(x, states)
+            x, states = x.to(own), tuple(s.to(own) for s in states)
+        D, cell = 1 + self.bidirectional, self.mode.lower()
+        if not states:
+            zeros = x.new_zeros(self.num_layers * D, x.shape[0], self.hidden_size)
+            states = (zeros, zeros) if cell == "lstm" else (zeros,)
+        compute = _onnx.recurrence if backend == "onnx" else recurrence
+        lasts: list[States] = []
+        for k in range(self.num_layers):
+            initial = states if self.num_layers == 1 else [s[k * D : (k + 1) * D] for s in states]
+            h_0, c_0 = initial[0], initial[1] if cell == "lstm" else None
+            part, above = weights[k * 4 * D : (k + 1) * 4 * D], k + 1 < self.num_layers
+            x, *last = compute(backend, cell, x, part, h_0, c_0, lengths, want_output or above, self.cutoff)
+            lasts.append(tuple(last[: len(states)]))
+            if above and self.dropout and self.training:
+                # in memory time first, as torch has it: then the same seed drops the same values
+                x = F.dropout(x.transpose(0, 1).contiguous(), self.dropout).transpose(0, 1)
+        made = lasts[0] if len(lasts) == 1 else tuple(torch.cat(s) for s in zip(*lasts, strict=True))
+        return (x.to(returned), tuple(s.to(returned) for s in made)) if mixed else (x, made)
+
+    def _type_under_autocast(self, x: Tensor, states: States) -> torch.dtype:
+        """What torch's layer returns; we compute in float32 all the same."""
+        given, half = (states[0] if states else x).dtype, torch.get_autocast_dtype(x.device.type)
+        if x.device.type == "cpu" and (self.mode == "GRU" or (self.mode == "LSTM" and half == torch.float16)):
+            return given
+        return half
+
+    def _hx(self, states: States) -> Any:
+        return states if self.mode == "LSTM" else states[0]
+
+    def _weights(self) -> list[Tensor]:
+        """Four tensors a layer and direction, as they are now: parametrised or given by functional_call too."""
+        own = self._parameters
+        made: list[Any] = [
+            own.get(name) if own.get(name) is not None else getattr(self, name) for name in self._flat_weights_names
+        ]
+        if not self.bias and not self.proj_size:
+            zeros = made[0].new_zeros(made[0].shape[0])
+            made = [w for pair in zip(made[::2], made[1::2], strict=True) for w in (*pair, zeros, zeros)]
+        return made
+
+    def _backend_for(self, input: Tensor | PackedSequence, hx: Any, weights: list[Tensor]) -> str:
+        """A backend's name; "torch" also for what torch should refuse, "onnx" while that is exported."""
+        packed = isinstance(input, PackedSequence)
+        data: Tensor = input.data if isinstance(input, PackedSequence) else input
+        steps, batch = _sizes(input, self.batch_first)
+        jitted = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if jitted or self._is_odd(data, packed, batch, hx, weights[0]):
+            return "torch"
+        compiling = torch.compiler.is_compiling()
+        if compiling and torch.compiler.is_exporting() and _onnx.wanted() and not packed and not self.proj_size:
+            return "onnx"
+        if self.backend == "torch":
+            return "torch"
+        training = torch.is_grad_enabled() and (data.requires_grad or any(w.requires_grad for w in weights))
+        shape = (
+            self.mode.lower(),
+            self.input_size,
+            self.hidden_size,
+            self.num_layers,
+            1 + self.bidirectional,
+            None if compiling else batch or 1,
+            None if compiling else steps,
+            training,
+            _DTYPES.get(weights[0].dtype, "another type"),
+            data.device.type,
+            self.proj_size > 0,
+            1 if compiling else torch.get_num_threads(),
+        )
+        if compiling:
+            return dispatch.resolve_while_tracing(self.backend, *shape)
+        return dispatch.resolve(self.backend, dispatch.Shape(*shape)).backend
+
+    def _is_odd(self, data: Tensor, packed: bool, batch: int | None, hx: Any, weight: Tensor) -> bool:
+        """Whether torch would refuse the arguments, or return empty tensors for them."""
+        dims = data.dim()
+        if dims != 2 and (packed or dims != 3):
+            return True
+        if data.size(-1) != self.input_size or data.numel() == 0 or data.device != weight.device:
+            return True
+        mixed = torch.is_autocast_enabled(data.device.type)  # torch casts then
+        if data.dtype != weight.dtype and not (mixed and data.dtype in _HALF):
+            return True
+        if hx is None:
+            return False
+        two = self.mode == "LSTM"
+        if isinstance(hx, Tensor) == two or (two and (len(hx) != 2 or not all(isinstance(s, Tensor) for s in hx))):
+            return True
+        size: tuple[Any, ...] = (self.num_layers * (1 + self.bidirectional), self.hidden_size)
+        if batch is not None:
+            size = (size[0], batch, size[1])
+        return any(
+            tuple(s.shape) != size or s.device != data.device or (s.dtype != data.dtype and not mixed)
+            for s in _states(hx)
+        )
+
+    def _by_torch(
+        self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, want_output: bool
+    ) -> tuple[Any, Any]:
+        """torch's own layer; ``lengths`` by packing."""
+        stock: Any = super().forward
+        if lengths is not None and isinstance(input, Tensor):
+            steps, batch = _sizes(input, self.batch_first)
+            check_lengths(lengths, batch or 0, steps)
+            packed = pack_padded_sequence(input, lengths, self.batch_first, enforce_sorted=False)
+            output, last = stock(packed, hx)
+            output, _ = pad_packed_sequence(output, self.batch_first, total_length=steps)
+        else:
+            output, last = stock(input, hx)
+        if want_output:
+            return output, last
+        if isinstance(output, PackedSequence):
+            return None, last
+        return output[:, :0] if self.batch_first and output.dim() == 3 else output[:0], last
+
+
+@cache
+def _unseen_forward() -> Callable[..., tuple[Any, Any]]:
+    """``_forward``, hidden from dynamo, which stops at these layers and would go on to compile what they call."""
+    disable: Any = torch.compiler.disable  # loads dynamo, so only where it is loaded already
+    return disable(Recurrent._forward)
+
+
+def _states(hx: Any) -> States:
+    return () if hx is None else (hx,) if isinstance(hx, Tensor) else tuple(hx)
+
+
+def _sizes(input: Tensor | PackedSequence, batch_first: bool) -> tuple[int, int | None]:
+    """Steps and samples; no samples for a single sequence."""
+    if isinstance(input, PackedSequence):
+        return len(input.batch_sizes), int(input.batch_sizes[0])
+    if input.dim() != 3:
+        return input.size(0) if input.dim() else 0, None
+    return (input.size(1), input.size(0)) if batch_first else (input.size(0), input.size(1))

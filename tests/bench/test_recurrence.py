@@ -1,0 +1,161 @@
+"""bench/recurrence: that what is timed is what it says, that it is checked first, and the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from ecrnn.bench import recurrence as bench
+from ecrnn.bench.keras import Keras
+from ecrnn.bench.recurrence import Settings
+from ecrnn.core.errors import EcrnnError, UnknownNameError
+from ecrnn.recurrence.checking import Wrong
+
+TINY = Settings(hidden=3, steps=4, batch=2, input=2, backend="torch")
+
+
+@pytest.mark.parametrize("cell", bench.CELLS)
+@pytest.mark.parametrize(("layers", "directions"), [(1, 1), (2, 2)])
+def test_ours_and_stock_are_the_same_layer(cell: str, layers: int, directions: int) -> None:
+    settings = Settings(cell, 3, 4, 2, 2, layers, directions, backend="torch", cutoff=0.25)
+    ours, stock = bench.layer("ecrnn", settings), bench.layer("stock", settings)
+    assert (ours.backend, ours.cutoff) == ("torch", 0.25)
+    assert type(stock) in (nn.LSTM, nn.GRU, nn.RNN)
+    assert type(ours).__module__ == "ecrnn.recurrence.modules"
+    assert (stock.mode, stock.num_layers, stock.bidirectional) == (cell.upper(), layers, directions == 2)
+    assert {name: w.tolist() for name, w in ours.state_dict().items()} == {
+        name: w.tolist() for name, w in stock.state_dict().items()
+    }
+
+
+def test_a_call_is_forward_and_backward_from_the_last_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    made: nn.RNNBase = bench.layer("stock", Settings(hidden=3, steps=4, batch=2, layers=2, directions=2))
+    monkeypatch.setattr(bench, "layer", lambda *arguments: made)
+    made.register_forward_hook(lambda module, inputs, outputs: seen.append(inputs))
+    once = bench.make("stock", Settings(hidden=3, steps=4, batch=2, layers=2, directions=2))
+    once()
+    once()
+    x = seen[1][0]
+    assert x.shape == (2, 4, 1)
+    assert x is seen[0][0]
+    gradients = {name: p.grad.clone() for name, p in made.named_parameters()}
+    given = torch.randn(2, 2, 3, generator=_after_x())
+    made.zero_grad()
+    other = x.detach().clone().requires_grad_()
+    made(other)[1][0][-2:].backward(given)
+    torch.testing.assert_close(x.grad, other.grad)  # of one call, not of two
+    torch.testing.assert_close(gradients, {name: p.grad for name, p in made.named_parameters()})
+
+
+def _after_x() -> torch.Generator:
+    generator = torch.Generator().manual_seed(1)
+    torch.randn(2, 4, 1, generator=generator)
+    return generator
+
+
+def test_forward_only_keeps_nothing_for_a_backward_pass() -> None:
+    last = bench.make("stock", Settings(hidden=3, steps=4, batch=2, forward_only=True))()
+    assert isinstance(last, torch.Tensor)
+    assert last.shape == (1, 2, 3)
+    assert not last.requires_grad
+
+
+def test_a_measurement_has_what_a_reader_needs() -> None:
+    found = bench.measure(TINY, 1, 3, with_memory=False)
+    assert found["served"] == {"backend": "torch", "reason": "named"}
+    assert found["checked_shapes"] == 5
+    assert list(found["variants"]) == ["ecrnn", "stock"]
+    assert found["variants"]["stock"]["n"] == 3
+    assert found["ratio_stock"] > 0
+    assert "ratio_keras" not in found
+    assert {"cell", "hidden", "steps", "batch", "input", "layers", "directions", "cutoff", "backend"} <= set(found)
+
+
+def test_the_best_of_keras_is_the_opponent(stand_in: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.memory, "measure", lambda *given: {"peak_mib": 1.0, "work_mib": 0.5})
+    with Keras(stand_in(), 1) as keras:
+        found = bench.measure(TINY, 1, 3, keras=keras)
+    assert found["keras_best"] == "keras"
+    assert found["variants"]["keras"]["median_ms"] == 50
+    assert found["variants"]["keras"]["peak_mib"] == 500
+    assert "peak_mib" not in found["variants"]["keras-xla"]
+    assert found["variants"]["stock"]["work_mib"] == 0.5
+    ours = found["variants"]["ecrnn"]
+    assert 50 / max(ours["quartiles_ms"]) <= found["ratio_keras"] <= 50 / min(ours["quartiles_ms"])
+
+
+def test_nothing_is_measured_that_is_not_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecrnn.recurrence import LSTM
+
+    def wrong(self, input, hx=None, **options):  # type: ignore[no-untyped-def]
+        output, (h, c) = nn.LSTM.forward(self, input, hx)
+        return output, (h * (1 + 2e-5), c)
+
+    monkeypatch.setattr(LSTM, "forward", wrong)
+    monkeypatch.setattr(bench, "alternate", lambda *arguments, **options: pytest.fail("measured"))
+    with pytest.raises(Wrong, match=r"lstm, 3 nodes, 4 steps, batch 2, input 2: h_n: relative error"):
+        bench.measure(TINY, 1, 3)
+    with pytest.raises(Wrong):
+        bench.check_grid([TINY], 1)
+
+
+def test_the_measured_shape_is_checked_whole_or_as_much_as_the_oracle_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases: list = []
+    monkeypatch.setattr(bench, "check", lambda layer, case: cases.append(case))
+    bench.check_first(Settings(steps=1024, batch=128), "torch")
+    assert (cases[0].steps, cases[0].batch) == (1024, 128)
+    bench.check_first(Settings(hidden=512, steps=4096, batch=128, input=512), "torch")
+    assert cases[5].hidden == cases[5].input == 512
+    assert cases[5].batch == 1
+    assert 100 <= cases[5].steps < 4096
+
+
+def test_what_serves_is_asked_with_the_measured_shape() -> None:
+    verdicts = bench.served(Settings(backend="reference"), 1)
+    assert [v.backend for v in verdicts if v.chosen] == [verdicts[0].backend] == ["reference"]
+    with pytest.raises(UnknownNameError, match="unknown backend 'torhc', did you mean 'torch'"):
+        bench.served(Settings(backend="torhc"), 1)
+    with pytest.raises(UnknownNameError, match="unknown cell 'ltsm', did you mean 'lstm'"):
+        Settings("ltsm")
+
+
+def test_the_grid_is_the_issues_without_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "available_bytes", lambda: 2**60)
+    full = list(bench.grid(Settings("gru", directions=2, cutoff=0.0), "full"))
+    assert len(full) == len(set(full)) == 7 * 5 * 4 * 4
+    assert {s.hidden for s in full} == {8, 16, 32, 64, 128, 256, 512}
+    assert {s.steps for s in full} == {1, 16, 128, 1024, 4096}
+    assert {s.batch for s in full} == {1, 16, 128, 1024}
+    assert {s.input for s in full} == {1, 16, 64, 512}
+    assert {(s.cell, s.directions, s.cutoff) for s in full} == {("gru", 2, 0.0)}
+    monkeypatch.setattr(bench, "available_bytes", lambda: 8 * 2**30)
+    fits = list(bench.grid(Settings("gru", directions=2), "full"))
+    assert 300 < len(fits) < len(full)
+    assert not any(s.hidden == 512 and s.steps == 4096 and s.batch == 1024 for s in fits)
+    with pytest.raises(UnknownNameError, match="unknown grid 'smal', did you mean 'small'"):
+        list(bench.grid(Settings(), "smal"))
+
+
+def test_a_grid_in_a_few_figures() -> None:
+    shapes = [
+        {"cell": "lstm", "hidden": h, "steps": 1, "batch": 1, "input": 1, "ratio_stock": r}
+        for h, r in ((8, 2.0), (64, 8.0), (128, 0.9))
+    ]
+    summary = bench.grid_summary(shapes)
+    assert summary["smallest_ratio_stock"] == 0.9
+    assert summary["geometric_mean_ratio_stock_hidden_up_to_64"] == 4.0
+    assert [shape["hidden"] for shape in summary["shapes_under_0.95"]] == [128]
+    assert bench.grid_summary(shapes[2:])["geometric_mean_ratio_stock_hidden_up_to_64"] is None
+
+
+def test_a_system_that_does_not_say_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*arguments: object, **options: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", nothing)
+    with pytest.raises(EcrnnError, match="does not say how much memory is free"):
+        bench.available_bytes()

@@ -1,0 +1,89 @@
+"""bench/step: ours is the training loop's step, the others train the same network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from ecrnn.bench import step as bench
+from ecrnn.bench.keras import Keras
+from ecrnn.bench.step import Settings
+from ecrnn.core.errors import EcrnnError
+from ecrnn.models.registry import build
+
+SMALL = Settings("ecrnn-lstm-4", batch=2)
+
+
+@pytest.mark.parametrize("variant", ["stock", *bench.TUNED])
+def test_the_opponents_learn_their_batch(variant: str) -> None:
+    once = bench.make(variant, Settings("ecrnn-bilstm-4", batch=4))
+    losses = [once() for _ in range(8)]
+    assert all(isinstance(loss, float) for loss in losses)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_ours_is_the_loops_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks: list[torch.nn.Module] = []
+    steps: list[int] = []
+    step = bench._Training._step
+
+    def counted(self: bench._Training, positions: object) -> bool:
+        steps.append(len(positions))  # type: ignore[arg-type]
+        networks.append(self.model)
+        return step(self, positions)
+
+    monkeypatch.setattr(bench._Training, "_step", counted)
+    once = bench.make("ecrnn", SMALL)
+    once()
+    once()
+    assert steps == [2, 2]
+    assert networks[0].training
+    before = build(SMALL.model).state_dict()
+    after = networks[0].state_dict()
+    assert all(not torch.equal(before[name], after[name]) for name in before if name.endswith("weight"))
+
+
+def test_stock_is_contiguous_float32_and_tuned_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    autocast = bench.autocast
+    monkeypatch.setattr(bench, "resolve_precision", lambda precision, device: "bfloat16")
+    monkeypatch.setattr(bench, "autocast", lambda d, precision: seen.append(precision) or autocast(d, precision))
+    adam = torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda p, **given: seen.append(given["fused"]) or adam(p, **given))
+    for variant in ("stock", "tuned"):
+        bench.make(variant, SMALL)()
+    assert seen == [False, "float32", True, "bfloat16"]
+
+
+def test_a_measurement_has_what_a_reader_needs(stand_in: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.memory, "measure", lambda what, variant, *rest: {"peak_mib": 1.0, "work_mib": 0.5})
+    monkeypatch.setattr(bench, "check_first", lambda settings, backend: 5)  # tested for itself; the oracle is slow
+    with Keras(stand_in(parameters=bench._parameters(SMALL.model)), 1) as keras:
+        found = bench.measure(SMALL, 1, 2, keras=keras)
+    assert list(found["variants"]) == ["ecrnn", "stock", *bench.TUNED, "keras-xla", "keras", "keras-bfloat16"]
+    assert found["tuned_best"] in bench.TUNED
+    assert found["keras_best"] == "keras"
+    assert all(found[f"ratio_{name}"] > 0 for name in ("stock", "tuned", "keras"))
+    with_memory = {name for name, variant in found["variants"].items() if "peak_mib" in variant}
+    assert with_memory == {"ecrnn", "stock", found["tuned_best"], "keras"}
+    assert [layer["layer"] for layer in found["served"]] == ["lstm, 4 nodes, 1024 steps, batch 2, input 1"]
+    assert found["checked_shapes"] == 5
+
+
+def test_layers_are_checked_with_what_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = []
+    monkeypatch.setattr(bench, "check_first", lambda settings, backend: cases.append(settings.case) or 5)
+    found = bench.check_recurrence("crnn-bigru-8-4", 16, 1)
+    assert [str(case) for case in cases] == [
+        "gru, 8 nodes, both directions, 1024 steps, batch 16, input 1",
+        "gru, 4 nodes, both directions, 1024 steps, batch 16, input 16",
+    ]
+    assert found["checked_shapes"] == 10
+    assert bench.check_recurrence("cnn", 16, 1) == {"served": [], "checked_shapes": 0}
+
+
+def test_a_scan_of_ones_own_is_not_measured() -> None:
+    with pytest.raises(EcrnnError, match="only models with the scan"):
+        bench.make("stock", Settings("crnn-lstm-4@rows"))

@@ -1,0 +1,36 @@
+"""bench/stock: the opponents are the paper's networks in torch.nn's own layers, and give what ours give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ecrnn.bench.stock import Stock, stock_like
+from ecrnn.core.errors import EcrnnError
+from ecrnn.models.names import parse
+from ecrnn.models.registry import build
+
+
+@pytest.mark.parametrize("model", ["cnn", "ecnn", "crnn-gru-8", "ecrnn-birnn-4", "ecrnn-bilstm-8-4"])
+def test_the_same_function_of_the_picture(model: str) -> None:
+    ours = build(model)
+    stock = stock_like(ours, parse(model)).eval()
+    pictures = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(stock(pictures), ours.eval()(pictures), rtol=1e-4, atol=1e-5)
+    named = {type(module).__module__.partition(".")[0] for module in stock.modules() if module is not stock}
+    assert named == {"torch"}
+    assert not any(buffer.ne(0).any() for name, buffer in stock.named_buffers() if "running_mean" in name)
+
+
+@pytest.mark.parametrize("model", ["cnn", "ecrnn-lstm-8"])
+def test_another_network_is_no_opponent(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Stock.forward
+    monkeypatch.setattr(Stock, "forward", lambda self, images: forward(self, images) * (1 + 2e-4 * self.training))
+    with pytest.raises(EcrnnError, match=rf"^{model}: the stock network's logits in training are 2.0e-04 off ours"):
+        stock_like(build(model), parse(model))
+
+
+def test_only_the_papers_scan() -> None:
+    with pytest.raises(EcrnnError, match="only models with the scan flatten-hwc are measured, not crnn-lstm-8@rows"):
+        Stock(parse("crnn-lstm-8@rows"))

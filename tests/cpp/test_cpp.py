@@ -1,0 +1,78 @@
+"""The C++ programs beside this file, compiled with the flags of CMakeLists.txt for each instruction set there is."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ecrnn.recurrence import cpu
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+KERNELS = ROOT / "src" / "ecrnn" / "recurrence" / "cpu"
+CMAKE = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+COMPILER = os.environ.get("CXX", "g++")
+
+pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER}")
+each_instruction_set = pytest.mark.parametrize("instruction_set", cpu.instructions() or ["portable"])
+
+
+def flags(instruction_set: str) -> list[str]:
+    """As CMakeLists.txt has them, without those that make it fast."""
+    (common,) = re.findall(r"target_compile_options\(kernels_\$\{name\} PRIVATE (.*?) \$\{ARGN\}\)", CMAKE, re.DOTALL)
+    own = dict(re.findall(r"add_kernels\((\w+) ?([^)]*)\)", CMAKE))[instruction_set]
+    return [flag for flag in (*common.split(), *own.split()) if not flag.startswith("-O")]
+
+
+def compiled(out: Path, instruction_set: str, *arguments: str) -> Path:
+    command = [COMPILER, "-std=c++20", *flags(instruction_set), f"-I{KERNELS}", *arguments, "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return out
+
+
+def run(program: Path, *arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, env=os.environ | environment, timeout=600
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+def test_flags_keep_not_a_number():
+    for instruction_set in ("portable", "avx2", "avx512"):
+        assert not {"-ffast-math", "-Ofast", "-ffinite-math-only"} & set(flags(instruction_set))
+    assert "-march=x86-64-v4" in flags("avx512")
+
+
+@each_instruction_set
+def test_errors_of_the_activations(instruction_set, tmp_path):
+    """For one of 4,001 float32 numbers; `activations 1` takes all."""
+    program = compiled(
+        tmp_path / "activations", instruction_set, "-O2", "-Wno-uninitialized", str(HERE / "activations.cpp")
+    )
+    lines = run(program, "4001").splitlines()
+    assert len(lines) == 7
+    assert all(line.startswith(instruction_set) for line in lines)
+
+
+@pytest.mark.slow
+@each_instruction_set
+def test_kernels_under_sanitizers(instruction_set, tmp_path):
+    """Addresses and undefined behaviour."""
+    sanitizers = ["-O1", "-fopenmp", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    only = f"-DECRNN_ONLY={instruction_set}_kernels"
+    program = compiled(
+        tmp_path / "kernels",
+        instruction_set,
+        *sanitizers,
+        "-DECRNN_X86",
+        only,
+        str(HERE / "kernels.cpp"),
+        str(KERNELS / "kernels.cpp"),
+    )
+    # the interpreter's own preloads stay out of the program
+    assert run(program, LD_PRELOAD="", OMP_NUM_THREADS="2") == f"{instruction_set}: 320 cases, 0 wrong\n"

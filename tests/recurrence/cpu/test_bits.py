@@ -1,0 +1,138 @@
+"""ecrnn.recurrence.cpu gives the same bits for any number of threads and on every call, and writes nowhere else."""
+
+import pytest
+import torch
+from recurrence.cpu.problems import Problem, built, each_cell, each_instruction_set
+
+from ecrnn.recurrence import cpu
+
+pytestmark = built
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's number of threads, and puts it back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+# enough work that threads are woken: more than 2^19 multiply-adds
+@each_instruction_set
+@each_cell
+@pytest.mark.parametrize("keep_gates", [False, True])
+@pytest.mark.parametrize("lengths", [False, True])
+def test_any_number_of_threads(cell, instruction_set, keep_gates, lengths, threads):
+    problem = Problem(cell, B=97, T=70, I=1, H=13, D=2, lengths=[k % 71 for k in range(97)] if lengths else None)
+    options = {"instruction_set": instruction_set, "keep_gates": keep_gates}
+    threads(1)
+    expected = problem.actual(**options)
+    for n in (2, 3, 5, 1):
+        threads(n)
+        assert same(problem.actual(**options), expected), n
+
+
+@each_instruction_set
+@each_cell
+@pytest.mark.parametrize("batch", [1, 7, 15])
+def test_few_samples_on_any_number_of_threads(cell, instruction_set, batch, threads):
+    problem = Problem(cell, B=batch, T=300, I=3, H=40, D=2)
+    made = []
+    for n in (1, 2, 3, 5, 1):
+        threads(n)
+        made.append(problem.forward(True, False, instruction_set=instruction_set)[0])
+    assert all(torch.equal(output, made[0]) for output in made)
+
+
+@each_instruction_set
+@each_cell
+@pytest.mark.parametrize("cutoff", [0.0, 1e-3])
+def test_cutoff_on_any_number_of_threads(cell, instruction_set, cutoff, threads):
+    problem = Problem(cell, B=70, T=150, I=1, H=8)
+    problem.d_output[:, 20:] = 0
+    saved = problem.forward(instruction_set=instruction_set)[3]
+    made = []
+    for n in (1, 2, 5):
+        threads(n)
+        made.append(problem.backward(saved, True, False, cutoff, instruction_set=instruction_set))
+    assert all(same(gradients, made[0]) for gradients in made)
+
+
+@each_instruction_set
+@each_cell
+def test_order_in_memory_changes_no_bit(cell, instruction_set):
+    problem = Problem(cell, B=21, T=19, I=4, H=7, D=2)
+    expected = problem.actual(instruction_set=instruction_set)
+    assert same(problem.actual("time", "wide", instruction_set=instruction_set), expected)
+
+
+EDGE, MARK = 64, -12345.0
+
+
+class Guarded:
+    """Fresh memory between two edges of marks, filled with NaN."""
+
+    def __init__(self, *shape: int, order: tuple[int, ...] | None = None):
+        order = order or tuple(range(len(shape)))
+        size = torch.Size(shape).numel()
+        self.memory = torch.full((size + 2 * EDGE,), MARK)
+        inside = self.memory[EDGE:-EDGE].fill_(torch.nan).view([shape[k] for k in order])
+        self.tensor = inside.permute(*(order.index(k) for k in range(len(shape))))
+
+    def holds(self) -> bool:
+        edges = torch.cat([self.memory[:EDGE], self.memory[-EDGE:]])
+        return bool((edges == MARK).all() and self.tensor.isfinite().all())
+
+
+@each_instruction_set
+@each_cell
+@pytest.mark.parametrize("gates", [False, True])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2)])
+@pytest.mark.parametrize("size", [(1, 1, 1, 1), (3, 5, 2, 3), (17, 33, 1, 5), (33, 7, 17, 17), (16, 9, 16, 16)])
+def test_nothing_is_written_beside(cell, instruction_set, gates, order, size):
+    """Through the extension itself, with buffers between marks."""
+    extension = pytest.importorskip("ecrnn.recurrence._cpu")
+    (B, T, I, H), D = size, 2  # noqa: E741
+    problem = Problem(cell, B, T, I, H, D)
+    given = problem.forward_arguments("time" if order[0] else "batch")
+    states, sequence = (D, B, H), (B, T, D * H)
+    output, h_n, d_x, d_h_0 = (
+        Guarded(*sequence, order=order),
+        Guarded(*states),
+        Guarded(B, T, I, order=order),
+        Guarded(*states),
+    )
+    c_n, d_c_0 = (Guarded(*states) if cell == "lstm" else None for _ in range(2))
+    saved = Guarded(extension.saved_size(cell, B, T, I, H, D, gates, instruction_set))
+    d_weights = [Guarded(*w.shape) for w in given[2]]
+    of = lambda guarded: None if guarded is None else guarded.tensor  # noqa: E731
+    extension.forward(*given, of(output), of(h_n), of(c_n), of(saved), 1, instruction_set)
+    assert all(g.holds() for g in (output, h_n, saved))
+    assert c_n is None or c_n.holds()
+    kept = saved.tensor.clone()
+    gradients = of(d_x), of(d_h_0), of(d_c_0), [of(g) for g in d_weights]
+    extension.backward(*given, of(saved), *problem.cotangents(), *gradients, 0.0, 1, instruction_set)
+    assert all(g.holds() for g in (d_x, d_h_0, saved, *d_weights))
+    assert d_c_0 is None or d_c_0.holds()
+    assert torch.equal(saved.tensor, kept)
+
+
+@each_cell
+def test_inputs_are_left_as_they_are(cell):
+    problem = Problem(cell, B=19, T=20, I=2, H=5, D=2, lengths=[k + 1 for k in range(19)])
+    x, states, d_output = problem.x.copy(), [h.copy() for h in problem.initial], problem.d_output.copy()
+    weights = [w.copy() for w in problem.weights.values()]
+    problem.actual()
+    assert (problem.x == x).all()
+    assert (problem.d_output == d_output).all()
+    assert all((a == b).all() for a, b in zip(problem.initial, states, strict=True))
+    assert all((a == b).all() for a, b in zip(problem.weights.values(), weights, strict=True))
+
+
+def test_the_first_instruction_set_is_the_default():
+    problem = Problem("lstm", B=17, T=9, I=2, H=5)
+    assert same(problem.actual(), problem.actual(instruction_set=cpu.instructions()[0]))
