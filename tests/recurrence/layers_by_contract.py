@@ -30,6 +30,7 @@ class Case(NamedTuple):
     needs_initial: bool = True
     cutoff: float = 0.0
     scale: float = 0.5  # of the weights; small ones forget soon
+    nan: bool = False  # in the gradient of the first sample's last h
 
 
 def problem(case, seed=0):
@@ -52,6 +53,8 @@ def problem(case, seed=0):
     else:
         d_output[:, : case.above[0]] = 0
         d_output[:, case.above[1] :] = 0
+    if case.nan:
+        states[2][0, 0, 0] = torch.nan
     lstm = case.cell == "lstm"
     d_h_n, d_c_n = (states[2], states[3] if lstm else None) if case.last else (None, None)
     return x, weights, states[0], states[1] if lstm else None, lengths, d_output, d_h_n, d_c_n

@@ -105,6 +105,16 @@ def test_the_backward_pass_waits_for_the_gradients_of_outputs(interpreted):
     assert (made["d_x"][:, :16] == 0).all()
 
 
+def test_the_reverse_direction_waits_for_the_gradients_of_late_outputs(interpreted):
+    case = FORGETFUL._replace(cell="gru", output=True, above=(33, 36), directions=2, cutoff=1e-4)
+    compare(everything("_by_reference", case), interpreted(everything, "gpu", case), 1e-3)
+
+
+def test_a_gradient_that_is_no_number_is_carried_to_the_first_step(interpreted):
+    made = interpreted(everything, "gpu", FORGETFUL._replace(cell="rnn_tanh", nan=True))
+    assert np.isnan(made["d_x"][0]).all()
+
+
 @pytest.mark.parametrize(("cell", "inputs", "shared_x"), [("lstm", 1, False), ("gru", 2, False), ("rnn_relu", 2, True)])
 def test_trials_in_one_launch_have_the_bits_of_each_alone(interpreted, cell, inputs, shared_x):
     case = Case(cell, hidden=3, steps=3, batch=3, inputs=inputs, directions=2, lengths=True)

@@ -26,6 +26,7 @@ def forward(
     lengths: Tensor | None,
     want_output: bool,
     keep: bool,
+    cutoff: float = 0.0,
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
     """Output, last states and an empty tensor instead of what other backends keep."""
     initial = _states(h_0, c_0)

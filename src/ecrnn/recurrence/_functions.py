@@ -35,11 +35,12 @@ def run_forward(
     lengths: Tensor | None,
     want_output: bool,
     keep: bool,
+    cutoff: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Output, h_n, c_n and what the backward pass needs, by a backend; absent ones without elements."""
     if lengths is not None:
         check_lengths(lengths, *x.shape[:2])
-    output, h_n, c_n, saved = load(backend).forward(cell, x, weights, h_0, c_0, lengths, want_output, keep)
+    output, h_n, c_n, saved = load(backend).forward(cell, x, weights, h_0, c_0, lengths, want_output, keep, cutoff)
     if output is None:
         output = x.new_empty((x.shape[0], 0, h_0.shape[0] * h_0.shape[2]))
     return output, h_n, h_n.new_empty(0) if c_n is None else c_n, saved
@@ -109,7 +110,7 @@ class Recurrence(torch.autograd.Function):
         c_0: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return run_forward(backend, cell, x, list(weights), h_0, c_0, lengths, want_output, True)
+        return run_forward(backend, cell, x, list(weights), h_0, c_0, lengths, want_output, True, cutoff)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

@@ -51,6 +51,7 @@ def forward(
     lengths: Tensor | None,
     want_output: bool,
     keep: bool,
+    cutoff: float = 0.0,
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
     """All steps of a layer, D = 1 or 2 directions.
 
@@ -62,6 +63,7 @@ def forward(
         lengths: int64 (B,) or None. A sample's states are held, and its outputs 0, at steps from its length on.
         want_output: whether the outputs of all steps are wanted.
         keep: whether a backward pass will come.
+        cutoff: what it will be given; nothing here depends on it.
 
     Returns:
         output (B, T, D * H) or None, in x's order in memory; h_n and c_n (D, B, H), c_n None unless the cell is an

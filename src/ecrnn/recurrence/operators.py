@@ -75,7 +75,7 @@ def recurrence(
         apply: Any = Recurrence.apply
         made = apply(backend, cell, lengths, want_output, cutoff, x, h_0, c_0, *weights)
     else:
-        made = run_forward(backend, cell, x, weights, h_0, c_0, lengths, want_output, False)
+        made = run_forward(backend, cell, x, weights, h_0, c_0, lengths, want_output, False, cutoff)
     return made[0], made[1], made[2]
 
 
@@ -90,7 +90,7 @@ _PLAIN = (Tensor, Parameter)
 
 
 def _operator(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    output, h_n, c_n, saved = run_forward(*given[:9])
+    output, h_n, c_n, saved = run_forward(*given)
     return _ordered(output, given[2]), h_n, c_n, saved
 
 

@@ -47,7 +47,8 @@ def forward(
     lengths: Tensor | None,
     want_output: bool,
     keep: bool,
-    keep_gates: bool = False,
+    cutoff: float = 0.0,
+    keep_gates: bool | None = None,
     instruction_set: str = "",
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
     """All steps of one layer.
@@ -61,8 +62,9 @@ def forward(
         lengths: int64 (B,), or None: all T. From step ``lengths[b]`` on a sample's state is held and its output is 0.
         want_output: whether the states of all steps are wanted, or the last ones alone.
         keep: whether ``backward`` will be called.
-        keep_gates: with ``keep``, whether to keep the gates too. They need T/K times the memory of the states and spare
-            ``backward`` to compute them anew, which pays where it will visit all steps.
+        cutoff: what ``backward`` will be given, from which follows whether it pays to keep the gates.
+        keep_gates: with ``keep``, whether to keep the gates too, or None to let the shape decide. They need T/K times the
+            memory of the states and spare ``backward`` to compute them anew.
         instruction_set: one of ``instructions()``; the first by default.
 
     Returns:
@@ -80,6 +82,8 @@ def forward(
     h_n = torch.empty_like(h_0)
     c_n = None if c_0 is None else torch.empty_like(c_0)
     output = _like(x, D * H) if want_output else None
+    if keep_gates is None:
+        keep_gates = _gates_pay(cutoff, want_output, I, H)
     saved = x.new_empty(extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0)
     extension.forward(
         cell,
@@ -161,6 +165,15 @@ def backward(
         instruction_set,
     )
     return d_x, d_h_0, d_c_0, d_weights
+
+
+def _gates_pay(cutoff: float, want_output: bool, inputs: int, hidden: int) -> bool:
+    """Whether to keep the gates of all steps, rather than to compute them anew in the backward pass.
+
+    It pays if all steps will be visited (measured: a third off the backward pass), which is certain without a cutoff and
+    likely for wide layers with outputs; and where the inputs take as much memory and most of the work.
+    """
+    return cutoff == 0 or inputs >= 4 * hidden or (want_output and inputs + hidden >= 96)
 
 
 def _like(x: Tensor, features: int) -> Tensor:
