@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow check format setup clean
+.PHONY: demo test slow gpu sanitize bench check format setup clean
 
 demo: $(READY)  ## compare three models on digits, three repeats, and say where the report lies
 	$(BIN)/ecrnn compare digits --config examples/demo.yaml --jobs 2 --out runs/demo
@@ -14,6 +14,16 @@ test: $(READY)  ## all tests
 
 slow: $(READY)  ## only the tests marked slow
 	$(BIN)/python -m pytest -q -m slow
+
+sanitize: $(READY)  ## the C++ kernels under the address and undefined-behaviour sanitizers
+	$(BIN)/python -m pytest -q tests/cpp
+
+gpu: $(READY)  ## only the tests that need an NVIDIA card
+	$(BIN)/python -m pytest -q -m gpu
+
+bench: $(READY)  ## the recurrence and the training step against torch, alternating; takes some minutes
+	$(BIN)/ecrnn bench recurrence
+	$(BIN)/ecrnn bench step
 
 check: $(READY)  ## format, lint and types, as in CI
 	$(BIN)/ruff format --check .
@@ -26,10 +36,10 @@ format: $(READY)
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/ecrnn/*/cpu/*.cpp src/ecrnn/*/cpu/*.hpp)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ecrnn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
 clean:

@@ -22,7 +22,7 @@ ORDER = (  # a part imports only from parts of lines further up, or from itself
     {"layers"},
     {"models"},
     {"training", "explain", "serving"},
-    {"studies", "report"},
+    {"studies", "report", "bench"},
     {"api"},
     {"cli"},
     {"__init__", "__main__"},  # loads the public names lazily
@@ -38,12 +38,18 @@ FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle"}  # given as anything but False
 
 # Tests without a file of the same name in src, and what they test.
 OTHER_TESTS = {
+    "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "cli/test_bad_input.py": "the errors of all commands",
     "cli/test_disk.py": "commands on a disk that cannot be written",
     "cli/test_processes.py": "commands in processes that are stopped",
     "models/test_battery.py": "every registered model",
     "models/test_keras_parity.py": "the networks against Keras",
     "stats/test_public_names.py": "stats/__init__.py",
+    "recurrence/cpu/test_arguments.py": "what the kernels refuse",
+    "recurrence/cpu/test_bits.py": "the kernels' bits and bounds",
+    "recurrence/cpu/test_cutoff.py": "the backward pass that ends early",
+    "recurrence/cpu/test_not_finite.py": "NaN and infinity in the kernels",
+    "recurrence/cpu/test_process.py": "the process that loads the kernels",
     "report/test_outputs.py": "all outputs of a report together",
     "report/test_page_browser.py": "the HTML report in a browser",
     "training/test_resume.py": "stopping at any step and going on",

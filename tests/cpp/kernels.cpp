@@ -130,7 +130,8 @@ class Test {
     }
 
     bool passes() {
-        bool good = outputs_are_right(problem(true)) & outputs_are_right(problem(false));
+        bool good = outputs_are_right(problem(true));
+        good &= outputs_are_right(problem(false));
         Forward f = problem(true);
         std::size_t size = kernels.saved_size(f);
         std::unique_ptr<float[], Aligned> saved(static_cast<float*>(::operator new[](size * sizeof(float), std::align_val_t{64})));
@@ -186,7 +187,7 @@ class Test {
         for (Floats* to : {&made.output, &made.h_n, &made.c_n}) std::fill(to->begin(), to->end(), NAN);
         kernels.forward(f);
         Made<double> right = plainly(moved(numbers, 0));
-        return near("output", made.output, right.output) & near("h_n", made.h_n, right.h_n) & near("c_n", made.c_n, right.c_n);
+        return near("output", made.output, right.output) && near("h_n", made.h_n, right.h_n) && near("c_n", made.c_n, right.c_n);
     }
     bool near(const char* name, const Floats& actual, const Doubles& expected) const {
         for (std::size_t i = 0; i < actual.size(); ++i)

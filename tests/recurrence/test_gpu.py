@@ -34,10 +34,10 @@ CASES = [
     Case("", hidden=3, steps=1, batch=1),
     Case("", hidden=1, steps=2, batch=5, inputs=2),
     Case("", hidden=3, steps=17, batch=3, directions=2),
-    Case("", hidden=5, steps=5, batch=5, inputs=3, directions=2, time_first=True),
+    Case("", hidden=5, steps=2, batch=5, inputs=3, directions=2, time_first=True),
     Case("", hidden=3, steps=5, batch=9, directions=2, lengths=True),
     Case("", hidden=4, steps=5, batch=9, inputs=2, lengths=True, time_first=True, needs_initial=False),
-    Case("", hidden=16, steps=2, batch=3),
+    Case("", hidden=16, steps=1, batch=3),
     Case("", hidden=18, steps=2, batch=1, directions=2, lengths=True),
     Case("", hidden=3, steps=5, batch=2, output=False, above=None),
     Case("", hidden=3, steps=5, batch=2, last=False),
@@ -93,21 +93,25 @@ def test_either_direction_may_end_early(interpreted):
     ids=["0", "tiny", "initial states", "outputs"],
 )
 def test_the_backward_pass_goes_on_where_it_must(interpreted, change):
-    made = interpreted(everything, "gpu", FORGETFUL._replace(cell="gru", **change))
+    made = interpreted(everything, "gpu", FORGETFUL._replace(cell="rnn_tanh", scale=0.5, **change))
     assert (made["d_x"] != 0).all()
 
 
 def test_the_backward_pass_waits_for_the_gradients_of_outputs(interpreted):
-    case = FORGETFUL._replace(cell="gru", output=True, above=(33, 36), last=False, cutoff=1e-4)
+    case = FORGETFUL._replace(cell="rnn_tanh", scale=0.5, output=True, above=(33, 36), last=False, cutoff=1e-4)
     made = interpreted(everything, "gpu", case)
     compare(everything("_by_reference", case), made, 1e-3)
     assert (made["d_x"][:, 16:36] != 0).all()
     assert (made["d_x"][:, :16] == 0).all()
 
 
-def test_the_reverse_direction_waits_for_the_gradients_of_late_outputs(interpreted):
-    case = FORGETFUL._replace(cell="gru", output=True, above=(33, 36), directions=2, cutoff=1e-4)
-    compare(everything("_by_reference", case), interpreted(everything, "gpu", case), 1e-3)
+def test_the_reverse_direction_waits_too(interpreted):
+    case = FORGETFUL._replace(cell="rnn_tanh", scale=0.5, output=True, directions=2, cutoff=1e-4)
+    late, early = case._replace(above=(33, 36)), case._replace(above=(11, 14), last=False)
+    compare(everything("_by_reference", late), interpreted(everything, "gpu", late), 1e-3)
+    made = interpreted(everything, "gpu", early)
+    compare(everything("_by_reference", early), made, 1e-3)
+    assert (made["d_x"][:, 32:] == 0).all()  # it ends 16 steps from its end
 
 
 def test_a_gradient_that_is_no_number_is_carried_to_the_first_step(interpreted):
@@ -168,26 +172,23 @@ def compiled(kernel, cell, hidden, inputs, flags):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "cell", "hidden", "inputs", "flags", "registers"),
+    ("kernel", "cell", "hidden", "inputs", "flags"),
     [
-        (forward_kernel, "lstm", 16, 1, FORWARD, 128),
-        (forward_kernel, "rnn_relu", 5, 3, FORWARD, 64),
-        (backward_kernel, "lstm", 16, 1, BACKWARD, 255),
-        (backward_kernel, "gru", 8, 1, BACKWARD, 128),
-        (backward_kernel, "rnn_tanh", 5, 1, BACKWARD, 96),
-        (backward_kernel, "lstm", 32, 2, BACKWARD | {"GATES": True, "ACCUMULATE": False}, 255),
+        (forward_kernel, "lstm", 16, 1, FORWARD),
+        (forward_kernel, "rnn_relu", 5, 3, FORWARD),
+        (backward_kernel, "lstm", 16, 1, BACKWARD),
+        (backward_kernel, "gru", 8, 1, BACKWARD),
+        (backward_kernel, "rnn_tanh", 5, 1, BACKWARD),
+        (backward_kernel, "lstm", 32, 2, BACKWARD | {"GATES": True, "ACCUMULATE": False}),
     ],
 )
-def test_kernels_compile_for_hopper_without_spilling(
-    tmp_path, monkeypatch, kernel, cell, hidden, inputs, flags, registers
-):
+def test_kernels_compile_for_hopper_without_spilling(tmp_path, monkeypatch, kernel, cell, hidden, inputs, flags):
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
     made = compiled(kernel, cell, hidden, inputs, flags)
     file = tmp_path / "kernel.cubin"
     file.write_bytes(made.asm["cubin"])
     usage = subprocess.run([triton.knobs.nvidia.cuobjdump.path, "-res-usage", file], capture_output=True, text=True)
     used = {name: int(number) for name, number in re.findall(r"(REG|STACK|LOCAL):(\d+)", usage.stdout)}
-    assert used["REG"] <= registers
     assert used["STACK"] == used["LOCAL"] == made.metadata.shared == 0
 
 

@@ -69,6 +69,7 @@ def vectors(start, j, H: tl.constexpr, G: tl.constexpr):
 
 @triton.jit
 def zeros(like, N: tl.constexpr):
+    """N tiles of zeros."""
     tiles = ()
     for _ in tl.static_range(N):
         tiles = tiles + (tl.zeros_like(like),)

@@ -10,13 +10,14 @@ reset after the product), "rnn_tanh", "rnn_relu".
 from __future__ import annotations
 
 import importlib
+import threading
 from functools import cache
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
-__all__ = ["available", "backward", "forward", "instructions"]
+__all__ = ["available", "backward", "forward", "instructions", "release"]
 
 
 @cache
@@ -84,7 +85,7 @@ def forward(
     output = _like(x, D * H) if want_output else None
     if keep_gates is None:
         keep_gates = _gates_pay(cutoff, want_output, I, H)
-    saved = x.new_empty(extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0)
+    saved = _memory(extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0)
     extension.forward(
         cell,
         x,
@@ -174,6 +175,44 @@ def _gates_pay(cutoff: float, want_output: bool, inputs: int, hidden: int) -> bo
     likely for wide layers with outputs; and where the inputs take as much memory and most of the work.
     """
     return cutoff == 0 or inputs >= 4 * hidden or (want_output and inputs + hidden >= 96)
+
+
+_WORTH_KEEPING = 1 << 18  # floats: 1 MiB
+_MOST_KEPT = 1 << 27  # floats in all: 512 MiB
+_kept: list[Tensor] = []
+_lock = threading.Lock()
+
+
+def release() -> None:
+    """Give back the memory that is kept for the next training step, at most 512 MiB."""
+    with _lock:
+        _kept.clear()
+
+
+def _memory(floats: int) -> Tensor:
+    """Memory for what ``forward`` saves; where it is large, that of an earlier step if nothing refers to it any more.
+
+    Fresh memory of that size comes from the operating system page by page, which takes longer than all the steps.
+    """
+    if not _WORTH_KEEPING <= floats <= _MOST_KEPT:
+        return torch.empty(floats)
+    with _lock:
+        free = [memory for memory in _kept if _references(memory) == 1]
+        for memory in free:
+            if len(memory) == floats:
+                return memory.detach()
+        while free and sum(map(len, _kept)) + floats > _MOST_KEPT:
+            oldest = free.pop(0)
+            _kept[:] = [memory for memory in _kept if memory is not oldest]
+        memory = torch.empty(floats)
+        if sum(map(len, _kept)) + floats <= _MOST_KEPT:
+            _kept.append(memory)
+        return memory.detach()
+
+
+def _references(memory: Tensor) -> int:
+    """How many tensors share ``memory``'s storage."""
+    return int(torch._C._storage_Use_Count(memory.untyped_storage()._cdata)) - 1  # one for the storage asked about
 
 
 def _like(x: Tensor, features: int) -> Tensor:

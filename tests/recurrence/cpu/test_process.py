@@ -1,0 +1,82 @@
+"""What the extension does to the process that loads it: nothing to its arithmetic, and no threads beside torch's."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from recurrence.cpu.problems import built
+
+pytestmark = [built, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+
+PRELUDE = """
+import importlib, json, os, sys
+{first}
+import torch
+from ecrnn.recurrence import cpu
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+def recur():
+    w = [torch.randn(64, 1), torch.randn(64, 16), torch.zeros(64), torch.zeros(64)]
+    x, h, c = torch.randn(256, 600, 1), torch.zeros(1, 256, 16), torch.zeros(1, 256, 16)
+    return cpu.forward("lstm", x, w, h, c, None, False, False)
+"""
+EXTENSION = "importlib.import_module('ecrnn.recurrence._cpu')"
+
+
+def results(code, first=""):
+    """What a fresh interpreter prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE.format(first=first) + code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+ORDERS = pytest.mark.parametrize("first", ["import torch", EXTENSION], ids=["torch first", "extension first"])
+
+
+@ORDERS
+def test_one_pool_of_threads(first):
+    """The kernels' OpenMP is the one that torch brought, and so are its threads."""
+    code = """
+torch.set_num_threads(5)
+before = threads()
+recur()
+ours = threads()
+torch.randn(4000, 1000).exp()
+both = threads()
+maps = {line.split()[-1] for line in open("/proc/self/maps") if "gomp" in line or "libomp" in line}
+print(json.dumps([before, ours, both, sorted(maps)]))
+"""
+    before, ours, both, libraries = results(code, first)
+    assert ours >= before + 4
+    assert both == ours
+    assert len(libraries) == 1
+
+
+@ORDERS
+def test_denormals_survive(first):
+    """A library linked with -ffast-math would set the whole process to flush them to zero."""
+    code = """
+tiny = lambda: float(torch.tensor([1e-40]) * 1.0) > 0 and sys.float_info.min / 4 > 0
+recur()
+print(json.dumps([tiny(), bool((torch.full((100_000,), 1e-40) * 1.0).all())]))
+"""
+    assert results(code, first) == [True, True]
+
+
+def test_torch_is_not_needed_by_the_extension():
+    """It takes any arrays and links to no library of torch."""
+    code = f"""
+{EXTENSION}
+import numpy as np
+lib = sys.modules["ecrnn.recurrence._cpu"]
+x, h, h_n = np.ones((2, 3, 1), np.float32), np.zeros((1, 2, 4), np.float32), np.zeros((1, 2, 4), np.float32)
+w = [np.ones((4, 1), np.float32), np.ones((4, 4), np.float32), np.zeros(4, np.float32), np.zeros(4, np.float32)]
+lib.forward("rnn_relu", x, w, h, None, None, None, h_n, None, None, 1, "")
+print(json.dumps([float(h_n[0, 0, 0]), "libtorch" in open(lib.__file__, "rb").read().decode("latin-1")]))
+"""
+    assert results(code) == [21.0, False]
