@@ -10,6 +10,7 @@ reset after the product), "rnn_tanh", "rnn_relu".
 from __future__ import annotations
 
 import importlib
+import math
 import threading
 from functools import cache
 from types import ModuleType
@@ -85,7 +86,8 @@ def forward(
     output = _like(x, D * H) if want_output else None
     if keep_gates is None:
         keep_gates = _gates_pay(cutoff, want_output, I, H)
-    saved = _memory(extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0)
+    floats = extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0
+    saved = _memory((floats,), (1,))
     extension.forward(
         cell,
         x,
@@ -158,6 +160,7 @@ def backward(
         None if d_h_n is None else d_h_n.contiguous(),
         None if d_c_n is None else d_c_n.contiguous(),
         d_x,
+        _like(x, x.shape[2]) if needs_x and len(h_0) == 2 else None,
         d_h_0,
         d_c_0,
         d_weights,
@@ -184,40 +187,38 @@ _lock = threading.Lock()
 
 
 def release() -> None:
-    """Give back the memory that is kept for the next training step, at most 512 MiB."""
+    """Give back the memory that is kept for the next call, at most 512 MiB."""
     with _lock:
         _kept.clear()
 
 
-def _memory(floats: int) -> Tensor:
-    """Memory for what ``forward`` saves; where it is large, that of an earlier step if nothing refers to it any more.
+def _memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
+    """A dense tensor to be written; where it is large, in memory of an earlier call that nothing refers to any more.
 
-    Fresh memory of that size comes from the operating system page by page, which takes longer than all the steps.
+    Fresh memory comes from the operating system page by page, which for sequences takes longer than to compute them.
     """
-    if not _WORTH_KEEPING <= floats <= _MOST_KEPT:
-        return torch.empty(floats)
-    with _lock:
-        free = [memory for memory in _kept if _references(memory) == 1]
-        for memory in free:
-            if len(memory) == floats:
-                return memory.detach()
-        while free and sum(map(len, _kept)) + floats > _MOST_KEPT:
-            oldest = free.pop(0)
-            _kept[:] = [memory for memory in _kept if memory is not oldest]
-        memory = torch.empty(floats)
-        if sum(map(len, _kept)) + floats <= _MOST_KEPT:
+    floats = math.prod(shape)
+    fill = torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory
+    if fill or not _WORTH_KEEPING <= floats <= _MOST_KEPT:
+        return torch.empty_strided(shape, strides)
+    with _lock, torch.inference_mode(False):
+        memory = next((kept for kept in _kept if len(kept) == floats and _unused(kept)), None)
+        if memory is None:
+            memory = torch.empty(floats)
+            while _kept and floats + sum(map(len, _kept)) > _MOST_KEPT:
+                _kept.pop(0)
             _kept.append(memory)
-        return memory.detach()
+        # not a view, which autograd would not let users change in place
+        return torch.empty(0).set_(memory.untyped_storage(), 0, shape, strides)
 
 
-def _references(memory: Tensor) -> int:
-    """How many tensors share ``memory``'s storage."""
-    return int(torch._C._storage_Use_Count(memory.untyped_storage()._cdata)) - 1  # one for the storage asked about
+def _unused(memory: Tensor) -> bool:
+    """Whether no other tensor lies in ``memory``'s storage: two refer to it, the tensor and the object asked with."""
+    return bool(torch._C._storage_Use_Count(memory.untyped_storage()._cdata) == 2)
 
 
 def _like(x: Tensor, features: int) -> Tensor:
-    """Fresh memory for (B, T, features), time-first where x's is."""
+    """Memory for (B, T, features), time-first where x's is."""
     B, T, _ = x.shape
-    if x.stride(0) < x.stride(1):
-        return x.new_empty(T, B, features).transpose(0, 1)
-    return x.new_empty(B, T, features)
+    time_first = x.stride(0) < x.stride(1)
+    return _memory((B, T, features), (features, B * features, 1) if time_first else (T * features, features, 1))

@@ -32,12 +32,17 @@ inline Buffer allocate(ptrdiff_t floats) {
 
 inline ptrdiff_t blocks(ptrdiff_t n, ptrdiff_t size) { return (n + size - 1) / size; }
 
-// The second direction's gradient of x, (B, T, I), is added at the end, so that the order is always the same.
-inline void add_second(const Forward& f, Sequence<float> d_x, const float* second, int threads) {
+// The second direction's gradient of x is added at the end, so that the order is always the same.
+inline void add_second(const Backward& b, int threads) {
+    const Forward& f = b.forward;
+    if (!b.d_x.data || f.D == 1) return;
 #pragma omp parallel for num_threads(threads)
     for (ptrdiff_t i = 0; i < f.B; ++i)
-        for (ptrdiff_t t = 0; t < f.T; ++t)
-            for (ptrdiff_t k = 0; k < f.I; ++k) d_x.data[i * d_x.batch + t * d_x.time + k] += second[(i * f.T + t) * f.I + k];
+        for (ptrdiff_t t = 0; t < f.T; ++t) {
+            float* to = b.d_x.data + i * b.d_x.batch + t * b.d_x.time;
+            const float* from = b.second_d_x.data + i * b.second_d_x.batch + t * b.second_d_x.time;
+            for (ptrdiff_t k = 0; k < f.I; ++k) to[k] += from[k];
+        }
 }
 
 template <class Cell, int V>

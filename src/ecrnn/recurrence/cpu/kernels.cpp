@@ -33,8 +33,7 @@ ptrdiff_t backward_tiles(const Backward& b) {
     for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], true, b.d_x.data != nullptr);
     ptrdiff_t units = g.tiles * g.D, size = Tile<Cell, V>::sums_size(g), most = 0;
     Buffer sums = allocate(units * size);
-    Buffer second = allocate(b.d_x.data && g.D == 2 ? g.B * g.T * g.I : 1);
-    Sequence<float> d_x[2] = {b.d_x, {b.d_x.data ? second.get() : nullptr, g.T * g.I, g.I}};
+    const Sequence<float> d_x[2] = {b.d_x, b.second_d_x};
 #pragma omp parallel num_threads(threads_for(f))
     {
         Tile<Cell, V> tile(g, true);
@@ -45,7 +44,7 @@ ptrdiff_t backward_tiles(const Backward& b) {
             most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own, d_x[unit % g.D]));
         }
     }
-    if (b.d_x.data && g.D == 2) add_second(f, b.d_x, second.get(), threads_for(f));
+    add_second(b, threads_for(f));
     for (ptrdiff_t d = 0; d < g.D; ++d) Tile<Cell, V>::unpack(g, sums.get() + d * size, g.D * size, b.d_weights[d]);
     return most;
 }

@@ -372,13 +372,12 @@ ptrdiff_t backward_samples(const Backward& b, int threads) {
     const ptrdiff_t size = Samples<Cell, 1>::sums_size(g), units = f.B * f.D;  // at most so many
     Buffer sums = allocate(units * size);
     std::fill_n(sums.get(), units * size, 0.0f);
-    Buffer second = allocate(b.d_x.data && f.D == 2 ? f.B * f.T * f.I : 1);
-    const Sequence<float> d_x[2] = {b.d_x, {b.d_x.data ? second.get() : nullptr, f.T * f.I, f.I}};
+    const Sequence<float> d_x[2] = {b.d_x, b.second_d_x};
     std::vector<ptrdiff_t> made(static_cast<std::size_t>(units), 0);
     for_all_samples<Cell>(f, threads, true, [&](auto samples, ptrdiff_t d, ptrdiff_t unit) {
         made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size, d_x[d]);
     });
-    if (b.d_x.data && f.D == 2) add_second(f, b.d_x, second.get(), threads);
+    add_second(b, threads);
     for (ptrdiff_t d = 0; d < f.D; ++d) {
         float* own = sums.get() + d * size;
         for (ptrdiff_t unit = d + f.D; unit < units; unit += f.D)
