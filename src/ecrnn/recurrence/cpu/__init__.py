@@ -160,7 +160,6 @@ def backward(
         None if d_h_n is None else d_h_n.contiguous(),
         None if d_c_n is None else d_c_n.contiguous(),
         d_x,
-        _like(x, x.shape[2]) if needs_x and len(h_0) == 2 else None,
         d_h_0,
         d_c_0,
         d_weights,

@@ -32,19 +32,6 @@ inline Buffer allocate(ptrdiff_t floats) {
 
 inline ptrdiff_t blocks(ptrdiff_t n, ptrdiff_t size) { return (n + size - 1) / size; }
 
-// The second direction's gradient of x is added at the end, so that the order is always the same.
-inline void add_second(const Backward& b, int threads) {
-    const Forward& f = b.forward;
-    if (!b.d_x.data || f.D == 1) return;
-#pragma omp parallel for num_threads(threads)
-    for (ptrdiff_t i = 0; i < f.B; ++i)
-        for (ptrdiff_t t = 0; t < f.T; ++t) {
-            float* to = b.d_x.data + i * b.d_x.batch + t * b.d_x.time;
-            const float* from = b.second_d_x.data + i * b.second_d_x.batch + t * b.second_d_x.time;
-            for (ptrdiff_t k = 0; k < f.I; ++k) to[k] += from[k];
-        }
-}
-
 template <class Cell, int V>
 struct Geometry {
     static constexpr int W = V * LANES;                                           // samples of a tile

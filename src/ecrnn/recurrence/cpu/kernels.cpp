@@ -33,18 +33,21 @@ ptrdiff_t backward_tiles(const Backward& b) {
     for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], true, b.d_x.data != nullptr);
     ptrdiff_t units = g.tiles * g.D, size = Tile<Cell, V>::sums_size(g), most = 0;
     Buffer sums = allocate(units * size);
-    const Sequence<float> d_x[2] = {b.d_x, b.second_d_x};
 #pragma omp parallel num_threads(threads_for(f))
     {
         Tile<Cell, V> tile(g, true);
+        // The directions share d_x, so the second one waits for the first; without d_x, or with one direction, no one waits.
+        const ptrdiff_t apart = b.d_x.data ? g.D : 1;
+        for (ptrdiff_t start = 0; start < apart; ++start) {
 #pragma omp for schedule(dynamic, 1) reduction(max : most)
-        for (ptrdiff_t unit = 0; unit < units; ++unit) {
-            float* own = sums.get() + unit * size;
-            std::fill_n(own, size, 0.0f);
-            most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own, d_x[unit % g.D]));
+            for (ptrdiff_t turn = 0; turn < units / apart; ++turn) {
+                ptrdiff_t unit = turn * apart + start;
+                float* own = sums.get() + unit * size;
+                std::fill_n(own, size, 0.0f);
+                most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own));
+            }
         }
     }
-    add_second(b, threads_for(f));
     for (ptrdiff_t d = 0; d < g.D; ++d) Tile<Cell, V>::unpack(g, sums.get() + d * size, g.D * size, b.d_weights[d]);
     return most;
 }
@@ -60,7 +63,7 @@ auto with_cell(const Forward& f, Run run) {
     }
 }
 
-// And with the width of a tile in vectors. Two vectors use each loaded weight twice; more did not help. The choice depends
+// And with the width of a tile in vectors. Two vectors use each loaded weight twice; four did not help. The choice depends
 // on the shape alone, or bits would depend on something else.
 template <class Run>
 auto with_tiles(const Forward& f, Run run) {

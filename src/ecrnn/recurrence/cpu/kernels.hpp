@@ -43,7 +43,6 @@ struct Backward {
     Sequence<const float> d_output;  // data null: zero
     const float *d_h_n, *d_c_n;    // (D, B, H), or null: zero
     Sequence<float> d_x;           // data null: not wanted
-    Sequence<float> second_d_x;    // memory for the part of the second direction, where d_x is wanted and there is one
     float *d_h_0, *d_c_0;          // (D, B, H), or null: not wanted
     DirectionWeights<float> d_weights[2];
     float cutoff;                  // 0: all steps; else see Tile::backward in tile.hpp

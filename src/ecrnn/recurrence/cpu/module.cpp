@@ -195,7 +195,7 @@ NB_MODULE(_cpu, module) {
         "backward",
         [](const std::string& cell, Strided<const float, 3> x, Weights weights, Contiguous<const float, 3> h_0, State c_0,
            Optional<const std::int64_t, 1> lengths, Contiguous<float, 1> saved, std::optional<Strided<const float, 3>> d_output, State d_h_n,
-           State d_c_n, std::optional<Strided<float, 3>> d_x, std::optional<Strided<float, 3>> second_d_x, Optional<float, 3> d_h_0, Optional<float, 3> d_c_0, WeightGradients d_weights,
+           State d_c_n, std::optional<Strided<float, 3>> d_x, Optional<float, 3> d_h_0, Optional<float, 3> d_c_0, WeightGradients d_weights,
            float cutoff, int threads, const std::string& instructions) {
             const Kernels& kernels = kernels_named(instructions);
             Backward b{};
@@ -212,11 +212,6 @@ NB_MODULE(_cpu, module) {
                 expect(*d_x, {f.B, f.T, f.I}, "d_x");
                 b.d_x = sequence<float>(*d_x, "d_x");
             }
-            if ((d_x && f.D == 2) != second_d_x.has_value()) refuse("second_d_x belongs to d_x of two directions");
-            if (second_d_x) {
-                expect(*second_d_x, {f.B, f.T, f.I}, "second_d_x");
-                b.second_d_x = sequence<float>(*second_d_x, "second_d_x");
-            }
             b.d_h_0 = state<float>(f, d_h_0, "d_h_0");
             b.d_c_0 = state<float>(f, d_c_0, "d_c_0");
             if (!f.c_0 && (b.d_c_n || b.d_c_0)) refuse("d_c_n and d_c_0 belong to lstm");
@@ -228,7 +223,7 @@ NB_MODULE(_cpu, module) {
         },
         nb::arg("cell"), nb::arg("x").noconvert(), nb::arg("weights").noconvert(), nb::arg("h_0").noconvert(), nb::arg("c_0").noconvert().none(),
         nb::arg("lengths").noconvert().none(), nb::arg("saved").noconvert(), nb::arg("d_output").noconvert().none(),
-        nb::arg("d_h_n").noconvert().none(), nb::arg("d_c_n").noconvert().none(), nb::arg("d_x").noconvert().none(), nb::arg("second_d_x").noconvert().none(),
+        nb::arg("d_h_n").noconvert().none(), nb::arg("d_c_n").noconvert().none(), nb::arg("d_x").noconvert().none(),
         nb::arg("d_h_0").noconvert().none(), nb::arg("d_c_0").noconvert().none(), nb::arg("d_weights").noconvert(), nb::arg("cutoff"),
         nb::arg("threads"), nb::arg("instructions") = "");
 }

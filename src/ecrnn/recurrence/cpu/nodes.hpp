@@ -105,7 +105,8 @@ class Samples {
     }
 
     // As Tile::backward; adds to sums, of sums_size().
-    ptrdiff_t backward(const Backward& b, float* sums, Sequence<float> d_x) {
+    ptrdiff_t backward(const Backward& b, float* sums) {
+        const Sequence<float> d_x = b.d_x;
         const ptrdiff_t records = CHUNK * S, chunk_floats = records * (SUMS * width + width + w.x_width);
         Buffer gradients = allocate(3 * S * width), chunk = allocate(chunk_floats);
         std::fill_n(gradients.get(), 3 * S * width, 0.0f);
@@ -124,7 +125,7 @@ class Samples {
             top = std::max(top, size);
             if (b.cutoff > 0.0f && std::isfinite(size) && size <= b.cutoff * top && silent(b.d_output, from, n)) {
                 std::fill_n(dh, 2 * S * width, 0.0f);
-                if (d_x.data)
+                if (d_x.data && direction == 0)
                     for (ptrdiff_t k = from; k < from + n; ++k) clear(d_x, time(k));
                 continue;
             }
@@ -132,7 +133,7 @@ class Samples {
             add_weights(n, sums);
             made += n;
         }
-        if (d_x.data)
+        if (d_x.data && direction == 0)
             for (ptrdiff_t t = steps; t < f.T; ++t) clear(d_x, t);
         for (int s = 0; s < S; ++s) {
             if (b.d_h_0) std::copy_n(dh + s * width, f.H, b.d_h_0 + row(s));
@@ -253,8 +254,8 @@ class Samples {
         if (!d_x.data) return;
         product(sums, Cell::input_sum, w.back_x.get(), w.x_width, [&](int s, ptrdiff_t c, Vec v) {
             float* to = d_x.data + (first + s) * d_x.batch + t * d_x.time + c;
-            if (f.I - c < LANES) store_first(to, v, static_cast<int>(f.I - c));
-            else store(to, v);
+            const int n = static_cast<int>(std::min<ptrdiff_t>(f.I - c, LANES));
+            store_first(to, direction ? v + load_first(to, n) : v, n);  // the second direction comes after the first
         });
     }
 
@@ -339,30 +340,33 @@ class Samples {
         if (!d_output.data) return true;
         for (int s = 0; s < S; ++s)
             for (ptrdiff_t k = from; k < from + n; ++k) {
-                const float* d = output(d_output, s, time(k));
-                if (std::any_of(d, d + f.H, [](float value) { return !(value == 0.0f); })) return false;
+                if (!all_zero(output(d_output, s, time(k)), f.H)) return false;
             }
         return true;
     }
 };
 
-// Calls run(samples, direction, unit) for all groups of samples and directions; a group has four samples, or one.
+// Calls run(samples, unit) for all groups of samples and directions; a group has four samples, or one. With `in_turn`
+// the second direction begins when the first has ended.
 template <class Cell, class Run>
-void for_all_samples(const Forward& f, int threads, bool backward, Run run) {
+void for_all_samples(const Forward& f, int threads, bool backward, bool in_turn, Run run) {
     std::vector<PackedNodes<Cell>> packed;
     for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(f, f.weights[d], backward);
-    const ptrdiff_t together = f.lengths ? 0 : f.B / 4, groups = together + f.B - 4 * together;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (ptrdiff_t unit = 0; unit < groups * f.D; ++unit) {
-        ptrdiff_t group = unit / f.D, d = unit % f.D;
-        if (group < together) run(Samples<Cell, 4>(f, packed[d], 4 * group, d), d, unit);
-        else run(Samples<Cell, 1>(f, packed[d], 3 * together + group, d), d, unit);
+    const ptrdiff_t together = f.lengths ? 0 : f.B / 4, groups = together + f.B - 4 * together, apart = in_turn ? f.D : 1;
+#pragma omp parallel num_threads(threads)
+    for (ptrdiff_t start = 0; start < apart; ++start) {
+#pragma omp for schedule(dynamic, 1)
+        for (ptrdiff_t turn = 0; turn < groups * f.D / apart; ++turn) {
+            ptrdiff_t unit = turn * apart + start, group = unit / f.D, d = unit % f.D;
+            if (group < together) run(Samples<Cell, 4>(f, packed[d], 4 * group, d), unit);
+            else run(Samples<Cell, 1>(f, packed[d], 3 * together + group, d), unit);
+        }
     }
 }
 
 template <class Cell>
 void forward_samples(const Forward& f, int threads) {
-    for_all_samples<Cell>(f, threads, false, [](auto samples, ptrdiff_t, ptrdiff_t) { samples.forward(); });
+    for_all_samples<Cell>(f, threads, false, false, [](auto samples, ptrdiff_t) { samples.forward(); });
 }
 
 template <class Cell>
@@ -372,12 +376,10 @@ ptrdiff_t backward_samples(const Backward& b, int threads) {
     const ptrdiff_t size = Samples<Cell, 1>::sums_size(g), units = f.B * f.D;  // at most so many
     Buffer sums = allocate(units * size);
     std::fill_n(sums.get(), units * size, 0.0f);
-    const Sequence<float> d_x[2] = {b.d_x, b.second_d_x};
     std::vector<ptrdiff_t> made(static_cast<std::size_t>(units), 0);
-    for_all_samples<Cell>(f, threads, true, [&](auto samples, ptrdiff_t d, ptrdiff_t unit) {
-        made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size, d_x[d]);
+    for_all_samples<Cell>(f, threads, true, b.d_x.data != nullptr, [&](auto samples, ptrdiff_t unit) {
+        made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size);
     });
-    add_second(b, threads);
     for (ptrdiff_t d = 0; d < f.D; ++d) {
         float* own = sums.get() + d * size;
         for (ptrdiff_t unit = d + f.D; unit < units; unit += f.D)

@@ -225,13 +225,17 @@ inline void load_transposed(const float* from, std::ptrdiff_t row_stride, int ro
     }
 }
 
-// The way back: to[lane * row_stride + c] = from[c * from_stride + lane] for the lanes below `rows`.
+// The way back: to[lane * row_stride + c] = from[c * from_stride + lane], or += with `add`, for the lanes below `rows`.
+template <bool add = false>
 inline void store_transposed(float* to, std::ptrdiff_t row_stride, int rows, int columns, const float* from, std::ptrdiff_t from_stride) {
     for (int c = 0; c < columns; c += LANES) {
         int n = columns - c < LANES ? columns - c : LANES;
         if (n < 3) {
             for (int k = c; k < c + n; ++k)
-                for (int lane = 0; lane < rows; ++lane) to[lane * row_stride + k] = from[k * from_stride + lane];
+                for (int lane = 0; lane < rows; ++lane) {
+                    float &at = to[lane * row_stride + k], value = from[k * from_stride + lane];
+                    at = add ? at + value : value;
+                }
             continue;
         }
         Vec square[LANES];
@@ -239,10 +243,22 @@ inline void store_transposed(float* to, std::ptrdiff_t row_stride, int rows, int
         transpose(square);
         for (int lane = 0; lane < rows; ++lane) {
             float* row = to + lane * row_stride + c;
+            if constexpr (add) square[lane] = square[lane] + load_first(row, n);
             if (n == LANES) store(row, square[lane]);
             else store_first(row, square[lane], n);
         }
     }
+}
+
+// Whether n floats are all zero, of either sign.
+inline bool all_zero(const float* from, std::ptrdiff_t n) {
+    std::uint32_t any = 0;
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, from + i, sizeof bits);
+        any |= bits << 1;
+    }
+    return any == 0;
 }
 
 }  // namespace ecrnn::ECRNN_ISA

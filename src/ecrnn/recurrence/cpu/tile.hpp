@@ -63,8 +63,9 @@ class Tile {
 
     // Back-propagation through time; gives the number of steps made. With a cutoff a chunk is left out where its outputs have
     // no gradient and max(|dh|, |dc|) of the state after it is at most cutoff times the largest at the start of any chunk.
-    ptrdiff_t backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, float* sums, Sequence<float> d_x) {
+    ptrdiff_t backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, float* sums) {
         const Forward& f = b.forward;
+        const Sequence<float> d_x = b.d_x;
         place(f, unit);
         load_gradient(b.d_h_n, dh.get());
         if constexpr (Cell::STATES == 2) load_gradient(b.d_c_n, dc.get());
@@ -81,7 +82,7 @@ class Tile {
             chunk_backward(b, packed, unit, from, n, sums, d_x);
             made += n;
         }
-        if (d_x.data) clear(d_x, steps, g.T);
+        if (d_x.data && direction == 0) clear(d_x, steps, g.T);
         if (b.d_h_0) store_states(b.d_h_0, dh.get());
         if constexpr (Cell::STATES == 2)
             if (b.d_c_0) store_states(b.d_c_0, dc.get());
@@ -236,8 +237,7 @@ class Tile {
     void forget(Sequence<float> d_x, ptrdiff_t s, ptrdiff_t n) {
         std::fill_n(dh.get(), g.plane(), 0.0f);
         if constexpr (Cell::STATES == 2) std::fill_n(dc.get(), g.plane(), 0.0f);
-        ptrdiff_t begin = direction ? time(s + n - 1) : s;
-        if (d_x.data) clear(d_x, begin, begin + n);
+        if (d_x.data && direction == 0) clear(d_x, s, s + n);
     }
 
     // Largest |dh| and |dc|, infinity and NaN above all numbers: compared as integers, non-negative floats keep their order.
@@ -260,8 +260,7 @@ class Tile {
         if (!d_output.data) return true;
         for (ptrdiff_t i = first; i < first + samples; ++i)
             for (ptrdiff_t k = s; k < s + n; ++k) {
-                const float* row = d_output.data + i * d_output.batch + time(k) * d_output.time + direction * g.H;
-                if (std::any_of(row, row + g.H, [](float value) { return !(value == 0.0f); })) return false;
+                if (!all_zero(d_output.data + i * d_output.batch + time(k) * d_output.time + direction * g.H, g.H)) return false;
             }
         return true;
     }
@@ -336,17 +335,21 @@ class Tile {
         return Cell::carries || reading;
     }
 
+    // The first direction writes d_x, the second one, which comes after it, adds to it.
     void store_dx(Sequence<float> d_x, ptrdiff_t s, ptrdiff_t n) {
         ptrdiff_t t = direction ? time(s + n - 1) : s, up = direction ? -x_slot : x_slot;
         const float* from = dx.get() + (direction ? (n - 1) * x_slot : 0);
+        auto put = [&](float* to, int v, int columns, const float* values, ptrdiff_t stride) {
+            if (direction) store_transposed<true>(to, d_x.batch, rows(v), columns, values, stride);
+            else store_transposed(to, d_x.batch, rows(v), columns, values, stride);
+        };
         for (int v = 0; v < V; ++v, from += LANES) {
             float* sample = d_x.data + (first + v * LANES) * d_x.batch + t * d_x.time;
             if (g.I == 1 && d_x.time == 1) {
-                store_transposed(sample, d_x.batch, rows(v), static_cast<int>(n), from, up);
+                put(sample, v, static_cast<int>(n), from, up);
                 continue;
             }
-            for (ptrdiff_t k = 0; k < n; ++k)
-                store_transposed(sample + k * d_x.time, d_x.batch, rows(v), static_cast<int>(g.I), from + k * up, W);
+            for (ptrdiff_t k = 0; k < n; ++k) put(sample + k * d_x.time, v, static_cast<int>(g.I), from + k * up, W);
         }
     }
 };
