@@ -21,7 +21,7 @@ from ecrnn.core.errors import EcrnnError, unknown_name
 BACKENDS = ("cpu", "triton", "torch", "reference")
 CUTOFF = 1e-8  # where the backward pass may end, relative to its largest gradient: under float32's rounding
 
-_LARGEST_CPU_HIDDEN = 128
+_LANES = 16  # samples in a vector
 
 _DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
     "cpu": lambda: ("cpu",),
@@ -66,13 +66,36 @@ class Verdict(NamedTuple):
 
 def choose(shape: Shape, serving: tuple[str, ...]) -> Choice:
     """What ``auto`` takes among the backends ``serving``, which could all compute ``shape``."""
-    if "cpu" in serving and shape.hidden <= _LARGEST_CPU_HIDDEN:
-        return Choice("cpu", f"faster than torch up to {_LARGEST_CPU_HIDDEN} nodes")
     if "cpu" in serving:
-        return Choice("torch", f"the products of matrices of over {_LARGEST_CPU_HIDDEN} nodes are faster there")
+        return _cpu_or_torch(shape)
     if "triton" in serving:
         return Choice("torch", "cuDNN's kernels, until Triton's are measured on a card")
     return Choice("torch", "no faster backend can serve")
+
+
+def _cpu_or_torch(shape: Shape) -> Choice:
+    """The rule for the CPU, from measurements on two AVX-512 cores: docs/decisions/backend-rule.md.
+
+    It holds for gradients to all outputs, where torch is at its best; with a loss at the last state ours gain.
+    """
+    inputs = max(shape.inputs, shape.directions * shape.hidden if shape.layers > 1 else 0)
+    batch, steps = shape.batch or _LANES, shape.steps or 1  # while tracing: those that are worst for us
+    few = batch < _LANES  # then nodes lie in the lanes, else samples, in tiles
+    tiles = shape.directions * -(-batch // (_LANES if batch <= 2 * _LANES else 2 * _LANES))
+    if shape.cell != "lstm" and steps >= _LANES:  # which torch computes step by step
+        widest = 256 if inputs <= 128 else 128 if few or batch >= 64 else 64
+        widths = f"{widest} nodes at this batch and input"
+    elif inputs > 128:
+        widest = 32 if batch >= 64 else 0
+        widths = f"{widest} nodes; with {inputs} inputs most of the work is one large product"
+    elif few or tiles >= shape.threads:
+        widest, widths = 128, "128 nodes"
+    else:
+        widest = 64 if inputs <= 16 else 32
+        widths = f"{widest} nodes; {batch} samples are {tiles} tiles for {shape.threads} threads"
+    if shape.hidden <= widest:
+        return Choice("cpu", f"faster than torch up to {widths}")
+    return Choice("torch", f"ours are faster up to {widths}")
 
 
 def obstacle(backend: str, shape: Shape) -> str | None:

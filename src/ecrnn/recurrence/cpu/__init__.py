@@ -24,7 +24,9 @@ __all__ = ["available", "backward", "forward", "instructions", "release"]
 @cache
 def _extension() -> ModuleType | None:
     try:
-        return importlib.import_module("ecrnn.recurrence._cpu")  # torch, imported above, brings the OpenMP that it shares
+        return importlib.import_module(
+            "ecrnn.recurrence._cpu"
+        )  # torch, imported above, brings the OpenMP that it shares
     except ModuleNotFoundError:
         return None
 
@@ -35,7 +37,7 @@ def available() -> bool:
 
 
 def instructions() -> list[str]:
-    """The instruction sets that this machine has kernels for, the one that is used first; empty without the extension."""
+    """Instruction sets that this machine has kernels for, first the one that is used; empty without the extension."""
     extension = _extension()
     return list(extension.instructions()) if extension else []
 
@@ -65,14 +67,14 @@ def forward(
         want_output: whether the states of all steps are wanted, or the last ones alone.
         keep: whether ``backward`` will be called.
         cutoff: what ``backward`` will be given, from which follows whether it pays to keep the gates.
-        keep_gates: with ``keep``, whether to keep the gates too, or None to let the shape decide. They need T/K times the
-            memory of the states and spare ``backward`` to compute them anew.
+        keep_gates: with ``keep``, whether to keep the gates too, or None to let the shape decide. They need T/K times
+            the memory of the states and spare ``backward`` to compute them anew.
         instruction_set: one of ``instructions()``; the first by default.
 
     Returns:
         output (B, T, D*H), its memory time-first where x's is, or None; h_n and c_n (D, B, H), c_n None unless lstm;
-        and what ``backward`` needs: the states before every K-th step, K between 4 and 32, that is D*B*H*T/K floats, twice
-        that for an LSTM; with ``keep_gates`` 4*D*B*H*T more (D*B*H*T for an RNN). B is rounded up to whole tiles.
+        and what ``backward`` needs: the states before every K-th step, K between 4 and 32, that is D*B*H*T/K floats,
+        twice that for an LSTM; with ``keep_gates`` 4*D*B*H*T more (D*B*H*T for an RNN). B is rounded up to whole tiles.
 
     Raises:
         ValueError: shapes or strides do not fit.
@@ -80,13 +82,13 @@ def forward(
     """
     extension = _extension()
     assert extension is not None, "the extension is not built"
-    (B, T, I), (D, _, H) = x.shape, h_0.shape
+    (B, T, inputs), (D, _, H) = x.shape, h_0.shape
     h_n = torch.empty_like(h_0)
     c_n = None if c_0 is None else torch.empty_like(c_0)
     output = _like(x, D * H) if want_output else None
     if keep_gates is None:
-        keep_gates = _gates_pay(cutoff, want_output, I, H)
-    floats = extension.saved_size(cell, B, T, I, H, D, keep_gates, instruction_set) if keep else 0
+        keep_gates = _gates_pay(cutoff, want_output, inputs, H)
+    floats = extension.saved_size(cell, B, T, inputs, H, D, keep_gates, instruction_set) if keep else 0
     saved = _memory((floats,), (1,))
     extension.forward(
         cell,
@@ -173,8 +175,8 @@ def backward(
 def _gates_pay(cutoff: float, want_output: bool, inputs: int, hidden: int) -> bool:
     """Whether to keep the gates of all steps, rather than to compute them anew in the backward pass.
 
-    It pays if all steps will be visited (measured: a third off the backward pass), which is certain without a cutoff and
-    likely for wide layers with outputs; and where the inputs take as much memory and most of the work.
+    It pays if all steps will be visited (measured: a third off the backward pass), which is certain without a cutoff
+    and likely for wide layers with outputs; and where the inputs take as much memory and most of the work.
     """
     return cutoff == 0 or inputs >= 4 * hidden or (want_output and inputs + hidden >= 96)
 
@@ -197,7 +199,8 @@ def _memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     Fresh memory comes from the operating system page by page, which for sequences takes longer than to compute them.
     """
     floats = math.prod(shape)
-    fill = torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    fill = torch.are_deterministic_algorithms_enabled() and fills
     if fill or not _WORTH_KEEPING <= floats <= _MOST_KEPT:
         return torch.empty_strided(shape, strides)
     with _lock, torch.inference_mode(False):
