@@ -30,7 +30,19 @@ inline Buffer allocate(ptrdiff_t floats) {
     return Buffer(static_cast<float*>(::operator new[](sizeof(float) * static_cast<std::size_t>(floats), std::align_val_t{64})));
 }
 
+// This thread's memory, of at least so many floats; it stays for the next call, because fresh memory comes page by page.
+inline float* working_memory(ptrdiff_t floats) {
+    thread_local Buffer memory;
+    thread_local ptrdiff_t size = 0;
+    if (size < floats) {
+        memory = allocate(floats);
+        size = floats;
+    }
+    return memory.get();
+}
+
 inline ptrdiff_t blocks(ptrdiff_t n, ptrdiff_t size) { return (n + size - 1) / size; }
+inline ptrdiff_t whole_vectors(ptrdiff_t n) { return blocks(n, LANES) * LANES; }
 
 template <class Cell, int V>
 struct Geometry {

@@ -4,8 +4,8 @@
 
 namespace ecrnn::ECRNN_ISA {
 
-// Threads are woken only for more than this many multiply-adds, some tenths of a millisecond.
-constexpr double WORTH_A_THREAD = 1 << 21;
+// Threads are woken only for more than this many multiply-adds, a tenth of a millisecond.
+constexpr double WORTH_A_THREAD = 1 << 19;
 
 int threads_for(const Forward& f) {
     double products = double(f.B) * f.T * f.D * f.H * (f.I + f.H);

@@ -8,8 +8,6 @@
 
 namespace ecrnn::ECRNN_ISA {
 
-inline ptrdiff_t whole_vectors(ptrdiff_t n) { return blocks(n, LANES) * LANES; }
-
 template <class Cell>
 struct NodesGeometry {
     static constexpr int RECORD = Cell::PLANES + Cell::STATES;  // what is kept of a step: planes, h, c; each `width` floats

@@ -16,25 +16,34 @@ class Tile {
     static_assert(RX * CX % LANES == 0 && R * C % LANES == 0);
 
   public:
-    // Memory for one thread, used for one tile after the other.
+    // For one thread, in its working memory, used for one tile after the other.
     Tile(const G& g, bool backward) : g(g), K(backward ? g.K : std::min<ptrdiff_t>(g.K, LANES)) {
-        x = allocate(K * (g.I + 1) * W);
-        ptrdiff_t slots = backward ? K + 1 : 2;
-        h = allocate(slots * g.plane());
-        c = allocate(Cell::STATES == 2 ? slots * g.plane() : 1);
-        std::fill_n(x.get(), K * (g.I + 1) * W, 1.0f);  // of which the last row of each step stays: the bias reads it
-        if (!backward) {
-            scratch = allocate(g.plane());
-            return;
-        }
-        planes = allocate(K * Cell::PLANES * g.plane());
-        ptrdiff_t columns = blocks(g.H, G::COLUMNS) * G::COLUMNS;
-        dh = allocate(columns * W);
-        scratch = allocate(columns * W);
-        carry = allocate(columns * W);
-        dc = allocate(g.plane());
-        x_slot = blocks(g.I, G::COLUMNS) * G::COLUMNS * W;
-        dx = allocate(K * x_slot);
+        float* memory = nullptr;
+        ptrdiff_t needed = 0;
+        auto take = [&](ptrdiff_t floats) {
+            float* own = memory ? memory + needed : nullptr;
+            needed += whole_vectors(floats);
+            return own;
+        };
+        auto lay_out = [&] {
+            const ptrdiff_t slots = backward ? K + 1 : 2, columns = blocks(g.H, G::COLUMNS) * G::COLUMNS;
+            x = take(K * (g.I + 1) * W);
+            h = take(slots * g.plane());
+            c = take(Cell::STATES == 2 ? slots * g.plane() : 0);
+            scratch = take(std::max(columns * W, g.plane()));
+            if (!backward) return;
+            planes = take(K * Cell::PLANES * g.plane());
+            dh = take(std::max(columns * W, g.plane()));
+            carry = take(columns * W);
+            dc = take(g.plane());
+            x_slot = blocks(g.I, G::COLUMNS) * G::COLUMNS * W;
+            dx = take(K * x_slot);
+        };
+        lay_out();
+        memory = working_memory(std::exchange(needed, 0));
+        lay_out();
+        std::fill_n(x, K * (g.I + 1) * W, 1.0f);  // of which the last row of each step stays: the bias reads it
+        if (!backward) return;
         for (int gate = 0; gate < Cell::GATES; ++gate)
             for (ptrdiff_t j = 0; j < g.H; ++j) hidden_rows.push_back(Cell::hidden_sum[gate] * g.plane() + j * W);
         for (int s = 0; s < Cell::SUMS; ++s)
@@ -44,20 +53,20 @@ class Tile {
     void forward(const Forward& f, const Packed<Cell, V>& packed, ptrdiff_t unit) {
         place(f, unit);
         load_states(f.h_0, f.c_0);
-        float *now = h.get(), *next = now + g.plane();
+        float *now = h, *next = now + g.plane();
         for (ptrdiff_t s = 0; s < steps; ++s) {
             if (s % K == 0) load_x(f.x, s, std::min(K, steps - s));
             if (f.saved && s % g.K == 0) save(f.saved, unit, s / g.K, now);
             const IntVec* reads = held(s);
-            const float* in = x.get() + s % K * (g.I + 1) * W;
-            if (f.gates) step_forward<Cell, V, Keep::streamed>(g, packed, in, now, c.get(), next, c.get(), g.kept(f.saved, unit, s), reads);
-            else step_forward<Cell, V, Keep::nothing>(g, packed, in, now, c.get(), next, c.get(), nullptr, reads);
+            const float* in = x + s % K * (g.I + 1) * W;
+            if (f.gates) step_forward<Cell, V, Keep::streamed>(g, packed, in, now, c, next, c, g.kept(f.saved, unit, s), reads);
+            else step_forward<Cell, V, Keep::nothing>(g, packed, in, now, c, next, c, nullptr, reads);
             if (f.output.data) write_output(f.output, time(s), next, reads);
             std::swap(now, next);
         }
         if (f.output.data) clear_output(f.output);
         store_states(f.h_n, now);
-        if constexpr (Cell::STATES == 2) store_states(f.c_n, c.get());
+        if constexpr (Cell::STATES == 2) store_states(f.c_n, c);
         if (f.gates) finish_streams();
     }
 
@@ -67,8 +76,8 @@ class Tile {
         const Forward& f = b.forward;
         const Sequence<float> d_x = b.d_x;
         place(f, unit);
-        load_gradient(b.d_h_n, dh.get());
-        if constexpr (Cell::STATES == 2) load_gradient(b.d_c_n, dc.get());
+        load_gradient(b.d_h_n, dh);
+        if constexpr (Cell::STATES == 2) load_gradient(b.d_c_n, dc);
         float top = 0.0f;
         ptrdiff_t made = 0;
         for (ptrdiff_t from = (blocks(steps, g.K) - 1) * g.K; from >= 0; from -= g.K) {
@@ -83,9 +92,9 @@ class Tile {
             made += n;
         }
         if (d_x.data && direction == 0) clear(d_x, steps, g.T);
-        if (b.d_h_0) store_states(b.d_h_0, dh.get());
+        if (b.d_h_0) store_states(b.d_h_0, dh);
         if constexpr (Cell::STATES == 2)
-            if (b.d_c_0) store_states(b.d_c_0, dc.get());
+            if (b.d_c_0) store_states(b.d_c_0, dc);
         return made;
     }
 
@@ -117,7 +126,7 @@ class Tile {
   private:
     const G& g;
     ptrdiff_t K;
-    Buffer x, h, c, planes, dh, dc, dx, scratch, carry;
+    float *x, *h, *c, *scratch, *planes = nullptr, *dh = nullptr, *dc = nullptr, *dx = nullptr, *carry = nullptr;
     ptrdiff_t x_slot = 0;
     std::vector<ptrdiff_t> hidden_rows, input_rows;
     // of the tile at work
@@ -171,7 +180,7 @@ class Tile {
 
     void load_x(Sequence<const float> from, ptrdiff_t s, ptrdiff_t n) {
         ptrdiff_t slot = (g.I + 1) * W, t = direction ? time(s + n - 1) : s;
-        float *start = x.get() + (direction ? (n - 1) * slot : 0), *to = start;  // of time t; time goes up from here
+        float *start = x + (direction ? (n - 1) * slot : 0), *to = start;  // of time t; time goes up from here
         ptrdiff_t up = direction ? -slot : slot;
         for (int v = 0; v < V; ++v, to += LANES) {
             const float* sample = from.data + (first + v * LANES) * from.batch + t * from.time;
@@ -190,8 +199,8 @@ class Tile {
     }
 
     void load_states(const float* h_0, const float* c_0) {
-        load_plane(h_0, h.get());
-        if constexpr (Cell::STATES == 2) load_plane(c_0, c.get());
+        load_plane(h_0, h);
+        if constexpr (Cell::STATES == 2) load_plane(c_0, c);
     }
     void load_gradient(const float* from, float* to) {
         if (from) load_plane(from, to);
@@ -209,7 +218,7 @@ class Tile {
     void save(float* saved, ptrdiff_t unit, ptrdiff_t chunk, const float* now) {
         float* to = g.checkpoint(saved, unit, chunk);
         std::copy_n(now, g.plane(), to);
-        if constexpr (Cell::STATES == 2) std::copy_n(c.get(), g.plane(), to + g.plane());
+        if constexpr (Cell::STATES == 2) std::copy_n(c, g.plane(), to + g.plane());
     }
 
     float* output_at(Sequence<float> output, int v, ptrdiff_t t) const {
@@ -217,8 +226,8 @@ class Tile {
     }
     void write_output(Sequence<float> output, ptrdiff_t t, const float* state, const IntVec* reads) {
         if (reads) {
-            for (ptrdiff_t at = 0; at < g.plane(); at += LANES) store(scratch.get() + at, select(reads[at / LANES % V], load(state + at), Vec{}));
-            state = scratch.get();
+            for (ptrdiff_t at = 0; at < g.plane(); at += LANES) store(scratch + at, select(reads[at / LANES % V], load(state + at), Vec{}));
+            state = scratch;
         }
         for (int v = 0; v < V; ++v)
             store_transposed(output_at(output, v, t), output.batch, rows(v), static_cast<int>(g.H), state + v * LANES, W);
@@ -235,8 +244,8 @@ class Tile {
 
     // What a chunk that is left out leaves behind.
     void forget(Sequence<float> d_x, ptrdiff_t s, ptrdiff_t n) {
-        std::fill_n(dh.get(), g.plane(), 0.0f);
-        if constexpr (Cell::STATES == 2) std::fill_n(dc.get(), g.plane(), 0.0f);
+        std::fill_n(dh, g.plane(), 0.0f);
+        if constexpr (Cell::STATES == 2) std::fill_n(dc, g.plane(), 0.0f);
         if (d_x.data && direction == 0) clear(d_x, s, s + n);
     }
 
@@ -245,8 +254,8 @@ class Tile {
         IntVec top{};
         auto take = [&](Vec v) { top = (IntVec)absolute(v) > top ? (IntVec)absolute(v) : top; };
         for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
-            take(load(dh.get() + at));
-            if constexpr (Cell::STATES == 2) take(load(dc.get() + at));
+            take(load(dh + at));
+            if constexpr (Cell::STATES == 2) take(load(dc + at));
         }
         std::int32_t bits = 0;
         for (int lane = 0; lane < LANES; ++lane) bits = std::max(bits, top[lane]);
@@ -268,31 +277,31 @@ class Tile {
     void chunk_backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, ptrdiff_t s0, ptrdiff_t n, float* sums,
                         Sequence<float> d_x) {
         const float* start = g.checkpoint(b.forward.saved, unit, s0 / g.K);
-        std::copy_n(start, g.plane(), h.get());
-        if constexpr (Cell::STATES == 2) std::copy_n(start + g.plane(), g.plane(), c.get());
+        std::copy_n(start, g.plane(), h);
+        if constexpr (Cell::STATES == 2) std::copy_n(start + g.plane(), g.plane(), c);
         load_x(b.forward.x, s0, n);
         const ptrdiff_t plane = g.plane(), slot = (g.I + 1) * W, kept = Cell::PLANES * plane;
-        auto kept_of = [&](ptrdiff_t k) { return b.forward.gates ? g.kept(b.forward.saved, unit, s0 + k) : planes.get() + k * kept; };
+        auto kept_of = [&](ptrdiff_t k) { return b.forward.gates ? g.kept(b.forward.saved, unit, s0 + k) : planes + k * kept; };
         for (ptrdiff_t k = 0; k < n; ++k) {
-            float *now = h.get() + k * plane, *cell = Cell::STATES == 2 ? c.get() + k * plane : nullptr, *to = planes.get() + k * kept;
+            float *now = h + k * plane, *cell = Cell::STATES == 2 ? c + k * plane : nullptr, *to = planes + k * kept;
             float* next_cell = cell ? cell + plane : nullptr;
             if (b.forward.gates) replay(kept_of(k), now, cell, now + plane, next_cell, to, held(s0 + k));
-            else step_forward<Cell, V, Keep::cached>(g, packed, x.get() + k * slot, now, cell, now + plane, next_cell, to, held(s0 + k));
+            else step_forward<Cell, V, Keep::cached>(g, packed, x + k * slot, now, cell, now + plane, next_cell, to, held(s0 + k));
         }
         for (ptrdiff_t k = n - 1; k >= 0; --k) {
-            float* da = planes.get() + k * kept;
+            float* da = planes + k * kept;
             bool carries = step_backward(b.d_output, s0 + k, k, kept_of(k), da);
-            product_backward<Cell, V, G::COLUMNS>(packed.backward_h.get(), da, Cell::hidden_sum, g.H, plane, g.H, carries ? carry.get() : nullptr, dh.get());
+            product_backward<Cell, V, G::COLUMNS>(packed.backward_h.get(), da, Cell::hidden_sum, g.H, plane, g.H, carries ? carry : nullptr, dh);
             if (!d_x.data) continue;
-            float* to = dx.get() + k * x_slot;
+            float* to = dx + k * x_slot;
             if (packed.x_columns == 1) product_backward<Cell, V, 1>(packed.backward_x.get(), da, Cell::input_sum, g.H, plane, g.I, nullptr, to);
             else product_backward<Cell, V, G::COLUMNS>(packed.backward_x.get(), da, Cell::input_sum, g.H, plane, g.I, nullptr, to);
         }
         if (d_x.data) store_dx(d_x, s0, n);
-        weight_sums<V, R, C>(planes.get(), hidden_rows.data(), Cell::GATES * g.H, kept, h.get(), g.H, plane, n, sums);
+        weight_sums<V, R, C>(planes, hidden_rows.data(), Cell::GATES * g.H, kept, h, g.H, plane, n, sums);
         sums += hidden_size(g);
-        if (g.I == 1) weight_sums<V, RX, CX>(planes.get(), input_rows.data(), Cell::SUMS * g.H, kept, x.get(), 2, slot, n, sums);
-        else weight_sums<V, R, C>(planes.get(), input_rows.data(), Cell::SUMS * g.H, kept, x.get(), g.I + 1, slot, n, sums);
+        if (g.I == 1) weight_sums<V, RX, CX>(planes, input_rows.data(), Cell::SUMS * g.H, kept, x, 2, slot, n, sums);
+        else weight_sums<V, R, C>(planes, input_rows.data(), Cell::SUMS * g.H, kept, x, g.I + 1, slot, n, sums);
     }
 
     // The states of a step forwards, without its products.
@@ -317,20 +326,20 @@ class Tile {
             ptrdiff_t t = time(s);
             for (int v = 0; v < V; ++v)
                 load_transposed(d_output.data + (first + v * LANES) * d_output.batch + t * d_output.time + direction * g.H, d_output.batch,
-                                rows(v), static_cast<int>(g.H), scratch.get() + v * LANES, W);
+                                rows(v), static_cast<int>(g.H), scratch + v * LANES, W);
         }
-        const float *before = h.get() + k * plane, *after = before + plane;
-        const float* cell = Cell::STATES == 2 ? c.get() + k * plane : nullptr;
+        const float *before = h + k * plane, *after = before + plane;
+        const float* cell = Cell::STATES == 2 ? c + k * plane : nullptr;
         for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
             int v = static_cast<int>(at / LANES % V);
-            Vec d = load(dh.get() + at), d_cell{}, d_held = d, d_cell_held{}, c_before{};
-            if (d_output.data) d = d + load(scratch.get() + at);
-            if constexpr (Cell::STATES == 2) d_cell = d_cell_held = load(dc.get() + at), c_before = load(cell + at);
+            Vec d = load(dh + at), d_cell{}, d_held = d, d_cell_held{}, c_before{};
+            if (d_output.data) d = d + load(scratch + at);
+            if constexpr (Cell::STATES == 2) d_cell = d_cell_held = load(dc + at), c_before = load(cell + at);
             if (reading) d = select(reading[v], d, Vec{}), d_cell = select(reading[v], d_cell, Vec{});
             Vec direct = Cell::backward(kept + at, da + at, plane, load(before + at), load(after + at), c_before, d, d_cell);
             if (reading) direct = select(reading[v], direct, d_held), d_cell = select(reading[v], d_cell, d_cell_held);
-            if (Cell::carries || reading) store(carry.get() + at, direct);
-            if constexpr (Cell::STATES == 2) store(dc.get() + at, d_cell);
+            if (Cell::carries || reading) store(carry + at, direct);
+            if constexpr (Cell::STATES == 2) store(dc + at, d_cell);
         }
         return Cell::carries || reading;
     }
@@ -338,7 +347,7 @@ class Tile {
     // The first direction writes d_x, the second one, which comes after it, adds to it.
     void store_dx(Sequence<float> d_x, ptrdiff_t s, ptrdiff_t n) {
         ptrdiff_t t = direction ? time(s + n - 1) : s, up = direction ? -x_slot : x_slot;
-        const float* from = dx.get() + (direction ? (n - 1) * x_slot : 0);
+        const float* from = dx + (direction ? (n - 1) * x_slot : 0);
         auto put = [&](float* to, int v, int columns, const float* values, ptrdiff_t stride) {
             if (direction) store_transposed<true>(to, d_x.batch, rows(v), columns, values, stride);
             else store_transposed(to, d_x.batch, rows(v), columns, values, stride);
