@@ -44,6 +44,7 @@ TRAINING = {
     "device": (["auto", "cpu", "cuda"], ["gpu", "cuda:1"]),
     "precision": (["auto", "float32", "bfloat16"], ["float16", "bf16"]),
     "threads": ([None, 1, 1024], [0, -1, 1025, 1.5, "all"]),
+    "cutoff": ([0, 1e-8, 0.99], [-1e-9, 1, NAN, INF, "none", None]),
     "checkpoint_seconds": ([1e-9, 3600], [0, -1, NAN, "often"]),
 }
 DATA = {

@@ -33,6 +33,7 @@ from ecrnn.core.progress import Tick
 from ecrnn.data.batches import epoch_order
 from ecrnn.data.images import ImageSet
 from ecrnn.models.registry import build
+from ecrnn.recurrence import LSTM
 from ecrnn.training import loop
 from ecrnn.training.interruption import Interrupted
 
@@ -86,6 +87,12 @@ def test_same_seed_same_bits() -> None:
     assert [timeless(m) for m in one.history] == [timeless(m) for m in two.history]
     with pytest.raises(AssertionError, match="differ"):
         same(weights(first), weights(third))
+
+
+def test_the_cutoff_reaches_the_recurrent_layers() -> None:
+    for cutoff in (1e-8, 0.0):
+        model, _ = train(model="ecrnn-bilstm-2", epochs=1, cutoff=cutoff)
+        assert [layer.cutoff for layer in model.modules() if isinstance(layer, LSTM)] == [cutoff]
 
 
 def test_checkpoints_do_not_change_the_training(tmp_path: Path) -> None:

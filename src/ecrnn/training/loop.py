@@ -26,6 +26,7 @@ from ecrnn.core.progress import Progress, Tick, silent
 from ecrnn.core.runs import Predictions
 from ecrnn.data.batches import batch_bounds, epoch_order
 from ecrnn.models.store import load_weights, save_weights
+from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint, Position
 from ecrnn.training.images import ImageClassification
@@ -130,6 +131,7 @@ class _Training:
         interruption: Interruption | None,
     ) -> None:
         self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        configure(model, cutoff=settings.cutoff)
         self.task, self.settings, self.seed = task, settings, seed
         self.folder, self.keep, self.label, self.progress = folder, keep, label, progress
         self.interruption = interruption
