@@ -55,7 +55,7 @@ class TrainingSettings(Settings):
     non_finite: Literal["stop", "skip", "roll-back"] = "stop"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    cutoff: float = Field(1e-8, ge=0, lt=1)  # where back-propagation through time may end (docs/recurrence.md); 0: never
+    cutoff: float = Field(1e-8, ge=0, lt=1)  # where back-propagation through time may end (docs/recurrence.md)
     threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
     checkpoint_seconds: float = Field(60.0, gt=0)  # between checkpoints inside an epoch
 
