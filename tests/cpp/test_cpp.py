@@ -22,8 +22,8 @@ each_instruction_set = pytest.mark.parametrize("instruction_set", cpu.instructio
 
 def flags(instruction_set: str) -> list[str]:
     """As CMakeLists.txt has them, without those that make it fast."""
-    (common,) = re.findall(r"target_compile_options\(kernels_\$\{name\} PRIVATE (.*?) \$\{ARGN\}\)", CMAKE, re.DOTALL)
-    own = dict(re.findall(r"add_kernels\((\w+) ?([^)]*)\)", CMAKE))[instruction_set]
+    (common,) = re.findall(r"target_compile_options\(\$\{library\} PRIVATE (.*?) \$\{ARGN\}\)", CMAKE, re.DOTALL)
+    own = dict(re.findall(r"add_kernels\(\$\{module\} (\w+) ?([^)]*)\)", CMAKE))[instruction_set]
     return [flag for flag in (*common.split(), *own.split()) if not flag.startswith("-O")]
 
 

@@ -59,6 +59,8 @@ ALL = {"cpu": backend(), "triton": backend(), "reference": types.SimpleNamespace
         (NARROW._replace(hidden=65, batch=15, threads=2), ("cpu", "torch"), "cpu"),
         (NARROW._replace(hidden=64, batch=16, threads=2), ("cpu", "torch"), "cpu"),
         (NARROW._replace(hidden=64, batch=16, inputs=17, threads=2), ("cpu", "torch"), "torch"),
+        (NARROW._replace(hidden=65, steps=15), ("cpu", "torch"), "torch"),
+        (NARROW._replace(hidden=65, steps=15, batch=15), ("cpu", "torch"), "cpu"),
         (NARROW._replace(inputs=129), ("cpu", "torch"), "cpu"),
         (NARROW._replace(inputs=129, batch=63), ("cpu", "torch"), "torch"),
         (NARROW._replace(hidden=65, layers=2, directions=2), ("cpu", "torch"), "torch"),
@@ -122,9 +124,9 @@ def test_forget_looks_anew(modules):
 def test_explain_says_of_every_backend_why(modules):
     modules(**ALL)
     assert explain(NARROW) == [
-        ("cpu", True, True, "faster than torch up to 128 nodes"),
+        ("cpu", True, True, "faster than torch up to 128 nodes at this batch and length"),
         ("triton", False, False, "the layer is on cpu"),
-        ("torch", True, False, "not chosen: faster than torch up to 128 nodes (cpu)"),
+        ("torch", True, False, "not chosen: faster than torch up to 128 nodes at this batch and length (cpu)"),
         ("reference", True, False, "a slow oracle, only by name"),
     ]
     assert explain(NARROW, "torch") == [

@@ -89,7 +89,8 @@ def _cpu_or_torch(shape: Shape) -> Choice:
         widest = 32 if batch >= 64 else 0
         widths = f"{widest} nodes; with {inputs} inputs most of the work is one large product"
     elif few or tiles >= shape.threads:
-        widest, widths = 128, "128 nodes"
+        widest = 128 if few or steps >= _LANES else 64  # to pack the weights takes longer than a few steps
+        widths = f"{widest} nodes at this batch and length"
     else:
         widest = 64 if inputs <= 16 else 32
         widths = f"{widest} nodes; {batch} samples are {tiles} tiles for {shape.threads} threads"

@@ -233,6 +233,8 @@ class _Training:
             self.epoch_start = self._capture()
         self._write_metrics()
         self._tick(metrics)
+        if self.interruption and self.interruption.received:  # now that all of the epoch is on disk
+            raise Interrupted(self.interruption.received)
 
     def _stop_not_finite(self, loss: float, norm: float) -> None:
         place = f"epoch {self.position.epoch + 1}, step {self.position.step + 1}"
@@ -294,8 +296,6 @@ class _Training:
         self.saved_at = time.monotonic()
         if name == "epoch.safetensors":
             checkpoints.remove(self.checkpoint_folder, "step.safetensors")
-            if self.interruption and self.interruption.received:
-                raise Interrupted(self.interruption.received)
 
     def _keep_best(self) -> None:
         if self.keep != "best":
