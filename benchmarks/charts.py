@@ -99,7 +99,7 @@ def bars(
         shown = [name for name in variants if kept(name, found)]
         for name in shown:
             family = name.partition("-")[0]
-            ratio = "" if family == "ecrnn" else f"{found[f'ratio_{family}']:.3g} x"
+            ratio = "" if family == "ecrnn" else f"({found[f'ratio_{family}']:.3g}x)"
             rows.append((top, name, variants[name], ratio))
             top += 1
         labels.append((top - (len(shown) + 1) / 2, label))
