@@ -205,7 +205,7 @@ def _memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     fill = torch.are_deterministic_algorithms_enabled() and fills
     if fill or not _WORTH_KEEPING <= floats <= _MOST_KEPT:
         return torch.empty_strided(shape, strides)
-    with _lock, torch.inference_mode(False):
+    with _lock:
         memory = next((kept for kept in _kept if len(kept) == floats and _unused(kept)), None)
         if memory is None:
             memory = torch.empty(floats)
