@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,6 +36,7 @@ from ecrnn.data.images import ImageSet
 from ecrnn.models.registry import build
 from ecrnn.recurrence import LSTM
 from ecrnn.training import loop
+from ecrnn.training.images import ImageClassification
 from ecrnn.training.interruption import Interrupted
 
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
@@ -139,6 +141,21 @@ def test_metrics_are_there_after_every_epoch(tmp_path: Path) -> None:
 
     train(tmp_path, epochs=3, progress=progress)
     assert found == [1, 2, 3]
+
+
+def test_an_epoch_interrupted_at_its_end_is_on_disk_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    validate = ImageClassification.validate
+
+    def interrupted(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return validate(*arguments)
+
+    monkeypatch.setattr(ImageClassification, "validate", interrupted)
+    with pytest.raises(Interrupted):
+        train(tmp_path, epochs=3)
+    left = left_on_disk(tmp_path)
+    assert left["position"]["epoch"] == 1
+    assert [line["epoch"] for line in left["metrics"]] == [1]
 
 
 def test_progress() -> None:
