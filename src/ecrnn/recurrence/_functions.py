@@ -1,7 +1,7 @@
 """What stands between the layers and a backend: checks, tensors in place of None, and autograd without an operator.
 
 Conventions are those of ``operators.py``. ``Recurrence`` is the autograd.Function that serves where nothing traces; it
-works under torch.func.grad and vmap too.
+works under torch.func.grad and vmap too. ``apply`` calls it.
 """
 
 from __future__ import annotations
@@ -130,6 +130,28 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         return _one_by_one(Recurrence.apply, info, in_dims, args)
+
+
+class _Recurrence(torch.autograd.Function):
+    """``Recurrence`` in the form without setup_context, which torch.func does not take.
+
+    For the other form torch looks at the signature of ``forward`` on every call, which takes longer than 100 steps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        made = Recurrence.forward(*given)
+        Recurrence.setup_context(ctx, given, made)
+        return made
+
+    backward = Recurrence.backward
+
+
+def apply(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """``Recurrence`` with a gradient; arguments and results are those of its ``forward``."""
+    function: Any = Recurrence if torch._C._are_functorch_transforms_active() else _Recurrence
+    made: tuple[Tensor, Tensor, Tensor, Tensor] = function.apply(*given)
+    return made
 
 
 class _Gradient(torch.autograd.Function):

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from ecrnn.recurrence._functions import (
-    Recurrence,
+    apply,
     last_contiguous,
     no_second_derivative,
     run_backward,
@@ -72,7 +72,6 @@ def recurrence(
         keep = records and not torch.compiler.is_exporting()  # what is exported is there to infer
         made = torch.ops.ecrnn.recurrence(backend, cell, x, weights, h_0, c_0, lengths, want_output, keep, cutoff)
     elif records or torch._C._are_functorch_transforms_active():
-        apply: Any = Recurrence.apply
         made = apply(backend, cell, lengths, want_output, cutoff, x, h_0, c_0, *weights)
     else:
         made = run_forward(backend, cell, x, weights, h_0, c_0, lengths, want_output, False, cutoff)

@@ -183,3 +183,32 @@ def test_a_wrong_size_anywhere_is_refused(seed):
 
     with pytest.raises((ValueError, TypeError)):
         call("backward", replaced(given, name, change))
+
+
+@each_cell
+def test_arrays_of_other_libraries(cell):
+    """NumPy's have no table of C functions, and go another way into the extension: the same bits, the same refusals."""
+    extension = pytest.importorskip("ecrnn.recurrence._cpu")
+    problem = Problem(cell, B=3, T=5, I=2, H=4, D=2)
+    name, x, weights, h_0, c_0, _ = problem.forward_arguments()
+    expected_h_n = problem.forward(keep=False)[1]
+
+    def run(x=x.numpy(), h_n=None, weights=tuple(w.numpy() for w in weights)):
+        h_n = np.full(h_0.shape, np.nan, np.float32) if h_n is None else h_n
+        cells = (None, None) if c_0 is None else (c_0.numpy(), np.empty_like(h_n))
+        extension.forward(name, x, list(weights), h_0.numpy(), cells[0], None, None, h_n, cells[1], None, 1, "")
+        return h_n
+
+    assert run().tolist() == expected_h_n.tolist()
+    read_only, strided = np.zeros(h_0.shape, np.float32), np.zeros((*h_0.shape, 2), np.float32)[..., 0]
+    read_only.flags.writeable = False
+    for wrong in (
+        {"x": x.numpy().astype(np.float64)},
+        {"x": x.numpy()[0]},
+        {"x": x.tolist()},
+        {"h_n": read_only},
+        {"h_n": strided},
+        {"weights": [w.numpy()[:, ::-1] if w.dim() == 2 else w.numpy() for w in weights]},
+    ):
+        with pytest.raises(TypeError):
+            run(**wrong)

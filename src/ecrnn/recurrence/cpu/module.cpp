@@ -1,7 +1,6 @@
 // The Python module ecrnn.recurrence._cpu: checks shapes, strides and types, chooses the instruction set, calls the kernels
 // without the interpreter's lock. Arrays are never converted or copied: what does not fit raises.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "arrays.hpp"
 #include "kernels.hpp"
 
 namespace nb = nanobind;
@@ -19,9 +19,9 @@ using namespace ecrnn;
 namespace {
 
 template <class T, int dims>
-using Strided = nb::ndarray<T, nb::ndim<dims>, nb::device::cpu>;
+using Strided = Array<T, dims, false>;
 template <class T, int dims>
-using Contiguous = nb::ndarray<T, nb::ndim<dims>, nb::c_contig, nb::device::cpu>;
+using Contiguous = Array<T, dims, true>;
 template <class T, int dims>
 using Optional = std::optional<Contiguous<T, dims>>;
 
@@ -38,7 +38,7 @@ template <class Array>
 void expect(const Array& array, std::initializer_list<std::ptrdiff_t> shape, const char* name) {
     std::size_t i = 0;
     bool same = array.ndim() == shape.size();
-    for (std::ptrdiff_t n : shape) same = same && static_cast<std::ptrdiff_t>(array.shape(i++)) == n;
+    for (std::ptrdiff_t n : shape) same = same && array.shape(i++) == n;
     if (same) return;
     std::string right = "(";
     for (std::ptrdiff_t n : shape) right += (right.size() > 1 ? ", " : "") + std::to_string(n);
@@ -76,11 +76,11 @@ CellKind cell_named(const std::string& name) {
 template <class T>
 Sequence<T> sequence(const Strided<T, 3>& array, const char* name) {
     if (array.shape(2) > 1 && array.stride(2) != 1) refuse(std::string(name) + "'s last dimension is not contiguous");
-    return {array.data(), static_cast<std::ptrdiff_t>(array.stride(0)), static_cast<std::ptrdiff_t>(array.stride(1))};
+    return {array.data(), array.stride(0), array.stride(1)};
 }
 
 template <class T>
-void fill_weights(const Forward& f, const std::vector<nb::ndarray<T, nb::c_contig, nb::device::cpu>>& from, DirectionWeights<T>* to,
+void fill_weights(const Forward& f, const std::vector<Contiguous<T, 0>>& from, DirectionWeights<T>* to,
                   std::ptrdiff_t gates) {
     if (static_cast<std::ptrdiff_t>(from.size()) != 4 * f.D) refuse("4 weights a direction are wanted, not " + std::to_string(from.size()));
     for (std::ptrdiff_t d = 0; d < f.D; ++d) {
@@ -100,8 +100,8 @@ T* state(const Forward& f, const Optional<T, 3>& array, const char* name) {
     return array->data();
 }
 
-using Weights = std::vector<nb::ndarray<const float, nb::c_contig, nb::device::cpu>>;
-using WeightGradients = std::vector<nb::ndarray<float, nb::c_contig, nb::device::cpu>>;
+using Weights = std::vector<Contiguous<const float, 0>>;
+using WeightGradients = std::vector<Contiguous<float, 0>>;
 using State = Optional<const float, 3>;
 
 // What forward and backward have in common.
@@ -109,11 +109,8 @@ Forward problem(const std::string& cell, const Strided<const float, 3>& x, const
                 const State& c_0, const Optional<const std::int64_t, 1>& lengths, int threads) {
     Forward f{};
     f.cell = cell_named(cell);
-    f.B = static_cast<std::ptrdiff_t>(x.shape(0));
-    f.T = static_cast<std::ptrdiff_t>(x.shape(1));
-    f.I = static_cast<std::ptrdiff_t>(x.shape(2));
-    f.D = static_cast<std::ptrdiff_t>(h_0.shape(0));
-    f.H = static_cast<std::ptrdiff_t>(h_0.shape(2));
+    f.B = x.shape(0), f.T = x.shape(1), f.I = x.shape(2);
+    f.D = h_0.shape(0), f.H = h_0.shape(2);
     if (f.D != 1 && f.D != 2) refuse("h_0 has " + std::to_string(f.D) + " directions, not 1 or 2");
     if (f.B < 1 || f.T < 1 || f.I < 1 || f.H < 1) refuse("x is " + shape_of(x) + " and h_0 " + shape_of(h_0) + ": nothing to do");
     if (f.T > std::numeric_limits<std::int32_t>::max()) refuse("more than 2^31 steps");
