@@ -193,22 +193,24 @@ def test_arrays_of_other_libraries(cell):
     name, x, weights, h_0, c_0, _ = problem.forward_arguments()
     expected_h_n = problem.forward(keep=False)[1]
 
-    def run(x=x.numpy(), h_n=None, weights=tuple(w.numpy() for w in weights)):
+    x, weights, h_0 = x.numpy(), [w.numpy() for w in weights], h_0.numpy()
+
+    def run(x=x, h_n=None, weights=weights):
         h_n = np.full(h_0.shape, np.nan, np.float32) if h_n is None else h_n
         cells = (None, None) if c_0 is None else (c_0.numpy(), np.empty_like(h_n))
-        extension.forward(name, x, list(weights), h_0.numpy(), cells[0], None, None, h_n, cells[1], None, 1, "")
+        extension.forward(name, x, weights, h_0, cells[0], None, None, h_n, cells[1], None, 1, "")
         return h_n
 
     assert run().tolist() == expected_h_n.tolist()
     read_only, strided = np.zeros(h_0.shape, np.float32), np.zeros((*h_0.shape, 2), np.float32)[..., 0]
     read_only.flags.writeable = False
     for wrong in (
-        {"x": x.numpy().astype(np.float64)},
-        {"x": x.numpy()[0]},
+        {"x": x.astype(np.float64)},
+        {"x": x[0]},
         {"x": x.tolist()},
         {"h_n": read_only},
         {"h_n": strided},
-        {"weights": [w.numpy()[:, ::-1] if w.dim() == 2 else w.numpy() for w in weights]},
+        {"weights": [w[:, ::-1] if w.ndim == 2 else w for w in weights]},
     ):
         with pytest.raises(TypeError):
             run(**wrong)
