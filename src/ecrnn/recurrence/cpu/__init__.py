@@ -183,7 +183,7 @@ def _gates_pay(cutoff: float, want_output: bool, inputs: int, hidden: int) -> bo
     return (cutoff == 0 and together >= 32) or inputs >= 4 * hidden or (want_output and together >= 96)
 
 
-_WORTH_KEEPING = 1 << 18  # floats: 1 MiB
+_WORTH_KEEPING = 1 << 15  # floats: 128 KiB, from where glibc asks the system for fresh pages
 _MOST_KEPT = 1 << 27  # floats in all: 512 MiB
 _kept: list[Tensor] = []
 _lock = threading.Lock()
