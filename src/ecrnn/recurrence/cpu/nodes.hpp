@@ -1,66 +1,13 @@
 // Few samples: a node to a lane, since lanes for samples would be empty.
 //
-// S samples go together and share each weight that is read. The forward pass keeps the gates and states of all steps if a
-// backward pass will come, which then has no sums to compute anew; with few samples that is little memory.
+// S samples go together and share each weight that is read; products with the inputs, which wait for no state, share it over
+// several steps too. The forward pass keeps the gates and states of all steps if a backward pass will come, which then has
+// no sums to compute anew; with few samples that is little memory.
 #pragma once
 
-#include "batch.hpp"
+#include "packed_nodes.hpp"
 
 namespace ecrnn::ECRNN_ISA {
-
-template <class Cell>
-struct NodesGeometry {
-    static constexpr int RECORD = Cell::PLANES + Cell::STATES;  // what is kept of a step: planes, h, c; each `width` floats
-    ptrdiff_t I, H, width, x_width;                             // the widths are rounded up to whole vectors
-
-    explicit NodesGeometry(const Forward& f) : I(f.I), H(f.H), width(whole_vectors(f.H)), x_width(whole_vectors(f.I)) {}
-    static std::size_t saved_size(const Forward& f) { return static_cast<std::size_t>(f.D * f.B * f.T * RECORD * whole_vectors(f.H)); }
-};
-
-template <class Cell>
-struct PackedNodes : NodesGeometry<Cell> {
-    using NodesGeometry<Cell>::I, NodesGeometry<Cell>::H, NodesGeometry<Cell>::width, NodesGeometry<Cell>::x_width;
-    Buffer bias, x, h;      // forwards: [sum][width], [input][gate][width], [node][gate][width]
-    Buffer back_x, back_h;  // backwards: [gate][node][x_width], [gate][node][width]
-
-    PackedNodes(const Forward& f, const DirectionWeights<const float>& w, bool backward) : NodesGeometry<Cell>(f) {
-        if (backward) {
-            back_x = rows(w.w_ih, I, x_width);
-            back_h = rows(w.w_hh, H, width);
-            return;
-        }
-        bias = allocate(Cell::SUMS * width);
-        std::fill_n(bias.get(), Cell::SUMS * width, 0.0f);
-        for (int gate = 0; gate < Cell::GATES; ++gate) {
-            int in = Cell::input_sum[gate], hidden = Cell::hidden_sum[gate];
-            for (ptrdiff_t j = 0; j < H; ++j) {
-                bias[in * width + j] += w.b_ih[gate * H + j] * Cell::scale[in];
-                bias[hidden * width + j] += w.b_hh[gate * H + j] * Cell::scale[hidden];
-            }
-        }
-        x = columns(w.w_ih, I, Cell::input_sum);
-        h = columns(w.w_hh, H, Cell::hidden_sum);
-    }
-
-  private:
-    Buffer columns(const float* w, ptrdiff_t n, const int (&sum)[Cell::GATES]) {
-        Buffer to = allocate(n * Cell::GATES * width);
-        for (int gate = 0; gate < Cell::GATES; ++gate) {
-            for (ptrdiff_t j = 0; j < H; j += LANES)
-                load_transposed(w + (gate * H + j) * n, n, static_cast<int>(std::min<ptrdiff_t>(LANES, H - j)), static_cast<int>(n),
-                                to.get() + gate * width + j, Cell::GATES * width);
-            for (ptrdiff_t k = 0; k < n; ++k)
-                for (ptrdiff_t j = 0; j < width; ++j) to[(k * Cell::GATES + gate) * width + j] *= Cell::scale[sum[gate]];
-        }
-        return to;
-    }
-    Buffer rows(const float* w, ptrdiff_t n, ptrdiff_t to_width) {
-        Buffer to = allocate(Cell::GATES * H * to_width);
-        for (ptrdiff_t r = 0; r < Cell::GATES * H; ++r)
-            for (ptrdiff_t k = 0; k < to_width; ++k) to[r * to_width + k] = k < n ? w[r * n + k] : 0.0f;
-        return to;
-    }
-};
 
 // S samples from `first` on, in one direction.
 template <class Cell, int S>
@@ -70,6 +17,9 @@ class Samples {
     static constexpr int BACK_PARTS = S == 1 ? 4 : 1;
     static constexpr ptrdiff_t CHUNK = 32;             // steps between the sums of weight gradients
     static constexpr int R = ACCUMULATORS / 2;         // rows of weight gradients at a time
+    static constexpr int TOGETHER = ACCUMULATORS / SUMS, BACK_TOGETHER = 8;  // records whose products with inputs are made at once
+    static constexpr ptrdiff_t WIDE = 8;               // inputs from which it pays to make those products first
+    static_assert(CHUNK % TOGETHER == 0 && CHUNK % BACK_TOGETHER == 0);
 
   public:
     Samples(const Forward& f, const PackedNodes<Cell>& w, ptrdiff_t first, ptrdiff_t direction)
@@ -85,10 +35,14 @@ class Samples {
             std::copy_n(f.h_0 + row(s), f.H, now + s * width);
             if constexpr (Cell::STATES == 2) std::copy_n(f.c_0 + row(s), f.H, c + s * width);
         }
+        const ptrdiff_t record = SUMS * width;
+        Buffer inputs = f.I < WIDE ? nullptr : allocate(CHUNK * S * record);
         for (ptrdiff_t k = 0; k < steps; ++k) {
             ptrdiff_t t = time(k);
-            if (f.saved) step<Keep::cached>(t, now, next, c);
-            else step<Keep::nothing>(t, now, next, c);
+            if (inputs && k % CHUNK == 0) multiply_inputs(k, std::min(CHUNK, steps - k) * S, inputs.get());
+            const float* start = inputs ? inputs.get() + k % CHUNK * S * record : nullptr;
+            if (f.saved) step<Keep::cached>(t, start, now, next, c);
+            else step<Keep::nothing>(t, start, now, next, c);
             if (f.output.data)
                 for (int s = 0; s < S; ++s) std::copy_n(next + s * width, f.H, output(f.output, s, t));
             std::swap(now, next);
@@ -127,7 +81,8 @@ class Samples {
                     for (ptrdiff_t k = from; k < from + n; ++k) clear(d_x, time(k));
                 continue;
             }
-            for (ptrdiff_t k = n - 1; k >= 0; --k) step_backward(b, from + k, k, d_x);
+            for (ptrdiff_t k = n - 1; k >= 0; --k) step_backward(b, from + k, k);
+            if (d_x.data) multiply_back(from, n * S, d_x);
             add_weights(n, sums);
             made += n;
         }
@@ -171,17 +126,44 @@ class Samples {
         for (int s = 0; s < S; ++s) std::fill_n(d_x.data + (first + s) * d_x.batch + t * d_x.time, f.I, 0.0f);
     }
 
+    const float* input(int s, ptrdiff_t t) const { return f.x.data + (first + s) * f.x.batch + t * f.x.time; }
+
+    // Biases and products with the inputs of so many records, which are steps and in each S samples, from step `at` on.
+    void multiply_inputs(ptrdiff_t at, ptrdiff_t records, float* to) const {
+        for (ptrdiff_t record = 0; record < records; record += TOGETHER) {
+            const float* from[TOGETHER];
+            for (int r = 0; r < TOGETHER; ++r) {
+                const ptrdiff_t own = std::min(record + r, records - 1);
+                from[r] = input(static_cast<int>(own % S), time(at + own / S));
+            }
+            for (ptrdiff_t j = 0; j < width; j += LANES) {
+                Vec a[1][TOGETHER][SUMS];
+#pragma GCC unroll 16
+                for (int r = 0; r < TOGETHER; ++r)
+#pragma GCC unroll 16
+                    for (int i = 0; i < SUMS; ++i) a[0][r][i] = load(w.bias.get() + i * width + j);
+                multiply(a, w.x.get() + j, from, f.I, Cell::input_sum);
+#pragma GCC unroll 16
+                for (int r = 0; r < TOGETHER; ++r)
+#pragma GCC unroll 16
+                    for (int i = 0; i < SUMS; ++i) store(to + ((record + r) * SUMS + i) * width + j, a[0][r][i]);
+            }
+        }
+    }
+
+    // `start` are the sums without the products with the states, or null if they are not made yet.
     template <Keep keep>
-    void step(ptrdiff_t t, const float* now, float* next, float* c) {
-        const float* x = f.x.data + first * f.x.batch + t * f.x.time;
+    void step(ptrdiff_t t, const float* start, const float* now, float* next, float* c) {
+        const float *x[S], *h[S];
+        for (int s = 0; s < S; ++s) x[s] = input(s, t), h[s] = now + s * width;
         for (ptrdiff_t j = 0; j < width; j += LANES) {
             Vec a[PARTS][S][SUMS] = {};
 #pragma GCC unroll 16
             for (int s = 0; s < S; ++s)
 #pragma GCC unroll 16
-                for (int i = 0; i < SUMS; ++i) a[0][s][i] = load(w.bias.get() + i * width + j);
-            multiply(a, w.x.get() + j, x, f.x.batch, f.I, Cell::input_sum);
-            multiply(a, w.h.get() + j, now, width, f.H, Cell::hidden_sum);
+                for (int i = 0; i < SUMS; ++i) a[0][s][i] = load(start ? start + (s * SUMS + i) * width + j : w.bias.get() + i * width + j);
+            if (!start) multiply(a, w.x.get() + j, x, f.I, Cell::input_sum);
+            multiply(a, w.h.get() + j, h, f.H, Cell::hidden_sum);
 #pragma GCC unroll 16
             for (int s = 0; s < S; ++s) {
                 if constexpr (PARTS == 2)
@@ -200,25 +182,26 @@ class Samples {
         }
     }
 
-    ECRNN_INLINE void multiply(Vec (&a)[PARTS][S][SUMS], const float* weights, const float* from, ptrdiff_t stride, ptrdiff_t n,
+    template <int parts, int rows>
+    ECRNN_INLINE void multiply(Vec (&a)[parts][rows][SUMS], const float* weights, const float* const (&from)[rows], ptrdiff_t n,
                                const int (&sum)[GATES]) const {
         auto one = [&](ptrdiff_t k, int part) {
 #pragma GCC unroll 16
             for (int gate = 0; gate < GATES; ++gate) {
                 Vec weight = load(weights + (k * GATES + gate) * width);
 #pragma GCC unroll 16
-                for (int s = 0; s < S; ++s) a[part][s][sum[gate]] = fma(from[s * stride + k], weight, a[part][s][sum[gate]]);
+                for (int r = 0; r < rows; ++r) a[part][r][sum[gate]] = fma(from[r][k], weight, a[part][r][sum[gate]]);
             }
         };
         ptrdiff_t k = 0;
-        for (; k + PARTS <= n; k += PARTS)
+        for (; k + parts <= n; k += parts)
 #pragma GCC unroll 2
-            for (int part = 0; part < PARTS; ++part) one(k + part, part);
+            for (int part = 0; part < parts; ++part) one(k + part, part);
         for (; k < n; ++k) one(k, 0);
     }
 
     // Step `at` in the order of the direction, slot k of the chunk.
-    void step_backward(const Backward& b, ptrdiff_t at, ptrdiff_t k, Sequence<float> d_x) {
+    void step_backward(const Backward& b, ptrdiff_t at, ptrdiff_t k) {
         ptrdiff_t t = time(at);
         for (int s = 0; s < S; ++s) {
             ptrdiff_t slot = k * S + s;
@@ -226,7 +209,7 @@ class Samples {
             const float* previous = at > 0 ? record(s, time(at - 1)) + Cell::PLANES * width : nullptr;  // h, then c
             float *h = before + slot * width, *own = dh + s * width, *cell = dc + s * width, *to = da + slot * SUMS * width;
             std::copy_n(previous ? previous : f.h_0 + row(s), f.H, h);
-            std::copy_n(f.x.data + (first + s) * f.x.batch + t * f.x.time, f.I, inputs + slot * w.x_width);
+            std::copy_n(input(s, t), f.I, inputs + slot * w.x_width);
             if (b.d_output.data) {
                 const float* from = output(b.d_output, s, t);
                 for (ptrdiff_t j = 0; j < f.H; ++j) own[j] += from[j];
@@ -245,16 +228,21 @@ class Samples {
                 if constexpr (Cell::carries) store(carry + s * width + j, direct);
             }
         }
-        const float* sums = da + k * S * SUMS * width;
-        product(sums, Cell::hidden_sum, w.back_h.get(), width, [&](int s, ptrdiff_t c, Vec v) {
+        product<S, BACK_PARTS>(da + k * S * SUMS * width, Cell::hidden_sum, w.back_h.get(), width, [&](int s, ptrdiff_t c, Vec v) {
             store(dh + s * width + c, Cell::carries ? v + load(carry + s * width + c) : v);
         });
-        if (!d_x.data) return;
-        product(sums, Cell::input_sum, w.back_x.get(), w.x_width, [&](int s, ptrdiff_t c, Vec v) {
-            float* to = d_x.data + (first + s) * d_x.batch + t * d_x.time + c;
-            const int n = static_cast<int>(std::min<ptrdiff_t>(f.I - c, LANES));
-            store_first(to, direction ? v + load_first(to, n) : v, n);  // the second direction comes after the first
-        });
+    }
+
+    // Gradients of the inputs of the chunk's records, whose first step is `from`.
+    void multiply_back(ptrdiff_t from, ptrdiff_t records, Sequence<float> d_x) const {
+        for (ptrdiff_t record = 0; record < records; record += BACK_TOGETHER)  // those beyond the last are in memory
+            product<BACK_TOGETHER, 1>(da + record * SUMS * width, Cell::input_sum, w.back_x.get(), w.x_width, [&](int r, ptrdiff_t c, Vec v) {
+                const ptrdiff_t own = record + r;
+                if (own >= records) return;
+                float* to = d_x.data + (first + own % S) * d_x.batch + time(from + own / S) * d_x.time + c;
+                const int n = static_cast<int>(std::min<ptrdiff_t>(f.I - c, LANES));
+                store_first(to, direction ? v + load_first(to, n) : v, n);  // the second direction comes after the first
+            });
     }
 
     // The kept planes of LANES nodes, one behind the other.
@@ -264,11 +252,11 @@ class Samples {
     }
     alignas(64) float gathered[4 * LANES];
 
-    // Calls take(s, c, sum over the gates' nodes of sums * weights) for each sample and vector of columns.
-    template <class Take>
+    // Calls take(r, c, sum over the gates' nodes of sums * weights) for each of `rows` records and vector of columns.
+    template <int rows, int parts, class Take>
     ECRNN_INLINE void product(const float* sums, const int (&sum)[GATES], const float* weights, ptrdiff_t columns, Take take) const {
         for (ptrdiff_t c = 0; c < columns; c += LANES) {
-            Vec acc[BACK_PARTS][S] = {};
+            Vec acc[parts][rows] = {};
             const float* weight = weights + c;
             for (int gate = 0; gate < GATES; ++gate) {
                 const float* from = sums + sum[gate] * width;
@@ -276,18 +264,18 @@ class Samples {
                 auto one = [&](int part) {
                     Vec v = load(weight);
 #pragma GCC unroll 16
-                    for (int s = 0; s < S; ++s) acc[part][s] = fma(from[s * SUMS * width + j], v, acc[part][s]);
+                    for (int r = 0; r < rows; ++r) acc[part][r] = fma(from[r * SUMS * width + j], v, acc[part][r]);
                     weight += columns;
                     ++j;
                 };
-                while (j + BACK_PARTS <= f.H)
+                while (j + parts <= f.H)
 #pragma GCC unroll 4
-                    for (int part = 0; part < BACK_PARTS; ++part) one(part);
+                    for (int part = 0; part < parts; ++part) one(part);
                 while (j < f.H) one(0);
             }
-            for (int s = 0; s < S; ++s) {
-                for (int part = 1; part < BACK_PARTS; ++part) acc[0][s] = acc[0][s] + acc[part][s];
-                take(s, c, acc[0][s]);
+            for (int r = 0; r < rows; ++r) {
+                for (int part = 1; part < parts; ++part) acc[0][r] = acc[0][r] + acc[part][r];
+                take(r, c, acc[0][r]);
             }
         }
     }
