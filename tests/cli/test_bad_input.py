@@ -15,7 +15,7 @@ from PIL import Image
 ROWS = [
     # names
     ("sumary cnn", 2, "unknown command 'sumary', did you mean 'summary'?"),
-    ("frobnicate", 2, "unknown command 'frobnicate', known are bench, compare, doctor, evaluate, .*, train"),
+    ("frobnicate", 2, "unknown command 'frobnicate', known are bench, bundle, compare, doctor, .*, train"),
     ("--verson", 2, "unknown option '--verson', did you mean '--version'?"),
     ("compare digits --modles cnn", 2, "unknown option '--modles', did you mean '--models'?"),
     ("compare digits --model=cnn", 2, "unknown option '--model', did you mean '--models'?"),
