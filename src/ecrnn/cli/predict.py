@@ -62,16 +62,17 @@ def predict(
 
 
 def _bundle_first(paths: list[Path]) -> tuple[Path | None, list[Path]]:
-    """The bundle, which is None if the first path names a picture or a folder with pictures in it, and the pictures."""
+    """The bundle, or None where the first path names pictures already, and the pictures."""
     from ecrnn.data.folder import names_pictures
     from ecrnn.serving.bundle import is_bundle
+    from ecrnn.serving.pretrained import find
 
     first, *others = paths
-    if names_pictures(first) and not is_bundle(first):
-        return None, paths
-    if not others:
-        raise options.WrongCall(f"predict wants FILE-OR-FOLDER..., as in: {EXAMPLE.removeprefix('Example: ')}")
-    return first, others
+    if is_bundle(find(first)):
+        if not others:
+            raise options.WrongCall(f"predict wants FILE-OR-FOLDER..., as in: {EXAMPLE.removeprefix('Example: ')}")
+        return first, others
+    return (None, paths) if not others or names_pictures(first) else (first, others)
 
 
 def _results(classifier: Classifier, files: list[Path], top: int) -> Iterator[dict[str, Any]]:
