@@ -84,9 +84,7 @@ def test_what_lies_there_is_packed() -> None:
 def test_the_one_shipped(shipped: Path) -> None:
     classifier = ecrnn.load("cifar10", "cpu")
     assert classifier.description.model == "ecrnn-bilstm-16"
-    assert classifier.classes == tuple(
-        ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-    )
+    assert " ".join(classifier.classes) == "airplane automobile bird cat deer dog frog horse ship truck"
     assert classifier.metrics["test"]["n"] == 10_000
     assert sum(path.stat().st_size for path in shipped.iterdir()) < 8_000_000
     card = (shipped / "README.md").read_text()
