@@ -15,7 +15,7 @@ from PIL import Image
 ROWS = [
     # names
     ("sumary cnn", 2, "unknown command 'sumary', did you mean 'summary'?"),
-    ("frobnicate", 2, "unknown command 'frobnicate', known are bench, compare, doctor, evaluate, .*, train"),
+    ("frobnicate", 2, "unknown command 'frobnicate', known are bench, bundle, compare, doctor, .*, train"),
     ("--verson", 2, "unknown option '--verson', did you mean '--version'?"),
     ("compare digits --modles cnn", 2, "unknown option '--modles', did you mean '--models'?"),
     ("compare digits --model=cnn", 2, "unknown option '--model', did you mean '--models'?"),
@@ -67,6 +67,8 @@ ROWS = [
     ("train --model cnn -o {place}/new", 2, "name the data: digits"),
     ("train digits -o {place}/new", 2, "name the model, as in --model cnn"),
     ("train digits --model cnn", 2, "name the folder for the trained model, as in -o my-classifier"),
+    ("bundle {study} -o {place}/new", 2, "name the model, as in --model ecrnn-bilstm-16"),
+    ("bundle {study} --model cnn", 2, "name the folder for the model, as in -o my-classifier"),
     ("evaluate", 2, "evaluate wants BUNDLE, as in: ecrnn evaluate my-classifier photos/"),
     ("evaluate {bundle}", 2, "evaluate wants DATA, as in: ecrnn evaluate"),
     ("predict {bundle}", 2, "predict wants FILE-OR-FOLDER..., as in: ecrnn predict"),
@@ -98,6 +100,9 @@ ROWS = [
     ("compare digits --models cnn --image-size 16 --out {study}", 1, "another study: image_size is 16 here and 8"),
     ("compare digits --models cnn --out {place}/loose", 1, "is not empty and holds no study; choose another --out"),
     ("compare digits --models cnn --out {place}/file.txt", 1, "file.txt is a file; .* choose another --out"),
+    ("bundle {place}/none --model cnn -o {place}/new", 1, "none is not a study: .*; give the --out of an earlier"),
+    ("bundle {study} --model crnn-lstm-16 -o {place}/new", 2, "unknown model 'crnn-lstm-16', known are cnn, ecnn"),
+    ("bundle {study} --model cnn -o {bundle}", 1, "holds a bundle already; choose another -o, or delete it first"),
     ("train digits --model cnn -o {place}/loose", 1, "is not empty and holds no training; choose another -o"),
     ("train digits --model cnn -o {bundle}", 1, "holds a bundle already; choose another -o, or delete it first"),
     ("evaluate {place}/none digits", 1, "there is no folder .*none; a bundle is what 'ecrnn train"),

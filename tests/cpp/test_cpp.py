@@ -12,7 +12,7 @@ from ecrnn.recurrence import cpu
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-KERNELS = ROOT / "src" / "ecrnn" / "recurrence" / "cpu"
+RECURRENCE, LAYERS = (ROOT / "src" / "ecrnn" / package / "cpu" for package in ("recurrence", "layers"))
 CMAKE = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 COMPILER = os.environ.get("CXX", "g++")
 
@@ -28,7 +28,8 @@ def flags(instruction_set: str) -> list[str]:
 
 
 def compiled(out: Path, instruction_set: str, *arguments: str) -> Path:
-    command = [COMPILER, "-std=c++20", *flags(instruction_set), f"-I{KERNELS}", *arguments, "-o", str(out)]
+    folders = [f"-I{RECURRENCE}", f"-I{LAYERS}"]
+    command = [COMPILER, "-std=c++20", *flags(instruction_set), *folders, *arguments, "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     return out
@@ -59,20 +60,28 @@ def test_errors_of_the_activations(instruction_set, tmp_path):
     assert all(line.startswith(instruction_set) for line in lines)
 
 
+def under_sanitizers(out: Path, instruction_set: str, *sources: Path | str) -> str:
+    """What the program says that the addresses and the undefined behaviour of its kernels were watched in."""
+    sanitizers = ["-O1", "-fopenmp", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    watched = ["-D_GLIBCXX_SANITIZE_VECTOR", "-D_GLIBCXX_ASSERTIONS", "-DECRNN_X86"]
+    program = compiled(out, instruction_set, *sanitizers, *watched, *map(str, sources))
+    # the interpreter's own preloads stay out of the program
+    return run(program, LD_PRELOAD="", OMP_NUM_THREADS="2")
+
+
 @pytest.mark.slow
 @each_instruction_set
-def test_kernels_under_sanitizers(instruction_set, tmp_path):
-    """Addresses and undefined behaviour."""
-    sanitizers = ["-O1", "-fopenmp", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+def test_recurrence_under_sanitizers(instruction_set, tmp_path):
     only = f"-DECRNN_ONLY={instruction_set}_kernels"
-    program = compiled(
-        tmp_path / "kernels",
-        instruction_set,
-        *sanitizers,
-        "-DECRNN_X86",
-        only,
-        str(HERE / "kernels.cpp"),
-        str(KERNELS / "kernels.cpp"),
+    said = under_sanitizers(
+        tmp_path / "kernels", instruction_set, only, HERE / "kernels.cpp", RECURRENCE / "kernels.cpp"
     )
-    # the interpreter's own preloads stay out of the program
-    assert run(program, LD_PRELOAD="", OMP_NUM_THREADS="2") == f"{instruction_set}: 320 cases, 0 wrong\n"
+    assert said == f"{instruction_set}: 320 cases, 0 wrong\n"
+
+
+@pytest.mark.slow
+@each_instruction_set
+def test_layers_under_sanitizers(instruction_set, tmp_path):
+    only, sources = f"-DECRNN_ONLY={instruction_set}", (LAYERS / "stages.cpp", LAYERS / "picture.cpp")
+    said = under_sanitizers(tmp_path / "layers", instruction_set, only, HERE / "layers.cpp", *sources)
+    assert said == f"{instruction_set}: 59 cases, 0 wrong\n"

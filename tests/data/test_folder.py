@@ -11,7 +11,7 @@ from PIL import Image
 from ecrnn.core.errors import DataError
 from ecrnn.data import folder as folder_module
 from ecrnn.data import images
-from ecrnn.data.folder import list_folder, load_folder, picture_files, read_picture
+from ecrnn.data.folder import list_folder, load_folder, names_pictures, picture_files, read_picture
 
 
 def picture(path: Path, level: int = 100, size: tuple[int, int] = (40, 30)) -> Path:
@@ -227,6 +227,14 @@ def test_picture_files(pets, tmp_path):
         picture_files(tmp_path / "empty")
     with pytest.raises(DataError, match="there is no file or folder"):
         picture_files(tmp_path / "none")
+
+
+def test_what_names_pictures(tmp_path):
+    for place in ("photos/a.JPG", "photos/b.txt", "deeper/photos/a.png", "hidden/.a.png", "like/a.png/b.txt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    names = ["photos", "photos/a.JPG", "none.jpeg", "photos/b.txt", "deeper", "hidden", "like", "like/a.png", "none"]
+    assert [name for name in names if names_pictures(tmp_path / name)] == names[:3]
 
 
 def test_real_photographs(real_data, tmp_path):

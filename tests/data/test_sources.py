@@ -16,7 +16,7 @@ from ecrnn.data import cifar as cifar_module
 from ecrnn.data import images
 from ecrnn.data.cifar import read_members
 from ecrnn.data.idx import read_idx
-from ecrnn.data.sources import SOURCES
+from ecrnn.data.sources import SOURCES, TERMS
 
 
 def check_same(raw, official):
@@ -268,3 +268,7 @@ def test_unknown_names_name_the_nearest(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no/where does not exist; give a folder"):
         images.load("./no/where", cache=tmp_path)
     assert images.names() == ["cifar10", "cifar100", "digits", "fashion-mnist", "mnist"]
+
+
+def test_terms_of_every_data_set():
+    assert TERMS.keys() == SOURCES.keys()

@@ -55,6 +55,47 @@ def test_last_epoch(description):
     assert "optimistic" not in text
 
 
+TRIAL = {
+    "study": "a_study",
+    "split": "0.7",
+    "seed": 5,
+    "repeat": 2,
+    "keep": "last",
+    "trials": {"finished": 3, "best": 0.9721, "mean": 0.9},
+    "terms": "The terms of flowers.",
+    "test": {"n": 10_000, "accuracy": 0.76, "accuracy_low": 0.75, "accuracy_high": 0.77},
+}
+
+
+def test_a_trial_chosen_from_a_study(description):
+    text = card(description, **TRIAL)
+    assert rows(text)["Test accuracy"] == "**76.00 %** on 10,000 test pictures (95 % interval 75.00 to 77.00)"
+    assert rows(text)["Accuracy"].startswith("**97.21 %** on 359 validation pictures")
+    assert "the last epoch of repeat 2 in the study a\\_study (split 0.7, seed 5), the best of its 3 finished" in text
+    assert "(mean 90.00 %, each on its own validation pictures)" in text
+    assert "its validation accuracy is a little optimistic" in text
+    assert "used neither to train nor to choose" in text
+    assert "\nThe terms of flowers.\n" in text
+    assert "`config.yaml`" in text
+
+
+@pytest.mark.parametrize(
+    ("finished", "best", "line"),
+    [
+        (
+            3,
+            0.98,
+            "one of its 3 finished trials of this model (mean 90.00 %, each on its own validation pictures); the best",
+        ),
+        (1, 0.9721, "the only finished trial of this model there: nothing was chosen on the validation pictures."),
+    ],
+)
+def test_a_trial_that_was_not_chosen_for_its_accuracy(description, finished, best, line):
+    text = card(description, **TRIAL | {"trials": {"finished": finished, "best": best, "mean": 0.9}})
+    assert line in text
+    assert "optimistic" not in text
+
+
 def test_many_classes_are_cut(description):
     classes = tuple(f"c{n}" for n in range(100))
     assert rows(card(description, classes=classes))["Classes"] == "100: " + ", ".join(classes[:20]) + ", ..."

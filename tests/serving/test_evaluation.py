@@ -108,9 +108,28 @@ def test_an_unknown_data_set(classifier):
         predictions_on(classifier, "digitz")
 
 
+def test_validation_of_a_trial_is_of_its_own_repeat(trained_here, folder):
+    images = image_data.load(folder, image_size=(9, 12))
+    first, third = (parse_split("0.5").split(images, 1, repeat).validation.tolist() for repeat in (0, 2))
+    assert first != third
+    trained_here.metrics["repeat"] = 2
+    predictions, _ = predictions_on(trained_here, str(folder), part="validation")
+    assert predictions.index.tolist() == third
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"split": None}, {"split": "7"}, {"seed": None}, {"seed": "x"}, {"seed": float("inf")}, {"seed": [1]}],
+    [
+        {"repeat": -1},
+        {"repeat": "x"},
+        {"repeat": None},
+        {"split": None},
+        {"split": "7"},
+        {"seed": None},
+        {"seed": "x"},
+        {"seed": float("inf")},
+        {"seed": [1]},
+    ],
     ids=str,
 )
 def test_metrics_that_do_not_say_how_it_was_split(trained_here, folder, changes):

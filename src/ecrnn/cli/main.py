@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ecrnn.cli import bench, compare, doctor, evaluate, options, predict, report, summary, train
+from ecrnn.cli import bench, bundle, compare, doctor, evaluate, options, predict, report, summary, train
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("train", epilog=train.EXAMPLE)(train.train)
+app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DATA_HELP = "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder with one sub-folder a class."
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
-Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left.")]
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left, or cifar10.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
 ImageSize = Annotated[int | None, typer.Option(help="Pixels a side. Default: the data set's own, 32 for a folder.")]
 Channels = Annotated[int | None, typer.Option(help="1 grey, 3 RGB. Default: the data set's own, 3 for a folder.")]

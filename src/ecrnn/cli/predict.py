@@ -1,4 +1,4 @@
-"""`ecrnn predict BUNDLE FILE-OR-FOLDER...`: the most probable classes of pictures."""
+"""`ecrnn predict [BUNDLE] FILE-OR-FOLDER...`: the most probable classes of pictures."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ BATCH = 64  # pictures in memory at a time
 
 
 def predict(
-    bundle: options.Bundle,
-    pictures: Annotated[
-        list[Path], typer.Argument(metavar="FILE-OR-FOLDER...", help="Pictures, or folders of pictures.")
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[BUNDLE] FILE-OR-FOLDER...",
+            help="Pictures, or folders of them; before them a folder that 'ecrnn train' left. Default: cifar10, a "
+            "classifier of photographs that comes with ecrnn.",
+        ),
     ],
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
     style: Annotated[str, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = "table",
@@ -35,9 +39,11 @@ def predict(
     if style not in _SHOW:
         raise unknown_name("format", style, _SHOW)
 
+    from ecrnn.serving import pretrained
     from ecrnn.serving.classifier import load
 
-    classifier = load(bundle, device or "auto")
+    named, pictures = _bundle_first(paths)
+    classifier = load(named or pretrained.default(), device or "auto")
     files: list[Path] = []
     missing = 0
     for path in pictures:
@@ -46,9 +52,27 @@ def predict(
         except DataError as error:
             print(f"ecrnn: {error}", file=sys.stderr)
             missing += 1
+    if named is None and files:
+        model, known = classifier.description.model, ", ".join(classifier.classes)
+        line = f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {model} that knows {known}"
+        print(f"ecrnn: {line}", file=sys.stderr)
     show = _SHOW["jsonl" if json else style]
     failed = show(_results(classifier, files, min(top, len(classifier.classes))))
     return 1 if failed or missing else 0
+
+
+def _bundle_first(paths: list[Path]) -> tuple[Path | None, list[Path]]:
+    """The bundle, or None where the first path names pictures already, and the pictures."""
+    from ecrnn.data.folder import names_pictures
+    from ecrnn.serving.bundle import is_bundle
+    from ecrnn.serving.pretrained import find
+
+    first, *others = paths
+    if is_bundle(find(first)):
+        if not others:
+            raise options.WrongCall(f"predict wants FILE-OR-FOLDER..., as in: {EXAMPLE.removeprefix('Example: ')}")
+        return first, others
+    return (None, paths) if not others or names_pictures(first) else (first, others)
 
 
 def _results(classifier: Classifier, files: list[Path], top: int) -> Iterator[dict[str, Any]]:

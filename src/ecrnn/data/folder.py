@@ -151,6 +151,13 @@ def picture_files(path: Path) -> list[Path]:
     return [path / name for name in pictures]
 
 
+def names_pictures(path: Path) -> bool:
+    """Whether ``path`` is called like a picture, or is a folder with pictures in it (those deeper do not count)."""
+    if not path.is_dir():
+        return _is_picture(path.name)
+    return any(entry.is_file() and _is_picture(entry.name) for entry in _entries(path))
+
+
 def load_folder(
     folder: Path,
     size: tuple[int, int] = (32, 32),

@@ -159,3 +159,16 @@ _CIFAR100 = CifarSource(
 )
 
 SOURCES: dict[str, Source] = {s.name: s for s in (DigitsSource(), _MNIST, _FASHION, _CIFAR10, _CIFAR100)}
+
+_TINY_IMAGES = (
+    "(Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009) is published without a licence. Its "
+    "pictures were collected from the web; the collection they were taken from, 80 Million Tiny Images, was withdrawn "
+    "by its authors in 2020."
+)
+TERMS: dict[str, str] = {  # whose each data set is and under which terms it is published, a sentence or two
+    "digits": "digits (Alpaydin and Kaynak, UCI Machine Learning Repository, 1998) is licensed under CC BY 4.0.",
+    "mnist": "MNIST (LeCun, Cortes and Burges, from NIST's databases) is licensed under CC BY-SA 3.0.",
+    "fashion-mnist": "Fashion-MNIST (Xiao, Rasul and Vollgraf, Zalando, 2017) is under the MIT licence.",
+    "cifar10": f"CIFAR-10 {_TINY_IMAGES}",
+    "cifar100": f"CIFAR-100 {_TINY_IMAGES}",
+}

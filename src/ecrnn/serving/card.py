@@ -18,7 +18,7 @@ An image classifier trained with [ecrnn](https://pypi.org/project/ecrnn/) {versi
 | Input | {height}x{width} pixels, {colours}, resized by the shorter side and cropped in the middle |
 | Classes | {n_classes}: {classes} |
 | Trained on | {n_train:,} pictures of {data}, {epochs} epochs, {recipe} |
-| Accuracy | **{accuracy:.2f} %** on {n_validation:,} validation pictures (95 % interval {low:.2f} to {high:.2f}) |
+{accuracy}
 
 {choice}
 
@@ -36,8 +36,11 @@ ecrnn.load({folder_in_python}).predict(["photo.png"])
 ## Limits
 
 The figure holds for pictures like those of the data set. The model always answers with one of its classes, also for a
-picture of something else. The pictures' own licence applies to what is made from them; {data} is the user's choice
-and its terms are not part of this folder. Settings are in `train.yaml`, all figures in `metrics.json`.
+picture of something else. The pictures' own licence applies to what is made from them.
+
+{terms}
+
+Settings are in `{settings}`, all figures in `metrics.json`.
 """
 
 
@@ -47,13 +50,6 @@ def model_card(description: Description, metrics: dict[str, Any], folder: str) -
     folder = _visible(folder)
     names = [_escaped(name) for name in description.classes]
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    if metrics["keep"] == "best":
-        choice = (
-            f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation "
-            "pictures. Because they were chosen on them, the accuracy is a little optimistic; a test set tells more."
-        )
-    else:
-        choice = "The weights are those of the last epoch; nothing was chosen on the validation pictures."
     return _CARD.format(
         **{k: metrics[k] for k in ("parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
         data=_escaped(metrics["data"]),
@@ -64,12 +60,60 @@ def model_card(description: Description, metrics: dict[str, Any], folder: str) -
         colours="grey" if channels == 1 else "RGB",
         n_classes=len(names),
         classes=shown,
-        accuracy=100 * metrics["accuracy"],
-        low=100 * metrics["accuracy_low"],
-        high=100 * metrics["accuracy_high"],
-        choice=choice,
+        accuracy="\n".join(_accuracies(metrics)),
+        choice=_choice(metrics),
+        terms=metrics.get("terms")
+        or f"{_escaped(metrics['data'])} is the user's choice; its terms are not known here.",
+        settings="config.yaml" if "trials" in metrics else "train.yaml",
         folder_in_shell=shlex.quote(folder),
         folder_in_python=json.dumps(folder, ensure_ascii=False),
+    )
+
+
+def _accuracies(metrics: dict[str, Any]) -> list[str]:
+    """A row of the table for each part of the data that the model was judged on, the test part first."""
+    judged = [("Accuracy", metrics, metrics["n_validation"], "validation")]
+    if "test" in metrics:
+        judged.insert(0, ("Test accuracy", metrics["test"], metrics["test"]["n"], "test"))
+    return [
+        f"| {name} | **{100 * scores['accuracy']:.2f} %** on {n:,} {part} pictures "
+        f"(95 % interval {100 * scores['accuracy_low']:.2f} to {100 * scores['accuracy_high']:.2f}) |"
+        for name, scores, n, part in judged
+    ]
+
+
+def _choice(metrics: dict[str, Any]) -> str:
+    """What was chosen on the validation pictures, and which figure to believe."""
+    if metrics["keep"] == "best":
+        return (
+            f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation "
+            "pictures. Because they were chosen on them, the accuracy is a little optimistic; a test set tells more."
+        )
+    if "trials" not in metrics:
+        return "The weights are those of the last epoch; nothing was chosen on the validation pictures."
+    text = f"The weights are those of the last epoch of {_trial(metrics)}"
+    if "test" in metrics:
+        text += (
+            "\nThe test pictures are the data set's own. They were used neither to train nor to choose: theirs is the "
+            "figure to expect."
+        )
+    return text
+
+
+def _trial(metrics: dict[str, Any]) -> str:
+    """Which trial of its study a model is, and what came of choosing it."""
+    study = f"the study {_escaped(metrics['study'])} (split {metrics['split']}, seed {metrics['seed']})"
+    count, best, mean = (metrics["trials"][key] for key in ("finished", "best", "mean"))
+    trial = f"repeat {metrics['repeat']} in {study}"
+    if count == 1:
+        return f"{trial}, the only finished trial of this model there: nothing was chosen on the validation pictures."
+    others = (
+        f"of its {count} finished trials of this model (mean {100 * mean:.2f} %, each on its own validation pictures)"
+    )
+    if metrics["accuracy"] < best:
+        return f"{trial}, one {others}; the best has {100 * best:.2f} %."
+    return (
+        f"{trial}, the best {others}. Because it was chosen for that, its validation accuracy is a little optimistic."
     )
 
 

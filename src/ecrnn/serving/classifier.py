@@ -18,6 +18,7 @@ from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import Standardise, predict_logits, softmax
 from ecrnn.serving.bundle import Description, read_bundle, read_metrics
+from ecrnn.serving.pretrained import find
 
 
 class Classifier:
@@ -99,7 +100,9 @@ def load(bundle: str | Path, device: str = "auto") -> Classifier:
     """Load a trained model from its bundle.
 
     Args:
-        bundle: the folder that `ecrnn train` or `ecrnn.train` left.
+        bundle: the folder that `ecrnn train`, `ecrnn.train` or `ecrnn bundle` left; or, where there is no folder of
+            that name, the name of a pretrained model that comes with ecrnn: "cifar10", a classifier of photographs
+            into the ten classes of CIFAR-10.
         device: "auto", "cpu" or "cuda".
 
     Raises:
@@ -111,6 +114,6 @@ def load(bundle: str | Path, device: str = "auto") -> Classifier:
         >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
         (1,)
     """
-    folder = Path(bundle)
+    folder = find(bundle)
     description, network = read_bundle(folder)
     return Classifier(description, network, read_metrics(folder), device)

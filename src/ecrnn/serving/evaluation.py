@@ -66,7 +66,10 @@ def _choose(classifier: Classifier, images: ImageSet, part: str) -> tuple[np.nda
     if not trained_on:
         raise DataError(f"the model was not trained on {images.name}: it has no validation part there; use --part all")
     try:
-        split = parse_split(classifier.metrics["split"]).split(images, int(classifier.metrics["seed"]), 0)
+        seed, repeat = int(classifier.metrics["seed"]), int(classifier.metrics.get("repeat", 0))
+        if repeat < 0:
+            raise ValueError
+        split = parse_split(classifier.metrics["split"]).split(images, seed, repeat)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError("the bundle's metrics.json does not say how the data was split; use --part all") from error
     return split.validation, "those that training left out for validation"

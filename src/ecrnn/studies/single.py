@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from torch import nn
 
 from ecrnn.core.config import TrainSettings, differences, read_yaml, to_yaml
 from ecrnn.core.errors import RunDirectoryError
@@ -22,15 +18,16 @@ from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.registry import build, check_sizes
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import FORMAT, Description, is_bundle, write_bundle
+from ecrnn.serving.bundle import is_bundle, write_bundle
 from ecrnn.serving.card import model_card
-from ecrnn.stats import wilson
+from ecrnn.studies.bundles import check_free, describe, measured
 from ecrnn.studies.trials import load_images, prepare
-from ecrnn.training.images import ImageClassification, score
+from ecrnn.training.images import ImageClassification
 from ecrnn.training.interruption import Interrupted
-from ecrnn.training.loop import Trained, fit, resolve
+from ecrnn.training.loop import fit, resolve
 
 SETTINGS = "train.yaml"
+_LEFTOVERS = frozenset({"checkpoint", "checkpoint/.lock"})  # of a training killed before its settings were written
 
 
 def train_bundle(
@@ -93,20 +90,11 @@ def _remove_checkpoints(out: Path) -> None:
 
 
 def _check_folder(out: Path, resume: bool) -> None:
-    if is_bundle(out) and not resume:
-        raise RunDirectoryError(f"{out} holds a bundle already; choose another -o, or delete it first")
-    if (out / SETTINGS).is_file() and not resume:
+    begun = (out / SETTINGS).is_file()
+    if begun and not resume and not is_bundle(out):
         raise RunDirectoryError(f"{out} holds an unfinished training; add --resume to go on, or choose another -o")
-    if out.exists() and not out.is_dir():
-        raise RunDirectoryError(f"{out} is a file; a bundle is a folder, choose another -o")
-    if not (out / SETTINGS).is_file() and out.is_dir() and not _is_empty(out):
-        raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
-
-
-def _is_empty(out: Path) -> bool:
-    """Nothing lies in ``out`` but what a training killed before its settings were written leaves."""
-    entries = {path.relative_to(out).as_posix() for path in out.rglob("*")}
-    return entries <= {"checkpoint", "checkpoint/.lock"}
+    if not (begun and resume):
+        check_free(out, besides=_LEFTOVERS)
 
 
 def _train(
@@ -127,49 +115,16 @@ def _train(
         label=settings.model,
         progress=progress,
     )
-    description = Description(
-        format=FORMAT,
-        task="image-classification",
-        model=settings.model,
-        classes=images.classes,
-        preprocessing=preprocessing.to_dict(),
-        ecrnn_version=version("ecrnn"),
-    )
-    metrics = _metrics(images, split, settings, network, trained)
-    write_bundle(out, network, description, metrics, model_card(description, metrics, out.name))
-
-
-def _metrics(
-    images: ImageSet,
-    split: Split,
-    settings: TrainSettings,
-    network: nn.Module,
-    trained: Trained,
-) -> dict[str, Any]:
-    """What `metrics.json` holds: figures of the kept weights, and on which pictures they were measured."""
-    predictions = trained.predictions
-    assert predictions is not None  # every rule of splitting leaves pictures to validate
-    measured = score(predictions)
-    interval = wilson(int(predictions.correct.sum()), len(predictions.label))
+    assert trained.predictions is not None  # every rule of splitting leaves pictures to validate
     summary = summarise(network, images.image)
-    training = settings.training
-    return {
-        "data": Path(settings.data).name,
-        "fingerprint": images.fingerprint,
-        "split": settings.split,
-        "seed": settings.seed,
-        "n_train": len(split.train),
-        "n_validation": len(split.validation),
-        "accuracy": measured["validation_accuracy"],
-        "accuracy_low": interval.low,
-        "accuracy_high": interval.high,
-        "loss": measured["validation_loss"],
-        "keep": settings.keep,
-        "epoch": trained.best_epoch if settings.keep == "best" else training.epochs,
-        "epochs": training.epochs,
-        "recipe": f"{training.optimizer} at {training.lr:g}, batch {training.batch_size}, {training.precision}",
-        "parameters": summary.parameters,
-        "multiply_adds": summary.multiply_adds,
-        "seconds": sum(line["seconds"] for line in trained.history),
-        "history": trained.history,
-    }
+    metrics = measured(
+        settings,
+        trained.predictions,
+        trained.history,
+        n_train=len(split.train),
+        parameters=summary.parameters,
+        multiply_adds=summary.multiply_adds,
+        best_epoch=trained.best_epoch if settings.keep == "best" else None,
+    )
+    description = describe(settings.model, images.classes, preprocessing)
+    write_bundle(out, network, description, metrics, model_card(description, metrics, out.name))

@@ -25,7 +25,8 @@ from ecrnn.training import checkpoints
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.loop import Trained, fit
 
-FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
+CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
+FILES = (CONFIG, "metrics.jsonl", "predictions.npz", WEIGHTS)
 
 
 def load_images(settings: DataSettings, loading: image_data.Progress | None = None) -> ImageSet:
@@ -73,7 +74,7 @@ def run_trial(
     if read_manifest(folder) is not None:
         return
     own = settings.model_copy(update={"models": (model,), "repeats": 1, "first_repeat": repeat})
-    write_atomically(folder / "config.yaml", to_yaml(own))
+    write_atomically(folder / CONFIG, to_yaml(own))
     split, preprocessing = prepare(images, settings, repeat)
     seed = trial_seed(settings.seed, repeat)
     network = build(model, images.image, len(images.classes), seed)
@@ -86,7 +87,7 @@ def run_trial(
     )
     assert trained.predictions is not None  # every rule of splitting leaves pictures to validate
     write_predictions(folder / "predictions.npz", trained.predictions)
-    save_weights(network, folder / "checkpoint" / "weights.safetensors")
+    save_weights(network, folder / WEIGHTS)
     write_manifest(folder, FILES, facts | _facts_after(trained))
     checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
 

@@ -1,0 +1,53 @@
+"""`ecrnn bundle STUDY --model NAME -o BUNDLE`: a trained model of a study, kept."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecrnn.cli import options
+
+EXAMPLE = "Example: ecrnn bundle runs/compare-cifar10 --model ecrnn-bilstm-16 -o my-classifier"
+
+
+def bundle(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that 'ecrnn compare' left.")],
+    model: Annotated[str | None, typer.Option(help="Model name.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the model.")] = None,
+    repeat: Annotated[
+        int | None, typer.Option(help="Which of its trials. Default: the best on its validation pictures.", min=0)
+    ] = None,
+    data_dir: options.DataDir = None,
+    json: options.Json = False,
+) -> None:
+    """Keep a model of a study as a bundle, and judge it on the data set's own test part, if it has one."""
+    from ecrnn.models.names import parse
+
+    if model is None:
+        raise options.WrongCall("name the model, as in --model ecrnn-bilstm-16")
+    if out is None:
+        raise options.WrongCall("name the folder for the model, as in -o my-classifier")
+    parse(model)
+
+    from ecrnn.cli.progress import Display
+    from ecrnn.studies.bundles import bundle_trial
+
+    with Display(quiet=json) as display:
+        metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, loading=display.bytes)
+    if json:
+        import json as json_format
+
+        typer.echo(json_format.dumps({"bundle": str(out), **metrics}, indent=2))
+        return
+    judged, n, part = metrics, metrics["n_validation"], "validation"
+    if "test" in metrics:
+        judged, n, part = metrics["test"], metrics["test"]["n"], "test"
+    accuracy, low, high = (100 * judged[key] for key in ("accuracy", "accuracy_low", "accuracy_high"))
+    typer.echo(
+        f"{model} of repeat {metrics['repeat']} ({metrics['trials']['finished']} finished) in {out}: "
+        f"{accuracy:.2f} % of {n:,} {part} pictures right (95 % interval {low:.2f} to {high:.2f})"
+    )
+    typer.echo(f"Use it: ecrnn predict {shlex.quote(str(out))} picture.png")

@@ -1,0 +1,36 @@
+"""The bundles that come with ecrnn, by name: folders of src/ecrnn/pretrained.
+
+`ecrnn bundle` makes them from a study, so their figures are on their cards like those of any other bundle.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecrnn.core.errors import BundleError
+from ecrnn.serving.bundle import is_bundle
+
+FOLDER = Path(__file__).parents[1] / "pretrained"
+DEFAULT = "cifar10"  # what predicts where no bundle is named
+
+
+def names() -> list[str]:
+    """The pretrained bundles of this installation, sorted."""
+    return sorted(folder.name for folder in FOLDER.glob("*") if is_bundle(folder))
+
+
+def find(bundle: str | Path) -> Path:
+    """The folder that ``bundle`` names: itself, or, where there is no such file or folder, the pretrained one."""
+    folder = Path(bundle)
+    return FOLDER / folder if str(folder) in names() and not folder.exists() else folder
+
+
+def default() -> Path:
+    """The folder of the bundle that predicts where none is named.
+
+    Raises:
+        BundleError: it is not part of this installation.
+    """
+    if DEFAULT not in names():
+        raise BundleError("no pretrained model is installed with ecrnn; name a bundle that 'ecrnn train' left, first")
+    return FOLDER / DEFAULT

@@ -1,0 +1,207 @@
+"""Bundles from trained models: what a training to be kept and a trial of a study have in common, and the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.config import StudySettings, TrainSettings, read_yaml, to_yaml
+from ecrnn.core.errors import RunDirectoryError, unknown_name
+from ecrnn.core.files import write_atomically
+from ecrnn.core.runs import FinishedTrial, Predictions, read_trial, trial_folder
+from ecrnn.data.images import Progress as LoadingProgress
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.data.sources import TERMS
+from ecrnn.models.names import parse
+from ecrnn.models.registry import build
+from ecrnn.models.store import load_weights
+from ecrnn.serving.bundle import FORMAT, Description, is_bundle, write_bundle
+from ecrnn.serving.card import model_card
+from ecrnn.serving.classifier import Classifier
+from ecrnn.stats import wilson
+from ecrnn.studies.study import trials
+from ecrnn.studies.trials import CONFIG, WEIGHTS, load_images
+from ecrnn.training.images import score
+
+
+def bundle_trial(
+    study: Path,
+    model: str,
+    out: Path,
+    *,
+    repeat: int | None = None,
+    data_dir: Path | None = None,
+    loading: LoadingProgress | None = None,
+) -> dict[str, Any]:
+    """Make a bundle of a finished trial of a study.
+
+    Where the data set has a test part that the study left alone, the model is judged on it. The card says of how many
+    trials this one is and how good they are. The same study gives the same bytes.
+
+    Args:
+        study: its folder, with the weights of its trials.
+        model: name of a model of the study.
+        out: the bundle's folder, new or empty.
+        repeat: whose weights; None for those with the best accuracy on their validation pictures, at the last epoch.
+        data_dir: local copies of registered data sets; default: where the study had them.
+        loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
+
+    Returns:
+        What the bundle's `metrics.json` holds.
+
+    Raises:
+        UnknownNameError: the study has no such model.
+        RunDirectoryError: there is no study or no finished trial of this kind in it, its data has changed, or ``out``
+            is not empty.
+        DataError: data for the test that is missing or damaged.
+    """
+    check_free(out)
+    if not (study / "study.yaml").is_file():
+        raise RunDirectoryError(f"{study} is not a study: study.yaml is missing; give the --out of an earlier compare")
+    settings = StudySettings.read(read_yaml(study / "study.yaml"), str(study / "study.yaml"))
+    model = str(parse(model))
+    if model not in settings.models:
+        raise unknown_name("model", model, settings.models, f"the models of {study}")
+    finished = _finished(study, settings, model)
+    trial = _chosen(finished, repeat, study)
+    facts = trial.facts
+    preprocessing = Preprocessing.from_dict(facts["preprocessing"])
+    network = build(model, preprocessing.image, len(facts["classes"]))
+    load_weights(network, trial_folder(study, model, trial.repeat) / WEIGHTS)
+    metrics = measured(
+        settings,
+        trial.predictions,
+        trial.metrics,
+        n_train=facts["n_train"],
+        parameters=facts["parameters"],
+        multiply_adds=facts["multiply_adds"],
+    )
+    accuracies = [other.facts["last_accuracy"] for other in finished]
+    metrics |= {
+        "study": study.resolve().name,
+        "repeat": trial.repeat,
+        "trials": {"finished": len(finished), "best": max(accuracies), "mean": sum(accuracies) / len(accuracies)},
+    }
+    description = describe(model, facts["classes"], preprocessing)
+    if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
+        if data_dir is not None:
+            settings = settings.model_copy(update={"data_dir": str(data_dir)})
+        metrics["test"] = _judged_on_test_part(Classifier(description, network, metrics, "cpu"), settings, loading)
+    own = StudySettings.read(read_yaml(trial_folder(study, model, trial.repeat) / CONFIG))
+    write_atomically(out / CONFIG, to_yaml(own.model_copy(update={"data_dir": None})))
+    write_bundle(out, network, description, metrics, model_card(description, metrics, out.name))
+    return metrics
+
+
+def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
+    """Look whether a bundle can be made in ``out``, before anything is written.
+
+    Args:
+        out: a folder, which need not be there.
+        besides: what may lie in it, relative to it.
+
+    Raises:
+        RunDirectoryError: anything else lies in it, or it is a file.
+    """
+    if is_bundle(out):
+        raise RunDirectoryError(f"{out} holds a bundle already; choose another -o, or delete it first")
+    if out.exists() and not out.is_dir():
+        raise RunDirectoryError(f"{out} is a file; a bundle is a folder, choose another -o")
+    if any(path.relative_to(out).as_posix() not in besides for path in out.rglob("*")):
+        raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
+
+
+def describe(model: str, classes: Sequence[str], preprocessing: Preprocessing) -> Description:
+    """What `bundle.json` says of an image classifier; the arguments are its attributes."""
+    return Description(
+        format=FORMAT,
+        task="image-classification",
+        model=model,
+        classes=tuple(classes),
+        preprocessing=preprocessing.to_dict(),
+        ecrnn_version=version("ecrnn"),
+    )
+
+
+def measured(
+    settings: TrainSettings | StudySettings,
+    predictions: Predictions,
+    history: list[dict[str, Any]],
+    *,
+    n_train: int,
+    parameters: int,
+    multiply_adds: int,
+    best_epoch: int | None = None,
+) -> dict[str, Any]:
+    """What `metrics.json` holds: figures of the kept weights, and on which pictures they were measured.
+
+    Args:
+        settings: resolved.
+        predictions: of the kept weights, for the validation pictures.
+        history: the metrics of each epoch.
+        n_train: pictures trained on.
+        parameters, multiply_adds: of the network.
+        best_epoch: the epoch (from 1) whose weights were kept as the best; None if the last one's were.
+    """
+    training = settings.training
+    return {
+        "data": Path(settings.data).name,
+        "terms": TERMS.get(settings.data),
+        "fingerprint": settings.fingerprint,
+        "split": settings.split,
+        "seed": settings.seed,
+        "n_train": n_train,
+        "n_validation": len(predictions.label),
+        **_scores(predictions),
+        "keep": "last" if best_epoch is None else "best",
+        "epoch": best_epoch or training.epochs,
+        "epochs": training.epochs,
+        "recipe": f"{training.optimizer} at {training.lr:g}, batch {training.batch_size}, {training.precision}",
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "seconds": sum(line["seconds"] for line in history),
+        "history": history,
+    }
+
+
+def _scores(predictions: Predictions) -> dict[str, float]:
+    """Accuracy with Wilson's interval, and mean cross-entropy in nats."""
+    found = score(predictions)
+    interval = wilson(int(predictions.correct.sum()), len(predictions.label))
+    return {
+        "accuracy": found["validation_accuracy"],
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
+        "loss": found["validation_loss"],
+    }
+
+
+def _finished(study: Path, settings: StudySettings, model: str) -> list[FinishedTrial]:
+    found = [read_trial(study, *trial) for trial in trials(settings) if trial[0] == model]
+    finished = [trial for trial in found if trial is not None]
+    if not finished:
+        raise RunDirectoryError(f"no trial of {model} in {study} is finished; give its compare command again")
+    return finished
+
+
+def _chosen(finished: list[FinishedTrial], repeat: int | None, study: Path) -> FinishedTrial:
+    if repeat is None:
+        return max(finished, key=lambda trial: (trial.facts["last_accuracy"], -trial.repeat))
+    of_repeat = [trial for trial in finished if trial.repeat == repeat]
+    if not of_repeat:
+        known = ", ".join(str(trial.repeat) for trial in finished)
+        raise RunDirectoryError(f"repeat {repeat} is not among the finished trials of this model in {study}: {known}")
+    return of_repeat[0]
+
+
+def _judged_on_test_part(
+    classifier: Classifier, settings: StudySettings, loading: LoadingProgress | None
+) -> dict[str, Any]:
+    images = load_images(settings, loading)
+    index = np.arange(images.n_train, len(images))
+    predictions = Predictions(index, images.labels[index], classifier.logits_at(images.images, index))
+    return {"n": len(index), **_scores(predictions)}
