@@ -95,6 +95,7 @@ def compare(
     n_test: int,
     *,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     rope: float = 0.005,
     alpha: float = 0.05,
     seed: int = 0,
@@ -111,6 +112,7 @@ def compare(
         n_test: scored examples in a repeat.
         baseline: compare every other model (model_a) against this one (model_b). Without it every model is
             model_a against each one before it.
+        pairs: compare these alone, (model_a, model_b), named before the scores were seen; none is named twice.
         rope: half the width of the region of practical equivalence, a fraction.
         alpha: level of the tests after Holm's adjustment over all pairs; intervals of pairs have level 1 -
             alpha.
@@ -118,9 +120,10 @@ def compare(
         fixed_test: the scores are of one test set that is the same in all repeats.
 
     Raises:
-        UnknownNameError: the baseline is not among the models.
+        UnknownNameError: the baseline, or a model of ``pairs``, is not among the models.
         EcrnnError: no models, scores that are empty, not finite, outside 0..1 or not of one dimension, models
-            with different numbers of examples in a repeat, settings out of range.
+            with different numbers of examples in a repeat, both baseline and pairs, a pair twice, settings out of
+            range.
     """
     alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", rope)
     n_train, n_test = int(_checks.count("n_train", n_train)), int(_checks.count("n_test", n_test))
@@ -129,13 +132,13 @@ def compare(
         raise unknown_name("baseline", baseline, examples, where="compare")
 
     settings = _Settings(n_train, n_test, rope, alpha, seed, fixed_test)
-    names = _pairs_of(list(examples), baseline)
+    names = _pairs_of(list(examples), baseline) if pairs is None else _named(pairs, list(examples), baseline)
     drafts = [_draft(a, b, examples[a], examples[b], settings, pairs=len(names)) for a, b in names]
-    pairs = _with_verdicts(drafts, alpha)
+    compared = _with_verdicts(drafts, alpha)
     repeats = tuple(sorted({repeat for own in examples.values() for repeat in own}))
     return Comparison(
         models=tuple(_model(name, own, settings) for name, own in examples.items()),
-        pairs=pairs,
+        pairs=compared,
         n_train=n_train,
         n_test=n_test,
         repeats=repeats,
@@ -143,7 +146,7 @@ def compare(
         alpha=alpha,
         baseline=baseline,
         fixed_test=fixed_test,
-        warnings=tuple(_warnings(examples, repeats, pairs, settings)),
+        warnings=tuple(_warnings(examples, repeats, compared, settings)),
     )
 
 
@@ -188,6 +191,17 @@ def _pairs_of(models: list[str], baseline: str | None) -> list[tuple[str, str]]:
     if baseline is not None:
         return [(model, baseline) for model in models if model != baseline]
     return [(later, earlier) for earlier, later in combinations(models, 2)]
+
+
+def _named(pairs: Sequence[tuple[str, str]], models: list[str], baseline: str | None) -> list[tuple[str, str]]:
+    if baseline is not None:
+        raise EcrnnError("give a baseline or pairs to compare, not both")
+    for name in (name for pair in pairs for name in pair):
+        if name not in models:
+            raise unknown_name("model", name, models, where="pairs of compare")
+    if len({frozenset(pair) for pair in pairs}) < len(pairs) or any(a == b for a, b in pairs):
+        raise EcrnnError("pairs must name two different models each, and each pair once")
+    return list(pairs)
 
 
 def _model(name: str, examples: _Examples, settings: _Settings) -> ModelScores:
