@@ -148,8 +148,11 @@ def _departures(record: StudyRecord, comparison: Comparison) -> tuple[str, ...]:
             f"{comparison.n_train:,} pictures train and {comparison.n_test:,} validate, "
             f"not {paper.N_TRAIN:,} and {paper.N_VALIDATION:,}"
         )
-    if settings.repeats != paper.REPEATS:
-        found.append(f"{formats.plural(settings.repeats, 'repeat')} are planned, not {paper.REPEATS}")
+    repeats = len({own.repeat for own in (*record.trials, *record.unfinished)})
+    if repeats != paper.REPEATS:
+        found.append(
+            f"{formats.plural(repeats, 'repeat')} {'is' if repeats == 1 else 'are'} planned, not {paper.REPEATS}"
+        )
     return tuple(found)
 
 
