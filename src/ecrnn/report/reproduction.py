@@ -148,7 +148,7 @@ def _departures(record: StudyRecord, comparison: Comparison) -> tuple[str, ...]:
             f"{comparison.n_train:,} pictures train and {comparison.n_test:,} validate, "
             f"not {paper.N_TRAIN:,} and {paper.N_VALIDATION:,}"
         )
-    repeats = len({own.repeat for own in (*record.trials, *record.unfinished)})
+    repeats = len({t.repeat for t in record.trials} | {u.repeat for u in record.unfinished})
     if repeats != paper.REPEATS:
         found.append(
             f"{formats.plural(repeats, 'repeat')} {'is' if repeats == 1 else 'are'} planned, not {paper.REPEATS}"

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.stats import _checks, _sentences
+from ecrnn.core.errors import EcrnnError
+from ecrnn.stats import _checks, _pairs, _sentences
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.images import ImageTest, McNemar, accuracy_difference_interval, mcnemar, paper_test
 from ecrnn.stats.intervals import Interval, Summary, summarise
@@ -128,11 +127,9 @@ def compare(
     alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", rope)
     n_train, n_test = int(_checks.count("n_train", n_train)), int(_checks.count("n_test", n_test))
     examples = _read(scores)
-    if baseline is not None and baseline not in examples:
-        raise unknown_name("baseline", baseline, examples, where="compare")
+    names = _pairs.chosen(list(examples), baseline, pairs)
 
     settings = _Settings(n_train, n_test, rope, alpha, seed, fixed_test)
-    names = _pairs_of(list(examples), baseline) if pairs is None else _named(pairs, list(examples), baseline)
     drafts = [_draft(a, b, examples[a], examples[b], settings, pairs=len(names)) for a, b in names]
     compared = _with_verdicts(drafts, alpha)
     repeats = tuple(sorted({repeat for own in examples.values() for repeat in own}))
@@ -185,23 +182,6 @@ def _read(scores: Mapping[str, Scores]) -> dict[str, _Examples]:
                 )
             read[model][int(repeat)] = array
     return read
-
-
-def _pairs_of(models: list[str], baseline: str | None) -> list[tuple[str, str]]:
-    if baseline is not None:
-        return [(model, baseline) for model in models if model != baseline]
-    return [(later, earlier) for earlier, later in combinations(models, 2)]
-
-
-def _named(pairs: Sequence[tuple[str, str]], models: list[str], baseline: str | None) -> list[tuple[str, str]]:
-    if baseline is not None:
-        raise EcrnnError("give a baseline or pairs to compare, not both")
-    for name in (name for pair in pairs for name in pair):
-        if name not in models:
-            raise unknown_name("model", name, models, where="pairs of compare")
-    if len({frozenset(pair) for pair in pairs}) < len(pairs) or any(a == b for a, b in pairs):
-        raise EcrnnError("pairs must name two different models each, and each pair once")
-    return list(pairs)
 
 
 def _model(name: str, examples: _Examples, settings: _Settings) -> ModelScores:
