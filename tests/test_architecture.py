@@ -59,6 +59,7 @@ OTHER_TESTS = {
     "test_examples.py": "examples/",
     "test_oracles.py": "tests/oracles.py",
     "test_public_names.py": "ecrnn's public names",
+    "test_results.py": "results/",
 }
 
 

@@ -48,6 +48,28 @@ def test_a_study_given_again_trains_only_what_is_new(call: Any, study: Path, tin
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_an_archive_is_a_study_that_goes_on(call: Any, study: Path, tiny: tuple, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    done = call("report", study, "--archive", small)
+    assert done.status == 0, done.err
+    assert f"Archive: {small}, 4 trials added, 0 there already" in done.out
+    assert f"Report: {small / 'report' / 'report.html'}" in done.out
+    assert "0 trials added, 4 there already" in call("report", study, "--archive", small).out
+    assert not list(small.rglob("checkpoint"))
+    before = {path: path.stat().st_mtime_ns for path in small.glob("*/*/*")}
+    done = call("compare", "digits", "--models", "cnn,ecnn", "--repeats", "3", *tiny, "--out", small)
+    assert done.status == 0, done.err
+    assert "4 of 6 trials are finished already" in done.err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (small / "cnn" / "repeat-2" / "checkpoint" / "weights.safetensors").is_file()
+
+
+def test_an_archive_is_of_one_study(call: Any, study: Path, tmp_path: Path) -> None:
+    done = call("report", study, study, "--archive", tmp_path / "small")
+    assert (done.status, done.err) == (2, "ecrnn: --archive takes one study at a time; give one RUN\n")
+    assert not (tmp_path / "small").exists()
+
+
 def test_a_run_from_its_saved_settings_ends_the_same(call: Any, study: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     done = call("compare", "--config", study / "ecnn" / "repeat-1" / "config.yaml", "--out", again)

@@ -12,7 +12,7 @@ import pytest
 
 from ecrnn.cli.main import app
 
-COMMANDS = ("compare", "report", "train", "bundle", "evaluate", "predict", "summary", "doctor")
+COMMANDS = ("compare", "reproduce", "report", "train", "bundle", "evaluate", "predict", "summary", "doctor")
 GROUPS = ("bench",)
 
 

@@ -20,7 +20,14 @@ from core.lines import one_line
 
 from ecrnn.core import runs
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.runs import Predictions, read_manifest, read_predictions, write_manifest, write_predictions
+from ecrnn.core.runs import (
+    PredictedClasses,
+    Predictions,
+    read_manifest,
+    read_predictions,
+    write_manifest,
+    write_predictions,
+)
 
 FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
 
@@ -50,6 +57,34 @@ def test_predictions_round_trip(tmp_path: Path) -> None:
     for name in ("index", "label", "logits"):
         assert getattr(found, name).dtype == getattr(given, name).dtype
         np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
+
+
+@pytest.mark.parametrize("index", [[3, 4, 7, 900], [900, 3, 70_000, 4], [], [0]])
+def test_predicted_classes_round_trip(tmp_path: Path, index: list[int]) -> None:
+    n = len(index)
+    given = PredictedClasses(np.array(index, np.int64), np.arange(n) % 3, np.arange(n) % 2)
+    write_predictions(tmp_path / "p.npz", given)
+    found = read_predictions(tmp_path / "p.npz")
+    assert isinstance(found, PredictedClasses)
+    for name in ("index", "label", "predicted"):
+        assert getattr(found, name).dtype == np.int64
+        np.testing.assert_array_equal(getattr(found, name), getattr(given, name))
+    np.testing.assert_array_equal(found.correct, given.label == given.predicted)
+
+
+def test_predicted_classes_say_that_logits_are_missing() -> None:
+    one = np.zeros(1, np.int64)
+    with one_line(EcrnnError, "keeps no logits", "the run directory it was made from"):
+        _ = PredictedClasses(one, one, one).logits
+
+
+def test_predicted_classes_are_small(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    index, label = np.sort(rng.choice(50_000, 15_000, replace=False)), rng.integers(0, 10, 15_000)
+    write_predictions(tmp_path / "p.npz", PredictedClasses(index, label, label[::-1]))
+    assert (tmp_path / "p.npz").stat().st_size < 25_000
+    with np.load(tmp_path / "p.npz") as arrays:
+        assert {name: arrays[name].dtype for name in arrays} == dict.fromkeys(arrays, np.dtype(np.uint8))
 
 
 def test_correct() -> None:
@@ -107,7 +142,17 @@ def _huge_header() -> bytes:
     return buffer.getvalue()
 
 
+def _classes(**changed: Any) -> bytes:
+    small = np.arange(7, dtype=np.uint8)
+    return _arrays(index=None, logits=None, **({"index_steps": small, "label": small, "predicted": small} | changed))
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
+    "no predicted classes": lambda: _classes(predicted=None),
+    "predicted classes as floats": lambda: _classes(predicted=np.zeros(7)),
+    "fewer predicted classes": lambda: _classes(predicted=np.zeros(6, np.uint8)),
+    "flat steps": lambda: _classes(index_steps=np.zeros((7, 1), np.uint8)),
+    "true and false as labels": lambda: _classes(label=np.zeros(7, bool)),
     "empty": lambda: b"",
     "text": lambda: b"hello",
     "object array": lambda: _arrays(logits=np.array([{}, []], object)),

@@ -6,42 +6,14 @@ import torch
 from ecrnn.models.names import PAPER_MODELS, parse
 from ecrnn.models.registry import build
 from ecrnn.models.summary import summarise
-
-TABLE_1 = [  # the paper's, with the printing error of row 11 put right
-    ("CNN", "Input", (32, 32, 3), 0),
-    ("CNN", "Conv2D", (32, 32, 32), 896),
-    ("CNN", "Batch Normalization", (32, 32, 32), 128),
-    ("CNN", "Max Pooling", (16, 16, 32), 0),
-    ("CNN", "Conv2D_1", (16, 16, 64), 18_496),
-    ("CNN", "Batch Normalization_1", (16, 16, 64), 256),
-    ("CNN", "Max Pooling_1", (8, 8, 64), 0),
-    ("CNN", "Conv2D_2", (8, 8, 128), 73_856),
-    ("CNN", "Batch Normalization_2", (8, 8, 128), 512),
-    ("CNN", "Max Pooling_2", (4, 4, 128), 0),
-    ("CNN", "Conv2D_3", (4, 4, 256), 295_168),
-    ("CNN", "Batch Normalization_3", (4, 4, 256), 1_024),
-    ("CNN", "Max Pooling_3", (2, 2, 256), 0),
-    ("CNN", "Flatten", (1_024,), 0),
-    ("encoder", "Dense", (512,), 524_800),
-    ("encoder", "Batch Normalization_4", (512,), 2_048),
-    ("encoder", "Dense_1", (256,), 131_328),
-    ("encoder", "Batch Normalization_5", (256,), 1_024),
-    ("decoder", "Dense_2", (512,), 131_584),
-    ("decoder", "Batch Normalization_6", (512,), 2_048),
-    ("decoder", "Dense_3", (1_024,), 525_312),
-    ("decoder", "Batch Normalization_7", (1_024,), 4_096),
-    ("decoder", "Reshape", (1_024, 1), 0),
-    ("RNN", "BiLSTM", (32,), 2_304),
-    ("RNN", "Dense_4", (10,), 330),
-    ("RNN", "Softmax", (10,), 0),
-]
+from ecrnn.report.paper import TABLE_1, TABLE_1_TOTAL
 
 
 def test_table_1_of_the_paper():
     summary = summarise(build("ecrnn-bilstm-16"), (3, 32, 32))
-    assert [(r.area, r.layer, r.output, r.parameters) for r in summary.rows] == TABLE_1
+    assert [(r.area, r.layer, r.output, r.parameters) for r in summary.rows] == list(TABLE_1)
     assert len(summary.rows) == 26
-    assert summary.parameters == sum(row[3] for row in TABLE_1) == 1_715_210
+    assert summary.parameters == sum(row.parameters for row in TABLE_1) == TABLE_1_TOTAL == 1_715_210
     assert summary.trainable == 1_715_210 - 2 * (32 + 64 + 128 + 256 + 512 + 256 + 512 + 1_024)
 
 

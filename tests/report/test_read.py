@@ -14,6 +14,7 @@ from report.synthetic import make_study
 from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import (
+    PredictedClasses,
     read_manifest,
     read_predictions,
     read_trial,
@@ -58,6 +59,21 @@ def _no_facts(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["facts"] = None
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("wrong", [10, -1])
+def test_classes_of_an_archive_must_be_among_those_named(tmp_path: Path, wrong: int) -> None:
+    folder = make_study(tmp_path / "run", TWO, repeats=1, **SMALL)
+    home = trial_folder(folder, "ecnn", 0)
+    facts, own = read_manifest(home), read_predictions(home / "predictions.npz")
+    assert facts is not None
+    predicted = own.predicted.copy()
+    predicted[7] = wrong
+    write_predictions(home / "predictions.npz", PredictedClasses(own.index, own.label, predicted))
+    write_manifest(home, ("predictions.npz", "metrics.jsonl"), facts)
+    (left,) = read_study([folder]).unfinished
+    assert (left.model, left.state) == ("ecnn", "damaged")
+    assert left.reason == "predictions.npz does not fit the 10 classes of manifest.json"
 
 
 @pytest.mark.parametrize(

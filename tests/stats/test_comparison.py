@@ -43,6 +43,33 @@ def test_pairs_are_later_against_earlier(three):
     assert comparison.warnings == ()
 
 
+def test_pairs_that_are_named_are_compared_alone(three):
+    scores, every = three
+    named = [("ecrnn-lstm-16", "cnn"), ("cnn", "crnn-lstm-16")]
+    comparison = compare(scores, N_TRAIN, N_TEST, pairs=named)
+    assert [(pair.model_a, pair.model_b) for pair in comparison.pairs] == named
+    assert [model.model for model in comparison.models] == list(scores)
+    tests = [pair.test for pair in comparison.pairs]
+    assert tests[0] == every.pairs[1].test
+    assert tests[1].difference == -every.pairs[0].test.difference
+    assert [pair.p_holm for pair in comparison.pairs] == holm([test.p for test in tests]).tolist()
+    assert compare(scores, N_TRAIN, N_TEST, pairs=[]).pairs == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"pairs": [("cnn", "crnn")]}, r"unknown model 'crnn', did you mean 'cnn'\? \(pairs of compare\)"),
+        ({"pairs": [("cnn", "cnn")]}, "two different models"),
+        ({"pairs": [("cnn", "crnn-lstm-16"), ("crnn-lstm-16", "cnn")]}, "each pair once"),
+        ({"pairs": [], "baseline": "cnn"}, "not both"),
+    ],
+)
+def test_pairs_that_cannot_be_compared(three, options, line):
+    with pytest.raises(EcrnnError, match=line):
+        compare(three[0], N_TRAIN, N_TEST, **options)
+
+
 def test_every_figure_of_a_pair_is_that_of_its_function(three):
     scores, comparison = three
     a, b = scores["ecrnn-lstm-16"], scores["cnn"]

@@ -8,53 +8,29 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.report import paper
 from ecrnn.stats import PAPER_TEST_WARNING, accuracy_difference_interval, mcnemar, paper_test
-
-NODES = ("16", "32", "16-16", "32-32")
-ACCURACY = {  # percent, from the paper's tables
-    "cnn": {"": 73.25},
-    "crnn-lstm": dict(zip(NODES, (74.08, 73.96, 73.69, 73.08), strict=True)),
-    "crnn-bilstm": dict(zip(NODES, (73.40, 74.52, 73.76, 74.49), strict=True)),
-    "ecrnn-lstm": dict(zip(NODES, (75.97, 75.60, 75.85, 75.55), strict=True)),
-    "ecrnn-bilstm": dict(zip(NODES, (77.08, 75.95, 75.74, 75.20), strict=True)),
-}
-PRINTED = [  # table, model a, model b, printed difference and marks a - b for each of NODES
-    (2, "crnn-lstm", "cnn", "0.83** 0.71* 0.44 -0.17"),
-    (2, "crnn-bilstm", "cnn", "0.15 1.27*** 0.51 1.25***"),
-    (3, "ecrnn-lstm", "cnn", "2.72*** 2.36*** 2.60*** 2.30***"),
-    (3, "ecrnn-bilstm", "cnn", "3.83*** 2.70*** 2.49*** 1.96***"),
-    (4, "ecrnn-lstm", "crnn-lstm", "1.89*** 1.64*** 2.16*** 2.47***"),
-    (4, "ecrnn-bilstm", "crnn-bilstm", "3.68*** 1.43*** 1.98*** 0.71*"),
-    (5, "crnn-bilstm", "crnn-lstm", "-0.68* 0.56 0.07 1.42***"),
-    (5, "ecrnn-bilstm", "ecrnn-lstm", "1.11*** 0.35 -0.11 -0.34"),
-]
-PRINTED_BEST = [
-    (4, "ecrnn-lstm", "crnn-lstm", "1.89***"),
-    (4, "ecrnn-bilstm", "crnn-bilstm", "2.56***"),
-    (5, "crnn-bilstm", "crnn-lstm", "0.44"),
-    (5, "ecrnn-bilstm", "ecrnn-lstm", "1.11***"),
-]
 
 
 def rows():
-    for table, a, b, printed in PRINTED:
-        for nodes, cell in zip(NODES, printed.split(), strict=True):
-            other = ACCURACY[b].get(nodes, ACCURACY[b].get(""))
-            yield pytest.param(ACCURACY[a][nodes], other, cell, id=f"table{table}-{a}-{nodes}-against-{b}")
-    for table, a, b, cell in PRINTED_BEST:
-        best = max(ACCURACY[a].values()), max(ACCURACY[b].values())
-        yield pytest.param(*best, cell, id=f"table{table}-best-{a}-against-best-{b}")
+    for cell in paper.COMPARISONS:
+        a, b = (
+            max(paper.ACCURACIES[name] for name in paper.candidates(side, cell.nodes))
+            for side in (cell.side_a, cell.side_b)
+        )
+        where = f"table{cell.table}-{cell.side_a}-{cell.nodes}-against-{cell.side_b}"
+        yield pytest.param(a, b, cell, id=where)
 
 
 def test_all_comparisons_of_the_paper_are_here():
     assert len(list(rows())) == 36
 
 
-@pytest.mark.parametrize(("a", "b", "printed"), list(rows()))
-def test_marks_of_the_paper(a, b, printed):
-    test = paper_test(a / 100, b / 100, 45_000)
-    assert test.stars == printed.lstrip("-.0123456789")
-    assert 100 * test.difference == pytest.approx(float(printed.rstrip("*")), abs=0.0101)  # rounded after
+@pytest.mark.parametrize(("a", "b", "cell"), list(rows()))
+def test_marks_of_the_paper(a, b, cell):
+    test = paper_test(a, b, paper.PICTURES)
+    assert test.stars == cell.stars
+    assert 100 * test.difference == pytest.approx(100 * cell.difference, abs=0.0101)  # rounded after
     assert test.n == 45_000
 
 

@@ -16,6 +16,7 @@ from ecrnn.core.files import read_json
 from ecrnn.core.runs import read_trial
 from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
+from ecrnn.report import archive_study
 from ecrnn.serving.bundle import read_bundle
 from ecrnn.serving.classifier import load
 from ecrnn.serving.evaluation import predictions_on
@@ -46,6 +47,13 @@ def test_it_is_the_trial(left_alone: Path, study: Study, tmp_path: Path, repeat:
     assert (metrics["n_train"], metrics["n_validation"], metrics["epochs"]) == (38, 10, 2)
     assert "test" not in metrics
     assert f"repeat {repeat} in the study study " in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_an_archive_has_no_weights_to_bundle(left_alone: Path, tmp_path: Path) -> None:
+    archive_study(left_alone, tmp_path / "small")
+    with one_line(RunDirectoryError, "repeat-1 is of an archive, which keeps no weights", "give the run directory"):
+        bundle_trial(tmp_path / "small", "cnn", tmp_path / "mine", repeat=1)
+    assert not (tmp_path / "mine").exists()
 
 
 def test_evaluation_finds_its_own_validation_pictures(left_alone: Path, study: Study, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecrnn.cli import options
+
+if TYPE_CHECKING:
+    from ecrnn.core.config import StudySettings
 
 EXAMPLE = "Example: ecrnn compare cifar10 --data-dir ~/data --models cnn,crnn-bilstm-16,ecrnn-bilstm-16 --repeats 10"
 
@@ -60,11 +63,25 @@ def compare(
     given = {**context.params, "models": names}
     settings = options.settings(StudySettings, given, {"models": DEFAULT_MODELS})
 
+    from ecrnn.studies.study import default_out
+
+    return run(settings, out or default_out(settings), jobs=jobs, baseline=baseline, rope=rope, json=json)
+
+
+def run(
+    settings: StudySettings,
+    folder: Path,
+    *,
+    jobs: int,
+    json: bool,
+    baseline: str | None = None,
+    rope: float = 0.005,
+) -> int:
+    """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
-    from ecrnn.studies.study import default_out, run_study
+    from ecrnn.studies.study import run_study
 
-    folder = out or default_out(settings)
     with Display(quiet=json) as display:
         outcome = run_study(
             settings,

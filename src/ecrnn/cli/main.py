@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ecrnn.cli import bench, bundle, compare, doctor, evaluate, options, predict, report, summary, train
+from ecrnn.cli import bench, bundle, compare, doctor, evaluate, options, predict, report, reproduce, summary, train
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.command("reproduce", epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)

@@ -21,9 +21,25 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")
     ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="Also copy the study there in small, without weights and logits, and report from the copy."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON."""
+    """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON.
+
+    With --archive, given again, trials that were finished since are added to the copy.
+    """
+    if archive is not None:
+        if len(runs) > 1:
+            raise options.WrongCall("--archive takes one study at a time; give one RUN")
+        from ecrnn.report import archive_study
+
+        copied = archive_study(runs[0], archive)
+        runs = [archive]
+        if not json:
+            typer.echo(f"Archive: {archive}, {copied.added} trials added, {copied.kept} there already")
     show(runs, baseline=baseline, rope=rope, out=out, json=json)
 
 

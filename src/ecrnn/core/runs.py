@@ -3,7 +3,8 @@
     study.yaml, environment.json
     <model>/repeat-<r>/config.yaml        the trial's own settings: a study of this model and repeat alone
                        metrics.jsonl      one line an epoch
-                       predictions.npz    index, label, logits of every validation picture
+                       predictions.npz    index, label, logits of every validation picture; in an archive the class
+                                          that was given in place of the logits, and no weights
                        checkpoint/        weights.safetensors; while unfinished the training's checkpoints
                        manifest.json      SHA-256 of the files above, written last
                        error.json         instead of a manifest: why the trial failed
@@ -27,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from ecrnn.core.config import StudySettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import disk_errors, make_folder, read_json, sha256, write_atomically, write_json
 
@@ -61,9 +63,37 @@ class Predictions:
     logits: np.ndarray
 
     @property
+    def predicted(self) -> np.ndarray:
+        """(n,) int64: the class with the largest logit, the first of equals."""
+        return self.logits.argmax(axis=1)
+
+    @property
     def correct(self) -> np.ndarray:
-        """(n,) bool: the class with the largest logit is the true one."""
-        return self.logits.argmax(axis=1) == self.label
+        """(n,) bool: the class given is the true one."""
+        return self.predicted == self.label
+
+
+@dataclass(frozen=True)
+class PredictedClasses:
+    """What an archive keeps of `Predictions`: (n,) int64 each, the class given in place of the logits."""
+
+    index: np.ndarray
+    label: np.ndarray
+    predicted: np.ndarray
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(n,) bool: the class given is the true one."""
+        return self.predicted == self.label
+
+    @property
+    def logits(self) -> np.ndarray:
+        """Not there.
+
+        Raises:
+            EcrnnError: always.
+        """
+        raise EcrnnError("an archive keeps no logits, only the classes given; take the run directory it was made from")
 
 
 @dataclass(frozen=True)
@@ -74,7 +104,7 @@ class FinishedTrial:
     repeat: int
     facts: dict[str, Any]
     metrics: list[dict[str, Any]]
-    predictions: Predictions
+    predictions: Predictions | PredictedClasses
 
 
 def trial_folder(study: Path, model: str, repeat: int) -> Path:
@@ -82,14 +112,47 @@ def trial_folder(study: Path, model: str, repeat: int) -> Path:
     return study / model / f"repeat-{repeat}"
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
+def grown(before: StudySettings, now: StudySettings, folder: Path, option: str = "--out") -> StudySettings:
+    """The study of ``before``, which lies in ``folder``, with the models and repeats of both.
+
+    Args:
+        before: settings of the study on disk.
+        now: settings of the one that is to go on there.
+        folder: where ``before`` lies, for the error.
+        option: what chose that folder, for the error.
+
+    Raises:
+        RunDirectoryError: the two differ in anything else.
+    """
+    same = dict.fromkeys(("models", "repeats", "data_dir"), None)
+    update = {key: getattr(now, key) for key in same}
+    others = differences(now, before.model_copy(update=update))
+    if others:
+        raise RunDirectoryError(f"{folder} holds another study: {others[0]}; choose another {option}")
+    models = (*before.models, *(model for model in now.models if model not in before.models))
+    return now.model_copy(update={"models": models, "repeats": max(before.repeats, now.repeats)})
+
+
+def write_predictions(path: Path, predictions: Predictions | PredictedClasses) -> None:
     """Write ``predictions`` as .npz, atomically; the same predictions give the same bytes."""
+    if isinstance(predictions, Predictions):
+        arrays = {"index": predictions.index, "label": predictions.label, "logits": predictions.logits}
+    else:  # an index ascends, so the steps from one picture to the next are small and compress well
+        steps = np.diff(predictions.index, prepend=0)
+        arrays = {"index_steps": steps, "label": predictions.label, "predicted": predictions.predicted}
+        arrays = {name: _narrow(array) for name, array in arrays.items()}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, index=predictions.index, label=predictions.label, logits=predictions.logits)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_atomically(path, buffer.getvalue())
 
 
-def read_predictions(path: Path) -> Predictions:
+def _narrow(array: np.ndarray) -> np.ndarray:
+    """Whole numbers in the narrowest type that holds them."""
+    ends = np.min_scalar_type(array.min(initial=0)), np.min_scalar_type(array.max(initial=0))
+    return array.astype(np.result_type(*ends))
+
+
+def read_predictions(path: Path) -> Predictions | PredictedClasses:
     """Read what `write_predictions` wrote, checking types and shapes.
 
     Raises:
@@ -97,20 +160,35 @@ def read_predictions(path: Path) -> Predictions:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            index, label, logits = arrays["index"], arrays["label"], arrays["logits"]
+            archived = "index_steps" in arrays
+            names = ("index_steps", "label", "predicted") if archived else ("index", "label", "logits")
+            index, label, given = (arrays[name] for name in names)
     except _DAMAGED as error:
         raise EcrnnError(f"{path} is not a file of predictions: {error}") from error
-    right = index.ndim == label.ndim == 1 and logits.ndim == 2 and len(index) == len(label) == len(logits)
-    right = right and logits.shape[1] > 0
-    if not right or index.dtype != np.int64 or label.dtype != np.int64 or logits.dtype != np.float32:
+    right = index.ndim == label.ndim == 1 and len(index) == len(label)
+    if archived:
+        right = right and given.shape == label.shape and all(a.dtype.kind in "ui" for a in (index, label, given))
+    else:
+        right = right and given.ndim == 2 and len(given) == len(label) and given.shape[1] > 0
+        right = right and index.dtype == label.dtype == np.int64 and given.dtype == np.float32
+    if not right:
         raise EcrnnError(f"{path}: arrays of the wrong shape or type for predictions")
-    return Predictions(index, label, logits)
+    if archived:
+        return PredictedClasses(index.cumsum(dtype=np.int64), label.astype(np.int64), given.astype(np.int64))
+    return Predictions(index, label, given)
 
 
-def write_manifest(folder: Path, files: Sequence[str], facts: dict[str, Any]) -> None:
-    """Write `manifest.json`, which makes the trial in ``folder`` a finished one, and drop an old `error.json`."""
+def write_manifest(folder: Path, files: Sequence[str], facts: dict[str, Any], **more: Any) -> None:
+    """Write `manifest.json`, which makes the trial in ``folder`` a finished one, and drop an old `error.json`.
+
+    Args:
+        folder: the trial's folder.
+        files: those in it that belong to the result.
+        facts: what `read_manifest` gives back.
+        more: other things to note in the manifest.
+    """
     digests = {name: sha256(folder / name) for name in files}
-    write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, "files": digests, "facts": facts})
+    write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, "files": digests, "facts": facts, **more})
     with disk_errors(folder):
         (folder / "error.json").unlink(missing_ok=True)
 

@@ -5,11 +5,13 @@ Imports no torch.
     report = write_report([Path("runs/digits")])      # report.html and the other files
     print_report(report.analysis, console)
 
-In between: `read_study` (folders to a record), `analyse` (record to plain data). One trained model on data,
+In between: `read_study` (folders to a record), `analyse` (record to plain data). `archive_study` makes a small copy of
+a study. One trained model on data,
 without a study: `evaluate_predictions`. matplotlib and jinja2 are imported when a page is made.
 """
 
 from ecrnn.report.analyse import analyse
+from ecrnn.report.archive import Archived, archive_study
 from ecrnn.report.evaluation import (
     Evaluation,
     evaluate_predictions,
@@ -24,10 +26,12 @@ from ecrnn.report.write import Report, write_report
 
 __all__ = [
     "Analysis",
+    "Archived",
     "Evaluation",
     "Report",
     "StudyRecord",
     "analyse",
+    "archive_study",
     "evaluate_predictions",
     "evaluation_page",
     "plain",

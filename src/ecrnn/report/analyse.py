@@ -7,7 +7,8 @@ chosen on those pictures. The statistics are `ecrnn.stats.compare`'s.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -19,6 +20,7 @@ from ecrnn.report.fairness import command, environment_facts, fairness
 from ecrnn.report.formats import listed
 from ecrnn.report.headline import certainty, headline
 from ecrnn.report.read import StudyRecord, Trial
+from ecrnn.report.reproduction import is_reproduction, named_pairs, reproduction
 from ecrnn.report.results import Analysis, Confusion, Curve, MissingTrial, ModelRow, TrialRow
 from ecrnn.stats import PAPER_TEST_WARNING, ModelScores, compare
 
@@ -30,7 +32,8 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0
 
     Args:
         record: from `read_study`.
-        baseline: compare every other model against this one; without it all pairs are compared.
+        baseline: compare every other model against this one; without it all pairs are compared, and in a study with
+            all of the paper's models those pairs that the paper compares.
         rope: half the width of the region of practical equivalence, a fraction: 0.005 is half a point.
 
     Raises:
@@ -40,19 +43,22 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0
     by_model = _by_model(record)
     if baseline in record.settings.models and baseline not in by_model:
         raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")
-    comparison = compare(
+    compared = partial(
+        compare,
         {model: {trial.repeat: trial.correct for trial in trials} for model, trials in by_model.items()},
         n_train=round(np.mean([trial.facts["n_train"] for trial in record.trials])),
         n_test=round(np.mean([trial.label.size for trial in record.trials])),
-        baseline=baseline,
         rope=rope,
         fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
     )
+    of_paper = compared(pairs=named_pairs(_means(by_model))) if is_reproduction(record) else None
+    comparison = of_paper if of_paper and baseline is None else compared(baseline=baseline)
     models = tuple(_row(scores, by_model[scores.model]) for scores in comparison.models)
+    beside = reproduction(record, of_paper, models) if of_paper else None
     data = Path(record.settings.data).name or record.settings.data
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=headline(comparison, models),
+        headline=beside.headline if beside and baseline is None else headline(comparison, models),
         certainty=certainty(comparison, models),
         warnings=(*comparison.warnings, *record.notes),
         data=data,
@@ -68,6 +74,7 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0
         fairness=fairness(record, comparison, models),
         missing=tuple(MissingTrial(u.model, u.repeat, u.state, u.reason) for u in record.unfinished),
         paper_warning=PAPER_TEST_WARNING,
+        reproduction=beside,
         environment=environment_facts(record),
         command=command(record),
         finished=max((str(trial.facts.get("finished") or "") for trial in record.trials), default=""),
@@ -80,6 +87,11 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     for trial in record.trials:
         by_model.setdefault(trial.model, []).append(trial)
     return by_model
+
+
+def _means(by_model: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
+    """Mean accuracy of each model over its repeats."""
+    return {model: float(np.mean([own.correct.mean() for own in trials])) for model, trials in by_model.items()}
 
 
 def _number(value: Any) -> float | None:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.report import formats, tables
+from ecrnn.report.reproduction_tables import reproduction_tables
 from ecrnn.report.results import Analysis, Confusion
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _SECTIONS = (  # anchor, title
+    ("reproduction", "Beside the paper"),
     ("results", "Results"),
     ("differences", "Differences and verdicts"),
     ("power", "What this study could show"),
@@ -71,6 +73,7 @@ def report_page(analysis: Analysis) -> str:
     made = {table.key: table for table in tables.report_tables(analysis, every=True)}
     made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
     has = {
+        "reproduction": analysis.reproduction is not None,
         "differences": bool(made.get("pairs")),
         "power": "power" in made,
         "paper": "paper" in made,
@@ -83,6 +86,7 @@ def report_page(analysis: Analysis) -> str:
         tables=made,
         figures=figures,
         words=tables.verdict_words(analysis),
+        beside=reproduction_tables(analysis.reproduction) if analysis.reproduction else (),
         sections=[(key, title) for key, title in _SECTIONS if has.get(key, True)],
         matrices=len(analysis.classes) <= tables.MANY_CLASSES,
         few=len(analysis.models) <= 3,

@@ -38,7 +38,7 @@ def pairs_table(analysis: Analysis) -> Table:
         title="Comparisons",
         caption=f"Difference A {MINUS} B in points, on the repeats that both have finished: corrected "
         "resampled t test, p "
-        "adjusted by Holm over all pairs. The verdict is said of A.",
+        "adjusted by Holm over all pairs of this table. The verdict is said of A.",
         columns=(
             Column("Repeats", ("repeats",)),
             Column(f"A {MINUS} B (points)", ("difference",)),

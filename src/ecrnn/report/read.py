@@ -17,7 +17,7 @@ import numpy as np
 from ecrnn.core.config import StudySettings, TrainingSettings, differences, read_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import read_json
-from ecrnn.core.runs import FinishedTrial, read_failure, read_trial, trial_folder
+from ecrnn.core.runs import FinishedTrial, Predictions, read_failure, read_trial, trial_folder
 
 State = Literal["failed", "damaged", "unfinished", "not started"]
 
@@ -83,7 +83,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     folders = tuple(dict.fromkeys(Path(folder) for folder in folders))
     if not folders:
         raise RunDirectoryError("give at least one run directory, the --out of an earlier compare")
-    settings = [_settings(folder) for folder in folders]
+    settings = [read_settings(folder) for folder in folders]
     for folder, other in zip(folders[1:], settings[1:], strict=True):
         _same_study(folders[0], settings[0], folder, other)
     models = tuple(dict.fromkeys(model for own in settings for model in own.models))
@@ -111,7 +111,12 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     )
 
 
-def _settings(folder: Path) -> StudySettings:
+def read_settings(folder: Path) -> StudySettings:
+    """The settings of a run directory.
+
+    Raises:
+        EcrnnError: it is none, or its `study.yaml` cannot be read.
+    """
     if not (folder / "study.yaml").is_file():
         raise RunDirectoryError(
             f"{folder} is not a run directory: it has no study.yaml; give the --out of an earlier compare"
@@ -217,14 +222,18 @@ def _checked(finished: FinishedTrial) -> Trial:
         raise ValueError("manifest.json: classes must be a list of names")
     if not isinstance(facts["n_train"], int) or facts["n_train"] < 1:
         raise ValueError(f"manifest.json: n_train must be a whole number above 0, not {facts['n_train']!r}")
-    label, logits = predictions.label, predictions.logits
-    if label.size < 1 or logits.shape[1] != len(classes) or label.min() < 0 or label.max() >= len(classes):
+    label, predicted = predictions.label, predictions.predicted
+    if isinstance(predictions, Predictions):
+        fits = predictions.logits.shape[1] == len(classes)
+    else:
+        fits = predicted.min(initial=0) >= 0 and predicted.max(initial=0) < len(classes)
+    if not fits or label.size < 1 or label.min() < 0 or label.max() >= len(classes):
         raise ValueError(f"predictions.npz does not fit the {len(classes)} classes of manifest.json")
-    if not np.isfinite(logits).all():
+    if isinstance(predictions, Predictions) and not np.isfinite(predictions.logits).all():
         raise ValueError("predictions.npz holds logits that are not finite")
     metrics = tuple(line for line in finished.metrics if isinstance(line, dict))
     json.dumps(facts)  # TypeError for what is not plain data
-    return Trial(finished.model, finished.repeat, facts, metrics, predictions.index, label, logits.argmax(axis=1))
+    return Trial(finished.model, finished.repeat, facts, metrics, predictions.index, label, predicted)
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:

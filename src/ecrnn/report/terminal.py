@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ecrnn.report import pair_tables, tables
+from ecrnn.report.reproduction_tables import MARKS, reproduction_tables
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Table
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MANY_PAIRS = 12
 _SPARED = ("best_epoch_accuracy_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
 _SENTENCES = ("reason",)  # columns that break where they must
+_LAYERS = "paper-table-1"  # the same in every study of the paper's; it stands in the files
 _GAP = 2  # between columns
 _STYLES = {
     "strong": "bold",
@@ -79,9 +81,15 @@ def print_report(analysis: Analysis, console: Console) -> None:
     console.print(Text(analysis.headline, style="bold"))
     console.print(Text(analysis.certainty, style="dim"))
     console.print()
-    console.print(rich_table(tables.models_table(analysis), console.width))
+    if analysis.reproduction:
+        for table in reproduction_tables(analysis.reproduction):
+            if table.key != _LAYERS:
+                console.print(rich_table(table, console.width))
+        console.print(Text(f"{MARKS}. Verdicts are the corrected test's; the files say more.", style="dim"))
+    if not analysis.reproduction or len(analysis.models) > len(analysis.reproduction.models):
+        console.print(rich_table(tables.models_table(analysis), console.width))
     pairs = pair_tables.pairs_table(analysis)
-    if pairs.rows:
+    if pairs.rows and not (analysis.reproduction and analysis.comparison.baseline is None):
         shown = pairs.rows[:_MANY_PAIRS]
         console.print(rich_table(replace(pairs, rows=shown), console.width))
         if len(shown) < len(pairs.rows):
@@ -90,5 +98,6 @@ def print_report(analysis: Analysis, console: Console) -> None:
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra, console.width))
-    for line in analysis.warnings:
+    departed = analysis.reproduction.departures if analysis.reproduction else ()
+    for line in (*departed, *analysis.warnings):
         console.print(Text(f"note: {line}", style="yellow"))

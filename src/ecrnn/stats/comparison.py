@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.stats import _checks, _sentences
+from ecrnn.core.errors import EcrnnError
+from ecrnn.stats import _checks, _pairs, _sentences
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.images import ImageTest, McNemar, accuracy_difference_interval, mcnemar, paper_test
 from ecrnn.stats.intervals import Interval, Summary, summarise
@@ -95,6 +94,7 @@ def compare(
     n_test: int,
     *,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     rope: float = 0.005,
     alpha: float = 0.05,
     seed: int = 0,
@@ -111,6 +111,7 @@ def compare(
         n_test: scored examples in a repeat.
         baseline: compare every other model (model_a) against this one (model_b). Without it every model is
             model_a against each one before it.
+        pairs: compare these alone, (model_a, model_b), named before the scores were seen; none is named twice.
         rope: half the width of the region of practical equivalence, a fraction.
         alpha: level of the tests after Holm's adjustment over all pairs; intervals of pairs have level 1 -
             alpha.
@@ -118,24 +119,23 @@ def compare(
         fixed_test: the scores are of one test set that is the same in all repeats.
 
     Raises:
-        UnknownNameError: the baseline is not among the models.
+        UnknownNameError: the baseline, or a model of ``pairs``, is not among the models.
         EcrnnError: no models, scores that are empty, not finite, outside 0..1 or not of one dimension, models
-            with different numbers of examples in a repeat, settings out of range.
+            with different numbers of examples in a repeat, both baseline and pairs, a pair twice, settings out of
+            range.
     """
     alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", rope)
     n_train, n_test = int(_checks.count("n_train", n_train)), int(_checks.count("n_test", n_test))
     examples = _read(scores)
-    if baseline is not None and baseline not in examples:
-        raise unknown_name("baseline", baseline, examples, where="compare")
+    names = _pairs.chosen(list(examples), baseline, pairs)
 
     settings = _Settings(n_train, n_test, rope, alpha, seed, fixed_test)
-    names = _pairs_of(list(examples), baseline)
     drafts = [_draft(a, b, examples[a], examples[b], settings, pairs=len(names)) for a, b in names]
-    pairs = _with_verdicts(drafts, alpha)
+    compared = _with_verdicts(drafts, alpha)
     repeats = tuple(sorted({repeat for own in examples.values() for repeat in own}))
     return Comparison(
         models=tuple(_model(name, own, settings) for name, own in examples.items()),
-        pairs=pairs,
+        pairs=compared,
         n_train=n_train,
         n_test=n_test,
         repeats=repeats,
@@ -143,7 +143,7 @@ def compare(
         alpha=alpha,
         baseline=baseline,
         fixed_test=fixed_test,
-        warnings=tuple(_warnings(examples, repeats, pairs, settings)),
+        warnings=tuple(_warnings(examples, repeats, compared, settings)),
     )
 
 
@@ -182,12 +182,6 @@ def _read(scores: Mapping[str, Scores]) -> dict[str, _Examples]:
                 )
             read[model][int(repeat)] = array
     return read
-
-
-def _pairs_of(models: list[str], baseline: str | None) -> list[tuple[str, str]]:
-    if baseline is not None:
-        return [(model, baseline) for model in models if model != baseline]
-    return [(later, earlier) for earlier, later in combinations(models, 2)]
 
 
 def _model(name: str, examples: _Examples, settings: _Settings) -> ModelScores:

@@ -55,8 +55,8 @@ def bundle_trial(
 
     Raises:
         UnknownNameError: the study has no such model.
-        RunDirectoryError: there is no study or no finished trial of this kind in it, its data has changed, or ``out``
-            is not empty.
+        RunDirectoryError: there is no study or no finished trial of this kind in it, or only an archive's without
+            weights, its data has changed, or ``out`` is not empty.
         DataError: data for the test that is missing or damaged.
     """
     check_free(out)
@@ -68,6 +68,9 @@ def bundle_trial(
         raise unknown_name("model", model, settings.models, f"the models of {study}")
     finished = _finished(study, settings, model)
     trial = _chosen(finished, repeat, study)
+    if not isinstance(trial.predictions, Predictions):
+        line = f"{trial_folder(study, model, trial.repeat)} is of an archive, which keeps no weights"
+        raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
     preprocessing = Preprocessing.from_dict(facts["preprocessing"])
     network = build(model, preprocessing.image, len(facts["classes"]))

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecrnn.core.config import StudySettings, differences, read_yaml, to_yaml
+from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.devices import environment
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.runs import locked, read_manifest, trial_folder
+from ecrnn.core.runs import grown, locked, read_manifest, trial_folder
 from ecrnn.data.images import ImageSet
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import parse_split
@@ -125,28 +125,13 @@ def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int, basel
         update={"fingerprint": images.fingerprint, "training": resolve(training, jobs)},
     )
     if before:
-        resolved = _grown(before, resolved, out)
+        resolved = grown(before, resolved, out)
     if baseline not in (None, *resolved.models):
         raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:
         write_atomically(path, to_yaml(resolved))
         write_json(out / "environment.json", environment())
     return resolved
-
-
-def _grown(before: StudySettings, now: StudySettings, out: Path) -> StudySettings:
-    """The study of ``before`` with the models and repeats of both.
-
-    Raises:
-        RunDirectoryError: the two differ in anything else.
-    """
-    same = dict.fromkeys(("models", "repeats", "data_dir"), None)
-    update = {key: getattr(now, key) for key in same}
-    others = differences(now, before.model_copy(update=update))
-    if others:
-        raise RunDirectoryError(f"{out} holds another study: {others[0]}; choose another --out")
-    models = (*before.models, *(model for model in now.models if model not in before.models))
-    return now.model_copy(update={"models": models, "repeats": max(before.repeats, now.repeats)})
 
 
 def finished(out: Path, settings: StudySettings) -> bool:

@@ -1,0 +1,168 @@
+"""The paper's tables beside those of a study that has all of its models: numbers and sentences, no drawing.
+
+The paper's 36 comparisons are one family: `named_pairs` gives them to `ecrnn.stats.compare`, each pair once, and Holm's
+adjustment is over these (docs/decisions/paper-family.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ecrnn.report import formats, paper
+from ecrnn.report.read import StudyRecord
+from ecrnn.report.results import ModelRow, Reproduced, ReproducedModel, Reproduction, Tally
+from ecrnn.stats import Comparison, Pair
+
+
+def is_reproduction(record: StudyRecord) -> bool:
+    """Whether the study has all of the paper's models, finished or not."""
+    return set(paper.ACCURACIES) <= set(record.settings.models)
+
+
+def named_pairs(means: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The pairs of models that the paper's comparisons come to, each once, as (a, b).
+
+    Args:
+        means: mean accuracy of each model that has a finished trial; the best are picked by it.
+    """
+    found = (_models(cell, means) for cell in paper.COMPARISONS)
+    return list(dict.fromkeys(pair for pair in found if pair is not None))
+
+
+def reproduction(record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow]) -> Reproduction:
+    """The study beside the paper.
+
+    Args:
+        record: of a study with all of the paper's models.
+        comparison: of (at least) the `named_pairs`.
+        models: all that have a finished trial.
+    """
+    rows = {row.model: row for row in models}
+    means = {row.model: row.summary.mean for row in models}
+    pairs = {(pair.model_a, pair.model_b): pair for pair in comparison.pairs}
+    comparisons = tuple(_reproduced(cell, _models(cell, means), pairs) for cell in paper.COMPARISONS)
+    tallies = tuple(_tally(t, [own for own in comparisons if own.table == t]) for t in paper.TABLES)
+    total = _tally(None, comparisons)
+    first = rows.get(paper.TABLE_1_MODEL)
+    found = Reproduction(
+        models=tuple(_model(name, accuracy, rows.get(name)) for name, accuracy in paper.ACCURACIES.items()),
+        comparisons=comparisons,
+        tallies=(*tallies, total),
+        family=len(comparison.pairs),
+        parameters=first.parameters if first else None,
+        departures=_departures(record, comparison),
+        headline="",
+    )
+    return replace(found, headline=_headline(total, found.departures))
+
+
+def _models(cell: paper.Printed, means: Mapping[str, float]) -> tuple[str, str] | None:
+    """The two models of a comparison, the best by ``means``; None while one that takes part has no finished trial."""
+    sides = [paper.candidates(side, cell.nodes) for side in (cell.side_a, cell.side_b)]
+    if any(name not in means for side in sides for name in side):
+        return None
+    a, b = (max(side, key=lambda name: means[name]) for side in sides)
+    return a, b
+
+
+def _model(name: str, printed: float, row: ModelRow | None) -> ReproducedModel:
+    if row is None:
+        return ReproducedModel(name, printed)
+    return ReproducedModel(
+        model=name,
+        paper=printed,
+        repeats=row.summary.n,
+        ours=row.summary.mean,
+        sd=row.summary.sd,
+        gap=row.summary.mean - printed,
+        best_accuracy=row.best_accuracy,
+    )
+
+
+def _reproduced(
+    cell: paper.Printed, models: tuple[str, str] | None, pairs: Mapping[tuple[str, str], Pair]
+) -> Reproduced:
+    printed = _models(cell, paper.ACCURACIES)
+    assert printed is not None
+    own = Reproduced(
+        table=cell.table,
+        side_a=paper.side_name(cell.side_a),
+        side_b=paper.side_name(cell.side_b),
+        nodes=cell.nodes,
+        paper_a=printed[0],
+        paper_b=printed[1],
+        paper_difference=cell.difference,
+        paper_stars=cell.stars,
+    )
+    pair = pairs.get(models) if models else None
+    if models is None or pair is None or pair.difference is None or pair.image_test is None:
+        return own
+    same_sign = _sign(pair.difference) == _sign(cell.difference)
+    stars = pair.image_test.stars
+    return replace(
+        own,
+        model_a=models[0],
+        model_b=models[1],
+        repeats=len(pair.repeats),
+        difference=pair.difference,
+        stars=stars,
+        gap=pair.difference - cell.difference,
+        same_sign=same_sign,
+        same_finding=bool(stars) == bool(cell.stars) and (same_sign or not stars),
+        p_holm=pair.p_holm,
+        verdict=pair.verdict,
+    )
+
+
+def _sign(difference: float) -> int:
+    return (difference > 0) - (difference < 0)
+
+
+def _tally(table: int | None, cells: Sequence[Reproduced]) -> Tally:
+    made = [own for own in cells if own.difference is not None]
+    marked = [own for own in cells if own.paper_stars]
+    claims = [(own.verdict, "better" if own.paper_difference > 0 else "worse") for own in marked]
+    return Tally(
+        table=table,
+        comparisons=len(cells),
+        missing=len(cells) - len(made),
+        same_sign=sum(own.same_sign is True for own in made),
+        same_finding=sum(own.same_finding is True for own in made),
+        marked=len(marked),
+        marked_here=sum(bool(own.stars) for own in made),
+        confirmed=sum(found == claim for found, claim in claims),
+        contradicted=sum(found in ("better", "worse") and found != claim for found, claim in claims),
+    )
+
+
+def _departures(record: StudyRecord, comparison: Comparison) -> tuple[str, ...]:
+    """In what the study is not the paper's experiment, as far as the paper says what it did."""
+    settings, found = record.settings, []
+    if settings.data != paper.DATA:
+        found.append(f"the data are '{settings.data}', not {paper.DATA}")
+    if settings.split != paper.SPLIT:
+        found.append(f"the split is {settings.split}, not {paper.SPLIT}")
+    if (comparison.n_train, comparison.n_test) != (paper.N_TRAIN, paper.N_VALIDATION):
+        found.append(
+            f"{comparison.n_train:,} pictures train and {comparison.n_test:,} validate, "
+            f"not {paper.N_TRAIN:,} and {paper.N_VALIDATION:,}"
+        )
+    repeats = len({t.repeat for t in record.trials} | {u.repeat for u in record.unfinished})
+    if repeats != paper.REPEATS:
+        found.append(
+            f"{formats.plural(repeats, 'repeat')} {'is' if repeats == 1 else 'are'} planned, not {paper.REPEATS}"
+        )
+    return tuple(found)
+
+
+def _headline(total: Tally, departures: Sequence[str]) -> str:
+    made = total.comparisons - total.missing
+    of = f"Of the paper's {total.comparisons} comparisons, "
+    of += f"{made} can be made so far; of these, " if total.missing else ""
+    line = (
+        f"{of}{total.same_sign} have the paper's sign here and {total.same_finding} the paper's finding by the paper's "
+        f"own test; of the {total.marked} that the paper marks as significant, the corrected test confirms "
+        f"{total.confirmed} and contradicts {total.contradicted}."
+    )
+    return f"Not the paper's experiment, for {departures[0]}. {line}" if departures else line

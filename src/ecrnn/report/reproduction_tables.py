@@ -1,0 +1,243 @@
+"""The paper's Tables 1-5 with ours beside, in the paper's own layout, and a count of what agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ecrnn.report import formats, paper
+from ecrnn.report.formats import MINUS, NOTHING
+from ecrnn.report.results import Reproduced, Reproduction
+from ecrnn.report.table import Cell, Column, Table, text
+
+MARKS = "* p < .05, ** p < .005, *** p < .0001 by the paper's image-level test, which is too optimistic"
+
+
+def reproduction_tables(found: Reproduction, *, every: bool = False) -> tuple[Table, ...]:
+    """All of them in the paper's order, the count of agreements first; ``every`` adds the comparisons one a row."""
+    note = _note(found)
+    tables = [
+        _tallies(found, note),
+        _layers(found),
+        _accuracies(found, note),
+        *(_comparisons(found, number, note) for number in paper.TABLES),
+    ]
+    return (*tables, _long(found, note)) if every else tuple(tables)
+
+
+def _note(found: Reproduction) -> str:
+    if not found.departures:
+        return ""
+    why = "; ".join(found.departures)
+    return f"This study is not the paper's experiment: {why}. The paper's figures stand here for the form alone."
+
+
+def _tallies(found: Reproduction, note: str) -> Table:
+    rows = []
+    for own in found.tallies:
+        name = "all" if own.table is None else f"{own.table}: {paper.TABLES[own.table]}"
+        made = f"{own.comparisons - own.missing} of {own.comparisons}"
+        counts = (own.same_sign, own.same_finding, own.marked, own.marked_here, own.confirmed, own.contradicted)
+        first = Cell(name, (own.table or "all",)), Cell(made, (own.comparisons, own.missing))
+        rows.append((*first, *(Cell(str(n), (n,)) for n in counts)))
+    return Table(
+        "paper-agreement",
+        "Agreement with the paper",
+        "The paper's 36 comparisons, counted. Same finding: by the paper's test (p < .05) both mark a difference in "
+        "the same direction, or neither does. Confirmed: marked by the paper, and the corrected resampled t test, "
+        f"Holm-adjusted over the {found.family} pairs that the comparisons come to, gives the verdict in the same "
+        "direction; opposite: in the other. The rest of the marked ones is undecided or equivalent here, or missing.",
+        (
+            Column("Paper's table", ("table",), "left"),
+            Column("Made", ("comparisons", "missing")),
+            Column("Same sign", ("same_sign",)),
+            Column("Same finding", ("same_finding",)),
+            Column("Marked in paper", ("marked_by_the_paper",)),
+            Column("Marked here", ("marked_here",)),
+            Column("Confirmed", ("confirmed",)),
+            Column("Opposite", ("contradicted",)),
+        ),
+        tuple(rows),
+        note=note,
+    )
+
+
+def _layers(found: Reproduction) -> Table:
+    rows = [
+        (
+            Cell(str(number), (number,)),
+            text(layer.area),
+            text(layer.layer),
+            text(", ".join(f"{size:,}" for size in layer.output)),
+            Cell(formats.count(layer.parameters), (layer.parameters,)),
+        )
+        for number, layer in enumerate(paper.TABLE_1, start=1)
+    ]
+    same = "same" if found.parameters == paper.TABLE_1_TOTAL else "differs"
+    ours = Cell(formats.count(found.parameters), (found.parameters,), same if found.parameters is not None else "")
+    total = Cell(formats.count(paper.TABLE_1_TOTAL), (paper.TABLE_1_TOTAL,))
+    number = len(rows) + 1
+    rows.append((Cell(str(number), (number,)), text(""), text("Total in the paper"), text(""), total))
+    rows.append((text(""), text(""), text("Total in this study's trials"), text(""), ours))
+    return Table(
+        "paper-table-1",
+        "The paper's Table 1",
+        f"The layers of {paper.TABLE_1_MODEL} as the paper prints them (height, width, channels), and the parameters "
+        "that the trials of this study counted, in the paper's way. Other pictures than 3x32x32 in 10 classes give "
+        "another total.",
+        (
+            Column("No.", ("number",)),
+            Column("Area", ("area",), "left"),
+            Column("Layer", ("layer",), "left"),
+            Column("Output", ("output",), "left"),
+            Column("Parameters", ("parameters",)),
+        ),
+        tuple(rows),
+        row_headings=3,
+    )
+
+
+def _accuracies(found: Reproduction, note: str) -> Table:
+    return Table(
+        "paper-accuracies",
+        "The paper's accuracies and ours",
+        "Mean accuracy on the validation pictures. Ours is of the last epoch; the paper does not say of which epoch "
+        "its own is. The best epoch is picked on the same pictures and is optimistic.",
+        (
+            Column("Model", ("model",), "left"),
+            Column("Repeats", ("repeats",)),
+            Column("Paper (%)", ("paper",)),
+            Column("Ours (%)", ("ours",)),
+            Column("SD (points)", ("sd",)),
+            Column(f"Ours {MINUS} paper", ("gap",)),
+            Column("Best epoch (%), optimistic", ("best_epoch_accuracy_optimistic",)),
+        ),
+        tuple(
+            (
+                text(own.model),
+                Cell(str(own.repeats), (own.repeats,)),
+                Cell(formats.percent(own.paper), (own.paper,)),
+                Cell("missing" if own.ours is None else formats.percent(own.ours), (own.ours,), "strong"),
+                Cell(formats.spread(own.sd), (own.sd,)),
+                Cell(formats.points(own.gap), (own.gap,)),
+                Cell(formats.percent(own.best_accuracy), (own.best_accuracy,), "muted"),
+            )
+            for own in found.models
+        ),
+        note=note,
+    )
+
+
+def _comparisons(found: Reproduction, number: int, note: str) -> Table:
+    """One of Tables 2-5 as the paper lays it out, five rows for each of its own."""
+    cells = [own for own in found.comparisons if own.table == number]
+    nodes = tuple(dict.fromkeys(own.nodes for own in cells))
+    rows: list[tuple[Cell, ...]] = []
+    for sides in dict.fromkeys((own.side_a, own.side_b) for own in cells):
+        line = [own for own in cells if (own.side_a, own.side_b) == sides]
+        name = Cell(_short(*sides), (f"{sides[0]} {MINUS} {sides[1]}",))
+        rows += [(name, text(what), *made) for what, made in _lines(line)]
+    return Table(
+        f"paper-table-{number}",
+        f"The paper's Table {number}: {paper.TABLES[number]}",
+        f"Differences in points by number of nodes; {MARKS}. The verdict is the corrected resampled t test's, "
+        f"Holm-adjusted over the {found.family} pairs that the paper's 36 comparisons come to." + _best(cells),
+        (
+            Column("Models", ("comparison",), "left"),
+            Column("What", ("what",), "left"),
+            *(Column(size, (size,)) for size in nodes),
+        ),
+        tuple(rows),
+        row_headings=2,
+        note=note,
+    )
+
+
+def _short(side_a: str, side_b: str) -> str:
+    """What the title of the table leaves open: the cell, or in Table 5 the family."""
+    family, _, cell = side_a.partition(" ")
+    return family if family == side_b.partition(" ")[0] else cell
+
+
+def _lines(cells: Sequence[Reproduced]) -> list[tuple[str, list[Cell]]]:
+    return [
+        ("paper", [_marked(own.paper_difference, own.paper_stars) for own in cells]),
+        ("ours", [_marked(own.difference, own.stars) for own in cells]),
+        (f"ours {MINUS} paper", [Cell(formats.points(own.gap), (own.gap,), "muted") for own in cells]),
+        ("sign", [_word(own.same_sign, "same", "differs") for own in cells]),
+        ("verdict", [_verdict(own) for own in cells]),
+    ]
+
+
+def _marked(difference: float | None, stars: str | None) -> Cell:
+    if difference is None:
+        return Cell("missing", (None,), "muted")
+    return Cell(formats.points(difference) + (stars or ""), (difference,))
+
+
+def _word(value: bool | None, yes: str, no: str) -> Cell:
+    if value is None:
+        return Cell(NOTHING, (None,))
+    return text(yes, yes) if value else text(no, no)
+
+
+def _verdict(own: Reproduced) -> Cell:
+    if own.difference is None:
+        return Cell(NOTHING, (None,))
+    return Cell(own.verdict or "no verdict", (own.verdict,), own.verdict or "none")
+
+
+def _best(cells: Sequence[Reproduced]) -> str:
+    """Which models the best ones are, here and there; picking them favours whoever has the luck."""
+    best = [own for own in cells if own.nodes == paper.BEST]
+    if not best:
+        return ""
+    pairs = [
+        f"{own.paper_a} {MINUS} {own.paper_b} in the paper, "
+        + (f"{own.model_a} {MINUS} {own.model_b} here" if own.model_a else "missing here")
+        for own in best
+    ]
+    return f" Best by the same accuracies that are compared, so these two flatter: {'; '.join(pairs)}."
+
+
+def _long(found: Reproduction, note: str) -> Table:
+    """All comparisons one a row, at full precision, for machines."""
+    return Table(
+        "paper-comparisons",
+        "The paper's comparisons one by one",
+        f"All of Tables 2-5; {MARKS}. A and B are the models compared here.",
+        (
+            Column("Table", ("table",)),
+            Column("Nodes", ("nodes",), "left"),
+            Column("A", ("model_a",), "left"),
+            Column("B", ("model_b",), "left"),
+            Column("A, paper", ("paper_model_a",), "left"),
+            Column("B, paper", ("paper_model_b",), "left"),
+            Column("Paper (points)", ("paper_difference", "paper_stars")),
+            Column("Ours (points)", ("difference", "stars")),
+            Column(f"Ours {MINUS} paper", ("gap",)),
+            Column("Sign", ("same_sign",), "left"),
+            Column("Finding", ("same_finding",), "left"),
+            Column("p (Holm)", ("p_holm",)),
+            Column("Verdict on A", ("verdict",), "left"),
+        ),
+        tuple(
+            (
+                Cell(str(own.table), (own.table,)),
+                text(own.nodes),
+                Cell(own.model_a or "missing", (own.model_a,)),
+                Cell(own.model_b or "missing", (own.model_b,)),
+                text(own.paper_a),
+                text(own.paper_b),
+                _marked(own.paper_difference, own.paper_stars)._replace(values=(own.paper_difference, own.paper_stars)),
+                _marked(own.difference, own.stars)._replace(values=(own.difference, own.stars)),
+                Cell(formats.points(own.gap), (own.gap,)),
+                _word(own.same_sign, "same", "differs"),
+                _word(own.same_finding, "same", "differs"),
+                Cell(formats.p_value(own.p_holm), (own.p_holm,)),
+                _verdict(own),
+            )
+            for own in found.comparisons
+        ),
+        row_headings=2,
+        note=note,
+    )

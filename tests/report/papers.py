@@ -1,0 +1,49 @@
+"""A study of the paper's models in memory, with accuracies as wished, exact to one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.config import StudySettings
+from ecrnn.report import StudyRecord, paper
+from ecrnn.report.read import Trial, Unfinished
+
+CLASSES = tuple("abcdefghij")
+
+
+def paper_record(
+    accuracies: Mapping[str, float] = paper.ACCURACIES,
+    *,
+    shifts: tuple[float, ...] = (0.0, 0.0, 0.0),
+    missing: Collection[tuple[str, int]] = (),
+    pictures: int = paper.N_VALIDATION,
+    **settings: Any,
+) -> StudyRecord:
+    """``shifts`` are added to every accuracy, one a repeat; trials of ``missing`` (model, repeat) never began."""
+    wanted = {"data": paper.DATA, "models": tuple(accuracies), "repeats": len(shifts)} | settings
+    label = np.arange(pictures) % len(CLASSES)
+    trials, unfinished = [], []
+    for model, accuracy in accuracies.items():
+        for repeat, shift in enumerate(shifts):
+            if (model, repeat) in missing:
+                unfinished.append(Unfinished(model, repeat, "not started", "no folder of this trial"))
+                continue
+            wrong = np.arange(pictures) >= round(pictures * (accuracy + shift))
+            predicted = np.where(wrong, (label + 1) % len(CLASSES), label)
+            facts = {"n_train": paper.N_TRAIN, "classes": list(CLASSES), "best_accuracy": accuracy + 0.01}
+            facts["parameters"] = paper.TABLE_1_TOTAL if model == paper.TABLE_1_MODEL else 1
+            trials.append(Trial(model, repeat, facts, (), np.arange(pictures), label, predicted))
+    return StudyRecord(
+        folders=(Path("run"),),
+        settings=StudySettings.read(wanted),
+        planned=len(trials) + len(unfinished),
+        classes=CLASSES,
+        environments=({},),
+        trials=tuple(trials),
+        unfinished=tuple(unfinished),
+        notes=(),
+    )

@@ -1,0 +1,157 @@
+"""A study in small: it gives the study's own report, grows with it, and is the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report.synthetic import make_study
+
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.runs import Predictions, read_predictions, read_trial, write_manifest, write_predictions
+from ecrnn.report import Archived, analyse, archive_study, plain, read_study
+
+TWO = {"cnn": 0.7, "ecrnn-bilstm-16": 0.8}
+FILES = {"config.yaml", "manifest.json", "metrics.jsonl", "predictions.npz"}
+SMALL = {"repeats": 3, "n_validation": 400, "epochs": 2}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Two models, three repeats; one trial failed."""
+    return make_study(tmp_path / "run", TWO, failed=[("cnn", 2)], **SMALL)
+
+
+def test_the_archive_gives_the_studys_own_report(run: Path, tmp_path: Path) -> None:
+    (run / "cnn" / "repeat-0" / "checkpoint").mkdir()
+    (run / "cnn" / "repeat-0" / "checkpoint" / "weights.safetensors").write_bytes(b"weights")
+    assert archive_study(run, tmp_path / "small") == Archived(added=5, kept=0)
+    mine, theirs = (plain(analyse(read_study([folder]))) for folder in (run, tmp_path / "small"))
+    assert theirs["folders"] == [str(tmp_path / "small")]
+    assert mine | {"folders": []} == theirs | {"folders": []}
+    assert mine["missing"][0]["state"] == "failed"
+    assert {path.name for path in (tmp_path / "small").iterdir()} == {"study.yaml", "environment.json", *TWO}
+    assert {path.name for path in (tmp_path / "small" / "cnn" / "repeat-0").iterdir()} == FILES
+
+
+def test_each_picture_keeps_its_class(run: Path, tmp_path: Path) -> None:
+    archive_study(run, tmp_path / "small")
+    for model in TWO:
+        mine, theirs = (read_trial(folder, model, 1) for folder in (run, tmp_path / "small"))
+        assert mine is not None
+        assert theirs is not None
+        for name in ("index", "label", "predicted", "correct"):
+            np.testing.assert_array_equal(getattr(mine.predictions, name), getattr(theirs.predictions, name))
+        assert (mine.facts, mine.metrics) == (theirs.facts, theirs.metrics)
+
+
+def test_the_same_study_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        archive_study(run, tmp_path / name)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    archive_study(tmp_path / "a", tmp_path / "c")  # and so does an archive
+    assert contents(tmp_path / "a") == contents(tmp_path / "c")
+
+
+def test_manifests_say_what_they_were_made_from(run: Path, tmp_path: Path) -> None:
+    archive_study(run, tmp_path / "small")
+    mine, theirs = (
+        json.loads((folder / "cnn" / "repeat-0" / "manifest.json").read_text()) for folder in (run, tmp_path / "small")
+    )
+    assert theirs["archived_from"] == mine["files"]
+    assert theirs["files"]["predictions.npz"] != mine["files"]["predictions.npz"]
+    assert theirs["files"]["metrics.jsonl"] == mine["files"]["metrics.jsonl"]
+
+
+def test_archived_again_it_gets_what_was_finished_since(tmp_path: Path) -> None:
+    whole = make_study(tmp_path / "whole", TWO, **SMALL)
+    run = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(run / "cnn" / "repeat-2")
+    (run / "ecrnn-bilstm-16" / "repeat-2" / "manifest.json").unlink()
+    small = tmp_path / "small"
+    assert archive_study(run, small) == Archived(added=4, kept=0)
+    before = {path: path.stat().st_mtime_ns for path in small.glob("*/*/*")}
+    assert archive_study(whole, small) == Archived(added=2, kept=4)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    archive_study(whole, tmp_path / "at-once")
+    assert contents(small) == contents(tmp_path / "at-once")
+    assert archive_study(run, small) == Archived(added=0, kept=4)  # nothing is taken away
+    assert contents(small) == contents(tmp_path / "at-once")
+
+
+def test_a_failure_is_gone_when_the_trial_is_finished(run: Path, tmp_path: Path) -> None:
+    archive_study(run, tmp_path / "small")
+    assert (tmp_path / "small" / "cnn" / "repeat-2" / "error.json").is_file()
+    shutil.rmtree(run)
+    archive_study(make_study(run, TWO, **SMALL), tmp_path / "small")
+    assert {path.name for path in (tmp_path / "small" / "cnn" / "repeat-2").iterdir()} == FILES
+
+
+def test_models_that_the_archive_has_already_stay(tmp_path: Path) -> None:
+    archive_study(make_study(tmp_path / "one", {"cnn": 0.7}, **SMALL), tmp_path / "small")
+    archive_study(make_study(tmp_path / "other", {"ecnn": 0.7}, **SMALL), tmp_path / "small")
+    record = read_study([tmp_path / "small"])
+    assert record.settings.models == ("cnn", "ecnn")
+    assert len(record.trials) == 6
+
+
+def _other_result(run: Path, archive: Path) -> None:
+    home = run / "cnn" / "repeat-1"
+    archive_study(run, archive)
+    given = read_predictions(home / "predictions.npz")
+    write_predictions(home / "predictions.npz", Predictions(given.index, given.label, -given.logits))
+    manifest = json.loads((home / "manifest.json").read_text())
+    write_manifest(home, tuple(manifest["files"]), manifest["facts"])
+
+
+def _other_study(run: Path, archive: Path) -> None:
+    make_study(archive, TWO, seed=5, **SMALL)
+
+
+def _other_things(run: Path, archive: Path) -> None:
+    archive.mkdir()
+    (archive / "thesis.txt").write_text("")
+
+
+def _file(run: Path, archive: Path) -> None:
+    archive.write_text("")
+
+
+def _itself(run: Path, archive: Path) -> None:
+    archive.symlink_to(run)
+
+
+def _no_study(run: Path, archive: Path) -> None:
+    (run / "study.yaml").unlink()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "line"),
+    [
+        (_other_result, "holds another result than .*repeat-1; delete it, or choose another --archive"),
+        (_other_study, "holds another study: seed is 0 here and 5 there; choose another --archive"),
+        (_other_things, "is not empty and holds no study; choose another --archive"),
+        (_file, "is a file; an archive is a folder, choose another --archive"),
+        (_itself, "is the study itself; choose another --archive"),
+        (_no_study, "is not a run directory"),
+    ],
+)
+def test_what_is_refused(run: Path, tmp_path: Path, prepare: Callable[[Path, Path], None], line: str) -> None:
+    prepare(run, tmp_path / "small")
+    before = contents(run)
+    with pytest.raises(RunDirectoryError, match=line):
+        archive_study(run, tmp_path / "small")
+    assert contents(run) == before
+
+
+def test_a_damaged_trial_is_left_out(run: Path, tmp_path: Path) -> None:
+    (run / "ecrnn-bilstm-16" / "repeat-1" / "metrics.jsonl").write_text("{}\n")
+    assert archive_study(run, tmp_path / "small") == Archived(added=4, kept=0)

@@ -1,0 +1,39 @@
+"""The paper's study as settings: every figure of its protocol, and what the quick profile changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecrnn.core.config import differences
+from ecrnn.data.splits import parse_split
+from ecrnn.models.names import PAPER_MODELS
+from ecrnn.report import paper
+from ecrnn.studies.paper import PROFILES
+from ecrnn.studies.study import trials
+
+
+def test_the_papers_protocol_and_recipe() -> None:
+    settings = PROFILES["paper"]
+    assert settings.model_dump(exclude={"training"}) == {
+        "data": "cifar10", "data_dir": None, "image_size": None, "channels": None, "fingerprint": None,
+        "models": PAPER_MODELS, "repeats": 3, "first_repeat": 0, "split": "0.7", "seed": 0,
+    }  # fmt: skip
+    assert settings.training.model_dump() == {
+        "epochs": 15, "batch_size": 128, "lr": 1e-3, "optimizer": "adam", "weight_decay": 0.0, "momentum": 0.9,
+        "schedule": "constant", "augment": "none", "standardise": "global", "non_finite": "stop", "device": "auto",
+        "precision": "bfloat16", "cutoff": 1e-8, "threads": None, "checkpoint_seconds": 60.0,
+    }  # fmt: skip
+    assert (settings.data, settings.split) == (paper.DATA, paper.SPLIT)
+    assert len(trials(settings)) == 51
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profiles_can_be_run(name: str) -> None:
+    settings = PROFILES[name]
+    assert type(settings).read(settings.model_dump()) == settings
+    assert str(parse_split(settings.split)) == settings.split
+
+
+def test_quick_differs_in_data_and_length_alone() -> None:
+    found = differences(PROFILES["quick"], PROFILES["paper"])
+    assert [line.split()[0] for line in found] == ["data", "training.epochs", "training.precision"]

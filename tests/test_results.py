@@ -1,0 +1,114 @@
+"""The committed studies under results/: whole, small, and their committed reports are what their predictions give."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report.synthetic import make_study
+
+from ecrnn.report import Analysis, analyse, archive_study, read_study, write_report
+from ecrnn.report.write import report_files
+
+ROOT = Path(__file__).parents[1]
+STUDIES = ("paper", "why")  # folders of results/; each is an archive of a study, or holds several
+MOST_BYTES = 10 * 2**20  # of all of them
+
+
+def studies(folder: Path) -> list[Path]:
+    """The archives at or below a folder, relative to the repository."""
+    return sorted(path.parent.relative_to(ROOT) for path in folder.rglob("study.yaml"))
+
+
+def rebuilt(study: Path) -> Analysis:
+    return analyse(read_study([study]))
+
+
+def faults(committed: Path, analysis: Analysis) -> list[str]:
+    """In which files of the committed report folder something else stands than ``analysis`` gives."""
+    files, found = report_files(analysis), []
+    for name in ("report.md", "report.json"):
+        if not (committed / name).is_file():
+            found.append(f"{committed / name} is missing")
+            continue
+        text = (committed / name).read_text(encoding="utf-8")
+        if name == "report.md":
+            found += [f"{committed / name} is not what the predictions give"] if text != files[name] else []
+        else:
+            found += [
+                f"{committed / name}: {where}" for where in _differences(json.loads(text), json.loads(files[name]))
+            ]
+    return found
+
+
+def _differences(mine: Any, theirs: Any, where: str = "") -> list[str]:
+    """The places at which two nested values differ; floats may in their last digits, and folders in their names."""
+    if where == ".folders":
+        return []
+    if isinstance(mine, dict) and isinstance(theirs, dict) and mine.keys() == theirs.keys():
+        return [line for key in mine for line in _differences(mine[key], theirs[key], f"{where}.{key}")]
+    if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
+        pairs = enumerate(zip(mine, theirs, strict=True))
+        return [line for i, pair in pairs for line in _differences(*pair, f"{where}[{i}]")]
+    if (
+        isinstance(mine, float)
+        and isinstance(theirs, float)
+        and math.isclose(mine, theirs, rel_tol=1e-9, abs_tol=1e-12)
+    ):
+        return []
+    return [] if mine == theirs else [where]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_committed_reports_are_rebuilt_from_committed_predictions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (ROOT / "results" / name).is_dir():
+        pytest.skip(f"results/{name} is not there yet")
+    monkeypatch.chdir(ROOT)
+    found = studies(ROOT / "results" / name)
+    assert found, f"results/{name} holds no study"
+    for study in found:
+        analysis = rebuilt(study)
+        assert [trial for trial in analysis.missing if trial.state == "damaged"] == []
+        assert faults(study / "report", analysis) == []
+
+
+def test_the_committed_studies_are_small() -> None:
+    folders = [ROOT / "results" / name for name in STUDIES]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    assert not [path for path in files if path.suffix in (".safetensors", ".lock") or path.name == ".lock"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    run = make_study(tmp_path / "run", {"cnn": 0.7, "ecnn": 0.8}, repeats=3, n_validation=200, epochs=2)
+    archive_study(run, tmp_path / "small")
+    write_report([tmp_path / "small"])
+    return tmp_path / "small"
+
+
+def test_the_rule_lets_a_true_report_through(archive: Path) -> None:
+    assert faults(archive / "report", rebuilt(archive)) == []
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.json"])
+def test_the_rule_sees_a_report_that_is_missing(archive: Path, name: str) -> None:
+    (archive / "report" / name).unlink()
+    assert faults(archive / "report", rebuilt(archive)) == [f"{archive / 'report' / name} is missing"]
+
+
+def test_the_rule_sees_a_table_that_was_changed(archive: Path) -> None:
+    path = archive / "report" / "report.md"
+    path.write_text(path.read_text().replace("| ecnn ", "| enn  ", 1))
+    assert faults(archive / "report", rebuilt(archive)) == [f"{path} is not what the predictions give"]
+
+
+def test_the_rule_sees_a_figure_that_was_changed(archive: Path) -> None:
+    path = archive / "report" / "report.json"
+    content = json.loads(path.read_text())
+    content["models"][1]["summary"]["mean"] += 1e-6
+    path.write_text(json.dumps(content))
+    assert faults(archive / "report", rebuilt(archive)) == [f"{path}: .models[1].summary.mean"]
