@@ -112,7 +112,22 @@ def test_nothing_is_an_error(tmp_path: Path):
         write_memory([], tmp_path, {})
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"kind": "ecrnn memory", "format": 2}', '{"kind": "ecrnn report"}'])
+def test_different_sequences_are_not_mixed(tmp_path: Path):
+    with pytest.raises(EcrnnError, match=r"^trials of 'x' read sequences of different lengths; give their studies one"):
+        write_memory([a_memory("x", 0), a_memory("x", 1, steps=100)], tmp_path, {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        '{"kind": "ecrnn memory", "format": 1}',
+        '{"kind": "ecrnn memory", "format": 2, "memories": []}',
+        '{"kind": "ecrnn report"}',
+    ],
+)
 def test_another_file_is_refused(tmp_path: Path, content: str):
     path = tmp_path / "memory.json"
     path.write_text(content)

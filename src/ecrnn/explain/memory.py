@@ -58,10 +58,10 @@ def network_memory(network: nn.Module, pictures: Tensor, *, model: str, repeat: 
     if not areas:
         raise EcrnnError(f"model '{model}' has no RNN, so it has no memory of steps; those of crnn and ecrnn have")
     taken: list[Tensor] = []
-    areas[0].register_forward_pre_hook(lambda module, given: taken.append(given[0]))
+    hook = areas[0].register_forward_pre_hook(lambda module, given: taken.append(given[0]))
     with torch.no_grad():
         network(pictures)
-    areas[0]._forward_pre_hooks.clear()
+    hook.remove()
     return memory(areas[0], taken[0].float(), network.get_submodule("head"), model=model, repeat=repeat)
 
 
@@ -125,7 +125,7 @@ def _gradients(area: RecurrentArea, sequence: Tensor) -> list[list[float]]:
         states = area(x)  # (B, directions * H)
     norms = []
     for state in _by_direction(area, states):
-        squares = torch.zeros(x.shape[:2], dtype=torch.float64, device=x.device)  # (B, T); in float32 1e-23 has none
+        squares = torch.zeros(x.shape[:2], dtype=torch.float64, device=x.device)  # (B, T); float32 has none of 1e-23
         for k in range(state.shape[1]):
             (row,) = torch.autograd.grad(state[:, k].sum(), x, retain_graph=True)  # row k of every Jacobian
             squares += row.double().square().sum(2)

@@ -34,7 +34,7 @@ def write_memory(memories: Sequence[Memory], out: Path, environment: dict[str, A
     """Write memory.json (all curves, a line a trial), memory.csv, memory.svg and memory.md, which shows the two.
 
     Args:
-        memories: the trials of a model one after the other.
+        memories: of one trial each, in any order.
         out: the folder.
         environment: machine and versions, as `ecrnn.core.devices.environment` gives them.
 
@@ -42,7 +42,8 @@ def write_memory(memories: Sequence[Memory], out: Path, environment: dict[str, A
         The path of each file by its name.
 
     Raises:
-        EcrnnError: there is nothing to show, or the disk refuses.
+        EcrnnError: there is nothing to show, trials of one model read sequences of different lengths, or the disk
+            refuses.
     """
     if not memories:
         raise EcrnnError("nothing was measured: no finished trial of a model with an RNN")
@@ -67,13 +68,21 @@ def read_memory(path: Path) -> list[Memory]:
         EcrnnError: the file is missing or something else.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("kind") != "ecrnn memory" or content.get("format") != FORMAT:
+    ours = isinstance(content, dict) and (content.get("kind"), content.get("format")) == ("ecrnn memory", FORMAT)
+    if not ours or not isinstance(content.get("memories"), list):
         raise EcrnnError(f"{path} is not a memory.json of format {FORMAT}, as examples/how_far_back.py writes it")
     return [from_plain(one) for one in content["memories"]]
 
 
 def memory_table(memories: Sequence[Memory]) -> Table:
-    """A row a model and direction: medians over the trials with their range."""
+    """A row a model and direction: medians over the trials with their range.
+
+    Args:
+        memories: in any order.
+
+    Raises:
+        EcrnnError: trials of one model read sequences of different lengths.
+    """
     columns = [
         Column("model", ("model",), "left"),
         Column("direction", ("direction",), "left"),
@@ -100,22 +109,22 @@ def memory_table(memories: Sequence[Memory]) -> Table:
                     *([_ranged([trial.class_memory for trial in trials])] if classes else []),
                 )
             )
-    samples = sorted({memory.samples for memory in memories})
-    caption = (
+    return Table("memory", TITLE, _caption(memories, classes), tuple(columns), tuple(rows), row_headings=2)
+
+
+def _caption(memories: Sequence[Memory], classes: bool) -> str:
+    samples = [formats.count(n) for n in sorted({memory.samples for memory in memories})]
+    said = (
         "Steps from the end of each direction's reading, median over the trials (least to most). Gradient: up to the "
         "last step whose gradient is over that part of the largest. State: the effective memory, the fewest last steps "
         "that must be a picture's own for the last state to stay within that part of its spread when all older ones "
         "are another picture's. "
-        + (
-            "Class: likewise, in both directions at once, for the predicted class to change on less than "
-            f"{100 * CLASS_PART:g} % of the pictures. "
-            if classes
-            else ""
-        )
-        + f"States were looked at for every m up to {FINE}, then every {EVERY}th. "
-        f"{formats.listed([formats.count(n) for n in samples])} {'pictures' if classes else 'sequences'} a trial."
     )
-    return Table("memory", TITLE, caption, tuple(columns), tuple(rows), row_headings=2)
+    if classes:
+        said += "Class: likewise, in both directions at once, for the predicted class to change on less than "
+        said += f"{100 * CLASS_PART:g} % of the pictures. "
+    said += f"Every number of last steps up to {FINE} was tried, then every {EVERY}th. "
+    return said + f"{formats.listed(samples)} {'pictures' if classes else 'sequences'} a trial."
 
 
 def _ranged(found: Sequence[int | None]) -> Cell:
@@ -129,7 +138,11 @@ def _ranged(found: Sequence[int | None]) -> Cell:
 
 def _by_model(memories: Sequence[Memory]) -> list[tuple[str, list[Memory]]]:
     ordered = sorted(memories, key=lambda memory: [m.model for m in memories].index(memory.model))
-    return [(model, list(trials)) for model, trials in groupby(ordered, lambda memory: memory.model)]
+    groups = [(model, list(trials)) for model, trials in groupby(ordered, lambda memory: memory.model)]
+    for model, trials in groups:
+        if len({trial.steps for trial in trials}) > 1:
+            raise EcrnnError(f"trials of '{model}' read sequences of different lengths; give their studies one by one")
+    return groups
 
 
 def draw_memory(memories: Sequence[Memory]) -> Figure | None:
