@@ -11,7 +11,11 @@ import pytest
 from ecrnn.core.config import StudySettings, read_yaml
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALL = {"compare_scans.py": ["--image-size", "8", "--epochs", "1"], "cross_validation.py": []}
+SMALL = {
+    "compare_scans.py": ["--image-size", "8", "--epochs", "1"],
+    "cross_validation.py": [],
+    "how_far_back.py": ["--steps", "40", "--seeds", "1", "--pictures", "8"],
+}
 
 
 def test_every_example_is_run() -> None:

@@ -48,7 +48,7 @@ def test_a_step_is_described_in_plain_words(stand_in: Callable, tmp_path: Path) 
     with Keras(stand_in(), 1) as keras:
         assert list(keras.step(StepSettings("ecrnn-bigru-8-4", 16), 7)) == ["keras-xla", "keras", "keras-bfloat16"]
     made = orders(tmp_path)[1]["settings"]
-    assert made == {"batch": 16, "encoder": True, "cell": "gru", "nodes": [8, 4], "bidirectional": True}
+    assert made == {"batch": 16, "dense": [512, 256, 512, 1024], "cell": "gru", "nodes": [8, 4], "bidirectional": True}
     with (
         Keras(stand_in(), 1) as keras,
         pytest.raises(EcrnnError, match=r"^Keras's network has 7 parameters instead of 8$"),

@@ -11,7 +11,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.registry import build
 
 
-@pytest.mark.parametrize("model", ["cnn", "ecnn", "crnn-gru-8", "ecrnn-birnn-4", "ecrnn-bilstm-8-4"])
+@pytest.mark.parametrize("model", ["cnn", "cnn-40-24", "ecnn", "crnn-gru-8", "ecrnn-birnn-4", "ecrnn-bilstm-8-4"])
 def test_the_same_function_of_the_picture(model: str) -> None:
     ours = build(model)
     stock = stock_like(ours, parse(model)).eval()

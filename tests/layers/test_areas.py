@@ -8,6 +8,7 @@ from torch import nn
 from ecrnn.layers.areas import (
     CNN_CHANNELS,
     ConvolutionArea,
+    DenseArea,
     EncoderDecoder,
     RecurrentArea,
     convolution_stage,
@@ -76,6 +77,14 @@ def test_encoder_decoder_has_a_narrow_middle(size):
     assert hidden <= size / 2
     assert latent <= size / 4
     assert (hidden_2, out) == (hidden, size)
+
+
+@pytest.mark.parametrize(("nodes", "expected"), [((), []), ((5,), [(9, 5)]), ((5, 4, 7), [(9, 5), (5, 4), (4, 7)])])
+def test_dense_area_widths(nodes, expected):
+    area, x = DenseArea(9, nodes).eval(), torch.randn(2, 9)
+    assert widths(area) == expected
+    assert area(x).shape == (2, area.out_features) == (2, (9, *nodes)[-1])
+    assert bool(nodes) or area(x) is x
 
 
 def test_dense_stage_has_its_relu_before_the_normalisation():

@@ -26,6 +26,7 @@ Make = Callable[[tuple[int, int, int], int, int], nn.Module]
 
 NAMES = (
     "cnn",
+    "cnn-20-9",
     "ecnn",
     *(f"{family}-{cell}-6" for family in ("crnn", "ecrnn") for cell in CELLS),
     *(f"crnn-bilstm-6@{scan}" for scan in SCANS[1:]),
@@ -133,6 +134,7 @@ def test_battery(name, check):
 def test_every_family_cell_and_scan_is_in_it():
     parsed = [parse(name) for name in NAMES]
     assert {p.family for p in parsed} == set(FAMILIES)
+    assert {bool(p.nodes) for p in parsed if p.family == "cnn"} == {False, True}
     for family in ("crnn", "ecrnn"):
         found = {("bi" if p.bidirectional else "") + p.cell for p in parsed if p.family == family}
         assert found == set(CELLS)

@@ -12,7 +12,7 @@ from ecrnn.layers.areas import convolution_stage, dense_stage
 from ecrnn.models.fusion import FusedStages, fuse
 from ecrnn.models.registry import build
 
-NAMES = ("cnn", "ecnn", "crnn-gru-6@rows", "ecrnn-bilstm-6@columns", "ecrnn-rnn-5@positions")
+NAMES = ("cnn", "cnn-64-32", "cnn-40", "ecnn", "crnn-gru-6@rows", "ecrnn-bilstm-6@columns", "ecrnn-rnn-5@positions")
 IMAGES = [(3, 32, 32), (1, 8, 8), (3, 17, 13), (1, 9, 40)]  # the second pools three times, the third has odd sides
 
 needs_kernels = pytest.mark.skipif(stages.kernels is None, reason="the C++ extension ecrnn.layers._cpu is not built")

@@ -8,7 +8,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.orders import SCANS
 from ecrnn.models.names import CELLS, FAMILIES, MAX_LAYERS, MAX_NODES, PAPER_MODELS, ModelName, parse
 
-RIGHT = ["cnn", "ecnn"] + [
+RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn"] + [
     f"{family}-{cell}-{nodes}{scan}"
     for family, cell, nodes, scan in itertools.product(
         ("crnn", "ecrnn"), CELLS, ("1", "16", "32-32", "4096", "1-2-3-4-5-6-7-8"), ("", "@rows", "@random")
@@ -16,7 +16,8 @@ RIGHT = ["cnn", "ecnn"] + [
 ]
 
 NODES = "nodes must be whole numbers from 1 to 4096, as in crnn-lstm-16-16"
-FORMS = "names are cnn, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>"
+DENSE = "nodes must be whole numbers from 1 to 4096, as in cnn-1275"
+FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>"
 ALL_SCANS = "known are columns, flatten-chw, flatten-hwc, positions, random, rows"
 
 WRONG = {
@@ -26,9 +27,21 @@ WRONG = {
     "CNN": "unknown model 'CNN', did you mean 'cnn'?",
     " cnn": "unknown model ' cnn', did you mean 'cnn'?",
     "cnnn": "unknown model 'cnnn', did you mean 'cnn'?",
-    "cnn-lstm-16": "model 'cnn-lstm-16': cnn takes no cell, nodes or scan, write 'cnn'",
-    "cnn@rows": "model 'cnn@rows': cnn takes no cell, nodes or scan, write 'cnn'",
-    "cnn@": "model 'cnn@': cnn takes no cell, nodes or scan, write 'cnn'",
+    "cnn-lstm-16": "unknown model 'cnn-lstm-16', did you mean 'crnn-lstm-16'?",
+    "cnn-wide": "unknown model 'cnn-wide', did you mean 'cnn-16'?",
+    "cn-1275": "unknown model 'cn-1275', did you mean 'cnn-1275'?",
+    "CNN-12-34": "unknown model 'CNN-12-34', did you mean 'cnn-12-34'?",
+    "cnn-": f"model 'cnn-': {DENSE}",
+    "cnn-0": f"model 'cnn-0': {DENSE}",
+    "cnn-4097": f"model 'cnn-4097': {DENSE}",
+    "cnn-16-": f"model 'cnn-16-': {DENSE}",
+    "cnn--16": f"model 'cnn--16': {DENSE}",
+    "cnn-1.5": f"model 'cnn-1.5': {DENSE}",
+    "cnn-1-1-1-1-1-1-1-1-1": "model 'cnn-1-1-1-1-1-1-1-1-1': at most 8 dense hidden layers, not 9",
+    "cnn@rows": "model 'cnn@rows': cnn takes no scan, write 'cnn'",
+    "cnn@": "model 'cnn@': cnn takes no scan, write 'cnn'",
+    "cnn-1275@rows": "model 'cnn-1275@rows': cnn takes no scan, write 'cnn-1275'",
+    "ecnn-16": "model 'ecnn-16': ecnn takes no cell, nodes or scan, write 'ecnn'",
     "ecnn-": "model 'ecnn-': ecnn takes no cell, nodes or scan, write 'ecnn'",
     "crnn": "model 'crnn': cell and nodes are missing, as in crnn-bilstm-16",
     "ecrnn": "model 'ecrnn': cell and nodes are missing, as in ecrnn-bilstm-16",
@@ -81,11 +94,16 @@ def test_a_name_is_taken_apart():
     assert parse("ecrnn-bigru-8-16@columns") == ModelName("ecrnn", "gru", True, (8, 16), "columns")
     assert parse("crnn-rnn-4") == ModelName("crnn", "rnn", False, (4,), "flatten-hwc")
     assert parse("ecnn") == ModelName("ecnn")
+    assert parse("cnn-64-32") == ModelName("cnn", nodes=(64, 32))
 
 
 @pytest.mark.parametrize(
     ("name", "canonical"),
-    [("crnn-lstm-16@flatten-hwc", "crnn-lstm-16"), ("ecrnn-bigru-016-8@rows", "ecrnn-bigru-16-8@rows")],
+    [
+        ("crnn-lstm-16@flatten-hwc", "crnn-lstm-16"),
+        ("ecrnn-bigru-016-8@rows", "ecrnn-bigru-16-8@rows"),
+        ("cnn-0016", "cnn-16"),
+    ],
 )
 def test_two_spellings_are_one_model(name, canonical):
     assert str(parse(name)) == canonical

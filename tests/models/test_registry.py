@@ -11,13 +11,21 @@ from ecrnn.models.registry import MAX_CLASSES, build, check_sizes
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("cnn", CNN), ("ecnn", ECNN), ("crnn-lstm-4", CRNN), ("ecrnn-bigru-4@rows", ECRNN)]
+    ("name", "kind"),
+    [("cnn", CNN), ("cnn-5-4", CNN), ("ecnn", ECNN), ("crnn-lstm-4", CRNN), ("ecrnn-bigru-4@rows", ECRNN)],
 )
 def test_a_name_gives_its_network(name, kind):
     network = build(name, (1, 8, 8), 3)
     assert type(network) is kind
     assert network.training
     assert all(p.dtype == torch.float32 and p.requires_grad for p in network.parameters())
+
+
+def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
+    """Or weights stored before there were hidden layers would not load any more."""
+    plain, wide = (set(build(name, (1, 8, 8), 3).state_dict()) for name in ("cnn", "cnn-5"))
+    assert {name.split(".")[0] for name in plain} == {"cnn", "head"}
+    assert {name.split(".")[0] for name in wide - plain} == {"dense"}
 
 
 def test_defaults_are_the_papers_pictures():

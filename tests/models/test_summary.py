@@ -29,17 +29,53 @@ def parameters(name, classes=10):
     if model.family.startswith("e"):
         total += sum(dense(i, o) + norm(o) for i, o in ((1024, 512), (512, 256), (256, 512), (512, 1024)))
     features, directions = {"flatten-hwc": 1, "rows": 512, "positions": 256}[model.scan], 1 + model.bidirectional
+    if not model.cell:
+        features = 1024
     for size in model.nodes:
-        total += directions * GATES[model.cell] * size * (features + size + BIASES[model.cell])
+        if model.cell:
+            total += directions * GATES[model.cell] * size * (features + size + BIASES[model.cell])
+        else:
+            total += dense(features, size) + norm(size)
         features = directions * size
-    return total + dense(features if model.cell else 1024, classes)
+    return total + dense(features, classes)
 
 
 @pytest.mark.parametrize(
-    "name", [*PAPER_MODELS, "ecnn", "crnn-bigru-8", "ecrnn-birnn-4-2", "crnn-lstm-16@rows", "ecrnn-bigru-8@positions"]
+    "name",
+    [
+        *PAPER_MODELS,
+        "ecnn",
+        "cnn-1275",
+        "cnn-64-32",
+        "crnn-bigru-8",
+        "ecrnn-birnn-4-2",
+        "crnn-lstm-16@rows",
+        "ecrnn-bigru-8@positions",
+    ],
 )
 def test_parameters_by_formula(name):
     assert summarise(build(name), (3, 32, 32)).parameters == parameters(name)
+
+
+def test_the_wide_control_has_the_size_of_ecrnn():
+    """Of all CNNs with one hidden layer `cnn-1275` comes nearest to what ECRNN has after its CNN area."""
+    area = sum(row[3] for row in TABLE_1[:14])
+    assert summarise(build("ecrnn-bilstm-16"), (3, 32, 32)).parameters - area == 1_324_874
+    assert summarise(build("cnn-1275"), (3, 32, 32)).parameters - area == 1_039 * 1_275 + 10 == 1_324_735
+    assert abs(1_039 * 1_275 + 10 - 1_324_874) < min(abs(1_039 * n + 10 - 1_324_874) for n in (1_274, 1_276))
+
+
+def test_dense_hidden_layers_are_shown():
+    rows = summarise(build("cnn-64-32"), (3, 32, 32)).rows
+    assert [(r.area, r.layer, r.output, r.multiply_adds) for r in rows[-6:]] == [
+        ("dense", "Dense", (64,), 1024 * 64),
+        ("dense", "Batch Normalization_4", (64,), 64),
+        ("dense", "Dense_1", (32,), 64 * 32),
+        ("dense", "Batch Normalization_5", (32,), 32),
+        ("dense", "Dense_2", (10,), 320),
+        ("dense", "Softmax", (10,), 0),
+    ]
+    assert {r.area for r in summarise(build("cnn"), (3, 32, 32)).rows} == {"CNN"}
 
 
 def test_multiply_adds_by_formula():

@@ -127,10 +127,9 @@ def _network(s: dict[str, Any], keras: Any) -> Any:
     for n in (32, 64, 128, 256):
         x = L.MaxPooling2D()(L.BatchNormalization()(L.Conv2D(n, 3, padding="same", activation="relu")(x)))
     x = L.Flatten()(x)
-    if s["encoder"]:
-        for n in (512, 256, 512, 1024):
-            x = L.BatchNormalization()(L.Dense(n, activation="relu")(x))
-    if s["nodes"]:
+    for n in s["dense"]:
+        x = L.BatchNormalization()(L.Dense(n, activation="relu")(x))
+    if s["cell"]:
         x = L.Reshape((1024, 1))(x)
         for k, n in enumerate(s["nodes"]):
             x = _recurrent(L, s["cell"], n, s["bidirectional"], k < len(s["nodes"]) - 1)(x)

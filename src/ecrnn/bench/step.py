@@ -25,7 +25,7 @@ from ecrnn.bench.keras import Keras
 from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
 from ecrnn.bench.recurrence import Settings as Recurrence
 from ecrnn.bench.recurrence import check_first, served
-from ecrnn.bench.stock import stock_like
+from ecrnn.bench.stock import dense_nodes, stock_like
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import autocast, resolve_precision
 from ecrnn.core.devices import threads as threads_set
@@ -55,7 +55,7 @@ class Settings:
         name = parse(self.model)
         return {
             "batch": self.batch,
-            "encoder": name.family in ("ecnn", "ecrnn"),
+            "dense": list(dense_nodes(name)),
             "cell": name.cell,
             "nodes": list(name.nodes),
             "bidirectional": name.bidirectional,

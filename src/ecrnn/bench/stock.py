@@ -19,6 +19,13 @@ from ecrnn.models.names import ModelName
 _CLOSE = 1e-4  # of logits, relative to the largest: far under what another layer, order or constant does
 
 
+def dense_nodes(name: ModelName) -> tuple[int, ...]:
+    """Outputs of the dense hidden layers of a model, at pictures of 3x32x32: the encoder area's or a CNN's own."""
+    if name.family in ("ecnn", "ecrnn"):
+        return (512, 256, 512, 1024)
+    return () if name.cell else name.nodes
+
+
 class Stock(nn.Module):
     """Takes standardised pictures (B, 3, 32, 32), gives logits (B, 10).
 
@@ -44,25 +51,26 @@ class Stock(nn.Module):
                     nn.MaxPool2d(2),
                 ]
             )
-        self.encoder = nn.Sequential()
-        if name.family in ("ecnn", "ecrnn"):
-            sizes = (1024, 512, 256, 512, 1024)
-            for before, after in pairwise(sizes):
-                norm = nn.BatchNorm1d(after, eps=1e-3, momentum=0.01)
-                self.encoder.extend([nn.Linear(before, after), nn.ReLU(), norm])
+        self.dense = nn.Sequential()
+        features = 1024
+        for nodes in dense_nodes(name):
+            norm = nn.BatchNorm1d(nodes, eps=1e-3, momentum=0.01)
+            self.dense.extend([nn.Linear(features, nodes), nn.ReLU(), norm])
+            features = nodes
         self.recurrent = nn.ModuleList()
         self.directions = 2 if name.bidirectional else 1
-        features = 1
-        for nodes in name.nodes:
-            kind: Any = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[name.cell or ""]
-            self.recurrent.append(kind(features, nodes, batch_first=True, bidirectional=name.bidirectional))
-            features = self.directions * nodes
-        self.head = nn.Linear(features if name.nodes else 1024, 10)
+        if name.cell:
+            kind: Any = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[name.cell]
+            features = 1
+            for nodes in name.nodes:
+                self.recurrent.append(kind(features, nodes, batch_first=True, bidirectional=name.bidirectional))
+                features = self.directions * nodes
+        self.head = nn.Linear(features, 10)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.convolutions(images)  # (B, 256, 2, 2)
         x = x.permute(0, 2, 3, 1).flatten(1)  # (B, 1024)
-        x = self.encoder(x)
+        x = self.dense(x)
         if len(self.recurrent):
             x = x.unsqueeze(2)  # (B, 1024, 1)
             for layer in self.recurrent:

@@ -1,9 +1,11 @@
-"""The paper's areas: CNN area, encoder area, RNN area (PAPER.md, Table 1).
+"""The paper's areas: CNN area, encoder area, RNN area (PAPER.md, Table 1), and the dense area of a control.
 
 Activation before batch normalisation, as the order of the table has it; batch normalisation is in normalisation.py.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +64,22 @@ def dense_stage(in_features: int, out_features: int) -> Stage:
         nn.ReLU(),
         BatchNorm1d(out_features),
     )
+
+
+class DenseArea(nn.Sequential):
+    """Dense hidden layers, built as the encoder's: (B, size) -> (B, nodes[-1]). Without nodes it changes nothing.
+
+    Args:
+        size: values that come in.
+        nodes: outputs of each layer, from the first to the last.
+
+    Attributes:
+        out_features: values that go out.
+    """
+
+    def __init__(self, size: int, nodes: tuple[int, ...]) -> None:
+        super().__init__(*(dense_stage(before, after) for before, after in pairwise((size, *nodes))))
+        self.out_features = nodes[-1] if nodes else size
 
 
 class EncoderDecoder(nn.Module):

@@ -1,6 +1,6 @@
 """A trained network made ready to predict: the same function of the picture with less work around the arithmetic.
 
-`fuse` gives a copy in which the convolution area and the encoder-decoder are `FusedStages`. In evaluation batch
+`fuse` gives a copy in which the convolution area and the dense ones are `FusedStages`. In evaluation batch
 normalisation is a multiply-add a channel, taken from the running statistics once. A positive factor keeps the order of
 the values, so it may come after max-pooling, to the bit, and then works on a quarter of them. One picture on a CPU goes
 through all stages of an area in one call of the C++ extension, where there is one. Results stay those of the network to
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecrnn.layers import stages as layer_stages
-from ecrnn.layers.areas import ConvolutionArea, EncoderDecoder
+from ecrnn.layers.areas import ConvolutionArea, DenseArea, EncoderDecoder
 from ecrnn.layers.stages import Stage
 
 BLOCK = 32  # the kernels for one picture take multiples of this many outputs
@@ -31,8 +31,9 @@ def fuse(network: nn.Module) -> nn.Module:
     """
     fused = copy.deepcopy(network).eval().requires_grad_(False)
     for name, area in list(fused.named_children()):
-        if isinstance(area, ConvolutionArea | EncoderDecoder):
-            setattr(fused, name, FusedStages([stage for stage in area.modules() if isinstance(stage, Stage)]))
+        stages = [stage for stage in area.modules() if isinstance(stage, Stage)]
+        if isinstance(area, ConvolutionArea | DenseArea | EncoderDecoder) and stages:
+            setattr(fused, name, FusedStages(stages))
     return fused
 
 

@@ -1,9 +1,10 @@
 """The grammar of model names (DESIGN, section 2), free of torch, so that a name can be
 checked before anything heavy is loaded.
 
-    cnn | ecnn | crnn-<cell>-<nodes>[-<nodes>...][@<scan>] | ecrnn-<cell>-<nodes>[-<nodes>...][@<scan>]
+    cnn[-<nodes>...] | ecnn | crnn-<cell>-<nodes>[-<nodes>...][@<scan>] | ecrnn-<cell>-<nodes>[-<nodes>...][@<scan>]
 
-with <cell> one of rnn, lstm, gru, birnn, bilstm, bigru.
+with <cell> one of rnn, lstm, gru, birnn, bilstm, bigru. The nodes are those of the recurrent layers, or of a CNN's
+dense hidden layers: `cnn-1275` has as many parameters as `ecrnn-bilstm-16`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn")
 CELLS = ("rnn", "lstm", "gru", "birnn", "bilstm", "bigru")
 MAX_NODES, MAX_LAYERS = 4096, 8
 _LONGEST = 100  # characters; no right name is longer
-_FORMS = "names are cnn, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>"
+_FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>"
 
 #: What `compare` trains where no models are named.
 DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
@@ -32,7 +33,11 @@ PAPER_MODELS = (
 
 @dataclass(frozen=True)
 class ModelName:
-    """A model name taken apart. ``cell`` is without "bi"; cnn and ecnn have no cell, no nodes and no scan."""
+    """A model name taken apart.
+
+    ``cell`` is without "bi". cnn and ecnn have no cell and no scan; ecnn has no nodes either, and cnn those of its
+    dense hidden layers, if any.
+    """
 
     family: str
     cell: str | None = None
@@ -41,9 +46,8 @@ class ModelName:
     scan: str = DEFAULT_SCAN
 
     def __str__(self) -> str:
-        if self.cell is None:
-            return self.family
-        parts = [self.family, ("bi" if self.bidirectional else "") + self.cell, *map(str, self.nodes)]
+        cell = [] if self.cell is None else [("bi" if self.bidirectional else "") + self.cell]
+        parts = [self.family, *cell, *map(str, self.nodes)]
         return "-".join(parts) + ("" if self.scan == DEFAULT_SCAN else f"@{self.scan}")
 
 
@@ -60,24 +64,30 @@ def parse(name: str) -> ModelName:
         raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_FORMS}")
     stem, at, scan = name.partition("@")
     family, *rest = stem.split("-")
-    if family in ("cnn", "ecnn"):
+    if family == "ecnn":
         if rest or at:
-            raise EcrnnError(f"model '{name}': {family} takes no cell, nodes or scan, write '{family}'")
+            raise EcrnnError(f"model '{name}': ecnn takes no cell, nodes or scan, write 'ecnn'")
         return ModelName(family)
-    if family not in FAMILIES or not rest or rest[0] not in CELLS:
+    if family == "cnn" and not any(part.isalpha() for part in rest):
+        nodes = _nodes(name, rest, "cnn-1275", "dense hidden") if rest else ()
+        if at:
+            raise EcrnnError(f"model '{name}': cnn takes no scan, write '{stem}'")
+        return ModelName(family, nodes=nodes)
+    if family not in ("crnn", "ecrnn") or not rest or rest[0] not in CELLS:
         raise _unknown_model(name, family, rest, scan)
     if at and scan not in SCANS:
         raise unknown_name("scan", scan, SCANS, where=f"model {stem}")
     cell, *sizes = rest
-    return ModelName(family, cell.removeprefix("bi"), cell.startswith("bi"), _nodes(name, sizes), scan or DEFAULT_SCAN)
+    nodes = _nodes(name, sizes, "crnn-lstm-16-16", "recurrent")
+    return ModelName(family, cell.removeprefix("bi"), cell.startswith("bi"), nodes, scan or DEFAULT_SCAN)
 
 
-def _nodes(name: str, sizes: list[str]) -> tuple[int, ...]:
+def _nodes(name: str, sizes: list[str], example: str, layers: str) -> tuple[int, ...]:
     nodes = tuple(int(size) for size in sizes if _is_size(size))
     if len(nodes) != len(sizes) or not nodes:
-        raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in crnn-lstm-16-16")
+        raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in {example}")
     if len(nodes) > MAX_LAYERS:
-        raise EcrnnError(f"model '{name}': at most {MAX_LAYERS} recurrent layers, not {len(nodes)}")
+        raise EcrnnError(f"model '{name}': at most {MAX_LAYERS} {layers} layers, not {len(nodes)}")
     return nodes
 
 
@@ -86,11 +96,11 @@ def _is_size(text: str) -> bool:
 
 
 def _unknown_model(name: str, family: str, rest: list[str], scan: str) -> EcrnnError:
-    if family in FAMILIES and not any(rest):
+    if family in ("crnn", "ecrnn") and not any(rest):
         return EcrnnError(f"model '{name}': cell and nodes are missing, as in {family}-bilstm-16")
     sizes = [part for part in rest if _is_size(part)][:MAX_LAYERS] or ["16"]
     end = f"@{scan}" if scan in SCANS else ""
-    known = ["cnn", "ecnn"]
+    known = ["cnn", "ecnn", "-".join(["cnn", *sizes])]
     known += ["-".join([family, cell, *sizes]) + end for family in ("crnn", "ecrnn") for cell in CELLS]
     if nearest(name, known):
         return unknown_name("model", name, known)

@@ -20,7 +20,8 @@ def build(name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 1
     """Build an image classifier by name, initialised from a seed as Keras would.
 
     Args:
-        name: a model name, for example "ecrnn-bilstm-16" or "crnn-lstm-32-32@rows"; see `ecrnn.models.names`.
+        name: a model name, for example "ecrnn-bilstm-16", "crnn-lstm-32-32@rows" or "cnn-1275"; see
+            `ecrnn.models.names`.
         image: (channels, height, width) of the pictures; 1 or 3 channels, sides from 8 to 1,024 pixels.
         classes: number of classes, at least 2.
         seed: of the initial weights; the same seed gives the same weights.
@@ -59,7 +60,7 @@ def check_sizes(image: tuple[int, int, int], classes: int) -> None:
 def _construct(name: ModelName, image: tuple[int, int, int], classes: int) -> nn.Module:
     match name.family:
         case "cnn":
-            return CNN(image, classes)
+            return CNN(name.nodes, image, classes)
         case "ecnn":
             return ECNN(image, classes)
         case "crnn":

@@ -18,7 +18,7 @@ from ecrnn.layers.areas import RecurrentArea
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.recurrence import GRU, LSTM, RNN
 
-_AREAS = {"cnn": "CNN", "encoder.encoder": "encoder", "encoder.decoder": "decoder", "rnn": "RNN"}
+_AREAS = {"cnn": "CNN", "dense": "dense", "encoder.encoder": "encoder", "encoder.decoder": "decoder", "rnn": "RNN"}
 _NAMES: dict[type[nn.Module], str] = {
     nn.Conv2d: "Conv2D",
     nn.BatchNorm1d: "Batch Normalization",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,6 +81,15 @@ def to_svg(figure: Figure, key: str, alt: str) -> str:
         f'aria-labelledby="{key}-alt"><title id="{key}-alt">{_escape(alt)}</title>'
     )
     return re.sub(r"^<svg[^>]*>", lambda _: opening, svg.strip())
+
+
+def standalone(svg: str) -> str:
+    """``svg``, an element as `to_svg` gives it, as a file of its own, with the page's colours for light and dark."""
+    colours = (Path(__file__).parent / "templates" / "colours.css").read_text(encoding="utf-8")
+    own = 'svg { color: var(--ink); background: var(--paper); font-family: system-ui, "DejaVu Sans", sans-serif; }'
+    opening, rest = svg.split("<title", 1)
+    opening = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{opening}<style>\n{colours}{own}\n</style><title{rest}\n"
 
 
 def _tag(tag: str, key: str, used: set[str]) -> str:

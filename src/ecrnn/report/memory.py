@@ -1,0 +1,230 @@
+"""How far back RNNs read, as a table, a figure and files, from what `ecrnn.explain.memory` measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.files import read_json, write_atomically
+from ecrnn.explain.curves import CLASS_PART, EVERY, FINE, GRADIENT_PARTS, STATE_PARTS, Memory, from_plain
+from ecrnn.report import formats
+from ecrnn.report.csv import to_csv
+from ecrnn.report.figures import WIDTH, Figure
+from ecrnn.report.markdown import escape, markdown_table
+from ecrnn.report.svg import FOUR, MUTED, ONE, STYLE, THREE, TWO, standalone, to_svg
+from ecrnn.report.table import Cell, Column, Table, text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMAT = 1
+TITLE = "How far back the RNN reads"
+_LOOKS = [(c, m) for m in ("o", "s", "^", "D") for c in (ONE, TWO, THREE, FOUR)]  # of the models in turn
+_FEWEST = 16  # steps of a sequence that is drawn
+_LOWEST_GRADIENT, _LOWEST_EFFECT = 1e-9, 3e-7  # that is drawn; an effect of 1e-7 is float32's rounding
+
+
+def write_memory(memories: Sequence[Memory], out: Path, environment: dict[str, Any]) -> dict[str, Path]:
+    """Write memory.json (all curves, a line a trial), memory.csv, memory.svg and memory.md, which shows the two.
+
+    Args:
+        memories: of one trial each, in any order.
+        out: the folder.
+        environment: machine and versions, as `ecrnn.core.devices.environment` gives them.
+
+    Returns:
+        The path of each file by its name.
+
+    Raises:
+        EcrnnError: there is nothing to show, trials of one model read sequences of different lengths, or the disk
+            refuses.
+    """
+    if not memories:
+        raise EcrnnError("nothing was measured: no finished trial of a model with an RNN")
+    table, figure = memory_table(memories), draw_memory(memories)
+    head = {"format": FORMAT, "kind": "ecrnn memory", "environment": environment}
+    lines = ",\n".join(json.dumps(asdict(memory), allow_nan=False) for memory in memories)
+    shown = [f"# {TITLE}", markdown_table(table), escape(table.caption)]
+    files = {"memory.json": f'{json.dumps(head)[:-1]}, "memories": [\n{lines}\n]}}\n', "memory.csv": to_csv(table)}
+    if figure is not None:
+        files["memory.svg"] = standalone(figure.svg)
+        shown += [f"![{escape(TITLE)}](memory.svg)", escape(figure.caption)]
+    files["memory.md"] = "\n\n".join(shown) + "\n"
+    for name, content in files.items():
+        write_atomically(out / name, content)
+    return {name: out / name for name in files}
+
+
+def read_memory(path: Path) -> list[Memory]:
+    """What `write_memory` wrote to memory.json.
+
+    Raises:
+        EcrnnError: the file is missing or something else.
+    """
+    content = read_json(path)
+    ours = isinstance(content, dict) and (content.get("kind"), content.get("format")) == ("ecrnn memory", FORMAT)
+    if not ours or not isinstance(content.get("memories"), list):
+        raise EcrnnError(f"{path} is not a memory.json of format {FORMAT}, as examples/how_far_back.py writes it")
+    return [from_plain(one) for one in content["memories"]]
+
+
+def memory_table(memories: Sequence[Memory]) -> Table:
+    """A row a model and direction: medians over the trials with their range.
+
+    Args:
+        memories: in any order.
+
+    Raises:
+        EcrnnError: trials of one model read sequences of different lengths.
+    """
+    columns = [
+        Column("model", ("model",), "left"),
+        Column("direction", ("direction",), "left"),
+        Column("trials", ("trials",)),
+        Column("steps", ("steps",)),
+    ]
+    names = [(f"gradient over {part:g}", f"gradient_{part:g}") for part in GRADIENT_PARTS]
+    names += [(f"state within {100 * part:g} %", f"state_{part:g}") for part in STATE_PARTS]
+    classes = any(memory.class_memory is not None for memory in memories)
+    names += [("class", "class")] if classes else []
+    columns += [Column(title, (name, f"{name}_least", f"{name}_most")) for title, name in names]
+    rows = []
+    for model, trials in _by_model(memories):
+        for k, direction in enumerate(trials[0].directions):
+            same = [trial.directions[k] for trial in trials]
+            rows.append(
+                (
+                    text(model),
+                    text(direction.name),
+                    Cell(formats.count(len(trials)), (len(trials),)),
+                    Cell(formats.count(trials[0].steps), (trials[0].steps,)),
+                    *(_ranged([one.gradient_steps[f"{part:g}"] for one in same]) for part in GRADIENT_PARTS),
+                    *(_ranged([one.memory[f"{part:g}"] for one in same]) for part in STATE_PARTS),
+                    *([_ranged([trial.class_memory for trial in trials])] if classes else []),
+                )
+            )
+    return Table("memory", TITLE, _caption(memories, classes), tuple(columns), tuple(rows), row_headings=2)
+
+
+def _caption(memories: Sequence[Memory], classes: bool) -> str:
+    samples = [formats.count(n) for n in sorted({memory.samples for memory in memories})]
+    said = (
+        "Steps from the end of each direction's reading, median over the trials (least to most). Gradient: up to the "
+        "last step whose gradient is over that part of the largest. State: the effective memory, the fewest last steps "
+        "that must be a picture's own for the last state to stay within that part of its spread when all older ones "
+        "are another picture's. "
+    )
+    if classes:
+        said += "Class: likewise, in both directions at once, for the predicted class to change on less than "
+        said += f"{100 * CLASS_PART:g} % of the pictures. "
+    said += f"Every number of last steps up to {FINE} was tried, then every {EVERY}th. "
+    return said + f"{formats.listed(samples)} {'pictures' if classes else 'sequences'} a trial."
+
+
+def _ranged(found: Sequence[int | None]) -> Cell:
+    values = [value for value in found if value is not None]
+    if not values:
+        return Cell(formats.NOTHING, (None, None, None))
+    middle, least, most = median(values), min(values), max(values)
+    shown = formats.count(middle) + (f" ({least:,} to {most:,})" if least < most else "")
+    return Cell(shown, (middle, least, most))
+
+
+def _by_model(memories: Sequence[Memory]) -> list[tuple[str, list[Memory]]]:
+    ordered = sorted(memories, key=lambda memory: [m.model for m in memories].index(memory.model))
+    groups = [(model, list(trials)) for model, trials in groupby(ordered, lambda memory: memory.model)]
+    for model, trials in groups:
+        if len({trial.steps for trial in trials}) > 1:
+            raise EcrnnError(f"trials of '{model}' read sequences of different lengths; give their studies one by one")
+    return groups
+
+
+def draw_memory(memories: Sequence[Memory]) -> Figure | None:
+    """Gradient and effects against the distance from the end, a line a model; None where all sequences are short."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+    shown = [(model, trials) for model, trials in _by_model(memories) if trials[0].steps >= _FEWEST]
+    if not shown:
+        return None
+    classes = any(trials[0].changed is not None for _, trials in shown)
+    with matplotlib.rc_context(STYLE):
+        canvas = Canvas(figsize=(WIDTH, 6.0), layout="constrained")
+        panels = canvas.subplots(2, 2).flat
+        for axes, quantity in zip(panels, _QUANTITIES[: 3 + classes], strict=False):
+            _draw(axes, shown, quantity)
+            axes.set_xlim(-0.02 * _furthest(shown), _furthest(shown))
+        handles, labels = canvas.axes[0].get_legend_handles_labels()
+        if classes:
+            canvas.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False)
+        else:
+            canvas.axes[3].axis("off")
+            canvas.axes[3].legend(handles, labels, loc="center left", frameon=False)
+        said = "; ".join(_said(model, trials) for model, trials in shown)
+        svg = to_svg(canvas, "fig-memory", f"{TITLE}. {said}.")
+    caption = (
+        "Means over trials and directions, which on this scale are close to the furthest-reading of them. Distance 0 "
+        "is the step read last; changes are in spreads of the state between pictures. Dotted: 10 % and 1 %. Effects "
+        "under 3e-7 are rounding and not drawn"
+        + ("." if len(shown) == len(_by_model(memories)) else f", nor are sequences of under {_FEWEST} steps.")
+    )
+    return Figure("memory", TITLE, caption, svg)
+
+
+_QUANTITIES = (  # of a trial: name, what is under the axis, title
+    ("gradient", "distance from the end, steps", "gradient, part of the largest"),
+    ("alone", "distance from the end, steps", "change when this step alone is replaced"),
+    ("older", "last steps kept", "change when all older steps are replaced"),
+    ("changed", "last steps kept", "predicted classes that change, %"),
+)
+
+
+def _draw(axes: Axes, shown: Sequence[tuple[str, list[Memory]]], quantity: tuple[str, str, str]) -> None:
+    name, below, title = quantity
+    for (model, trials), (colour, marker) in zip(shown, _LOOKS * len(shown), strict=False):
+        if name == "changed" and trials[0].changed is None:
+            continue
+        xs = trials[0].distances if name in ("gradient", "alone") else trials[0].kept
+        ys = _mean(trials, name)
+        axes.plot(xs, ys, color=colour, marker=marker, markersize=4.5, markevery=(4, 10), label=model)
+    if name == "changed":
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0e}".replace("e-0", "e-").replace("1e+00", "1"))
+        axes.minorticks_off()
+        axes.set_ylim(_LOWEST_GRADIENT if name == "gradient" else _LOWEST_EFFECT, 3)
+    if name == "older":
+        for part in STATE_PARTS:
+            axes.axhline(part, color=MUTED, lw=1, ls=":")
+    axes.set_title(title, loc="left")
+    axes.set_xlabel(below)
+    axes.grid()
+    axes.set_axisbelow(True)
+
+
+def _mean(trials: Sequence[Memory], name: str) -> list[float]:
+    """Of a quantity over trials and directions, by distance or number of steps kept; classes in percent."""
+    if name == "changed":
+        return [100 * fmean(values) for values in zip(*(trial.changed or () for trial in trials), strict=True)]
+    curves = [getattr(direction, name) for trial in trials for direction in trial.directions]
+    return [fmean(values) for values in zip(*curves, strict=True)]
+
+
+def _furthest(shown: Sequence[tuple[str, list[Memory]]]) -> int:
+    """Where the x-axis ends: all gradients that are drawn lie before it."""
+    lowest = max(GRADIENT_PARTS[-1], _LOWEST_GRADIENT)
+    ends = [d.gradient_steps[f"{lowest:g}"] for _, trials in shown for trial in trials for d in trial.directions]
+    return max(_FEWEST, *ends)
+
+
+def _said(model: str, trials: Sequence[Memory]) -> str:
+    part = STATE_PARTS[-1]
+    steps = median(direction.memory[f"{part:g}"] for trial in trials for direction in trial.directions)
+    return f"{model}: of {trials[0].steps:,} steps the last {steps:g} give the last state to {100 * part:g} %"

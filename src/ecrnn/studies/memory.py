@@ -1,0 +1,120 @@
+"""How far back RNNs read: those of a study's finished trials, and untrained ones. See `ecrnn.explain.memory`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecrnn.core.config import StudySettings, read_yaml
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.runs import read_trial, trial_folder
+from ecrnn.data.images import ImageSet
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.explain.curves import Memory
+from ecrnn.explain.memory import memory, network_memory
+from ecrnn.layers.areas import CELLS, RecurrentArea
+from ecrnn.layers.initialisation import initialise
+from ecrnn.models.inference import Standardise
+from ecrnn.models.names import parse
+from ecrnn.models.registry import build
+from ecrnn.models.store import load_weights
+from ecrnn.studies.study import trials
+from ecrnn.studies.trials import load_images
+
+PICTURES = 512
+STEPS, NODES = 1024, 16  # the paper's sequence and layer
+
+#: The untrained layers: cell, whose initialisation, forget bias. Keras's default has forget bias 1, torch's 0.
+UNTRAINED = (
+    ("lstm", "torch", 0),
+    ("lstm", "torch", 1),
+    ("lstm", "Keras", 0),
+    ("lstm", "Keras", 1),
+    ("gru", "torch", None),
+    ("gru", "Keras", None),
+    ("rnn", "torch", None),
+    ("rnn", "Keras", None),
+)
+
+
+def trained_memories(study: Path, data_dir: Path | None = None, pictures: int = PICTURES) -> Iterator[Memory]:
+    """How far back each finished trial of a study reads; models without RNN are left out.
+
+    Args:
+        study: its folder, with the weights of its trials.
+        data_dir: local copies of registered data sets; default: where the study had them.
+        pictures: how many of the trial's validation pictures, drawn at random once.
+
+    Raises:
+        EcrnnError: there is no study, its data is missing or has changed, a trial has no weights, or
+            `ecrnn.explain.memory` cannot measure it.
+    """
+    path = study / "study.yaml"
+    if not path.is_file():
+        raise RunDirectoryError(f"{study} is not a study: study.yaml is missing; give the --out of an earlier compare")
+    settings = StudySettings.read(read_yaml(path), str(path))
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": str(data_dir)})
+    images = load_images(settings)
+    for model, repeat in trials(settings):
+        if parse(model).cell is not None:
+            yield from _trial_memory(images, study, model, repeat, pictures)
+
+
+def _trial_memory(images: ImageSet, study: Path, model: str, repeat: int, pictures: int) -> Iterator[Memory]:
+    """The memory of one trial; nothing if it is not finished."""
+    trial = read_trial(study, model, repeat)
+    if trial is None:
+        return
+    preprocessing = Preprocessing.from_dict(trial.facts["preprocessing"])
+    network = build(model, preprocessing.image, len(trial.facts["classes"]))
+    load_weights(network, trial_folder(study, model, repeat) / "checkpoint" / "weights.safetensors")
+    index = np.random.default_rng(0).permutation(trial.predictions.index)[:pictures]  # a folder's are class by class
+    standardised = Standardise(preprocessing)(torch.from_numpy(np.asarray(images.images[index])))
+    yield network_memory(network, standardised, model=model, repeat=repeat)
+
+
+def untrained_memories(
+    seeds: int = 5, steps: int = STEPS, nodes: int = NODES, sequences: int = PICTURES
+) -> Iterator[Memory]:
+    """How far back untrained layers of one direction read sequences of independent standard normal values.
+
+    Args:
+        seeds: layers of each kind in `UNTRAINED`, with weights from the seeds 0, 1, ...
+        steps: length of the sequences, of one value a step.
+        nodes: of the layer.
+        sequences: how many.
+    """
+    for cell, whose, forget in UNTRAINED:
+        bias = "" if forget is None else f", forget bias {forget}"
+        name = f"{cell.upper()} {nodes}, {whose}'s initialisation{bias}"
+        for seed in range(seeds):
+            generator = torch.Generator().manual_seed(seed)
+            sequence = torch.randn(sequences, steps, 1, generator=generator)
+            yield memory(untrained(cell, whose, forget, nodes, seed), sequence, model=name, repeat=seed)
+
+
+def untrained(cell: str, whose: str, forget: int | None, nodes: int, seed: int) -> RecurrentArea:
+    """A recurrent area of one layer and one direction that reads one value a step.
+
+    Args:
+        cell: rnn, lstm or gru.
+        whose: "torch" or "Keras", whose initialisation.
+        forget: what stands (on average) in an LSTM's forget bias, 0 or 1; None for the other cells.
+        nodes: of the layer.
+        seed: of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        area = RecurrentArea(cell, 1, (nodes,), False)
+        if whose == "torch":
+            area.layers[0] = CELLS[cell](1, nodes, batch_first=True)  # with both of torch's bias vectors
+    if whose == "Keras":
+        initialise(area, seed)
+    if forget is not None:
+        with torch.no_grad():  # the gates i, f, g, o
+            area.get_parameter("layers.0.bias_ih_l0")[nodes : 2 * nodes] += forget - (whose == "Keras")
+    return area
