@@ -83,20 +83,19 @@ def _cpu_or_torch(shape: Shape) -> Choice:
     few = batch < _LANES  # then nodes lie in the lanes, else samples, in tiles
     tiles = shape.directions * -(-batch // (_LANES if batch <= 2 * _LANES else 2 * _LANES))
     if shape.cell != "lstm" and steps >= _LANES:  # which torch computes step by step
-        widest = 256 if inputs <= 128 else 128 if few or batch >= 64 else 64
-        widths = f"{widest} nodes at this batch and input"
-    elif inputs > 128:
-        widest = 32 if batch >= 64 else 0
-        widths = f"{widest} nodes; with {inputs} inputs most of the work is one large product"
-    elif few or tiles >= shape.threads:
-        widest = 128 if few or steps >= _LANES else 64  # to pack the weights takes longer than a few steps
-        widths = f"{widest} nodes at this batch and length"
+        size, unit = shape.hidden, "nodes"
+        most = 256 if inputs <= 128 else 128 if few or batch >= 64 else 64
     else:
-        widest = 64 if inputs <= 16 else 32
-        widths = f"{widest} nodes; {batch} samples are {tiles} tiles for {shape.threads} threads"
-    if shape.hidden <= widest:
-        return Choice("cpu", f"faster than torch up to {widths}")
-    return Choice("torch", f"ours are faster up to {widths}")
+        size, unit = shape.hidden * (inputs + shape.hidden), "weights a gate"
+        if few:
+            most = 40_000 if steps >= _LANES else 25_000
+        elif tiles < shape.threads or steps < _LANES:  # to pack the weights takes longer than a few steps
+            most = 16_000
+        else:
+            most = 200_000 if steps >= 64 else 60_000
+    name = "cpu" if size <= most else "torch"
+    comparison = "faster than torch" if name == "cpu" else "ours are faster"
+    return Choice(name, f"{comparison} up to {most:,} {unit} at this batch, input and length")
 
 
 def obstacle(backend: str, shape: Shape) -> str | None:
