@@ -225,9 +225,11 @@ inline void load_transposed(const float* from, std::ptrdiff_t row_stride, int ro
     }
 }
 
-// The way back: to[lane * row_stride + c] = from[c * from_stride + lane], or += with `add`, for the lanes below `rows`.
+// The way back: to[lane * row_stride + c] = from[c * from_stride + lane], or += with `add`, for the lanes below `rows`. With
+// `past_caches` whole lines of the cache are streamed.
 template <bool add = false>
-inline void store_transposed(float* to, std::ptrdiff_t row_stride, int rows, int columns, const float* from, std::ptrdiff_t from_stride) {
+inline void store_transposed(float* to, std::ptrdiff_t row_stride, int rows, int columns, const float* from, std::ptrdiff_t from_stride,
+                             bool past_caches = false) {
     for (int c = 0; c < columns; c += LANES) {
         int n = columns - c < LANES ? columns - c : LANES;
         if (n < 3) {
@@ -244,7 +246,9 @@ inline void store_transposed(float* to, std::ptrdiff_t row_stride, int rows, int
         for (int lane = 0; lane < rows; ++lane) {
             float* row = to + lane * row_stride + c;
             if constexpr (add) square[lane] = square[lane] + load_first(row, n);
-            if (n == LANES) store(row, square[lane]);
+            const bool line = sizeof(Vec) == 64 && past_caches && reinterpret_cast<std::uintptr_t>(row) % 64 == 0;
+            if (n == LANES && line) stream(row, square[lane]);
+            else if (n == LANES) store(row, square[lane]);
             else store_first(row, square[lane], n);
         }
     }

@@ -67,7 +67,7 @@ class Tile {
         if (f.output.data) clear_output(f.output);
         store_states(f.h_n, now);
         if constexpr (Cell::STATES == 2) store_states(f.c_n, c);
-        if (f.gates) finish_streams();
+        finish_streams();
     }
 
     // Back-propagation through time; gives the number of steps made. With a cutoff a chunk is left out where its outputs have
@@ -128,10 +128,12 @@ class Tile {
     ptrdiff_t K;
     float *x, *h, *c, *scratch, *planes = nullptr, *dh = nullptr, *dc = nullptr, *dx = nullptr, *carry = nullptr;
     ptrdiff_t x_slot = 0;
+    static constexpr ptrdiff_t LARGE = 1 << 20;  // floats of an output that will not stay in the second-level caches
     std::vector<ptrdiff_t> hidden_rows, input_rows;
     // of the tile at work
     ptrdiff_t direction = 0, first = 0, samples = 0, steps = 0;
     bool masked = false;
+    const bool large_output = g.B * g.T * g.D * g.H >= LARGE;
     std::int32_t length[W];
     IntVec reads[V];
 
@@ -230,7 +232,7 @@ class Tile {
             state = scratch;
         }
         for (int v = 0; v < V; ++v)
-            store_transposed(output_at(output, v, t), output.batch, rows(v), static_cast<int>(g.H), state + v * LANES, W);
+            store_transposed(output_at(output, v, t), output.batch, rows(v), static_cast<int>(g.H), state + v * LANES, W, large_output);
     }
     void clear_output(Sequence<float> output) {
         for (ptrdiff_t i = 0; i < samples; ++i)
