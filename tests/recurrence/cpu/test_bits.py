@@ -70,6 +70,23 @@ def test_order_in_memory_changes_no_bit(cell, instruction_set):
     assert same(problem.actual("time", "wide", instruction_set=instruction_set), expected)
 
 
+@each_instruction_set
+@pytest.mark.parametrize("layout", ["batch", "time"])
+@pytest.mark.parametrize("H", [32, 40])
+def test_large_outputs_are_those_of_fewer_samples(instruction_set, layout, H):
+    """From a million floats on, whole lines are streamed past the caches; rows of 40 floats are not always lines."""
+    large, small = (Problem("lstm", B, T=512, I=1, H=H, D=1) for B in (66, 34))
+    assert large.B * large.T * H >= 2**20 > small.B * small.T * H
+    cell, x, weights, h_0, c_0, lengths = large.forward_arguments(layout)
+    few = x[:34], weights, h_0[:, :34].contiguous(), c_0[:, :34].contiguous()
+    output, expected = (
+        cpu.forward(cell, x, weights, h_0, c_0, lengths, True, False, instruction_set=instruction_set)[0]
+        for x, weights, h_0, c_0 in ((x, weights, h_0, c_0), few)
+    )
+    assert torch.equal(output[:34], expected)
+    assert output.isfinite().all()
+
+
 EDGE, MARK = 64, -12345.0
 
 
