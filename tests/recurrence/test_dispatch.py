@@ -57,6 +57,8 @@ ALL = {"cpu": backend(), "triton": backend(), "reference": types.SimpleNamespace
         (NARROW._replace(hidden=245, steps=63), ("cpu", "torch"), "torch"),
         (NARROW._replace(hidden=125, steps=15), ("cpu", "torch"), "cpu"),
         (NARROW._replace(hidden=126, steps=15), ("cpu", "torch"), "torch"),
+        (NARROW._replace(hidden=34, steps=15, batch=129), ("cpu", "torch"), "cpu"),
+        (NARROW._replace(hidden=35, steps=15, batch=129), ("cpu", "torch"), "torch"),
         (NARROW._replace(hidden=125, batch=16, threads=2), ("cpu", "torch"), "cpu"),
         (NARROW._replace(hidden=126, batch=16, threads=2), ("cpu", "torch"), "torch"),
         (NARROW._replace(hidden=199, batch=15), ("cpu", "torch"), "cpu"),

@@ -90,7 +90,7 @@ def _cpu_or_torch(shape: Shape) -> Choice:
         if few:
             most = 40_000 if steps >= _LANES else 25_000
         elif tiles < shape.threads or steps < _LANES:  # to pack the weights takes longer than a few steps
-            most = 16_000
+            most = 16_000 if steps >= _LANES or batch <= 128 else 1_200
         else:
             most = 200_000 if steps >= 64 else 60_000
     name = "cpu" if size <= most else "torch"

@@ -4,12 +4,13 @@
 
 namespace ecrnn::ECRNN_ISA {
 
-// Threads are woken only for more than this many multiply-adds, a tenth of a millisecond.
-constexpr double WORTH_A_THREAD = 1 << 19;
+// Multiply-adds of a gate for more of which threads are woken: a tenth of a millisecond in training, where they are awake; half
+// a millisecond where a forward pass comes alone and finds them asleep, which one picture in a while would wait for.
+constexpr double WORTH_A_THREAD = 1 << 19, WORTH_WAKING = 1 << 22;
 
 int threads_for(const Forward& f) {
     double products = double(f.B) * f.T * f.D * f.H * (f.I + f.H);
-    return products > WORTH_A_THREAD ? f.threads : 1;
+    return products > (f.saved ? WORTH_A_THREAD : WORTH_WAKING) ? f.threads : 1;
 }
 
 template <class Cell, int V>
