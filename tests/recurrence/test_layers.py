@@ -136,6 +136,19 @@ def test_inputs_of_any_strides(backend, kind, x):
     compare(flat(stock(x)), flat(ours(x)), near(backend, 7))
 
 
+@each_kernel
+@each_kind
+@pytest.mark.parametrize("features", [1, 3])
+def test_inputs_whose_sign_is_a_mark(backend, kind, features):
+    """The imaginary part of a conjugate lies in memory with the other sign."""
+    z = torch.complex(torch.zeros(20, 7, features), torch.arange(140.0 * features).sin().view(20, 7, features)).conj()
+    for x in (z.imag, z[..., 0].imag.unsqueeze(2).expand(20, 7, features)):
+        assert x.is_neg()
+        ours, stock = kind(features, 5, batch_first=True, backend=backend), STOCK[kind](features, 5, batch_first=True)
+        stock.load_state_dict(ours.state_dict())
+        compare(flat(stock(x.contiguous())), flat(ours(x)), near(backend, 7))
+
+
 @each_backend
 @each_kind
 @pytest.mark.parametrize("frozen", ["weight_ih_l0", "weight_hh_l0_reverse", "bias_ih_l1"])
