@@ -19,7 +19,7 @@ from ecrnn.recurrence.dispatch import load
 def last_contiguous(sequence: Tensor) -> Tensor:
     """``sequence`` (B, T, features) with neighbouring features beside one another, copied only if they are not.
 
-    The imaginary part of a conjugate is a view whose values are to be negated, which only torch knows; it is copied too.
+    The imaginary part of a conjugate is a view whose values torch alone knows to negate; it is copied too.
     """
     sequence = sequence.resolve_neg()
     if sequence.stride(2) == 1:
