@@ -10,7 +10,8 @@ from ecrnn.layers.initialisation import initialise
 from ecrnn.models.cnn import CNN
 from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
-from ecrnn.models.names import ModelName, parse
+from ecrnn.models.mlp import MLP
+from ecrnn.models.names import MLP_NODES, ModelName, parse
 
 MIN_SIDE, MAX_SIDE = 8, 1024  # pixels
 MAX_CLASSES = 100_000
@@ -65,5 +66,7 @@ def _construct(name: ModelName, image: tuple[int, int, int], classes: int) -> nn
             return ECNN(image, classes)
         case "crnn":
             return CRNN(name, image, classes)
+        case "mlp":
+            return MLP(name.nodes[0] if name.nodes else MLP_NODES, image, classes, squared=name.form == "squared")
         case _:
             return ECRNN(name, image, classes)
