@@ -13,16 +13,18 @@ EXAMPLE = "Example: ecrnn summary ecrnn-bilstm-16 --image 3x32x32 --classes 10"
 
 def summary(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, such as crnn-lstm-32-32@rows.")],
-    image: Annotated[str, typer.Option(help="Channels x height x width.")] = "3x32x32",
+    image: Annotated[
+        str | None, typer.Option(help="Channels x height x width. Default: 3x32x32, or what a classic was made for.")
+    ] = None,
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
     json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
-    from ecrnn.models.registry import build
+    from ecrnn.models.registry import build, usual_image
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        shape = _shape(image)
+        shape = usual_image(model) if image is None else _shape(image)
         network = build(model, shape, classes)
     found = summarise(network, shape)
     if json:
@@ -35,7 +37,7 @@ def summary(
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{model}, {image}, {classes} classes"
+    title = f"{model}, {'x'.join(map(str, shape))}, {classes} classes"
     table = Table("no.", "area", "layer", "output", "parameters", "multiply-adds", title=title, box=box.SIMPLE_HEAD)
     for column in (0, 4, 5):
         table.columns[column].justify = "right"
@@ -49,10 +51,11 @@ def summary(
     table.add_section()
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     Console().print(table)
-    typer.echo(
-        f"{found.trainable:,} parameters are trained; the count above includes the running mean and variance of the "
-        "batch normalisations, as Keras and the paper count."
+    includes = "" if found.trainable == found.parameters else (
+        "; the count above includes the running mean and variance of the batch normalisations, as Keras and the paper "
+        "count"
     )
+    typer.echo(f"{found.trainable:,} parameters are trained{includes}.")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

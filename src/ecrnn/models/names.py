@@ -2,7 +2,7 @@
 checked before anything heavy is loaded.
 
     cnn[-<nodes>...] | ecnn | crnn-<cell>-<nodes>[-<nodes>...][@<scan>] | ecrnn-<cell>-<nodes>[-<nodes>...][@<scan>]
-    mlp[-<nodes>][-squared]
+    mlp[-<nodes>][-squared] | lenet5[-1998] | alexnet[-lrn]
 
 with <cell> one of rnn, lstm, gru, birnn, bilstm, bigru. The nodes are those of the recurrent layers, or of a CNN's
 dense hidden layers: `cnn-1275` has as many parameters as `ecrnn-bilstm-16`. The last line are the classics; a word at
@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from ecrnn.core.errors import EcrnnError, nearest, unknown_name
 from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
 
-FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn", "mlp")
+FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn", "mlp", "lenet5", "alexnet")
 CELLS = ("rnn", "lstm", "gru", "birnn", "bilstm", "bigru")
 MAX_NODES, MAX_LAYERS = 4096, 8
 MLP_NODES = 128  # of the hidden layer of `mlp`
 #: The classics, and by what word at the end of its name another form of one is asked for.
-CLASSICS: dict[str, tuple[str, ...]] = {"mlp": ("squared",)}
+CLASSICS: dict[str, tuple[str, ...]] = {"mlp": ("squared",), "lenet5": ("1998",), "alexnet": ("lrn",)}
 _LONGEST = 100  # characters; no right name is longer
-_FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp"
+_FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp, lenet5, alexnet"
 
 #: What `compare` trains where no models are named.
 DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")

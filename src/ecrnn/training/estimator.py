@@ -90,7 +90,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             TrainingError: loss or gradients are not finite.
         """
         images = from_arrays(X, y)
-        check_sizes(images.image, len(images.classes))
+        check_sizes(images.image, len(images.classes), self.model)
         random_state: Any = self.random_state
         if not isinstance(random_state, Integral) or random_state < 0:
             raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")
