@@ -4,10 +4,13 @@ import pytest
 import torch
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
+from ecrnn.models.alexnet import AlexNet
 from ecrnn.models.cnn import CNN
 from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
-from ecrnn.models.registry import MAX_CLASSES, build, check_sizes
+from ecrnn.models.lenet5 import LeNet5
+from ecrnn.models.mlp import MLP
+from ecrnn.models.registry import MAX_CLASSES, build, check_sizes, usual_image
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,21 @@ def test_a_name_gives_its_network(name, kind):
     assert type(network) is kind
     assert network.training
     assert all(p.dtype == torch.float32 and p.requires_grad for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("mlp-squared", MLP), ("lenet5", LeNet5), ("lenet5-1998", LeNet5), ("alexnet", AlexNet), ("alexnet-lrn", AlexNet)],
+)
+def test_a_classics_name_gives_its_network(name, kind):
+    with torch.device("meta"):
+        assert type(build(name, usual_image(name), 3)) is kind
+
+
+def test_pictures_that_models_were_made_for():
+    assert usual_image("lenet5-1998") == (1, 32, 32)
+    assert usual_image("alexnet") == (3, 224, 224)
+    assert usual_image("mlp-9") == usual_image("ecnn") == (3, 32, 32)
 
 
 def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
