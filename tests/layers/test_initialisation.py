@@ -74,7 +74,17 @@ def test_forget_gate_starts_open(network, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["conv.bias", "dense.bias", "table.bias", "subsampling.bias", "gru.bias_ih_l0", "gru.bias_hh_l0", "rnn.bias_ih_l0", "lstm2.bias_hh_l0"]
+    "name",
+    [
+        "conv.bias",
+        "dense.bias",
+        "table.bias",
+        "subsampling.bias",
+        "gru.bias_ih_l0",
+        "gru.bias_hh_l0",
+        "rnn.bias_ih_l0",
+        "lstm2.bias_hh_l0",
+    ],
 )
 def test_other_biases_are_zero(network, name):
     assert not network.state_dict()[name].any()

@@ -8,9 +8,18 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.orders import SCANS
 from ecrnn.models.names import CELLS, FAMILIES, MAX_LAYERS, MAX_NODES, PAPER_MODELS, ModelName, parse
 
-RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn"] + [
-    *("mlp", "mlp-1", "mlp-4096", "mlp-squared", "mlp-64-squared", "lenet5", "lenet5-1998", "alexnet", "alexnet-lrn")
-] + [
+CLASSICS = [
+    "mlp",
+    "mlp-1",
+    "mlp-4096",
+    "mlp-squared",
+    "mlp-64-squared",
+    "lenet5",
+    "lenet5-1998",
+    "alexnet",
+    "alexnet-lrn",
+]
+RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn", *CLASSICS] + [
     f"{family}-{cell}-{nodes}{scan}"
     for family, cell, nodes, scan in itertools.product(
         ("crnn", "ecrnn"), CELLS, ("1", "16", "32-32", "4096", "1-2-3-4-5-6-7-8"), ("", "@rows", "@random")

@@ -53,8 +53,8 @@ def test_dropout_is_resumed_with_the_same_draws(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("training.trainings.build", build_with_dropout)
     train(tmp_path / "alone", model="mlp-16")
     for step in range(1, 2 * STEPS):
+        stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(Interrupted):
-            stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
             train(tmp_path / "run", model="mlp-16", progress=stop)
     train(tmp_path / "run", model="mlp-16")
     same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))

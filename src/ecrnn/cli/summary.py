@@ -9,6 +9,9 @@ import typer
 from ecrnn.cli import options
 
 EXAMPLE = "Example: ecrnn summary ecrnn-bilstm-16 --image 3x32x32 --classes 10"
+_STATISTICS = (
+    "; the count above includes the running mean and variance of the batch normalisations, as Keras and the paper count"
+)
 
 
 def summary(
@@ -51,11 +54,7 @@ def summary(
     table.add_section()
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     Console().print(table)
-    includes = "" if found.trainable == found.parameters else (
-        "; the count above includes the running mean and variance of the batch normalisations, as Keras and the paper "
-        "count"
-    )
-    typer.echo(f"{found.trainable:,} parameters are trained{includes}.")
+    typer.echo(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -125,7 +125,9 @@ def _unknown_model(name: str, family: str, rest: list[str], scan: str) -> EcrnnE
     end = f"@{scan}" if scan in SCANS else ""
     known = ["cnn", "ecnn", "-".join(["cnn", *sizes])]
     known += ["-".join(["mlp", *sizes[:1], *form]) for form in ([], ["squared"])]
-    known += ["-".join([classic, form] if form else [classic]) for classic in CLASSICS for form in ("", *CLASSICS[classic])]
+    known += [
+        "-".join([classic, form] if form else [classic]) for classic in CLASSICS for form in ("", *CLASSICS[classic])
+    ]
     known += ["-".join([family, cell, *sizes]) + end for family in ("crnn", "ecrnn") for cell in CELLS]
     if nearest(name, known):
         return unknown_name("model", name, known)

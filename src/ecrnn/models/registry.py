@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -17,9 +19,21 @@ from ecrnn.models.mlp import MLP
 from ecrnn.models.names import MLP_NODES, ModelName, parse
 
 MIN_SIDE, MAX_SIDE = 8, 1024  # pixels
+MAX_CLASSES = 100_000
 MIN_SIDES = {"lenet5": lenet5.MIN_SIDE, "alexnet": alexnet.MIN_SIDE}  # of families that need larger pictures
 _USUAL_IMAGES = {"lenet5": (1, 32, 32), "alexnet": (3, 224, 224)}
-MAX_CLASSES = 100_000
+
+_MAKERS: dict[str, Callable[[ModelName, tuple[int, int, int], int], nn.Module]] = {
+    "cnn": lambda name, image, classes: CNN(name.nodes, image, classes),
+    "ecnn": lambda name, image, classes: ECNN(image, classes),
+    "crnn": CRNN,
+    "ecrnn": ECRNN,
+    "mlp": lambda name, image, classes: MLP(
+        name.nodes[0] if name.nodes else MLP_NODES, image, classes, squared=name.form == "squared"
+    ),
+    "lenet5": lambda name, image, classes: LeNet5(image, classes, historic=name.form == "1998"),
+    "alexnet": lambda name, image, classes: AlexNet(image, classes, normalised=name.form == "lrn"),
+}
 
 
 def build(name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 10, seed: int = 0) -> nn.Module:
@@ -48,7 +62,7 @@ def build(name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 1
     parsed = parse(name)
     check_sizes(image, classes, name)
     with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
-        model = _construct(parsed, image, classes)
+        model = _MAKERS[parsed.family](parsed, image, classes)
     initialise(model, seed)
     return model
 
@@ -72,21 +86,3 @@ def check_sizes(image: tuple[int, int, int], classes: int, *models: str) -> None
             raise EcrnnError(f"{what}; --image-size {least} resizes them")
     if not 2 <= classes <= MAX_CLASSES:
         raise EcrnnError(f"a classifier needs 2 to {MAX_CLASSES:,} classes, not {classes}")
-
-
-def _construct(name: ModelName, image: tuple[int, int, int], classes: int) -> nn.Module:
-    match name.family:
-        case "cnn":
-            return CNN(name.nodes, image, classes)
-        case "ecnn":
-            return ECNN(image, classes)
-        case "crnn":
-            return CRNN(name, image, classes)
-        case "mlp":
-            return MLP(name.nodes[0] if name.nodes else MLP_NODES, image, classes, squared=name.form == "squared")
-        case "lenet5":
-            return LeNet5(image, classes, historic=name.form == "1998")
-        case "alexnet":
-            return AlexNet(image, classes, normalised=name.form == "lrn")
-        case _:
-            return ECRNN(name, image, classes)

@@ -1,9 +1,9 @@
 """The layer table of a model: PAPER.md's Table 1 with multiply-adds added, read off one real forward pass.
 
 Parameters are counted in the paper's (Keras's) way: a batch normalisation counts its running mean and variance too.
-Multiply-adds are those of one picture: products of matrices, convolutions (of a grouped one, or of one with a table of
-connections, only what is connected), and one a value for a batch normalisation and a trainable subsampling; activations,
-local response normalisation, pooling and the gates' element-wise products are not counted.
+Multiply-adds are those of one picture: products of matrices, convolutions (in groups or with a table of connections:
+of what is connected), and one a value for a batch normalisation and a trainable subsampling; activations, pooling, local
+response normalisation and the gates' element-wise products are not counted.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def summarise(model: nn.Module, image: tuple[int, int, int]) -> Summary:
         if id(module) in last_layers:
             output = output[-1:]  # only the last state is used
         rows.append(Row(area or rows[-1].area, label, output, _parameters(module), _multiply_adds(module, given, made)))
-    rows.append(Row(rows[-1].area, "Sigmoid" if getattr(model, "squared", False) else "Softmax", tuple(logits.shape[1:]), 0, 0))
+    rows.append(
+        Row(rows[-1].area, "Sigmoid" if getattr(model, "squared", False) else "Softmax", tuple(logits.shape[1:]), 0, 0)
+    )
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return Summary(tuple(rows), sum(r.parameters for r in rows), trainable, sum(r.multiply_adds for r in rows))
 
