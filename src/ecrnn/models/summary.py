@@ -1,8 +1,8 @@
 """The layer table of a model: PAPER.md's Table 1 with multiply-adds added, read off one real forward pass.
 
 Parameters are counted in the paper's (Keras's) way: a batch normalisation counts its running mean and variance too.
-Multiply-adds are those of one picture: products of matrices, convolutions (in groups or with a table of connections:
-of what is connected), and one a value for a batch normalisation and a trainable subsampling; activations, pooling, local
+Multiply-adds are those of one picture: products of matrices, convolutions (in groups or with a table of connections: of
+what is connected), and one a value for a batch normalisation and a trainable subsampling; activations, pooling, local
 response normalisation and the gates' element-wise products are not counted.
 """
 
