@@ -38,7 +38,7 @@ TRAINING = {
     "weight_decay": ([0, 1, 0.01], [-1e-9, 1.1, NAN, INF]),
     "momentum": ([0, 0.99], [-0.1, 1, NAN, INF]),
     "schedule": (["constant", "cosine"], ["linear", 0]),
-    "augment": (["none", "flip", "flip-crop"], ["crop", None]),
+    "augment": (["none", "flip", "crop", "flip-crop"], ["shift", None]),
     "standardise": (["global", "per-channel"], ["none", 1]),
     "non_finite": (["stop", "skip", "roll-back"], ["ignore", None]),
     "device": (["auto", "cpu", "cuda"], ["gpu", "cuda:1"]),

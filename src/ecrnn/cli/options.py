@@ -26,7 +26,7 @@ Seed = Annotated[int | None, typer.Option(help="Of splits, weights and order. De
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training pictures. Default: 15.")]
 BatchSize = Annotated[int | None, typer.Option(help="Pictures a step. Default: 128.")]
 Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001.")]
-Augment = Annotated[str | None, typer.Option(help="none, flip or flip-crop. Default: none.")]
+Augment = Annotated[str | None, typer.Option(help="none, flip, crop or flip-crop. Default: none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. Default: auto.")]
 Precision = Annotated[
     str | None, typer.Option(help="auto, float32 or bfloat16 (where the processor has it). Default: auto.")

@@ -50,7 +50,7 @@ class TrainingSettings(Settings):
     weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     schedule: Literal["constant", "cosine"] = "constant"
-    augment: Literal["none", "flip", "flip-crop"] = "none"
+    augment: Literal["none", "flip", "crop", "flip-crop"] = "none"
     standardise: Literal["global", "per-channel"] = "global"
     non_finite: Literal["stop", "skip", "roll-back"] = "stop"
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -61,7 +61,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
         schedule: Literal["constant", "cosine"] = "constant",
-        augment: Literal["none", "flip", "flip-crop"] = "none",
+        augment: Literal["none", "flip", "crop", "flip-crop"] = "none",
         standardise: Literal["global", "per-channel"] = "global",
         device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
