@@ -65,7 +65,7 @@ def parse(name: str) -> ModelName:
         EcrnnError: the name does not follow the grammar; the line names the nearest right one.
 
     >>> parse("ecrnn-bilstm-16-16@rows")
-    ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows')
+    ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows', form='')
     """
     if len(name) > _LONGEST or not name.isprintable():
         raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_FORMS}")
