@@ -83,7 +83,7 @@ def memory(
     if len(sequence) < 2:
         raise EcrnnError(f"the memory of '{model}' needs at least 2 pictures, whose steps are exchanged, not 1")
     area = copy.deepcopy(area).eval().requires_grad_(False)
-    configure(area, cutoff=0)
+    configure(area, cutoff=0, truncate=0)
     distances = distances_of(sequence.shape[1])
     kept = (*distances, sequence.shape[1])
     spread = (sequence - sequence.mean(0)).square().mean((0, 2)).sqrt()  # (T,)
