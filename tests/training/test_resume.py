@@ -26,6 +26,7 @@ CASES = {
     "adamw float32": {"optimizer": "adamw", "weight_decay": 0.01, "model": "ecrnn-bilstm-2", "schedule": "cosine"},
     "adamw bfloat16": {"optimizer": "adamw", "precision": "bfloat16", "augment": "flip-crop", "schedule": "cosine"},
     "sgd float32": {"optimizer": "sgd", "model": "crnn-gru-2", "augment": "flip-crop", "lr": 0.01},
+    "clipped, truncated": {"clip_norm": 0.3, "truncate_steps": 5, "model": "crnn-lstm-2", "optimizer": "sgd"},
     "sgd bfloat16": {"optimizer": "sgd", "precision": "bfloat16", "schedule": "cosine", "lr": 0.01},
 }
 EVERY_STEP = {"checkpoint_seconds": 1e-9}
