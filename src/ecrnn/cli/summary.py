@@ -16,10 +16,8 @@ _STATISTICS = (
 
 def summary(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, such as crnn-lstm-32-32@rows.")],
-    image: Annotated[
-        str | None, typer.Option(help="Channels x height x width. Default: 3x32x32, or what a classic was made for.")
-    ] = None,
-    classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
+    image: options.Image = None,
+    classes: options.Classes = 10,
     json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
@@ -27,7 +25,7 @@ def summary(
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        shape = usual_image(model) if image is None else _shape(image)
+        shape = usual_image(model) if image is None else options.image_shape(image)
         network = build(model, shape, classes)
     found = summarise(network, shape)
     if json:
@@ -55,10 +53,3 @@ def summary(
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     Console().print(table)
     typer.echo(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    parts = text.lower().replace("×", "x").split("x")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
-        raise options.WrongCall(f"--image wants channels x height x width, as in 3x32x32, not '{text}'")
-    return int(parts[0]), int(parts[1]), int(parts[2])

@@ -3,12 +3,13 @@
 All of it is float64. What the comparison has to cope with, and how:
 
 - Kinks. Where ReLU switches or another value of a pool becomes the largest between w - e and w + e, the difference
-  quotient is not the derivative. Each ReLU's signs and each pool's winners are recorded with every E: while they change, e
-  is made smaller; a place at which they change even with the smallest e is counted as a kink and not judged. They are
-  looked for in `nn.ReLU` and `nn.MaxPool*d`; a kink elsewhere is taken for a wrong gradient, never for a right one.
-- Rounding. E is known to its last bits only, so a quotient is to `ROUNDING` * 2.2e-16 * |E| / e. A gradient too small to be
-  seen above that is compared absolutely: the relative error is |analytic - difference| / max(|analytic|, |difference|,
-  rounding / tolerance).
+  quotient is not the derivative. Each ReLU's signs and each pool's winners are recorded with every E: while they
+  change, e is made smaller; a place at which they change even with the smallest e is counted as a kink and not judged.
+  They are looked for in `nn.ReLU` and `nn.MaxPool*d`; a kink elsewhere is taken for a wrong gradient, never for a right
+  one.
+- Rounding. E is known to its last bits only, so a quotient is to `ROUNDING` * 2.2e-16 * |E| / e. A gradient too small
+  to be seen above that is compared absolutely: the relative error is |analytic - difference| / max(|analytic|,
+  |difference|, rounding / tolerance).
 - Curvature. The quotient is off by e^2 / 6 times the third derivative, so a place that is off with one e is tried with
   smaller ones. A gradient that is wrong is wrong with each.
 """
@@ -20,17 +21,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecrnn.core.errors import EcrnnError
+
 TOLERANCE = 1e-6
 STEPS = (1e-5, 1e-6, 1e-7)
 ROUNDING = 8
 
-_POOLS = {nn.MaxPool1d: F.max_pool1d, nn.MaxPool2d: F.max_pool2d, nn.MaxPool3d: F.max_pool3d}
+_POOLS = ((nn.MaxPool1d, F.max_pool1d), (nn.MaxPool2d, F.max_pool2d), (nn.MaxPool3d, F.max_pool3d))
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,9 @@ def check_tensors(
             has no more.
         seed: of the places.
         tolerance: the relative error up to which no smaller step is tried.
+
+    Raises:
+        EcrnnError: the error or a gradient is not finite.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     assert all(p.dtype == torch.float64 for p in parameters.values()), "gradients are checked in float64"
@@ -91,6 +98,8 @@ def check_tensors(
         quotients = _Quotients(loss, pattern, tolerance)
         for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
             analytic = torch.zeros_like(parameter) if gradient is None else gradient
+            if not analytic.isfinite().all():
+                raise EcrnnError(f"the gradient of {name} is not finite")
             flat = [quotients.place(parameter, k, analytic) for k in _chosen(analytic, samples, generator)]
             places = [place for place in flat if place is not None]
             worst = max(places, key=lambda place: place.error, default=None)
@@ -132,8 +141,6 @@ class _Quotients:
             difference = (above - below) / (2 * step)
             size = max(abs(gradient), abs(difference), self.rounding / step / self.tolerance)
             error = abs(gradient - difference) / size if size else 0.0
-            if not math.isfinite(error):
-                return Place(index, gradient, difference, step, math.inf)
             if best is None or error < best.error:
                 best = Place(index, gradient, difference, step, error)
             if error <= self.tolerance:
@@ -142,7 +149,10 @@ class _Quotients:
 
     def _evaluate(self) -> tuple[float, list[Tensor]]:
         self.pattern.clear()
-        return float(self.loss()), list(self.pattern)
+        error = float(self.loss())
+        if not math.isfinite(error):
+            raise EcrnnError(f"the error E is {error}: there is nothing to compare")
+        return error, list(self.pattern)
 
     def _is_at_rest(self, pattern: list[Tensor]) -> bool:
         return all(torch.equal(a, b) for a, b in zip(self.at_rest, pattern, strict=True))
@@ -152,16 +162,19 @@ class _Quotients:
 def _watched(model: nn.Module) -> Iterator[list[Tensor]]:
     """A list to which every forward pass appends each ReLU's signs and each pool's winners."""
     pattern: list[Tensor] = []
+    pools: dict[type[nn.Module], Any] = dict(_POOLS)
 
     def relu(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
         pattern.append(made > 0)
 
     def pool(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        options = {name: getattr(module, name) for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")}
-        pattern.append(_POOLS[type(module)](given[0], **options, return_indices=True)[1])
+        options = {
+            name: getattr(module, name) for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+        }
+        pattern.append(pools[type(module)](given[0], **options, return_indices=True)[1])
 
     handles = [m.register_forward_hook(relu) for m in model.modules() if isinstance(m, nn.ReLU)]
-    handles += [m.register_forward_hook(pool) for m in model.modules() if type(m) in _POOLS]
+    handles += [m.register_forward_hook(pool) for m in model.modules() if type(m) in pools]
     try:
         yield pattern
     finally:

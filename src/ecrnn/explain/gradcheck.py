@@ -2,8 +2,8 @@
 
 Three checks, each of what it can see:
 
-1. every parameter tensor, in float64, by central differences (`ecrnn.explain.differences`). In float64 torch's own kernels
-   compute; the C++ ones are float32, in which differences show three digits at best;
+1. every parameter tensor, in float64, by central differences (`ecrnn.explain.differences`). In float64 torch's own
+   kernels compute; the C++ ones are float32, in which differences show three digits at best;
 2. for `mlp` and the recurrences `rnn`, `lstm` and `gru`, all gradients against those by hand
    (`ecrnn.explain.by_hand`), also in float64;
 3. every recurrent layer of the model in float32, by the kernels that would train it, against the float64 oracle
@@ -36,6 +36,7 @@ BATCH = 4  # batch normalisation over 2 samples has no gradient
 STEPS, INPUTS, NODES = 9, 3, 5  # of the recurrences that are checked alone
 BY_HAND = 1e-12  # two ways to the same number in float64
 _REFERENCE = {"rnn": "rnn_tanh", "lstm": "lstm", "gru": "gru"}
+_EQUATIONS = {"rnn": "eq. 16-21", "lstm": "eq. 17-27", "gru": "eq. 17-21, reset after the product"}
 
 
 @dataclass(frozen=True)
@@ -174,17 +175,18 @@ def _by_hand(model: nn.Module, x: Tensor, labels: Tensor, loss: Callable[[], Ten
     match model:
         case MLP():
             equations = f"delta rule, {'eq. 1-14' if model.squared else 'eq. 1-3 and 11-14, softmax'}"
-            outputs = "sigmoid" if model.squared else "softmax"
-            expected = delta_rule(model.flatten(x).numpy(), labels.numpy(), weights, outputs)[1]
+            pixels = model.flatten(x).numpy()
+            expected = delta_rule(pixels, labels.numpy(), weights, "sigmoid" if model.squared else "softmax")[1]
         case Reader():
-            equations = f"back-propagation through time, {'eq. 22-27' if model.cell == 'lstm' else 'eq. 16-21'}"
+            equations = f"back-propagation through time, {_EQUATIONS[model.cell]}"
             expected = through_time(_REFERENCE[model.cell], x.numpy(), labels.numpy(), weights)[1]
         case _:
             return None
     found = torch.autograd.grad(loss(), list(model.parameters()))
-    errors = {}
-    for (name, gradient), actual in zip(((n, expected[n]) for n in weights), found, strict=True):
-        errors[name] = float(np.abs(actual.numpy() - gradient).max() / np.abs(gradient).max())
+    errors = {
+        name: float(np.abs(actual.numpy() - expected[name]).max() / np.abs(expected[name]).max())
+        for name, actual in zip(weights, found, strict=True)
+    }
     worst = max(errors, key=lambda name: errors[name])
     return ByHand(equations, worst, errors[worst])
 
@@ -198,13 +200,13 @@ def _kernels(model: nn.Module) -> list[Kernel]:
         cell, directions = layer.mode.lower(), 1 + layer.bidirectional
         shape = dispatch.Shape(cell, layer.input_size, layer.hidden_size, layer.num_layers, directions)
         backend = "torch" if dispatch.obstacle("cpu", shape) else "cpu"
-        layer = copy.deepcopy(layer)
-        configure(layer, backend=backend)
-        case = Case(cell, layer.hidden_size, 0, 0, layer.input_size, layer.num_layers, directions)
+        own = copy.deepcopy(layer)
+        configure(own, backend=backend)
+        case = Case(cell, own.hidden_size, 0, 0, own.input_size, own.num_layers, directions)
         fault = None
         try:
             for small in awkward(case):
-                check(layer, small)
+                check(own, small)
         except EcrnnError as error:
             fault = str(error)
         found.append(Kernel(name, backend, fault))

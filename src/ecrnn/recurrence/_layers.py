@@ -49,9 +49,7 @@ class Recurrent(nn.RNNBase):
                 self.register_buffer(name, zeros, persistent=False)  # the kernels want both vectors
             self._init_flat_weights()
 
-    def set_options(
-        self, backend: str | None = None, cutoff: float | None = None, truncate: int | None = None
-    ) -> None:
+    def set_options(self, backend: str | None = None, cutoff: float | None = None, truncate: int | None = None) -> None:
         """Set what ``configure`` explains; None leaves one as it is."""
         if backend is not None:
             dispatch.check_backend(backend)

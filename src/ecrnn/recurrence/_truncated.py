@@ -43,7 +43,13 @@ def truncated(compute: Compute, most: int) -> Compute:
         return torch.cat(outputs, 2), h_n, c_n[0] if c_n else h_n.new_empty(0)
 
     def direction(
-        backend: str, cell: str, x: Tensor, weights: list[Tensor], states: list[Tensor], want_output: bool, cutoff: float
+        backend: str,
+        cell: str,
+        x: Tensor,
+        weights: list[Tensor],
+        states: list[Tensor],
+        want_output: bool,
+        cutoff: float,
     ) -> tuple[Tensor, list[Tensor]]:
         """One direction, read from its beginning: output and last states."""
         steps = x.shape[1]
