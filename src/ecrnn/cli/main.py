@@ -18,6 +18,7 @@ from ecrnn.cli import (
     doctor,
     evaluate,
     gradcheck,
+    gradflow,
     options,
     predict,
     report,
@@ -47,6 +48,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
 app.command("gradcheck", epilog=gradcheck.EXAMPLE)(gradcheck.gradcheck)
+app.command("gradflow", epilog=gradflow.EXAMPLE)(gradflow.gradflow)
 app.add_typer(bench.app, name="bench", epilog=bench.EXAMPLE)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 
