@@ -34,27 +34,35 @@ def delta_rule(
     Returns:
         The mean error, and its gradients by the names of the weights.
     """
-    W_ji, b_j, W_kj, b_k = (weights[name] for name in ("hidden.weight", "hidden.bias", "output.weight", "output.bias"))
-    a_j = x @ W_ji.T + b_j  # (1)
-    z_j = sigma(a_j)  # (2)
-    a_k = z_j @ W_kj.T + b_k  # (3)
-    t_k = np.eye(len(b_k))[labels]
+    error, z_j, y_k = network_error(x, labels, weights, outputs)
+    W_kj = weights["output.weight"]
+    delta_k = y_k - np.eye(len(W_kj))[labels]  # with the softmax's cross-entropy
     if outputs == "sigmoid":
-        y_k = sigma(a_k)  # (4)
-        error = 0.5 * np.square(y_k - t_k).sum(1).mean()  # (5, 6)
-        delta_k = (y_k - t_k) * y_k * (1 - y_k)  # (8, 10)
-    else:
-        y_k, error = _softmax_error(a_k, t_k)
-        delta_k = y_k - t_k  # the softmax's derivative and the logarithm's cancel
+        delta_k = delta_k * y_k * (1 - y_k)  # (8, 10)
     delta_j = z_j * (1 - z_j) * (delta_k @ W_kj)  # (13)
     B = len(x)
-    gradients = {
+    return error, {
         "hidden.weight": delta_j.T @ x / B,  # (12)
         "hidden.bias": delta_j.mean(0),
         "output.weight": delta_k.T @ z_j / B,  # (11)
         "output.bias": delta_k.mean(0),
     }
-    return float(error), gradients
+
+
+def network_error(
+    x: Array, labels: NDArray[np.int64], weights: Mapping[str, Array], outputs: Literal["softmax", "sigmoid"]
+) -> tuple[float, Array, Array]:
+    """The forward pass of `delta_rule`, with its arguments: mean error, hidden units (B, H), output units (B, K)."""
+    W_ji, b_j, W_kj, b_k = (weights[name] for name in ("hidden.weight", "hidden.bias", "output.weight", "output.bias"))
+    a_j = x @ W_ji.T + b_j  # (1)
+    z_j = sigma(a_j)  # (2)
+    a_k = z_j @ W_kj.T + b_k  # (3)
+    t_k = np.eye(len(b_k))[labels]
+    if outputs == "softmax":
+        y_k, error = _softmax_error(a_k, t_k)
+        return error, z_j, y_k
+    y_k = sigma(a_k)  # (4)
+    return float(0.5 * np.square(y_k - t_k).sum(1).mean()), z_j, y_k  # (5, 6)
 
 
 def through_time(

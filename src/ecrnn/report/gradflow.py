@@ -1,4 +1,4 @@
-"""How gradients flow back through recurrent layers: table, figure and files of what `ecrnn.studies.gradflow` measures."""
+"""How gradients flow back through recurrent layers: table, figure and files; `ecrnn.studies.gradflow` measures."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def gradflow_table(flows: Sequence[Flow]) -> Table:
     one = flows[0]
     caption = (
         f"Untrained layers of {one.nodes} nodes, {one.sequences} sequences of standard normal values, seed {one.seed}. "
-        "A step's gradient is that of the last state by the step's input; first and last are the steps of the sequence. "
-        f"It vanishes where the first step has less than {PART:g} of the last one's, explodes where it has more than "
-        f"{1 / PART:g} times that. The norm is of all weights' gradients together, of half the squared distance of the last state from a "
-        f"target; clipping at {one.clip:g} multiplies all gradients by the same factor."
+        "A step's gradient is that of the last state by the step's input; first / last is the first step's as a part "
+        f"of the last one's: under {PART:g} it vanishes, over {1 / PART:g} it explodes. Norm of all: of all weights' "
+        "gradients together, for half the squared distance of the last state from a target; clipped at "
+        f"{one.clip:g}, all gradients are multiplied by the same factor."
     )
     return Table("gradflow", TITLE, caption, columns, rows, row_headings=2)
 
@@ -87,7 +87,7 @@ def draw_gradflow(flows: Sequence[Flow]) -> Figure:
     lengths = sorted({flow.steps for flow in flows})
     with matplotlib.rc_context(STYLE):
         canvas = Canvas(figsize=(WIDTH, 0.7 + 1.9 * len(inits)), layout="constrained")
-        panels = canvas.subplots(len(inits), len(cells), squeeze=False, sharey=True)
+        panels = canvas.subplots(len(inits), len(cells), squeeze=False, sharex="row", sharey=True)
         for row, init in zip(panels, inits, strict=True):
             for axes, cell in zip(row, cells, strict=True):
                 _draw(axes, [f for f in flows if (f.cell, f.init) == (cell, init)], lengths)
@@ -95,7 +95,8 @@ def draw_gradflow(flows: Sequence[Flow]) -> Figure:
         for axes in panels[-1]:
             axes.set_xlabel("distance from the end, steps")
         handles = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
-        canvas.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=5, frameon=False)
+        names = [f"{length:,} steps" for length in lengths]
+        canvas.legend([handles[name] for name in names], names, loc="outside upper left", ncols=5, frameon=False)
         said = "; ".join(f"{f.cell} {_init(f.init)}, {f.steps:,} steps: {f.verdict}" for f in flows)
         svg = to_svg(canvas, "fig-gradflow", f"{TITLE}. {said}.")
     caption = (
