@@ -32,6 +32,13 @@ def test_models(name):
     assert found.by_hand is None
 
 
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-1998"])
+def test_the_classics_at_the_size_they_were_made_for(name):
+    found = gradcheck(name, samples=1)
+    assert found.good, found.wrong
+    assert found.parameters > 60_000
+
+
 def test_a_wrong_derivative_in_a_model(monkeypatch):
     """A logit whose gradient loses a thousandth."""
     build = module.build

@@ -21,7 +21,7 @@ def gradcheck(
             metavar="MODEL", help="Model name, or rnn, lstm or gru for the layer with outputs at all steps."
         ),
     ],
-    image: options.Image = "3x32x32",
+    image: options.Image = None,
     classes: options.Classes = 10,
     samples: Annotated[int, typer.Option(help="Places of each parameter tensor, the largest gradient among them.")] = 8,
     seed: Annotated[int, typer.Option(help="Of weights, inputs and places.")] = 0,
@@ -35,7 +35,7 @@ def gradcheck(
     from ecrnn.explain.gradcheck import gradcheck as check
 
     with options.wrong_call():
-        found = check(model, options.image_shape(image), classes, samples, seed)
+        found = check(model, None if image is None else options.image_shape(image), classes, samples, seed)
     if json:
         import dataclasses
         import json as json_format

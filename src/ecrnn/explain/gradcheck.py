@@ -27,7 +27,7 @@ from ecrnn.explain.differences import TOLERANCE, TensorCheck, check_tensors
 from ecrnn.layers.areas import CELLS
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.mlp import MLP
-from ecrnn.models.registry import build
+from ecrnn.models.registry import build, usual_image
 from ecrnn.recurrence import configure, dispatch
 from ecrnn.recurrence._layers import Recurrent
 from ecrnn.recurrence.checking import Case, awkward, check
@@ -101,13 +101,14 @@ class GradientCheck:
 
 
 def gradcheck(
-    name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 10, samples: int = 8, seed: int = 0
+    name: str, image: tuple[int, int, int] | None = None, classes: int = 10, samples: int = 8, seed: int = 0
 ) -> GradientCheck:
     """Check the gradients of a model at fresh weights, on `BATCH` random inputs.
 
     Args:
         name: a model name, or "rnn", "lstm" or "gru" for a recurrent layer with a softmax output at every step.
-        image: (channels, height, width) of the pictures; a recurrence reads `STEPS` steps of `INPUTS` values instead.
+        image: (channels, height, width) of the pictures, by default those that the model was made for; a recurrence
+            reads `STEPS` steps of `INPUTS` values instead.
         classes: output units.
         samples: places of each parameter tensor.
         seed: of weights, inputs, labels and places.
@@ -118,7 +119,8 @@ def gradcheck(
     if samples < 1:
         raise EcrnnError(f"--samples must be at least 1, not {samples}")
     alone = name in CELLS
-    model = Reader(name, classes, seed) if alone else build(name, image, classes, seed)
+    size = (STEPS, INPUTS) if alone else image or usual_image(name)
+    model = Reader(name, classes, seed) if len(size) == 2 else build(name, size, classes, seed)
     kernels = tuple(_kernels(model))
     model.double().train()
     configure(model, cutoff=0)
@@ -126,7 +128,6 @@ def gradcheck(
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()  # E must be the same function each time
     generator = torch.Generator().manual_seed(seed)
-    size = (STEPS, INPUTS) if alone else image
     x = torch.randn(BATCH, *size, generator=generator, dtype=torch.float64)
     labels = torch.randint(classes, (BATCH, STEPS) if alone else (BATCH,), generator=generator)
     error: Callable[[Tensor, Tensor], Tensor] = getattr(model, "loss", F.cross_entropy)
