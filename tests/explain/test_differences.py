@@ -94,6 +94,13 @@ def test_near_a_kink_the_step_is_smaller(distance, step):
     assert found.worst.error < TOLERANCE
 
 
+def test_at_the_kink_of_relu_nothing_is_judged():
+    model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU()).double()
+    model[0].weight.data[:] = torch.tensor([[0.0], [1.0]])
+    (found,) = check_tensors(model, lambda: model(torch.ones(1, 1).double()).sum(), 2, 0)
+    assert (found.checked, found.kinks, found.worst.index) == (1, 1, (1, 0))
+
+
 def test_at_a_tie_nothing_is_judged():
     model = nn.Sequential(nn.Linear(1, 4, bias=False), nn.MaxPool1d(2)).double()
     model[0].weight.data[:] = torch.tensor([[1.0], [1.0], [2.0], [0.0]])

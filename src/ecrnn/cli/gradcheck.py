@@ -11,7 +11,7 @@ from ecrnn.cli import options
 if TYPE_CHECKING:
     from ecrnn.explain.gradcheck import GradientCheck
 
-EXAMPLE = "Example: ecrnn gradcheck lstm, or: ecrnn gradcheck ecrnn-bilstm-16 --image 3x16x16"
+EXAMPLE = "Example: ecrnn gradcheck ecrnn-bilstm-16 --image 3x16x16"
 
 
 def gradcheck(
@@ -29,8 +29,8 @@ def gradcheck(
 ) -> int:
     """Compare a model's gradients with central differences, in float64; the status is 1 if something is wrong.
 
-    mlp, rnn, lstm and gru are compared with the equations by hand too, and the float32 kernels of recurrent layers with
-    the same equations in float64. docs/gradients.md says what is measured.
+    mlp, rnn, lstm and gru (ecrnn gradcheck lstm) are compared with the equations by hand too, and the float32 kernels
+    of recurrent layers with the same equations in float64. docs/gradients.md says what is measured.
     """
     from ecrnn.explain.gradcheck import gradcheck as check
 
