@@ -40,6 +40,7 @@ FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle"}  # given as anything but False
 OTHER_TESTS = {
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "cli/test_bad_input.py": "the errors of all commands",
+    "cli/test_classics.py": "the classics in all commands",
     "cli/test_disk.py": "commands on a disk that cannot be written",
     "cli/test_processes.py": "commands in processes that are stopped",
     "models/test_battery.py": "every registered model",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from report.synthetic import make_study
 
+from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.report import Analysis, analyse, archive_study, read_study, write_report
 from ecrnn.report.write import report_files
 
@@ -80,6 +81,21 @@ def test_the_committed_studies_are_small() -> None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
     assert not [path for path in files if path.suffix in (".safetensors", ".lock") or path.name == ".lock"]
+
+
+def test_the_systems_can_be_run_again() -> None:
+    """Their settings are read, name the folder's model, and no path of the machine they ran on."""
+    folders = sorted(path for path in (ROOT / "results" / "systems").iterdir() if path.is_dir())
+    assert folders
+    for folder in folders:
+        settings = TrainSettings.read(read_yaml(folder / "train.yaml"))
+        assert (settings.model, settings.data_dir) == (folder.name, None)
+        assert settings.fingerprint
+        history = (folder / "metrics.jsonl").read_text().splitlines()
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert len(history) == metrics["epochs"] == settings.training.epochs
+        assert json.loads(history[metrics["epoch"] - 1])["validation_accuracy"] == metrics["accuracy"]
+        assert not list(folder.glob("*.safetensors"))
 
 
 @pytest.fixture

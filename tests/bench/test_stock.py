@@ -34,3 +34,9 @@ def test_another_network_is_no_opponent(model: str, monkeypatch: pytest.MonkeyPa
 def test_only_the_papers_scan() -> None:
     with pytest.raises(EcrnnError, match="only models with the scan flatten-hwc are measured, not crnn-lstm-8@rows"):
         Stock(parse("crnn-lstm-8@rows"))
+
+
+@pytest.mark.parametrize("model", ["mlp", "lenet5", "alexnet"])
+def test_only_the_papers_family(model: str) -> None:
+    with pytest.raises(EcrnnError, match=f"only cnn, ecnn, crnn and ecrnn models are measured, not {model}"):
+        Stock(parse(model))

@@ -12,7 +12,10 @@ import pytest
 
 from ecrnn.cli.main import app
 
-COMMANDS = ("compare", "reproduce", "report", "train", "bundle", "evaluate", "predict", "summary", "doctor")
+COMMANDS = (
+    *("compare", "reproduce", "report", "train", "bundle", "evaluate", "predict", "summary"),
+    *("gradcheck", "gradflow", "doctor"),
+)
 GROUPS = ("bench",)
 
 

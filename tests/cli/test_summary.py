@@ -26,3 +26,18 @@ def test_json_is_the_same_as_data(call: Any) -> None:
     assert found["image"] == [3, 16, 24]
     assert found["trainable"] == sum(parameter.numel() for parameter in model.parameters())
     assert sum(row["parameters"] for row in found["rows"]) == found["parameters"]
+
+
+def test_a_classic_is_shown_at_the_size_it_was_made_for(call: Any) -> None:
+    done = call("summary", "lenet5-1998")
+    assert "lenet5-1998, 1x32x32, 10 classes" in done.out
+    assert "60,850 parameters are trained." in done.out  # it has no statistics, so nothing is said of them
+    found = json.loads(call("summary", "alexnet", "--classes", "1000", "--json").out)
+    assert found["image"] == [3, 224, 224]
+    assert found["parameters"] == 60_965_224
+
+
+def test_a_picture_too_small_for_the_model(call: Any) -> None:
+    done = call("summary", "alexnet", "--image", "3x32x32")
+    assert done.status == 2
+    assert "alexnet takes pictures of 63 pixels a side or more, not 32x32" in done.err

@@ -19,13 +19,14 @@ def reference(image: np.ndarray, flip: bool, down: int, right: int) -> np.ndarra
     return cut[:, ::-1] if flip else cut
 
 
-@pytest.mark.parametrize("kind", ["flip", "flip-crop"])
+@pytest.mark.parametrize("kind", ["flip", "crop", "flip-crop"])
 def test_each_picture_is_one_that_the_kind_can_make(kind):
     found = augment(IMAGES, INDICES, 1, 2, kind)
     assert found.dtype == np.uint8
-    places = range(2 * PAD + 1) if kind == "flip-crop" else [PAD]
+    places = [PAD] if kind == "flip" else range(2 * PAD + 1)
+    flips = (False,) if kind == "crop" else (False, True)
     for image, result in zip(IMAGES, found, strict=True):
-        options = [reference(image, f, d, r) for f in (False, True) for d in places for r in places]
+        options = [reference(image, f, d, r) for f in flips for d in places for r in places]
         assert any((result == option).all() for option in options)
 
 
@@ -33,7 +34,7 @@ def test_none_changes_nothing():
     assert augment(IMAGES, INDICES, 1, 2, "none") is IMAGES
 
 
-@pytest.mark.parametrize("kind", ["none", "flip", "flip-crop"])
+@pytest.mark.parametrize("kind", ["none", "flip", "crop", "flip-crop"])
 def test_a_pictures_draw_does_not_depend_on_its_batch(kind):
     together = augment(IMAGES, INDICES, 3, 4, kind)
     order = RNG.permutation(40)
@@ -43,7 +44,7 @@ def test_a_pictures_draw_does_not_depend_on_its_batch(kind):
         np.testing.assert_array_equal(augment(IMAGES[i : i + 1], INDICES[i : i + 1], 3, 4, kind)[0], together[i])
 
 
-@pytest.mark.parametrize("kind", ["flip", "flip-crop"])
+@pytest.mark.parametrize("kind", ["flip", "crop", "flip-crop"])
 def test_seed_epoch_and_index_all_matter(kind):
     base = augment(IMAGES, INDICES, 3, 4, kind)
     assert (augment(IMAGES, INDICES, 3, 4, kind) == base).all()
@@ -68,6 +69,14 @@ def test_flips_and_places_are_uniform_and_independent():
     assert ((counts - expected) ** 2 / expected).sum() < 240  # 161 degrees of freedom; 99.99 % point 235
 
 
+def test_a_crop_is_a_flip_crop_unflipped():
+    rows, columns = draw(np.arange(500), 1, 2, kind="crop", height=9, width=32)
+    rows_too, flipped = draw(np.arange(500), 1, 2, kind="flip-crop", height=9, width=32)
+    assert (rows == rows_too).all()
+    assert ((columns == flipped) | (columns == flipped[:, ::-1])).all()
+    assert (columns[:, 16] > columns[:, 15]).all()
+
+
 def test_flips_differ_from_epoch_to_epoch():
     flips = np.array([draw(np.arange(500), 0, e, kind="flip", height=1, width=2)[1][:, 0] for e in range(100)])
     assert np.abs(flips.mean(0) - 0.5).max() < 5 * 0.05  # each picture, over the epochs
@@ -77,7 +86,8 @@ def test_flips_differ_from_epoch_to_epoch():
 def test_errors():
     with pytest.raises(UnknownNameError, match="unknown augmentation 'flip-corp', did you mean 'flip-crop'"):
         augment(IMAGES, INDICES, 0, 0, "flip-corp")
-    with pytest.raises(DataError, match="needs pictures larger than 4x4, not 4x12"):
-        augment(IMAGES[:, :4], INDICES, 0, 0, "flip-crop")
+    for kind in ("crop", "flip-crop"):
+        with pytest.raises(DataError, match=f"{kind} needs pictures larger than 4x4, not 4x12"):
+            augment(IMAGES[:, :4], INDICES, 0, 0, kind)
     assert augment(IMAGES[:, :5], INDICES, 0, 0, "flip-crop").shape == (40, 5, 12, 3)
     assert augment(IMAGES[:0], INDICES[:0], 0, 0, "flip-crop").shape == (0, 9, 12, 3)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ecrnn.layers.historic import C3_TABLE, Subsampling, TableConvolution
 from ecrnn.layers.initialisation import initialise
 from ecrnn.recurrence import GRU, LSTM, RNN
 
@@ -18,6 +19,8 @@ def make(seed=0):
         "gru": GRU(6, 16),
         "rnn": RNN(6, 16, bias_vectors=1),
         "lstm2": LSTM(6, 16),
+        "table": TableConvolution(C3_TABLE, 6, 5),
+        "subsampling": Subsampling(4),
         "norm1": nn.BatchNorm1d(4),
         "norm2": nn.BatchNorm2d(4),
     }
@@ -43,6 +46,7 @@ def network():
         ("conv.weight", 9 * 3, 9 * 32),
         ("dense.weight", 200, 100),
         ("no_bias.weight", 50, 20),
+        ("table.weight", 25 * 60 / 16, 25 * 60 / 6),
         ("lstm.weight_ih_l0", 6, 4 * 16),
         ("lstm.weight_ih_l0_reverse", 6, 4 * 16),
         ("gru.weight_ih_l0", 6, 3 * 16),
@@ -70,10 +74,24 @@ def test_forget_gate_starts_open(network, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["conv.bias", "dense.bias", "gru.bias_ih_l0", "gru.bias_hh_l0", "rnn.bias_ih_l0", "lstm2.bias_hh_l0"]
+    "name",
+    [
+        "conv.bias",
+        "dense.bias",
+        "table.bias",
+        "subsampling.bias",
+        "gru.bias_ih_l0",
+        "gru.bias_hh_l0",
+        "rnn.bias_ih_l0",
+        "lstm2.bias_hh_l0",
+    ],
 )
 def test_other_biases_are_zero(network, name):
     assert not network.state_dict()[name].any()
+
+
+def test_subsampling_starts_as_the_average(network):
+    assert network["subsampling"].coefficient.tolist() == [0.25] * 4
 
 
 @pytest.mark.parametrize("norm", ["norm1", "norm2"])
@@ -92,7 +110,7 @@ def test_same_seed_same_bits_other_seed_other_weights():
     first, again, other = make(3).state_dict(), make(3).state_dict(), make(4).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     drawn = [n for n in first if "weight" in n and "norm" not in n]
-    assert len(drawn) == 13
+    assert len(drawn) == 14
     assert not any(torch.equal(first[name], other[name]) for name in drawn)
 
 

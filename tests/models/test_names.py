@@ -8,7 +8,18 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.orders import SCANS
 from ecrnn.models.names import CELLS, FAMILIES, MAX_LAYERS, MAX_NODES, PAPER_MODELS, ModelName, parse
 
-RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn"] + [
+CLASSICS = [
+    "mlp",
+    "mlp-1",
+    "mlp-4096",
+    "mlp-squared",
+    "mlp-64-squared",
+    "lenet5",
+    "lenet5-1998",
+    "alexnet",
+    "alexnet-lrn",
+]
+RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn", *CLASSICS] + [
     f"{family}-{cell}-{nodes}{scan}"
     for family, cell, nodes, scan in itertools.product(
         ("crnn", "ecrnn"), CELLS, ("1", "16", "32-32", "4096", "1-2-3-4-5-6-7-8"), ("", "@rows", "@random")
@@ -16,13 +27,14 @@ RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn"] + [
 ]
 
 NODES = "nodes must be whole numbers from 1 to 4096, as in crnn-lstm-16-16"
+HIDDEN = "nodes must be whole numbers from 1 to 4096, as in mlp-64"
 DENSE = "nodes must be whole numbers from 1 to 4096, as in cnn-1275"
-FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>"
+FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp, lenet5, alexnet"
 ALL_SCANS = "known are columns, flatten-chw, flatten-hwc, positions, random, rows"
 
 WRONG = {
     "": f"unknown model '', {FORMS}",
-    "resnet50": f"unknown model 'resnet50', {FORMS}",
+    "vgg16": f"unknown model 'vgg16', {FORMS}",
     "../../etc/passwd": f"unknown model '../../etc/passwd', {FORMS}",
     "CNN": "unknown model 'CNN', did you mean 'cnn'?",
     " cnn": "unknown model ' cnn', did you mean 'cnn'?",
@@ -72,6 +84,23 @@ WRONG = {
     "crnn-lstm-²": f"model 'crnn-lstm-²': {NODES}",
     "crnn-lstm-99999999999999999999": f"model 'crnn-lstm-99999999999999999999': {NODES}",
     "crnn-rnn-1-1-1-1-1-1-1-1-1": "model 'crnn-rnn-1-1-1-1-1-1-1-1-1': at most 8 recurrent layers, not 9",
+    "mlp-": f"model 'mlp-': {HIDDEN}",
+    "mlp-0": f"model 'mlp-0': {HIDDEN}",
+    "mlp-4097-squared": f"model 'mlp-4097-squared': {HIDDEN}",
+    "mlp-64-32": "model 'mlp-64-32': at most 1 hidden layer, not 2",
+    "mlp@rows": "model 'mlp@rows': mlp takes no scan, write 'mlp'",
+    "mlp-64-squared@": "model 'mlp-64-squared@': mlp takes no scan, write 'mlp-64-squared'",
+    "mlp-64-sqared": "unknown model 'mlp-64-sqared', did you mean 'mlp-64-squared'?",
+    "mlp-squared-64": "unknown model 'mlp-squared-64', did you mean 'mlp-squared'?",
+    "MLP-64": "unknown model 'MLP-64', did you mean 'mlp-64'?",
+    "lenet": "unknown model 'lenet', did you mean 'lenet5'?",
+    "lenet-5": "unknown model 'lenet-5', did you mean 'lenet5'?",
+    "lenet5-": "unknown model 'lenet5-', did you mean 'lenet5'?",
+    "lenet5-1989": "unknown model 'lenet5-1989', did you mean 'lenet5-1998'?",
+    "lenet5@rows": "model 'lenet5@rows': lenet5 takes no scan, write 'lenet5'",
+    "alexnet-16": "unknown model 'alexnet-16', did you mean 'alexnet'?",
+    "AlexNet": "unknown model 'AlexNet', did you mean 'alexnet'?",
+    "alexnet-lrn-1998": "unknown model 'alexnet-lrn-1998', did you mean 'alexnet-lrn'?",
     "crnn-lstm-16@": f"unknown scan '', {ALL_SCANS} (model crnn-lstm-16)",
     "crnn-lstm-16@colums": "unknown scan 'colums', did you mean 'columns'? (model crnn-lstm-16)",
     "ecrnn-gru-8-8@ROWS": "unknown scan 'ROWS', did you mean 'rows'? (model ecrnn-gru-8-8)",
@@ -94,6 +123,8 @@ def test_a_name_is_taken_apart():
     assert parse("ecrnn-bigru-8-16@columns") == ModelName("ecrnn", "gru", True, (8, 16), "columns")
     assert parse("crnn-rnn-4") == ModelName("crnn", "rnn", False, (4,), "flatten-hwc")
     assert parse("ecnn") == ModelName("ecnn")
+    assert parse("mlp-64-squared") == ModelName("mlp", nodes=(64,), form="squared")
+    assert parse("lenet5-1998") == ModelName("lenet5", form="1998")
     assert parse("cnn-64-32") == ModelName("cnn", nodes=(64, 32))
 
 
@@ -103,6 +134,8 @@ def test_a_name_is_taken_apart():
         ("crnn-lstm-16@flatten-hwc", "crnn-lstm-16"),
         ("ecrnn-bigru-016-8@rows", "ecrnn-bigru-16-8@rows"),
         ("cnn-0016", "cnn-16"),
+        ("mlp-128", "mlp"),
+        ("mlp-128-squared", "mlp-squared"),
     ],
 )
 def test_two_spellings_are_one_model(name, canonical):

@@ -4,10 +4,14 @@ import pytest
 import torch
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
+from ecrnn.models import alexnet, lenet5
+from ecrnn.models.alexnet import AlexNet
 from ecrnn.models.cnn import CNN
 from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
-from ecrnn.models.registry import MAX_CLASSES, build, check_sizes
+from ecrnn.models.lenet5 import LeNet5
+from ecrnn.models.mlp import MLP
+from ecrnn.models.registry import MAX_CLASSES, build, check_sizes, usual_image
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,21 @@ def test_a_name_gives_its_network(name, kind):
     assert type(network) is kind
     assert network.training
     assert all(p.dtype == torch.float32 and p.requires_grad for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("mlp-squared", MLP), ("lenet5", LeNet5), ("lenet5-1998", LeNet5), ("alexnet", AlexNet), ("alexnet-lrn", AlexNet)],
+)
+def test_a_classics_name_gives_its_network(name, kind):
+    with torch.device("meta"):
+        assert type(build(name, usual_image(name), 3)) is kind
+
+
+def test_pictures_that_models_were_made_for():
+    assert usual_image("lenet5-1998") == (1, 32, 32)
+    assert usual_image("alexnet") == (3, 224, 224)
+    assert usual_image("mlp-9") == usual_image("ecnn") == (3, 32, 32)
 
 
 def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
@@ -75,3 +94,25 @@ def test_it_does_not_depend_on_torchs_own_generator():
     torch.manual_seed(2)
     two = build("ecrnn-gru-4", (1, 8, 8), 3, seed=5).state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-1998", "alexnet", "alexnet-lrn"])
+def test_the_smallest_picture(name: str) -> None:
+    least = alexnet.MIN_SIDE if "alex" in name else lenet5.MIN_SIDE
+    with torch.device("meta"):
+        assert build(name, (3, least, least + 1), 4)(torch.zeros(1, 3, least, least + 1)).shape == (1, 4)
+    line = f"{name} takes pictures of {least} pixels a side or more, not {least}x{least - 1}; --image-size {least}"
+    for call in (lambda *sizes: build(name, *sizes), lambda *sizes: check_sizes(*sizes, "cnn", name)):
+        with pytest.raises(EcrnnError) as error:
+            call((3, least, least - 1), 4)
+        assert str(error.value) == f"{line} resizes them"
+
+
+def test_least_sides_are_what_the_layers_need() -> None:
+    """One pixel less and a map is empty."""
+    network = build("alexnet", (1, 63, 63), 2).eval()
+    with pytest.raises(RuntimeError, match="too small"):
+        network.cnn(torch.zeros(1, 1, 63, 62))
+    network = build("lenet5", (1, 16, 16), 2)
+    with pytest.raises(RuntimeError, match="too small"):
+        network.cnn(torch.zeros(1, 1, 16, 15))

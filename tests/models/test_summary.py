@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ecrnn.models.names import PAPER_MODELS, parse
-from ecrnn.models.registry import build
+from ecrnn.models.registry import build, usual_image
 from ecrnn.models.summary import summarise
 from ecrnn.report.paper import TABLE_1, TABLE_1_TOTAL
 
@@ -127,3 +127,53 @@ def test_the_model_is_left_as_it_was():
     assert summary.rows[-1].output == (3,)
     assert summarise(network.eval(), (1, 9, 12)) == summary
     assert not network.training
+
+
+PUBLISHED = {
+    # name, classes, parameters of the layers, total. LeNet-5: section II-B of LeCun et al. 1998, where 60,000 are below
+    # the output; 61,706 is the figure of the form with a whole C3. AlexNet: the figure of the grouped form.
+    "lenet5": (10, (156, 2416, 48120, 10164, 850), 61_706),
+    "lenet5-1998": (10, (156, 12, 1516, 32, 48120, 10164, 850), 60_000 + 850),
+    "alexnet": (1000, (34944, 307456, 885120, 663936, 442624, 37752832, 16781312, 4097000), 60_965_224),
+    "mlp": (10, ((3 * 32 * 32 + 1) * 128, 129 * 10), 3073 * 128 + 1290),
+}
+MULTIPLY_ADDS = {
+    "lenet5": 28 * 28 * 25 * 6 + 10 * 10 * 25 * 6 * 16 + 400 * 120 + 120 * 84 + 840,
+    "lenet5-1998": 28 * 28 * 25 * 6 + 14 * 14 * 6 + 10 * 10 * 25 * 60 + 25 * 16 + 400 * 120 + 120 * 84 + 840,
+    "alexnet": 724_406_816,  # the known 724 million of the grouped form
+    "mlp": 3072 * 128 + 1280,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_counts(name: str) -> None:
+    classes, layers, total = PUBLISHED[name]
+    image = usual_image(name)
+    summary = summarise(build(name, image, classes), image)
+    assert tuple(row.parameters for row in summary.rows if row.parameters) == layers
+    assert summary.parameters == summary.trainable == total
+    assert summary.multiply_adds == MULTIPLY_ADDS[name]
+
+
+def test_the_layers_of_1998_in_the_table() -> None:
+    rows = summarise(build("lenet5-1998", (1, 32, 32)), (1, 32, 32)).rows
+    assert [(row.area, row.layer, row.output) for row in rows] == [
+        ("CNN", "Input", (32, 32, 1)),
+        ("CNN", "Conv2D", (28, 28, 6)),
+        ("CNN", "Subsampling", (14, 14, 6)),
+        ("CNN", "Conv2D (table)", (10, 10, 16)),
+        ("CNN", "Subsampling_1", (5, 5, 16)),
+        ("CNN", "Flatten", (400,)),
+        ("dense", "Dense", (120,)),
+        ("dense", "Dense_1", (84,)),
+        ("dense", "Dense_2", (10,)),
+        ("dense", "Softmax", (10,)),
+    ]
+
+
+@pytest.mark.parametrize(("name", "last"), [("mlp", "Softmax"), ("mlp-squared", "Sigmoid")])
+def test_the_table_of_an_mlp(name: str, last: str) -> None:
+    rows = summarise(build(name, (1, 8, 8), 3), (1, 8, 8)).rows
+    assert [(row.area, row.layer) for row in rows] == [
+        ("dense", kind) for kind in ("Input", "Flatten", "Dense", "Dense_1", last)
+    ]

@@ -53,6 +53,22 @@ def test_loss(precision: str, tolerance: float) -> None:
     assert int(correct) == int((logits.argmax(axis=1) == targets.numpy()).sum())
 
 
+@pytest.mark.parametrize("name", ["mlp-6", "mlp-6-squared"])
+def test_a_model_with_an_error_of_its_own_is_trained_with_it(name: str) -> None:
+    task = ImageClassification(*_parts(make_settings()))
+    model = build(name, (3, 8, 8), 4, 0)
+    inputs, targets = task.batch(np.arange(8), 0)
+    loss, correct = task.loss(model, inputs, targets)
+    outputs = model(inputs).detach()
+    right = torch.eye(4)[targets]
+    if name.endswith("squared"):
+        expected = 0.5 * ((outputs.exp() - right) ** 2).sum(1).mean()
+    else:
+        expected = -(outputs.log_softmax(1) * right).sum(1).mean()
+    torch.testing.assert_close(loss.detach(), expected)
+    assert int(correct) == int((outputs.argmax(1) == targets).sum())
+
+
 def test_the_network_computes_in_the_precision_asked_for() -> None:
     seen: list[torch.dtype] = []
     model = build("cnn", (3, 8, 8), 4, 0)

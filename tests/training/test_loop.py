@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from core.lines import one_line
+from safetensors import safe_open
 from safetensors.torch import load_file
 from training.trainings import (
     STEPS,
@@ -370,3 +371,46 @@ def test_validation_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.Monke
         train(tmp_path, non_finite=policy)
     assert not list(tmp_path.rglob("*.safetensors"))
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize("most", [0.5, 1e9])
+def test_clipping_by_norm(monkeypatch: pytest.MonkeyPatch, most: float) -> None:
+    """A step of plain gradient descent is as long as the gradient allows, and keeps its direction."""
+    sgd: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "epochs": 1, "batch_size": 48}  # one step
+    fresh = weights(build("cnn", pictures().image, 4, 5))
+    names = [name for name, _ in build("cnn", pictures().image, 4, 5).named_parameters()]
+
+    def way(**settings: Any) -> torch.Tensor:
+        after = weights(train(lr=0.01, **sgd, **settings)[0])
+        return torch.cat([(fresh[name] - after[name]).flatten().double() for name in names]) / 0.01
+
+    free, clipped = way(), way(clip_norm=most)
+    assert float(free.norm()) > 0.6
+    if most == 1e9:
+        assert torch.equal(free, clipped)
+    else:
+        assert float(clipped.norm()) == pytest.approx(0.5, rel=1e-3)
+        assert float(torch.dot(free, clipped) / free.norm() / clipped.norm()) == pytest.approx(1, abs=1e-5)
+
+
+def test_truncated_steps_reach_the_recurrent_layers() -> None:
+    model, _ = train(model="crnn-lstm-2", truncate_steps=7, epochs=1)
+    assert [m.truncate for m in model.modules() if isinstance(m, LSTM)] == [7]
+    other, _ = train(model="crnn-lstm-2", epochs=1)
+    assert [m.truncate for m in other.modules() if isinstance(m, LSTM)] == [0]
+    assert not torch.equal(weights(model)["rnn.layers.0.weight_hh_l0"], weights(other)["rnn.layers.0.weight_hh_l0"])
+
+
+def test_an_older_training_goes_on(tmp_path: Path) -> None:
+    """Checkpoints from before there was clipping or truncation are of trainings without them."""
+    with pytest.raises(Interrupted):
+        train(tmp_path, progress=stop_at(2, lambda: signal.raise_signal(signal.SIGTERM)))
+    about = json.loads(safe_metadata(tmp_path / "checkpoint" / "step.safetensors"))
+    assert not {"clip_norm", "truncate_steps"} & about["identity"].keys()
+    with pytest.raises(RunDirectoryError, match="holds a training with another clip_norm;"):
+        train(tmp_path, clip_norm=1.0)
+
+
+def safe_metadata(path: Path) -> str:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()["training"]

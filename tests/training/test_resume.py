@@ -14,6 +14,7 @@ from training.forks import DONE, INTERRUPTED, Forks
 from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train
 
 from ecrnn.core.errors import RunDirectoryError
+from ecrnn.models.registry import build
 from ecrnn.training.interruption import Interrupted
 
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
@@ -25,6 +26,7 @@ CASES = {
     "adamw float32": {"optimizer": "adamw", "weight_decay": 0.01, "model": "ecrnn-bilstm-2", "schedule": "cosine"},
     "adamw bfloat16": {"optimizer": "adamw", "precision": "bfloat16", "augment": "flip-crop", "schedule": "cosine"},
     "sgd float32": {"optimizer": "sgd", "model": "crnn-gru-2", "augment": "flip-crop", "lr": 0.01},
+    "clipped, truncated": {"clip_norm": 0.3, "truncate_steps": 5, "model": "crnn-lstm-2", "optimizer": "sgd"},
     "sgd bfloat16": {"optimizer": "sgd", "precision": "bfloat16", "schedule": "cosine", "lr": 0.01},
 }
 EVERY_STEP = {"checkpoint_seconds": 1e-9}
@@ -39,6 +41,24 @@ def test_stopped_by_a_signal_at_every_step(tmp_path: Path, left_alone, case: str
             train(tmp_path, progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
     train(tmp_path, **settings)
     same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+
+
+def test_dropout_is_resumed_with_the_same_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in AlexNet; the masks come from torch's generator, whose state is in the checkpoint."""
+
+    def build_with_dropout(*arguments) -> torch.nn.Module:
+        network = build(*arguments)
+        network.output = torch.nn.Sequential(torch.nn.Dropout(0.5), network.output)
+        return network
+
+    monkeypatch.setattr("training.trainings.build", build_with_dropout)
+    train(tmp_path / "alone", model="mlp-16")
+    for step in range(1, 2 * STEPS):
+        stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", model="mlp-16", progress=stop)
+    train(tmp_path / "run", model="mlp-16")
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))

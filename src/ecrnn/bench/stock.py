@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.orders import DEFAULT_SCAN
-from ecrnn.models.names import ModelName
+from ecrnn.models.names import CLASSICS, ModelName
 
 _CLOSE = 1e-4  # of logits, relative to the largest: far under what another layer, order or constant does
 
@@ -33,11 +33,13 @@ class Stock(nn.Module):
         name: of a model that reads its map in the paper's order.
 
     Raises:
-        EcrnnError: the model has another scan.
+        EcrnnError: the model has another scan, or is none of the paper's family.
     """
 
     def __init__(self, name: ModelName) -> None:
         super().__init__()
+        if name.family in CLASSICS:
+            raise EcrnnError(f"only cnn, ecnn, crnn and ecrnn models are measured, not {name}")
         if name.scan != DEFAULT_SCAN:
             raise EcrnnError(f"only models with the scan {DEFAULT_SCAN} are measured, not {name}")
         channels = (3, 32, 64, 128, 256)

@@ -11,7 +11,21 @@ from typing import Annotated
 
 import typer
 
-from ecrnn.cli import bench, bundle, compare, doctor, evaluate, options, predict, report, reproduce, summary, train
+from ecrnn.cli import (
+    bench,
+    bundle,
+    compare,
+    doctor,
+    evaluate,
+    gradcheck,
+    gradflow,
+    options,
+    predict,
+    report,
+    reproduce,
+    summary,
+    train,
+)
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
@@ -33,6 +47,8 @@ app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
+app.command("gradcheck", epilog=gradcheck.EXAMPLE)(gradcheck.gradcheck)
+app.command("gradflow", epilog=gradflow.EXAMPLE)(gradflow.gradflow)
 app.add_typer(bench.app, name="bench", epilog=bench.EXAMPLE)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 

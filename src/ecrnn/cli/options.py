@@ -26,7 +26,7 @@ Seed = Annotated[int | None, typer.Option(help="Of splits, weights and order. De
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training pictures. Default: 15.")]
 BatchSize = Annotated[int | None, typer.Option(help="Pictures a step. Default: 128.")]
 Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001.")]
-Augment = Annotated[str | None, typer.Option(help="none, flip or flip-crop. Default: none.")]
+Augment = Annotated[str | None, typer.Option(help="none, flip, crop or flip-crop. Default: none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. Default: auto.")]
 Precision = Annotated[
     str | None, typer.Option(help="auto, float32 or bfloat16 (where the processor has it). Default: auto.")
@@ -37,6 +37,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as in training.optimizer=sgd."),
 ]
+Image = Annotated[
+    str | None, typer.Option(help="Channels x height x width. Default: 3x32x32, or what a classic was made for.")
+]
+Classes = Annotated[int, typer.Option(help="Number of classes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
 Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
@@ -104,3 +108,11 @@ def _nested(kind: type[AnySettings], given: Mapping[str, Any]) -> dict[str, Any]
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     nested = {name: plain[name] for name in kind.model_fields if name in plain}
     return {**nested, "training": {name: plain[name] for name in TrainingSettings.model_fields if name in plain}}
+
+
+def image_shape(text: str) -> tuple[int, int, int]:
+    """(channels, height, width) of what --image says."""
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
+        raise WrongCall(f"--image wants channels x height x width, as in 3x32x32, not '{text}'")
+    return int(parts[0]), int(parts[1]), int(parts[2])

@@ -9,20 +9,23 @@ import typer
 from ecrnn.cli import options
 
 EXAMPLE = "Example: ecrnn summary ecrnn-bilstm-16 --image 3x32x32 --classes 10"
+_STATISTICS = (
+    "; the count above includes the running mean and variance of the batch normalisations, as Keras and the paper count"
+)
 
 
 def summary(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, such as crnn-lstm-32-32@rows.")],
-    image: Annotated[str, typer.Option(help="Channels x height x width.")] = "3x32x32",
-    classes: Annotated[int, typer.Option(help="Number of classes.")] = 10,
+    image: options.Image = None,
+    classes: options.Classes = 10,
     json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
-    from ecrnn.models.registry import build
+    from ecrnn.models.registry import build, usual_image
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        shape = _shape(image)
+        shape = usual_image(model) if image is None else options.image_shape(image)
         network = build(model, shape, classes)
     found = summarise(network, shape)
     if json:
@@ -35,7 +38,7 @@ def summary(
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{model}, {image}, {classes} classes"
+    title = f"{model}, {'x'.join(map(str, shape))}, {classes} classes"
     table = Table("no.", "area", "layer", "output", "parameters", "multiply-adds", title=title, box=box.SIMPLE_HEAD)
     for column in (0, 4, 5):
         table.columns[column].justify = "right"
@@ -49,14 +52,4 @@ def summary(
     table.add_section()
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     Console().print(table)
-    typer.echo(
-        f"{found.trainable:,} parameters are trained; the count above includes the running mean and variance of the "
-        "batch normalisations, as Keras and the paper count."
-    )
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    parts = text.lower().replace("×", "x").split("x")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
-        raise options.WrongCall(f"--image wants channels x height x width, as in 3x32x32, not '{text}'")
-    return int(parts[0]), int(parts[1]), int(parts[2])
+    typer.echo(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")

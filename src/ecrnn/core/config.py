@@ -50,12 +50,14 @@ class TrainingSettings(Settings):
     weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     schedule: Literal["constant", "cosine"] = "constant"
-    augment: Literal["none", "flip", "flip-crop"] = "none"
+    augment: Literal["none", "flip", "crop", "flip-crop"] = "none"
     standardise: Literal["global", "per-channel"] = "global"
     non_finite: Literal["stop", "skip", "roll-back"] = "stop"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    clip_norm: float = Field(0.0, ge=0, allow_inf_nan=False)  # largest norm of all gradients together; 0: any
     cutoff: float = Field(1e-8, ge=0, lt=1)  # where back-propagation through time may end (docs/recurrence.md)
+    truncate_steps: int = Field(0, ge=0)  # of truncated back-propagation through time (docs/gradients.md); 0: all
     threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
     checkpoint_seconds: float = Field(60.0, gt=0)  # between checkpoints inside an epoch
 

@@ -12,8 +12,8 @@ import numpy as np
 from ecrnn.core.errors import DataError, unknown_name
 from ecrnn.data import counter
 
-KINDS = ("none", "flip", "flip-crop")
-PAD = 4  # pixels of reflected border from which "flip-crop" cuts; the usual choice for 32x32 pictures
+KINDS = ("none", "flip", "crop", "flip-crop")
+PAD = 4  # pixels of reflected border from which the crops cut; the usual choice for 32x32 pictures
 
 
 def check_kind(kind: str) -> str:
@@ -28,9 +28,9 @@ def draw(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which row and which column of the picture each output pixel comes from.
 
-    "flip": mirrored left to right with probability 1/2. "flip-crop": then also padded by `PAD` pixels
-    reflected at the edge (the edge itself is not repeated) and cut at one of 9 x 9 places, all equally
-    likely.
+    "flip": mirrored left to right with probability 1/2. "crop", for what has another meaning mirrored, such
+    as digits: padded by `PAD` pixels reflected at the edge (the edge itself is not repeated) and cut at one of
+    9 x 9 places, all equally likely. "flip-crop": both.
 
     Args:
         indices: integers (B,), each picture's index in the image set.
@@ -44,7 +44,7 @@ def draw(
 
     Raises:
         UnknownNameError: another kind.
-        DataError: "flip-crop" of pictures with a side of `PAD` pixels or less.
+        DataError: a crop of pictures with a side of `PAD` pixels or less.
     """
     check_kind(kind)
     batch = len(indices)
@@ -53,14 +53,16 @@ def draw(
     if kind == "none":
         return rows, columns
     bits = counter.hashed((counter.AUGMENT, seed, epoch), np.asarray(indices))
-    if kind == "flip-crop":
+    if kind != "flip":
         if min(height, width) <= PAD:
-            raise DataError(f"augmentation flip-crop needs pictures larger than {PAD}x{PAD}, not {height}x{width}")
+            raise DataError(f"augmentation {kind} needs pictures larger than {PAD}x{PAD}, not {height}x{width}")
         places = np.uint64(2 * PAD + 1)
         down = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
         right = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
         rows = _reflect(rows + down[:, None], height)
         columns = _reflect(columns + right[:, None], width)
+    if kind == "crop":
+        return rows, columns
     flip = (bits >> np.uint64(63)).astype(bool)
     return rows, np.where(flip[:, None], columns[:, ::-1], columns)
 

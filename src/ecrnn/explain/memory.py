@@ -83,15 +83,15 @@ def memory(
     if len(sequence) < 2:
         raise EcrnnError(f"the memory of '{model}' needs at least 2 pictures, whose steps are exchanged, not 1")
     area = copy.deepcopy(area).eval().requires_grad_(False)
-    configure(area, cutoff=0)
+    configure(area, cutoff=0, truncate=0)
     distances = distances_of(sequence.shape[1])
     kept = (*distances, sequence.shape[1])
     spread = (sequence - sequence.mean(0)).square().mean((0, 2)).sqrt()  # (T,)
     spreads = _by_age(spread, spread)
-    gradients = _gradients(area, sequence)
+    every = gradients(area, sequence)
     alone, older, changed = _effects(area, sequence, head, distances, kept, model)
     directions = []
-    for name, inputs, gradient, one, all_older in zip(_NAMES, spreads, gradients, alone, older, strict=False):
+    for name, inputs, gradient, one, all_older in zip(_NAMES, spreads, every, alone, older, strict=False):
         largest = max(gradient)
         directions.append(
             Direction(
@@ -118,8 +118,13 @@ def memory(
     )
 
 
-def _gradients(area: RecurrentArea, sequence: Tensor) -> list[list[float]]:
-    """For each direction the gradient of every step, by distance."""
+def gradients(area: RecurrentArea, sequence: Tensor) -> list[list[float]]:
+    """For each direction the gradient of every step, by distance; the module's text defines it.
+
+    Args:
+        area: its layers' ``cutoff`` and ``truncate`` hold.
+        sequence: (B, T, I), what the area reads, in its type.
+    """
     with torch.enable_grad():
         x = sequence.detach().requires_grad_()
         states = area(x)  # (B, directions * H)

@@ -3,6 +3,8 @@
 | tensor                                  | values                                                          |
 |-----------------------------------------|-----------------------------------------------------------------|
 | convolution and dense weight            | Glorot uniform: +-sqrt(6 / (fan_in + fan_out))                  |
+| table convolution: weight               | Glorot uniform, fans from the mean number of connected maps     |
+| subsampling: coefficient                | 1/4, so that it begins as the average                           |
 | recurrent layer: input weight           | Glorot uniform over (input, gates * nodes)                      |
 | recurrent layer: recurrent weight       | orthogonal                                                      |
 | LSTM: bias                              | 0, but 1 for the forget gate (torch's order i, f, g, o)         |
@@ -15,6 +17,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ecrnn.layers.historic import Subsampling, TableConvolution
+
 
 @torch.no_grad()
 def initialise(model: nn.Module, seed: int) -> None:
@@ -26,6 +30,14 @@ def initialise(model: nn.Module, seed: int) -> None:
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            case TableConvolution():
+                connections, (maps_out, maps_in, height, width) = len(module.weight), module.shape
+                fans = connections * height * width * (1 / maps_out + 1 / maps_in)
+                module.weight.uniform_(-((6 / fans) ** 0.5), (6 / fans) ** 0.5, generator=generator)
+                nn.init.zeros_(module.bias)
+            case Subsampling():
+                nn.init.constant_(module.coefficient, 0.25)
+                nn.init.zeros_(module.bias)
             case nn.RNNBase():
                 _initialise_recurrence(module, generator)
             case nn.BatchNorm1d() | nn.BatchNorm2d():

@@ -1,8 +1,9 @@
 """The layer table of a model: PAPER.md's Table 1 with multiply-adds added, read off one real forward pass.
 
 Parameters are counted in the paper's (Keras's) way: a batch normalisation counts its running mean and variance too.
-Multiply-adds are those of one picture: products of matrices, convolutions, and one a value for a batch normalisation;
-activations, pooling and the gates' element-wise products are not counted.
+Multiply-adds are those of one picture: products of matrices, convolutions (in groups or with a table of connections: of
+what is connected), and one a value for a batch normalisation and a trainable subsampling; activations, pooling, local
+response normalisation and the gates' element-wise products are not counted.
 """
 
 from __future__ import annotations
@@ -15,16 +16,27 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.layers.areas import RecurrentArea
+from ecrnn.layers.historic import Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.recurrence import GRU, LSTM, RNN
 
-_AREAS = {"cnn": "CNN", "dense": "dense", "encoder.encoder": "encoder", "encoder.decoder": "decoder", "rnn": "RNN"}
+_AREAS = {
+    "cnn": "CNN",
+    "dense": "dense",
+    "hidden": "dense",
+    "encoder.encoder": "encoder",
+    "encoder.decoder": "decoder",
+    "rnn": "RNN",
+}
 _NAMES: dict[type[nn.Module], str] = {
     nn.Conv2d: "Conv2D",
     nn.BatchNorm1d: "Batch Normalization",
     nn.BatchNorm2d: "Batch Normalization",
     nn.MaxPool2d: "Max Pooling",
     nn.Linear: "Dense",
+    nn.LocalResponseNorm: "Local Response Normalization",
+    TableConvolution: "Conv2D (table)",
+    Subsampling: "Subsampling",
     Flatten: "Flatten",
 }
 
@@ -74,11 +86,11 @@ def summarise(model: nn.Module, image: tuple[int, int, int]) -> Summary:
         for hook in hooks:
             hook.remove()
 
-    rows = [Row("CNN", "Input", (image[1], image[2], image[0]), 0, 0)]
+    areas = [_area(name) for name, *_ in seen]
+    rows = [Row(next(filter(None, areas)), "Input", (image[1], image[2], image[0]), 0, 0)]
     counts: Counter[str] = Counter()
     last_layers = {id(m.layers[-1]) for m in model.modules() if isinstance(m, RecurrentArea)}
-    for name, module, given, made in seen:
-        area = next((a for prefix, a in _AREAS.items() if name.startswith(prefix)), rows[-1].area)
+    for area, (_, module, given, made) in zip(areas, seen, strict=True):
         kind = _layer_name(module)
         label = kind + (f"_{counts[kind]}" if counts[kind] else "")
         counts[kind] += 1
@@ -87,10 +99,17 @@ def summarise(model: nn.Module, image: tuple[int, int, int]) -> Summary:
             output = (made.shape[2], made.shape[3], made.shape[1])
         if id(module) in last_layers:
             output = output[-1:]  # only the last state is used
-        rows.append(Row(area, label, output, _parameters(module), _multiply_adds(module, given, made)))
-    rows.append(Row(rows[-1].area, "Softmax", tuple(logits.shape[1:]), 0, 0))
+        rows.append(Row(area or rows[-1].area, label, output, _parameters(module), _multiply_adds(module, given, made)))
+    rows.append(
+        Row(rows[-1].area, "Sigmoid" if getattr(model, "squared", False) else "Softmax", tuple(logits.shape[1:]), 0, 0)
+    )
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return Summary(tuple(rows), sum(r.parameters for r in rows), trainable, sum(r.multiply_adds for r in rows))
+
+
+def _area(name: str) -> str:
+    """The area to which the module with this name belongs; "" for one that belongs where the module before it does."""
+    return next((area for prefix, area in _AREAS.items() if name.startswith(prefix)), "")
 
 
 def _layer_name(module: nn.Module) -> str:
@@ -113,9 +132,11 @@ def _multiply_adds(module: nn.Module, given: Tensor, made: Tensor) -> int:
     match module:
         case nn.Conv2d():
             return made.shape[1] * made.shape[2] * made.shape[3] * module.weight[0].numel()
+        case TableConvolution():
+            return made.shape[2] * made.shape[3] * module.weight.numel()
         case nn.Linear():
             return module.weight.numel()
-        case nn.BatchNorm1d() | nn.BatchNorm2d():
+        case nn.BatchNorm1d() | nn.BatchNorm2d() | Subsampling():
             return made.numel()
         case RNN() | LSTM() | GRU():
             return module.multiply_adds(given.shape[1])

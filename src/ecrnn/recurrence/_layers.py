@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import _onnx, dispatch
 from ecrnn.recurrence._functions import check_lengths
+from ecrnn.recurrence._truncated import stock, truncated
 from ecrnn.recurrence.operators import recurrence
 
 States = tuple[Tensor, ...]  # (h,) or (h, c)
@@ -32,6 +33,7 @@ class Recurrent(nn.RNNBase):
     bias_vectors: int
     backend: str = "auto"
     cutoff: float = dispatch.CUTOFF
+    truncate: int = 0
 
     def _set_options(self, bias_vectors: int, backend: str, cutoff: float) -> None:
         """Keep both bias vectors of every direction, or the first alone, and say who computes."""
@@ -39,7 +41,7 @@ class Recurrent(nn.RNNBase):
         if isinstance(bias_vectors, bool) or bias_vectors not in (1, 2):
             raise EcrnnError(f"bias_vectors must be 1 or 2, got {bias_vectors!r} {where}")
         self.bias_vectors = bias_vectors
-        self.set_backend(backend, cutoff)
+        self.set_options(backend, cutoff)
         if bias_vectors == 1 and self.bias:
             for name in [name for name, _ in self.named_parameters() if name.startswith("bias_hh")]:
                 zeros = torch.zeros_like(getattr(self, name), requires_grad=False)
@@ -47,8 +49,8 @@ class Recurrent(nn.RNNBase):
                 self.register_buffer(name, zeros, persistent=False)  # the kernels want both vectors
             self._init_flat_weights()
 
-    def set_backend(self, backend: str | None = None, cutoff: float | None = None) -> None:
-        """Set ``backend`` and ``cutoff``, which the constructor explains; None leaves one as it is."""
+    def set_options(self, backend: str | None = None, cutoff: float | None = None, truncate: int | None = None) -> None:
+        """Set what ``configure`` explains; None leaves one as it is."""
         if backend is not None:
             dispatch.check_backend(backend)
             self.backend = backend
@@ -56,6 +58,11 @@ class Recurrent(nn.RNNBase):
             if isinstance(cutoff, bool) or not isinstance(cutoff, int | float) or not 0 <= cutoff < 1:
                 raise EcrnnError(f"cutoff must be in [0, 1), got {cutoff!r} (recurrence.{type(self).__name__})")
             self.cutoff = float(cutoff)
+        if truncate is not None:
+            if isinstance(truncate, bool) or not isinstance(truncate, int) or truncate < 0:
+                fault = f"truncate must be a number of steps, or 0 for all, got {truncate!r}"
+                raise EcrnnError(f"{fault} (recurrence.{type(self).__name__})")
+            self.truncate = truncate
 
     def reset_parameters(self) -> None:
         """Draw the weights anew as torch does, uniform within 1 / sqrt(H) of 0; an absent bias stays zero."""
@@ -73,7 +80,8 @@ class Recurrent(nn.RNNBase):
     def extra_repr(self) -> str:
         text = super().extra_repr() + (", bias_vectors=1" if self.bias_vectors == 1 else "")
         text += f", backend='{self.backend}'" if self.backend != "auto" else ""
-        return text + (f", cutoff={self.cutoff:g}" if self.cutoff != dispatch.CUTOFF else "")
+        text += f", cutoff={self.cutoff:g}" if self.cutoff != dispatch.CUTOFF else ""
+        return text + (f", truncate={self.truncate}" if self.truncate else "")
 
     def last_states(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Tensor | None = None) -> Any:
         """``h_n``, or ``(h_n, c_n)`` of an LSTM, without computing the output sequence of the last layer.
@@ -104,7 +112,8 @@ class Recurrent(nn.RNNBase):
             lengths = lengths.to("cpu", torch.int64)
         weights = self._weights()
         backend = self._backend_for(input, hx, weights)
-        if backend == "torch":
+        cut = self.truncate > 0 and self._cuts(input, hx, lengths, weights)
+        if backend == "torch" and not cut:
             return self._by_torch(input, hx, lengths, want_output)
         if isinstance(input, PackedSequence):
             return self._packed(backend, input, _states(hx), weights, want_output)
@@ -151,7 +160,9 @@ class Recurrent(nn.RNNBase):
         if not states:
             zeros = x.new_zeros(self.num_layers * D, x.shape[0], self.hidden_size)
             states = (zeros, zeros) if cell == "lstm" else (zeros,)
-        compute = _onnx.recurrence if backend == "onnx" else recurrence
+        compute = {"onnx": _onnx.recurrence, "torch": stock}.get(backend, recurrence)
+        if self.truncate and torch.is_grad_enabled() and backend != "onnx":
+            compute = truncated(compute, self.truncate)
         lasts: list[States] = []
         for k in range(self.num_layers):
             initial = states if self.num_layers == 1 else [s[k * D : (k + 1) * D] for s in states]
@@ -240,6 +251,18 @@ class Recurrent(nn.RNNBase):
             tuple(s.shape) != size or s.device != data.device or (s.dtype != data.dtype and not mixed)
             for s in _states(hx)
         )
+
+    def _cuts(self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, weights: list[Tensor]) -> bool:
+        """Whether gradients end inside the sequence; it is called where ``truncate`` is set."""
+        if not torch.is_grad_enabled() or torch.compiler.is_exporting():
+            return False
+        where = f"(recurrence.{type(self).__name__})"
+        if lengths is not None or not isinstance(input, Tensor):
+            raise EcrnnError(f"truncate needs sequences of one length, without lengths or packing {where}")
+        if self.proj_size:
+            raise EcrnnError(f"truncate does not go with proj_size {where}")
+        steps, batch = _sizes(input, self.batch_first)
+        return steps > self.truncate and not self._is_odd(input, False, batch, hx, weights[0])
 
     def _by_torch(
         self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, want_output: bool

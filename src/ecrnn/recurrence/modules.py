@@ -16,17 +16,26 @@ from ecrnn.recurrence.dispatch import CUTOFF
 __all__ = ["GRU", "LSTM", "RNN", "configure"]
 
 
-def configure(model: nn.Module, backend: str | None = None, cutoff: float | None = None) -> None:
+def configure(
+    model: nn.Module, backend: str | None = None, cutoff: float | None = None, truncate: int | None = None
+) -> None:
     """Set who computes, and how far gradients go back, on all LSTM, GRU and RNN of this package within a network.
 
     Args:
         model: the network, or a layer itself.
         backend: as in ``LSTM``; None leaves it as it is.
         cutoff: as in ``LSTM``; None leaves it as it is.
+        truncate: steps of truncated back-propagation through time. Each layer and direction is cut into pieces of that
+            many steps, counted from the end of its reading; states pass from piece to piece, gradients do not, so they
+            reach at most that many steps back, and from the last state exactly as many. Needs sequences of one length.
+            0, a layer's default, goes through all steps; None leaves it as it is.
+
+    Raises:
+        EcrnnError: if one of them is none of these values.
     """
     for layer in model.modules():
         if isinstance(layer, Recurrent):
-            layer.set_backend(backend, cutoff)
+            layer.set_options(backend, cutoff, truncate)
 
 
 class LSTM(Recurrent, nn.LSTM):

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.files import read_json, write_atomically
+from ecrnn.core.files import read_json
 from ecrnn.explain.curves import CLASS_PART, EVERY, FINE, GRADIENT_PARTS, STATE_PARTS, Memory, from_plain
 from ecrnn.report import formats
-from ecrnn.report.csv import to_csv
 from ecrnn.report.figures import WIDTH, Figure
-from ecrnn.report.markdown import escape, markdown_table
-from ecrnn.report.svg import FOUR, MUTED, ONE, STYLE, THREE, TWO, standalone, to_svg
+from ecrnn.report.measured import write_measured
+from ecrnn.report.svg import FOUR, MUTED, ONE, STYLE, THREE, TWO, to_svg
 from ecrnn.report.table import Cell, Column, Table, text
 
 if TYPE_CHECKING:
@@ -49,16 +46,7 @@ def write_memory(memories: Sequence[Memory], out: Path, environment: dict[str, A
         raise EcrnnError("nothing was measured: no finished trial of a model with an RNN")
     table, figure = memory_table(memories), draw_memory(memories)
     head = {"format": FORMAT, "kind": "ecrnn memory", "environment": environment}
-    lines = ",\n".join(json.dumps(asdict(memory), allow_nan=False) for memory in memories)
-    shown = [f"# {TITLE}", markdown_table(table), escape(table.caption)]
-    files = {"memory.json": f'{json.dumps(head)[:-1]}, "memories": [\n{lines}\n]}}\n', "memory.csv": to_csv(table)}
-    if figure is not None:
-        files["memory.svg"] = standalone(figure.svg)
-        shown += [f"![{escape(TITLE)}](memory.svg)", escape(figure.caption)]
-    files["memory.md"] = "\n\n".join(shown) + "\n"
-    for name, content in files.items():
-        write_atomically(out / name, content)
-    return {name: out / name for name in files}
+    return write_measured("memory", TITLE, head, "memories", memories, table, figure, out)
 
 
 def read_memory(path: Path) -> list[Memory]:

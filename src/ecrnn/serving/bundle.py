@@ -58,7 +58,7 @@ class Description(Settings):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise BundleError(f"two classes have the same name, '{twice}'")
         parse(self.model)
-        check_sizes(Preprocessing.from_dict(self.preprocessing).image, len(self.classes))
+        check_sizes(Preprocessing.from_dict(self.preprocessing).image, len(self.classes), self.model)
 
 
 def write_bundle(

@@ -60,7 +60,7 @@ def train_bundle(
     )
     _check_folder(out, resume)
     images = load_images(settings, loading)
-    check_sizes(images.image, len(images.classes))
+    check_sizes(images.image, len(images.classes), settings.model)
     training, before = settings.training, None
     if (out / SETTINGS).is_file():
         before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))

@@ -71,7 +71,7 @@ def run_study(
     settings = _canonical(settings)
     _check_folder(out)
     images = load_images(settings, loading)
-    check_sizes(images.image, len(images.classes))
+    check_sizes(images.image, len(images.classes), *settings.models)
     for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
         parse_split(settings.split).split(images, settings.seed, repeat)  # fails now rather than after hours
     with locked(out) as lock:

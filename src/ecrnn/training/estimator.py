@@ -61,7 +61,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
         schedule: Literal["constant", "cosine"] = "constant",
-        augment: Literal["none", "flip", "flip-crop"] = "none",
+        augment: Literal["none", "flip", "crop", "flip-crop"] = "none",
         standardise: Literal["global", "per-channel"] = "global",
         device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -90,7 +90,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             TrainingError: loss or gradients are not finite.
         """
         images = from_arrays(X, y)
-        check_sizes(images.image, len(images.classes))
+        check_sizes(images.image, len(images.classes), self.model)
         random_state: Any = self.random_state
         if not isinstance(random_state, Integral) or random_state < 0:
             raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")

@@ -65,11 +65,15 @@ class ImageClassification:
         return self.standardise(pictures), self.labels[torch.from_numpy(index).to(self.device)]
 
     def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy, and the number of right answers; the network computes in the settings' precision."""
+        """The mean error, and the number of right answers; the network computes in the settings' precision.
+
+        The error is cross-entropy, in nats, unless the model has a ``loss`` of its own.
+        """
         with autocast(self.settings.device, self.settings.precision):
             logits = model(inputs)
         logits = logits.float()
-        return F.cross_entropy(logits, targets), (logits.argmax(1) == targets).sum()
+        error = getattr(model, "loss", F.cross_entropy)
+        return error(logits, targets), (logits.argmax(1) == targets).sum()
 
     def predict(self, model: nn.Module) -> Predictions:
         """The network's logits for every validation picture, in float32 whatever the precision of training."""

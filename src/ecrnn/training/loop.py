@@ -34,6 +34,7 @@ from ecrnn.training.interruption import Interrupted, Interruption
 from ecrnn.training.optimizers import learning_rate, make_optimizer
 
 MAX_ROLL_BACKS = 5
+_OFF_AT_0 = ("clip_norm", "truncate_steps")  # settings that checkpoints name only where they do something
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,14 @@ class _Training:
         interruption: Interruption | None,
     ) -> None:
         self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        configure(model, cutoff=settings.cutoff)
+        configure(model, cutoff=settings.cutoff, truncate=settings.truncate_steps)
         self.task, self.settings, self.seed = task, settings, seed
         self.folder, self.keep, self.label, self.progress = folder, keep, label, progress
         self.interruption = interruption
         self.checkpoint_folder = make_folder(folder / "checkpoint") if folder else None
         timeless = settings.model_dump(mode="json", exclude={"checkpoint_seconds"})
-        self.identity = {**identity, "seed": seed, "keep": keep, **timeless}
+        does = {name: value for name, value in timeless.items() if value or name not in _OFF_AT_0}
+        self.identity = {**identity, "seed": seed, "keep": keep, **does}
         self.optimizer = make_optimizer(self.model, settings)
         self.bounds = batch_bounds(len(task), settings.batch_size)
         self.position = Position()
@@ -201,6 +203,8 @@ class _Training:
             for buffer, value in zip(self.model.buffers(), before, strict=False):
                 buffer.copy_(value)  # the batch statistics of the step that does not count
             return False
+        if self.settings.clip_norm:
+            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
         self.optimizer.step()
         position.loss_sum += mean_loss * len(positions)
         position.correct += int(right)

@@ -1,0 +1,88 @@
+"""Truncated back-propagation through time, over one layer of any backend.
+
+A sequence is cut into pieces of so many steps, counted from the end of each direction's reading; the first piece is the
+shorter one. The state passes from piece to piece, its gradient does not. The values are those of the whole sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Compute = Callable[..., tuple[Tensor, Tensor, Tensor]]  # as ``operators.recurrence``
+
+
+def truncated(compute: Compute, most: int) -> Compute:
+    """``compute``, whose gradients go back ``most`` steps at most.
+
+    Args:
+        compute: one layer over (B, T, I) without lengths, with the arguments and results of ``operators.recurrence``.
+        most: steps of a piece.
+    """
+
+    def pieces(
+        backend: str,
+        cell: str,
+        x: Tensor,
+        weights: list[Tensor],
+        h_0: Tensor,
+        c_0: Tensor | None,
+        lengths: Tensor | None,
+        want_output: bool,
+        cutoff: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        made = []
+        for d in range(h_0.shape[0]):
+            own, states = weights[4 * d : 4 * d + 4], [s[d : d + 1] for s in (h_0, c_0) if s is not None]
+            made.append(direction(backend, cell, x.flip(1) if d else x, own, states, want_output, cutoff))
+        outputs = [output.flip(1) if d else output for d, (output, _) in enumerate(made)]
+        h_n, *c_n = (torch.cat(parts) for parts in zip(*(last for _, last in made), strict=True))
+        return torch.cat(outputs, 2), h_n, c_n[0] if c_n else h_n.new_empty(0)
+
+    def direction(
+        backend: str,
+        cell: str,
+        x: Tensor,
+        weights: list[Tensor],
+        states: list[Tensor],
+        want_output: bool,
+        cutoff: float,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """One direction, read from its beginning: output and last states."""
+        steps = x.shape[1]
+        ends = list(range(steps, 0, -most))[::-1]
+        if not want_output:  # then the last piece alone has a gradient
+            ends = ends[-2:]
+        outputs, start = [], 0
+        for end in ends:
+            with torch.set_grad_enabled(want_output or end == steps):
+                c_0 = states[1] if len(states) == 2 else None
+                piece = x[:, start:end]
+                output, *last = compute(backend, cell, piece, weights, states[0], c_0, None, want_output, cutoff)
+            outputs.append(output)
+            states, start = [s if end == steps else s.detach() for s in last[: len(states)]], end
+        return torch.cat(outputs, 1), states
+
+    return pieces
+
+
+def stock(
+    backend: str,
+    cell: str,
+    x: Tensor,
+    weights: list[Tensor],
+    h_0: Tensor,
+    c_0: Tensor | None,
+    lengths: Tensor | None,
+    want_output: bool,
+    cutoff: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One layer in one direction by torch's kernels, as ``operators.recurrence`` has it by the others."""
+    functions: dict[str, Any] = {"lstm": torch.lstm, "gru": torch.gru, "rnn_tanh": torch.rnn_tanh}
+    function = functions.get(cell, torch.rnn_relu)
+    state = h_0 if c_0 is None else (h_0, c_0)
+    output, h_n, *c_n = function(x, state, weights, True, 1, 0.0, False, False, True)  # trailing: batch first
+    return output if want_output else output[:, :0], h_n, c_n[0] if c_n else h_n.new_empty(0)

@@ -1,0 +1,137 @@
+"""How gradients flow back through recurrent layers: table, figure and files; `ecrnn.studies.gradflow` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.explain.flow import PART, Flow
+from ecrnn.report import formats
+from ecrnn.report.figures import WIDTH, Figure
+from ecrnn.report.measured import write_measured
+from ecrnn.report.svg import FOUR, MUTED, ONE, STYLE, THREE, TWO, to_svg
+from ecrnn.report.table import Cell, Column, Table, text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMAT = 1
+TITLE = "How gradients flow back through recurrent layers"
+_LOOKS = ((ONE, "o"), (TWO, "s"), (THREE, "^"), (FOUR, "D"))  # of the lengths in turn
+_LOWEST, _HIGHEST = 1e-12, 1e12  # that is drawn
+_POINTS = 128  # of a curve
+
+
+def write_gradflow(flows: Sequence[Flow], out: Path, environment: dict[str, Any]) -> dict[str, Path]:
+    """Write gradflow.json (all curves, a line each), gradflow.csv, gradflow.svg and gradflow.md, which shows the two.
+
+    Args:
+        flows: of a grid of cells, initialisations and lengths.
+        out: the folder.
+        environment: machine and versions, as `ecrnn.core.devices.environment` gives them.
+
+    Returns:
+        The path of each file by its name.
+
+    Raises:
+        EcrnnError: there is nothing to show, or the disk refuses.
+    """
+    if not flows:
+        raise EcrnnError("nothing was measured")
+    head = {"format": FORMAT, "kind": "ecrnn gradflow", "environment": environment}
+    return write_measured("gradflow", TITLE, head, "flows", flows, gradflow_table(flows), draw_gradflow(flows), out)
+
+
+def gradflow_table(flows: Sequence[Flow]) -> Table:
+    """A row for each cell, initialisation and length."""
+    columns = (
+        Column("cell", ("cell",), "left"),
+        Column("initialisation", ("init",), "left"),
+        Column("steps", ("steps",)),
+        Column("first / last", ("carried",)),
+        Column("gradient", ("verdict",), "left"),
+        Column("norm of all", ("weight_norm",)),
+        Column("clipped, times", ("factor",)),
+    )
+    rows = tuple(
+        (
+            text(flow.cell.upper()),
+            Cell(_init(flow.init), (flow.init,)),
+            Cell(formats.count(flow.steps), (flow.steps,)),
+            Cell(f"{flow.carried:.1e}", (flow.carried,)),
+            text(flow.verdict),
+            Cell(f"{flow.weight_norm:.3g}", (flow.weight_norm,)),
+            Cell(f"{flow.factor:.3g}", (flow.factor,)),
+        )
+        for flow in flows
+    )
+    one = flows[0]
+    caption = (
+        f"Untrained layers of {one.nodes} nodes, {one.sequences} sequences of standard normal values, seed {one.seed}. "
+        "A step's gradient is that of the last state by the step's input; first / last is the first step's as a part "
+        f"of the last one's: under {PART:g} it vanishes, over {1 / PART:g} it explodes. Norm of all: of all weights' "
+        "gradients together, for half the squared distance of the last state from a target; clipped at "
+        f"{one.clip:g}, all gradients are multiplied by the same factor."
+    )
+    return Table("gradflow", TITLE, caption, columns, rows, row_headings=2)
+
+
+def draw_gradflow(flows: Sequence[Flow]) -> Figure:
+    """A panel for each initialisation (rows) and cell (columns), a line a length, dashed as clipped."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+    cells, inits = (list(dict.fromkeys(values)) for values in zip(*((f.cell, f.init) for f in flows), strict=True))
+    lengths = sorted({flow.steps for flow in flows})
+    with matplotlib.rc_context(STYLE):
+        canvas = Canvas(figsize=(WIDTH, 0.7 + 1.9 * len(inits)), layout="constrained")
+        panels = canvas.subplots(len(inits), len(cells), squeeze=False, sharex="row", sharey=True)
+        for row, init in zip(panels, inits, strict=True):
+            for axes, cell in zip(row, cells, strict=True):
+                _draw(axes, [f for f in flows if (f.cell, f.init) == (cell, init)], lengths)
+                axes.set_title(f"{cell.upper()}, {_init(init)}", loc="left")
+        for axes in panels[-1]:
+            axes.set_xlabel("distance from the end, steps")
+        handles = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
+        names = [f"{length:,} steps" for length in lengths]
+        canvas.legend([handles[name] for name in names], names, loc="outside upper left", ncols=5, frameon=False)
+        said = "; ".join(f"{f.cell} {_init(f.init)}, {f.steps:,} steps: {f.verdict}" for f in flows)
+        svg = to_svg(canvas, "fig-gradflow", f"{TITLE}. {said}.")
+    caption = (
+        "Gradient of the last state by the input of each step; distance 0 is the step read last. Dotted: 1. Dashed, "
+        f"where it differs: after the norm of all weights' gradients is clipped at {flows[0].clip:g}. Clipping lowers "
+        "the whole curve and leaves its form, so it stops the explosion and helps nothing against vanishing. What "
+        f"leaves the panel is beyond {_LOWEST:g} or {_HIGHEST:g}."
+    )
+    return Figure("gradflow", TITLE, caption, svg)
+
+
+def _draw(axes: Axes, flows: Sequence[Flow], lengths: Sequence[int]) -> None:
+    for flow in sorted(flows, key=lambda flow: -flow.steps):  # the shortest on top
+        colour, marker = _LOOKS[lengths.index(flow.steps) % len(_LOOKS)]
+        look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "markevery": [-1]}
+        axes.plot(*_drawn(flow, 1.0), label=f"{flow.steps:,} steps", **look)
+        if flow.factor < 0.9:
+            axes.plot(*_drawn(flow, flow.factor), ls=(0, (4, 2)), lw=1.2, **look)
+    axes.axhline(1, color=MUTED, lw=1, ls=":")
+    axes.set_yscale("log")
+    axes.set_ylim(_LOWEST, _HIGHEST)
+    axes.set_yticks([1e-12, 1e-6, 1, 1e6, 1e12], ["1e-12", "1e-6", "1", "1e6", "1e12"])
+    axes.minorticks_off()
+    axes.grid()
+    axes.set_axisbelow(True)
+
+
+def _drawn(flow: Flow, factor: float) -> tuple[list[int], list[float]]:
+    """Distances, at most `_POINTS` or so, and the curve there, up to where it leaves the panel for good."""
+    values = [min(max(value * factor, _LOWEST / 10), _HIGHEST * 10) for value in flow.gradient]
+    inside = [n for n, value in enumerate(values) if _LOWEST <= value <= _HIGHEST]
+    last = min(max(inside, default=0) + 1, flow.steps - 1)
+    chosen = sorted({*range(0, last, max(1, flow.steps // _POINTS)), last})
+    return chosen, [values[n] for n in chosen]
+
+
+def _init(init: str) -> str:
+    return {"keras": "Keras's", "torch": "torch's"}.get(init, f"radius {init}")
