@@ -44,6 +44,7 @@ OTHER_TESTS = {
     "cli/test_disk.py": "commands on a disk that cannot be written",
     "cli/test_processes.py": "commands in processes that are stopped",
     "models/test_battery.py": "every registered model",
+    "models/test_exported.py": "the classics in ONNX",
     "models/test_keras_parity.py": "the networks against Keras",
     "stats/test_public_names.py": "stats/__init__.py",
     "recurrence/cpu/test_arguments.py": "what the kernels refuse",

@@ -41,7 +41,7 @@ class Subsampling(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        sums = F.avg_pool2d(maps, 2, divisor_override=1)
+        sums = 4 * F.avg_pool2d(maps, 2)  # a power of two: exact. ONNX does not know divisor_override
         return sums * self.coefficient[:, None, None] + self.bias[:, None, None]
 
 
