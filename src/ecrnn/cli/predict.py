@@ -23,8 +23,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="[BUNDLE] FILE-OR-FOLDER...",
-            help="Pictures, or folders of them; before them a folder that 'ecrnn train' left. Default: cifar10, a "
-            "classifier of photographs that comes with ecrnn.",
+            help="Pictures, or folders of them; before them a folder that 'ecrnn train' left. Default: the pretrained "
+            "cifar10, where it is installed.",
         ),
     ],
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
