@@ -4,7 +4,8 @@
     <model>/repeat-<r>/config.yaml        the trial's own settings: a study of this model and repeat alone
                        metrics.jsonl      one line an epoch
                        predictions.npz    index, label, logits of every validation picture; in an archive the class
-                                          that was given in place of the logits, and no weights
+                                          that was given in place of the logits, and no weights. For tasks without
+                                          classes index and the statistics of the task's metric
                        checkpoint/        weights.safetensors; while unfinished the training's checkpoints
                        manifest.json      SHA-256 of the files above, written last
                        error.json         instead of a manifest: why the trial failed
@@ -72,6 +73,24 @@ class Predictions:
         """(n,) bool: the class given is the true one."""
         return self.predicted == self.label
 
+    @property
+    def statistics(self) -> np.ndarray:
+        """(n, 2) float64: right and 1, the statistics of accuracy."""
+        return _right_of_one(self.correct)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How well a model of a task without classes did on its validation examples.
+
+    Attributes:
+        index: (n,) int64, the example's place in the data set.
+        statistics: (n, k) float64, those of the task's metric, see `ecrnn.stats.metrics`.
+    """
+
+    index: np.ndarray
+    statistics: np.ndarray
+
 
 @dataclass(frozen=True)
 class PredictedClasses:
@@ -87,6 +106,11 @@ class PredictedClasses:
         return self.predicted == self.label
 
     @property
+    def statistics(self) -> np.ndarray:
+        """(n, 2) float64: right and 1, the statistics of accuracy."""
+        return _right_of_one(self.correct)
+
+    @property
     def logits(self) -> np.ndarray:
         """Not there.
 
@@ -94,6 +118,13 @@ class PredictedClasses:
             EcrnnError: always.
         """
         raise EcrnnError("an archive keeps no logits, only the classes given; take the run directory it was made from")
+
+
+def _right_of_one(correct: np.ndarray) -> np.ndarray:
+    return np.stack([correct, np.ones_like(correct)], axis=1).astype(np.float64)
+
+
+AnyPredictions = Predictions | PredictedClasses | Scored
 
 
 @dataclass(frozen=True)
@@ -104,7 +135,7 @@ class FinishedTrial:
     repeat: int
     facts: dict[str, Any]
     metrics: list[dict[str, Any]]
-    predictions: Predictions | PredictedClasses
+    predictions: AnyPredictions
 
 
 def trial_folder(study: Path, model: str, repeat: int) -> Path:
@@ -133,10 +164,12 @@ def grown(before: StudySettings, now: StudySettings, folder: Path, option: str =
     return now.model_copy(update={"models": models, "repeats": max(before.repeats, now.repeats)})
 
 
-def write_predictions(path: Path, predictions: Predictions | PredictedClasses) -> None:
+def write_predictions(path: Path, predictions: AnyPredictions) -> None:
     """Write ``predictions`` as .npz, atomically; the same predictions give the same bytes."""
     if isinstance(predictions, Predictions):
         arrays = {"index": predictions.index, "label": predictions.label, "logits": predictions.logits}
+    elif isinstance(predictions, Scored):
+        arrays = {"index": predictions.index, "statistics": predictions.statistics}
     else:  # an index ascends, so the steps from one picture to the next are small and compress well
         steps = np.diff(predictions.index, prepend=0)
         arrays = {"index_steps": steps, "label": predictions.label, "predicted": predictions.predicted}
@@ -152,7 +185,7 @@ def _narrow(array: np.ndarray) -> np.ndarray:
     return array.astype(np.result_type(*ends))
 
 
-def read_predictions(path: Path) -> Predictions | PredictedClasses:
+def read_predictions(path: Path) -> AnyPredictions:
     """Read what `write_predictions` wrote, checking types and shapes.
 
     Raises:
@@ -160,6 +193,8 @@ def read_predictions(path: Path) -> Predictions | PredictedClasses:
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if "statistics" in arrays:
+                return _scored(arrays["index"], arrays["statistics"])
             archived = "index_steps" in arrays
             names = ("index_steps", "label", "predicted") if archived else ("index", "label", "logits")
             index, label, given = (arrays[name] for name in names)
@@ -176,6 +211,13 @@ def read_predictions(path: Path) -> Predictions | PredictedClasses:
     if archived:
         return PredictedClasses(index.cumsum(dtype=np.int64), label.astype(np.int64), given.astype(np.int64))
     return Predictions(index, label, given)
+
+
+def _scored(index: np.ndarray, statistics: np.ndarray) -> Scored:
+    right = index.ndim == 1 and statistics.ndim == 2 and len(index) == len(statistics)
+    if not right or index.dtype != np.int64 or statistics.dtype != np.float64:
+        raise ValueError("arrays of the wrong shape or type")
+    return Scored(index, statistics)
 
 
 def write_manifest(folder: Path, files: Sequence[str], facts: dict[str, Any], **more: Any) -> None:
