@@ -1,8 +1,8 @@
 """The tasks: what a model of a family does with an example, and by which metric it is judged.
 
-A task is plain facts here, free of torch. Its data sets lie in `ecrnn.data`, its networks in `ecrnn.models`, its batches
-and losses in `ecrnn.training`, its use in `ecrnn.serving`; `ecrnn.studies.tasks` joins them. docs/decisions/tasks.md
-says why.
+A task is plain facts here, free of torch. Its data sets lie in `ecrnn.data`, its networks in `ecrnn.models`, its
+batches and losses in `ecrnn.training`, its use in `ecrnn.serving`; `ecrnn.studies.tasks` joins them.
+docs/decisions/tasks.md says why.
 """
 
 from __future__ import annotations
