@@ -49,7 +49,7 @@ def test_it_is_what_torchs_layers_give() -> None:
 def test_parameters_by_formula() -> None:
     """The convolution stages as in `cnn`, an LSTM of 32 nodes on 1,024 values, and a dense layer."""
     convolutions = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((3, 32, 64, 128, 256)))
-    network = frames(ModelName("frames"), 8, (3, 32, 32), 5)
+    network = frames(ModelName("frames", "lstm", nodes=(32,)), 8, (3, 32, 32), 5)
     assert sum(p.numel() for p in network.parameters()) == convolutions + 4 * 32 * (1024 + 32 + 1) + 33 * 5 == 524_837
 
 

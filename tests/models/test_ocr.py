@@ -59,7 +59,7 @@ def test_parameters_by_formula() -> None:
     """A convolution 3x3 has (9 I + 1) O, its normalisation 2 O, a BiLSTM 2 * 4 H (I + H + 1) with one bias vector."""
     convolutions = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((1, 32, 64, 128, 128)))
     recurrent = sum(8 * h * (i + h + 1) for i, h in ((3 * 128, 64), (128, 64)))
-    network = reader(ModelName("ocr"), (1, 50, 200), 23)
+    network = reader(ModelName("ocr", "lstm", True, (64, 64)), (1, 50, 200), 23)
     assert sum(p.numel() for p in network.parameters()) == convolutions + recurrent + (128 + 1) * 23 == 572_631
 
 

@@ -49,7 +49,7 @@ def test_parameters_by_formula() -> None:
     """LSTM 4 H (I + H + 1), with one bias vector; GRU 3 H (I + H + 2); the convolution stages as in `cnn`."""
     convolutions = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((1, 32, 64, 128, 256)))
     recurrent = 4 * 64 * (32 + 64 + 1) + 3 * 64 * (32 + 64 + 2)
-    network = parallel(ModelName("parallel"), (1, 32, 32), 10)
+    network = parallel(ModelName("parallel", nodes=(64,)), (1, 32, 32), 10)
     assert sum(p.numel() for p in network.parameters()) == convolutions + recurrent + (1024 + 128 + 1) * 10
 
 

@@ -13,14 +13,12 @@ from ecrnn.layers.areas import ConvolutionArea, RecurrentArea
 from ecrnn.layers.scans import Flatten
 from ecrnn.models.names import ModelName
 
-CELL, NODES = "lstm", (32,)  # where the name says nothing
-
 
 class FramesRNN(nn.Module):
     """Takes clips (B, T, C, H, W), standardised; gives logits (B, classes).
 
     Args:
-        name: "frames", or with cell and nodes of the recurrent layers.
+        name: with cell and nodes of the recurrent layers.
         frames: T, of every clip.
         image: (channels, height, width) of the frames.
         classes: number of classes.
@@ -28,12 +26,12 @@ class FramesRNN(nn.Module):
 
     def __init__(self, name: ModelName, frames: int, image: tuple[int, int, int], classes: int) -> None:
         super().__init__()
+        assert name.cell is not None
         self.frames = frames
         self.cnn = ConvolutionArea(image)
         channels, height, width = self.cnn.out_shape
         self.flatten = Flatten()
-        features = channels * height * width
-        self.rnn = RecurrentArea(name.cell or CELL, features, name.nodes or NODES, name.bidirectional)
+        self.rnn = RecurrentArea(name.cell, channels * height * width, name.nodes, name.bidirectional)
         self.head = nn.Linear(self.rnn.out_features, classes)
 
     def forward(self, clips: Tensor) -> Tensor:

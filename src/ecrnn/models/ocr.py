@@ -26,14 +26,12 @@ from ecrnn.layers.areas import RecurrentSequence
 from ecrnn.layers.columns import NARROWING, ColumnArea
 from ecrnn.models.names import ModelName
 
-NODES = (64, 64)  # of the BiLSTM layers, where the name says nothing
-
 
 class Reader(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits of ids at every step, and how many steps count.
 
     Args:
-        name: "ocr", or with cell and nodes of the recurrent layers.
+        name: with cell and nodes of the recurrent layers.
         image: (channels, height, width) of the pictures; the width is only the usual one.
         tokens: ids, of which 0 is CTC's blank.
     """
@@ -41,9 +39,9 @@ class Reader(nn.Module):
     def __init__(self, name: ModelName, image: tuple[int, int, int], tokens: int) -> None:
         super().__init__()
         channels, height, _ = image
-        cell, bidirectional = ("lstm", True) if name.cell is None else (name.cell, name.bidirectional)
+        assert name.cell is not None
         self.cnn = ColumnArea(channels, height)
-        self.rnn = RecurrentSequence(cell, self.cnn.features, name.nodes or NODES, bidirectional)
+        self.rnn = RecurrentSequence(name.cell, self.cnn.features, name.nodes, name.bidirectional)
         self.head = nn.Linear(self.rnn.out_features, tokens)
 
     @staticmethod

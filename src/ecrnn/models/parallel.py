@@ -13,14 +13,12 @@ from ecrnn.layers.areas import ConvolutionArea, RecurrentArea
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.models.names import ModelName
 
-NODES = (64,)  # of the LSTM, and of the GRU, where the name says nothing
-
 
 class Parallel(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
-        name: "parallel", or with the nodes of both recurrences.
+        name: with the nodes of the LSTM, and of the GRU.
         image: (channels, height, width) of the pictures.
         classes: number of classes.
     """
@@ -28,13 +26,12 @@ class Parallel(nn.Module):
     def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         channels, height, width = image
-        nodes = name.nodes or NODES
         self.cnn = ConvolutionArea(image)
         maps, rows, columns = self.cnn.out_shape
         self.flatten = Flatten()
         self.scan = Scan("rows", height, width, channels)
-        self.lstm = RecurrentArea("lstm", self.scan.features, nodes, bidirectional=False)
-        self.gru = RecurrentArea("gru", self.scan.features, nodes, bidirectional=False)
+        self.lstm = RecurrentArea("lstm", self.scan.features, name.nodes, bidirectional=False)
+        self.gru = RecurrentArea("gru", self.scan.features, name.nodes, bidirectional=False)
         features = maps * rows * columns + self.lstm.out_features + self.gru.out_features
         self.head = nn.Linear(features, classes)
 

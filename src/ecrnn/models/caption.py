@@ -1,0 +1,124 @@
+"""Captions: a CNN sees a picture, an RNN says it in words. Two forms: `caption`, after Vinyals, Toshev, Bengio and
+Erhan, Show and Tell (2015), and `caption-attention`, which looks at the picture again before each word.
+
+The picture is the first word that the RNN reads (equations 10 to 12 of Vinyals et al.):
+
+    x_-1 = CNN(I),    x_t = W_e S_t,    p_t+1 = softmax(W h_t),    h_t = RNN(x_t)
+
+with S_0 = BEGIN, S_1, ... the words; training maximises the log-likelihood of the words of a caption given the picture.
+The CNN is the paper's area, trained from scratch with the rest; the mean of its last map over the positions, projected
+to as many values as a word has, is the picture.
+
+With attention, h_t asks the positions of that map, and the context that it gets goes into the prediction (Cho,
+Courville and Bengio 2015 give the idea for pictures; the form is that of Luong, Pham and Manning 2015, equations 5 to 8):
+
+    c_t = sum_i a_ti v_i,    p_t+1 = softmax(W tanh(W_c [c_t, h_t]))
+
+It asks after the recurrence, not before it, so that in training all steps go through the RNN at once, because the words
+are known. To write a caption, `encode` sees the pictures, `begin` reads them, and `step` takes one word and says what
+may come next; `ecrnn.models.decoding` searches with these three.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ecrnn.layers.areas import CELLS, ConvolutionArea
+from ecrnn.layers.attention import Attention
+from ecrnn.models.names import ModelName
+
+DROPOUT = 0.5  # of words and of what the head sees, in training
+
+State = tuple[Tensor, ...]  # (h,), or (h, c) of an LSTM, each (B, nodes)
+
+
+class Memory(NamedTuple):
+    """What the CNN made of pictures."""
+
+    picture: Tensor  # (B, nodes)
+    positions: Tensor  # (B, P, channels) of the last map, row by row; what attention asks
+
+
+class Captioner(nn.Module):
+    """From pictures (B, C, H, W), standardised, to captions, as ids.
+
+    Args:
+        name: with cell and nodes, which are the values of a word too; with attention where its form says so.
+        image: (channels, height, width) of the pictures.
+        tokens: ids.
+    """
+
+    def __init__(self, name: ModelName, image: tuple[int, int, int], tokens: int) -> None:
+        super().__init__()
+        assert name.cell is not None
+        (nodes,) = name.nodes
+        self.cnn = ConvolutionArea(image)
+        channels = self.cnn.out_shape[0]
+        self.picture = nn.Linear(channels, nodes)
+        self.words = nn.Embedding(tokens, nodes)  # W_e
+        self.rnn = CELLS[name.cell](nodes, nodes, batch_first=True, bias_vectors=2 if name.cell == "gru" else 1)
+        self.attends = name.form == "attention"
+        if self.attends:
+            self.attention = Attention(nodes, channels)
+            self.joined = nn.Linear(channels + nodes, nodes)  # W_c
+        self.dropout = nn.Dropout(DROPOUT)
+        self.head = nn.Linear(nodes, tokens)
+
+    def forward(self, images: Tensor, target: Tensor) -> Tensor:
+        """Score captions that are known.
+
+        Args:
+            images: (B, C, H, W).
+            target: (B, T), int64, BEGIN and the words; or (B * k, T), k captions of each picture side by side, for
+                which the CNN works only once.
+
+        Returns:
+            logits (B, T, tokens), or (B * k, T, tokens): those at t are for the word after target[:, t].
+        """
+        memory = self.encode(images)
+        captions = len(target) // len(images)  # of a picture
+        picture, positions = (part.repeat_interleave(captions, dim=0) for part in memory)
+        inputs = torch.cat([picture[:, None], self.dropout(self.words(target))], dim=1)  # (B, 1 + T, nodes)
+        outputs, _ = self._read(inputs)
+        return self._say(outputs[:, 1:], positions)
+
+    def encode(self, images: Tensor) -> Memory:
+        """See pictures (B, C, H, W)."""
+        maps = self.cnn(images)  # (B, 256, H/16, W/16)
+        return Memory(self.picture(maps.mean((2, 3))), maps.flatten(2).transpose(1, 2))
+
+    def begin(self, memory: Memory) -> State:
+        """The RNN's state when it has read the pictures and no word."""
+        _, state = self._read(memory.picture[:, None])
+        return state
+
+    def step(self, tokens: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
+        """Read one more word of each caption, the first of which is BEGIN.
+
+        Args:
+            tokens: (B,), int64.
+            state: from `begin`, or the last step.
+            memory: from `encode`.
+
+        Returns:
+            logits (B, tokens) of the next word, and the new state.
+        """
+        outputs, state = self._read(self.dropout(self.words(tokens))[:, None], state)
+        return self._say(outputs, memory.positions)[:, 0], state
+
+    def _read(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """The RNN over (B, T, nodes), from a state or from zeros: h_t at all steps, and its last state."""
+        hx = None if state is None else tuple(part[None] for part in state)
+        two = self.rnn.mode == "LSTM"
+        outputs, last = self.rnn(inputs, hx if hx is None or two else hx[0])
+        return outputs, tuple(part[0] for part in (last if two else (last,)))
+
+    def _say(self, outputs: Tensor, positions: Tensor) -> Tensor:
+        """Logits (B, T, tokens) of h_t (B, T, nodes)."""
+        if self.attends:
+            contexts, _ = self.attention(outputs, positions)  # (B, T, channels)
+            outputs = torch.tanh(self.joined(torch.cat([contexts, outputs], dim=2)))
+        return self.head(self.dropout(outputs))
