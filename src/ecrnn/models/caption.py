@@ -9,8 +9,8 @@ with S_0 = BEGIN, S_1, ... the words; training maximises the log-likelihood of t
 The CNN is the paper's area, trained from scratch with the rest; the mean of its last map over the positions, projected
 to as many values as a word has, is the picture.
 
-With attention, h_t asks the positions of that map, and the context that it gets goes into the prediction (Cho,
-Courville and Bengio 2015 give the idea for pictures; the form is that of Luong, Pham and Manning 2015, equations 5 to 8):
+With attention, h_t asks the positions of that map, and the context it gets goes into the prediction (Cho, Courville
+and Bengio 2015 give the idea for pictures; the form is that of Luong, Pham and Manning 2015, equations 5 to 8):
 
     c_t = sum_i a_ti v_i,    p_t+1 = softmax(W tanh(W_c [c_t, h_t]))
 
