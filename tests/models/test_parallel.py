@@ -58,7 +58,7 @@ def test_alone_as_in_a_batch() -> None:
     network.train()(images)
     network.eval()
     alone = torch.cat([network(image[None]) for image in images])
-    compare({"logits": alone}, {"logits": network(images)}, tolerance("float32", 16))
+    compare({"logits": alone}, {"logits": network(images)}, tolerance("float32", 512))
 
 
 def test_it_learns_32_pictures_by_heart() -> None:

@@ -83,7 +83,7 @@ def test_alone_as_in_a_batch(kind, name: ModelName) -> None:
     network.train()(images)
     network.eval()
     alone = torch.cat([network(image[None]) for image in images])
-    compare({"logits": alone}, {"logits": network(images)}, tolerance("float32", 16))
+    compare({"logits": alone}, {"logits": network(images)}, tolerance("float32", 512))
 
 
 @pytest.mark.parametrize(("kind", "name"), BOTH)

@@ -157,8 +157,14 @@ def _recurrent_layers(
     """Layers that read one another's outputs, and the values that the last one gives a step."""
     layers = nn.ModuleList()
     for size in nodes:
-        vectors = 2 if cell == "gru" else 1
-        layer = CELLS[cell](features, size, batch_first=True, bidirectional=bidirectional, bias_vectors=vectors)
-        layers.append(layer)
+        layers.append(
+            CELLS[cell](
+                features,
+                size,
+                batch_first=True,
+                bidirectional=bidirectional,
+                bias_vectors=2 if cell == "gru" else 1,
+            )
+        )
         features = (2 if bidirectional else 1) * size
     return layers, features

@@ -51,8 +51,7 @@ class ColumnArea(nn.Module):
         """
         maps = images if widths is None else images * within(widths, images)
         for stage in self.stages:
-            maps = stage(maps, widths)
-            widths = stage.narrowed(widths)
+            maps, widths = stage(maps, widths)
         return maps.permute(0, 3, 2, 1).flatten(2)  # (B, W / 4, H / 16 * channels)
 
 
@@ -70,22 +69,17 @@ class ColumnStage(nn.Module):
         layers = [nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.ReLU(), BatchNorm2d(out_channels)]
         self.stage = Stage(*layers, *([nn.MaxPool2d(2)] if halves else []))
         self.lower = nn.MaxPool2d((2, 1)) if lowers else nn.Identity()
-        self.halves = halves
 
-    def forward(self, maps: Tensor, widths: Tensor | None) -> Tensor:
-        """Maps (B, C, H, W) that are 0 beyond their widths (B,) to such maps."""
+    def forward(self, maps: Tensor, widths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """From maps (B, C, H, W) that are 0 beyond their widths (B,) to such maps, and their widths."""
         if widths is None:
-            return self.lower(self.stage(maps))
+            return self.lower(self.stage(maps)), None
         convolution, relu, normalisation, *pool = self.stage
         values = relu(convolution(maps))
         values = _normalised(values, widths, cast(BatchNorm2d, normalisation))
         for module in pool:
-            values = module(values)
-        return self.lower(values * within(cast(Tensor, self.narrowed(widths)), values))
-
-    def narrowed(self, widths: Tensor | None) -> Tensor | None:
-        """The widths of the maps that go out, from those that come in."""
-        return widths if widths is None or not self.halves else widths // 2
+            values, widths = module(values), widths // 2
+        return self.lower(values * within(widths, values)), widths
 
 
 def within(widths: Tensor, maps: Tensor) -> Tensor:
