@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.data.tokens import split_words
+from ecrnn.data.tokens import Words
 from ecrnn.stats.ngrams import bleu_statistics, edits
 
 
@@ -31,7 +31,7 @@ def bleu_of_translations(written: Sequence[str], references: Sequence[Sequence[s
 
 
 def _plain(text: str) -> list[str]:
-    return [word for word in split_words(text.lower()) if any(letter.isalnum() for letter in word)]
+    return [word for word in Words.split(text.lower()) if any(letter.isalnum() for letter in word)]
 
 
 def _bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> np.ndarray:
