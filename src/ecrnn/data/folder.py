@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,16 @@ from ecrnn.data.downloads import default_cache, reading, whole_file
 from ecrnn.data.images import ImageSet, Progress, make_image_set
 from ecrnn.data.pictures import SUFFIXES, decode, quiet_pillow, read_picture
 
-__all__ = ["Listing", "list_folder", "load_folder", "picture_files", "read_picture"]
+__all__ = [
+    "Listing",
+    "entries_of",
+    "files_below",
+    "is_unicode",
+    "list_folder",
+    "load_folder",
+    "picture_files",
+    "read_picture",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +69,7 @@ def list_folder(folder: Path) -> Listing:
             pictures, or a folder of parts (train, test) rather than classes.
     """
     folder = Path(folder)
-    entries = _entries(folder)
+    entries = entries_of(folder)
     classes = [entry.name for entry in entries if entry.is_dir()]
     loose = [entry.name for entry in entries if entry.is_file() and _is_picture(entry.name)]
     if not classes:
@@ -70,7 +79,7 @@ def list_folder(folder: Path) -> Listing:
     files: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        pictures, others = _pictures_below(folder / name)
+        pictures, others = files_below(folder / name, _is_picture)
         files += [f"{name}/{p}" for p in pictures]
         labels += [label] * len(pictures)
         ignored += others
@@ -80,7 +89,8 @@ def list_folder(folder: Path) -> Listing:
     return Listing(folder, tuple(classes), tuple(files), np.array(labels, np.int64), ignored)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted by name, hidden entries left out; DataError where there is no such folder."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set")
@@ -92,9 +102,16 @@ def _is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _pictures_below(folder: Path) -> tuple[list[str], int]:
-    """Paths, relative to ``folder``, of the pictures in it and deeper, and the number of other files."""
-    pictures, others = [], 0
+def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str], int]:
+    """The files in ``folder`` and deeper whose names are ``wanted``, and the number of others; hidden ones left out.
+
+    Returns:
+        Paths relative to ``folder``, with "/", sorted.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    found, others = [], 0
 
     def stop(error: OSError) -> None:
         raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
@@ -102,11 +119,11 @@ def _pictures_below(folder: Path) -> tuple[list[str], int]:
     for place, folders, names in os.walk(folder, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if _is_picture(name) and not name.startswith("."):
-                pictures.append((Path(place) / name).relative_to(folder).as_posix())
+            if wanted(name) and not name.startswith("."):
+                found.append((Path(place) / name).relative_to(folder).as_posix())
             else:
                 others += not name.startswith(".")
-    return sorted(pictures), others
+    return sorted(found), others
 
 
 def _check_listing(folder: Path, classes: list[str], files: list[str], counts: np.ndarray) -> None:
@@ -115,14 +132,15 @@ def _check_listing(folder: Path, classes: list[str], files: list[str], counts: n
     empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
     if empty:
         raise DataError(f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it")
-    foreign = [name for name in classes if not _is_unicode(name)]
+    foreign = [name for name in classes if not is_unicode(name)]
     if foreign:
         raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
     if len(classes) < 2:
         raise DataError(f"{folder} holds one class ({classes[0]}), but at least two are needed to tell apart")
 
 
-def _is_unicode(name: str) -> bool:
+def is_unicode(name: str) -> bool:
+    """Whether a file name can be kept as UTF-8; one of other bytes cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -145,7 +163,7 @@ def picture_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
-    pictures, _ = _pictures_below(path)
+    pictures, _ = files_below(path, _is_picture)
     if not pictures:
         raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))})")
     return [path / name for name in pictures]
@@ -155,7 +173,7 @@ def names_pictures(path: Path) -> bool:
     """Whether ``path`` is called like a picture, or is a folder with pictures in it (those deeper do not count)."""
     if not path.is_dir():
         return _is_picture(path.name)
-    return any(entry.is_file() and _is_picture(entry.name) for entry in _entries(path))
+    return any(entry.is_file() and _is_picture(entry.name) for entry in entries_of(path))
 
 
 def load_folder(

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecrnn.core.errors import DataError, unknown_name
+from ecrnn.core.errors import DataError
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.data.catalogue import unknown_data
 
 Progress = Callable[[str, int, int], None]  # (what, done, total): bytes of a download, or pictures decoded
 
@@ -152,8 +154,7 @@ def load(
     if isinstance(data, str) and data in SOURCES:
         return load_source(data, data_dir, size, channels, cache=cache, progress=progress)
     if isinstance(data, str) and not Path(data).exists() and os.sep not in data and "/" not in data:
-        where = "a folder with one sub-folder a class would do too, but there is none of this name"
-        raise unknown_name("data set", data, SOURCES, where)
+        raise unknown_data(data, IMAGE_CLASSIFICATION.name, SOURCES, "a folder with one sub-folder a class")
     return load_folder(Path(data), size or (32, 32), channels or 3, cache=cache, progress=progress)
 
 
