@@ -68,7 +68,6 @@ def compare(
     """
     settings = StudySettings.read(
         _given(
-            tuple(models),
             data=str(data),
             data_dir=data_dir and str(data_dir),
             image_size=image_size,
@@ -124,7 +123,6 @@ def train(
     """
     settings = TrainSettings.read(
         _given(
-            (model,),
             data=str(data),
             data_dir=data_dir and str(data_dir),
             image_size=image_size,
@@ -146,6 +144,7 @@ def _sorted(more: dict[str, Any]) -> dict[str, Any]:
     return {**own, "training": {name: value for name, value in more.items() if name not in own}}
 
 
-def _given(models: Sequence[str], **values: Any) -> dict[str, Any]:
+def _given(**values: Any) -> dict[str, Any]:
     """Settings, with the defaults of the models' task below them."""
-    return merge(TASKS[task(models[0])].defaults, values) if models else values
+    first = next(iter(values.get("models", ())), None) or values.get("model")
+    return merge(TASKS[task(first)].defaults if first else {}, values)

@@ -23,6 +23,7 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Judge a trained model: its metric with interval; accuracy of each class, or examples of what it writes."""
+    from ecrnn.core.runs import Predictions
     from ecrnn.report.evaluation import evaluate_predictions, evaluation_json, print_evaluation, write_evaluation
     from ecrnn.serving.evaluation import judge
     from ecrnn.serving.load import load
@@ -37,6 +38,7 @@ def evaluate(
         report(model, judgement, name, out, json)
         return
     predictions = judgement.judged.predictions
+    assert isinstance(predictions, Predictions)
     evaluation = evaluate_predictions(
         predictions.label,
         predictions.logits,

@@ -43,7 +43,9 @@ Image = Annotated[
 Classes = Annotated[int, typer.Option(help="Number of classes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
-Beam = Annotated[int, typer.Option(help="Hypotheses of beam search, for models that write; 1: greedy.", min=1, max=1000)]
+Beam = Annotated[
+    int, typer.Option(help="Hypotheses of beam search, for models that write; 1: greedy.", min=1, max=1000)
+]
 Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
 Rope = Annotated[
     float,

@@ -64,5 +64,7 @@ def train(
         return
     state = "" if trained else " (finished already)"
     figure = figures(TASKS[task(settings.model)], metrics, metrics["n_validation"], "validation")
-    typer.echo(f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}")
+    typer.echo(
+        f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}"
+    )
     typer.echo(f"Use it: {use(TASKS[task(settings.model)], str(out))}")

@@ -111,7 +111,9 @@ class SplitRule:
     def _fold(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
         assert self.folds is not None
         if self.folds > n:
-            raise DataError(f"split {self.text} needs at least {self.folds} examples, but there are {n}; use fewer folds")
+            raise DataError(
+                f"split {self.text} needs at least {self.folds} examples, but there are {n}; use fewer folds"
+            )
         order = counter.permutation(n, (counter.SPLIT, seed, repeat // self.folds))
         fold = repeat % self.folds
         start, end = n * fold // self.folds, n * (fold + 1) // self.folds

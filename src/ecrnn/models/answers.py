@@ -111,9 +111,7 @@ def with_ends(sequences: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarra
     return given, wanted
 
 
-def line_batch(
-    images: Sequence[np.ndarray], standardise: Standardise, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def line_batch(images: Sequence[np.ndarray], standardise: Standardise, device: torch.device) -> tuple[Tensor, Tensor]:
     """Grey pictures of one height, side by side.
 
     Args:

@@ -107,7 +107,9 @@ class Prepared:
             raise BundleError(f"task '{task}' is not known; known are {', '.join(TASKS)}")
         wanted = _PARTS[task]
         if set(plain) != set(wanted):
-            raise BundleError(f"{task} needs exactly {', '.join(wanted)}, found {', '.join(sorted(plain)) or 'nothing'}")
+            raise BundleError(
+                f"{task} needs exactly {', '.join(wanted)}, found {', '.join(sorted(plain)) or 'nothing'}"
+            )
         if bool(classes) != TASKS[task].classes:
             raise BundleError(f"{task} has {'no classes' if classes else 'classes, but none are named'}")
         parts: dict[str, Any] = {"task": TASKS[task], "classes": classes}

@@ -27,7 +27,9 @@ def bleu_of_translations(written: Sequence[str], references: Sequence[Sequence[s
     except ImportError as error:
         raise EcrnnError("BLEU of translations needs the package sacrebleu; pip install 'ecrnn[text]'") from error
     split = Tokenizer13a()
-    return _bleu([split(text).split() for text in written], [[split(text).split() for text in own] for own in references])
+    return _bleu(
+        [split(text).split() for text in written], [[split(text).split() for text in own] for own in references]
+    )
 
 
 def _plain(text: str) -> list[str]:

@@ -26,7 +26,8 @@ from ecrnn.core.errors import BundleError, EcrnnError
 from ecrnn.core.files import make_folder, read_json, write_atomically, write_json
 from ecrnn.models.names import task
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import check, make
+from ecrnn.models.registry import make
+from ecrnn.models.sizes import check
 from ecrnn.models.store import check_header, load_weights, save_weights
 
 FORMAT: Literal[1] = 1
@@ -74,12 +75,13 @@ def describe(model: str, prepared: Prepared) -> Description:
 def write_bundle(
     folder: Path,
     network: nn.Module,
-    description: Description,
+    model: str,
     prepared: Prepared,
     metrics: dict[str, Any],
     card: str,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
+    description = describe(model, prepared)
     _check(description, prepared)
     make_folder(folder)
     save_weights(network, folder / WEIGHTS)

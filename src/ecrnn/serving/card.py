@@ -6,11 +6,11 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from ecrnn.core.tasks import Task
 from ecrnn.models.prepared import Prepared
-from ecrnn.serving.bundle import Description
 from ecrnn.stats.metrics import METRICS, Metric
 
 _CARD = """# {model} on {data}
@@ -59,8 +59,8 @@ class _Words:
 
 
 _CLASSES = (
-    "The figure holds for {examples} like those of the data set. The model always answers with one of its classes, also "
-    "for a\n{example} of something else."
+    "The figure holds for {examples} like those of the data set. The model always answers with one of its classes, "
+    "also for a\n{example} of something else."
 )
 _WRITES = "The figure holds for {examples} like those of the data set. The model always writes something, also where it"
 _PICTURES = " The pictures' own licence applies to what is made from them."
@@ -117,14 +117,14 @@ _WORDS = {
 }
 
 
-def model_card(description: Description, prepared: Prepared, metrics: dict[str, Any], folder: str) -> str:
-    """Markdown text from a bundle's description, its parts and its `metrics.json`."""
+def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: str) -> str:
+    """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
     words, folder = _WORDS[prepared.task.name], _visible(folder)
     return _CARD.format(
         **{k: metrics[k] for k in ("parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
         data=_escaped(metrics["data"]),
-        model=description.model,
-        version=description.ecrnn_version,
+        model=model,
+        version=version("ecrnn"),
         what=words.what,
         each=words.each,
         examples=prepared.task.examples,

@@ -7,7 +7,8 @@ split is drawn again and the training examples are left out.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from ecrnn.serving.model import Judged, Model, has_test_part
 PARTS = ("auto", "test", "validation", "all")
 
 
-class Judgement(NamedTuple):
+@dataclass(frozen=True)
+class Judgement:
     """A model judged on a part of a data set: the data, which of its examples, the answers, and a phrase for them."""
 
     data: Any

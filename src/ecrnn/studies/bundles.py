@@ -21,7 +21,8 @@ from ecrnn.models.registry import make
 from ecrnn.models.store import load_weights
 from ecrnn.serving.bundle import describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
-from ecrnn.serving.load import Model, in_use
+from ecrnn.serving.load import in_use
+from ecrnn.serving.model import Model
 from ecrnn.stats import metric_interval, wilson
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.study import trials
@@ -95,15 +96,14 @@ def bundle_trial(
         "repeat": trial.repeat,
         "trials": {"finished": len(finished), "best": best, "mean": sum(values) / len(values)},
     }
-    description = describe(model, prepared)
     if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
         if data_dir is not None:
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
-        model_in_use = in_use(description, prepared, network, metrics, "cpu")
+        model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
         metrics["test"] = _judged_on_test_part(model_in_use, settings, loading)
     own = StudySettings.read(read_yaml(trial_folder(study, model, trial.repeat) / CONFIG))
     write_atomically(out / CONFIG, to_yaml(own.model_copy(update={"data_dir": None})))
-    write_bundle(out, network, description, prepared, metrics, model_card(description, prepared, metrics, out.name))
+    write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name))
     return metrics
 
 
@@ -214,4 +214,4 @@ def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study
 def _judged_on_test_part(model: Model, settings: StudySettings, loading: LoadingProgress | None) -> dict[str, Any]:
     data = load(settings, loading)
     index = np.arange(data.n_train, len(data))
-    return {"n": len(index), **scores(model.task, model.judge(data, index))}
+    return {"n": len(index), **scores(model.task, model.judge(data, index).predictions)}

@@ -15,9 +15,10 @@ from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import check, make
+from ecrnn.models.registry import make
+from ecrnn.models.sizes import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import describe, is_bundle, write_bundle
+from ecrnn.serving.bundle import is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.studies.bundles import check_free, measured
 from ecrnn.studies.tasks import objective, prepare
@@ -127,5 +128,5 @@ def _train(
         multiply_adds=summary.multiply_adds,
         best_epoch=trained.best_epoch if settings.keep == "best" else None,
     )
-    description = describe(settings.model, prepared)
-    write_bundle(out, network, description, prepared, metrics, model_card(description, prepared, metrics, out.name))
+    card = model_card(settings.model, prepared, metrics, out.name)
+    write_bundle(out, network, settings.model, prepared, metrics, card)

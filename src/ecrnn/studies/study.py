@@ -15,7 +15,7 @@ from ecrnn.core.runs import grown, locked, read_manifest, trial_folder
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
-from ecrnn.models.registry import check
+from ecrnn.models.sizes import check
 from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.tasks import prepare
 from ecrnn.studies.trials import load, split_of

@@ -26,7 +26,7 @@ from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, t
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Examples, Split
 from ecrnn.models import ctc, names
-from ecrnn.models.ocr import steps
+from ecrnn.models.ocr import Reader
 from ecrnn.models.prepared import Prepared
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.images import ClipClassification, ImageClassification
@@ -201,9 +201,9 @@ def _check_widths(data: lines.LineSet, vocabulary: tokens.Vocabulary) -> None:
         DataError: pictures whose text is too long for their width; the line names them.
     """
     bad = [
-        f"{data.files[i]} ({image.shape[1]} pixels give {steps(image.shape[1])} steps, '{text}' needs {needed})"
+        f"{data.files[i]} ({image.shape[1]} pixels give {Reader.steps(image.shape[1])} steps, '{text}' needs {needed})"
         for i, (image, text) in enumerate(zip(data.images, data.texts, strict=True))
-        if (needed := ctc.needed(vocabulary.encode(text))) > steps(image.shape[1])
+        if (needed := ctc.needed(vocabulary.encode(text))) > Reader.steps(image.shape[1])
     ]
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""

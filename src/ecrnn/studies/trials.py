@@ -37,9 +37,7 @@ def load(settings: StudySettings | TrainSettings, loading: Loading | None = None
     """
     data = load_examples(settings, loading)
     if settings.fingerprint not in (None, data.fingerprint):
-        raise RunDirectoryError(
-            f"'{settings.data}' does not hold what the study was begun with; choose another --out"
-        )
+        raise RunDirectoryError(f"'{settings.data}' does not hold what the study was begun with; choose another --out")
     return data
 
 

@@ -97,8 +97,6 @@ class ImageClassification:
         return score(predictions), predictions
 
 
-
-
 class ClipClassification:
     """An `Objective` of clips, whose frames are standardised as pictures are; nothing augments them.
 

@@ -77,7 +77,8 @@ class Transcription:
         with evaluating(model):
             for start in range(0, len(index), 64):
                 inputs, targets = self._batch(index[start : start + 64])
-                nats += float(_ctc(*model(*inputs), targets))
+                logits, lengths = model(*inputs)
+                nats += float(_ctc(logits, lengths, targets))
         scored = Scored(index.astype(np.int64), statistics)
         return {"validation_loss": nats / len(index), "validation_cer": CER.value(statistics)}, scored
 
@@ -85,4 +86,4 @@ class Transcription:
 def _ctc(logits: Tensor, lengths: Tensor, targets: Texts) -> Tensor:
     """The sum of -log p of the texts, scalar."""
     log_probs = logits.float().log_softmax(-1).transpose(0, 1)
-    return F.ctc_loss(log_probs, *(targets[0], lengths, targets[1]), blank=PAD, reduction="sum")
+    return F.ctc_loss(log_probs, targets[0], lengths, targets[1], blank=PAD, reduction="sum")

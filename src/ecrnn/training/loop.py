@@ -1,8 +1,8 @@
 """The one training loop.
 
 A training's position is (epoch, step): the order of the examples is a function of (seed, epoch), augmentation of
-(seed, epoch, index), so a checkpoint holds tensors and two numbers, and a training stopped at any step by any signal and
-resumed ends, on the CPU, with the same bits as one left alone. What a task adds to it stands in `objective`.
+(seed, epoch, index), so a checkpoint holds tensors and two numbers, and a training stopped at any step by any signal
+and resumed ends, on the CPU, with the same bits as one left alone. What a task adds to it stands in `objective`.
 """
 
 from __future__ import annotations
@@ -190,11 +190,11 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        loss, right, count = self.task.loss(self.model, inputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.task.loss(self.model, inputs, targets)
+        loss.mean.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        known = [loss.detach(), norm, *([] if right is None else [right])]
+        known = [loss.mean.detach(), norm, *([] if loss.right is None else [loss.right])]
         mean_loss, length, *rights = torch.stack(known).tolist()  # the only wait for the device
         if not math.isfinite(mean_loss + length):
             if self.settings.non_finite == "stop":
@@ -206,9 +206,9 @@ class _Training:
         if self.settings.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
         self.optimizer.step()
-        position.loss_sum += mean_loss * count
+        position.loss_sum += mean_loss * loss.count
         position.correct = int(rights[0]) + (position.correct or 0) if rights else None
-        position.seen += count
+        position.seen += loss.count
         return True
 
     def _end_epoch(self) -> None:

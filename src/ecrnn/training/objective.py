@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -12,7 +13,8 @@ from ecrnn.core.runs import AnyPredictions
 from ecrnn.stats.metrics import Metric
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True)
+class Loss:
     """The loss of one batch.
 
     Attributes:

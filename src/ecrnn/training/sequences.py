@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ from ecrnn.stats.metrics import BLEU
 from ecrnn.training.objective import Loss
 
 
-class Targets(NamedTuple):
+@dataclass(frozen=True)
+class Targets:
     """What a decoder should answer: tokens (B, T), PAD after the end, and how many they are."""
 
     tokens: Tensor
@@ -96,7 +98,9 @@ class Translation(_Writing):
         return self._batch(self.split.train[positions])
 
     def _batch(self, index: np.ndarray) -> tuple[tuple[Tensor, ...], Targets]:
-        sources, lengths = (torch.from_numpy(a).to(self.settings.device) for a in padded([self.sources[i] for i in index]))
+        sources, lengths = (
+            torch.from_numpy(a).to(self.settings.device) for a in padded([self.sources[i] for i in index])
+        )
         given, targets = self._targets([self.targets[i] for i in index])
         return (sources, lengths, given), targets
 
@@ -126,7 +130,9 @@ class Captioning(_Writing):
         seed: of the captions drawn, and of the augmentation.
     """
 
-    def __init__(self, data: CaptionSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> None:
+    def __init__(
+        self, data: CaptionSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int
+    ) -> None:
         assert prepared.vocabulary is not None
         assert prepared.preprocessing is not None
         self.data, self.split, self.prepared, self.settings, self.seed = data, split, prepared, settings, seed
