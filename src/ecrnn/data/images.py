@@ -147,7 +147,7 @@ def load(
     from ecrnn.data.folder import load_folder
     from ecrnn.data.sources import SOURCES, load_source
 
-    size = _checked_size(image_size)
+    size = checked_size(image_size)
     if channels not in (None, 1, 3):
         raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
     cache = default_cache() if cache is None else Path(cache)
@@ -158,7 +158,8 @@ def load(
     return load_folder(Path(data), size or (32, 32), channels or 3, cache=cache, progress=progress)
 
 
-def _checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+def checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """(height, width) of a side or of both, or DataError; None stays None."""
     if image_size is None:
         return None
     size = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)

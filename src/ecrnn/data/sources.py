@@ -182,4 +182,12 @@ TERMS: dict[str, str] = {  # of every task: whose a data set is and under which 
         "Multi30K (Elliott, Frank, Sima'an and Specia, 2016; French by Elliott et al., 2017) is for research and not "
         "for commercial use. Its sentences describe the photographs of Flickr30K, whose terms hold for them."
     ),
+    "captcha": (
+        "The captcha data set (Wilhelmy and Rosas, captcha dataset, 2013, ResearchGate) is published without a licence."
+    ),
+    "flickr8k": (
+        "Flickr8k (Hodosh, Young and Hockenmaier, Framing Image Description as a Ranking Task, 2013) is for research "
+        "and not for commercial use. Its photographs belong to their authors and must not be passed on."
+    ),
+    "moving": "moving is made by ecrnn itself and may be used freely.",
 }
