@@ -259,7 +259,7 @@ PUBLIC = {
     "compare": "api.py",
     "train": "api.py",
     "build": "models/registry.py",
-    "load": "serving/classifier.py",
+    "load": "serving/load.py",
     "ImageClassifier": "training/estimator.py",
 }
 

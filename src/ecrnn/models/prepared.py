@@ -62,7 +62,7 @@ class Prepared:
     def sizes(self) -> Sizes:
         """What the network must know of its inputs and outputs."""
         return Sizes(
-            image=self.preprocessing and self.preprocessing.image,
+            image=None if self.preprocessing is None else self.preprocessing.image,
             classes=len(self.classes) or None,
             tokens=None if self.vocabulary is None else len(self.vocabulary),
             source_tokens=None if self.source_vocabulary is None else len(self.source_vocabulary),

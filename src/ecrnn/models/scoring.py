@@ -26,10 +26,12 @@ def bleu_of_translations(written: Sequence[str], references: Sequence[Sequence[s
         from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
     except ImportError as error:
         raise EcrnnError("BLEU of translations needs the package sacrebleu; pip install 'ecrnn[text]'") from error
-    split = Tokenizer13a()
-    return _bleu(
-        [split(text).split() for text in written], [[split(text).split() for text in own] for own in references]
-    )
+    split = Tokenizer13a()  # type: ignore[no-untyped-call]
+
+    def words(text: str) -> list[str]:
+        return str(split(text)).split()
+
+    return _bleu([words(text) for text in written], [[words(text) for text in own] for own in references])
 
 
 def _plain(text: str) -> list[str]:

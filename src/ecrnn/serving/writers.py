@@ -16,7 +16,8 @@ from ecrnn.data import lines as line_data
 from ecrnn.data import sentence_pairs as pair_data
 from ecrnn.data.captions import CaptionSet
 from ecrnn.data.folder import read_picture
-from ecrnn.data.lines import LineSet, read_line
+from ecrnn.data.lines import LineSet
+from ecrnn.data.pictures import decode_line, quiet_pillow
 from ecrnn.data.sentence_pairs import PairSet
 from ecrnn.data.tokens import PAD, Vocabulary
 from ecrnn.models.answers import captions, transcripts, translations
@@ -164,7 +165,8 @@ class Reader(_Writer):
 
     def open(self, path: str | Path) -> np.ndarray:
         """A picture file in the form that the network takes, uint8 (H, W); a DataError where it cannot be read."""
-        return read_line(path, self.height)
+        with quiet_pillow():
+            return decode_line(path, self.height)
 
     def read_images(self, images: Sequence[np.ndarray]) -> list[str]:
         """The texts on pictures as `open` gives them."""

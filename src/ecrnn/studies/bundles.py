@@ -23,7 +23,7 @@ from ecrnn.serving.bundle import describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.load import in_use
 from ecrnn.serving.model import Model
-from ecrnn.stats import metric_interval, wilson
+from ecrnn.stats import bootstrap_metric, wilson
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.study import trials
 from ecrnn.studies.tasks import task_of
@@ -177,7 +177,7 @@ def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
         interval = wilson(int(predictions.correct.sum()), len(predictions.label))
         own = {"accuracy": found["validation_accuracy"], "loss": found["validation_loss"]}
     else:
-        interval = metric_interval(metric, predictions.statistics)
+        interval = bootstrap_metric(predictions.statistics, metric)
         own = {metric.name: interval.estimate}
     return own | {f"{metric.name}_low": interval.low, f"{metric.name}_high": interval.high}
 
