@@ -157,14 +157,13 @@ def recurrent_layers(
     """Layers that read one another's outputs, batch first, and the values that the last one gives a step."""
     layers = nn.ModuleList()
     for size in nodes:
-        layers.append(
-            CELLS[cell](
-                features,
-                size,
-                batch_first=True,
-                bidirectional=bidirectional,
-                bias_vectors=2 if cell == "gru" else 1,
-            )
-        )
+        layers.append(recurrent_layer(cell, features, size, bidirectional))
         features = (2 if bidirectional else 1) * size
     return layers, features
+
+
+def recurrent_layer(cell: str, features: int, size: int, bidirectional: bool = False) -> RNN | LSTM | GRU:
+    """One layer of ``size`` nodes, batch first; on bias vectors see `RecurrentArea`."""
+    return CELLS[cell](
+        features, size, batch_first=True, bidirectional=bidirectional, bias_vectors=2 if cell == "gru" else 1
+    )

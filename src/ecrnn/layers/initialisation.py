@@ -3,7 +3,7 @@
 | tensor                                  | values                                                          |
 |-----------------------------------------|-----------------------------------------------------------------|
 | convolution and dense weight            | Glorot uniform: +-sqrt(6 / (fan_in + fan_out))                  |
-| embedding                               | uniform, +-0.05; the row of padding 0                           |
+| embedding                               | uniform, +-0.05                                                 |
 | table convolution: weight               | Glorot uniform, fans from the mean number of connected maps     |
 | subsampling: coefficient                | 1/4, so that it begins as the average                           |
 | recurrent layer: input weight           | Glorot uniform over (input, gates * nodes)                      |
@@ -33,8 +33,6 @@ def initialise(model: nn.Module, seed: int) -> None:
                     nn.init.zeros_(module.bias)
             case nn.Embedding():
                 nn.init.uniform_(module.weight, -0.05, 0.05, generator=generator)
-                if module.padding_idx is not None:
-                    nn.init.zeros_(module.weight[module.padding_idx])
             case TableConvolution():
                 connections, (maps_out, maps_in, height, width) = len(module.weight), module.shape
                 fans = connections * height * width * (1 / maps_out + 1 / maps_in)
