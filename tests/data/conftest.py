@@ -25,6 +25,11 @@ def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
+@pytest.fixture(name="md5")
+def _md5() -> Callable[[bytes], str]:
+    return md5
+
+
 def python_2_pickle(value: object) -> bytes:
     """What Python 2's cPickle writes with protocol 2: 8-bit strings, and arrays by numpy.core.multiarray."""
 

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
-from ecrnn.data import folder as folder_module
-from ecrnn.data import images
+from ecrnn.data import decoding, images
 from ecrnn.data.folder import list_folder, load_folder, names_pictures, picture_files, read_picture
 
 
@@ -158,7 +157,7 @@ def test_no_folder(tmp_path):
 
 
 def test_many_pictures_keep_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_module, "_CHUNK", 7)
+    monkeypatch.setattr(decoding, "_CHUNK", 7)
     for i in range(40):
         picture(tmp_path / f"{'ab'[i % 2]}/{i:02}.png", 6 * i, (8, 8))
     events = []
@@ -182,7 +181,7 @@ def test_a_set_beyond_the_limit_is_mapped_and_reused(pets, tmp_path, monkeypatch
     assert not mapped.images.flags.writeable
     [file] = cached(cache)
     with monkeypatch.context() as patch:
-        patch.setattr(folder_module, "decode", None)  # would fail if it were called
+        patch.setattr(decoding, "decode", None)  # would fail if it were called
         again = load_folder(pets, (16, 16), cache=cache, memory_limit=0)
     assert again.fingerprint == plain.fingerprint
     picture(pets / "emu/1.gif", 200)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError, UnknownNameError
+from ecrnn.data import catalogue, images
 from ecrnn.data import cifar as cifar_module
-from ecrnn.data import images
 from ecrnn.data.cifar import read_members
 from ecrnn.data.idx import read_idx
 from ecrnn.data.sources import SOURCES, TERMS
@@ -271,4 +271,4 @@ def test_unknown_names_name_the_nearest(tmp_path, monkeypatch):
 
 
 def test_terms_of_every_data_set():
-    assert TERMS.keys() == SOURCES.keys()
+    assert TERMS.keys() == set(catalogue.names())

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -88,12 +88,6 @@ def _owner(md5: str) -> str:
     return ""
 
 
-def refuse_other(path: Path, data: bytes) -> None:
-    """Raise DataError if these bytes, of a file whose checksum is not known, are another data set's."""
-    if owner := _owner(hashlib.md5(data, usedforsecurity=False).hexdigest()):
-        raise DataError(f"{path} is of another data set{owner}; name the right folder with --data-dir")
-
-
 def candidates(data_dir: Path, folders: Iterable[str]) -> list[Path]:
     """Where a local copy may lie: in one of the official folders of ``data_dir``, or in ``data_dir`` itself.
 
@@ -103,6 +97,73 @@ def candidates(data_dir: Path, folders: Iterable[str]) -> list[Path]:
     if not data_dir.exists():
         raise DataError(f"there is no folder {data_dir} (--data-dir)")
     return [path for path in (*(data_dir / f for f in folders), data_dir) if path.exists()]
+
+
+def obtain(
+    name: str,
+    files: Sequence[RemoteFile],
+    folders: Iterable[str],
+    data_dir: Path | None,
+    cache: Path,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Where the official files of a data set lie: in a local copy, or downloaded. Readers check them, `read_official`.
+
+    Args:
+        name: the registered name.
+        files: all that the data set consists of.
+        folders: names that the folder of a local copy may have.
+        data_dir: where a local copy should be; None: download what the cache lacks.
+        cache: for downloads.
+        progress: as `images.load` takes it.
+
+    Returns:
+        One path a file; in a local copy a .gz may lie unpacked.
+
+    Raises:
+        DataError: the local copy lacks files, or they cannot be downloaded.
+    """
+    if data_dir is None:
+        return [fetch(file, cache / "downloads" / name, progress) for file in files]
+    folders = list(folders)
+    for folder in candidates(data_dir, folders):
+        found = [_present(folder, file.name) for file in files]
+        missing = [file.name for file, path in zip(files, found, strict=True) if path is None]
+        if not missing:
+            return [path for path in found if path is not None]
+        if len(missing) < len(files):
+            raise DataError(f"{folder} lacks {', '.join(missing)} of {name}; add the official file")
+    more = f" and {_NUMBERS.get(len(files) - 1, len(files) - 1)} more" if len(files) > 1 else ""
+    raise DataError(
+        f"there is no {name} in {data_dir}: expected {files[0].name}{more}, "
+        f"there or in {data_dir / folders[0]}; leave --data-dir out to download {'them' if more else 'it'}"
+    )
+
+
+_NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+
+
+def _present(folder: Path, name: str) -> Path | None:
+    """The file as published, or unpacked under either of its usual names."""
+    bare = name.removesuffix(".gz")
+    options = (name, bare, bare.replace("-idx", ".idx"))
+    return next((folder / option for option in options if (folder / option).is_file()), None)
+
+
+def read_official(path: Path, file: RemoteFile) -> bytes:
+    """The bytes of ``path``, which holds ``file`` as published or, if that is a .gz, unpacked.
+
+    Raises:
+        DataError: the checksum is known and another, or the file is another data set's.
+    """
+    md5 = file.md5 if path.name.endswith(".gz") or not file.name.endswith(".gz") else file.unpacked_md5
+    if md5 is not None:
+        return read_checked(path, md5)
+    with reading(path):
+        data = path.read_bytes()
+    if owner := _owner(hashlib.md5(data, usedforsecurity=False).hexdigest()):
+        raise DataError(f"{path} is of another data set{owner}; name the right folder with --data-dir")
+    return data
 
 
 def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> Path:

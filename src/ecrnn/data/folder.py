@@ -9,28 +9,36 @@ so there are no loops.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.data.downloads import default_cache, reading, whole_file
+from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
+from ecrnn.data.downloads import reading
 from ecrnn.data.images import ImageSet, Progress, make_image_set
-from ecrnn.data.pictures import SUFFIXES, decode, quiet_pillow, read_picture
+from ecrnn.data.pictures import SUFFIXES, read_picture
 
-__all__ = ["Listing", "list_folder", "load_folder", "picture_files", "read_picture"]
+__all__ = [
+    "Listing",
+    "check_listed",
+    "entries_of",
+    "files_below",
+    "is_picture",
+    "is_unicode",
+    "list_folder",
+    "load_folder",
+    "picture_files",
+    "read_picture",
+]
 
 logger = logging.getLogger(__name__)
 
-MEMORY_LIMIT = 2 * 2**30  # bytes of decoded pictures; more go to a memory map in the cache
-_CHUNK = 256  # pictures decoded at a time
-_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,9 @@ def list_folder(folder: Path) -> Listing:
             pictures, or a folder of parts (train, test) rather than classes.
     """
     folder = Path(folder)
-    entries = _entries(folder)
+    entries = entries_of(folder)
     classes = [entry.name for entry in entries if entry.is_dir()]
-    loose = [entry.name for entry in entries if entry.is_file() and _is_picture(entry.name)]
+    loose = [entry.name for entry in entries if entry.is_file() and is_picture(entry.name)]
     if not classes:
         what = f"holds {len(loose)} pictures but no sub-folders" if loose else "holds no sub-folders"
         raise DataError(f"{folder} {what}; put the pictures of each class into a sub-folder of that name")
@@ -70,7 +78,7 @@ def list_folder(folder: Path) -> Listing:
     files: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        pictures, others = _pictures_below(folder / name)
+        pictures, others = files_below(folder / name, is_picture)
         files += [f"{name}/{p}" for p in pictures]
         labels += [label] * len(pictures)
         ignored += others
@@ -80,7 +88,8 @@ def list_folder(folder: Path) -> Listing:
     return Listing(folder, tuple(classes), tuple(files), np.array(labels, np.int64), ignored)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries_of(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, sorted by name, hidden entries left out; DataError where there is no such folder."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set")
@@ -88,13 +97,21 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Whether a file is called like a picture."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _pictures_below(folder: Path) -> tuple[list[str], int]:
-    """Paths, relative to ``folder``, of the pictures in it and deeper, and the number of other files."""
-    pictures, others = [], 0
+def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str], int]:
+    """The files in ``folder`` and deeper whose names are ``wanted``, and the number of others; hidden ones left out.
+
+    Returns:
+        Paths relative to ``folder``, with "/", sorted.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    found, others = [], 0
 
     def stop(error: OSError) -> None:
         raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
@@ -102,27 +119,28 @@ def _pictures_below(folder: Path) -> tuple[list[str], int]:
     for place, folders, names in os.walk(folder, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if _is_picture(name) and not name.startswith("."):
-                pictures.append((Path(place) / name).relative_to(folder).as_posix())
+            if wanted(name) and not name.startswith("."):
+                found.append((Path(place) / name).relative_to(folder).as_posix())
             else:
                 others += not name.startswith(".")
-    return sorted(pictures), others
+    return sorted(found), others
 
 
 def _check_listing(folder: Path, classes: list[str], files: list[str], counts: np.ndarray) -> None:
-    if {name.lower() for name in classes} <= _PARTS and all(f.count("/") > 1 for f in files):
+    if {name.lower() for name in classes} <= PARTS and all(f.count("/") > 1 for f in files):
         raise DataError(f"{folder} holds parts ({', '.join(classes)}), not classes; give {folder / classes[-1]}")
     empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
     if empty:
         raise DataError(f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it")
-    foreign = [name for name in classes if not _is_unicode(name)]
+    foreign = [name for name in classes if not is_unicode(name)]
     if foreign:
         raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
     if len(classes) < 2:
         raise DataError(f"{folder} holds one class ({classes[0]}), but at least two are needed to tell apart")
 
 
-def _is_unicode(name: str) -> bool:
+def is_unicode(name: str) -> bool:
+    """Whether a file name can be kept as UTF-8; one of other bytes cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -132,6 +150,31 @@ def _is_unicode(name: str) -> bool:
 
 def _more(names: list[str], what: str) -> str:
     return f" (nor do {len(names) - 1} more {what}s)" if len(names) > 1 else ""
+
+
+def check_listed(names: Sequence[str], folder: Path, table: Path) -> None:
+    """Check that the files which a table names lie in ``folder`` or deeper, and that it names each once.
+
+    Args:
+        names: relative to ``folder``, with "/".
+        folder: where they should lie.
+        table: for errors.
+
+    Raises:
+        DataError: a path that leads out of the folder, a file that is not there, or one that comes twice.
+    """
+    seen: set[str] = set()
+    for name in names:
+        path = PurePosixPath(name)
+        if path.is_absolute() or PureWindowsPath(name).anchor or ".." in path.parts:
+            raise DataError(f"{table}: '{name[:200]}' should be the path of a file in {folder}, relative to it")
+        if name in seen:
+            raise DataError(f"{table}: '{name[:200]}' comes twice; leave one of them")
+        seen.add(name)
+    missing = [name for name in names if not os.path.isfile(folder / name)]  # Path.is_file raises on a long name
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{table} names '{missing[0][:200]}'{more}, but there is no such file in {folder}")
 
 
 def picture_files(path: Path) -> list[Path]:
@@ -145,7 +188,7 @@ def picture_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
-    pictures, _ = _pictures_below(path)
+    pictures, _ = files_below(path, is_picture)
     if not pictures:
         raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))})")
     return [path / name for name in pictures]
@@ -154,8 +197,8 @@ def picture_files(path: Path) -> list[Path]:
 def names_pictures(path: Path) -> bool:
     """Whether ``path`` is called like a picture, or is a folder with pictures in it (those deeper do not count)."""
     if not path.is_dir():
-        return _is_picture(path.name)
-    return any(entry.is_file() and _is_picture(entry.name) for entry in _entries(path))
+        return is_picture(path.name)
+    return any(entry.is_file() and is_picture(entry.name) for entry in entries_of(path))
 
 
 def load_folder(
@@ -183,69 +226,7 @@ def load_folder(
             first.
     """
     listing = list_folder(folder)
-    shape = (len(listing.files), *size, channels)
-    if np.prod(shape, dtype=np.int64) <= memory_limit:
-        images = np.empty(shape, np.uint8)
-        for start, chunk in _decoded(listing, shape, progress):
-            images[start : start + len(chunk)] = chunk
-    else:
-        images = _mapped(listing, shape, default_cache() if cache is None else cache, progress)
+    images = load_pictures(
+        listing.folder, listing.files, size, channels, cache=cache, memory_limit=memory_limit, progress=progress
+    )
     return make_image_set(str(folder), images, listing.labels, listing.classes, files=listing.files)
-
-
-def _decoded(
-    listing: Listing, shape: tuple[int, int, int, int], progress: Progress | None
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The pictures in the listing's order, in pieces (start, uint8 (b, H, W, C)), decoded by several threads.
-
-    Raises:
-        DataError: after the last piece, if any picture could not be read.
-    """
-    total, height, width, channels = shape
-    damaged: list[str] = []
-
-    def one(name: str) -> np.ndarray:
-        try:
-            return decode(listing.folder / name, (channels, height, width))
-        except DataError as error:
-            damaged.append(f"{name}: {error}")
-            return np.zeros((height, width, channels), np.uint8)
-
-    with quiet_pillow(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, total, _CHUNK):
-            yield start, np.stack(list(pool.map(one, listing.files[start : start + _CHUNK])))
-            if progress is not None:
-                progress("pictures", min(start + _CHUNK, total), total)
-    if damaged:
-        shown = "; ".join(sorted(damaged)[:3]) + ("; ..." if len(damaged) > 3 else "")
-        raise DataError(
-            f"{len(damaged)} of {total} pictures in {listing.folder} cannot be read ({shown}); replace or remove them"
-        )
-
-
-def _mapped(listing: Listing, shape: tuple[int, int, int, int], cache: Path, progress: Progress | None) -> np.ndarray:
-    """The decoded pictures as a read-only memory map of a file in the cache, written if it is not there."""
-    path = Path(cache) / "folders" / f"{_key(listing, shape)}.npy"
-    if not path.exists():
-        with whole_file(path) as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for _, chunk in _decoded(listing, shape, progress):
-                file.write(chunk.data)
-    try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is damaged; delete it and give the command again") from error
-    if images.shape != shape or images.dtype != np.uint8:
-        raise DataError(f"{path} does not hold the pictures of {listing.folder}; delete it and give the command again")
-    return images
-
-
-def _key(listing: Listing, shape: tuple[int, ...]) -> str:
-    """SHA-256 of what the decoded pictures depend on: the files' names, sizes and times, and the shape."""
-    digest = hashlib.sha256(repr(("pictures 1", os.path.realpath(listing.folder), shape)).encode())
-    for name in listing.files:
-        path = listing.folder / name
-        status = path.stat() if path.exists() else None
-        digest.update(repr((name, status and (status.st_size, status.st_mtime_ns))).encode())
-    return digest.hexdigest()

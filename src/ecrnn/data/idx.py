@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.data.downloads import RemoteFile, candidates, fetch, read_checked, reading, refuse_other
+from ecrnn.data.downloads import RemoteFile, obtain, read_official
 from ecrnn.data.images import Progress, RawImages
 
 _LARGEST = 2**30  # bytes unpacked; MNIST's largest file has 47 million
@@ -54,10 +54,7 @@ class IdxSource:
         Raises:
             DataError: a file is missing, damaged or not what it should be.
         """
-        if data_dir is not None:
-            paths = self._find(data_dir)
-        else:
-            paths = [fetch(file, cache / "downloads" / self.name, progress) for file in self.files]
+        paths = obtain(self.name, self.files, self.folders, data_dir, cache, progress)
         arrays = [_read(path, file) for path, file in zip(paths, self.files, strict=True)]
         images = np.concatenate([arrays[0], arrays[2]])  # (N, H, W)
         labels = np.concatenate([arrays[1], arrays[3]]).astype(np.int64)
@@ -67,36 +64,9 @@ class IdxSource:
             raise DataError(f"{self.name}: {paths[1]} has a label {labels.max()}, but classes are 0..9")
         return RawImages(images[..., None], labels, self.classes, len(arrays[0]))
 
-    def _find(self, data_dir: Path) -> list[Path]:
-        for folder in candidates(data_dir, self.folders):
-            found = [_present(folder, file.name) for file in self.files]
-            missing = [file.name for file, path in zip(self.files, found, strict=True) if path is None]
-            if not missing:
-                return [path for path in found if path is not None]
-            if len(missing) < len(self.files):
-                raise DataError(f"{folder} lacks {', '.join(missing)} of {self.name}; add the official file")
-        raise DataError(
-            f"there is no {self.name} in {data_dir}: expected {self.files[0].name} and three more, "
-            f"there or in {data_dir / self.folders[0]}; leave --data-dir out to download them"
-        )
-
-
-def _present(folder: Path, name: str) -> Path | None:
-    """The file as published, or unpacked under either of its usual names."""
-    bare = name.removesuffix(".gz")
-    options = (name, bare, bare.replace("-idx", ".idx"))
-    return next((folder / option for option in options if (folder / option).is_file()), None)
-
 
 def _read(path: Path, file: RemoteFile) -> np.ndarray:
-    packed = path.name.endswith(".gz")
-    md5 = file.md5 if packed else file.unpacked_md5
-    if md5 is not None:
-        data = read_checked(path, md5)
-    else:
-        with reading(path):
-            data = path.read_bytes()
-        refuse_other(path, data)
+    data, packed = read_official(path, file), path.name.endswith(".gz")
     dimensions = 3 if "images" in file.name else 1
     return read_idx(GzipFile(fileobj=io.BytesIO(data)) if packed else io.BytesIO(data), dimensions, path)
 

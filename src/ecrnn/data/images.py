@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ecrnn.core.errors import DataError, unknown_name
+from ecrnn.core.errors import DataError
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.data.catalogue import unknown_data
 
 Progress = Callable[[str, int, int], None]  # (what, done, total): bytes of a download, or pictures decoded
 
@@ -145,19 +147,19 @@ def load(
     from ecrnn.data.folder import load_folder
     from ecrnn.data.sources import SOURCES, load_source
 
-    size = _checked_size(image_size)
+    size = checked_size(image_size)
     if channels not in (None, 1, 3):
         raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
     cache = default_cache() if cache is None else Path(cache)
     if isinstance(data, str) and data in SOURCES:
         return load_source(data, data_dir, size, channels, cache=cache, progress=progress)
     if isinstance(data, str) and not Path(data).exists() and os.sep not in data and "/" not in data:
-        where = "a folder with one sub-folder a class would do too, but there is none of this name"
-        raise unknown_name("data set", data, SOURCES, where)
+        raise unknown_data(data, IMAGE_CLASSIFICATION.name, SOURCES, "a folder with one sub-folder a class")
     return load_folder(Path(data), size or (32, 32), channels or 3, cache=cache, progress=progress)
 
 
-def _checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+def checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """(height, width) of a side or of both, or DataError; None stays None."""
     if image_size is None:
         return None
     size = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 50_000_000  # of one picture; more is taken for a decompression bomb
+LINE_WIDTHS = (4, 4096)  # pixels: the narrowest and the widest picture of a line that is read
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 SUFFIXES = frozenset(
     ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
@@ -57,20 +58,52 @@ def read_picture(source: str | Path | bytes, image: tuple[int, int, int]) -> np.
 
 def decode(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
     """As `read_picture`, but the error says the reason only; call it inside `quiet_pillow`."""
+    channels, height, width = image
+    with _opened(source, "L" if channels == 1 else "RGB", 2 * max(height, width)) as picture:
+        return _fitted(picture, height, width)
+
+
+def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
+    """A picture with a line of text: whole, grey, of a given height, its width in proportion.
+
+    Like `decode`, call it inside `quiet_pillow`.
+
+    Args:
+        source: a file, or the bytes of one.
+        height: of the result, in pixels.
+
+    Returns:
+        uint8 (height, W), W from 4 to 4096.
+
+    Raises:
+        DataError: as `decode`, or W would be out of its bounds; the line says the reason only.
+    """
+    with _opened(source, "L", 2 * height) as picture:
+        width = round(picture.width * height / picture.height)
+        low, high = LINE_WIDTHS
+        if not low <= width <= high:
+            size = f"{picture.width}x{picture.height}"
+            raise DataError(f"{size} gives {width} pixels of width at height {height}, but {low} to {high} are read")
+        return _fitted(picture, height, width)[..., 0]
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path | bytes, mode: str, least: int) -> Iterator[Image.Image]:
+    """The first frame, upright, in ``mode``; whatever goes wrong inside is a DataError.
+
+    A JPEG is decoded at a reduced scale whose sides have ``least`` pixels or more.
+    """
     from PIL import Image
 
-    channels, height, width = image
     try:
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise DataError("it is not a file" if Path(source).exists() else "there is no such file")
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise DataError(f"{picture.width}x{picture.height} is more than {MAX_PIXELS:,} pixels")
-            picture.draft(picture.mode, (2 * max(height, width),) * 2)  # JPEG only: decode at a reduced scale
+            picture.draft(picture.mode, (least, least))  # JPEG only
             picture.load()
-            upright = _upright(picture)
-            plain = _plain(upright, "L" if channels == 1 else "RGB")
-            return _fitted(plain, height, width)
+            yield _plain(_upright(picture), mode)
     except DataError:
         raise
     except Exception as error:  # Pillow's readers raise anything on damaged files

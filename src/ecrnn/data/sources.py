@@ -1,4 +1,4 @@
-"""The registered data sets: what they are called, where they lie and what their checksums are."""
+"""The registered sets of labelled pictures: what they are called, where they lie, their checksums; and all terms."""
 
 from __future__ import annotations
 
@@ -165,10 +165,29 @@ _TINY_IMAGES = (
     "pictures were collected from the web; the collection they were taken from, 80 Million Tiny Images, was withdrawn "
     "by its authors in 2020."
 )
-TERMS: dict[str, str] = {  # whose each data set is and under which terms it is published, a sentence or two
+TERMS: dict[str, str] = {  # of every task: whose a data set is and under which terms it is published, a sentence or two
     "digits": "digits (Alpaydin and Kaynak, UCI Machine Learning Repository, 1998) is licensed under CC BY 4.0.",
     "mnist": "MNIST (LeCun, Cortes and Burges, from NIST's databases) is licensed under CC BY-SA 3.0.",
     "fashion-mnist": "Fashion-MNIST (Xiao, Rasul and Vollgraf, Zalando, 2017) is under the MIT licence.",
     "cifar10": f"CIFAR-10 {_TINY_IMAGES}",
     "cifar100": f"CIFAR-100 {_TINY_IMAGES}",
+    "tiny-shakespeare": (
+        "Tiny Shakespeare (Karpathy, char-rnn, 2015): the text of Shakespeare's plays is in the public domain."
+    ),
+    "rt-polarity": (
+        "The sentence polarity data set v1.0 (Pang and Lee, Seeing Stars, 2005) is published for research, without a "
+        "licence. Its sentences are from film reviews on rottentomatoes.com and belong to their authors."
+    ),
+    "multi30k-en-fr": (
+        "Multi30K (Elliott, Frank, Sima'an and Specia, 2016; French by Elliott et al., 2017) is for research and not "
+        "for commercial use. Its sentences describe the photographs of Flickr30K, whose terms hold for them."
+    ),
+    "captcha": (
+        "The captcha data set (Wilhelmy and Rosas, captcha dataset, 2013, ResearchGate) is published without a licence."
+    ),
+    "flickr8k": (
+        "Flickr8k (Hodosh, Young and Hockenmaier, Framing Image Description as a Ranking Task, 2013) is for research "
+        "and not for commercial use. Its photographs belong to their authors and must not be passed on."
+    ),
+    "moving": "moving is made by ecrnn itself and may be used freely.",
 }

@@ -118,7 +118,7 @@ class RecurrentArea(nn.Module):
     def __init__(self, cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool) -> None:
         super().__init__()
         self.cell, self.nodes, self.bidirectional = cell, nodes, bidirectional
-        self.layers, self.out_features = _recurrent_layers(cell, features, nodes, bidirectional)
+        self.layers, self.out_features = recurrent_layers(cell, features, nodes, bidirectional)
 
     def forward(self, sequence: Tensor) -> Tensor:
         with torch.autocast(sequence.device.type, enabled=False):
@@ -140,7 +140,7 @@ class RecurrentSequence(nn.Module):
 
     def __init__(self, cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool) -> None:
         super().__init__()
-        self.layers, self.out_features = _recurrent_layers(cell, features, nodes, bidirectional)
+        self.layers, self.out_features = recurrent_layers(cell, features, nodes, bidirectional)
 
     def forward(self, sequence: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Outputs of the last layer; beyond a sequence's own length (B,) they are 0."""
@@ -151,20 +151,19 @@ class RecurrentSequence(nn.Module):
         return sequence
 
 
-def _recurrent_layers(
+def recurrent_layers(
     cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool
 ) -> tuple[nn.ModuleList, int]:
-    """Layers that read one another's outputs, and the values that the last one gives a step."""
+    """Layers that read one another's outputs, batch first, and the values that the last one gives a step."""
     layers = nn.ModuleList()
     for size in nodes:
-        layers.append(
-            CELLS[cell](
-                features,
-                size,
-                batch_first=True,
-                bidirectional=bidirectional,
-                bias_vectors=2 if cell == "gru" else 1,
-            )
-        )
+        layers.append(recurrent_layer(cell, features, size, bidirectional))
         features = (2 if bidirectional else 1) * size
     return layers, features
+
+
+def recurrent_layer(cell: str, features: int, size: int, bidirectional: bool = False) -> RNN | LSTM | GRU:
+    """One layer of ``size`` nodes, batch first; on bias vectors see `RecurrentArea`."""
+    return CELLS[cell](
+        features, size, batch_first=True, bidirectional=bidirectional, bias_vectors=2 if cell == "gru" else 1
+    )

@@ -3,6 +3,7 @@
 | tensor                                  | values                                                          |
 |-----------------------------------------|-----------------------------------------------------------------|
 | convolution and dense weight            | Glorot uniform: +-sqrt(6 / (fan_in + fan_out))                  |
+| embedding                               | uniform, +-0.05                                                 |
 | table convolution: weight               | Glorot uniform, fans from the mean number of connected maps     |
 | subsampling: coefficient                | 1/4, so that it begins as the average                           |
 | recurrent layer: input weight           | Glorot uniform over (input, gates * nodes)                      |
@@ -26,10 +27,12 @@ def initialise(model: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         match module:
-            case nn.Conv2d() | nn.Linear():
+            case nn.Conv1d() | nn.Conv2d() | nn.Linear():
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            case nn.Embedding():
+                nn.init.uniform_(module.weight, -0.05, 0.05, generator=generator)
             case TableConvolution():
                 connections, (maps_out, maps_in, height, width) = len(module.weight), module.shape
                 fans = connections * height * width * (1 / maps_out + 1 / maps_in)

@@ -1,0 +1,148 @@
+"""Pictures with captions, several a picture, from a folder:
+
+    images/         the pictures, also in deeper folders
+    captions.tsv    a caption a line: image TAB split TAB caption, or image TAB caption, with this line on top
+
+`image` is a path below images/; `split` is train, dev (or val, validation) or test. The pictures of train and dev are
+the training part. A picture's captions stand in the order of the file, and so do the pictures of a part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.tasks import CAPTIONING
+from ecrnn.data import catalogue
+from ecrnn.data.decoding import load_pictures
+from ecrnn.data.downloads import candidates, reading
+from ecrnn.data.folder import check_listed
+from ecrnn.data.images import Progress, checked_size
+from ecrnn.data.images import fingerprint as image_fingerprint
+from ecrnn.data.textfiles import fingerprint, rows_of
+
+CAPTIONS, IMAGES = "captions.tsv", "images"
+SIZE = 96  # pixels a side where no other is asked for
+_TEST = {"train": False, "dev": False, "val": False, "validation": False, "test": True}  # is it of the test part?
+
+_FLICKR8K_FOLDERS = ("flickr8k", "Flickr8k")
+_FLICKR8K_WHERE = (  # its photographs may not be passed on, so there is no address to download them from
+    "ask for it at https://forms.illinois.edu/sec/1713398, put its pictures into flickr8k/images and its captions "
+    "into flickr8k/captions.tsv (a line each: image TAB train, dev or test TAB caption; on top image TAB split TAB "
+    "caption), and name the folder that holds flickr8k with --data-dir"
+)
+
+
+@dataclass(frozen=True)
+class CaptionSet:
+    """Pictures of one size with their captions.
+
+    Attributes:
+        name: the registered name or the folder's path.
+        images: uint8 (N, H, W, 3), RGB; may be a read-only np.memmap. Not to be written to.
+        captions: of each picture, at least one.
+        files: the path of each picture below images/, with "/".
+        n_train: the first ``n_train`` pictures are the data set's own training part; N when it has no test part.
+        fingerprint: SHA-256 (hexadecimal) over images, captions and n_train. Neither name nor files are part of it.
+    """
+
+    name: str
+    images: np.ndarray
+    captions: tuple[tuple[str, ...], ...]
+    files: tuple[str, ...]
+    n_train: int
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """(C, H, W), as models and preprocessing take it."""
+        _, height, width, channels = self.images.shape
+        return channels, height, width
+
+
+def load(
+    data: str | Path,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    data_dir: Path | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> CaptionSet:
+    """A registered set of captioned pictures by name, or a folder.
+
+    Args:
+        data: "flickr8k" or a folder, laid out as the module's first lines say.
+        image_size: side, or (height, width), in pixels; default 96. Other shapes are resized by the shorter side and
+            cropped in the centre.
+        data_dir: local copies of registered data sets: the folder that holds `flickr8k`, or that folder itself.
+        cache: where large sets are kept decoded; default: `downloads.default_cache`.
+        progress: called as ``progress("pictures", done, total)``.
+
+    Raises:
+        UnknownNameError, DataError: ``data`` is nothing of the kind, or damaged.
+    """
+    size = checked_size(image_size) or (SIZE, SIZE)
+    folder = catalogue.place(data, CAPTIONING.name, f"a folder with {IMAGES}/ and {CAPTIONS}")
+    if folder is None:
+        folder = _flickr8k(data_dir)
+    captions, n_train = _read(folder)
+    files = tuple(captions)
+    images = load_pictures(folder / IMAGES, files, size, 3, cache=cache, progress=progress)
+    return _make(str(data), images, tuple(map(tuple, captions.values())), files, n_train)
+
+
+def _make(
+    name: str, images: np.ndarray, captions: tuple[tuple[str, ...], ...], files: tuple[str, ...], n_train: int
+) -> CaptionSet:
+    counts = np.array([len(own) for own in captions], np.int64)
+    digest = hashlib.sha256(image_fingerprint(images, counts, (), n_train).encode())
+    digest.update(fingerprint((), tuple(itertools.chain(*captions))).encode())
+    return CaptionSet(name, images, captions, files, n_train, digest.hexdigest())
+
+
+def _flickr8k(data_dir: Path | None) -> Path:
+    if data_dir is None:
+        raise DataError(f"flickr8k is read from a local copy only: {_FLICKR8K_WHERE}")
+    for folder in candidates(Path(data_dir), _FLICKR8K_FOLDERS):
+        if (folder / CAPTIONS).is_file():
+            return folder
+    raise DataError(f"there is no flickr8k in {data_dir}: {_FLICKR8K_WHERE}")
+
+
+def _read(folder: Path) -> tuple[dict[str, list[str]], int]:
+    """The captions of each picture, those of the training part first, and how many pictures that has."""
+    table = folder / CAPTIONS
+    if not table.is_file():
+        what = f"holds no {CAPTIONS}" if folder.is_dir() else "is a file"
+        raise DataError(f"{folder} {what}; give a folder with {IMAGES}/ and {CAPTIONS}")
+    parts: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
+    for name, *split, caption in rows_of(table, _columns(table)):
+        test = _is_test(split[0], name, table) if split else False
+        if name in parts[not test]:
+            raise DataError(f"{table}: '{name[:200]}' is both of the training part and of the test part; choose one")
+        parts[test].setdefault(name, []).append(caption)
+    train, rest = parts
+    if not train:
+        raise DataError(f"{table} names no picture {'of split train' if rest else 'and no caption'}; add some")
+    check_listed([*train, *rest], folder / IMAGES, table)
+    return train | rest, len(train)
+
+
+def _columns(table: Path) -> tuple[str, ...]:
+    with reading(table), table.open("rb") as file:
+        top = file.readline(100)
+    return ("image", "split", "caption") if b"split" in top.lower().split(b"\t") else ("image", "caption")
+
+
+def _is_test(split: str, name: str, table: Path) -> bool:
+    if split.lower() not in _TEST:
+        raise DataError(f"{table}: '{name[:200]}' is of split '{split[:200]}', but there are {', '.join(_TEST)}")
+    return _TEST[split.lower()]

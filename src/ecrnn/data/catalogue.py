@@ -1,0 +1,69 @@
+"""Which registered data sets belong to which task, for help and error messages. Imports nothing heavy.
+
+What the names stand for lies elsewhere: pictures in `sources`, the others in the file that loads their task's data.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ecrnn.core import tasks
+from ecrnn.core.errors import DataError, EcrnnError, unknown_name
+
+DATA_SETS: dict[str, tuple[str, ...]] = {  # by task, sorted
+    tasks.IMAGE_CLASSIFICATION.name: ("cifar10", "cifar100", "digits", "fashion-mnist", "mnist"),
+    tasks.CLIP_CLASSIFICATION.name: ("moving",),
+    tasks.TEXT_CLASSIFICATION.name: ("rt-polarity",),
+    tasks.NEXT_TOKEN.name: ("tiny-shakespeare",),
+    tasks.TRANSLATION.name: ("multi30k-en-fr",),
+    tasks.CAPTIONING.name: ("flickr8k",),
+    tasks.TRANSCRIPTION.name: ("captcha",),
+}
+
+
+def names() -> list[str]:
+    """All registered data sets, sorted."""
+    return sorted(name for group in DATA_SETS.values() for name in group)
+
+
+def task_of(data: str) -> str | None:
+    """The name of the task that a registered data set is for; None for any other name."""
+    return next((task for task, group in DATA_SETS.items() if data in group), None)
+
+
+def place(data: str | Path, task: str, instead: str) -> Path | None:
+    """Whether ``data`` is a registered name of ``task``, or a path; a name wins over a path of the same name.
+
+    Args:
+        data: what the user gave.
+        task: the name of a task.
+        instead: what else would do, as in "a .txt file", for the error.
+
+    Returns:
+        None for a registered name, else the path, which exists.
+
+    Raises:
+        UnknownNameError: a bare name that is neither registered nor a path.
+        DataError: a path that does not exist, or a data set of another task.
+    """
+    if isinstance(data, str) and data in DATA_SETS[task]:
+        return None
+    path = Path(data)
+    if path.exists():
+        return path
+    if isinstance(data, str) and os.sep not in data and "/" not in data:
+        raise unknown_data(data, task, DATA_SETS[task], instead)
+    raise DataError(f"{path} does not exist; give {instead}, or {' or '.join(DATA_SETS[task])}")
+
+
+def unknown_data(data: str, task: str, known: Iterable[str], instead: str) -> EcrnnError:
+    """The error for a name that is none of ``known``, the data sets of ``task``; one of another task is named as such.
+
+    Other arguments as for `place`.
+    """
+    if other := task_of(data):
+        right = f"{' or '.join(sorted(known))}, or {instead}"
+        return DataError(f"{data} is a data set for {other}, not for {task}; give {right}")
+    return unknown_name("data set", data, known, f"{instead} would do too, but there is none of this name")

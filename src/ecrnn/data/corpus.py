@@ -1,0 +1,133 @@
+"""One long text cut into blocks, for models that predict the next character.
+
+    text        T o   b e ,   o r   n o t ...
+    block 0     T o   b e                      reads "To b", predicts "o be"
+    block 1             e ,   o r              reads "e, o", predicts ", or"
+
+With `length` 4 as here, a block is five characters: neighbours share one, which the first predicts and the second only
+reads. So every character but the very first is predicted exactly once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecrnn.core.errors import DataError, SettingsError
+from ecrnn.core.tasks import NEXT_TOKEN
+from ecrnn.data import catalogue
+from ecrnn.data.downloads import RemoteFile
+from ecrnn.data.folder import files_below
+from ecrnn.data.images import Progress
+from ecrnn.data.textfiles import LARGEST_FILE, fingerprint, official_texts, read_text
+
+TINY_SHAKESPEARE = RemoteFile(  # the address and the MD5 stand in many public programs; our copy has the MD5
+    "input.txt",
+    "6fb458f1232090904fb40fe944165e91",
+    1115394,
+    ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",),
+)
+_FOLDERS = ("tinyshakespeare", "tiny-shakespeare")
+_LONGEST_BLOCK = 2**16
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text in blocks.
+
+    Attributes:
+        name: the registered name or the path.
+        text: the blocks' characters, those of the training part first; the rest that fills no block is left out.
+        length: characters that a block predicts.
+        n_train: the first ``n_train`` blocks are the data set's own training part; all when it has no test part.
+        fingerprint: SHA-256 (hexadecimal) over text, length and n_train. The name is not part of it.
+    """
+
+    name: str
+    text: str
+    length: int
+    n_train: int
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return (len(self.text) - 1) // self.length
+
+    def block(self, i: int) -> str:
+        """Block ``i``: ``length`` + 1 characters, each but the first to be predicted from those before it."""
+        if not 0 <= i < len(self):
+            raise IndexError(f"block {i} of {len(self)}")
+        start = i * self.length + (i >= self.n_train)  # the test part's first character is not the training part's last
+        return self.text[start : start + self.length + 1]
+
+
+def make_corpus(name: str, train: str, test: str, length: int) -> Corpus:
+    """A `Corpus` of texts for training and, unless that is empty, for testing.
+
+    Args:
+        name: as the corpus has it.
+        train: the text of the training part.
+        test: the text of the test part, or "".
+        length: characters that a block predicts, 2 to 65,536.
+
+    Raises:
+        SettingsError: ``length`` is out of its bounds.
+        DataError: fewer than two blocks, or a part of less than one.
+    """
+    if not 2 <= length <= _LONGEST_BLOCK:
+        raise SettingsError("length", f"is {length}, but a block has 2 to {_LONGEST_BLOCK} characters")
+    n_train, n_test = max(0, (len(train) - 1) // length), max(0, (len(test) - 1) // length)
+    if n_train < 1 or n_train + n_test < 2 or (test and not n_test):
+        amount = f"{len(train)} + {len(test)}" if test else f"{len(train)}"
+        raise DataError(
+            f"{name} has {amount} characters, too few for blocks of {length}; give more text, or a smaller length"
+        )
+    text = train[: n_train * length + 1] + (test[: n_test * length + 1] if n_test else "")
+    return Corpus(name, text, length, n_train, fingerprint((length, n_train), [text]))
+
+
+def load(
+    data: str | Path,
+    *,
+    length: int,
+    data_dir: Path | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Corpus:
+    """A registered corpus by name, or a .txt file, or a folder of them.
+
+    `tiny-shakespeare` has its own test part, the last tenth. The files of a folder, those deeper too, are sorted by
+    path and joined by a blank line.
+
+    Args:
+        data: "tiny-shakespeare", a file or a folder.
+        length: characters that a block predicts, 2 to 65,536.
+        data_dir: local copies of registered data sets; where it is given, nothing is downloaded.
+        cache: for downloads; default: `downloads.default_cache`.
+        progress: called as ``progress(what, done, total)`` while downloading, in bytes.
+
+    Raises:
+        UnknownNameError, DataError: ``data`` is nothing of the kind, damaged, or too short for two blocks.
+        SettingsError: ``length`` is out of its bounds.
+    """
+    place = catalogue.place(data, NEXT_TOKEN.name, "a .txt file or a folder of them")
+    if place is not None:
+        return make_corpus(str(data), _read(place), "", length)
+    ((text, _),) = official_texts(str(data), (TINY_SHAKESPEARE,), _FOLDERS, data_dir, cache, progress)
+    start = len(text) * 9 // 10  # of the test part
+    return make_corpus(str(data), text[:start], text[start:], length)
+
+
+def _read(place: Path) -> str:
+    if place.is_file():
+        return read_text(place)
+    files, _ = files_below(place, lambda name: name.lower().endswith(".txt"))
+    if not files:
+        raise DataError(f"{place} holds no .txt files; give a folder of them, or a file")
+    texts: list[str] = []
+    total = 0
+    for name in files:
+        texts.append(read_text(place / name).strip("\n"))
+        total += len(texts[-1])
+        if total > LARGEST_FILE:
+            raise DataError(f"{place} holds more than {LARGEST_FILE} characters, too many to keep in memory")
+    return "\n\n".join(text for text in texts if text)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecrnn.core.errors import DataError, UnknownNameError
+from ecrnn.core.tasks import TASKS
+from ecrnn.data import catalogue, images
+from ecrnn.data.catalogue import DATA_SETS, place
+
+
+def test_every_task_has_data_and_every_name_one_task():
+    assert DATA_SETS.keys() == TASKS.keys()
+    assert all(DATA_SETS.values())
+    assert len(set(catalogue.names())) == len(catalogue.names())
+    assert list(DATA_SETS["image-classification"]) == images.names()
+    for task, names in DATA_SETS.items():
+        assert list(names) == sorted(names)
+        assert {catalogue.task_of(name) for name in names} == {task}
+    assert catalogue.task_of("./digits") is None
+
+
+def test_names_win_over_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("rt-polarity").mkdir()
+    Path("mine").mkdir()
+    assert place("rt-polarity", "text-classification", "a folder") is None
+    assert place("./rt-polarity", "text-classification", "a folder") == Path("rt-polarity")
+    assert place(Path("rt-polarity"), "text-classification", "a folder") == Path("rt-polarity")
+    assert place("rt-polarity", "captioning", "a folder") == Path("rt-polarity")
+    assert place("mine", "text-classification", "a folder") == Path("mine")
+
+
+def test_errors_say_what_would_be_right(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match=r"'tiny_shakespear', did you mean 'tiny-shakespeare'\? \(a file would"):
+        place("tiny_shakespear", "next-token", "a file")
+    with pytest.raises(DataError, match=r"^no/where does not exist; give a file, or tiny-shakespeare$"):
+        place("no/where", "next-token", "a file")
+    right = "digits is a data set for image-classification, not for next-token; give tiny-shakespeare, or a file"
+    with pytest.raises(DataError, match=f"^{right}$"):
+        place("digits", "next-token", "a file")
+    with pytest.raises(DataError, match="rt-polarity is a data set for text-classification, not for image-class"):
+        images.load("rt-polarity", cache=tmp_path)
+
+
+def test_the_catalogue_is_light():
+    code = "import sys, ecrnn.data.catalogue; print({'numpy', 'torch', 'PIL', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("set()", "")
