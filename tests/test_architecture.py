@@ -46,6 +46,7 @@ OTHER_TESTS = {
     "models/test_battery.py": "every registered model",
     "models/test_exported.py": "the classics in ONNX",
     "models/test_keras_parity.py": "the networks against Keras",
+    "stats/test_any_metric.py": "comparisons by every metric",
     "stats/test_public_names.py": "stats/__init__.py",
     "recurrence/cpu/test_arguments.py": "what the kernels refuse",
     "recurrence/cpu/test_bits.py": "the kernels' bits and bounds",
@@ -259,7 +260,7 @@ PUBLIC = {
     "compare": "api.py",
     "train": "api.py",
     "build": "models/registry.py",
-    "load": "serving/classifier.py",
+    "load": "serving/load.py",
     "ImageClassifier": "training/estimator.py",
 }
 

@@ -47,7 +47,7 @@ def test_names_come_when_they_are_used():
 EXAMPLES = [
     ("ecrnn.api", ["compare", "train"]),
     ("ecrnn.models.registry", ["build"]),
-    ("ecrnn.serving.classifier", ["load"]),
+    ("ecrnn.serving.load", ["load"]),
     ("ecrnn.training.estimator", ["ImageClassifier"]),
     ("ecrnn.core.errors", ["unknown_name"]),
     ("ecrnn.core.config", ["parse_assignments"]),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ecrnn.api import compare, train
     from ecrnn.core.errors import EcrnnError
     from ecrnn.models.registry import build
-    from ecrnn.serving.classifier import load
+    from ecrnn.serving.load import load
     from ecrnn.training.estimator import ImageClassifier
 
 __all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "train"]
@@ -23,7 +23,7 @@ _HOMES = {
     "ImageClassifier": "ecrnn.training.estimator",
     "build": "ecrnn.models.registry",
     "compare": "ecrnn.api",
-    "load": "ecrnn.serving.classifier",
+    "load": "ecrnn.serving.load",
     "train": "ecrnn.api",
 }
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ecrnn.core.config import StudySettings, TrainSettings
+from ecrnn.core.config import DataSettings, StudySettings, TrainSettings, merge
 from ecrnn.core.progress import Progress, silent
-from ecrnn.models.names import DEFAULT_MODELS
+from ecrnn.core.tasks import TASKS
+from ecrnn.models.names import DEFAULT_MODELS, task
 from ecrnn.report import Report, write_report
-from ecrnn.serving.classifier import Classifier, load
+from ecrnn.serving.load import load
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import default_out, run_study
 
@@ -20,7 +21,7 @@ def compare(
     models: Sequence[str] = DEFAULT_MODELS,
     repeats: int = 3,
     *,
-    split: str | float = "0.7",
+    split: str | float | None = None,
     seed: int = 0,
     jobs: int = 1,
     out: str | Path | None = None,
@@ -30,17 +31,17 @@ def compare(
     baseline: str | None = None,
     rope: float = 0.005,
     progress: Progress = silent,
-    **training: Any,
+    **more: Any,
 ) -> Report:
     """Train models on repeated random splits and compare them. Called again, it trains only what is not finished.
 
     Args:
-        data: a registered data set ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100"), or a folder with one
-            sub-folder a class.
-        models: model names, see `ecrnn.models.names`.
+        data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
+            tasks with texts see docs/systems.md.
+        models: model names of one task, see `ecrnn.models.names`.
         repeats: random splits; each model is trained once on each.
-        split: the part of the pictures that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
-            part.
+        split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
+            part; default: the task's, "0.7" for pictures.
         seed: of splits, weights and order; the same for all models of a repeat.
         jobs: trials side by side, each in a process of its own.
         out: the study's folder; default `runs/compare-<data>`.
@@ -50,7 +51,8 @@ def compare(
         baseline: compare every model with this one only.
         rope: half the width of the region of practical equivalence; 0.005 is half a percentage point.
         progress: called after every training step.
-        **training: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`.
+        **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; and length, tokens, ... of tasks
+            with texts: see `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.core.tasks`.
 
     Returns:
         The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`.
@@ -72,9 +74,9 @@ def compare(
             channels=channels,
             models=tuple(models),
             repeats=repeats,
-            split=str(split),
+            split=None if split is None else str(split),
             seed=seed,
-            training=training,
+            **_sorted(more),
         )
     )
     folder = Path(out) if out else default_out(settings)
@@ -87,7 +89,7 @@ def train(
     model: str,
     out: str | Path,
     *,
-    split: str | float = "0.8",
+    split: str | float | None = None,
     keep: Literal["best", "last"] = "best",
     seed: int = 0,
     resume: bool = False,
@@ -95,20 +97,20 @@ def train(
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
     progress: Progress = silent,
-    **training: Any,
-) -> Classifier:
+    **more: Any,
+) -> Any:
     """Train one model to be kept, and leave it in a folder (a bundle).
 
     Args:
-        data, data_dir, image_size, channels, seed, progress, training: as in `compare`.
+        data, data_dir, image_size, channels, seed, progress, more: as in `compare`.
         model: a model name.
         out: the bundle's folder, new or empty.
-        split: the part that trains; the rest validates.
-        keep: weights of the epoch with the best validation accuracy, or of the last.
+        split: the part that trains; the rest validates. Default: the task's, "0.8" for pictures.
+        keep: weights of the epoch that is best on the validation examples, or of the last.
         resume: go on with an unfinished training in ``out``.
 
     Returns:
-        The trained classifier, as `ecrnn.load` gives it.
+        The trained model, as `ecrnn.load` gives it.
 
     Raises:
         EcrnnError: wrong names, data or settings; one line says what would be right.
@@ -126,15 +128,23 @@ def train(
             image_size=image_size,
             channels=channels,
             model=model,
-            split=str(split),
+            split=None if split is None else str(split),
             keep=keep,
             seed=seed,
-            training=training,
+            **_sorted(more),
         )
     )
     train_bundle(settings, Path(out), resume=resume, progress=progress)
     return load(out)
 
 
+def _sorted(more: dict[str, Any]) -> dict[str, Any]:
+    """Settings by name: those of the data by themselves, the others under "training"."""
+    own = {name: value for name, value in more.items() if name in DataSettings.model_fields}
+    return {**own, "training": {name: value for name, value in more.items() if name not in own}}
+
+
 def _given(**values: Any) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+    """Settings, with the defaults of the models' task below them."""
+    first = next(iter(values.get("models", ())), None) or values.get("model")
+    return merge(TASKS[task(first)].defaults if first else {}, values)

@@ -78,6 +78,9 @@ def test_the_fingerprint_is_of_the_blocks():
         make_corpus("x", ALPHABET[:13], ALPHABET[13:25], 4),
     ]
     assert len({first.fingerprint, *(other.fingerprint for other in others)}) == 4
+    early, late = make_corpus("x", "a" * 5, "a" * 9, 4), make_corpus("x", "a" * 9, "a" * 5, 4)
+    assert early.text == late.text
+    assert early.fingerprint != late.fingerprint
 
 
 def test_a_file_and_a_folder(tmp_path):

@@ -115,7 +115,7 @@ def test_rules_read_back():
 
 
 def test_too_few_images():
-    with pytest.raises(DataError, match="split 5-fold needs at least 5 images, but there are 4"):
+    with pytest.raises(DataError, match="split 5-fold needs at least 5 examples, but there are 4"):
         parse_split("5-fold").split(image_set(4), 0, 0)
     with pytest.raises(DataError, match="leaves none for training"):
         parse_split("0.01").split(image_set(10), 0, 0)
@@ -132,6 +132,6 @@ def test_a_class_that_is_not_trained_on_is_named():
             messages.add("")
         except DataError as error:
             messages.add(str(error).partition(";")[0].partition(": ")[2])
-    assert messages == {"", "no training image is of class 'class 2'"}
+    assert messages == {"", "no training example is of class 'class 2'"}
     with pytest.raises(DataError, match="class 'class 1' and 1 more"):
         parse_split("own").split(image_set(4, 2, classes=3, labels=[0, 0, 1, 2]), 0, 0)

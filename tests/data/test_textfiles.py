@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from ecrnn.core.errors import DataError
 from ecrnn.data import textfiles
-from ecrnn.data.textfiles import fingerprint, lines_of, read_text, rows_of
+from ecrnn.data.textfiles import as_text, fingerprint, lines_of, read_text, rows_of
 
 
 def file(folder: Path, content: bytes, name: str = "a.txt") -> Path:
@@ -52,6 +53,26 @@ def test_files_too_large_are_refused_also_when_packed(tmp_path, monkeypatch):
     for name, content in (("a.txt", b"x" * 1001), ("a.gz", gzip.compress(b"x" * 1001)), ("b.gz", bomb)):
         with pytest.raises(DataError, match=f"{name} holds more than 1000 bytes"):
             read_text(file(tmp_path, content, name))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.gz"])
+def test_no_more_is_read_than_allowed(monkeypatch, name):
+    monkeypatch.setattr(textfiles, "LARGEST_FILE", 1000)
+    content = os.urandom(2**20).hex().encode()
+    stream = io.BytesIO(gzip.compress(content) if name == "a.gz" else content)
+    with pytest.raises(DataError, match="holds more than 1000 bytes"):
+        as_text(stream, Path(name))
+    assert stream.tell() < 2**19
+
+
+def test_damaged_gzip_is_one_line(tmp_path):
+    whole = bytearray(gzip.compress(os.urandom(100).hex().encode()))
+    whole[30] ^= 0xFF
+    with pytest.raises(DataError, match=r"a.gz is damaged or cut off"):
+        read_text(file(tmp_path, bytes(whole), "a.gz"))
+    whole[10] = 0xFF  # a block of a type that there is not
+    with pytest.raises(DataError, match=r"a.gz is damaged or cut off"):
+        read_text(file(tmp_path, bytes(whole), "a.gz"))
 
 
 @pytest.mark.parametrize("end", [0, 5, 20, -9, -1])

@@ -231,7 +231,8 @@ IDS = json.loads(fit("subwords", TEXTS, 280).files()["tokenizer.json"])["model"]
         ({"merges": [["a", "b", "c"]]}, "which are not two"),
         ({"merges": [["a", 1]]}, "which are not two"),
         ({"merges": [["Q", "Q"]]}, "which are not two"),
-        ({"merges": [["<", "pad>"]]}, "which are not two"),
+        ({"vocab": IDS | {"<pad": 280}, "merges": [["<pad", ">"]]}, "which are not two"),
+        ({"vocab": IDS | {"<pad>a": 280}, "merges": [["<pad>", "a"]]}, "which are not two"),
         ({"merges": [[]]}, "which are not two"),
     ],
 )

@@ -9,7 +9,8 @@ import torch
 from oracles import compare
 
 from ecrnn.models.names import parse
-from ecrnn.models.registry import MIN_SIDE, MIN_SIDES, build
+from ecrnn.models.registry import build
+from ecrnn.models.sizes import MIN_SIDE, MIN_SIDES
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install 'ecrnn[onnx]'")
 pytest.importorskip("onnxscript", reason="no onnxscript: pip install 'ecrnn[onnx]'")

@@ -5,8 +5,20 @@ import itertools
 import pytest
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import TASKS
 from ecrnn.layers.orders import SCANS
-from ecrnn.models.names import CELLS, FAMILIES, MAX_LAYERS, MAX_NODES, PAPER_MODELS, ModelName, parse
+from ecrnn.models.names import (
+    CELLS,
+    FAMILIES,
+    GRAMMAR,
+    MAX_LAYERS,
+    MAX_NODES,
+    ONE_WAY,
+    PAPER_MODELS,
+    ModelName,
+    parse,
+    task,
+)
 
 CLASSICS = [
     "mlp",
@@ -19,17 +31,33 @@ CLASSICS = [
     "alexnet",
     "alexnet-lrn",
 ]
-RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn", *CLASSICS] + [
+RIGHT = ["cnn", "cnn-1275", "cnn-1-4096-7", "cnn-1-2-3-4-5-6-7-8", "ecnn", *CLASSICS]
+RIGHT += [
     f"{family}-{cell}-{nodes}{scan}"
     for family, cell, nodes, scan in itertools.product(
         ("crnn", "ecrnn"), CELLS, ("1", "16", "32-32", "4096", "1-2-3-4-5-6-7-8"), ("", "@rows", "@random")
     )
 ]
+RIGHT += ["parallel", "parallel-32", "frames", "charlm", "sentiment", "sentiment-cnn", "sentiment-parallel", "ocr"]
+RIGHT += [
+    "-".join(filter(None, (start, cell, nodes, end)))
+    for cells, layers, starts in [
+        (CELLS, ("1", "33"), ("rows", "frames", "sentiment-cnn")),
+        (CELLS, ("1", "4096", "1-2-3-4-5-6-7-8"), ("sentiment", "ocr")),
+        (ONE_WAY, ("1", "4096", "1-2-3-4-5-6-7-8"), ("charlm",)),
+        (ONE_WAY, ("1", "33"), ("translate", "caption")),
+    ]
+    for start, cell, nodes in itertools.product(starts, cells, layers)
+    for end in ("", *GRAMMAR[start].ends)
+]
 
 NODES = "nodes must be whole numbers from 1 to 4096, as in crnn-lstm-16-16"
 HIDDEN = "nodes must be whole numbers from 1 to 4096, as in mlp-64"
 DENSE = "nodes must be whole numbers from 1 to 4096, as in cnn-1275"
-FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp, lenet5, alexnet"
+FORMS = (
+    "names are cnn, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp, lenet5, alexnet, rows-<cell>-<nodes>, "
+    "parallel, frames, charlm, sentiment, sentiment-cnn, sentiment-parallel, translate, caption, ocr"
+)
 ALL_SCANS = "known are columns, flatten-chw, flatten-hwc, positions, random, rows"
 
 WRONG = {
@@ -69,7 +97,7 @@ WRONG = {
     "ECRNN-BILSTM-16": "unknown model 'ECRNN-BILSTM-16', did you mean 'ecrnn-bilstm-16'?",
     "ecrnn_bilstm_16": "unknown model 'ecrnn_bilstm_16', did you mean 'ecrnn-bilstm-16'?",
     "lstm-16": "unknown model 'lstm-16', did you mean 'crnn-lstm-16'?",
-    "ecrnn-bilstm": f"model 'ecrnn-bilstm': {NODES}",
+    "ecrnn-bilstm": "model 'ecrnn-bilstm': nodes must be whole numbers from 1 to 4096, as in ecrnn-lstm-16-16",
     "crnn-lstm-": f"model 'crnn-lstm-': {NODES}",
     "crnn-lstm-16-": f"model 'crnn-lstm-16-': {NODES}",
     "crnn-lstm--16": f"model 'crnn-lstm--16': {NODES}",
@@ -101,6 +129,36 @@ WRONG = {
     "alexnet-16": "unknown model 'alexnet-16', did you mean 'alexnet'?",
     "AlexNet": "unknown model 'AlexNet', did you mean 'alexnet'?",
     "alexnet-lrn-1998": "unknown model 'alexnet-lrn-1998', did you mean 'alexnet-lrn'?",
+    "crnn-16": "model 'crnn-16': the cell is missing, as in crnn-bilstm-16",
+    "crnn-lstm-16-x": "unknown model 'crnn-lstm-16-x', did you mean 'crnn-lstm-16'?",
+    "lstm": "unknown model 'lstm', did you mean 'crnn-lstm-16'?",
+    "bigru-8@rows": "unknown model 'bigru-8@rows', did you mean 'crnn-bigru-8@rows'?",
+    "rows": "model 'rows': cell and nodes are missing, as in rows-bilstm-16",
+    "rows-lstm-64-64": "model 'rows-lstm-64-64': at most 1 recurrent layer, not 2",
+    "rows-lstm-64-cn": "unknown model 'rows-lstm-64-cn', did you mean 'rows-lstm-64-cnn'?",
+    "rows-lstm-64@rows": "model 'rows-lstm-64@rows': rows takes no scan, write 'rows-lstm-64'",
+    "parallel-lstm-32": "unknown model 'parallel-lstm-32', did you mean 'parallel-32'?",
+    "charlm-512": "model 'charlm-512': the cell is missing, as in charlm-lstm-512",
+    "charlm-": "unknown model 'charlm-', did you mean 'charlm'?",
+    "charlm-lstm": "model 'charlm-lstm': nodes must be whole numbers from 1 to 4096, as in charlm-gru-256-256",
+    "charlm-bilstm-16": "model 'charlm-bilstm-16': charlm reads in one direction, as in charlm-lstm-16",
+    "charlm@rows": "model 'charlm@rows': charlm takes no scan, write 'charlm'",
+    "CharLM": "unknown model 'CharLM', did you mean 'charlm'?",
+    "char-lstm-64": "unknown model 'char-lstm-64', did you mean 'charlm-lstm-64'?",
+    "sentimental": "unknown model 'sentimental', did you mean 'sentiment'?",
+    "sentiment-cnn-64": "model 'sentiment-cnn-64': the cell is missing, as in sentiment-cnn-bilstm-64",
+    "sentiment-cnn-lstm-8-8": "model 'sentiment-cnn-lstm-8-8': at most 1 recurrent layer, not 2",
+    "sentiment-paralel": "unknown model 'sentiment-paralel', did you mean 'sentiment-parallel'?",
+    "sentiment-parallel-16": (
+        "model 'sentiment-parallel-16': sentiment-parallel takes no cell, nodes or scan, write 'sentiment-parallel'"
+    ),
+    "translate-gru-64-64": "model 'translate-gru-64-64': at most 1 recurrent layer, not 2",
+    "translate-gru-64-atention": (
+        "unknown model 'translate-gru-64-atention', did you mean 'translate-gru-64-attention'?"
+    ),
+    "captoin": "unknown model 'captoin', did you mean 'caption'?",
+    "caption-bigru-8": "model 'caption-bigru-8': caption reads in one direction, as in caption-gru-8",
+    "ocr-lsmt-8": "unknown model 'ocr-lsmt-8', did you mean 'ocr-lstm-8'?",
     "crnn-lstm-16@": f"unknown scan '', {ALL_SCANS} (model crnn-lstm-16)",
     "crnn-lstm-16@colums": "unknown scan 'colums', did you mean 'columns'? (model crnn-lstm-16)",
     "ecrnn-gru-8-8@ROWS": "unknown scan 'ROWS', did you mean 'rows'? (model ecrnn-gru-8-8)",
@@ -126,6 +184,48 @@ def test_a_name_is_taken_apart():
     assert parse("mlp-64-squared") == ModelName("mlp", nodes=(64,), form="squared")
     assert parse("lenet5-1998") == ModelName("lenet5", form="1998")
     assert parse("cnn-64-32") == ModelName("cnn", nodes=(64, 32))
+    assert parse("rows-bigru-8-cnn") == ModelName("rows", "gru", True, (8,), form="cnn")
+    assert parse("charlm-gru-8-9") == ModelName("charlm", "gru", False, (8, 9))
+    assert parse("sentiment-cnn") == ModelName("sentiment", form="cnn")
+    assert parse("sentiment-cnn-bilstm-8") == ModelName("sentiment", "lstm", True, (8,), form="cnn")
+    assert parse("sentiment-parallel") == ModelName("sentiment", form="parallel")
+    assert parse("translate-lstm-8-attention") == ModelName("translate", "lstm", False, (8,), form="attention")
+
+
+@pytest.mark.parametrize("start", [start for start in GRAMMAR if GRAMMAR[start].bare is not None])
+def test_a_bare_name_stands_for_its_familys_usual_nodes(start):
+    parsed, full = parse(start), "-".join(filter(None, (start, GRAMMAR[start].bare)))
+    assert parsed == parse(full)
+    assert str(parsed) == start
+    assert bool(parsed.nodes) == bool(GRAMMAR[start].bare)
+
+
+@pytest.mark.parametrize("start", [start for start in GRAMMAR if GRAMMAR[start].example])
+def test_examples_of_the_grammar_are_right(start):
+    assert parse(GRAMMAR[start].example).start == start
+    assert str(parse(GRAMMAR[start].example)) == GRAMMAR[start].example
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ecrnn-lstm-16@rows", "image-classification"),
+        ("rows-gru-8-cnn", "image-classification"),
+        ("parallel", "image-classification"),
+        ("frames", "clip-classification"),
+        ("sentiment-cnn-lstm-8", "text-classification"),
+        ("charlm-rnn-8", "next-token"),
+        ("translate-attention", "translation"),
+        ("caption", "captioning"),
+        ("ocr", "transcription"),
+    ],
+)
+def test_tasks(name, expected):
+    assert task(name) == expected
+
+
+def test_every_task_has_a_model():
+    assert {task(name) for name in RIGHT} == set(TASKS)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +236,9 @@ def test_a_name_is_taken_apart():
         ("cnn-0016", "cnn-16"),
         ("mlp-128", "mlp"),
         ("mlp-128-squared", "mlp-squared"),
+        ("charlm-lstm-512", "charlm"),
+        ("ocr-bilstm-64-64", "ocr"),
+        ("translate-gru-256-attention", "translate-attention"),
     ],
 )
 def test_two_spellings_are_one_model(name, canonical):

@@ -11,7 +11,8 @@ from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
 from ecrnn.models.lenet5 import LeNet5
 from ecrnn.models.mlp import MLP
-from ecrnn.models.registry import MAX_CLASSES, build, check_sizes, usual_image
+from ecrnn.models.registry import build, check_sizes, usual_image
+from ecrnn.models.sizes import MAX_CLASSES
 
 
 @pytest.mark.parametrize(

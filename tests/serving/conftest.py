@@ -9,24 +9,21 @@ import numpy as np
 import pytest
 import torch
 
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import build
-from ecrnn.serving.bundle import FORMAT, Description, write_bundle
+from ecrnn.serving.bundle import Description, describe, write_bundle
 
 IMAGE = (3, 9, 12)
 CLASSES = ("ant", "bee", "cat")
 
 
-def describe(**changes) -> Description:
-    values = {
-        "format": FORMAT,
-        "task": "image-classification",
-        "model": "ecrnn-bilstm-3@rows",
-        "classes": CLASSES,
-        "preprocessing": Preprocessing(IMAGE, (120.0,), (60.0,)).to_dict(),
-        "ecrnn_version": "0.1.0",
-    }
-    return Description.read(values | changes)
+MODEL = "ecrnn-bilstm-3@rows"
+
+
+def prepare(classes: tuple[str, ...] = CLASSES) -> Prepared:
+    return Prepared(IMAGE_CLASSIFICATION, classes, Preprocessing(IMAGE, (120.0,), (60.0,)))
 
 
 def network_of(description: Description) -> torch.nn.Module:
@@ -45,7 +42,12 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def description() -> Description:
-    return describe()
+    return describe(MODEL, prepare())
+
+
+@pytest.fixture(scope="session")
+def prepared() -> Prepared:
+    return prepare()
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +56,9 @@ def network(description):
 
 
 @pytest.fixture(scope="session")
-def whole_bundle(tmp_path_factory, description, network) -> Path:
+def whole_bundle(tmp_path_factory, prepared, network) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "bundle"
-    write_bundle(folder, network, description, {"accuracy": 0.5}, "# card\n")
+    write_bundle(folder, network, MODEL, prepared, {"accuracy": 0.5}, "# card\n")
     return folder
 
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,9 +62,10 @@ def write_header(path, header, values: bytes):
 # --- what is right
 
 
-def test_round_trip(bundle, network, description, pictures):
-    read, loaded = read_bundle(bundle)
+def test_round_trip(bundle, network, description, prepared, pictures):
+    read, parts, loaded = read_bundle(bundle)
     assert read == description
+    assert parts == prepared
     assert not loaded.training
     index, standardise = np.arange(6), Standardise(Preprocessing.from_dict(read.preprocessing))
     logits = [predict_logits(n, pictures, index, standardise) for n in (network, loaded)]
@@ -73,7 +75,7 @@ def test_round_trip(bundle, network, description, pictures):
     assert read_metrics(bundle) == {"accuracy": 0.5}
 
 
-def test_the_description_comes_last(tmp_path, monkeypatch, network, description):
+def test_the_description_comes_last(tmp_path, monkeypatch, network, description, prepared):
     written = []
     for name in ("save_weights", "write_json", "write_atomically"):
         real = getattr(bundles, name)
@@ -83,7 +85,7 @@ def test_the_description_comes_last(tmp_path, monkeypatch, network, description)
             real(*arguments)
 
         monkeypatch.setattr(bundles, name, record)
-    write_bundle(tmp_path / "b", network, description, {}, "card")
+    write_bundle(tmp_path / "b", network, description.model, prepared, {}, "card")
     assert written[-1] == DESCRIPTION
     assert len(written) == 4
 
@@ -94,9 +96,9 @@ def test_killed_before_the_description_it_is_no_bundle(bundle):
     refused(bundle, "is not a bundle: bundle.json is missing")
 
 
-def test_a_wrong_description_is_not_written(tmp_path, network, description):
+def test_a_wrong_description_is_not_written(tmp_path, network, description, prepared):
     with pytest.raises(BundleError, match="two classes have the same name, 'ant'"):
-        write_bundle(tmp_path / "b", network, description.model_copy(update={"classes": ("ant", "ant")}), {}, "")
+        write_bundle(tmp_path / "b", network, description.model, replace(prepared, classes=("ant", "ant")), {}, "")
     assert not (tmp_path / "b").exists()
 
 

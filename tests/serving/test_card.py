@@ -1,10 +1,11 @@
 """The model card: the measured figures, and names that cannot break it."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from ecrnn.serving.bundle import Description
+from ecrnn.models.prepared import Prepared
 from ecrnn.serving.card import model_card
 
 METRICS = {
@@ -23,8 +24,8 @@ METRICS = {
 }
 
 
-def card(description: Description, folder="flowers-model", classes=("ant", "bee", "cat"), **metrics) -> str:
-    return model_card(description.model_copy(update={"classes": classes}), METRICS | metrics, folder)
+def card(prepared: Prepared, folder="flowers-model", classes=("ant", "bee", "cat"), **metrics) -> str:
+    return model_card("ecrnn-bilstm-3@rows", replace(prepared, classes=classes), METRICS | metrics, folder)
 
 
 def rows(text: str) -> dict[str, str]:
@@ -34,8 +35,8 @@ def rows(text: str) -> dict[str, str]:
     return {row[1].strip(): row[2].strip() for row in cells}
 
 
-def test_figures(description):
-    text = card(description)
+def test_figures(prepared):
+    text = card(prepared)
     assert text.startswith("# ecrnn-bilstm-3@rows on flowers\n")
     table = rows(text)
     assert table["Model"] == "`ecrnn-bilstm-3@rows`, 1,715,210 parameters, 33,000,000 multiply-adds a picture"
@@ -49,8 +50,8 @@ def test_figures(description):
     assert 'ecrnn.load("flowers-model").predict' in text
 
 
-def test_last_epoch(description):
-    text = card(description, keep="last")
+def test_last_epoch(prepared):
+    text = card(prepared, keep="last")
     assert "The weights are those of the last epoch" in text
     assert "optimistic" not in text
 
@@ -67,8 +68,8 @@ TRIAL = {
 }
 
 
-def test_a_trial_chosen_from_a_study(description):
-    text = card(description, **TRIAL)
+def test_a_trial_chosen_from_a_study(prepared):
+    text = card(prepared, **TRIAL)
     assert rows(text)["Test accuracy"] == "**76.00 %** on 10,000 test pictures (95 % interval 75.00 to 77.00)"
     assert rows(text)["Accuracy"].startswith("**97.21 %** on 359 validation pictures")
     assert "the last epoch of repeat 2 in the study a\\_study (split 0.7, seed 5), the best of its 3 finished" in text
@@ -90,15 +91,15 @@ def test_a_trial_chosen_from_a_study(description):
         (1, 0.9721, "the only finished trial of this model there: nothing was chosen on the validation pictures."),
     ],
 )
-def test_a_trial_that_was_not_chosen_for_its_accuracy(description, finished, best, line):
-    text = card(description, **TRIAL | {"trials": {"finished": finished, "best": best, "mean": 0.9}})
+def test_a_trial_that_was_not_chosen_for_its_accuracy(prepared, finished, best, line):
+    text = card(prepared, **TRIAL | {"trials": {"finished": finished, "best": best, "mean": 0.9}})
     assert line in text
     assert "optimistic" not in text
 
 
-def test_many_classes_are_cut(description):
+def test_many_classes_are_cut(prepared):
     classes = tuple(f"c{n}" for n in range(100))
-    assert rows(card(description, classes=classes))["Classes"] == "100: " + ", ".join(classes[:20]) + ", ..."
+    assert rows(card(prepared, classes=classes))["Classes"] == "100: " + ", ".join(classes[:20]) + ", ..."
 
 
 NASTY = [
@@ -115,8 +116,8 @@ NASTY = [
 
 
 @pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
-def test_class_names_and_data_are_shown_as_they_are(description, name):
-    plain, text = card(description), card(description, classes=(name, "bee", "cat"), data=name)
+def test_class_names_and_data_are_shown_as_they_are(prepared, name):
+    plain, text = card(prepared), card(prepared, classes=(name, "bee", "cat"), data=name)
     assert len(text.splitlines()) == len(plain.splitlines())
     assert rows(text).keys() == rows(plain).keys()
     shown = rows(text)["Classes"].removeprefix("3: ").removesuffix(", bee, cat")
@@ -125,9 +126,9 @@ def test_class_names_and_data_are_shown_as_they_are(description, name):
 
 
 @pytest.mark.parametrize("folder", ["my model", "a;rm -rf x", "a\n```\nb", 'a"b', "$(x)", "ü"])
-def test_folder_names_are_quoted(description, folder):
-    text, shown = card(description, folder), folder.replace("\n", " ")
-    assert len(text.splitlines()) == len(card(description).splitlines())
+def test_folder_names_are_quoted(prepared, folder):
+    text, shown = card(prepared, folder), folder.replace("\n", " ")
+    assert len(text.splitlines()) == len(card(prepared).splitlines())
     shell = next(line for line in text.splitlines() if line.startswith("ecrnn predict"))
     if shown != "ü":
         assert shell == f"ecrnn predict '{shown}' photo.png"

@@ -10,7 +10,8 @@ from PIL import Image
 
 from ecrnn.core.errors import BundleError, DataError, TrainingError
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.serving.classifier import Classifier, load
+from ecrnn.serving.classifier import Classifier
+from ecrnn.serving.load import load
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Which pictures a classifier is judged on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.classifier import Classifier
-from ecrnn.serving.evaluation import predictions_on
+from ecrnn.serving.evaluation import judge
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +26,26 @@ def folder(tmp_path_factory):
     return root
 
 
-def classifier_with(description, network, metrics=None, classes=("bee", "cat", "ant")):
-    return Classifier(description.model_copy(update={"classes": classes}), network, metrics or {}, "cpu")
+def classifier_with(description, prepared, network, metrics=None, classes=("bee", "cat", "ant")):
+    return Classifier(description, replace(prepared, classes=classes), network, metrics or {}, "cpu")
+
+
+def predictions_on(*arguments, **options):
+    judgement = judge(*arguments, **options)
+    assert judgement.judged.predictions.index.tolist() == judgement.index.tolist()
+    return judgement.judged.predictions, judgement.note
 
 
 @pytest.fixture
-def classifier(description, network):
-    return classifier_with(description, network)
+def classifier(description, prepared, network):
+    return classifier_with(description, prepared, network)
 
 
 @pytest.fixture
-def trained_here(description, network, folder):
+def trained_here(description, prepared, network, folder):
     """A classifier whose metrics say that it was trained on the folder."""
     fingerprint = image_data.load(folder, image_size=(9, 12)).fingerprint
-    return classifier_with(description, network, {"fingerprint": fingerprint, "split": "0.5", "seed": 1})
+    return classifier_with(description, prepared, network, {"fingerprint": fingerprint, "split": "0.5", "seed": 1})
 
 
 def test_classes_are_matched_by_name(classifier, folder):
@@ -50,17 +58,17 @@ def test_classes_are_matched_by_name(classifier, folder):
     np.testing.assert_array_equal(predictions.logits, classifier.logits(np.asarray(images)))
 
 
-def test_fewer_classes_than_the_model_knows(description, network, folder, tmp_path):
+def test_fewer_classes_than_the_model_knows(description, prepared, network, folder, tmp_path):
     (tmp_path / "two").mkdir()
     for name in ("cat", "bee"):
         (tmp_path / "two" / name).symlink_to(folder / name)
-    predictions, _ = predictions_on(classifier_with(description, network), str(tmp_path / "two"))
+    predictions, _ = predictions_on(classifier_with(description, prepared, network), str(tmp_path / "two"))
     assert predictions.label.tolist() == [0] * 4 + [1] * 4
 
 
-def test_a_foreign_class(description, network, folder):
+def test_a_foreign_class(description, prepared, network, folder):
     with pytest.raises(DataError, match="has a class 'ant' that the model does not know: bee, cat, dog"):
-        predictions_on(classifier_with(description, network, classes=("bee", "cat", "dog")), str(folder))
+        predictions_on(classifier_with(description, prepared, network, classes=("bee", "cat", "dog")), str(folder))
 
 
 def test_validation_is_what_training_left_out(trained_here, folder):

@@ -250,7 +250,8 @@ def test_scores_other_than_right_and_wrong():
     assert pair.image_test is None
     assert pair.test is not None
     single = compare({m: s[:1] for m, s in scores.items()}, 100, 50, fixed_test=True).pairs[0]
-    assert (single.mcnemar, single.image_interval) == (None, None)
+    assert (single.mcnemar, single.image_test) == (None, None)
+    assert single.image_interval.low < single.difference < single.image_interval.high
 
 
 def test_one_model_has_no_pairs():
@@ -286,7 +287,7 @@ RIGHT = [np.ones(4)] * 3
         ({"a": [[]]}, {}, "scores of a in repeat 0 must hold at least 1 values"),
         ({"a": {7: [1, np.nan]}}, {}, "scores of a in repeat 7 must be finite"),
         ({"a": [np.full(4, 75.0)]}, {}, r"scores of a in repeat 0 must lie between 0 and 1 \(are they in"),
-        ({"a": [np.ones((2, 2))]}, {}, "scores of a in repeat 0 must be one-dimensional"),
+        ({"a": [np.ones((2, 3))]}, {}, r"scores of a in repeat 0 of accuracy should have the shape \(n, 2\): right, n"),
         ({"a": RIGHT}, {"alpha": 0}, "alpha must lie strictly between 0 and 1"),
         ({"a": RIGHT}, {"rope": -1}, "rope must be zero or above"),
         ({"a": RIGHT}, {"n_train": 0}, "n_train must be at least 1"),

@@ -18,8 +18,8 @@ from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
 from ecrnn.report import archive_study
 from ecrnn.serving.bundle import read_bundle
-from ecrnn.serving.classifier import load
-from ecrnn.serving.evaluation import predictions_on
+from ecrnn.serving.load import load
+from ecrnn.serving.evaluation import judge
 from ecrnn.studies.bundles import bundle_trial
 
 LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "config.yaml"}
@@ -59,7 +59,7 @@ def test_an_archive_has_no_weights_to_bundle(left_alone: Path, tmp_path: Path) -
 def test_evaluation_finds_its_own_validation_pictures(left_alone: Path, study: Study, tmp_path: Path) -> None:
     """Those of repeat 1, not of repeat 0; the logits are the trial's."""
     bundle_trial(left_alone, "cnn", tmp_path / "mine", repeat=1)
-    predictions, _ = predictions_on(load(tmp_path / "mine", "cpu"), study.data, part="validation")
+    predictions = judge(load(tmp_path / "mine", "cpu"), study.data, part="validation").judged.predictions
     trial = read_trial(left_alone, "cnn", 1)
     assert trial is not None
     np.testing.assert_array_equal(predictions.index, trial.predictions.index)
@@ -154,5 +154,5 @@ def test_nothing_is_overwritten(left_alone: Path, tmp_path: Path) -> None:
 
 def test_it_loads(left_alone: Path, tmp_path: Path) -> None:
     bundle_trial(left_alone, "ecnn", tmp_path / "mine")
-    description, _ = read_bundle(tmp_path / "mine")
+    description, _, _ = read_bundle(tmp_path / "mine")
     assert (description.model, description.classes) == ("ecnn", tuple("abcd"))

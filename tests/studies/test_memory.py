@@ -16,7 +16,7 @@ from ecrnn.models.registry import build
 from ecrnn.models.store import load_weights
 from ecrnn.studies import memory
 from ecrnn.studies.memory import UNTRAINED, trained_memories, untrained, untrained_memories
-from ecrnn.studies.trials import load_images
+from ecrnn.studies.trials import load
 
 MODELS = ("cnn", "crnn-bigru-2", "ecrnn-rnn-3")
 
@@ -43,7 +43,7 @@ def test_every_finished_trial_with_an_rnn(trained: Path, study: Study) -> None:
     preprocessing = Preprocessing.from_dict(trial.facts["preprocessing"])
     network = build("ecrnn-rnn-3", (3, 8, 8), 4, seed=9)
     load_weights(network, trial_folder(trained, "ecrnn-rnn-3", 1) / "checkpoint" / "weights.safetensors")
-    images = load_images(study.settings())
+    images = load(study.settings())
     pictures = torch.from_numpy(preprocessing.apply(images.images[trial.predictions.index]))
     on_its_own = network_memory(network, pictures, model="ecrnn-rnn-3", repeat=1)
     assert on_its_own.directions[0].largest_gradient == pytest.approx(found[3].directions[0].largest_gradient, rel=1e-3)
@@ -73,7 +73,7 @@ def test_what_is_no_study(tmp_path: Path) -> None:
 
 def test_the_data_may_have_moved(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
-    monkeypatch.setattr(memory, "load_images", lambda settings: given.append(settings.data_dir) or iter(()))
+    monkeypatch.setattr(memory, "load", lambda settings: given.append(settings.data_dir) or iter(()))
     monkeypatch.setattr(memory, "_trial_memory", lambda *_: ())
     assert list(trained_memories(trained, Path("/elsewhere"))) == []
     assert given == ["/elsewhere"]

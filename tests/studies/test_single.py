@@ -41,7 +41,7 @@ def interrupt(step: int):
 
 def test_what_it_leaves(bundle: Path) -> None:
     assert {p.name for p in bundle.iterdir()} == LEFT
-    description, _ = read_bundle(bundle)
+    description, _, _ = read_bundle(bundle)
     assert (description.model, description.classes) == ("cnn", tuple("abcd"))
     metrics = read_json(bundle / "metrics.json")
     assert (metrics["n_train"], metrics["n_validation"], metrics["epochs"]) == (38, 10, 2)

@@ -40,12 +40,13 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
     from ecrnn.training.images import ImageClassification
 
     settings = study.settings()
-    images = trials.load_images(settings)
-    split, preprocessing = trials.prepare(images, settings, 1)
+    images = trials.load(settings)
+    split = trials.split_of(images, settings, 1)
+    prepared = trials.prepare(images, split, settings)
     network = build("ecnn", images.image, 4, seed=99)
     load_weights(network, trial_folder(left_alone, "ecnn", 1) / "checkpoint" / "weights.safetensors")
     with threads(1):  # as the study did: the bits of a convolution depend on the number
-        again = ImageClassification(images, split, preprocessing, settings.training, 0).predict(network)
+        again = ImageClassification(images, split, prepared.preprocessing, settings.training, 0).predict(network)
     found = read_trial(left_alone, "ecnn", 1)
     assert found is not None
     assert again.logits.tolist() == found.predictions.logits.tolist()
@@ -128,18 +129,18 @@ def test_a_finished_trial_is_left_alone(study: Study, left_alone: Path, monkeypa
     before = everything(left_alone)
     settings = study.settings()
     monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("trained again"))
-    trials.run_trial(trials.load_images(settings), left_alone, settings, "cnn", 0)
+    trials.run_trial(trials.load(settings), left_alone, settings, "cnn", 0)
     assert everything(left_alone) == before
 
 
-def test_load_images(study: Study) -> None:
-    images = trials.load_images(study.settings())
+def test_load(study: Study) -> None:
+    images = trials.load(study.settings())
     assert images.image == (3, 8, 8)
-    assert trials.load_images(study.settings(fingerprint=images.fingerprint)).fingerprint == images.fingerprint
-    with one_line(RunDirectoryError, "not those the study was begun with"):
-        trials.load_images(study.settings(fingerprint="0" * 64))
+    assert trials.load(study.settings(fingerprint=images.fingerprint)).fingerprint == images.fingerprint
+    with one_line(RunDirectoryError, "does not hold what the study was begun with"):
+        trials.load(study.settings(fingerprint="0" * 64))
     with one_line(DataError):
-        trials.load_images(study.settings(data="/no/such/folder"))
+        trials.load(study.settings(data="/no/such/folder"))
 
 
 def test_record_failure_in_a_new_folder(tmp_path: Path) -> None:

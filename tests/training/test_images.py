@@ -44,13 +44,15 @@ def test_loss(precision: str, tolerance: float) -> None:
     task = ImageClassification(*_parts(settings))
     model = build("cnn", (3, 8, 8), 4, 0).eval()
     inputs, targets = task.batch(np.arange(8), 0)
-    loss, correct = task.loss(model, inputs, targets)
+    loss = task.loss(model, inputs, targets)
     logits = model(inputs).detach().double().numpy()
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -log_probabilities[np.arange(8), targets.numpy()].mean()
-    assert loss.item() == pytest.approx(expected, rel=tolerance)
-    assert loss.dtype == torch.float32
-    assert int(correct) == int((logits.argmax(axis=1) == targets.numpy()).sum())
+    assert loss.mean.item() == pytest.approx(expected, rel=tolerance)
+    assert loss.mean.dtype == torch.float32
+    assert loss.count == 8
+    assert loss.right is not None
+    assert int(loss.right) == int((logits.argmax(axis=1) == targets.numpy()).sum())
 
 
 @pytest.mark.parametrize("name", ["mlp-6", "mlp-6-squared"])
@@ -58,15 +60,16 @@ def test_a_model_with_an_error_of_its_own_is_trained_with_it(name: str) -> None:
     task = ImageClassification(*_parts(make_settings()))
     model = build(name, (3, 8, 8), 4, 0)
     inputs, targets = task.batch(np.arange(8), 0)
-    loss, correct = task.loss(model, inputs, targets)
+    loss = task.loss(model, inputs, targets)
     outputs = model(inputs).detach()
     right = torch.eye(4)[targets]
     if name.endswith("squared"):
         expected = 0.5 * ((outputs.exp() - right) ** 2).sum(1).mean()
     else:
         expected = -(outputs.log_softmax(1) * right).sum(1).mean()
-    torch.testing.assert_close(loss.detach(), expected)
-    assert int(correct) == int((outputs.argmax(1) == targets).sum())
+    torch.testing.assert_close(loss.mean.detach(), expected)
+    assert loss.right is not None
+    assert int(loss.right) == int((outputs.argmax(1) == targets).sum())
 
 
 def test_the_network_computes_in_the_precision_asked_for() -> None:

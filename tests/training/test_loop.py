@@ -66,13 +66,13 @@ def test_it_overfits_eight_pictures() -> None:
 
 def test_the_order_is_a_function_of_seed_and_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, list[int]]] = []
-    batch = loop.ImageClassification.batch
+    batch = ImageClassification.batch
 
     def watched(self, positions, epoch):
         seen.append((epoch, positions.tolist()))
         return batch(self, positions, epoch)
 
-    monkeypatch.setattr(loop.ImageClassification, "batch", watched)
+    monkeypatch.setattr(ImageClassification, "batch", watched)
     train(epochs=2, seed=9)
     orders = [[p for epoch, positions in seen if epoch == number for p in positions] for number in range(2)]
     assert orders == [epoch_order(48, 9, number).tolist() for number in range(2)]
@@ -109,7 +109,7 @@ def test_best_and_last(tmp_path: Path) -> None:
     settings = {"epochs": 5, "lr": 0.01}
     model, trained = train(tmp_path, keep="best", **settings)
     accuracies = [metrics["validation_accuracy"] for metrics in trained.history]
-    assert trained.best_accuracy == max(accuracies)
+    assert trained.best_value == max(accuracies)
     assert trained.best_epoch == accuracies.index(max(accuracies)) + 1  # the first of equals
     in_memory, _ = train(keep="best", **settings)
     same(weights(model), weights(in_memory))
@@ -366,7 +366,7 @@ def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path) -
 @pytest.mark.parametrize("policy", ["stop", "skip", "roll-back"])
 def test_validation_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
     nan = {"validation_loss": math.nan, "validation_accuracy": 0.5}
-    monkeypatch.setattr(loop.ImageClassification, "validate", lambda self, model: (nan, None))
+    monkeypatch.setattr(ImageClassification, "validate", lambda self, model: (nan, None))
     with one_line(TrainingError, "epoch 1", "not finite"):
         train(tmp_path, non_finite=policy)
     assert not list(tmp_path.rglob("*.safetensors"))

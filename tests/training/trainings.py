@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ecrnn.data.splits import parse_split
 from ecrnn.models.registry import build
 from ecrnn.training import loop
 from ecrnn.training.images import ImageClassification
+from ecrnn.training.objective import Loss
 
 SEED, STEPS, BATCH = 5, 6, 8
 Poison = Callable[[int, int, float], str | None]  # (epoch, step, learning rate): "loss", "gradient" or nothing
@@ -53,15 +55,16 @@ class Poisoned(ImageClassification):
         self.place = epoch, int(np.flatnonzero(order == positions[0])[0]) // self.settings.batch_size
         return super().batch(positions, epoch)
 
-    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        loss, correct = super().loss(model, inputs, targets)
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
+        healthy = super().loss(model, inputs, targets)
+        loss = healthy.mean
         assert self.optimizer is not None
         match self.poison and self.poison(*self.place, self.optimizer.param_groups[0]["lr"]):
             case "loss":
                 loss = loss * torch.inf
             case "gradient":
                 loss = loss + (next(model.parameters()).sum() * 0).sqrt()  # 0, with the gradient 0 * inf
-        return loss, correct
+        return replace(healthy, mean=loss)
 
 
 def make_task(settings: TrainingSettings, images: ImageSet | None = None, seed: int = SEED) -> Poisoned:

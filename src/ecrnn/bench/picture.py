@@ -24,11 +24,13 @@ from ecrnn.bench.step import CLASSES, IMAGE, check_recurrence
 from ecrnn.bench.stock import stock_like
 from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.names import parse
+from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import build
-from ecrnn.serving.bundle import Description, write_bundle
-from ecrnn.serving.classifier import load
+from ecrnn.serving.bundle import write_bundle
+from ecrnn.serving.load import load
 
 NOT_HERE = "ONNX Runtime is not measured: it needs the packages onnx, onnxscript and onnxruntime"
 _CLOSE = 1e-4  # of logits, relative to the largest
@@ -93,16 +95,9 @@ def _ours(
     network: torch.nn.Module, model: str, preprocessing: Preprocessing, picture: np.ndarray
 ) -> Callable[[], np.ndarray]:
     """By way of a bundle, as a user has it."""
-    description = Description(
-        format=1,
-        task="image-classification",
-        model=model,
-        classes=tuple(map(str, range(CLASSES))),
-        preprocessing=preprocessing.to_dict(),
-        ecrnn_version="bench",
-    )
+    prepared = Prepared(IMAGE_CLASSIFICATION, tuple(map(str, range(CLASSES))), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
-        write_bundle(Path(folder), network, description, {}, "")
+        write_bundle(Path(folder), network, model, prepared, {}, "")
         classifier = load(folder, "cpu")
     return lambda: classifier.logits(picture)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -18,20 +17,22 @@ def bundle(
     model: Annotated[str | None, typer.Option(help="Model name.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the model.")] = None,
     repeat: Annotated[
-        int | None, typer.Option(help="Which of its trials. Default: the best on its validation pictures.", min=0)
+        int | None, typer.Option(help="Which of its trials. Default: the best on its validation examples.", min=0)
     ] = None,
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
     """Keep a model of a study as a bundle, and judge it on the data set's own test part, if it has one."""
-    from ecrnn.models.names import parse
+    from ecrnn.core.tasks import TASKS
+    from ecrnn.models.names import task
 
     if model is None:
         raise options.WrongCall("name the model, as in --model ecrnn-bilstm-16")
     if out is None:
         raise options.WrongCall("name the folder for the model, as in -o my-classifier")
-    parse(model)
+    task(model)
 
+    from ecrnn.cli.figures import figures, use
     from ecrnn.cli.progress import Display
     from ecrnn.studies.bundles import bundle_trial
 
@@ -45,9 +46,9 @@ def bundle(
     judged, n, part = metrics, metrics["n_validation"], "validation"
     if "test" in metrics:
         judged, n, part = metrics["test"], metrics["test"]["n"], "test"
-    accuracy, low, high = (100 * judged[key] for key in ("accuracy", "accuracy_low", "accuracy_high"))
+    of_task = TASKS[task(model)]
     typer.echo(
         f"{model} of repeat {metrics['repeat']} ({metrics['trials']['finished']} finished) in {out}: "
-        f"{accuracy:.2f} % of {n:,} {part} pictures right (95 % interval {low:.2f} to {high:.2f})"
+        f"{figures(of_task, judged, n, part)}"
     )
-    typer.echo(f"Use it: ecrnn predict {shlex.quote(str(out))} picture.png")
+    typer.echo(f"Use it: {use(of_task, str(out))}")

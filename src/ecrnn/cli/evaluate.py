@@ -1,9 +1,9 @@
-"""`ecrnn evaluate BUNDLE DATA`: how good a trained model is on labelled pictures."""
+"""`ecrnn evaluate BUNDLE DATA`: how good a trained model is on examples whose answers are known."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,27 +14,38 @@ EXAMPLE = "Example: ecrnn evaluate my-classifier photos/ --out evaluation"
 
 def evaluate(
     bundle: options.Bundle,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Data set or folder with the model's classes.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Data set, file or folder of the model's task.")],
     part: Annotated[str, typer.Option(help="auto, test, validation or all.")] = "auto",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for a page and JSON.")] = None,
     data_dir: options.DataDir = None,
+    beam: options.Beam = 1,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Judge a trained model: accuracy with interval, each class, what is taken for what."""
+    """Judge a trained model: its metric with interval; accuracy of each class, or examples of what it writes."""
+    from ecrnn.core.runs import Predictions
     from ecrnn.report.evaluation import evaluate_predictions, evaluation_json, print_evaluation, write_evaluation
-    from ecrnn.serving.classifier import load
-    from ecrnn.serving.evaluation import predictions_on
+    from ecrnn.serving.evaluation import judge
+    from ecrnn.serving.load import load
 
-    classifier = load(bundle, device or "auto")
-    predictions, note = predictions_on(classifier, data, data_dir=data_dir, part=part)
+    model = load(bundle, device or "auto")
+    _search(model, beam)
+    judgement = judge(model, data, data_dir=data_dir, part=part)
+    name = Path(data).name or data
+    if not model.task.classes:
+        from ecrnn.cli.evaluate_written import report
+
+        report(model, judgement, name, out, json)
+        return
+    predictions = judgement.judged.predictions
+    assert isinstance(predictions, Predictions)
     evaluation = evaluate_predictions(
         predictions.label,
         predictions.logits,
-        classifier.classes,
-        model=classifier.description.model,
-        data=Path(data).name or data,
-        n_note=note,
+        model.classes,
+        model=model.description.model,
+        data=name,
+        n_note=judgement.note,
     )
     paths = write_evaluation(evaluation, out) if out else {}
     if json:
@@ -45,3 +56,10 @@ def evaluate(
     print_evaluation(evaluation, Console())
     if paths:
         typer.echo(f"Page: {paths['evaluation.html']}")
+
+
+def _search(model: Any, beam: int) -> None:
+    if beam > 1:
+        if not hasattr(model, "search"):
+            raise options.WrongCall(f"--beam is for models that write, not for {model.task.name}")
+        model.search(beam)

@@ -17,6 +17,7 @@ from ecrnn.cli import (
     compare,
     doctor,
     evaluate,
+    generate,
     gradcheck,
     gradflow,
     options,
@@ -46,6 +47,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
+app.command("generate", epilog=generate.EXAMPLE)(generate.generate)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
 app.command("gradcheck", epilog=gradcheck.EXAMPLE)(gradcheck.gradcheck)
 app.command("gradflow", epilog=gradflow.EXAMPLE)(gradflow.gradflow)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
 
-DATA_HELP = "digits, mnist, fashion-mnist, cifar10, cifar100, or a folder with one sub-folder a class."
+DATA_HELP = "A data set by name, such as digits or cifar10, or a folder with one sub-folder a class."
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left, or cifar10.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
@@ -43,6 +43,9 @@ Image = Annotated[
 Classes = Annotated[int, typer.Option(help="Number of classes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
+Beam = Annotated[
+    int, typer.Option(help="Hypotheses of beam search, for models that write; 1: greedy.", min=1, max=1000)
+]
 Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
 Rope = Annotated[
     float,
@@ -77,8 +80,9 @@ def settings(
         WrongCall: the first thing wrong; an option is called as it is spelt on the command line.
     """
     from ecrnn.core.config import merge, parse_assignments, read_yaml
+    from ecrnn.core.tasks import TASKS
     from ecrnn.data.splits import parse_split
-    from ecrnn.models.names import parse
+    from ecrnn.models.names import task
 
     file = given["config"]
     try:
@@ -88,9 +92,9 @@ def settings(
             raise WrongCall(f"name the data: {DATA_HELP.rstrip('.')}")
         if "model" in kind.model_fields and "model" not in asked:
             raise WrongCall("name the model, as in --model cnn or --model ecrnn-bilstm-16")
-        read = kind.read(asked, str(file) if file else "")
-        for name in getattr(read, "models", None) or (getattr(read, "model", None),):
-            parse(str(name))
+        models = asked["models"] if "models" in kind.model_fields else [asked["model"]]
+        tasks = dict.fromkeys(task(str(name)) for name in models)
+        read = kind.read(merge(TASKS[next(iter(tasks))].defaults, asked), str(file) if file else "")
         parse_split(read.split)
     except SettingsError as error:
         option = error.key.removeprefix("training.").split(".")[0]

@@ -1,4 +1,4 @@
-"""`ecrnn predict [BUNDLE] FILE-OR-FOLDER...`: the most probable classes of pictures."""
+"""`ecrnn predict [BUNDLE] FILE-OR-FOLDER...`: what a trained model says of pictures and texts."""
 
 from __future__ import annotations
 
@@ -23,16 +23,23 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="[BUNDLE] FILE-OR-FOLDER...",
-            help="Pictures, or folders of them; before them a folder that 'ecrnn train' left. Default: the pretrained "
-            "cifar10, where it is installed.",
+            help="Pictures or folders of them, or files with a text a line (- for the standard input); before them a "
+            "folder that 'ecrnn train' left. Default: the pretrained cifar10, where it is installed.",
         ),
     ],
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text, for models that read any; may be given again.")
+    ] = None,
+    beam: options.Beam = 1,
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
     style: Annotated[str, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
     device: options.Device = None,
 ) -> int:
-    """Say what is in pictures. A picture that cannot be read is reported, the rest is done, and the status is 1."""
+    """Say what is in pictures, what they show in words, what they say, or what class or translation texts have.
+
+    A picture that cannot be read is reported, the rest is done, and the status is 1.
+    """
     from ecrnn.core.errors import DataError, unknown_name
     from ecrnn.data.folder import picture_files
 
@@ -40,10 +47,19 @@ def predict(
         raise unknown_name("format", style, _SHOW)
 
     from ecrnn.serving import pretrained
-    from ecrnn.serving.classifier import load
+    from ecrnn.serving.classifier import Classifier
+    from ecrnn.serving.load import load
 
-    named, pictures = _bundle_first(paths)
-    classifier = load(named or pretrained.default(), device or "auto")
+    named, pictures = _bundle_first(paths, bool(text))
+    model = load(named or pretrained.default(), device or "auto")
+    if not isinstance(model, Classifier):
+        from ecrnn.cli.predict_texts import predict_texts
+
+        return predict_texts(model, pictures, text or [], beam, top, "jsonl" if json else style)
+    if text or beam > 1:
+        option = "--text" if text else "--beam"
+        raise options.WrongCall(f"{option} is not for a classifier of pictures, which {named or 'the default'} is")
+    classifier = model
     files: list[Path] = []
     missing = 0
     for path in pictures:
@@ -61,7 +77,7 @@ def predict(
     return 1 if failed or missing else 0
 
 
-def _bundle_first(paths: list[Path]) -> tuple[Path | None, list[Path]]:
+def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:
     """The bundle, or None where the first path names pictures already, and the pictures."""
     from ecrnn.data.folder import names_pictures
     from ecrnn.serving.bundle import is_bundle
@@ -69,7 +85,7 @@ def _bundle_first(paths: list[Path]) -> tuple[Path | None, list[Path]]:
 
     first, *others = paths
     if is_bundle(find(first)):
-        if not others:
+        if not others and not texts:
             raise options.WrongCall(f"predict wants FILE-OR-FOLDER..., as in: {EXAMPLE.removeprefix('Example: ')}")
         return first, others
     return (None, paths) if not others or names_pictures(first) else (first, others)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from ecrnn.core.progress import Tick
+from ecrnn.stats.metrics import METRICS
 
 
 class Display:
@@ -128,11 +129,18 @@ def duration(seconds: float) -> str:
 
 
 def _short(tick: Tick) -> str:
-    accuracy = tick.metrics.get("validation_accuracy")
-    return f"{tick.epoch}/{tick.epochs}" + (f" {100 * accuracy:.1f} %" if accuracy is not None else "")
+    return f"{tick.epoch}/{tick.epochs}{_metric(tick, ' {value:.1f}{unit}')}"
 
 
 def _epoch(tick: Tick) -> str:
-    accuracy = tick.metrics.get("validation_accuracy")
-    shown = f", validation accuracy {100 * accuracy:.2f} %" if accuracy is not None else ""
+    shown = _metric(tick, ", validation {title} {value:.2f}{unit}")
     return f"epoch {tick.epoch} of {tick.epochs}{shown}, {duration(tick.metrics['seconds'])}"
+
+
+def _metric(tick: Tick, form: str) -> str:
+    """The task's metric on the validation examples in ``form``; nothing where there is none."""
+    for metric in METRICS.values():
+        if (value := tick.metrics.get(f"validation_{metric.name}")) is not None:
+            unit = f" {metric.unit}" if metric.unit else ""
+            return form.format(title=metric.title, value=metric.scale * value, unit=unit)
+    return ""

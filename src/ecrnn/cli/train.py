@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +46,11 @@ def train(
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 
+    from ecrnn.cli.figures import figures, use
     from ecrnn.cli.progress import Display
     from ecrnn.core.files import read_json
+    from ecrnn.core.tasks import TASKS
+    from ecrnn.models.names import task
     from ecrnn.serving.bundle import METRICS
     from ecrnn.studies.single import train_bundle
 
@@ -61,9 +63,8 @@ def train(
         typer.echo(json_format.dumps({"bundle": str(out), **metrics}, indent=2))
         return
     state = "" if trained else " (finished already)"
-    accuracy, low, high = (100 * metrics[key] for key in ("accuracy", "accuracy_low", "accuracy_high"))
+    figure = figures(TASKS[task(settings.model)], metrics, metrics["n_validation"], "validation")
     typer.echo(
-        f"{settings.model} in {out}{state}: {accuracy:.2f} % of {metrics['n_validation']:,} validation pictures right "
-        f"(95 % interval {low:.2f} to {high:.2f}), weights of epoch {metrics['epoch']} of {metrics['epochs']}"
+        f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}"
     )
-    typer.echo(f"Use it: ecrnn predict {shlex.quote(str(out))} picture.png")
+    typer.echo(f"Use it: {use(TASKS[task(settings.model)], str(out))}")

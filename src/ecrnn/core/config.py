@@ -63,13 +63,21 @@ class TrainingSettings(Settings):
 
 
 class DataSettings(Settings):
-    """Which pictures: a registered name or a folder, and the form they are brought to."""
+    """Which examples: a registered name, a file or a folder, and the form they are brought to.
+
+    A task uses those that concern it; its defaults stand in `ecrnn.core.tasks`.
+    """
 
     data: str
     data_dir: str | None = None
     image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the data set's own, 32 for a folder
     channels: Literal[1, 3] | None = None
-    fingerprint: str | None = Field(None, pattern="^[0-9a-f]{64}$")  # of pictures, labels, classes
+    frames: int | None = Field(None, ge=1, le=4096)  # of a clip
+    height: int | None = Field(None, ge=8, le=512)  # pixels of a line of text; the width goes with it
+    tokens: Literal["characters", "bytes", "words", "subwords"] | None = None  # what a text is cut into
+    vocabulary: int | None = Field(None, ge=5, le=1_000_000)  # most tokens; None: all of the training texts
+    length: int | None = Field(None, ge=2, le=2**20)  # longest text in tokens; of a language model the block
+    fingerprint: str | None = Field(None, pattern="^[0-9a-f]{64}$")  # of all examples
 
 
 class StudySettings(DataSettings):

@@ -31,12 +31,64 @@ class Task:
 
 
 IMAGE_CLASSIFICATION = Task("image-classification", "accuracy", "pictures", classes=True)
-CLIP_CLASSIFICATION = Task("clip-classification", "accuracy", "clips", classes=True)
-TEXT_CLASSIFICATION = Task("text-classification", "accuracy", "texts", classes=True)
-NEXT_TOKEN = Task("next-token", "bits", "blocks")
-TRANSLATION = Task("translation", "bleu", "sentences")
-CAPTIONING = Task("captioning", "bleu", "pictures")
-TRANSCRIPTION = Task("transcription", "cer", "pictures")
+CLIP_CLASSIFICATION = Task(
+    "clip-classification",
+    "accuracy",
+    "clips",
+    classes=True,
+    defaults={"frames": 16, "training": {"batch_size": 32}},
+)
+TEXT_CLASSIFICATION = Task(
+    "text-classification",
+    "accuracy",
+    "texts",
+    classes=True,
+    defaults={"split": "0.9", "tokens": "words", "length": 256, "training": {"epochs": 8, "batch_size": 64}},
+)
+NEXT_TOKEN = Task(
+    "next-token",
+    "bits",
+    "blocks",
+    defaults={
+        "split": "0.9",
+        "tokens": "characters",
+        "length": 256,
+        "training": {"epochs": 16, "batch_size": 32, "lr": 2e-3, "schedule": "cosine", "clip_norm": 1.0},
+    },
+)
+TRANSLATION = Task(
+    "translation",
+    "bleu",
+    "sentences",
+    defaults={
+        "split": "0.97",
+        "tokens": "subwords",
+        "vocabulary": 6000,
+        "length": 80,
+        "training": {"epochs": 10, "schedule": "cosine", "clip_norm": 1.0},
+    },
+)
+CAPTIONING = Task(
+    "captioning",
+    "bleu",
+    "pictures",
+    defaults={
+        "split": "0.9",
+        "tokens": "words",
+        "vocabulary": 2500,
+        "length": 30,
+        "training": {"epochs": 40, "batch_size": 64, "schedule": "cosine", "clip_norm": 1.0, "augment": "flip-crop"},
+    },
+)
+TRANSCRIPTION = Task(
+    "transcription",
+    "cer",
+    "pictures",
+    defaults={
+        "split": "0.9",
+        "training": {"epochs": 60, "batch_size": 16, "schedule": "cosine", "clip_norm": 5.0},
+    },
+)
 
 TASKS = {
     task.name: task

@@ -5,6 +5,8 @@ Both are functions of (seed, epoch), so a position in the training is one intege
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ecrnn.core.errors import DataError
@@ -32,3 +34,50 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and batch_size > 1 and n - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], n], strict=True)) if starts else []
+
+
+def shuffled(n: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """The batches of one epoch, each an array of positions below ``n``: `epoch_order` cut at `batch_bounds`."""
+    order = epoch_order(n, seed, epoch)
+    return [order[start:end] for start, end in batch_bounds(n, batch_size)]
+
+
+def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, pool: int = 50) -> list[np.ndarray]:
+    """The batches of one epoch with sequences of about one length together, so that little is padding.
+
+    The random order of the epoch is cut into pools of ``pool`` batches; each pool is sorted by length, equal ones in
+    the random order, and cut into batches; the batches of an epoch then come in a random order. There are as many as
+    `shuffled` gives.
+
+    Args:
+        lengths: (n,) whole numbers.
+        batch_size: sequences a batch; the last one may be short.
+        seed, epoch: what the order is a function of, with the lengths.
+        pool: batches that are sorted together.
+    """
+    order = epoch_order(len(lengths), seed, epoch)
+    size = pool * batch_size
+    pools = [order[start : start + size] for start in range(0, len(order), size)]
+    by_length = [own[np.argsort(lengths[own], kind="stable")] for own in pools]
+    positions = np.concatenate(by_length) if by_length else order
+    batches = [positions[start:end] for start, end in batch_bounds(len(lengths), batch_size)]
+    return [batches[b] for b in counter.permutation(len(batches), (counter.BATCHES, seed, epoch))]
+
+
+def padded(sequences: Sequence[Sequence[int]], pad: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences of tokens side by side.
+
+    Returns:
+        int64 (B, T) with ``pad`` after the end of the shorter ones, T at least 1, and the lengths (B,), int64.
+    """
+    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+    tokens = np.full((len(sequences), max(1, lengths.max(initial=0))), pad, np.int64)
+    for row, sequence in zip(tokens, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return tokens, lengths
+
+
+def by_length(lengths: Sequence[int] | np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Positions in batches of about one length, the longest first, for answers whose order does not matter."""
+    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

@@ -10,17 +10,16 @@ reads. So every character but the very first is predicted exactly once.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.tasks import NEXT_TOKEN
 from ecrnn.data import catalogue
-from ecrnn.data.downloads import RemoteFile, default_cache, obtain, read_official
+from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.folder import files_below
 from ecrnn.data.images import Progress
-from ecrnn.data.textfiles import LARGEST_FILE, as_text, fingerprint, read_text
+from ecrnn.data.textfiles import LARGEST_FILE, fingerprint, official_texts, read_text
 
 TINY_SHAKESPEARE = RemoteFile(  # the address and the MD5 stand in many public programs; our copy has the MD5
     "input.txt",
@@ -113,10 +112,7 @@ def load(
     place = catalogue.place(data, NEXT_TOKEN.name, "a .txt file or a folder of them")
     if place is not None:
         return make_corpus(str(data), _read(place), "", length)
-    cache = default_cache() if cache is None else Path(cache)
-    files = (TINY_SHAKESPEARE,)
-    (path,) = obtain(str(data), files, _FOLDERS, None if data_dir is None else Path(data_dir), cache, progress)
-    text = as_text(io.BytesIO(read_official(path, TINY_SHAKESPEARE)), path)
+    ((text, _),) = official_texts(str(data), (TINY_SHAKESPEARE,), _FOLDERS, data_dir, cache, progress)
     start = len(text) * 9 // 10  # of the test part
     return make_corpus(str(data), text[:start], text[start:], length)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 _MASK = 2**64 - 1
 
-SPLIT, ORDER, AUGMENT, SCAN = 1, 2, 3, 4  # the streams, so that equal seeds in different uses give unrelated draws
+# the streams, so that equal seeds in different uses give unrelated draws
+SPLIT, ORDER, AUGMENT, SCAN, BATCHES, CAPTION = 1, 2, 3, 4, 5, 6
 
 
 def splitmix64(x: np.ndarray) -> np.ndarray:

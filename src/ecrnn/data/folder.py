@@ -38,7 +38,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str],
 
 
 def _check_listing(folder: Path, classes: list[str], files: list[str], counts: np.ndarray) -> None:
-    if {name.lower() for name in classes} <= _PARTS and all(f.count("/") > 1 for f in files):
+    if {name.lower() for name in classes} <= PARTS and all(f.count("/") > 1 for f in files):
         raise DataError(f"{folder} holds parts ({', '.join(classes)}), not classes; give {folder / classes[-1]}")
     empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
     if empty:

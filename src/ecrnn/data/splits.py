@@ -1,4 +1,4 @@
-"""Which images train and which validate, in each repeat of a study: a pure function of (seed, repeat).
+"""Which examples train and which validate, in each repeat of a study: a pure function of (seed, repeat).
 
 Three rules: a fraction ("0.7", the paper's), k folds ("5-fold"), and the data set's own parts ("own"). The
 first two use the own training part only; a fixed test part stays untouched, as in the paper. No
@@ -11,22 +11,40 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.data import counter
-from ecrnn.data.images import ImageSet
+
+
+class Examples(Protocol):
+    """A data set of any task: pictures, texts, blocks of a text, pairs of sentences, clips.
+
+    The first ``n_train`` examples are the data set's own training part; there are no others where it has no test part.
+    Equal fingerprints give equal studies. Those with classes have ``labels`` (N,), int64, and ``classes``, their names.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def n_train(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one repeat.
+    """The examples of one repeat.
 
     Attributes:
-        train, validation: int64 indices into the image set, sorted ascending (the order of training comes
-            from `batches.epoch_order`), with no image in both.
+        train, validation: int64 indices into the data set, sorted ascending (the order of training comes
+            from `batches.epoch_order`), with none in both.
         kind: "fraction", "folds" or "own".
         name: one phrase for reports, for example "0.7, repeat 2".
     """
@@ -55,7 +73,7 @@ class SplitRule:
     def __str__(self) -> str:
         return self.text
 
-    def split(self, image_set: ImageSet, seed: int, repeat: int) -> Split:
+    def split(self, data: Examples, seed: int, repeat: int) -> Split:
         """The split of one repeat.
 
         "fraction": the first part of a random permutation of (seed, repeat) trains; its size is the fraction
@@ -64,21 +82,21 @@ class SplitRule:
         every repeat.
 
         Raises:
-            DataError: the data set has no test part of its own ("own"), fewer images than parts, or a class
-                of which no image would be trained on.
+            DataError: the data set has no test part of its own ("own"), fewer examples than parts, or a class
+                of which none would be trained on.
         """
         assert repeat >= 0
-        n = image_set.n_train
+        n = data.n_train
         if self.kind == "own":
-            if n == len(image_set):
-                raise DataError(f"{image_set.name} has no test part of its own, give a fraction such as --split 0.7")
-            train, validation = np.arange(n), np.arange(n, len(image_set))
+            if n == len(data):
+                raise DataError(f"{data.name} has no test part of its own, give a fraction such as --split 0.7")
+            train, validation = np.arange(n), np.arange(n, len(data))
         elif self.kind == "folds":
             train, validation = self._fold(n, seed, repeat)
         else:
             train, validation = self._parts(n, seed, repeat)
         split = Split(np.sort(train), np.sort(validation), self.kind, f"{self.text}, repeat {repeat}")
-        _check_classes(split, image_set)
+        _check_classes(split, data)
         return split
 
     def _parts(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,28 +104,32 @@ class SplitRule:
         size = math.floor(self.fraction * n + Fraction(1, 2))
         if size in (0, n):
             part = "training" if size == 0 else "validation"
-            raise DataError(f"split {self.text} of {n} images leaves none for {part}, choose another fraction")
+            raise DataError(f"split {self.text} of {n} examples leaves none for {part}, choose another fraction")
         order = counter.permutation(n, (counter.SPLIT, seed, repeat))
         return order[:size], order[size:]
 
     def _fold(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
         assert self.folds is not None
         if self.folds > n:
-            raise DataError(f"split {self.text} needs at least {self.folds} images, but there are {n}; use fewer folds")
+            raise DataError(
+                f"split {self.text} needs at least {self.folds} examples, but there are {n}; use fewer folds"
+            )
         order = counter.permutation(n, (counter.SPLIT, seed, repeat // self.folds))
         fold = repeat % self.folds
         start, end = n * fold // self.folds, n * (fold + 1) // self.folds
         return np.concatenate([order[:start], order[end:]]), order[start:end]
 
 
-def _check_classes(split: Split, image_set: ImageSet) -> None:
-    counts = np.bincount(image_set.labels[split.train], minlength=len(image_set.classes))
+def _check_classes(split: Split, data: Any) -> None:
+    if not hasattr(data, "classes"):
+        return
+    counts = np.bincount(data.labels[split.train], minlength=len(data.classes))
     if (counts == 0).any():
-        missing = [image_set.classes[i] for i in np.flatnonzero(counts == 0)]
+        missing = [data.classes[i] for i in np.flatnonzero(counts == 0)]
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(
-            f"split {split.name}: no training image is of class '{missing[0]}'{more}; "
-            "add pictures of it, train on a larger part, or choose another seed"
+            f"split {split.name}: no training example is of class '{missing[0]}'{more}; "
+            "add some of it, train on a larger part, or choose another seed"
         )
 
 
@@ -130,5 +152,5 @@ def parse_split(text: str) -> SplitRule:
         raise DataError(f"split '{text}' is not understood: give a fraction such as 0.7, folds such as 5-fold, or own")
     fraction = Fraction(text)
     if not 0 < fraction < 1:
-        raise DataError(f"split '{text}' should lie between 0 and 1: the part of the images that trains, such as 0.7")
+        raise DataError(f"split '{text}' should lie between 0 and 1: the part of the examples that trains, such as 0.7")
     return SplitRule("fraction", text, fraction=fraction)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from ecrnn.core.errors import DataError
-from ecrnn.data.downloads import reading
+from ecrnn.data.downloads import RemoteFile, default_cache, obtain, read_official, reading
+from ecrnn.data.images import Progress
 
 LARGEST_FILE = 2**30  # bytes, unpacked
 MOST_LINES = 2**24
@@ -55,6 +57,26 @@ def as_text(file: IO[bytes], path: Path) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{path}, line {line}: there is a NUL character, so this is no text file")
     return text.replace("\r\n", "\n")
+
+
+def official_texts(
+    name: str,
+    files: Sequence[RemoteFile],
+    folders: Iterable[str],
+    data_dir: Path | None,
+    cache: Path | None,
+    progress: Progress | None,
+) -> list[tuple[str, Path]]:
+    """The text of each official file of a registered data set, and where it lies.
+
+    Arguments as for `downloads.obtain`; without ``cache`` it is `downloads.default_cache`.
+
+    Raises:
+        DataError: a file is missing or damaged, or cannot be downloaded.
+    """
+    cache = default_cache() if cache is None else Path(cache)
+    paths = obtain(name, files, folders, None if data_dir is None else Path(data_dir), cache, progress)
+    return [(as_text(io.BytesIO(read_official(p, f)), p), p) for p, f in zip(paths, files, strict=True)]
 
 
 def lines_of(text: str, path: Path) -> list[str]:

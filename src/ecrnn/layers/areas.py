@@ -118,20 +118,7 @@ class RecurrentArea(nn.Module):
     def __init__(self, cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool) -> None:
         super().__init__()
         self.cell, self.nodes, self.bidirectional = cell, nodes, bidirectional
-        directions = 2 if bidirectional else 1
-        self.layers = nn.ModuleList()
-        for size in nodes:
-            self.layers.append(
-                CELLS[cell](
-                    features,
-                    size,
-                    batch_first=True,
-                    bidirectional=bidirectional,
-                    bias_vectors=2 if cell == "gru" else 1,
-                )
-            )
-            features = directions * size
-        self.out_features = features
+        self.layers, self.out_features = _recurrent_layers(cell, features, nodes, bidirectional)
 
     def forward(self, sequence: Tensor) -> Tensor:
         with torch.autocast(sequence.device.type, enabled=False):
@@ -142,3 +129,36 @@ class RecurrentArea(nn.Module):
             _, state = top(sequence, want_output=False)
         last = state[0] if self.cell == "lstm" else state  # (directions, B, H)
         return last.transpose(0, 1).flatten(1)  # (B, directions * H)
+
+
+class RecurrentSequence(nn.Module):
+    """`RecurrentArea` whose outputs at every step are wanted: (B, T, features) -> (B, T, nodes[-1]), or 2 * nodes[-1].
+
+    Args:
+        cell, features, nodes, bidirectional: as for `RecurrentArea`.
+    """
+
+    def __init__(self, cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool) -> None:
+        super().__init__()
+        self.layers, self.out_features = _recurrent_layers(cell, features, nodes, bidirectional)
+
+    def forward(self, sequence: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Outputs of the last layer; beyond a sequence's own length (B,) they are 0."""
+        with torch.autocast(sequence.device.type, enabled=False):
+            sequence = sequence.float() if sequence.dtype != torch.float64 else sequence
+            for layer in self.layers:
+                sequence, _ = layer(sequence, lengths=lengths)
+        return sequence
+
+
+def _recurrent_layers(
+    cell: str, features: int, nodes: tuple[int, ...], bidirectional: bool
+) -> tuple[nn.ModuleList, int]:
+    """Layers that read one another's outputs, and the values that the last one gives a step."""
+    layers = nn.ModuleList()
+    for size in nodes:
+        vectors = 2 if cell == "gru" else 1
+        layer = CELLS[cell](features, size, batch_first=True, bidirectional=bidirectional, bias_vectors=vectors)
+        layers.append(layer)
+        features = (2 if bidirectional else 1) * size
+    return layers, features

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,7 +16,7 @@ BATCH = {"cpu": 128, "cuda": 1024}  # pictures; on a CPU 256 no longer fit its c
 
 
 class Standardise(nn.Module):
-    """uint8 pictures (B, H, W, C) to float32 (B, C, H, W), (value - mean) / std; the memory stays channels last."""
+    """uint8 pictures (..., H, W, C) to float32 (..., C, H, W), (value - mean) / std; memory stays channels last."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -24,21 +27,34 @@ class Standardise(nn.Module):
         self.register_buffer("std", torch.tensor(preprocessing.std, dtype=torch.float32))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return ((pictures.float() - self.mean) / self.std).permute(0, 3, 1, 2)
+        return ((pictures.float() - self.mean) / self.std).movedim(-1, -3)
 
 
-@torch.inference_mode()
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[torch.device]:
+    """The model in evaluation mode, without gradients; gives the device it is on."""
+    was_training = model.training
+    if was_training:  # asked first, because telling every module takes longer than a small one computes
+        model.eval()
+    try:
+        with torch.inference_mode():
+            yield next(model.parameters()).device
+    finally:
+        if was_training:
+            model.train()
+
+
 def predict_logits(
     model: nn.Module, images: np.ndarray, index: np.ndarray, standardise: Standardise, batch: int | None = None
 ) -> np.ndarray:
-    """Logits of the pictures ``images[index]``; the model is left in the mode it was in.
+    """Logits of the pictures or clips ``images[index]``.
 
     Args:
-        model: an image classifier, on the device of ``standardise``.
-        images: uint8 (N, H, W, C).
+        model: a classifier, on the device of ``standardise``.
+        images: uint8 (N, H, W, C), or clips (N, T, H, W, C).
         index: int64 (n,), in any order.
         standardise: brings them to the network's standard and device.
-        batch: pictures at a time; default `BATCH` for the device.
+        batch: examples at a time; default `BATCH` pictures or frames for the device.
 
     Returns:
         float32 (n, classes), on the CPU.
@@ -47,23 +63,18 @@ def predict_logits(
         DataError: pictures of another size than the network takes.
     """
     channels, height, width = standardise.image
-    if images.shape[1:] != (height, width, channels):
-        found = "x".join(map(str, images.shape[1:]))
+    if images.shape[-3:] != (height, width, channels):
+        found = "x".join(map(str, images.shape[-3:]))
         raise DataError(f"pictures are {found} (height, width, channels), the model takes {height}x{width}x{channels}")
-    was_training = model.training
-    if was_training:  # asked first, because telling every module takes longer than a small one computes
-        model.eval()
     device = standardise.mean.device
-    batch = batch or BATCH[device.type]
-    try:
+    frames = images.shape[1] if images.ndim > 4 else 1
+    batch = batch or max(1, BATCH[device.type] // frames)
+    with evaluating(model):
         parts = [
             model(standardise(torch.from_numpy(images[index[start : start + batch]]).to(device))).float().cpu()
             for start in range(0, max(1, len(index)), batch)  # no pictures: one empty batch, for the shape
         ]
-    finally:
-        if was_training:
-            model.train()
-    return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

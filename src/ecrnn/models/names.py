@@ -3,27 +3,90 @@ checked before anything heavy is loaded.
 
     cnn[-<nodes>...] | ecnn | crnn-<cell>-<nodes>[-<nodes>...][@<scan>] | ecrnn-<cell>-<nodes>[-<nodes>...][@<scan>]
     mlp[-<nodes>][-squared] | lenet5[-1998] | alexnet[-lrn]
+    rows-<cell>-<nodes>[-cnn] | parallel[-<nodes>] | frames[-<cell>-<nodes>]
+    charlm[-<one-way cell>-<nodes>[-<nodes>...]]
+    sentiment[-<cell>-<nodes>[-<nodes>...]] | sentiment-cnn[-<cell>-<nodes>] | sentiment-parallel
+    translate[-<one-way cell>-<nodes>][-attention] | caption[-<one-way cell>-<nodes>][-attention]
+    ocr[-<cell>-<nodes>[-<nodes>...]]
 
-with <cell> one of rnn, lstm, gru, birnn, bilstm, bigru. The nodes are those of the recurrent layers, or of a CNN's
-dense hidden layers: `cnn-1275` has as many parameters as `ecrnn-bilstm-16`. The last line are the classics; a word at
-the end names another form of one.
+with <cell> one of rnn, lstm, gru, birnn, bilstm, bigru, of which the first three are one-way. The nodes are those of
+the recurrent layers, or of a CNN's dense hidden layers: `cnn-1275` has as many parameters as `ecrnn-bilstm-16`. A word
+at the end names another form of a model. `GRAMMAR` holds all of this, and what a bare name stands for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ecrnn.core import tasks
 from ecrnn.core.errors import EcrnnError, nearest, unknown_name
 from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
 
-FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn", "mlp", "lenet5", "alexnet")
-CELLS = ("rnn", "lstm", "gru", "birnn", "bilstm", "bigru")
+ONE_WAY = ("rnn", "lstm", "gru")
+CELLS = (*ONE_WAY, "birnn", "bilstm", "bigru")
 MAX_NODES, MAX_LAYERS = 4096, 8
-MLP_NODES = 128  # of the hidden layer of `mlp`
-#: The classics, and by what word at the end of its name another form of one is asked for.
-CLASSICS: dict[str, tuple[str, ...]] = {"mlp": ("squared",), "lenet5": ("1998",), "alexnet": ("lrn",)}
 _LONGEST = 100  # characters; no right name is longer
-_FORMS = "names are cnn, cnn-<nodes>, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp, lenet5, alexnet"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What may follow the start of a name.
+
+    Attributes:
+        task: of the models.
+        bare: what a name that says neither cell nor nodes stands for; "" where there are none, None where the name must
+            say them.
+        cells: that it takes; a name with nodes names one of them.
+        layers: with nodes, at most.
+        example: a right name with nodes.
+        layer: what these layers are called.
+        ends: words at the end, each another form.
+        scans: whether @<scan> may follow.
+    """
+
+    task: tasks.Task
+    bare: str | None = ""
+    cells: tuple[str, ...] = ()
+    layers: int = 0
+    example: str = ""
+    layer: str = "recurrent layer"
+    ends: tuple[str, ...] = ()
+    scans: bool = False
+
+
+def _crnn(example: str) -> Rule:
+    return Rule(tasks.IMAGE_CLASSIFICATION, None, CELLS, MAX_LAYERS, example, scans=True)
+
+
+def _decoder(task: tasks.Task, bare: str, example: str) -> Rule:
+    return Rule(task, bare, ONE_WAY, 1, example, ends=("attention",))
+
+
+#: By the start of a name: its family, or family and form where the form comes first.
+GRAMMAR: dict[str, Rule] = {
+    "cnn": Rule(tasks.IMAGE_CLASSIFICATION, layers=MAX_LAYERS, example="cnn-1275", layer="dense hidden layer"),
+    "ecnn": Rule(tasks.IMAGE_CLASSIFICATION),
+    "crnn": _crnn("crnn-lstm-16-16"),
+    "ecrnn": _crnn("ecrnn-lstm-16-16"),
+    "mlp": Rule(tasks.IMAGE_CLASSIFICATION, "128", layers=1, example="mlp-64", layer="hidden layer", ends=("squared",)),
+    "lenet5": Rule(tasks.IMAGE_CLASSIFICATION, ends=("1998",)),
+    "alexnet": Rule(tasks.IMAGE_CLASSIFICATION, ends=("lrn",)),
+    "rows": Rule(tasks.IMAGE_CLASSIFICATION, None, CELLS, 1, "rows-lstm-64", ends=("cnn",)),
+    "parallel": Rule(tasks.IMAGE_CLASSIFICATION, "64", layers=1, example="parallel-32"),
+    "frames": Rule(tasks.CLIP_CLASSIFICATION, "lstm-32", CELLS, 1, "frames-gru-64"),
+    "charlm": Rule(tasks.NEXT_TOKEN, "lstm-512", ONE_WAY, MAX_LAYERS, "charlm-gru-256-256"),
+    "sentiment": Rule(tasks.TEXT_CLASSIFICATION, "bilstm-128", CELLS, MAX_LAYERS, "sentiment-gru-64"),
+    "sentiment-cnn": Rule(tasks.TEXT_CLASSIFICATION, "", CELLS, 1, "sentiment-cnn-lstm-64"),
+    "sentiment-parallel": Rule(tasks.TEXT_CLASSIFICATION),
+    "translate": _decoder(tasks.TRANSLATION, "gru-256", "translate-gru-512"),
+    "caption": _decoder(tasks.CAPTIONING, "lstm-256", "caption-lstm-512"),
+    "ocr": Rule(tasks.TRANSCRIPTION, "bilstm-64-64", CELLS, MAX_LAYERS, "ocr-bilstm-128"),
+}
+FAMILIES = tuple(dict.fromkeys(start.split("-")[0] for start in GRAMMAR))
+_NAMES = "names are " + ", ".join(
+    f"{start}-<cell>-<nodes>" if rule.bare is None else start for start, rule in GRAMMAR.items()
+)
 
 #: What `compare` trains where no models are named.
 DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
@@ -40,8 +103,9 @@ PAPER_MODELS = (
 class ModelName:
     """A model name taken apart.
 
-    ``cell`` is without "bi". cnn and ecnn have no cell and no scan; ecnn has no nodes either, and cnn those of its
-    dense hidden layers, if any. A classic has neither cell nor scan; ``form`` is one of `CLASSICS`, or "".
+    ``cell`` is without "bi"; a model without recurrence, or with several kinds of it, has none. ``nodes`` are those of
+    the recurrent or of the dense hidden layers, () where the model has none that a name can set. Where the name leaves
+    cell and nodes to the family's usual ones, these are here. ``form`` is the word that asks for another form, or "".
     """
 
     family: str
@@ -51,11 +115,20 @@ class ModelName:
     scan: str = DEFAULT_SCAN
     form: str = ""
 
+    @property
+    def start(self) -> str:
+        """Of the name, the part by which `GRAMMAR` has the rest."""
+        both = f"{self.family}-{self.form}"
+        return both if both in GRAMMAR else self.family
+
     def __str__(self) -> str:
         cell = [] if self.cell is None else [("bi" if self.bidirectional else "") + self.cell]
-        form = [self.form] if self.form else []
-        parts = [self.family, *cell, *map(str, self.nodes), *form]
-        return "-".join(parts) + ("" if self.scan == DEFAULT_SCAN else f"@{self.scan}")
+        middle = "-".join([*cell, *map(str, self.nodes)])
+        middle = "" if middle == GRAMMAR[self.start].bare else middle
+        end = self.form if self.start == self.family else ""
+        return "-".join(filter(None, (self.start, middle, end))) + (
+            "" if self.scan == DEFAULT_SCAN else f"@{self.scan}"
+        )
 
 
 def parse(name: str) -> ModelName:
@@ -66,51 +139,74 @@ def parse(name: str) -> ModelName:
 
     >>> parse("ecrnn-bilstm-16-16@rows")
     ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows', form='')
+    >>> parse("charlm")
+    ModelName(family='charlm', cell='lstm', bidirectional=False, nodes=(512,), scan='flatten-hwc', form='')
     """
     if len(name) > _LONGEST or not name.isprintable():
-        raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_FORMS}")
+        raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_NAMES}")
     stem, at, scan = name.partition("@")
-    family, *rest = stem.split("-")
-    if family == "ecnn":
-        if rest or at:
-            raise EcrnnError(f"model '{name}': ecnn takes no cell, nodes or scan, write 'ecnn'")
-        return ModelName(family)
-    if family == "cnn" and not any(part.isalpha() for part in rest):
-        nodes = _nodes(name, rest, "cnn-1275", "dense hidden layers") if rest else ()
-        if at:
-            raise EcrnnError(f"model '{name}': cnn takes no scan, write '{stem}'")
-        return ModelName(family, nodes=nodes)
-    if family in CLASSICS:
-        return _classic(name, family, rest, stem if at else "")
-    if family not in ("crnn", "ecrnn") or not rest or rest[0] not in CELLS:
-        raise _unknown_model(name, family, rest, scan)
+    start, rest = _start(stem)
+    if start not in GRAMMAR:
+        raise _unknown_model(name, rest, scan)
+    rule = GRAMMAR[start]
+    if not (rule.layers or rule.ends) and (rest or at):
+        raise EcrnnError(f"model '{name}': {start} takes no cell, nodes or scan, write '{start}'")
+    end = rest.pop() if rest and rest[-1] in rule.ends else ""
+    if not rest and rule.bare:
+        rest = rule.bare.split("-")
+    cell = _cell(name, start, rest, scan) if rule.cells and (rest or rule.bare is None) else ""
+    sizes = rest[1:] if cell else rest
+    if (sizes and not rule.layers) or any(part.isalpha() for part in sizes):
+        raise _unknown_model(name, rest, scan)
+    nodes = _nodes(name, sizes, rule) if sizes or cell else ()
+    if at and not rule.scans:
+        raise EcrnnError(f"model '{name}': {start} takes no scan, write '{stem}'")
     if at and scan not in SCANS:
         raise unknown_name("scan", scan, SCANS, where=f"model {stem}")
-    cell, *sizes = rest
-    nodes = _nodes(name, sizes, "crnn-lstm-16-16", "recurrent layers")
-    return ModelName(family, cell.removeprefix("bi"), cell.startswith("bi"), nodes, scan or DEFAULT_SCAN)
+    family, _, form = start.partition("-")
+    one_way = cell.removeprefix("bi")
+    return ModelName(family, one_way or None, one_way != cell, nodes, scan or DEFAULT_SCAN, form or end)
 
 
-def _classic(name: str, family: str, rest: list[str], stem: str) -> ModelName:
-    """A classic's name, of which ``rest`` comes after the family; ``stem`` is the name before an @, if there is one."""
-    if stem:
-        raise EcrnnError(f"model '{name}': {family} takes no scan, write '{stem}'")
-    form = rest[-1] if rest and rest[-1] in CLASSICS[family] else ""
-    sizes = rest[:-1] if form else rest
-    if not sizes:
-        return ModelName(family, form=form)
-    if family != "mlp" or any(part.isalpha() for part in sizes):
-        raise _unknown_model(name, family, rest, "")
-    nodes = _nodes(name, sizes, "mlp-64", "hidden layer", most=1)
-    return ModelName(family, nodes=() if nodes == (MLP_NODES,) else nodes, form=form)
+def task(name: str) -> str:
+    """The name of the task of the model ``name``, as in `ecrnn.core.tasks.TASKS`.
+
+    Raises:
+        EcrnnError: as `parse`.
+    """
+    return GRAMMAR[parse(name).start].task.name
 
 
-def _nodes(name: str, sizes: list[str], example: str, layers: str, most: int = MAX_LAYERS) -> tuple[int, ...]:
+def _start(stem: str) -> tuple[str, list[str]]:
+    """The longest start of ``stem`` that there is, or its first word, and the words behind it."""
+    words = stem.split("-")
+    both = "-".join(words[:2])
+    return (both, words[2:]) if both in GRAMMAR else (words[0], words[1:])
+
+
+def _cell(name: str, start: str, rest: list[str], scan: str) -> str:
+    """The cell with which ``rest`` begins."""
+    rule, first = GRAMMAR[start], rest[0] if rest else ""
+    if first in rule.cells:
+        return first
+    usual = (rule.bare or "bilstm-16").split("-")[0]
+    if not any(rest) and rule.bare is None:
+        raise EcrnnError(f"model '{name}': cell and nodes are missing, as in {start}-{usual}-16")
+    if all(_is_size(part) for part in rest) and len(rest) <= rule.layers:
+        raise EcrnnError(f"model '{name}': the cell is missing, as in {'-'.join([start, usual, *rest])}")
+    if first in CELLS:
+        right = "-".join([start, first.removeprefix("bi"), *rest[1:]])
+        raise EcrnnError(f"model '{name}': {start} reads in one direction, as in {right}")
+    raise _unknown_model(name, rest, scan)
+
+
+def _nodes(name: str, sizes: list[str], rule: Rule) -> tuple[int, ...]:
     nodes = tuple(int(size) for size in sizes if _is_size(size))
     if len(nodes) != len(sizes) or not nodes:
-        raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in {example}")
-    if len(nodes) > most:
-        raise EcrnnError(f"model '{name}': at most {most} {layers}, not {len(nodes)}")
+        raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in {rule.example}")
+    if len(nodes) > rule.layers:
+        layers = rule.layer + "s" * (rule.layers > 1)
+        raise EcrnnError(f"model '{name}': at most {rule.layers} {layers}, not {len(nodes)}")
     return nodes
 
 
@@ -118,17 +214,23 @@ def _is_size(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NODES)) and 1 <= int(text) <= MAX_NODES
 
 
-def _unknown_model(name: str, family: str, rest: list[str], scan: str) -> EcrnnError:
-    if family in ("crnn", "ecrnn") and not any(rest):
-        return EcrnnError(f"model '{name}': cell and nodes are missing, as in {family}-bilstm-16")
-    sizes = [part for part in rest if _is_size(part)][:MAX_LAYERS] or ["16"]
-    end = f"@{scan}" if scan in SCANS else ""
-    known = ["cnn", "ecnn", "-".join(["cnn", *sizes])]
-    known += ["-".join(["mlp", *sizes[:1], *form]) for form in ([], ["squared"])]
-    known += [
-        "-".join([classic, form] if form else [classic]) for classic in CLASSICS for form in ("", *CLASSICS[classic])
-    ]
-    known += ["-".join([family, cell, *sizes]) + end for family in ("crnn", "ecrnn") for cell in CELLS]
-    if nearest(name, known):
-        return unknown_name("model", name, known)
-    return EcrnnError(f"unknown model '{name}', {_FORMS}")
+def _unknown_model(name: str, rest: list[str], scan: str) -> EcrnnError:
+    sizes = [part for part in rest if _is_size(part)] or ["16"]
+    known = list(_names_like(sizes, f"@{scan}" if scan in SCANS else ""))
+    if name.partition("-")[0] in CELLS:  # a cell alone is most likely meant to read a picture
+        known = [right for right in known if right.startswith("crnn")]
+    return (
+        unknown_name("model", name, known) if nearest(name, known) else EcrnnError(f"unknown model '{name}', {_NAMES}")
+    )
+
+
+def _names_like(sizes: list[str], scan: str) -> Iterator[str]:
+    """Right names of every start, cell and form, with these nodes and this scan where they fit."""
+    for start, rule in GRAMMAR.items():
+        nodes = sizes[: rule.layers]
+        middles = [[cell, *nodes] for cell in rule.cells] or ([nodes] if nodes else [])
+        if rule.bare is not None:
+            middles.append([])
+        for middle in middles:
+            for end in ("", *rule.ends):
+                yield "-".join(filter(None, (start, *middle, end))) + (scan if rule.scans else "")

@@ -3,55 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import nn
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core import tasks
 from ecrnn.layers.initialisation import initialise
-from ecrnn.models import alexnet, lenet5
 from ecrnn.models.alexnet import AlexNet
 from ecrnn.models.cnn import CNN
 from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
 from ecrnn.models.lenet5 import LeNet5
 from ecrnn.models.mlp import MLP
-from ecrnn.models.names import MLP_NODES, ModelName, parse
+from ecrnn.models.names import parse, task
+from ecrnn.models.sizes import Sizes, check, needed, usual
 
-MIN_SIDE, MAX_SIDE = 8, 1024  # pixels
-MAX_CLASSES = 100_000
-MIN_SIDES = {"lenet5": lenet5.MIN_SIDE, "alexnet": alexnet.MIN_SIDE}  # of families that need larger pictures
-_USUAL_IMAGES = {"lenet5": (1, 32, 32), "alexnet": (3, 224, 224)}
+Make = Callable[..., nn.Module]
 
-_MAKERS: dict[str, Callable[[ModelName, tuple[int, int, int], int], nn.Module]] = {
+
+def _later(module: str, kind: str) -> Make:
+    """The class ``kind`` of a family's file, which is imported when a model of it is made."""
+
+    def make(*arguments: Any) -> nn.Module:
+        return getattr(import_module(f"ecrnn.models.{module}"), kind)(*arguments)
+
+    return make
+
+
+#: By family, or by family and form where these have classes of their own. Each takes the name taken apart and the sizes
+#: that its task needs, in the order of `sizes.NEEDS`.
+_MAKERS: dict[str, Make] = {
     "cnn": lambda name, image, classes: CNN(name.nodes, image, classes),
     "ecnn": lambda name, image, classes: ECNN(image, classes),
     "crnn": CRNN,
     "ecrnn": ECRNN,
-    "mlp": lambda name, image, classes: MLP(
-        name.nodes[0] if name.nodes else MLP_NODES, image, classes, squared=name.form == "squared"
-    ),
+    "mlp": lambda name, image, classes: MLP(name.nodes[0], image, classes, squared=name.form == "squared"),
     "lenet5": lambda name, image, classes: LeNet5(image, classes, historic=name.form == "1998"),
     "alexnet": lambda name, image, classes: AlexNet(image, classes, normalised=name.form == "lrn"),
+    "rows": _later("rows", "RowsRNN"),
+    "rows-cnn": _later("rows", "RowsRNNThenCNN"),
+    "parallel": _later("parallel", "Parallel"),
+    "frames": _later("frames", "FramesRNN"),
+    "charlm": _later("charlm", "CharLM"),
+    "sentiment": _later("sentiment", "Sentiment"),
+    "sentiment-cnn": _later("sentiment", "SentimentCNN"),
+    "sentiment-parallel": _later("sentiment", "SentimentParallel"),
+    "translate": _later("translate", "Translator"),
+    "caption": _later("caption", "Captioner"),
+    "ocr": _later("ocr", "Reader"),
 }
 
 
-def build(name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 10, seed: int = 0) -> nn.Module:
-    """Build an image classifier by name, initialised from a seed as Keras would.
+def build(
+    name: str,
+    image: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    seed: int = 0,
+    *,
+    tokens: int | None = None,
+    source_tokens: int | None = None,
+    frames: int | None = None,
+) -> nn.Module:
+    """Build a model by name, initialised from a seed as Keras would.
 
     Args:
-        name: a model name, for example "ecrnn-bilstm-16", "crnn-lstm-32-32@rows", "cnn-1275" or "lenet5"; see
-            `ecrnn.models.names`.
+        name: a model name, for example "ecrnn-bilstm-16", "crnn-lstm-32-32@rows", "cnn-1275", "lenet5", "charlm" or
+            "translate-attention"; see `ecrnn.models.names`.
         image: (channels, height, width) of the pictures; 1 or 3 channels, sides from 8 to 1,024 pixels, for `lenet5`
-            from 16 and for `alexnet` from 63.
-        classes: number of classes, at least 2.
+            from 16 and for `alexnet` from 63. Default (3, 32, 32) for image classifiers.
+        classes: number of classes, at least 2. Default 10 for image classifiers.
         seed: of the initial weights; the same seed gives the same weights.
+        tokens: ids of the vocabulary of models that read or write text, at least 5.
+        source_tokens: ids of the vocabulary that `translate` reads; ``tokens`` are those that it writes.
+        frames: of a clip, for `frames`, from 2 to 1,024.
 
     Returns:
-        A module from standardised pictures (B, C, H, W), float32, to logits (B, classes).
+        A module; of an image classifier from standardised pictures (B, C, H, W), float32, to logits (B, classes). What
+        the others take and give is said in their classes.
 
     Raises:
-        EcrnnError: a name outside the grammar (the line names the nearest right one) or a size out of bounds.
+        EcrnnError: a name outside the grammar (the line names the nearest right one), a size that the model needs is
+            missing, or one is out of bounds. Sizes that a model does not need are checked and not used.
 
     Example:
         >>> import torch
@@ -59,30 +93,31 @@ def build(name: str, image: tuple[int, int, int] = (3, 32, 32), classes: int = 1
         >>> model(torch.zeros(2, 1, 16, 16)).shape
         torch.Size([2, 3])
     """
+    if task(name) == tasks.IMAGE_CLASSIFICATION.name:
+        image, classes = image or (3, 32, 32), 10 if classes is None else classes
+    return make(name, Sizes(image, classes, tokens, source_tokens, frames), seed)
+
+
+def make(name: str, sizes: Sizes, seed: int = 0) -> nn.Module:
+    """The model ``name`` for data of these sizes, initialised from ``seed``.
+
+    Raises:
+        EcrnnError: as `build`, which has no defaults here.
+    """
     parsed = parse(name)
-    check_sizes(image, classes, name)
+    check(sizes, name)
+    maker = _MAKERS.get(f"{parsed.family}-{parsed.form}") or _MAKERS[parsed.family]
     with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
-        model = _MAKERS[parsed.family](parsed, image, classes)
+        model = maker(parsed, *needed(sizes, name))
     initialise(model, seed)
     return model
 
 
 def usual_image(name: str) -> tuple[int, int, int]:
     """The (channels, height, width) that the model ``name`` was made for; (3, 32, 32) for the paper's family."""
-    return _USUAL_IMAGES.get(parse(name).family, (3, 32, 32))
+    return usual(name).image or (3, 32, 32)
 
 
 def check_sizes(image: tuple[int, int, int], classes: int, *models: str) -> None:
     """Raise an EcrnnError unless the picture's (C, H, W) and the number of classes are ones that ``models`` serve."""
-    channels, height, width = image
-    if channels not in (1, 3):
-        raise EcrnnError(f"pictures have 1 or 3 channels, not {channels} (image is channels, height, width)")
-    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
-        raise EcrnnError(f"pictures must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
-    for model in models:
-        least = MIN_SIDES.get(parse(model).family, MIN_SIDE)
-        if min(height, width) < least:
-            what = f"{model} takes pictures of {least} pixels a side or more, not {height}x{width}"
-            raise EcrnnError(f"{what}; --image-size {least} resizes them")
-    if not 2 <= classes <= MAX_CLASSES:
-        raise EcrnnError(f"a classifier needs 2 to {MAX_CLASSES:,} classes, not {classes}")
+    check(Sizes(image, classes), *models)

@@ -6,10 +6,14 @@ Accuracies and differences are fractions, times are seconds. `plain` turns any o
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
-from ecrnn.stats import Comparison, Summary, Verdict
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.stats import ACCURACY, Comparison, Summary, Verdict
+
+# What a report without these keys is of, and what they are left out for: reports of image classifiers had none.
+_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name}
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,8 @@ class Analysis:
 def plain(value: Any) -> Any:
     """``value`` as nested dicts, lists, texts and finite numbers; what is not finite becomes None."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        named = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {key: plain(inner) for key, inner in named.items() if key not in _UNSAID or inner != _UNSAID[key]}
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,9 @@
 """Bundles: a trained model and all that is needed to use it, in a folder (DESIGN, section 6).
 
     model.safetensors   weights
-    bundle.json         architecture, classes, preprocessing, format version; written last
+    bundle.json         task, architecture, classes, preprocessing, format version; written last
+    vocabulary.json, tokenizer.json, source-...
+                        tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
     metrics.json        what was measured, on which data
     README.md           model card
 
@@ -11,9 +13,9 @@ paths; the weights' header must fit the model's own shapes before memory for the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -22,59 +24,72 @@ from torch import nn
 from ecrnn.core.config import Settings
 from ecrnn.core.errors import BundleError, EcrnnError
 from ecrnn.core.files import make_folder, read_json, write_atomically, write_json
-from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.models.names import parse
-from ecrnn.models.registry import build, check_sizes
+from ecrnn.models.names import task
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import make
+from ecrnn.models.sizes import check
 from ecrnn.models.store import check_header, load_weights, save_weights
 
 FORMAT: Literal[1] = 1
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 MAX_DESCRIPTION = 16 * 2**20  # bytes
+MAX_VOCABULARY = 64 * 2**20
 _LONGEST_ERROR = 500  # characters; a damaged file's content is quoted in it
 
 ClassName = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class Description(Settings):
-    """What `bundle.json` holds."""
+    """What `bundle.json` holds. Of the parts after ``classes`` those are there that the task needs."""
 
     format: Literal[1]
-    task: Literal["image-classification"]
+    task: str = Field(max_length=50)
     model: str = Field(max_length=200)
-    classes: tuple[ClassName, ...] = Field(min_length=2)
-    preprocessing: dict[str, Any]
+    classes: tuple[ClassName, ...] | None = Field(None, min_length=2)
+    preprocessing: dict[str, Any] | None = None
+    vocabulary: str | None = Field(None, max_length=50)
+    source_vocabulary: str | None = Field(None, max_length=50)
+    length: int | None = None
+    frames: int | None = None
     ecrnn_version: str = Field(max_length=50)
 
-    @classmethod
-    def read(cls, values: Mapping[str, Any], where: str = "") -> Self:
-        """Check ``values``, which are not trusted, and what no type can say of them; `Settings.read`."""
-        description = super().read(values, where)
-        description.check()
-        return description
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What `Prepared.from_plain` takes."""
+        plain = self.model_dump(mode="json", exclude={"format", "task", "model", "classes", "ecrnn_version"})
+        return {name: value for name, value in plain.items() if value is not None}
 
-    def check(self) -> None:
-        """Raise an EcrnnError unless the classes differ and there is a model for them and the picture's size."""
-        if len(set(self.classes)) < len(self.classes):
-            twice = next(name for name in self.classes if self.classes.count(name) > 1)
-            raise BundleError(f"two classes have the same name, '{twice}'")
-        parse(self.model)
-        check_sizes(Preprocessing.from_dict(self.preprocessing).image, len(self.classes), self.model)
+
+def describe(model: str, prepared: Prepared) -> Description:
+    """What `bundle.json` says of a trained model."""
+    return Description(
+        format=FORMAT,
+        task=prepared.task.name,
+        model=model,
+        classes=prepared.classes or None,
+        ecrnn_version=version("ecrnn"),
+        **prepared.to_plain(),
+    )
 
 
 def write_bundle(
     folder: Path,
     network: nn.Module,
-    description: Description,
+    model: str,
+    prepared: Prepared,
     metrics: dict[str, Any],
     card: str,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
-    description.check()
+    description = describe(model, prepared)
+    _check(description, prepared)
     make_folder(folder)
     save_weights(network, folder / WEIGHTS)
     write_json(folder / METRICS, metrics)
     write_atomically(folder / CARD, card)
-    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
+    for name, text in prepared.files().items():
+        write_atomically(folder / name, text)
+    write_json(folder / DESCRIPTION, description.model_dump(mode="json", exclude_none=True))
 
 
 def is_bundle(folder: Path) -> bool:
@@ -82,8 +97,8 @@ def is_bundle(folder: Path) -> bool:
     return (folder / DESCRIPTION).is_file()
 
 
-def read_bundle(folder: Path) -> tuple[Description, nn.Module]:
-    """The description and the network of a bundle, on the CPU and ready to predict.
+def read_bundle(folder: Path) -> tuple[Description, Prepared, nn.Module]:
+    """The description of a bundle, its parts, and its network, on the CPU and ready to predict.
 
     Raises:
         BundleError: the folder is no bundle, or anything in it is not as it should be; one line.
@@ -112,7 +127,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def _read(folder: Path) -> tuple[Description, nn.Module]:
+def _read(folder: Path) -> tuple[Description, Prepared, nn.Module]:
     for name in (DESCRIPTION, WEIGHTS):
         _check_file(folder, name)
     try:
@@ -120,16 +135,44 @@ def _read(folder: Path) -> tuple[Description, nn.Module]:
         if not isinstance(values, dict):
             raise BundleError("expected an object")
         description = Description.read(values)
-        preprocessing = Preprocessing.from_dict(description.preprocessing)
+        prepared = Prepared.from_plain(
+            description.task, description.classes or (), description.parts, lambda name: _text(folder, name)
+        )
+        _check(description, prepared)
     except EcrnnError as error:
         raise BundleError(f"{folder / DESCRIPTION} cannot be used: {error}") from error
-    classes = len(description.classes)
     with torch.device("meta"):  # shapes without memory: the file is compared with them before anything is taken
-        shapes = build(description.model, preprocessing.image, classes).state_dict()
+        shapes = make(description.model, prepared.sizes).state_dict()
     check_header(folder / WEIGHTS, shapes)
-    network = build(description.model, preprocessing.image, classes)
+    network = make(description.model, prepared.sizes)
     load_weights(network, folder / WEIGHTS)
-    return description, network.eval()
+    return description, prepared, network.eval()
+
+
+def _check(description: Description, prepared: Prepared) -> None:
+    """Raise an EcrnnError unless the classes differ and there is a model for them and for the other sizes."""
+    classes = prepared.classes
+    if len(set(classes)) < len(classes):
+        twice = next(name for name in classes if classes.count(name) > 1)
+        raise BundleError(f"two classes have the same name, '{twice}'")
+    if task(description.model) != prepared.task.name:
+        raise BundleError(f"{description.model} is for {task(description.model)}, not for {prepared.task.name}")
+    check(prepared.sizes, description.model)
+
+
+def _text(folder: Path, name: str) -> str:
+    """The text of a vocabulary in a bundle."""
+    _check_file(folder, name)
+    try:
+        with (folder / name).open("rb") as file:
+            content = file.read(MAX_VOCABULARY + 1)
+        if len(content) > MAX_VOCABULARY:
+            raise BundleError(f"{folder / name} is larger than {MAX_VOCABULARY >> 20} MiB")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise BundleError(f"cannot read {folder / name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{folder / name} is not a text file in UTF-8") from error
 
 
 def _one_line(text: str) -> str:

@@ -1,42 +1,45 @@
-"""The model card of a bundle: what it is, what was measured on which pictures, what it should not be used for."""
+"""The model card of a bundle: what it is, what was measured on which examples, what it should not be used for."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
-from ecrnn.serving.bundle import Description
+from ecrnn.core.tasks import Task
+from ecrnn.models.prepared import Prepared
+from ecrnn.stats.metrics import METRICS, Metric
 
 _CARD = """# {model} on {data}
 
-An image classifier trained with [ecrnn](https://pypi.org/project/ecrnn/) {version}.
+{what} trained with [ecrnn](https://pypi.org/project/ecrnn/) {version}.
 
 | | |
 |---|---|
-| Model | `{model}`, {parameters:,} parameters, {multiply_adds:,} multiply-adds a picture |
-| Input | {height}x{width} pixels, {colours}, resized by the shorter side and cropped in the middle |
-| Classes | {n_classes}: {classes} |
-| Trained on | {n_train:,} pictures of {data}, {epochs} epochs, {recipe} |
-{accuracy}
+| Model | `{model}`, {parameters:,} parameters, {multiply_adds:,} multiply-adds {each} |
+{inputs}
+| Trained on | {n_train:,} {examples} of {data}, {epochs} epochs, {recipe} |
+{figures}
 
 {choice}
 
 ## Use
 
 ```
-ecrnn predict {folder_in_shell} photo.png
+{shell}
 ```
 
 ```python
 import ecrnn
-ecrnn.load({folder_in_python}).predict(["photo.png"])
+ecrnn.load({folder}){call}
 ```
 
 ## Limits
 
-The figure holds for pictures like those of the data set. The model always answers with one of its classes, also for a
-picture of something else. The pictures' own licence applies to what is made from them.
+{limits}
 
 {terms}
 
@@ -44,76 +47,179 @@ Settings are in `{settings}`, all figures in `metrics.json`.
 """
 
 
-def model_card(description: Description, metrics: dict[str, Any], folder: str) -> str:
-    """Markdown text from a bundle's description and its `metrics.json`."""
-    channels, height, width = description.preprocessing["image"]
-    folder = _visible(folder)
-    names = [_escaped(name) for name in description.classes]
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+@dataclass(frozen=True)
+class _Words:
+    """What a card says of a task: what the model is, what its multiply-adds are of, the commands, and its limits."""
+
+    what: str
+    each: str
+    shell: str
+    call: str
+    limits: str
+
+
+_CLASSES = (
+    "The figure holds for {examples} like those of the data set. The model always answers with one of its classes, "
+    "also for a\n{example} of something else."
+)
+_WRITES = "The figure holds for {examples} like those of the data set. The model always writes something, also where it"
+_PICTURES = " The pictures' own licence applies to what is made from them."
+_WORDS = {
+    "image-classification": _Words(
+        "An image classifier",
+        "a picture",
+        "ecrnn predict {folder} photo.png",
+        '.predict(["photo.png"])',
+        _CLASSES.format(examples="pictures", example="picture") + _PICTURES,
+    ),
+    "clip-classification": _Words(
+        "A classifier of clips",
+        "a clip",
+        "ecrnn evaluate {folder} clips/",
+        ".predict(clips)",
+        _CLASSES.format(examples="clips", example="clip") + _PICTURES,
+    ),
+    "text-classification": _Words(
+        "A text classifier",
+        "a text",
+        'ecrnn predict {folder} --text "..."',
+        '.predict(["..."])',
+        _CLASSES.format(examples="texts", example="text"),
+    ),
+    "next-token": _Words(
+        "A character model",
+        "a block",
+        'ecrnn generate {folder} --prompt "..."',
+        '.generate("...")',
+        "The figure holds for text like that of the data set. What the model writes is invented.",
+    ),
+    "translation": _Words(
+        "A translator",
+        "a pair of sentences",
+        'ecrnn predict {folder} --text "..."',
+        '.translate(["..."])',
+        _WRITES.format(examples="sentences") + "\ndid not understand a sentence.",
+    ),
+    "captioning": _Words(
+        "A writer of captions",
+        "a picture",
+        "ecrnn predict {folder} photo.png",
+        '.caption(["photo.png"])',
+        _WRITES.format(examples="pictures") + "\nshows something that it never saw." + _PICTURES,
+    ),
+    "transcription": _Words(
+        "A reader of lines of text",
+        "a picture",
+        "ecrnn predict {folder} line.png",
+        '.read(["line.png"])',
+        _WRITES.format(examples="pictures") + "\nshows no text." + _PICTURES,
+    ),
+}
+
+
+def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: str) -> str:
+    """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
+    words, folder = _WORDS[prepared.task.name], _visible(folder)
     return _CARD.format(
         **{k: metrics[k] for k in ("parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
         data=_escaped(metrics["data"]),
-        model=description.model,
-        version=description.ecrnn_version,
-        height=height,
-        width=width,
-        colours="grey" if channels == 1 else "RGB",
-        n_classes=len(names),
-        classes=shown,
-        accuracy="\n".join(_accuracies(metrics)),
-        choice=_choice(metrics),
+        model=model,
+        version=version("ecrnn"),
+        what=words.what,
+        each=words.each,
+        examples=prepared.task.examples,
+        inputs="\n".join(f"| {name} | {text} |" for name, text in _inputs(prepared)),
+        figures="\n".join(_figures(prepared.task, metrics)),
+        choice=_choice(prepared.task, metrics),
+        limits=words.limits,
         terms=metrics.get("terms")
         or f"{_escaped(metrics['data'])} is the user's choice; its terms are not known here.",
         settings="config.yaml" if "trials" in metrics else "train.yaml",
-        folder_in_shell=shlex.quote(folder),
-        folder_in_python=json.dumps(folder, ensure_ascii=False),
+        shell=words.shell.format(folder=shlex.quote(folder)),
+        folder=json.dumps(folder, ensure_ascii=False),
+        call=words.call,
     )
 
 
-def _accuracies(metrics: dict[str, Any]) -> list[str]:
+def _inputs(prepared: Prepared) -> Iterator[tuple[str, str]]:
+    """What goes in, and what may come out: name and text of rows of the table."""
+    if prepared.task.name == "transcription":
+        assert prepared.preprocessing is not None
+        yield "Input", f"lines {prepared.preprocessing.image[1]} pixels high, of any width, grey"
+    elif prepared.preprocessing is not None:
+        channels, height, width = prepared.preprocessing.image
+        frames = "" if prepared.frames is None else f"{prepared.frames} frames of "
+        colours = "grey" if channels == 1 else "RGB"
+        size = f"{frames}{height}x{width} pixels, {colours}"
+        yield "Input", f"{size}, resized by the shorter side and cropped in the middle"
+    if prepared.source_vocabulary is not None:
+        source = prepared.source_vocabulary
+        yield "Input", f"up to {prepared.length:,} {source.kind} of {len(source):,}"
+    if prepared.vocabulary is not None:
+        reads = prepared.task.name in ("text-classification", "next-token")
+        most = "" if prepared.length is None else f"up to {prepared.length:,} "
+        yield "Input" if reads else "Output", f"{most}{prepared.vocabulary.kind} of {len(prepared.vocabulary):,}"
+    if prepared.classes:
+        names = [_escaped(name) for name in prepared.classes]
+        shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+        yield "Classes", f"{len(names)}: {shown}"
+
+
+def _figures(task: Task, metrics: dict[str, Any]) -> list[str]:
     """A row of the table for each part of the data that the model was judged on, the test part first."""
-    judged = [("Accuracy", metrics, metrics["n_validation"], "validation")]
+    judged = [("", metrics, metrics["n_validation"], "validation")]
     if "test" in metrics:
-        judged.insert(0, ("Test accuracy", metrics["test"], metrics["test"]["n"], "test"))
-    return [
-        f"| {name} | **{100 * scores['accuracy']:.2f} %** on {n:,} {part} pictures "
-        f"(95 % interval {100 * scores['accuracy_low']:.2f} to {100 * scores['accuracy_high']:.2f}) |"
-        for name, scores, n, part in judged
-    ]
+        judged.insert(0, ("Test ", metrics["test"], metrics["test"]["n"], "test"))
+    metric = METRICS[task.metric]
+    rows = []
+    for part, own, n, pictures in judged:
+        name = part + metric.title if part else metric.title[0].upper() + metric.title[1:]
+        value, low, high = (own[metric.name + end] for end in ("", "_low", "_high"))
+        interval = f"(95 % interval {metric.scale * low:.2f} to {metric.scale * high:.2f})"
+        rows.append(f"| {name} | **{shown(metric, value)}** on {n:,} {pictures} {task.examples} {interval} |")
+    return rows
 
 
-def _choice(metrics: dict[str, Any]) -> str:
-    """What was chosen on the validation pictures, and which figure to believe."""
+def shown(metric: Metric, value: float) -> str:
+    """A value with its unit, as in "73.25 %", "2.10 bits" and "41.30" (BLEU)."""
+    return f"{metric.scale * value:.2f} {metric.unit}".rstrip()
+
+
+def _choice(task: Task, metrics: dict[str, Any]) -> str:
+    """What was chosen on the validation examples, and which figure to believe."""
+    what, title = task.examples, METRICS[task.metric].title
     if metrics["keep"] == "best":
         return (
             f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation "
-            "pictures. Because they were chosen on them, the accuracy is a little optimistic; a test set tells more."
+            f"{what}. Because they were chosen on them, the {title} is a little optimistic; a test set tells more."
         )
     if "trials" not in metrics:
-        return "The weights are those of the last epoch; nothing was chosen on the validation pictures."
-    text = f"The weights are those of the last epoch of {_trial(metrics)}"
+        return f"The weights are those of the last epoch; nothing was chosen on the validation {what}."
+    text = f"The weights are those of the last epoch of {_trial(task, metrics)}"
     if "test" in metrics:
         text += (
-            "\nThe test pictures are the data set's own. They were used neither to train nor to choose: theirs is the "
+            f"\nThe test {what} are the data set's own. They were used neither to train nor to choose: theirs is the "
             "figure to expect."
         )
     return text
 
 
-def _trial(metrics: dict[str, Any]) -> str:
+def _trial(task: Task, metrics: dict[str, Any]) -> str:
     """Which trial of its study a model is, and what came of choosing it."""
+    metric, what = METRICS[task.metric], task.examples
     study = f"the study {_escaped(metrics['study'])} (split {metrics['split']}, seed {metrics['seed']})"
     count, best, mean = (metrics["trials"][key] for key in ("finished", "best", "mean"))
     trial = f"repeat {metrics['repeat']} in {study}"
     if count == 1:
-        return f"{trial}, the only finished trial of this model there: nothing was chosen on the validation pictures."
+        return f"{trial}, the only finished trial of this model there: nothing was chosen on the validation {what}."
     others = (
-        f"of its {count} finished trials of this model (mean {100 * mean:.2f} %, each on its own validation pictures)"
+        f"of its {count} finished trials of this model (mean {shown(metric, mean)}, each on its own validation {what})"
     )
-    if metrics["accuracy"] < best:
-        return f"{trial}, one {others}; the best has {100 * best:.2f} %."
+    if metric.better(best, metrics[metric.name]):
+        return f"{trial}, one {others}; the best has {shown(metric, best)}."
     return (
-        f"{trial}, the best {others}. Because it was chosen for that, its validation accuracy is a little optimistic."
+        f"{trial}, the best {others}. Because it was chosen for that, its validation {metric.title} is a little "
+        "optimistic."
     )
 
 

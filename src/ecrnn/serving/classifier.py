@@ -7,43 +7,52 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from ecrnn.core.devices import resolve_device
 from ecrnn.core.errors import DataError
+from ecrnn.core.runs import Predictions
+from ecrnn.data import images as image_data
 from ecrnn.data.folder import read_picture
-from ecrnn.data.images import to_uint8
-from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.data.images import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import Standardise, predict_logits, softmax
-from ecrnn.serving.bundle import Description, read_bundle, read_metrics
-from ecrnn.serving.pretrained import find
+from ecrnn.models.prepared import Prepared
+from ecrnn.serving.bundle import Description
+from ecrnn.serving.model import Judged, Model, true_labels
 
 
-class Classifier:
-    """What `ecrnn.load` gives.
+class Classifier(Model):
+    """A trained image classifier.
 
     Attributes:
-        description: model name, classes, preprocessing.
+        description, prepared, metrics, task, device: see `ecrnn.serving.model.Model`.
         network: the torch module, in float32, in evaluation mode. Predictions come from a copy of it that was fused
             when this was made; changes of ``network`` do not reach them.
         classes: names of the classes, in the order of the probabilities.
         image: (channels, height, width) the network takes; picture files are brought to it.
-        metrics: what was measured when the bundle was made, from `metrics.json`.
     """
 
     def __init__(
-        self, description: Description, network: nn.Module, metrics: dict[str, Any], device: str = "auto"
+        self,
+        description: Description,
+        prepared: Prepared,
+        network: nn.Module,
+        metrics: dict[str, Any],
+        device: str = "auto",
     ) -> None:
-        self.description, self.metrics = description, metrics
-        self.classes = description.classes
-        preprocessing = Preprocessing.from_dict(description.preprocessing)
-        self.image = preprocessing.image
-        device = resolve_device(device)
-        self.network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.standardise = Standardise(preprocessing).to(device)
+        super().__init__(description, prepared, network, metrics, device)
+        assert prepared.preprocessing is not None
+        self.classes, self.image = prepared.classes, prepared.preprocessing.image
+        self.standardise = Standardise(prepared.preprocessing).to(self.device)
         self._fused = fuse(self.network)
+
+    def examples(self, data: str, data_dir: Path | None = None) -> ImageSet:
+        channels, height, width = self.image
+        return image_data.load(data, data_dir=data_dir, image_size=(height, width), channels=channels)
+
+    def judge(self, data: ImageSet, index: np.ndarray) -> Judged:
+        label = true_labels(self.classes, data, index)
+        return Judged(Predictions(index, label, self.logits_at(data.images, index)))
 
     def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The most probable class of each picture, by name.
@@ -94,26 +103,3 @@ class Classifier:
             DataError: the pictures have another size.
         """
         return predict_logits(self._fused, images, index, self.standardise)
-
-
-def load(bundle: str | Path, device: str = "auto") -> Classifier:
-    """Load a trained model from its bundle.
-
-    Args:
-        bundle: the folder that `ecrnn train`, `ecrnn.train` or `ecrnn bundle` left; or, where there is no folder of
-            that name, the name of an installed pretrained model: "cifar10", a classifier of photographs
-            into the ten classes of CIFAR-10.
-        device: "auto", "cpu" or "cuda".
-
-    Raises:
-        BundleError: the folder is not a bundle, or is damaged or foreign; one line says what is wrong.
-
-    Example:
-        >>> import ecrnn
-        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", epochs=2)
-        >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
-        (1,)
-    """
-    folder = find(bundle)
-    description, network = read_bundle(folder)
-    return Classifier(description, network, read_metrics(folder), device)

@@ -1,12 +1,13 @@
 """Statistics of comparisons: NumPy and SciPy only, fractions 0..1 everywhere, plain dataclasses as results.
 
-Start at :func:`compare`. One model: intervals.py. Two models over repeats: paired.py, bayes.py, verdicts.py,
-power.py. Two trained networks on one test set, and the paper's own test: images.py. How often each test errs:
-simulate.py.
+Start at :func:`compare`. What is compared: metrics.py. One model: intervals.py. Two models over repeats: paired.py,
+bayes.py, verdicts.py, power.py. Two trained networks on one test set: examples.py for any metric, images.py for
+accuracy, with the paper's own test. How often each test errs: simulate.py.
 """
 
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare
+from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric
 from ecrnn.stats.images import (
     PAPER_TEST_WARNING,
     ImageTest,
@@ -16,6 +17,7 @@ from ecrnn.stats.images import (
     paper_test,
 )
 from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
+from ecrnn.stats.metrics import ACCURACY, BITS, BLEU, CER, METRICS, Metric, bleu_of_sums
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, probability_better
 from ecrnn.stats.power import detection_power, repeats_needed, smallest_detectable
 from ecrnn.stats.simulate import FalsePositives, equal_learners, false_positives
@@ -29,8 +31,13 @@ from ecrnn.stats.verdicts import (
 )
 
 __all__ = [
+    "ACCURACY",
+    "BITS",
+    "BLEU",
+    "CER",
     "EQUIVALENT_AT",
     "FEW_REPEATS",
+    "METRICS",
     "MIN_REPEATS",
     "PAPER_TEST_WARNING",
     "Comparison",
@@ -38,6 +45,7 @@ __all__ = [
     "ImageTest",
     "Interval",
     "McNemar",
+    "Metric",
     "ModelScores",
     "Pair",
     "PairedT",
@@ -46,7 +54,10 @@ __all__ = [
     "Verdict",
     "accuracy_difference_interval",
     "bayesian_correlated_t",
+    "bleu_of_sums",
+    "bootstrap_difference",
     "bootstrap_mean",
+    "bootstrap_metric",
     "compare",
     "corrected_resampled_t",
     "detection_power",

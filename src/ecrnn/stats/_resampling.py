@@ -34,10 +34,15 @@ def sample_sd(values: NDArray[np.float64]) -> float:
 def standard_error(sd: float, r: float, n_train: float, n_test: float) -> float:
     """Corrected standard error of the mean of r repeats; above 0 even when ``sd`` is exactly 0.
 
-    A score on n_test examples is a multiple of 1/n_test. Equal scores in all repeats therefore do not mean no
+    An accuracy on n_test examples is a multiple of 1/n_test. Equal scores in all repeats therefore do not mean no
     spread but a spread below the grid; the error of rounding to a grid has the standard deviation
     (1/n_test)/sqrt(12), and that is put in the place of 0. So r equal differences give a finite statistic, a
     p above 0 and an interval with a width, narrow on many test examples and wide on few.
+
+    Other metrics have a finer grid (characters, n-grams) or none (bits), and equal differences mostly mean that two
+    models say the same. They get the same spread, which is what a change of 1 in the value of a single example weighs:
+    more than their grid, so it errs on the side of "undecided", and without errors on 100 lines two readers are not
+    shown to be equal to a tenth of a point.
     """
     n_train, n_test = _checks.count("n_train", n_train), _checks.count("n_test", n_test)
     spread = sd if sd > 0 else 1.0 / (n_test * math.sqrt(12.0))

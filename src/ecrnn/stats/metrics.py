@@ -48,6 +48,11 @@ class Metric:
     rope: float
     binary: bool = False
 
+    @property
+    def decimals(self) -> int:
+        """Digits after the point of a shown value: a ten-thousandth of a value is shown, so two in percent."""
+        return 4 - round(math.log10(self.scale))
+
     def value(self, statistics: ArrayLike) -> float:
         """The metric over examples.
 
@@ -95,7 +100,12 @@ def bleu_of_sums(sums: NDArray[np.float64], order: int = 4) -> NDArray[np.float6
 
     Returns:
         (...), between 0 and 1; 0 where no n-gram of some length matches (no smoothing).
+
+    Raises:
+        EcrnnError: an order outside 1 to 4.
     """
+    if order not in (1, 2, 3, 4):
+        raise EcrnnError(f"order must be from 1 to 4, got {order}")
     matches, given = sums[..., :order], sums[..., 4 : 4 + order]
     hypothesis, reference = sums[..., 8], sums[..., 9]
     some = (matches > 0).all(axis=-1)

@@ -50,9 +50,10 @@ def corrected_resampled_t(differences: ArrayLike, n_train: float, n_test: float,
     n_test/n_train is 1/(k - 1).
 
     When all differences are equal, the variance that they show is 0 and the statistic would be infinite,
-    which no handful of repeats justifies. Scores on ``n_test`` examples lie on a grid of step 1/n_test, so
+    which no handful of repeats justifies. Accuracies on ``n_test`` examples lie on a grid of step 1/n_test, so
     the spread that the grid can hide, 1/(n_test * sqrt(12)), takes the place of sd in ``standard_error``
-    (``sd`` itself stays 0). Equal differences of 0 give statistic 0 and p = 1.
+    (``sd`` itself stays 0), for other metrics too, where it is cautious. Equal differences of 0 give statistic 0 and
+    p = 1.
 
     Args:
         differences: (r,) score of a minus score of b, one a repeat, r >= 2.

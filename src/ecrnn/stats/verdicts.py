@@ -15,7 +15,9 @@ FEW_REPEATS = 10  # below, a warning
 EQUIVALENT_AT = 0.95  # posterior probability of the region of practical equivalence
 
 
-def verdict(test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0.05) -> Verdict | None:
+def verdict(
+    test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0.05, *, higher_is_better: bool = True
+) -> Verdict | None:
     """Whether a is better than b, worse, equivalent or undecided; None below MIN_REPEATS repeats.
 
     In this order:
@@ -31,8 +33,9 @@ def verdict(test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0
     Args:
         test: from :func:`corrected_resampled_t` on a - b.
         p_holm: its p, adjusted over all pairs of the comparison.
-        posterior: from :func:`bayesian_correlated_t` on the same differences.
+        posterior: from :func:`bayesian_correlated_t` on the same differences; its ``equivalent`` is read.
         alpha: level of the test.
+        higher_is_better: False for scores that count errors or bits: then a negative a - b makes a the better one.
 
     Raises:
         EcrnnError: an alpha outside (0, 1).
@@ -43,7 +46,7 @@ def verdict(test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0
     if posterior.equivalent >= EQUIVALENT_AT:
         return "equivalent"
     if p_holm < alpha:
-        return "better" if test.difference > 0 else "worse"
+        return "better" if (test.difference > 0) == higher_is_better else "worse"
     return "undecided"
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from importlib.metadata import version
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,24 @@ import numpy as np
 from ecrnn.core.config import StudySettings, TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import RunDirectoryError, unknown_name
 from ecrnn.core.files import write_atomically
-from ecrnn.core.runs import FinishedTrial, Predictions, read_trial, trial_folder
+from ecrnn.core.runs import AnyPredictions, FinishedTrial, PredictedClasses, Predictions, read_trial, trial_folder
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.data.images import Progress as LoadingProgress
-from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.sources import TERMS
 from ecrnn.models.names import parse
-from ecrnn.models.registry import build
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import make
 from ecrnn.models.store import load_weights
-from ecrnn.serving.bundle import FORMAT, Description, is_bundle, write_bundle
+from ecrnn.serving.bundle import describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
-from ecrnn.serving.classifier import Classifier
-from ecrnn.stats import wilson
+from ecrnn.serving.load import in_use
+from ecrnn.serving.model import Model
+from ecrnn.stats import bootstrap_metric, wilson
+from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.study import trials
-from ecrnn.studies.trials import CONFIG, WEIGHTS, load_images
-from ecrnn.training.images import score
+from ecrnn.studies.tasks import task_of
+from ecrnn.studies.trials import CONFIG, WEIGHTS, load
+from ecrnn.training.classes import score
 
 
 def bundle_trial(
@@ -66,37 +69,41 @@ def bundle_trial(
     model = str(parse(model))
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
+    task = task_of([model])
     finished = _finished(study, settings, model)
-    trial = _chosen(finished, repeat, study)
-    if not isinstance(trial.predictions, Predictions):
+    trial = _chosen(finished, task, repeat, study)
+    weights = trial_folder(study, model, trial.repeat) / WEIGHTS
+    if isinstance(trial.predictions, PredictedClasses) or not weights.is_file():
         line = f"{trial_folder(study, model, trial.repeat)} is of an archive, which keeps no weights"
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
-    preprocessing = Preprocessing.from_dict(facts["preprocessing"])
-    network = build(model, preprocessing.image, len(facts["classes"]))
-    load_weights(network, trial_folder(study, model, trial.repeat) / WEIGHTS)
+    prepared = _prepared(facts, trial_folder(study, model, trial.repeat))
+    network = make(model, prepared.sizes)
+    load_weights(network, weights)
     metrics = measured(
         settings,
+        task,
         trial.predictions,
         trial.metrics,
         n_train=facts["n_train"],
         parameters=facts["parameters"],
         multiply_adds=facts["multiply_adds"],
     )
-    accuracies = [other.facts["last_accuracy"] for other in finished]
+    values = [other.facts[f"last_{task.metric}"] for other in finished]
+    best = max(values) if METRICS[task.metric].higher_is_better else min(values)
     metrics |= {
         "study": study.resolve().name,
         "repeat": trial.repeat,
-        "trials": {"finished": len(finished), "best": max(accuracies), "mean": sum(accuracies) / len(accuracies)},
+        "trials": {"finished": len(finished), "best": best, "mean": sum(values) / len(values)},
     }
-    description = describe(model, facts["classes"], preprocessing)
     if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
         if data_dir is not None:
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
-        metrics["test"] = _judged_on_test_part(Classifier(description, network, metrics, "cpu"), settings, loading)
+        model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
+        metrics["test"] = _judged_on_test_part(model_in_use, settings, loading)
     own = StudySettings.read(read_yaml(trial_folder(study, model, trial.repeat) / CONFIG))
     write_atomically(out / CONFIG, to_yaml(own.model_copy(update={"data_dir": None})))
-    write_bundle(out, network, description, metrics, model_card(description, metrics, out.name))
+    write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name))
     return metrics
 
 
@@ -118,21 +125,10 @@ def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
         raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
 
 
-def describe(model: str, classes: Sequence[str], preprocessing: Preprocessing) -> Description:
-    """What `bundle.json` says of an image classifier; the arguments are its attributes."""
-    return Description(
-        format=FORMAT,
-        task="image-classification",
-        model=model,
-        classes=tuple(classes),
-        preprocessing=preprocessing.to_dict(),
-        ecrnn_version=version("ecrnn"),
-    )
-
-
 def measured(
     settings: TrainSettings | StudySettings,
-    predictions: Predictions,
+    task: Task,
+    predictions: AnyPredictions,
     history: list[dict[str, Any]],
     *,
     n_train: int,
@@ -140,13 +136,14 @@ def measured(
     multiply_adds: int,
     best_epoch: int | None = None,
 ) -> dict[str, Any]:
-    """What `metrics.json` holds: figures of the kept weights, and on which pictures they were measured.
+    """What `metrics.json` holds: figures of the kept weights, and on which examples they were measured.
 
     Args:
         settings: resolved.
-        predictions: of the kept weights, for the validation pictures.
+        task: of the model.
+        predictions: of the kept weights, for the validation examples.
         history: the metrics of each epoch.
-        n_train: pictures trained on.
+        n_train: examples trained on.
         parameters, multiply_adds: of the network.
         best_epoch: the epoch (from 1) whose weights were kept as the best; None if the last one's were.
     """
@@ -158,8 +155,8 @@ def measured(
         "split": settings.split,
         "seed": settings.seed,
         "n_train": n_train,
-        "n_validation": len(predictions.label),
-        **_scores(predictions),
+        "n_validation": len(predictions.index),
+        **scores(task, predictions),
         "keep": "last" if best_epoch is None else "best",
         "epoch": best_epoch or training.epochs,
         "epochs": training.epochs,
@@ -171,16 +168,28 @@ def measured(
     }
 
 
-def _scores(predictions: Predictions) -> dict[str, float]:
-    """Accuracy with Wilson's interval, and mean cross-entropy in nats."""
-    found = score(predictions)
-    interval = wilson(int(predictions.correct.sum()), len(predictions.label))
-    return {
-        "accuracy": found["validation_accuracy"],
-        "accuracy_low": interval.low,
-        "accuracy_high": interval.high,
-        "loss": found["validation_loss"],
-    }
+def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
+    """The task's metric with its interval over examples: Wilson's for accuracy, which has its cross-entropy beside it
+    (nats), and a bootstrap's for others."""
+    metric = METRICS[task.metric]
+    if isinstance(predictions, Predictions):
+        found = score(predictions)
+        interval = wilson(int(predictions.correct.sum()), len(predictions.label))
+        own = {"accuracy": found["validation_accuracy"], "loss": found["validation_loss"]}
+    else:
+        interval = bootstrap_metric(predictions.statistics, metric)
+        own = {metric.name: interval.estimate}
+    return own | {f"{metric.name}_low": interval.low, f"{metric.name}_high": interval.high}
+
+
+def _prepared(facts: dict[str, Any], folder: Path) -> Prepared:
+    """The parts of a finished trial, from its manifest and the files beside it."""
+    parts = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
+    plain = {name: facts[name] for name in parts if name in facts}
+    task = facts.get("task", IMAGE_CLASSIFICATION.name)
+    return Prepared.from_plain(
+        task, tuple(facts.get("classes", ())), plain, lambda name: (folder / name).read_text(encoding="utf-8")
+    )
 
 
 def _finished(study: Path, settings: StudySettings, model: str) -> list[FinishedTrial]:
@@ -191,9 +200,10 @@ def _finished(study: Path, settings: StudySettings, model: str) -> list[Finished
     return finished
 
 
-def _chosen(finished: list[FinishedTrial], repeat: int | None, study: Path) -> FinishedTrial:
+def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study: Path) -> FinishedTrial:
     if repeat is None:
-        return max(finished, key=lambda trial: (trial.facts["last_accuracy"], -trial.repeat))
+        sign = 1 if METRICS[task.metric].higher_is_better else -1
+        return max(finished, key=lambda trial: (sign * trial.facts[f"last_{task.metric}"], -trial.repeat))
     of_repeat = [trial for trial in finished if trial.repeat == repeat]
     if not of_repeat:
         known = ", ".join(str(trial.repeat) for trial in finished)
@@ -201,10 +211,7 @@ def _chosen(finished: list[FinishedTrial], repeat: int | None, study: Path) -> F
     return of_repeat[0]
 
 
-def _judged_on_test_part(
-    classifier: Classifier, settings: StudySettings, loading: LoadingProgress | None
-) -> dict[str, Any]:
-    images = load_images(settings, loading)
-    index = np.arange(images.n_train, len(images))
-    predictions = Predictions(index, images.labels[index], classifier.logits_at(images.images, index))
-    return {"n": len(index), **_scores(predictions)}
+def _judged_on_test_part(model: Model, settings: StudySettings, loading: LoadingProgress | None) -> dict[str, Any]:
+    data = load(settings, loading)
+    index = np.arange(data.n_train, len(data))
+    return {"n": len(index), **scores(model.task, model.judge(data, index).predictions)}

@@ -20,7 +20,7 @@ from pathlib import Path
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Progress, Tick
-from ecrnn.data.images import ImageSet
+from ecrnn.data.splits import Examples
 from ecrnn.studies.trials import record_failure, run_trial
 from ecrnn.training.interruption import Interrupted, Interruption
 
@@ -29,7 +29,7 @@ Failed = Callable[[Trial, str], None]
 
 
 def run_here(
-    images: ImageSet, study: Path, settings: StudySettings, trials: Iterable[Trial], progress: Progress, failed: Failed
+    data: Examples, study: Path, settings: StudySettings, trials: Iterable[Trial], progress: Progress, failed: Failed
 ) -> None:
     """Run ``trials`` one after another in this process. A trial that fails is recorded and reported, the rest goes on.
 
@@ -39,7 +39,7 @@ def run_here(
     """
     for model, repeat in trials:
         try:
-            run_trial(images, study, settings, model, repeat, progress)
+            run_trial(data, study, settings, model, repeat, progress)
         except (Interrupted, RunDirectoryError):
             raise
         except Exception as error:  # noqa: BLE001 whatever one trial dies of, the others are run

@@ -11,6 +11,7 @@ import torch
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.runs import read_trial, trial_folder
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.images import ImageSet
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.explain.curves import Memory
@@ -22,7 +23,8 @@ from ecrnn.models.names import parse
 from ecrnn.models.registry import build
 from ecrnn.models.store import load_weights
 from ecrnn.studies.study import trials
-from ecrnn.studies.trials import load_images
+from ecrnn.studies.tasks import task_of
+from ecrnn.studies.trials import load
 
 PICTURES = 512
 STEPS, NODES = 1024, 16  # the paper's sequence and layer
@@ -58,7 +60,10 @@ def trained_memories(study: Path, data_dir: Path | None = None, pictures: int = 
     settings = StudySettings.read(read_yaml(path), str(path))
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": str(data_dir)})
-    images = load_images(settings)
+    if task_of(settings.models) != IMAGE_CLASSIFICATION:
+        raise RunDirectoryError(f"{study} is not a study of image classifiers, whose memory alone can be measured")
+    images = load(settings)
+    assert isinstance(images, ImageSet)
     for model, repeat in trials(settings):
         if parse(model).cell is not None:
             yield from _trial_memory(images, study, model, repeat, pictures)

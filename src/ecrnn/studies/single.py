@@ -11,18 +11,18 @@ from ecrnn.core.files import disk_errors, make_folder, write_atomically
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import locked
 from ecrnn.core.seeds import trial_seed
-from ecrnn.data.images import ImageSet
 from ecrnn.data.images import Progress as LoadingProgress
-from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.data.splits import Split, parse_split
+from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.names import parse
-from ecrnn.models.registry import build, check_sizes
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import make
+from ecrnn.models.sizes import check
 from ecrnn.models.summary import summarise
 from ecrnn.serving.bundle import is_bundle, write_bundle
 from ecrnn.serving.card import model_card
-from ecrnn.studies.bundles import check_free, describe, measured
-from ecrnn.studies.trials import load_images, prepare
-from ecrnn.training.images import ImageClassification
+from ecrnn.studies.bundles import check_free, measured
+from ecrnn.studies.tasks import objective, prepare
+from ecrnn.studies.trials import load, split_of
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit, resolve
 
@@ -59,24 +59,25 @@ def train_bundle(
         update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))}
     )
     _check_folder(out, resume)
-    images = load_images(settings, loading)
-    check_sizes(images.image, len(images.classes), settings.model)
+    data = load(settings, loading)
     training, before = settings.training, None
     if (out / SETTINGS).is_file():
         before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))
         training = training.model_copy(update={"threads": training.threads or before.training.threads})
-    settings = settings.model_copy(update={"fingerprint": images.fingerprint, "training": resolve(training)})
+    settings = settings.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(training)})
     if before and (others := differences(settings, before.model_copy(update={"data_dir": settings.data_dir}))):
         raise RunDirectoryError(f"{out} holds another training: {others[0]}; choose another -o")
     if is_bundle(out):
         _remove_checkpoints(out)
         return False
-    split, preprocessing = prepare(images, settings, repeat=0)
+    split = split_of(data, settings, repeat=0)
+    prepared = prepare(data, split, settings)
+    check(prepared.sizes, settings.model)
     make_folder(out)
     with locked(make_folder(out / "checkpoint")):
         write_atomically(out / SETTINGS, to_yaml(settings))
         try:
-            _train(images, split, preprocessing, settings, out, progress)
+            _train(data, split, prepared, settings, out, progress)
         except Interrupted as stop:
             raise Interrupted(stop.signal, "--resume goes on with it") from stop
     _remove_checkpoints(out)
@@ -98,12 +99,12 @@ def _check_folder(out: Path, resume: bool) -> None:
 
 
 def _train(
-    images: ImageSet, split: Split, preprocessing: Preprocessing, settings: TrainSettings, out: Path, progress: Progress
+    data: Examples, split: Split, prepared: Prepared, settings: TrainSettings, out: Path, progress: Progress
 ) -> None:
     seed = trial_seed(settings.seed, 0)
-    network = build(settings.model, images.image, len(images.classes), seed)
-    task = ImageClassification(images, split, preprocessing, settings.training, seed)
-    identity = {"fingerprint": images.fingerprint, "split": settings.split, "model": settings.model}
+    network = make(settings.model, prepared.sizes, seed)
+    task = objective(data, split, prepared, settings.training, seed)
+    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": settings.model}
     trained = fit(
         network,
         task,
@@ -115,10 +116,11 @@ def _train(
         label=settings.model,
         progress=progress,
     )
-    assert trained.predictions is not None  # every rule of splitting leaves pictures to validate
-    summary = summarise(network, images.image)
+    assert trained.predictions is not None  # every rule of splitting leaves examples to validate
+    summary = summarise(network, prepared.sizes)
     metrics = measured(
         settings,
+        prepared.task,
         trained.predictions,
         trained.history,
         n_train=len(split.train),
@@ -126,5 +128,5 @@ def _train(
         multiply_adds=summary.multiply_adds,
         best_epoch=trained.best_epoch if settings.keep == "best" else None,
     )
-    description = describe(settings.model, images.classes, preprocessing)
-    write_bundle(out, network, description, metrics, model_card(description, metrics, out.name))
+    card = model_card(settings.model, prepared, metrics, out.name)
+    write_bundle(out, network, settings.model, prepared, metrics, card)

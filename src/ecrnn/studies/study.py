@@ -12,13 +12,13 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import grown, locked, read_manifest, trial_folder
-from ecrnn.data.images import ImageSet
 from ecrnn.data.images import Progress as LoadingProgress
-from ecrnn.data.splits import parse_split
+from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
-from ecrnn.models.registry import check_sizes
+from ecrnn.models.sizes import check
 from ecrnn.studies.engines import Trial, run_here, run_in_processes
-from ecrnn.studies.trials import load_images
+from ecrnn.studies.tasks import prepare
+from ecrnn.studies.trials import load, split_of
 from ecrnn.training.loop import resolve
 
 
@@ -70,12 +70,12 @@ def run_study(
     """
     settings = _canonical(settings)
     _check_folder(out)
-    images = load_images(settings, loading)
-    check_sizes(images.image, len(images.classes), *settings.models)
-    for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
-        parse_split(settings.split).split(images, settings.seed, repeat)  # fails now rather than after hours
+    data = load(settings, loading)
+    repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
+    splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
+    check(prepare(data, splits[0], settings).sizes, *settings.models)
     with locked(out) as lock:
-        settings = _open(settings, images, out, jobs, baseline)
+        settings = _open(settings, data, out, jobs, baseline)
         outcome = Outcome()
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
@@ -92,7 +92,7 @@ def run_study(
         if min(jobs, len(waiting)) > 1:
             run_in_processes(out, lock, waiting, min(jobs, len(waiting)), progress, failed)
         else:
-            run_here(images, out, settings, waiting, progress, failed)
+            run_here(data, out, settings, waiting, progress, failed)
         outcome.trained = [trial for trial in waiting if trial not in outcome.failed]
         return outcome
 
@@ -112,7 +112,7 @@ def _check_folder(out: Path) -> None:
         raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
 
 
-def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int, baseline: str | None) -> StudySettings:
+def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baseline: str | None) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     path = out / "study.yaml"
     before = StudySettings.read(read_yaml(path), str(path)) if path.is_file() else None
@@ -122,7 +122,7 @@ def _open(settings: StudySettings, images: ImageSet, out: Path, jobs: int, basel
     if before and training.threads is None:
         training = training.model_copy(update={"threads": before.training.threads})
     resolved = settings.model_copy(
-        update={"fingerprint": images.fingerprint, "training": resolve(training, jobs)},
+        update={"fingerprint": data.fingerprint, "training": resolve(training, jobs)},
     )
     if before:
         resolved = grown(before, resolved, out)

@@ -7,63 +7,52 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings, to_yaml
+from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import read_manifest, trial_folder, write_manifest, write_predictions
 from ecrnn.core.seeds import trial_seed
-from ecrnn.data import images as image_data
-from ecrnn.data.images import ImageSet
-from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.data.preprocessing import fit as fit_preprocessing
-from ecrnn.data.splits import Split, parse_split
-from ecrnn.models.registry import build
+from ecrnn.data.images import Progress as Loading
+from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import make
 from ecrnn.models.store import save_weights
 from ecrnn.models.summary import summarise
+from ecrnn.stats.metrics import Metric
+from ecrnn.studies.tasks import load_examples, objective, prepare
 from ecrnn.training import checkpoints
-from ecrnn.training.images import ImageClassification
 from ecrnn.training.loop import Trained, fit
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz", WEIGHTS)
 
 
-def load_images(settings: DataSettings, loading: image_data.Progress | None = None) -> ImageSet:
-    """The pictures of a study or a training, and a check that they are the ones it was begun with.
+def load(settings: StudySettings | TrainSettings, loading: Loading | None = None) -> Examples:
+    """The examples of a study or a training, and a check that they are the ones it was begun with.
 
     Raises:
         DataError: missing or damaged data.
         RunDirectoryError: the data has changed since the study was begun.
     """
-    data_dir = Path(settings.data_dir) if settings.data_dir else None
-    images = image_data.load(
-        settings.data,
-        data_dir=data_dir,
-        image_size=settings.image_size,
-        channels=settings.channels,
-        progress=loading,
-    )
-    if settings.fingerprint not in (None, images.fingerprint):
-        raise RunDirectoryError(
-            f"the pictures of '{settings.data}' are not those the study was begun with; choose another --out"
-        )
-    return images
+    data = load_examples(settings, loading)
+    if settings.fingerprint not in (None, data.fingerprint):
+        raise RunDirectoryError(f"'{settings.data}' does not hold what the study was begun with; choose another --out")
+    return data
 
 
-def prepare(images: ImageSet, settings: StudySettings | TrainSettings, repeat: int) -> tuple[Split, Preprocessing]:
-    """The split of a repeat, and the standardisation of its training pictures."""
-    split = parse_split(settings.split).split(images, settings.seed, repeat)
-    return split, fit_preprocessing(images.images, split.train, settings.training.standardise)
+def split_of(data: Examples, settings: StudySettings | TrainSettings, repeat: int) -> Split:
+    """The split of a repeat."""
+    return parse_split(settings.split).split(data, settings.seed, repeat)
 
 
 def run_trial(
-    images: ImageSet, study: Path, settings: StudySettings, model: str, repeat: int, progress: Progress = silent
+    data: Examples, study: Path, settings: StudySettings, model: str, repeat: int, progress: Progress = silent
 ) -> None:
     """Train one trial to its end, going on from its checkpoint if there is one; a finished trial is left alone.
 
     Args:
-        images: as `load_images` gives them for ``settings``.
+        data: as `load` gives it for ``settings``.
         study: the study's folder.
         settings: resolved.
 
@@ -75,20 +64,24 @@ def run_trial(
         return
     own = settings.model_copy(update={"models": (model,), "repeats": 1, "first_repeat": repeat})
     write_atomically(folder / CONFIG, to_yaml(own))
-    split, preprocessing = prepare(images, settings, repeat)
+    split = split_of(data, settings, repeat)
+    prepared = prepare(data, split, settings)
     seed = trial_seed(settings.seed, repeat)
-    network = build(model, images.image, len(images.classes), seed)
-    facts = _facts_before(images, settings, model, repeat, seed, network, split, preprocessing)
-    task = ImageClassification(images, split, preprocessing, settings.training, seed)
-    identity = {"fingerprint": images.fingerprint, "split": settings.split, "model": model, "repeat": repeat}
+    network = make(model, prepared.sizes, seed)
+    facts = _facts_before(data, settings, model, repeat, seed, network, split, prepared)
+    task = objective(data, split, prepared, settings.training, seed)
+    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": model, "repeat": repeat}
     label = f"{model}, repeat {repeat}"
     trained = fit(
         network, task, settings.training, seed=seed, folder=folder, identity=identity, label=label, progress=progress
     )
-    assert trained.predictions is not None  # every rule of splitting leaves pictures to validate
+    assert trained.predictions is not None  # every rule of splitting leaves examples to validate
     write_predictions(folder / "predictions.npz", trained.predictions)
     save_weights(network, folder / WEIGHTS)
-    write_manifest(folder, FILES, facts | _facts_after(trained))
+    files = prepared.files()
+    for name, text in files.items():
+        write_atomically(folder / name, text)
+    write_manifest(folder, (*FILES, *files), facts | _facts_after(trained, task.metric))
     checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
 
 
@@ -102,18 +95,19 @@ def record_failure(study: Path, model: str, repeat: int, error: BaseException) -
 
 
 def _facts_before(
-    images: ImageSet,
+    data: Examples,
     settings: StudySettings,
     model: str,
     repeat: int,
     seed: int,
     network: Any,
     split: Split,
-    preprocessing: Preprocessing,
+    prepared: Prepared,
 ) -> dict[str, Any]:
-    summary = summarise(network, images.image)
+    summary = summarise(network, prepared.sizes)
     training = settings.training
     return {
+        "task": prepared.task.name,
         "model": model,
         "repeat": repeat,
         "seed": seed,
@@ -125,19 +119,19 @@ def _facts_before(
         "threads": training.threads,
         "n_train": len(split.train),
         "n_validation": len(split.validation),
-        "n_images": len(images),
+        "n_images": len(data),
         "fixed_test": split.kind == "own",
-        "classes": list(images.classes),
-        "preprocessing": preprocessing.to_dict(),
+        **({"classes": list(prepared.classes)} if prepared.task.classes else {}),
+        **prepared.to_plain(),
     }
 
 
-def _facts_after(trained: Trained) -> dict[str, Any]:
+def _facts_after(trained: Trained, metric: Metric) -> dict[str, Any]:
     return {
         "steps": trained.steps,
         "seconds": sum(metrics["seconds"] for metrics in trained.history),
-        "last_accuracy": trained.history[-1]["validation_accuracy"],
-        "best_accuracy": trained.best_accuracy,
+        f"last_{metric.name}": trained.history[-1][f"validation_{metric.name}"],
+        f"best_{metric.name}": trained.best_value,
         "best_epoch": trained.best_epoch,
         "skipped_steps": trained.skipped,
         "roll_backs": trained.roll_backs,

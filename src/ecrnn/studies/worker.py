@@ -20,8 +20,8 @@ from typing import Any
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Tick
-from ecrnn.data.images import ImageSet
-from ecrnn.studies.trials import load_images, record_failure, run_trial
+from ecrnn.data.splits import Examples
+from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
 
 TICK_SECONDS = 0.2  # between two that end no epoch
@@ -58,14 +58,14 @@ class _Worker:
     def __init__(self, study: Path, answers: Any) -> None:
         self.study, self.answers = study, answers
         self.settings = StudySettings.read(read_yaml(study / "study.yaml"))
-        self.images: ImageSet | None = None
+        self.data: Examples | None = None
         self.told = 0.0
 
     def run(self, model: str, repeat: int) -> bool:
         """Run one trial and say how it ended; False if this worker should leave."""
         try:
-            self.images = self.images or load_images(self.settings)
-            run_trial(self.images, self.study, self.settings, model, repeat, self._tick)
+            self.data = self.data or load(self.settings)
+            run_trial(self.data, self.study, self.settings, model, repeat, self._tick)
         except Interrupted:
             self._say("stopped")
             return False

@@ -30,24 +30,25 @@ class Position:
     Attributes:
         epoch: whole epochs done.
         step: batches done of the epoch under way.
-        loss_sum, correct, seen: of those batches, for the epoch's training metrics.
+        loss_sum, correct, seen: of those batches, for the epoch's training metrics; ``correct`` is None where a task
+            has no right and wrong answers while it trains.
         seconds: spent on the epoch under way.
         skipped: steps left out because of a loss or gradient that was not finite.
         roll_backs: how often the training went back to the start of an epoch, with half the learning rate.
         history: the metrics of the whole epochs.
-        best: epoch (from 1) and accuracy of the best epoch so far.
+        best: epoch (from 1) and metric of the best epoch so far.
     """
 
     epoch: int = 0
     step: int = 0
     loss_sum: float = 0.0
-    correct: int = 0
+    correct: int | None = 0
     seen: int = 0
     seconds: float = 0.0
     skipped: int = 0
     roll_backs: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-    best: tuple[int, float] = (0, -1.0)
+    best: tuple[int, float | None] = (0, None)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Image classification as the training loop sees it: batches, loss, metrics. And pictures through a trained network.
+"""Image and clip classification as the training loop sees them.
 
 The pictures stay uint8, one (N, H, W, C) array, on the GPU where there is one; a batch becomes float and standardised
 on the device. Stored height, width, channel, a batch is already in channels-last memory and is never copied for it.
@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import autocast
 from ecrnn.core.runs import Predictions
 from ecrnn.data.augmentation import augment
+from ecrnn.data.batches import batch_bounds, shuffled
+from ecrnn.data.clips import ClipSet
 from ecrnn.data.images import ImageSet
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.inference import Standardise, predict_logits
+from ecrnn.models.prepared import Prepared
+from ecrnn.stats.metrics import ACCURACY
+from ecrnn.training.classes import class_loss, score
+from ecrnn.training.objective import Loss
 
 
 class ImageClassification:
-    """One training's data: which pictures train, which validate, and how they reach the network.
+    """An `Objective`, one training's data: which pictures train, which validate, and how they reach the network.
 
     Args:
         images: the data set.
@@ -40,6 +44,7 @@ class ImageClassification:
         settings: TrainingSettings,
         seed: int,
     ) -> None:
+        self.metric = ACCURACY
         self.images, self.split, self.settings, self.seed = images, split, settings, seed
         self.device = torch.device(settings.device)
         self.standardise = Standardise(preprocessing).to(self.device)
@@ -49,6 +54,13 @@ class ImageClassification:
 
     def __len__(self) -> int:
         return len(self.split.train)
+
+    @property
+    def steps(self) -> int:
+        return len(batch_bounds(len(self), self.settings.batch_size))
+
+    def order(self, seed: int, epoch: int) -> list[np.ndarray]:
+        return shuffled(len(self), self.settings.batch_size, seed, epoch)
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
         """Training pictures by their ``positions`` (B,) in the training part.
@@ -64,16 +76,9 @@ class ImageClassification:
             pictures = torch.from_numpy(taken).to(self.device)
         return self.standardise(pictures), self.labels[torch.from_numpy(index).to(self.device)]
 
-    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean error, and the number of right answers; the network computes in the settings' precision.
-
-        The error is cross-entropy, in nats, unless the model has a ``loss`` of its own.
-        """
-        with autocast(self.settings.device, self.settings.precision):
-            logits = model(inputs)
-        logits = logits.float()
-        error = getattr(model, "loss", F.cross_entropy)
-        return error(logits, targets), (logits.argmax(1) == targets).sum()
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
+        """The mean error, see `class_loss`."""
+        return class_loss(model, (inputs,), targets, self.settings)
 
     def predict(self, model: nn.Module) -> Predictions:
         """The network's logits for every validation picture, in float32 whatever the precision of training."""
@@ -92,8 +97,43 @@ class ImageClassification:
         return score(predictions), predictions
 
 
-def score(predictions: Predictions) -> dict[str, float]:
-    """Mean cross-entropy (nats) and accuracy (fraction) of ``predictions``, computed in float64."""
-    logits = torch.from_numpy(predictions.logits).double()
-    loss = F.cross_entropy(logits, torch.from_numpy(predictions.label))
-    return {"validation_loss": float(loss), "validation_accuracy": float(predictions.correct.mean())}
+class ClipClassification:
+    """An `Objective` of clips, whose frames are standardised as pictures are; nothing augments them.
+
+    Args:
+        data: the clips.
+        split: which train and which validate.
+        prepared: the standardisation.
+        settings: resolved (device and precision are not "auto").
+    """
+
+    def __init__(self, data: ClipSet, split: Split, prepared: Prepared, settings: TrainingSettings) -> None:
+        assert prepared.preprocessing is not None
+        self.metric = ACCURACY
+        self.data, self.split, self.settings = data, split, settings
+        self.standardise = Standardise(prepared.preprocessing).to(settings.device)
+
+    @property
+    def steps(self) -> int:
+        return len(batch_bounds(len(self.split.train), self.settings.batch_size))
+
+    def order(self, seed: int, epoch: int) -> list[np.ndarray]:
+        return shuffled(len(self.split.train), self.settings.batch_size, seed, epoch)
+
+    def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
+        """Standardised clips (B, T, C, H, W), float32, and labels (B,), int64."""
+        index = self.split.train[positions]
+        arrays = self.data.clips[index], self.data.labels[index]
+        clips, labels = (torch.from_numpy(array).to(self.settings.device) for array in arrays)
+        return self.standardise(clips), labels
+
+    def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
+        return class_loss(model, (inputs,), targets, self.settings)
+
+    def validate(self, model: nn.Module) -> tuple[dict[str, float], Predictions | None]:
+        index = self.split.validation
+        if not len(index):
+            return {}, None
+        logits = predict_logits(model, self.data.clips, index, self.standardise)
+        predictions = Predictions(index.astype(np.int64), self.data.labels[index], logits)
+        return score(predictions), predictions

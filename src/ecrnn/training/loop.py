@@ -1,8 +1,8 @@
 """The one training loop.
 
-A training's position is (epoch, step): the order of the pictures is a function of (seed, epoch), augmentation of (seed,
-epoch, index), so a checkpoint holds tensors and two numbers, and a training stopped at any step by any signal and
-resumed ends, on the CPU, with the same bits as one left alone.
+A training's position is (epoch, step): the order of the examples is a function of (seed, epoch), augmentation of
+(seed, epoch, index), so a checkpoint holds tensors and two numbers, and a training stopped at any step by any signal
+and resumed ends, on the CPU, with the same bits as one left alone. What a task adds to it stands in `objective`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from ecrnn.core.devices import available_cores, freed_memory_kept, resolve_devic
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.progress import Progress, Tick, silent
-from ecrnn.core.runs import Predictions
-from ecrnn.data.batches import batch_bounds, epoch_order
+from ecrnn.core.runs import AnyPredictions
 from ecrnn.models.store import load_weights, save_weights
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint, Position
-from ecrnn.training.images import ImageClassification
 from ecrnn.training.interruption import Interrupted, Interruption
+from ecrnn.training.objective import Objective
 from ecrnn.training.optimizers import learning_rate, make_optimizer
 
 MAX_ROLL_BACKS = 5
@@ -43,19 +42,20 @@ class Trained:
 
     Attributes:
         history: metrics of each epoch.
-        best_epoch, best_accuracy: of the best epoch (from 1) on the validation pictures.
+        best_epoch, best_value: the best epoch (from 1) and its metric on the validation examples; 0 and None where
+            nothing validates.
         skipped, roll_backs: what was done about steps that were not finite.
         steps: optimizer steps of all epochs.
-        predictions: of the weights that were kept, for the validation pictures; None where there are none.
+        predictions: of the weights that were kept, for the validation examples; None where there are none.
     """
 
     history: list[dict[str, Any]]
     best_epoch: int
-    best_accuracy: float
+    best_value: float | None
     skipped: int
     roll_backs: int
     steps: int
-    predictions: Predictions | None = field(compare=False)
+    predictions: AnyPredictions | None = field(compare=False)
 
 
 def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
@@ -76,7 +76,7 @@ def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
 
 def fit(
     model: nn.Module,
-    task: ImageClassification,
+    task: Objective,
     settings: TrainingSettings,
     *,
     seed: int,
@@ -90,14 +90,14 @@ def fit(
 
     Args:
         model: fresh from `ecrnn.models.registry.build`.
-        task: batches, loss and metrics.
+        task: batches, loss and metric.
         settings: resolved by `resolve`.
-        seed: of the order of the pictures.
+        seed: of the order of the examples.
         folder: where `metrics.jsonl` and `checkpoint/` go; a training found there goes on. None: nothing is written and
             signals are left alone.
         identity: what makes it the same training, beside its settings and seed, for the check when it goes on.
         keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation
-            images.
+            examples.
         label: what `progress` calls this training.
 
     Raises:
@@ -121,7 +121,7 @@ class _Training:
     def __init__(
         self,
         model: nn.Module,
-        task: ImageClassification,
+        task: Objective,
         settings: TrainingSettings,
         seed: int,
         folder: Path | None,
@@ -141,11 +141,11 @@ class _Training:
         does = {name: value for name, value in timeless.items() if value or name not in _OFF_AT_0}
         self.identity = {**identity, "seed": seed, "keep": keep, **does}
         self.optimizer = make_optimizer(self.model, settings)
-        self.bounds = batch_bounds(len(task), settings.batch_size)
+        self.steps = task.steps
         self.position = Position()
         self.epoch_start = self._capture() if settings.non_finite == "roll-back" else None
         self.best_weights: dict[str, Tensor] | None = None
-        self.predictions: Predictions | None = None  # of the model as it is now, if they are known
+        self.predictions: AnyPredictions | None = None  # of the model as it is now, if they are known
         self.saved_at = time.monotonic()
         self._resume()
 
@@ -164,16 +164,15 @@ class _Training:
             *position.best,
             position.skipped,
             position.roll_backs,
-            position.epoch * len(self.bounds),
+            position.epoch * self.steps,
             self.predictions,
         )
 
     def _epoch(self) -> None:
-        order = epoch_order(len(self.task), self.seed, self.position.epoch)
-        while self.position.step < len(self.bounds):
+        batches = self.task.order(self.seed, self.position.epoch)
+        while self.position.step < self.steps:
             started = time.monotonic()
-            start, end = self.bounds[self.position.step]
-            finite = self._step(order[start:end])
+            finite = self._step(batches[self.position.step])
             self.position.seconds += time.monotonic() - started
             if not finite and self.settings.non_finite == "roll-back":
                 self._roll_back()
@@ -191,11 +190,12 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        loss, correct = self.task.loss(self.model, inputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.task.loss(self.model, inputs, targets)
+        loss.mean.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        mean_loss, length, right = torch.stack([loss.detach(), norm, correct]).tolist()  # the only wait for the device
+        known = [loss.mean.detach(), norm, *([] if loss.right is None else [loss.right])]
+        mean_loss, length, *rights = torch.stack(known).tolist()  # the only wait for the device
         if not math.isfinite(mean_loss + length):
             if self.settings.non_finite == "stop":
                 self._stop_not_finite(mean_loss, length)
@@ -206,9 +206,9 @@ class _Training:
         if self.settings.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
         self.optimizer.step()
-        position.loss_sum += mean_loss * len(positions)
-        position.correct += int(right)
-        position.seen += len(positions)
+        position.loss_sum += mean_loss * loss.count
+        position.correct = int(rights[0]) + (position.correct or 0) if rights else None
+        position.seen += loss.count
         return True
 
     def _end_epoch(self) -> None:
@@ -219,15 +219,15 @@ class _Training:
         metrics = {
             "epoch": position.epoch + 1,
             "train_loss": position.loss_sum / position.seen,
-            "train_accuracy": position.correct / position.seen,
+            **({} if position.correct is None else {"train_accuracy": position.correct / position.seen}),
             **validation,
             "lr": self.optimizer.param_groups[0]["lr"],
         }
         self._check_finite(metrics)
         metrics["seconds"] = position.seconds + time.monotonic() - started
-        accuracy = metrics.get("validation_accuracy")
-        if accuracy is not None and accuracy > position.best[1]:
-            position.best = (position.epoch + 1, accuracy)
+        value, best = metrics.get(f"validation_{self.task.metric.name}"), position.best[1]
+        if value is not None and (best is None or self.task.metric.better(value, best)):
+            position.best = (position.epoch + 1, value)
             self._keep_best()
         position.history.append(metrics)
         position.epoch, position.step = position.epoch + 1, 0
@@ -264,8 +264,8 @@ class _Training:
         self.position.roll_backs, self.position.skipped = roll_backs, skipped
 
     def _learning_rate(self) -> float:
-        done = self.position.epoch * len(self.bounds) + self.position.step
-        rate = learning_rate(self.settings, done, self.settings.epochs * len(self.bounds))
+        done = self.position.epoch * self.steps + self.position.step
+        rate = learning_rate(self.settings, done, self.settings.epochs * self.steps)
         return rate * 0.5**self.position.roll_backs
 
     def _capture(self) -> Checkpoint:
@@ -287,7 +287,7 @@ class _Training:
     def _checkpoint_if_due(self) -> None:
         stop = self.interruption.received if self.interruption else None
         due = time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds
-        inside = self.position.step < len(self.bounds)  # else the epoch's own checkpoint comes next
+        inside = self.position.step < self.steps  # else the epoch's own checkpoint comes next
         if inside and (stop or due):
             self._save("step.safetensors")
         if inside and stop:
@@ -322,7 +322,7 @@ class _Training:
             write_atomically(self.folder / "metrics.jsonl", lines)
 
     def _tick(self, metrics: dict[str, float] | None = None) -> None:
-        steps, epochs = len(self.bounds), self.settings.epochs
+        steps, epochs = self.steps, self.settings.epochs
         done = self.position.epoch * steps + self.position.step
         current = self.position.epoch if metrics else self.position.epoch + 1
         self.progress(Tick(self.label, done, epochs * steps, current, epochs, metrics or {}))

@@ -1,0 +1,39 @@
+"""Figures of a trained model in a line, and the command that uses it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ecrnn.core.tasks import CLIP_CLASSIFICATION, NEXT_TOKEN, TEXT_CLASSIFICATION, TRANSLATION, Task
+from ecrnn.stats.metrics import METRICS
+
+
+def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:
+    """The task's metric with its interval, as "98.61 % of 360 validation pictures right (95 % interval ...)".
+
+    Args:
+        task: of the model.
+        measured: holds the metric and its interval, as a bundle's metrics.json does.
+        n: examples that it was measured on.
+        part: of the data, such as "validation".
+    """
+    metric = METRICS[task.metric]
+    value, low, high = (metric.scale * measured[metric.name + end] for end in ("", "_low", "_high"))
+    interval = f"(95 % interval {low:.2f} to {high:.2f})"
+    if metric.binary:
+        return f"{value:.2f} % of {n:,} {part} {task.examples} right {interval}"
+    unit = f" {metric.unit}" if metric.unit == "%" else ""
+    return f"{metric.title} {value:.2f}{unit} on {n:,} {part} {task.examples} {interval}"
+
+
+def use(task: Task, bundle: str) -> str:
+    """A command that uses a bundle."""
+    folder = shlex.quote(bundle)
+    if task == NEXT_TOKEN:
+        return f"ecrnn generate {folder} --prompt 'Once'"
+    if task in (TEXT_CLASSIFICATION, TRANSLATION):
+        return f"ecrnn predict {folder} --text 'A sentence.'"
+    if task == CLIP_CLASSIFICATION:
+        return f"ecrnn evaluate {folder} clips/"
+    return f"ecrnn predict {folder} picture.png"

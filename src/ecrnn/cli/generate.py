@@ -1,0 +1,44 @@
+"""`ecrnn generate BUNDLE`: a character model writes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ecrnn.cli import options
+
+EXAMPLE = "Example: ecrnn generate my-shakespeare --prompt 'ROMEO:' --temperature 0.8 --top-k 20 --length 400"
+
+
+def generate(
+    bundle: options.Bundle,
+    prompt: Annotated[str, typer.Option(help="What the text begins with. Default: the start of a line.")] = "\n",
+    length: Annotated[int, typer.Option(help="Characters to write.", min=0)] = 500,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 safer, above 1 bolder; 0 takes the likeliest character.", min=0, max=100)
+    ] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="Draw among this many of the likeliest only.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the draws. Default: another text every time.", min=0)] = None,
+    device: options.Device = None,
+    json: options.Json = False,
+) -> None:
+    """Write a text that goes on from a prompt, shown as it is drawn."""
+    from ecrnn.serving.language import LanguageModel
+    from ecrnn.serving.load import load
+
+    model = load(bundle, device or "auto")
+    if not isinstance(model, LanguageModel):
+        raise options.WrongCall(f"{bundle} is for {model.task.name}, not a character model; use ecrnn predict")
+    characters = model.generate(prompt, length, temperature=temperature, top_k=top_k, seed=seed)
+    if json:
+        import json as json_format
+
+        typer.echo(json_format.dumps({"prompt": prompt, "text": "".join(characters)}, ensure_ascii=False))
+        return
+    sys.stdout.write(prompt)
+    for character in characters:
+        sys.stdout.write(character)
+        sys.stdout.flush()
+    sys.stdout.write("\n")

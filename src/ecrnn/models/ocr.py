@@ -1,0 +1,83 @@
+"""OCR: text in a picture of any width, after Shi, Bai and Yao, An End-to-End Trainable Neural Network for Image-based
+Sequence Recognition (2015), who call it CRNN.
+
+A CNN makes the picture's columns a sequence, a bidirectional LSTM reads it from both ends, and a dense layer gives
+scores of every character and of the blank at every step; CTC, in `ecrnn.models.ctc`, makes them a text and a loss.
+
+| part    | Shi et al.                             | `ocr`                                                          |
+|---------|----------------------------------------|----------------------------------------------------------------|
+| picture | 32 pixels high, any width, grey        | any height from 8 and width from 4, grey or colour             |
+| CNN     | 7 convolutions, 64 to 512 maps         | 4 of 3x3, 32 to 128 maps, batch normalisation after each       |
+| pooling | 2x2 twice, then the height alone twice | the same                                                       |
+| step    | one column of 512 values               | one column of rows x 128 values                                |
+| RNN     | 2 BiLSTM of 256                        | 2 BiLSTM of 64; other cells and nodes by name                  |
+
+It is made for a thousand pictures and two cores. Pictures of several widths go together in one batch, padded on the
+right, and each comes out as if it were alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.layers.areas import RecurrentSequence
+from ecrnn.layers.columns import NARROWING, ColumnArea
+from ecrnn.models.names import ModelName
+
+NODES = (64, 64)  # of the BiLSTM layers, where the name says nothing
+
+
+class Reader(nn.Module):
+    """Takes pictures (B, C, H, W), standardised; gives logits of ids at every step, and how many steps count.
+
+    Args:
+        name: "ocr", or with cell and nodes of the recurrent layers.
+        image: (channels, height, width) of the pictures; the width is only the usual one.
+        tokens: ids, of which 0 is CTC's blank.
+    """
+
+    def __init__(self, name: ModelName, image: tuple[int, int, int], tokens: int) -> None:
+        super().__init__()
+        channels, height, _ = image
+        cell, bidirectional = ("lstm", True) if name.cell is None else (name.cell, name.bidirectional)
+        self.cnn = ColumnArea(channels, height)
+        self.rnn = RecurrentSequence(cell, self.cnn.features, name.nodes or NODES, bidirectional)
+        self.head = nn.Linear(self.rnn.out_features, tokens)
+
+    @staticmethod
+    def steps(width: int) -> int:
+        """Steps, and so the most ids, that a picture of ``width`` columns gives; see `ecrnn.models.ctc.needed`."""
+        return width // NARROWING
+
+    def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read pictures.
+
+        Args:
+            images: (B, C, H, W), narrower ones padded on the right with anything.
+            widths: (B,), int64, their own widths, from 4 to W; None where all are W wide.
+
+        Returns:
+            logits (B, W // 4, tokens), and lengths (B,), int64, on the pictures' device: the logits of picture b at its
+            first lengths[b] steps are those of the picture alone, in evaluation; the others have no meaning.
+
+        Raises:
+            EcrnnError: a width out of bounds.
+        """
+        own = _checked(images, widths)
+        padded = bool((own < images.shape[3]).any())
+        columns = self.cnn(images, own if padded else None)  # (B, W / 4, features)
+        lengths = own // NARROWING
+        sequence = self.rnn(columns, lengths if padded else None)  # (B, W / 4, nodes), or 2 * nodes
+        return self.head(sequence), lengths.to(images.device)
+
+
+def _checked(images: Tensor, widths: Tensor | None) -> Tensor:
+    """The widths as a tensor on the CPU, where they cost no waiting for a GPU."""
+    batch, widest = images.shape[0], images.shape[3]
+    own = torch.full((batch,), widest) if widths is None else widths.to("cpu", torch.int64)
+    if own.shape != (batch,) or (batch and (own.min() < NARROWING or own.max() > widest)):
+        wanted = f"{batch} from {NARROWING} to {widest}"
+        raise EcrnnError(f"widths of pictures must be {wanted} pixels, got {own.tolist()[:8]} (ocr)")
+    return own

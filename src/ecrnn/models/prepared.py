@@ -1,0 +1,132 @@
+"""What stands between the examples of a task and its network: fitted on training examples, kept in the bundle.
+
+The same for every task, with the parts that it needs: `_PARTS` says which. Bundles come from anywhere, so `from_plain`
+trusts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecrnn.core.errors import BundleError
+from ecrnn.core.tasks import TASKS, Task
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.data.tokens import Vocabulary, from_files
+from ecrnn.models.sizes import Sizes
+
+MAX_LENGTH = 2**20  # tokens of a text, characters of a block
+MAX_FRAMES = 4096
+
+_PARTS: dict[str, tuple[str, ...]] = {  # of each task, beside its classes
+    "image-classification": ("preprocessing",),
+    "clip-classification": ("preprocessing", "frames"),
+    "text-classification": ("vocabulary", "length"),
+    "next-token": ("vocabulary", "length"),
+    "translation": ("vocabulary", "source_vocabulary", "length"),
+    "captioning": ("preprocessing", "vocabulary", "length"),
+    "transcription": ("preprocessing", "vocabulary"),
+}
+_KINDS = ("characters", "bytes", "words", "subwords")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The parts of one training or bundle; those that its task does not need are None.
+
+    Attributes:
+        task: which parts are there.
+        classes: names of the classes, where the task has any.
+        preprocessing: size and standardisation of pictures and frames.
+        vocabulary: tokens of the texts that the network reads or writes; for transcription its alphabet.
+        source_vocabulary: tokens of the texts that are translated.
+        length: the longest text in tokens, beyond which it is cut off; of a language model the block it is trained on.
+        frames: of a clip.
+    """
+
+    task: Task
+    classes: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    vocabulary: Vocabulary | None = None
+    source_vocabulary: Vocabulary | None = None
+    length: int | None = None
+    frames: int | None = None
+
+    def __post_init__(self) -> None:
+        missing = [name for name in _PARTS[self.task.name] if getattr(self, name) is None]
+        assert not missing, f"{self.task.name} needs {', '.join(missing)}"
+        assert bool(self.classes) == self.task.classes
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the network must know of its inputs and outputs."""
+        return Sizes(
+            image=None if self.preprocessing is None else self.preprocessing.image,
+            classes=len(self.classes) or None,
+            tokens=None if self.vocabulary is None else len(self.vocabulary),
+            source_tokens=None if self.source_vocabulary is None else len(self.source_vocabulary),
+            frames=self.frames,
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data for JSON, without what `files` holds; `from_plain` takes both back."""
+        plain: dict[str, Any] = {}
+        if self.preprocessing is not None:
+            plain["preprocessing"] = self.preprocessing.to_dict()
+        for name in ("vocabulary", "source_vocabulary"):
+            if (vocabulary := getattr(self, name)) is not None:
+                plain[name] = vocabulary.kind
+        for name in ("length", "frames"):
+            if (value := getattr(self, name)) is not None:
+                plain[name] = value
+        return plain
+
+    def files(self) -> dict[str, str]:
+        """The vocabularies as plain files, by name."""
+        own = {} if self.vocabulary is None else self.vocabulary.files()
+        source = {} if self.source_vocabulary is None else self.source_vocabulary.files()
+        return own | {f"source-{name}": text for name, text in source.items()}
+
+    @classmethod
+    def from_plain(
+        cls, task: str, classes: tuple[str, ...], plain: Mapping[str, Any], read: Callable[[str], str]
+    ) -> Prepared:
+        """From data that is not trusted.
+
+        Args:
+            task: name of a task.
+            classes: checked.
+            plain: as `to_plain` gives it.
+            read: gives the text of a file by name; what it raises is passed on.
+
+        Raises:
+            BundleError: a part is missing, foreign or not as it should be.
+        """
+        if task not in TASKS:
+            raise BundleError(f"task '{task}' is not known; known are {', '.join(TASKS)}")
+        wanted = _PARTS[task]
+        if set(plain) != set(wanted):
+            raise BundleError(
+                f"{task} needs exactly {', '.join(wanted)}, found {', '.join(sorted(plain)) or 'nothing'}"
+            )
+        if bool(classes) != TASKS[task].classes:
+            raise BundleError(f"{task} has {'no classes' if classes else 'classes, but none are named'}")
+        parts: dict[str, Any] = {"task": TASKS[task], "classes": classes}
+        for name, value in plain.items():
+            parts[name] = _part(name, value, read)
+        return cls(**parts)
+
+
+def _part(name: str, value: Any, read: Callable[[str], str]) -> Any:
+    if name == "preprocessing":
+        return Preprocessing.from_dict(value)
+    if name in ("vocabulary", "source_vocabulary"):
+        if value not in _KINDS:
+            raise BundleError(f"{name} should be one of {', '.join(_KINDS)}, not {value!r}")
+        prefix = "source-" if name == "source_vocabulary" else ""
+        return from_files(value, lambda file: read(prefix + file))
+    most = MAX_LENGTH if name == "length" else MAX_FRAMES
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise BundleError(f"{name} should be a whole number from 1 to {most}, not {value!r}")
+    return value

@@ -1,0 +1,65 @@
+"""RNN over the rows of a picture, alone and with a CNN behind it: the related work reads malware drawn as pictures so.
+
+Each row, all its columns and channels, is one step. `rows-<cell>-<nodes>` classifies by the RNN's last state, the
+classic way to give a picture to an RNN. `rows-<cell>-<nodes>-cnn` keeps its outputs at all steps: they are a map of
+steps x nodes with one channel, on which the paper's CNN area and the softmax layer go on.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ecrnn.layers.areas import ConvolutionArea, RecurrentArea, RecurrentSequence
+from ecrnn.layers.scans import Flatten, Scan
+from ecrnn.models.names import ModelName
+
+
+class RowsRNN(nn.Module):
+    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes), from the RNN's last state.
+
+    Args:
+        name: with cell and nodes.
+        image: (channels, height, width) of the pictures.
+        classes: number of classes.
+    """
+
+    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        assert name.cell is not None
+        channels, height, width = image
+        self.flatten = Flatten()
+        self.scan = Scan("rows", height, width, channels)
+        self.rnn = RecurrentArea(name.cell, self.scan.features, name.nodes, name.bidirectional)
+        self.head = nn.Linear(self.rnn.out_features, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        sequence = self.scan(self.flatten(images))  # (B, H, W * C)
+        state = self.rnn(sequence)  # (B, nodes), or (B, 2 * nodes)
+        return self.head(state)
+
+
+class RowsRNNThenCNN(nn.Module):
+    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes), from a CNN over the RNN's outputs.
+
+    Args:
+        name: with cell and nodes.
+        image: (channels, height, width) of the pictures.
+        classes: number of classes.
+    """
+
+    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        assert name.cell is not None
+        channels, height, width = image
+        self.flatten = Flatten()
+        self.scan = Scan("rows", height, width, channels)
+        self.rnn = RecurrentSequence(name.cell, self.scan.features, name.nodes, name.bidirectional)
+        self.cnn = ConvolutionArea((1, height, self.rnn.out_features))
+        maps, rows, columns = self.cnn.out_shape
+        self.head = nn.Linear(maps * rows * columns, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        sequence = self.scan(self.flatten(images))  # (B, H, W * C)
+        outputs = self.rnn(sequence)  # (B, H, nodes), or (B, H, 2 * nodes)
+        maps = self.cnn(outputs[:, None])  # (B, 256, H/16, nodes/16)
+        return self.head(self.flatten(maps))

@@ -1,0 +1,71 @@
+"""From a bundle to a model in use, of the class that its task needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ecrnn.core.tasks import (
+    CAPTIONING,
+    CLIP_CLASSIFICATION,
+    IMAGE_CLASSIFICATION,
+    NEXT_TOKEN,
+    TEXT_CLASSIFICATION,
+    TRANSCRIPTION,
+    TRANSLATION,
+)
+from ecrnn.models.prepared import Prepared
+from ecrnn.serving.bundle import Description, read_bundle, read_metrics
+from ecrnn.serving.classifier import Classifier
+from ecrnn.serving.clips import ClipClassifier
+from ecrnn.serving.language import LanguageModel
+from ecrnn.serving.model import Model
+from ecrnn.serving.pretrained import find
+from ecrnn.serving.texts import TextClassifier
+from ecrnn.serving.writers import Captioner, Reader, Translator
+
+_KINDS: dict[str, type[Model]] = {
+    IMAGE_CLASSIFICATION.name: Classifier,
+    CLIP_CLASSIFICATION.name: ClipClassifier,
+    TEXT_CLASSIFICATION.name: TextClassifier,
+    NEXT_TOKEN.name: LanguageModel,
+    TRANSLATION.name: Translator,
+    CAPTIONING.name: Captioner,
+    TRANSCRIPTION.name: Reader,
+}
+
+
+def in_use(
+    description: Description, prepared: Prepared, network: nn.Module, metrics: dict[str, Any], device: str = "auto"
+) -> Model:
+    """The model of a bundle's parts; the arguments are the attributes of `Model`."""
+    return _KINDS[prepared.task.name](description, prepared, network, metrics, device)
+
+
+def load(bundle: str | Path, device: str = "auto") -> Any:
+    """Load a trained model from its bundle.
+
+    Args:
+        bundle: the folder that `ecrnn train`, `ecrnn.train` or `ecrnn bundle` left; or, where there is no folder of
+            that name, the name of an installed pretrained model: "cifar10", a classifier of photographs
+            into the ten classes of CIFAR-10.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        A `Model`: `Classifier` of pictures, `TextClassifier`, `ClipClassifier`, `LanguageModel`, `Translator`,
+        `Captioner` or `Reader`, each with the methods of its task.
+
+    Raises:
+        BundleError: the folder is not a bundle, or is damaged or foreign; one line says what is wrong.
+
+    Example:
+        >>> import ecrnn
+        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", epochs=2)
+        >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
+        (1,)
+    """
+    folder = find(bundle)
+    description, prepared, network = read_bundle(folder)
+    return in_use(description, prepared, network, read_metrics(folder), device)

@@ -1,0 +1,82 @@
+"""What every trained model in use has, whatever its task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ecrnn.core.devices import resolve_device
+from ecrnn.core.errors import DataError
+from ecrnn.core.runs import AnyPredictions
+from ecrnn.core.tasks import Task
+from ecrnn.data.splits import Examples
+from ecrnn.models.prepared import Prepared
+from ecrnn.serving.bundle import Description
+
+
+class Judged(NamedTuple):
+    """A model's answers to examples: what the metric needs, and the texts it wrote, where its task is to write."""
+
+    predictions: AnyPredictions
+    written: list[str] | None = None
+
+
+class Model:
+    """A trained model; `ecrnn.load` gives one of the classes made of it.
+
+    Attributes:
+        description: what `bundle.json` says.
+        prepared: standardisation, vocabularies, lengths.
+        network: the torch module, in float32, in evaluation mode.
+        metrics: what was measured when the bundle was made, from `metrics.json`.
+        task: what it does and how it is judged.
+        device: where it computes.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        prepared: Prepared,
+        network: nn.Module,
+        metrics: dict[str, Any],
+        device: str = "auto",
+    ) -> None:
+        self.description, self.prepared, self.metrics = description, prepared, metrics
+        self.task: Task = prepared.task
+        self.device = resolve_device(device)
+        self.network = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def examples(self, data: str, data_dir: Path | None = None) -> Any:
+        """The examples of a registered data set, a file or a folder, in the form that this model takes.
+
+        Raises:
+            DataError: missing, damaged or of another task.
+        """
+        raise NotImplementedError
+
+    def judge(self, data: Any, index: np.ndarray) -> Judged:
+        """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""
+        raise NotImplementedError
+
+
+def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.ndarray:
+    """The classes of the examples ``index`` of ``data`` in the order of a model's ``classes``, int64 (n,).
+
+    Raises:
+        DataError: the data has a class that the model does not know.
+    """
+    known = {name: number for number, name in enumerate(classes)}
+    foreign = [name for name in data.classes if name not in known]
+    if foreign:
+        listed = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+        raise DataError(f"{data.name} has a class '{foreign[0]}' that the model does not know: {listed}")
+    return np.array([known[name] for name in data.classes], np.int64)[data.labels[index]]
+
+
+def has_test_part(data: Examples) -> bool:
+    """Whether a data set has a test part of its own."""
+    return data.n_train < len(data)

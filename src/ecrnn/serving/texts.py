@@ -1,0 +1,60 @@
+"""A trained text classifier in use: texts in, classes and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.runs import Predictions
+from ecrnn.data import texts as text_data
+from ecrnn.data.texts import TextSet
+from ecrnn.models.answers import text_logits
+from ecrnn.models.inference import softmax
+from ecrnn.serving.model import Judged, Model, true_labels
+
+
+class TextClassifier(Model):
+    """A trained text classifier; its attributes are those of `Model`, and ``classes``."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return self.prepared.classes
+
+    def examples(self, data: str, data_dir: Path | None = None) -> TextSet:
+        return text_data.load(data, data_dir=data_dir)
+
+    def judge(self, data: TextSet, index: np.ndarray) -> Judged:
+        label = true_labels(self.classes, data, index)
+        return Judged(Predictions(index, label, self.logits([data.texts[i] for i in index])))
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """The most probable class of each text, by name: array of str (n,)."""
+        return np.asarray(self.classes)[self.predict_proba(texts).argmax(axis=1)]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities of the classes, float64 (n, classes).
+
+        Raises:
+            DataError: one text was given, not a list of them.
+        """
+        return softmax(self.logits(texts))
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """The network's output before the softmax, float32 (n, classes); what `predict_proba` raises."""
+        check_list(texts, "texts")
+        if not texts:
+            return np.zeros((0, len(self.classes)), np.float32)
+        assert self.prepared.vocabulary is not None
+        encode = self.prepared.vocabulary.encode
+        return text_logits(self.network, [encode(text)[: self.prepared.length] for text in texts])
+
+
+def check_list(texts: Any, what: str) -> None:
+    """Raise a DataError where one text or path was given for a list of them."""
+    if isinstance(texts, str | Path):
+        raise DataError(f"{what} should be a list, not one of them; write [...] around it")

@@ -1,0 +1,225 @@
+"""Each task's parts, joined: how its data is read, what is fitted on training examples, what a training learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.config import DataSettings, StudySettings, TrainingSettings, TrainSettings
+from ecrnn.core.errors import DataError, EcrnnError
+from ecrnn.core.tasks import (
+    CAPTIONING,
+    CLIP_CLASSIFICATION,
+    IMAGE_CLASSIFICATION,
+    NEXT_TOKEN,
+    TASKS,
+    TEXT_CLASSIFICATION,
+    TRANSCRIPTION,
+    TRANSLATION,
+    Task,
+)
+from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, texts, tokens
+from ecrnn.data.preprocessing import fit as fit_preprocessing
+from ecrnn.data.splits import Examples, Split
+from ecrnn.models import ctc, names
+from ecrnn.models.ocr import Reader
+from ecrnn.models.prepared import Prepared
+from ecrnn.training.blocks import NextToken
+from ecrnn.training.images import ClipClassification, ImageClassification
+from ecrnn.training.lines import Transcription
+from ecrnn.training.objective import Objective
+from ecrnn.training.sequences import Captioning, Translation
+from ecrnn.training.texts import TextClassification
+
+AnySettings = StudySettings | TrainSettings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a task is made of.
+
+    Attributes:
+        load: from settings, the folder of local copies, and a function that is told of progress, to examples.
+        prepare: fits on the training examples of a split.
+        objective: what a training learns, from examples, split, what was prepared, settings and seed.
+    """
+
+    load: Callable[[DataSettings, Path | None, images.Progress | None], Any]
+    prepare: Callable[[Any, Split, AnySettings], Prepared]
+    objective: Callable[[Any, Split, Prepared, TrainingSettings, int], Objective]
+
+
+def task_of(models: Iterable[str]) -> Task:
+    """The task of ``models``.
+
+    Raises:
+        EcrnnError: a name outside the grammar, or models of different tasks.
+    """
+    first, *others = models
+    task = names.task(first)
+    for other in others:
+        if names.task(other) != task:
+            line = f"{first} is for {task} and {other} for {names.task(other)}"
+            raise EcrnnError(f"{line}: only models of one task can be compared")
+    return TASKS[task]
+
+
+def load_examples(settings: AnySettings, loading: images.Progress | None = None) -> Examples:
+    """The data of a study or a training.
+
+    Raises:
+        DataError: missing or damaged data.
+    """
+    task = task_of(_models(settings))
+    data_dir = Path(settings.data_dir) if settings.data_dir else None
+    return PARTS[task.name].load(settings, data_dir, loading)
+
+
+def prepare(data: Examples, split: Split, settings: AnySettings) -> Prepared:
+    """What is fitted on the training examples of ``split``."""
+    return PARTS[task_of(_models(settings)).name].prepare(data, split, settings)
+
+
+def objective(data: Examples, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> Objective:
+    """What a training learns; ``settings`` are resolved."""
+    return PARTS[prepared.task.name].objective(data, split, prepared, settings, seed)
+
+
+def _models(settings: AnySettings) -> tuple[str, ...]:
+    return settings.models if isinstance(settings, StudySettings) else (settings.model,)
+
+
+def _load_images(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> images.ImageSet:
+    return images.load(
+        settings.data,
+        data_dir=data_dir,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        progress=loading,
+    )
+
+
+def _prepare_images(data: images.ImageSet, split: Split, settings: AnySettings) -> Prepared:
+    preprocessing = fit_preprocessing(data.images, split.train, settings.training.standardise)
+    return Prepared(IMAGE_CLASSIFICATION, data.classes, preprocessing)
+
+
+def _image_objective(
+    data: images.ImageSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int
+) -> Objective:
+    assert prepared.preprocessing is not None
+    return ImageClassification(data, split, prepared.preprocessing, settings, seed)
+
+
+def _load_clips(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> clips.ClipSet:
+    assert settings.frames is not None
+    return clips.load(
+        settings.data,
+        frames=settings.frames,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        data_dir=data_dir,
+        progress=loading,
+    )
+
+
+def _prepare_clips(data: clips.ClipSet, split: Split, settings: AnySettings) -> Prepared:
+    frames = data.clips.shape[1]
+    pictures = data.clips.reshape(-1, *data.clips.shape[2:])
+    index = (split.train[:, None] * frames + np.arange(frames)).ravel()
+    preprocessing = fit_preprocessing(pictures, index, settings.training.standardise)
+    return Prepared(CLIP_CLASSIFICATION, data.classes, preprocessing, frames=frames)
+
+
+def _load_texts(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> texts.TextSet:
+    return texts.load(settings.data, data_dir=data_dir, progress=loading)
+
+
+def _prepare_texts(data: texts.TextSet, split: Split, settings: AnySettings) -> Prepared:
+    assert settings.tokens is not None
+    vocabulary = tokens.fit(settings.tokens, [data.texts[i] for i in split.train], settings.vocabulary)
+    return Prepared(TEXT_CLASSIFICATION, data.classes, vocabulary=vocabulary, length=settings.length)
+
+
+def _load_corpus(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> corpus.Corpus:
+    assert settings.length is not None
+    return corpus.load(settings.data, length=settings.length, data_dir=data_dir, progress=loading)
+
+
+def _prepare_corpus(data: corpus.Corpus, split: Split, settings: AnySettings) -> Prepared:
+    if settings.tokens != "characters":
+        raise EcrnnError(f"language models read characters, not {settings.tokens}; leave tokens away")
+    vocabulary = tokens.fit("characters", [data.block(i) for i in split.train], settings.vocabulary)
+    return Prepared(NEXT_TOKEN, vocabulary=vocabulary, length=data.length)
+
+
+def _load_pairs(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> Any:
+    return sentence_pairs.load(settings.data, data_dir=data_dir, progress=loading)
+
+
+def _prepare_pairs(data: sentence_pairs.PairSet, split: Split, settings: AnySettings) -> Prepared:
+    assert settings.tokens is not None
+    source = tokens.fit(settings.tokens, [data.sources[i] for i in split.train], settings.vocabulary)
+    target = tokens.fit(settings.tokens, [data.targets[i] for i in split.train], settings.vocabulary)
+    return Prepared(TRANSLATION, vocabulary=target, source_vocabulary=source, length=settings.length)
+
+
+def _load_captions(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> Any:
+    return captions.load(settings.data, image_size=settings.image_size, data_dir=data_dir, progress=loading)
+
+
+def _prepare_captions(data: captions.CaptionSet, split: Split, settings: AnySettings) -> Prepared:
+    assert settings.tokens is not None
+    written = [text for i in split.train for text in data.captions[i]]
+    vocabulary = tokens.fit(settings.tokens, written, settings.vocabulary)
+    preprocessing = fit_preprocessing(data.images, split.train, settings.training.standardise)
+    return Prepared(CAPTIONING, preprocessing=preprocessing, vocabulary=vocabulary, length=settings.length)
+
+
+def _load_lines(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> lines.LineSet:
+    return lines.load(settings.data, height=settings.height, data_dir=data_dir, progress=loading)
+
+
+def _prepare_lines(data: lines.LineSet, split: Split, settings: AnySettings) -> Prepared:
+    vocabulary = tokens.fit("characters", [data.texts[i] for i in split.train], settings.vocabulary)
+    _check_widths(data, vocabulary)
+    together = np.concatenate([data.images[i] for i in split.train], axis=1)[None, :, :, None]
+    preprocessing = fit_preprocessing(together, np.array([0]), "global")
+    widest = max(image.shape[1] for image in data.images)
+    image = (1, together.shape[1], widest)
+    return Prepared(TRANSCRIPTION, preprocessing=replace(preprocessing, image=image), vocabulary=vocabulary)
+
+
+def _check_widths(data: lines.LineSet, vocabulary: tokens.Vocabulary) -> None:
+    """CTC gives at most one character a step, and needs one more between two that are equal.
+
+    Raises:
+        DataError: pictures whose text is too long for their width; the line names them.
+    """
+    bad = [
+        f"{data.files[i]} ({image.shape[1]} pixels give {Reader.steps(image.shape[1])} steps, '{text}' needs {needed})"
+        for i, (image, text) in enumerate(zip(data.images, data.texts, strict=True))
+        if (needed := ctc.needed(vocabulary.encode(text))) > Reader.steps(image.shape[1])
+    ]
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise DataError(f"texts too long for their pictures: {'; '.join(bad[:3])}{more}; widen or remove them")
+
+
+def _without_seed(kind: Callable[..., Objective]) -> Callable[..., Objective]:
+    return lambda data, split, prepared, settings, seed: kind(data, split, prepared, settings)
+
+
+PARTS: dict[str, Parts] = {
+    IMAGE_CLASSIFICATION.name: Parts(_load_images, _prepare_images, _image_objective),
+    CLIP_CLASSIFICATION.name: Parts(_load_clips, _prepare_clips, _without_seed(ClipClassification)),
+    TEXT_CLASSIFICATION.name: Parts(_load_texts, _prepare_texts, _without_seed(TextClassification)),
+    NEXT_TOKEN.name: Parts(_load_corpus, _prepare_corpus, _without_seed(NextToken)),
+    TRANSLATION.name: Parts(_load_pairs, _prepare_pairs, _without_seed(Translation)),
+    CAPTIONING.name: Parts(_load_captions, _prepare_captions, Captioning),
+    TRANSCRIPTION.name: Parts(_load_lines, _prepare_lines, _without_seed(Transcription)),
+}
