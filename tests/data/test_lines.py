@@ -10,7 +10,7 @@ from PIL import Image
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.data import lines
 from ecrnn.data.lines import LABELS, load
-from ecrnn.data.pictures import decode_line
+from ecrnn.data.pictures import decode_line, read_line
 
 
 def line(path: Path, width: int = 60, height: int = 20, level: int = 100) -> Path:
@@ -117,6 +117,16 @@ def test_widths_at_their_bounds(tmp_path):
     assert decode_line(line(tmp_path / "b.png", 4096, 32), 32).shape == (32, 4096)
     with pytest.raises(DataError, match="4097 pixels of width"):
         decode_line(line(tmp_path / "c.png", 4097, 32), 32)
+
+
+def test_one_line_as_in_a_set(words):
+    found = load(words, height=10)
+    np.testing.assert_array_equal(read_line(words / found.files[0], 10), found.images[0])
+    np.testing.assert_array_equal(read_line((words / found.files[0]).read_bytes(), 10), found.images[0])
+    with pytest.raises(DataError, match=r"cannot read .*notes.txt: not a PNG"):
+        read_line(words / "notes.txt", 10)
+    with pytest.raises(DataError, match="cannot read the picture: not a PNG"):
+        read_line(b"x", 10)
 
 
 def test_lines_are_read_whole_upright_and_onto_white(tmp_path):
