@@ -79,6 +79,12 @@ def test_the_fingerprint_is_of_pictures_captions_and_parts(pets, tmp_path):
     assert len(seen) == 6
 
 
+def test_the_fingerprint_tells_whose_a_caption_is(tmp_path):
+    tables = ("a.png\tx\na.png\ty\nc.png\tz\n", "a.png\tx\nc.png\ty\nc.png\tz\n")
+    first, second = (load(write(tmp_path, table), image_size=8).fingerprint for table in tables)
+    assert first != second
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

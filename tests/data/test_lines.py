@@ -9,7 +9,7 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.data import lines
-from ecrnn.data.lines import LABELS, load
+from ecrnn.data.lines import LABELS, load, make_line_set
 from ecrnn.data.pictures import decode_line, read_line
 
 
@@ -71,6 +71,12 @@ def test_the_fingerprint_is_of_pictures_and_texts(words, tmp_path):
     assert changed != first
     line(words / "so lonf.png", 60, 20, 11)
     assert load(words).fingerprint not in (first, changed)
+
+
+def test_the_fingerprint_tells_widths_apart():
+    images = [np.zeros((8, width), np.uint8) for width in (4, 6)]
+    first, second = (make_line_set("x", own, ["a", "b"], ["1", "2"]).fingerprint for own in (images, images[::-1]))
+    assert first != second
 
 
 @pytest.mark.parametrize(
