@@ -33,10 +33,8 @@ def predict_texts(model: Model, paths: list[Path], texts: list[str], beam: int, 
         top: most classes that are shown.
         style: "table", "jsonl" or "csv".
     """
-    if beam > 1:
-        if isinstance(model, TextClassifier):
-            raise options.WrongCall("--beam is for models that write, not for text-classification")
-        model.search(beam)  # type: ignore[attr-defined]
+    with options.wrong_call():
+        model.search(beam)
     if isinstance(model, Captioner | Reader):
         if texts:
             raise options.WrongCall(f"--text is not for {model.task.name}, which takes pictures")

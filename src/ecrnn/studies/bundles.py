@@ -15,7 +15,7 @@ from ecrnn.core.runs import AnyPredictions, FinishedTrial, PredictedClasses, Pre
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
-from ecrnn.models.names import parse
+from ecrnn.models.names import common_task, parse
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
 from ecrnn.models.store import load_weights
@@ -26,7 +26,6 @@ from ecrnn.serving.model import Model
 from ecrnn.stats import bootstrap_metric, wilson
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.study import trials
-from ecrnn.studies.tasks import task_of
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load
 from ecrnn.training.classes import score
 
@@ -69,7 +68,7 @@ def bundle_trial(
     model = str(parse(model))
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
-    task = task_of([model])
+    task = common_task([model])
     finished = _finished(study, settings, model)
     trial = _chosen(finished, task, repeat, study)
     weights = trial_folder(study, model, trial.repeat) / WEIGHTS
