@@ -4,6 +4,7 @@ the tests of several families ask.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -97,3 +98,24 @@ def steps_to_learn(network: nn.Module, loss: Callable[[], Tensor], below: float,
         now.backward()
         optimizer.step()
     raise AssertionError(f"the loss is still {now.item():.3f} after {most} steps")
+
+
+class StockRecurrence(nn.Module):
+    """A copy of a network in which torch's own RNN, LSTM and GRU stand for ours, for `compare_with_twin`.
+
+    Args:
+        network: with parts that keep their names.
+        by_hand: from the copy and the inputs to the result, written for the test.
+    """
+
+    def __init__(self, network: nn.Module, by_hand: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.network, self.by_hand = copy.deepcopy(network), by_hand
+        for name, layer in list(self.network.named_modules()):
+            if isinstance(layer, nn.RNNBase):
+                kind = getattr(nn, type(layer).__name__)
+                stock = kind(layer.input_size, layer.hidden_size, batch_first=True, bidirectional=layer.bidirectional)
+                self.network.set_submodule(name, stock)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.by_hand(self.network, *inputs)

@@ -26,7 +26,8 @@ from ecrnn.models.store import load_weights, save_weights
 Make = Callable[[tuple[int, int, int], int, int], nn.Module]
 
 CLASSICS = ("mlp", "lenet5", "alexnet")
-FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn", *CLASSICS)
+HYBRIDS = ("rows", "parallel")
+FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn", *CLASSICS, *HYBRIDS)
 NAMES = (
     "cnn",
     "cnn-20-9",
@@ -37,6 +38,10 @@ NAMES = (
     "crnn-bilstm-4-5-6",
     "mlp-12",
     *("-".join(filter(None, (family, form))) for family in CLASSICS for form in ("", *GRAMMAR[family].ends)),
+    "rows-lstm-6",
+    "rows-bigru-6",
+    "rows-gru-9-cnn",
+    "parallel-6",
 )
 RATES = {"alexnet": 1e-4, "alexnet-lrn": 1e-4}  # at which eight pictures are learnt, where it is not 0.01
 STEPS = 512  # of the longest sequence here, for the tolerance
@@ -146,7 +151,7 @@ def test_every_family_cell_and_scan_is_in_it():
     assert {p.family for p in parsed} == set(FAMILIES)
     for family in ("cnn", "mlp"):
         assert len({p.nodes for p in parsed if p.family == family}) == 2
-    assert {(p.family, p.form) for p in parsed if p.form} == {(f, form) for f in CLASSICS for form in GRAMMAR[f].ends}
+    assert {(p.family, p.form) for p in parsed if p.form} == {(f, form) for f in FAMILIES for form in GRAMMAR[f].ends}
     for family in ("crnn", "ecrnn"):
         found = {("bi" if p.bidirectional else "") + p.cell for p in parsed if p.family == family}
         assert found == set(CELLS)

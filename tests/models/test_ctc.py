@@ -108,6 +108,15 @@ def test_texts_of_probability_zero_are_left_out() -> None:
     assert ctc.texts(log_probabilities) == [((), np.log(0.5)), ((1,), np.log(0.5))]
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_no_text_after_a_step_without_probabilities(value: float, at: int) -> None:
+    log_probabilities = random_steps(5, 3)
+    log_probabilities[at] = value
+    assert ctc.texts(log_probabilities) == []
+    assert ctc.beam(log_probabilities[None], [5]) == [[]]
+
+
 def test_needed_is_the_length_of_the_shortest_path() -> None:
     for text in [(), (1,), (1, 2), (1, 1), (1, 1, 1), (2, 1, 1, 2), (1, 2, 1)]:
         shortest = next(n for n in range(9) if any(read(path) == text for path in product(range(3), repeat=n)))

@@ -40,7 +40,10 @@ Set = Annotated[
 Image = Annotated[
     str | None, typer.Option(help="Channels x height x width. Default: 3x32x32, or what a classic was made for.")
 ]
-Classes = Annotated[int, typer.Option(help="Number of classes.")]
+Classes = Annotated[int | None, typer.Option(help="Number of classes. Default: 10, or what a classic was made for.")]
+Tokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary of a model that reads or writes text.")]
+SourceTokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary that a translator reads.")]
+Frames = Annotated[int | None, typer.Option(help="Frames of a clip.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
 Beam = Annotated[

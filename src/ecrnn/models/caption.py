@@ -26,20 +26,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ecrnn.layers.areas import CELLS, ConvolutionArea
+from ecrnn.layers.areas import ConvolutionArea, recurrent_layer
 from ecrnn.layers.attention import Attention
+from ecrnn.layers.states import State, read
 from ecrnn.models.names import ModelName
 
 DROPOUT = 0.5  # of words and of what the head sees, in training
-
-State = tuple[Tensor, ...]  # (h,), or (h, c) of an LSTM, each (B, nodes)
 
 
 class Memory(NamedTuple):
     """What the CNN made of pictures."""
 
     picture: Tensor  # (B, nodes)
-    positions: Tensor  # (B, P, channels) of the last map, row by row; what attention asks
+    positions: Tensor  # (B, P, channels) of the last map, row by row, which attention asks; (B, 0, channels) without it
 
 
 class Captioner(nn.Module):
@@ -59,11 +58,10 @@ class Captioner(nn.Module):
         channels = self.cnn.out_shape[0]
         self.picture = nn.Linear(channels, nodes)
         self.words = nn.Embedding(tokens, nodes)  # W_e
-        self.rnn = CELLS[name.cell](nodes, nodes, batch_first=True, bias_vectors=2 if name.cell == "gru" else 1)
-        self.attends = name.form == "attention"
-        if self.attends:
-            self.attention = Attention(nodes, channels)
-            self.joined = nn.Linear(channels + nodes, nodes)  # W_c
+        self.rnn = recurrent_layer(name.cell, nodes, nodes)
+        attends = name.form == "attention"
+        self.attention = Attention(nodes, channels) if attends else None
+        self.joined = nn.Linear(channels + nodes, nodes) if attends else None  # W_c
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(nodes, tokens)
 
@@ -82,17 +80,18 @@ class Captioner(nn.Module):
         captions = len(target) // len(images)  # of a picture
         picture, positions = (part.repeat_interleave(captions, dim=0) for part in memory)
         inputs = torch.cat([picture[:, None], self.dropout(self.words(target))], dim=1)  # (B, 1 + T, nodes)
-        outputs, _ = self._read(inputs)
+        outputs, _ = read(self.rnn, inputs)
         return self._say(outputs[:, 1:], positions)
 
     def encode(self, images: Tensor) -> Memory:
         """See pictures (B, C, H, W)."""
         maps = self.cnn(images)  # (B, 256, H/16, W/16)
-        return Memory(self.picture(maps.mean((2, 3))), maps.flatten(2).transpose(1, 2))
+        positions = maps.flatten(2).transpose(1, 2)  # (B, P, 256)
+        return Memory(self.picture(positions.mean(1)), positions if self.attention is not None else positions[:, :0])
 
     def begin(self, memory: Memory) -> State:
         """The RNN's state when it has read the pictures and no word."""
-        _, state = self._read(memory.picture[:, None])
+        _, state = read(self.rnn, memory.picture[:, None])
         return state
 
     def step(self, tokens: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:
@@ -106,19 +105,12 @@ class Captioner(nn.Module):
         Returns:
             logits (B, tokens) of the next word, and the new state.
         """
-        outputs, state = self._read(self.dropout(self.words(tokens))[:, None], state)
+        outputs, state = read(self.rnn, self.dropout(self.words(tokens))[:, None], state)
         return self._say(outputs, memory.positions)[:, 0], state
-
-    def _read(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """The RNN over (B, T, nodes), from a state or from zeros: h_t at all steps, and its last state."""
-        hx = None if state is None else tuple(part[None] for part in state)
-        two = self.rnn.mode == "LSTM"
-        outputs, last = self.rnn(inputs, hx if hx is None or two else hx[0])
-        return outputs, tuple(part[0] for part in (last if two else (last,)))
 
     def _say(self, outputs: Tensor, positions: Tensor) -> Tensor:
         """Logits (B, T, tokens) of h_t (B, T, nodes)."""
-        if self.attends:
+        if self.attention is not None and self.joined is not None:
             contexts, _ = self.attention(outputs, positions)  # (B, T, channels)
             outputs = torch.tanh(self.joined(torch.cat([contexts, outputs], dim=2)))
         return self.head(self.dropout(outputs))

@@ -61,13 +61,14 @@ def beam(log_probabilities: ArrayLike, lengths: ArrayLike, width: int = WIDTH) -
         width: prefixes kept from step to step, at least 1.
 
     Returns:
-        The ids of each text, without blanks.
+        The ids of each text, without blanks; none where no text has a probability, as after a step of NaN.
 
     Raises:
         EcrnnError: ``width`` is below 1.
     """
     pairs = zip(np.asarray(log_probabilities), np.asarray(lengths), strict=True)
-    return [list(texts(steps[:length], width)[0][0]) for steps, length in pairs]
+    found = [texts(steps[:length], width) for steps, length in pairs]
+    return [list(own[0][0]) if own else [] for own in found]
 
 
 def texts(log_probabilities: ArrayLike, width: int = WIDTH) -> list[tuple[Ids, float]]:
@@ -78,7 +79,7 @@ def texts(log_probabilities: ArrayLike, width: int = WIDTH) -> list[tuple[Ids, f
     largest sums stay. The sums are exact where none was dropped, else bounds from below.
 
     Args:
-        log_probabilities: (T, V), float, normalised over V; computed in float64.
+        log_probabilities: (T, V), float, normalised over V; computed in float64. NaN counts as probability 0.
         width: prefixes kept from step to step, at least 1.
 
     Returns:
@@ -94,7 +95,8 @@ def texts(log_probabilities: ArrayLike, width: int = WIDTH) -> list[tuple[Ids, f
         raise EcrnnError(f"width of a beam search must be at least 1, got {width}")
     prefixes: list[Ids] = [()]
     blank, label = np.zeros(1), np.full(1, -np.inf)  # (K,), log sums of paths that end with a blank, with the last id
-    for step in np.asarray(log_probabilities, np.float64):  # (V,)
+    steps = np.asarray(log_probabilities, np.float64)
+    for step in np.where(np.isnan(steps), -np.inf, steps):  # (V,)
         prefixes, blank, label = _advance(prefixes, blank, label, step, width)
     return list(zip(prefixes, np.logaddexp(blank, label).tolist(), strict=True))
 
@@ -105,7 +107,7 @@ Sums = NDArray[np.float64]
 def _advance(prefixes: list[Ids], blank: Sums, label: Sums, step: Sums, width: int) -> tuple[list[Ids], Sums, Sums]:
     """The ``width`` best prefixes after one more step, best first, and their two sums."""
     both = np.logaddexp(blank, label)  # (K,)
-    last = np.array([ids[-1] if ids else BLANK for ids in prefixes])  # (K,)
+    last = np.array([ids[-1] if ids else BLANK for ids in prefixes], np.int64)  # (K,)
     some = last != BLANK  # all but the empty prefix
     stay_blank = both + step[BLANK]
     stay_label = np.where(some, label + step[last], -np.inf)  # the last id once more reads as one

@@ -100,8 +100,9 @@ def beam(model: Any, memory: Any, limit: int, width: int, length_penalty: float 
             break
         tokens = nexts.flatten()
         state = _rows(state, (rows * width + parents).flatten())
+    cut = texts[:, 0, :limit]
     none = best == -torch.inf
-    found[none] = texts[none, 0, :limit]
+    found[none, : cut.shape[1]] = cut[none]
     return _texts(found)
 
 

@@ -39,6 +39,7 @@ _AREAS = {
     "words": "decoder",
     "decoder": "decoder",
     "attention": "attention",
+    "maxout": "decoder",
 }
 _NAMES: dict[type[nn.Module], str] = {
     nn.Embedding: "Embedding",
@@ -172,12 +173,10 @@ def _parameters(module: nn.Module) -> int:
 
 def _multiply_adds(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> int:
     match module:
-        case nn.Conv1d() | nn.Conv2d():
+        case nn.Conv1d() | nn.Conv2d() | nn.Linear():
             return made.numel() * module.weight[0].numel()
         case TableConvolution():
             return made.shape[2] * made.shape[3] * module.weight.numel()
-        case nn.Linear():
-            return made.numel() * module.in_features
         case nn.BatchNorm1d() | nn.BatchNorm2d() | Subsampling():
             return made.numel()
         case RNN() | LSTM() | GRU():
