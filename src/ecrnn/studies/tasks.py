@@ -28,6 +28,7 @@ from ecrnn.models import ctc
 from ecrnn.models.names import common_task
 from ecrnn.models.ocr import Reader
 from ecrnn.models.prepared import Prepared
+from ecrnn.models.scoring import splitter_of_translations
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.images import ClipClassification, ImageClassification
 from ecrnn.training.lines import Transcription
@@ -148,6 +149,7 @@ def _load_pairs(settings: DataSettings, data_dir: Path | None, loading: images.P
 
 def _prepare_pairs(data: sentence_pairs.PairSet, split: Split, settings: AnySettings) -> Prepared:
     assert settings.tokens is not None
+    splitter_of_translations()  # which validation needs: rather missed now than after an epoch
     source = tokens.fit(settings.tokens, [data.sources[i] for i in split.train], settings.vocabulary)
     target = tokens.fit(settings.tokens, [data.targets[i] for i in split.train], settings.vocabulary)
     return Prepared(TRANSLATION, vocabulary=target, source_vocabulary=source, length=settings.length)
