@@ -15,7 +15,7 @@ from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
 from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary, Verdict
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
-_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name}
+_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 

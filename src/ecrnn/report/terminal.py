@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MANY_PAIRS = 12
 _SPARED = ("best_epoch_*_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
-_SENTENCES = ("reason",)  # columns that break where they must
+_SENTENCES = ("reason", "input", "expected", "output")  # columns that break where they must
 _LAYERS = "paper-table-1"  # the same in every study of the paper's; it stands in the files
 _GAP = 2  # between columns
 _STYLES = {

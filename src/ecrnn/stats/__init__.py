@@ -17,7 +17,19 @@ from ecrnn.stats.images import (
     paper_test,
 )
 from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
-from ecrnn.stats.metrics import ACCURACY, BITS, BLEU, CER, METRICS, Metric, bleu_of_sums
+from ecrnn.stats.metrics import (
+    ACCURACY,
+    BITS,
+    BLEU,
+    BLEU_1,
+    BLEU_2,
+    BLEU_3,
+    CER,
+    METRICS,
+    WER,
+    Metric,
+    bleu_of_sums,
+)
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, probability_better
 from ecrnn.stats.power import detection_power, repeats_needed, smallest_detectable
 from ecrnn.stats.simulate import FalsePositives, equal_learners, false_positives
@@ -34,12 +46,16 @@ __all__ = [
     "ACCURACY",
     "BITS",
     "BLEU",
+    "BLEU_1",
+    "BLEU_2",
+    "BLEU_3",
     "CER",
     "EQUIVALENT_AT",
     "FEW_REPEATS",
     "METRICS",
     "MIN_REPEATS",
     "PAPER_TEST_WARNING",
+    "WER",
     "Comparison",
     "FalsePositives",
     "ImageTest",

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -129,5 +130,11 @@ BLEU = Metric(
     0.005,
 )
 CER = Metric("cer", "character error rate", ("edits", "characters"), _ratio, False, 100.0, "%", "points", 0.005)
+
+#: Others of the same statistics that are shown beside these: BLEU-1 to BLEU-3, and errors counted in words.
+BLEU_1, BLEU_2, BLEU_3 = (
+    replace(BLEU, name=f"bleu_{n}", title=f"BLEU-{n}", of_sums=partial(bleu_of_sums, order=n)) for n in (1, 2, 3)
+)
+WER = replace(CER, name="wer", title="word error rate", statistics=("edits", "words"))
 
 METRICS = {metric.name: metric for metric in (ACCURACY, BITS, BLEU, CER)}
