@@ -138,4 +138,3 @@ def _sorted(more: dict[str, Any]) -> dict[str, Any]:
     """Settings by name: those of the data by themselves, the others under "training"."""
     own = {name: value for name, value in more.items() if name in DataSettings.model_fields}
     return {**own, "training": {name: value for name, value in more.items() if name not in own}}
-

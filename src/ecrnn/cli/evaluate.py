@@ -47,6 +47,7 @@ def evaluate(
         model=model.description.model,
         data=name,
         n_note=judgement.note,
+        examples=model.task.examples,
     )
     paths = write_evaluation(evaluation, out) if out else {}
     if json:
@@ -57,4 +58,3 @@ def evaluate(
     print_evaluation(evaluation, Console())
     if paths:
         typer.echo(f"Page: {paths['evaluation.html']}")
-

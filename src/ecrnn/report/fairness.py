@@ -179,10 +179,9 @@ def command(record: StudyRecord) -> str:
         "--seed",
         str(settings.seed),
     ]
-    assignments = [
-        (key, value) for key, value in {"first_repeat": repeats[0], "image_size": settings.image_size}.items() if value
-    ]
-    assignments += [("channels", settings.channels)] if settings.channels else []
+    named = ("image_size", "channels", "frames", "height", "tokens", "vocabulary", "length")
+    assignments: list[tuple[str, object]] = [("first_repeat", repeats[0])] if repeats[0] else []
+    assignments += [(key, value) for key in named if (value := getattr(settings, key)) is not None]
     for key, value in settings.training.model_dump(mode="json").items():
         if key in _OWN_OPTIONS[:3] or value != TrainingSettings.model_fields[key].default:
             if key in _OWN_OPTIONS:

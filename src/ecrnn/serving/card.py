@@ -212,9 +212,8 @@ def _trial(task: Task, metrics: dict[str, Any]) -> str:
     trial = f"repeat {metrics['repeat']} in {study}"
     if count == 1:
         return f"{trial}, the only finished trial of this model there: nothing was chosen on the validation {what}."
-    others = (
-        f"of its {count} finished trials of this model (mean {_measured(metric, mean)}, each on its own validation {what})"
-    )
+    own = f"mean {_measured(metric, mean)}, each on its own validation {what}"
+    others = f"of its {count} finished trials of this model ({own})"
     if metric.better(best, metrics[metric.name]):
         return f"{trial}, one {others}; the best has {_measured(metric, best)}."
     return (
