@@ -23,7 +23,7 @@ from ecrnn.report import formats
 from ecrnn.report.evaluation import EVALUATION_WARNING
 from ecrnn.report.results import plain
 from ecrnn.report.table import Cell, Column, Table, as_percent, text
-from ecrnn.stats import METRICS, Interval, Metric, bootstrap_metric
+from ecrnn.stats import METRICS, Interval, Metric, metric_interval
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +54,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric over all examples, with its bootstrap interval; ``score`` holds values, not percent."""
+    """One metric over all examples, with its interval; ``score`` holds values, not percent."""
 
     metric: Metric
     score: Interval
@@ -119,7 +119,7 @@ def evaluate_scores(
     for metric, theirs in others:
         if len(metric.checked(theirs)) != len(rows):
             raise DataError(f"{metric.title} is of {len(metric.checked(theirs))} {noun}, not of {len(rows)}")
-    figures = tuple(Measured(m, bootstrap_metric(theirs, m, seed=seed)) for m, theirs in ((own, rows), *others))
+    figures = tuple(Measured(m, metric_interval(theirs, m, seed=seed)) for m, theirs in ((own, rows), *others))
     return ScoredEvaluation(
         task=task,
         model=model,
@@ -154,7 +154,8 @@ def figures_table(evaluation: ScoredEvaluation) -> Table:
     return Table(
         "figures",
         "Figures",
-        f"Each over all {TASKS[evaluation.task].examples}, with a bootstrap interval over them.",
+        f"Each over all {TASKS[evaluation.task].examples}. The intervals are a bootstrap's; of what is right or wrong, "
+        "Wilson's.",
         (
             Column("Metric", ("metric",), "left"),
             Column("Value", ("value",)),

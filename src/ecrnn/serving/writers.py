@@ -32,7 +32,7 @@ MAX_WIDTH = 1000  # hypotheses of a beam search
 
 
 class _Writer(Model):
-    """Beam search is off (width 1, greedy) unless ``width`` says more."""
+    """What models that write have in common. Attributes are those of `Model`, and ``width``, of the beam search."""
 
     width = 1
 
@@ -48,11 +48,6 @@ class _Writer(Model):
         return self.prepared.length
 
     def search(self, width: int) -> None:
-        """Take a beam search of ``width`` hypotheses from now on; 1 for the greedy one.
-
-        Raises:
-            EcrnnError: a width out of bounds.
-        """
         if not 1 <= width <= MAX_WIDTH:
             raise EcrnnError(f"the beam should be 1 to {MAX_WIDTH} wide, not {width}")
         self.width = width

@@ -7,7 +7,7 @@ accuracy, with the paper's own test. How often each test errs: simulate.py.
 
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare
-from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric
+from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric, metric_interval
 from ecrnn.stats.images import (
     PAPER_TEST_WARNING,
     ImageTest,
@@ -26,7 +26,9 @@ from ecrnn.stats.metrics import (
     BLEU_3,
     CER,
     METRICS,
+    NATS,
     WER,
+    WHOLE,
     Metric,
     bleu_of_sums,
 )
@@ -54,8 +56,10 @@ __all__ = [
     "FEW_REPEATS",
     "METRICS",
     "MIN_REPEATS",
+    "NATS",
     "PAPER_TEST_WARNING",
     "WER",
+    "WHOLE",
     "Comparison",
     "FalsePositives",
     "ImageTest",
@@ -81,6 +85,7 @@ __all__ = [
     "false_positives",
     "holm",
     "mcnemar",
+    "metric_interval",
     "paired_t",
     "paper_test",
     "probability_better",
