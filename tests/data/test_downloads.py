@@ -8,8 +8,11 @@ import pytest
 
 from ecrnn.core.errors import DataError
 from ecrnn.data import downloads, images
+from ecrnn.data.corpus import TINY_SHAKESPEARE
 from ecrnn.data.downloads import RemoteFile, default_cache, fetch, read_checked, whole_file
+from ecrnn.data.sentence_pairs import MULTI30K
 from ecrnn.data.sources import SOURCES
+from ecrnn.data.texts import RT_POLARITY
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -142,9 +145,11 @@ def test_the_cache_is_named_by_a_variable(monkeypatch, tmp_path):
 
 
 def test_registered_sources_are_complete():
-    for source in SOURCES.values():
-        for file in source.known_files:
-            assert len(file.md5) == 32
-            assert all(url.endswith(file.name) for url in file.urls)
-    digests = [file.md5 for source in SOURCES.values() for file in source.known_files]
-    assert len(set(digests)) == len(digests) == 4 + 4 + 8 + 4
+    pictures = [file for source in SOURCES.values() for file in source.known_files]
+    written = [TINY_SHAKESPEARE, *RT_POLARITY, *MULTI30K]
+    for file in pictures + written:
+        assert len(file.md5) == 32
+        assert all(url.endswith(file.name) for url in file.urls)
+    assert all(file.urls for file in written)
+    digests = [file.md5 for file in pictures + written]
+    assert len(set(digests)) == len(digests) == 4 + 4 + 8 + 4 + 1 + 2 + 6

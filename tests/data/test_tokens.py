@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-from ecrnn.core.errors import BundleError, EcrnnError, SettingsError, UnknownNameError
+from ecrnn.core.errors import BundleError, SettingsError, UnknownNameError
 from ecrnn.data import tokens
-from ecrnn.data.tokens import BEGIN, END, KINDS, PAD, SPECIAL, UNKNOWN, fit, from_files
+from ecrnn.data.tokens import BEGIN, END, KINDS, PAD, UNKNOWN, fit, from_files
 
 TEXTS = [
     "The cat doesn't see the dog, and the dog doesn't see the cat.",
@@ -105,13 +102,6 @@ def test_bytes_by_hand():
     assert len(vocabulary) == 260
 
 
-def test_subwords_join_what_is_frequent():
-    vocabulary = fit("subwords", ["the cat the cat the cat"], 270)
-    assert len(vocabulary.encode("the cat")) == 2
-    assert len(vocabulary) <= 270
-    assert len(fit("subwords", ["the cat the cat"], 260)) == 260
-
-
 @pytest.mark.parametrize("text", ["<pad>", "<unknown><end>", " <begin> "])
 def test_text_like_special_tokens_is_text(kind, text):
     vocabulary = fit(kind, [text] * 10)
@@ -155,13 +145,10 @@ def test_unknown_kinds():
         from_files("word", {}.__getitem__)
 
 
-def changed(kind: str, /, **changes: object) -> dict[str, str]:
-    """The files of a vocabulary, with entries of its only or its larger file changed."""
-    files = fit(kind, TEXTS, 280).files()
-    name, inner = ("tokenizer.json", "model") if kind == "subwords" else ("vocabulary.json", None)
-    value = json.loads(files[name])
-    (value[inner] if inner else value).update(changes)
-    return files | {name: json.dumps(value)}
+def changed(**changes: object) -> dict[str, str]:
+    """The file of a vocabulary of characters with other entries."""
+    value = json.loads(fit("characters", TEXTS).files()["vocabulary.json"])
+    return {"vocabulary.json": json.dumps(value | changes)}
 
 
 @pytest.mark.parametrize(
@@ -183,22 +170,20 @@ def changed(kind: str, /, **changes: object) -> dict[str, str]:
 )
 def test_hostile_lists_of_tokens(changes, message):
     with pytest.raises(BundleError, match=f"vocabulary.json .*{message}") as caught:
-        from_files("characters", changed("characters", **changes).__getitem__)
+        from_files("characters", changed(**changes).__getitem__)
     assert "\n" not in str(caught.value)
 
 
 def test_words_are_words():
     for token in ("two words", " a", "a.", "x" * 257):
         with pytest.raises(BundleError, match="is not one of words"):
-            from_files("words", changed("words", tokens=["a", token]).__getitem__)
+            from_files("words", changed(kind="words", tokens=["a", token]).__getitem__)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "[]", "3", '"x"', "NaN", "1" * 5000, "\ud800"])
-@pytest.mark.parametrize("name", ["vocabulary.json", "tokenizer.json"])
-def test_files_that_are_no_objects(content, name):
-    files = fit("subwords", TEXTS, 280).files() | {name: content}
-    with pytest.raises(BundleError, match=rf"{name} (is not valid JSON: .*|should hold an object)") as caught:
-        from_files("subwords", files.__getitem__)
+def test_files_that_are_no_objects(content):
+    with pytest.raises(BundleError, match=r"vocabulary.json (is not valid JSON: .*|should hold an object)") as caught:
+        from_files("words", {"vocabulary.json": content}.__getitem__)
     assert "\n" not in str(caught.value)
 
 
@@ -206,87 +191,3 @@ def test_files_too_large(monkeypatch):
     monkeypatch.setattr(tokens, "_LARGEST_FILE", 10)
     with pytest.raises(BundleError, match=r"vocabulary.json is larger than any vocabulary"):
         from_files("bytes", fit("bytes", []).files().__getitem__)
-
-
-IDS = json.loads(fit("subwords", TEXTS, 280).files()["tokenizer.json"])["model"]["vocab"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"type": "WordLevel"}, "holds no byte-pair encoding"),
-        ({"vocab": []}, "holds no byte-pair encoding"),
-        ({"merges": {}}, "holds no byte-pair encoding"),
-        ({"vocab": {}}, "should begin with <pad> <unknown> <begin> <end>"),
-        ({"vocab": IDS | {"a": 1_000_000}}, "should number its 280 tokens from 0 on, each once"),
-        ({"vocab": IDS | {"a": IDS["b"]}}, "should number"),
-        ({"vocab": IDS | {"a": -1}}, "should number"),
-        ({"vocab": IDS | {"a": float(IDS["a"])}}, "should number"),
-        ({"vocab": IDS | {"a": str(IDS["a"])}}, "should number"),
-        ({"vocab": IDS | {"<pad>": 1, "<unknown>": 0}}, "should begin with"),
-        ({"vocab": dict.fromkeys(SPECIAL) | {t: i for i, t in enumerate(SPECIAL)}}, "lacks bytes"),
-        ({"vocab": IDS | {"a b": 280}}, "holds 'a b', which is no piece of text"),
-        ({"vocab": IDS | {"a" * 257: 280}}, "holds 'a+, which is no piece of text"),
-        ({"merges": ["a b"]}, "merges 'a b', which are not two of its tokens to a third"),
-        ({"merges": [["a", "b", "c"]]}, "which are not two"),
-        ({"merges": [["a", 1]]}, "which are not two"),
-        ({"merges": [["Q", "Q"]]}, "which are not two"),
-        ({"vocab": IDS | {"<pad": 280}, "merges": [["<pad", ">"]]}, "which are not two"),
-        ({"vocab": IDS | {"<pad>a": 280}, "merges": [["<pad>", "a"]]}, "which are not two"),
-        ({"merges": [[]]}, "which are not two"),
-    ],
-)
-def test_hostile_subwords(changes, message):
-    with pytest.raises(BundleError, match=rf"tokenizer.json .*{message}") as caught:
-        from_files("subwords", changed("subwords", **changes).__getitem__)
-    assert "\n" not in str(caught.value)
-
-
-def test_of_a_tokenizer_only_vocabulary_and_merges_are_taken():
-    files = fit("subwords", TEXTS, 280).files()
-    value = json.loads(files["tokenizer.json"])
-    value["added_tokens"] = [{"id": 0, "content": "cat"}]
-    value["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Removed", "invert": False}
-    value["model"]["dropout"] = 0.9
-    found = from_files("subwords", {**files, "tokenizer.json": json.dumps(value)}.__getitem__)
-    assert found.files() == files
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    files = fit("subwords", TEXTS, 280).files()
-    monkeypatch.setitem(sys.modules, "tokenizers", None)
-    for make in (lambda: fit("subwords", TEXTS), lambda: from_files("subwords", files.__getitem__)):
-        with pytest.raises(EcrnnError, match=r'subwords need the package tokenizers: pip install "ecrnn\[text\]"'):
-            make()
-    assert fit("characters", TEXTS).encode("a")
-
-
-def test_importing_loads_no_tokenizers_and_forking_is_quiet(monkeypatch):
-    monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
-    code = """
-import os, sys
-from ecrnn.data.tokens import fit
-assert "tokenizers" not in sys.modules
-v = fit("subwords", ["a b"] * 10)
-assert "TOKENIZERS_PARALLELISM" not in os.environ
-v.encode("a b")
-if os.fork() == 0:
-    v.encode("a b")
-    os._exit(0)
-os.wait()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_real_subwords(real_data):
-    from ecrnn.data.textfiles import read_text
-
-    path = real_data / "multi30k" / "val.fr.gz"
-    if not path.is_file():
-        pytest.skip("no multi30k in the real data")
-    text = read_text(path)
-    vocabulary = fit("subwords", text.splitlines(), 1000)
-    assert len(vocabulary) == 1000
-    assert vocabulary.decode(vocabulary.encode(text)) == text
-    assert len(vocabulary.encode(text)) < len(text) / 3

@@ -124,6 +124,13 @@ def test_the_penalty_decides_between_short_and_long() -> None:
     assert beam(Table(table), MEMORY, 5, width=4, length_penalty=1) == [[4, 5]]
 
 
+def test_open_texts_give_way_to_none_that_ended() -> None:
+    """The third of the candidates after one id ends, so the fourth stays open, and wins."""
+    table = {(): {4: 0.5, 5: 0.5}, (4, 6): {4: 0.5, 5: 0.5}}
+    table |= {(4,): {END: 0.4, 6: 0.35, 4: 0.25}, (5,): {END: 0.33, 4: 0.3, 5: 0.2, 6: 0.17}}
+    assert beam(Table(table), MEMORY, 5, width=2) == [[5, 4]]
+
+
 def test_padding_and_begin_are_never_written() -> None:
     table = {(): {PAD: 0.5, BEGIN: 0.3, 4: 0.2}, (4,): {PAD: 0.9, BEGIN: 0.09, END: 0.01}}
     assert greedy(Table(table), MEMORY, 5) == beam(Table(table), MEMORY, 5, width=3) == [[4]]

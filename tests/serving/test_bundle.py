@@ -195,13 +195,16 @@ def test_description_is_huge(bundle):
     refused(bundle, "is larger than 16777216 bytes")
 
 
-KEYS = ["format", "task", "model", "classes", "preprocessing", "ecrnn_version"]
+KEYS = {key: f"configuration key '{key}' is missing" for key in ("format", "task", "model", "ecrnn_version")} | {
+    "classes": "image-classification has classes, but none are named",
+    "preprocessing": "image-classification needs exactly preprocessing, found nothing",
+}
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_a_key_is_missing(bundle, key):
+@pytest.mark.parametrize(("key", "line"), KEYS.items(), ids=KEYS)
+def test_a_key_is_missing(bundle, key, line):
     change(bundle, **{key: None})
-    refused(bundle, f"configuration key '{key}' is missing")
+    refused(bundle, line)
 
 
 WRONG = {
@@ -210,7 +213,10 @@ WRONG = {
     "format 2": ({"format": 2}, "format: input should be 1, not 2"),
     "format text": ({"format": "1"}, "format: input should be 1, not '1'"),
     "format list": ({"format": [1]}, "format: input should be 1"),
-    "task": ({"task": "translation"}, "task: input should be 'image-classification', not 'translation'"),
+    "task": ({"task": "translations"}, "task 'translations' is not known; known are image-classification, "),
+    "another task": ({"task": "translation"}, "translation needs exactly vocabulary, source_vocabulary, length, found"),
+    "another model": ({"model": "charlm"}, "charlm is for next-token, not for image-classification"),
+    "one part too many": ({"length": 5}, "image-classification needs exactly preprocessing, found length, prepro"),
     "model": ({"model": "ecrnn-blstm-3"}, "unknown model 'ecrnn-blstm-3', did you mean 'ecrnn-bilstm-3'?"),
     "model path": ({"model": "../../../etc/passwd"}, "unknown model '../../../etc/passwd', names are"),
     "model module": ({"model": "os.system"}, "unknown model 'os.system', names are"),

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from studies.small import Study
 
 from ecrnn.core.errors import BundleError, RunDirectoryError
 from ecrnn.core.runs import read_manifest, read_trial, trial_folder, write_manifest
+from ecrnn.data.images import from_arrays
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.explain.memory import network_memory
 from ecrnn.layers.areas import RecurrentArea
@@ -73,7 +75,7 @@ def test_what_is_no_study(tmp_path: Path) -> None:
 
 def test_the_data_may_have_moved(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
-    monkeypatch.setattr(memory, "load", lambda settings: given.append(settings.data_dir) or iter(()))
+    monkeypatch.setattr(memory, "load", lambda settings: given.append(settings.data_dir) or from_arrays(np.zeros((1, 8, 8)), [0]))
     monkeypatch.setattr(memory, "_trial_memory", lambda *_: ())
     assert list(trained_memories(trained, Path("/elsewhere"))) == []
     assert given == ["/elsewhere"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,13 +97,13 @@ def test_a_failed_trial(
 
 
 def test_divergence_fails_a_trial(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecrnn.training.loop import ImageClassification
+    from ecrnn.training.images import ImageClassification
 
     loss = ImageClassification.loss
 
     def infinite(self, *arguments):
-        value, correct = loss(self, *arguments)
-        return value * math.inf, correct
+        healthy = loss(self, *arguments)
+        return replace(healthy, mean=healthy.mean * math.inf)
 
     monkeypatch.setattr(ImageClassification, "loss", infinite)
     outcome = study.run(tmp_path, repeats=1, models=("cnn",))
@@ -137,7 +138,7 @@ def test_load(study: Study) -> None:
     images = trials.load(study.settings())
     assert images.image == (3, 8, 8)
     assert trials.load(study.settings(fingerprint=images.fingerprint)).fingerprint == images.fingerprint
-    with one_line(RunDirectoryError, "does not hold what the study was begun with"):
+    with one_line(RunDirectoryError, "not those the study was begun with"):
         trials.load(study.settings(fingerprint="0" * 64))
     with one_line(DataError):
         trials.load(study.settings(data="/no/such/folder"))

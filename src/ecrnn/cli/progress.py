@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any
 
 from ecrnn.core.progress import Tick
-from ecrnn.stats.metrics import METRICS
 
 
 class Display:
@@ -139,6 +138,8 @@ def _epoch(tick: Tick) -> str:
 
 def _metric(tick: Tick, form: str) -> str:
     """The task's metric on the validation examples in ``form``; nothing where there is none."""
+    from ecrnn.stats.metrics import METRICS
+
     for metric in METRICS.values():
         if (value := tick.metrics.get(f"validation_{metric.name}")) is not None:
             unit = f" {metric.unit}" if metric.unit else ""

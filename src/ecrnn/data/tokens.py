@@ -5,8 +5,7 @@ In every kind the ids 0 to 3 are special, and no text is encoded to `PAD`, `BEGI
     characters  one id a character, as it stands: nothing is normalised, no case changed
     bytes       one id a byte of UTF-8, always 260 ids; nothing is unknown
     words       one id a word or punctuation mark; white space is not kept
-    subwords    byte-pair encoding (Sennrich et al. 2016) of UTF-8; nothing is unknown and nothing is lost. It needs
-                the package tokenizers, from the extra "text"
+    subwords    byte-pair encoding (see `subwords`); nothing is unknown and nothing is lost
 
 A vocabulary for CTC is one of characters, its blank is `PAD`.
 """
@@ -14,13 +13,12 @@ A vocabulary for CTC is one of characters, its blank is `PAD`.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from ecrnn.core.errors import BundleError, EcrnnError, SettingsError, unknown_name
+from ecrnn.core.errors import BundleError, SettingsError, unknown_name
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 SPECIAL = ("<pad>", "<unknown>", "<begin>", "<end>")  # how the special ids are shown
@@ -29,7 +27,7 @@ KINDS = ("characters", "bytes", "words", "subwords")
 MOST = 2**20  # ids
 LONGEST = 256  # characters of a word; a longer one is unknown
 DEFAULT_SUBWORDS = 8000  # ids, where no size is asked for
-VOCABULARY_FILE, TOKENIZER_FILE = "vocabulary.json", "tokenizer.json"
+VOCABULARY_FILE = "vocabulary.json"
 _LARGEST_FILE = 2**28  # characters
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
@@ -87,7 +85,7 @@ class _Listed(Vocabulary):
         return [self._tokens[i - len(SPECIAL)] for i in ids if i >= len(SPECIAL)]
 
     def files(self) -> dict[str, str]:
-        return {VOCABULARY_FILE: _json({"kind": self.kind, "tokens": self._tokens})}
+        return {VOCABULARY_FILE: to_json({"kind": self.kind, "tokens": self._tokens})}
 
 
 class Characters(_Listed):
@@ -133,40 +131,7 @@ class Bytes(Vocabulary):
         return bytes(i - len(SPECIAL) for i in ids if i >= len(SPECIAL)).decode(errors="replace")
 
     def files(self) -> dict[str, str]:
-        return {VOCABULARY_FILE: _json({"kind": self.kind})}
-
-
-class Subwords(Vocabulary):
-    """Byte-pair encoding over bytes of UTF-8, a space belonging to the word after it.
-
-    Args:
-        ids: the id of each piece, 0 .. len - 1. A piece is written as in GPT-2, a printable character for each byte.
-        merges: pairs of pieces to join, the first in the list first.
-    """
-
-    kind = "subwords"
-
-    def __init__(self, ids: dict[str, int], merges: Sequence[tuple[str, str]]) -> None:
-        tokenizers = _tokenizers()
-        # Rebuilt from these two alone: text that reads like a special token is no special token, and a file from
-        # elsewhere brings no patterns of its own.
-        self._tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=ids, merges=list(merges)))
-        self._tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-        self._tokenizer.decoder = tokenizers.decoders.ByteLevel()
-        self._size = len(ids)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(_utf8(text)).ids
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ``ids``; bytes that are no UTF-8 become U+FFFD, special ids are left out."""
-        return self._tokenizer.decode([i for i in ids if i >= len(SPECIAL)])
-
-    def files(self) -> dict[str, str]:
-        return {VOCABULARY_FILE: _json({"kind": self.kind}), TOKENIZER_FILE: self._tokenizer.to_str() + "\n"}
+        return {VOCABULARY_FILE: to_json({"kind": self.kind})}
 
 
 def fit(kind: str, texts: Iterable[str], size: int | None = None, *, least: int = 1) -> Vocabulary:
@@ -196,41 +161,18 @@ def fit(kind: str, texts: Iterable[str], size: int | None = None, *, least: int 
     if kind == "bytes":
         return Bytes()
     if kind == "subwords":
-        return _fit_subwords(texts, size or DEFAULT_SUBWORDS, least)
+        from ecrnn.data.subwords import fit_subwords
+
+        return fit_subwords(texts, size or DEFAULT_SUBWORDS, least)
     counts: Counter[str] = Counter()
     listed = Characters if kind == "characters" else Words
     for text in texts:
         counts.update(listed.split(text))
-    able = [t for t, n in counts.items() if n >= least and len(t) <= LONGEST and _utf8(t) == t]
+    able = [t for t, n in counts.items() if n >= least and len(t) <= LONGEST and utf8(t) == t]
     kept = sorted(able, key=lambda token: (-counts[token], token))[: (size or MOST) - len(SPECIAL)]
     if not kept:
         raise SettingsError("texts", f"hold no {kind} that occur {least} times, so there is no vocabulary of them")
     return listed(sorted(kept) if kind == "characters" else kept)
-
-
-def _fit_subwords(texts: Iterable[str], size: int, least: int) -> Subwords:
-    tokenizers = _tokenizers()
-    trained = tokenizers.Tokenizer(tokenizers.models.BPE())
-    trained.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=size,
-        min_frequency=least,
-        special_tokens=list(SPECIAL),
-        initial_alphabet=alphabet,
-        show_progress=False,
-        max_token_length=LONGEST,
-    )
-    before = os.environ.get("TOKENIZERS_PARALLELISM")
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else the package warns in every process forked from here
-    try:
-        trained.train_from_iterator(map(_utf8, texts), trainer)
-    finally:
-        if before is None:
-            del os.environ["TOKENIZERS_PARALLELISM"]
-        else:
-            os.environ["TOKENIZERS_PARALLELISM"] = before
-    return _subwords(json.loads(trained.to_str())["model"])
 
 
 def from_files(kind: str, read: Callable[[str], str]) -> Vocabulary:
@@ -246,20 +188,21 @@ def from_files(kind: str, read: Callable[[str], str]) -> Vocabulary:
     """
     if kind not in KINDS:
         raise BundleError(f"tokens are of the kind {kind!r:.40}, but known are {', '.join(KINDS)}")
-    described = _object(read(VOCABULARY_FILE), VOCABULARY_FILE)
+    described = json_object(read(VOCABULARY_FILE), VOCABULARY_FILE)
     if described.get("kind") != kind:
         raise BundleError(f"{VOCABULARY_FILE} is not of the kind '{kind}'")
     if kind == "bytes":
         return Bytes()
     if kind == "subwords":
-        model = _object(read(TOKENIZER_FILE), TOKENIZER_FILE).get("model")
-        return _subwords(model if isinstance(model, dict) else {})
+        from ecrnn.data.subwords import TOKENIZER_FILE, subwords_of
+
+        return subwords_of(json_object(read(TOKENIZER_FILE), TOKENIZER_FILE))
     tokens = described.get("tokens")
     listed = Characters if kind == "characters" else Words
     if not isinstance(tokens, list) or not 0 < len(tokens) <= MOST - len(SPECIAL):
         raise BundleError(f"{VOCABULARY_FILE} should hold a list of 1 to {MOST - len(SPECIAL)} tokens")
     for token in tokens:
-        able = isinstance(token, str) and len(token) <= LONGEST and _utf8(token) == token
+        able = isinstance(token, str) and len(token) <= LONGEST and utf8(token) == token
         if not able or list(listed.split(token)) != [token]:
             raise BundleError(f"{VOCABULARY_FILE} holds {token!r:.40}, which is not one of {kind}")
     if len(set(tokens)) < len(tokens):
@@ -268,35 +211,8 @@ def from_files(kind: str, read: Callable[[str], str]) -> Vocabulary:
     return listed(tokens)
 
 
-def _subwords(model: dict[str, Any]) -> Subwords:
-    """`Subwords` of the entry "model" of a file of the package tokenizers; BundleError if anything is off."""
-    ids, merges = model.get("vocab"), model.get("merges")
-    if model.get("type") != "BPE" or not isinstance(ids, dict) or not isinstance(merges, list):
-        raise _foreign("holds no byte-pair encoding with a vocabulary and merges")
-    if len(ids) > MOST or len(merges) > MOST:
-        raise _foreign(f"holds more than {MOST} tokens or merges")
-    if not all(type(i) is int for i in ids.values()) or sorted(ids.values()) != list(range(len(ids))):
-        raise _foreign(f"should number its {len(ids)} tokens from 0 on, each once")
-    if any(ids.get(token) != i for i, token in enumerate(SPECIAL)):
-        raise _foreign(f"should begin with {' '.join(SPECIAL)}")
-    alphabet = set(_tokenizers().pre_tokenizers.ByteLevel.alphabet())
-    if not alphabet <= ids.keys():
-        raise _foreign("lacks bytes")
-    for token in ids.keys() - set(SPECIAL):
-        if len(token) > LONGEST or not alphabet.issuperset(token):
-            raise _foreign(f"holds {token!r:.40}, which is no piece of text")
-    for merge in merges:
-        pair = isinstance(merge, list) and len(merge) == 2 and all(isinstance(part, str) for part in merge)
-        if not pair or any(ids.get(part, 0) < len(SPECIAL) for part in (*merge, "".join(merge))):
-            raise _foreign(f"merges {merge!r:.40}, which are not two of its tokens to a third")
-    return Subwords(ids, [(left, right) for left, right in merges])
-
-
-def _foreign(fault: str) -> BundleError:
-    return BundleError(f"{TOKENIZER_FILE} {fault}")
-
-
-def _object(text: str, name: str) -> dict[str, Any]:
+def json_object(text: str, name: str) -> dict[str, Any]:
+    """The JSON object that the file ``name`` holds; BundleError if ``text`` is none."""
     if len(text) > _LARGEST_FILE:
         raise BundleError(f"{name} is larger than any vocabulary")
     try:
@@ -308,19 +224,11 @@ def _object(text: str, name: str) -> dict[str, Any]:
     return value
 
 
-def _json(value: object) -> str:
+def to_json(value: object) -> str:
+    """``value`` as a line of JSON."""
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 
-def _utf8(text: str) -> str:
+def utf8(text: str) -> str:
     """``text`` with "?" for what UTF-8 cannot hold: lone surrogates, from file names and broken JSON."""
     return text.encode(errors="replace").decode()
-
-
-def _tokenizers() -> Any:
-    try:
-        import tokenizers
-        from tokenizers import decoders, models, pre_tokenizers, trainers  # noqa: F401  # not loaded by the package
-    except ImportError as error:
-        raise EcrnnError('subwords need the package tokenizers: pip install "ecrnn[text]"') from error
-    return tokenizers

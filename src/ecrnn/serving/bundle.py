@@ -56,8 +56,8 @@ class Description(Settings):
     @property
     def parts(self) -> dict[str, Any]:
         """What `Prepared.from_plain` takes."""
-        plain = self.model_dump(mode="json", exclude={"format", "task", "model", "classes", "ecrnn_version"})
-        return {name: value for name, value in plain.items() if value is not None}
+        names = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 def describe(model: str, prepared: Prepared) -> Description:

@@ -29,7 +29,7 @@ _CARD = """# {model} on {data}
 ## Use
 
 ```
-{shell}
+{command}
 ```
 
 ```python
@@ -135,7 +135,7 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
         terms=metrics.get("terms")
         or f"{_escaped(metrics['data'])} is the user's choice; its terms are not known here.",
         settings="config.yaml" if "trials" in metrics else "train.yaml",
-        shell=words.shell.format(folder=shlex.quote(folder)),
+        command=words.shell.format(folder=shlex.quote(folder)),
         folder=json.dumps(folder, ensure_ascii=False),
         call=words.call,
     )

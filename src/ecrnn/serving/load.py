@@ -63,6 +63,7 @@ def load(bundle: str | Path, device: str = "auto") -> Any:
     Example:
         >>> import ecrnn
         >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", epochs=2)
+        >>> import numpy as np
         >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
         (1,)
     """

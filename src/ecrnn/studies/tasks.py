@@ -68,29 +68,30 @@ def task_of(models: Iterable[str]) -> Task:
     return TASKS[task]
 
 
+def task_of_settings(settings: AnySettings) -> Task:
+    """The task of the model or models of ``settings``; what `task_of` raises."""
+    return task_of(settings.models if isinstance(settings, StudySettings) else [settings.model])
+
+
 def load_examples(settings: AnySettings, loading: images.Progress | None = None) -> Examples:
     """The data of a study or a training.
 
     Raises:
         DataError: missing or damaged data.
     """
-    task = task_of(_models(settings))
+    task = task_of_settings(settings)
     data_dir = Path(settings.data_dir) if settings.data_dir else None
     return PARTS[task.name].load(settings, data_dir, loading)
 
 
 def prepare(data: Examples, split: Split, settings: AnySettings) -> Prepared:
     """What is fitted on the training examples of ``split``."""
-    return PARTS[task_of(_models(settings)).name].prepare(data, split, settings)
+    return PARTS[task_of_settings(settings).name].prepare(data, split, settings)
 
 
 def objective(data: Examples, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> Objective:
     """What a training learns; ``settings`` are resolved."""
     return PARTS[prepared.task.name].objective(data, split, prepared, settings, seed)
-
-
-def _models(settings: AnySettings) -> tuple[str, ...]:
-    return settings.models if isinstance(settings, StudySettings) else (settings.model,)
 
 
 def _load_images(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> images.ImageSet:
