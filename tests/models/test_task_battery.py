@@ -163,7 +163,8 @@ def check_alone_and_in_a_padded_batch(make: Make, name: str) -> None:
     together = logits_of(network, batch.inputs)
     steps = [None] * 7 if batch.said is None else batch.said.tolist()
     expected = {
-        str(row): logits_of(network, inputs)[0, :n] for row, (inputs, n) in enumerate(zip(batch.alone(), steps, strict=True))
+        str(row): logits_of(network, inputs)[0, :n]
+        for row, (inputs, n) in enumerate(zip(batch.alone(), steps, strict=True))
     }
     actual = {str(row): together[row, :n] for row, n in enumerate(steps)}
     compare(expected, actual, tolerance("float32", 64))
