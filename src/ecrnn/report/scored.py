@@ -61,7 +61,7 @@ class Measured:
 
     def __str__(self) -> str:
         ends = formats.interval(self.score.low, self.score.high, self.metric)
-        return f"{formats.measured(self.score.estimate, self.metric)} ({as_percent(self.score.level)} interval {ends})"
+        return f"{self.metric.measured(self.score.estimate)} ({as_percent(self.score.level)} interval {ends})"
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def figures_table(evaluation: ScoredEvaluation) -> Table:
         tuple(
             (
                 text(formats.capital(own.metric.title)),
-                Cell(formats.measured(own.score.estimate, own.metric), (own.score.estimate,), "strong"),
+                Cell(own.metric.measured(own.score.estimate), (own.score.estimate,), "strong"),
                 Cell(formats.interval(own.score.low, own.score.high, own.metric), (own.score.low, own.score.high)),
                 text("higher" if own.metric.higher_is_better else "lower"),
             )
