@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ecrnn.core import tasks
+from ecrnn.core.config import TrainSettings
+from ecrnn.data.splits import parse_split
+from ecrnn.models.registry import make
+from ecrnn.serving.bundle import describe
+from ecrnn.serving.load import in_use
+from ecrnn.studies.settings import read_settings
+from ecrnn.studies.tasks import load_examples, prepare
 
 WORDS = ("red", "blue", "dog", "cat", "runs", "sits")
+TRAINING = {"epochs": 1, "batch_size": 8, "threads": 1}
 MOTS = ("rouge", "bleu", "chien", "chat", "court", "assis")
 
 
 @dataclass(frozen=True)
 class Tiny:
-    """Of one task: models, the shortest options for a training, and what writes its data into an empty folder.
+    """Of one task: two models, the settings of a training, and what writes its data into an empty folder.
 
-    ``write`` gives what DATA is called then.
+    ``write`` gives what DATA is then.
     """
 
     model: str
@@ -30,8 +39,13 @@ class Tiny:
     @property
     def options(self) -> list[str]:
         """As the commands take the settings."""
-        settings = {"training.epochs": 1, "training.batch_size": 8, "training.threads": 1, **self.settings}
+        settings = {**self.settings, **{f"training.{key}": value for key, value in TRAINING.items()}}
         return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+
+    def read(self, folder: Path, model: str | None = None, **training: object) -> TrainSettings:
+        """Write the data into ``folder``; the settings that train ``model`` with it."""
+        asked = {"data": str(self.write(folder)), "model": model or self.model, "training": {**TRAINING, **training}}
+        return read_settings(TrainSettings, {**self.settings, **asked})
 
 
 def write_images(folder: Path) -> Path:
@@ -114,3 +128,12 @@ TINY = {
     ),
     tasks.TRANSCRIPTION.name: Tiny("ocr-gru-8", "ocr-rnn-8", {"height": 16}, write_lines),
 }
+
+
+def untrained(task: str, folder: Path, model: str | None = None) -> tuple[Any, Any]:
+    """A model of ``task`` in use whose network is as it was drawn, and its data, written into ``folder``."""
+    settings = TINY[task].read(folder, model)
+    data = load_examples(settings)
+    prepared = prepare(data, parse_split(settings.split).split(data, 0, 0), settings)
+    network = make(settings.model, prepared.sizes, 0)
+    return in_use(describe(settings.model, prepared), prepared, network, {}, "cpu"), data

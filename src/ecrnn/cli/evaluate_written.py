@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ TEMPERATURE = 0.8  # of the texts that a language model draws to be shown
 class _Beside(NamedTuple):
     """What is shown beside a task's metric."""
 
-    figures: list[tuple[Metric, ArrayLike]]
+    figures: Sequence[tuple[Metric, ArrayLike]]
     facts: dict[str, str]
     examples: Iterator[Example]
 
@@ -107,7 +107,7 @@ def sacrebleu(written: list[str], targets: list[str]) -> str:
         EcrnnError: the package is not installed.
     """
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError as error:
         raise EcrnnError("BLEU of translations needs the package sacrebleu; pip install 'ecrnn[text]'") from error
     bleu = BLEU()

@@ -165,7 +165,7 @@ def figures_table(evaluation: ScoredEvaluation) -> Table:
         tuple(
             (
                 text(formats.capital(own.metric.title)),
-                Cell(formats.measured(own.score.estimate, own.metric), (own.score.estimate,), "strong"),
+                Cell(own.metric.measured(own.score.estimate), (own.score.estimate,), "strong"),
                 Cell(formats.interval(own.score.low, own.score.high, own.metric), (own.score.low, own.score.high)),
                 text("higher" if own.metric.higher_is_better else "lower"),
             )
@@ -227,7 +227,7 @@ def scored_page(evaluation: ScoredEvaluation) -> str:
     from ecrnn.report.html import render
 
     noun, own = formats.capital(TASKS[evaluation.task].examples), evaluation.figures[0]
-    score = f"{formats.measured(own.score.estimate, own.metric)} ({own.interval})"
+    score = f"{own.metric.measured(own.score.estimate)} ({own.interval})"
     shown = examples_table(evaluation)
     return render(
         "scored.html.j2",

@@ -76,11 +76,11 @@ class LanguageModel(Model):
                 logits, state = self.network(torch.tensor([tokens], device=device), state)
             choices = logits[0, -1].double().cpu().numpy()
             choices[: END + 1] = -np.inf  # padding and the like are no characters
-            tokens = [_draw(choices, temperature, top_k, draws)]
+            tokens = [draw(choices, temperature, top_k, draws)]
             yield self.vocabulary.decode(tokens)
 
 
-def _draw(logits: np.ndarray, temperature: float, top_k: int | None, draws: np.random.Generator) -> int:
+def draw(logits: np.ndarray, temperature: float, top_k: int | None, draws: np.random.Generator) -> int:
     """One token, drawn from float64 logits (V,)."""
     if temperature == 0:
         return int(logits.argmax())

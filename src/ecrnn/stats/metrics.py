@@ -77,8 +77,12 @@ class Metric:
         return array
 
     def shown(self, value: float) -> str:
-        """``value`` in its unit, which is not named, with `decimals` digits: "73.25", "2.1043"."""
+        """``value`` as people read it, without its unit: "73.25", "2.1043"."""
         return f"{self.scale * value:.{self.decimals}f}"
+
+    def measured(self, value: float) -> str:
+        """``value`` with its unit, if it has one: "73.25 %", "2.1043 bits", "41.30"."""
+        return f"{self.shown(value)} {self.unit}".rstrip()
 
     def better(self, a: float, b: float) -> bool:
         """Whether the value ``a`` is better than ``b``."""

@@ -22,7 +22,7 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     Raises:
         EcrnnError: the first thing wrong, such as models of two tasks; one line.
     """
-    models = asked.get("models") if kind is StudySettings else [asked.get("model")]
+    models: Any = asked.get("models") if kind is StudySettings else [asked.get("model")]
     named = isinstance(models, list | tuple) and models and all(isinstance(model, str) for model in models)
     defaults = common_task(models).defaults if named else {}  # if not, reading the settings says what is wrong
     return kind.read(merge(defaults, asked), where)
