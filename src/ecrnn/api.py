@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings, merge
+from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.tasks import TASKS
-from ecrnn.models.names import DEFAULT_MODELS, task
+from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.report import Report, write_report
 from ecrnn.serving.load import load
+from ecrnn.studies.settings import read_settings
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import default_out, run_study
 
@@ -66,19 +66,17 @@ def compare(
         >>> [row.model for row in report.analysis.models]
         ['cnn', 'ecnn']
     """
-    settings = StudySettings.read(
-        _given(
-            data=str(data),
-            data_dir=data_dir and str(data_dir),
-            image_size=image_size,
-            channels=channels,
-            models=tuple(models),
-            repeats=repeats,
-            split=None if split is None else str(split),
-            seed=seed,
-            **_sorted(more),
-        )
-    )
+    asked = {
+        "data": str(data),
+        "data_dir": data_dir and str(data_dir),
+        "image_size": image_size,
+        "channels": channels,
+        "models": tuple(models),
+        "repeats": repeats,
+        "split": None if split is None else str(split),
+        "seed": seed,
+    }
+    settings = read_settings(StudySettings, {**asked, **_sorted(more)})
     folder = Path(out) if out else default_out(settings)
     run_study(settings, folder, jobs=jobs, progress=progress, baseline=baseline)
     return write_report([folder], baseline=baseline, rope=rope)
@@ -121,19 +119,17 @@ def train(
         >>> classifier.metrics["accuracy"] > 0.8
         True
     """
-    settings = TrainSettings.read(
-        _given(
-            data=str(data),
-            data_dir=data_dir and str(data_dir),
-            image_size=image_size,
-            channels=channels,
-            model=model,
-            split=None if split is None else str(split),
-            keep=keep,
-            seed=seed,
-            **_sorted(more),
-        )
-    )
+    asked = {
+        "data": str(data),
+        "data_dir": data_dir and str(data_dir),
+        "image_size": image_size,
+        "channels": channels,
+        "model": model,
+        "split": None if split is None else str(split),
+        "keep": keep,
+        "seed": seed,
+    }
+    settings = read_settings(TrainSettings, {**asked, **_sorted(more)})
     train_bundle(settings, Path(out), resume=resume, progress=progress)
     return load(out)
 
@@ -142,9 +138,3 @@ def _sorted(more: dict[str, Any]) -> dict[str, Any]:
     """Settings by name: those of the data by themselves, the others under "training"."""
     own = {name: value for name, value in more.items() if name in DataSettings.model_fields}
     return {**own, "training": {name: value for name, value in more.items() if name not in own}}
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    """Settings, with the defaults of the models' task below them."""
-    first = next(iter(values.get("models", ())), None) or values.get("model")
-    return merge(TASKS[task(first)].defaults if first else {}, values)

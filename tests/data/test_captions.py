@@ -79,6 +79,12 @@ def test_the_fingerprint_is_of_pictures_captions_and_parts(pets, tmp_path):
     assert len(seen) == 6
 
 
+def test_the_fingerprint_tells_whose_a_caption_is(tmp_path):
+    tables = ("a.png\tx\na.png\ty\nc.png\tz\n", "a.png\tx\nc.png\ty\nc.png\tz\n")
+    first, second = (load(write(tmp_path, table), image_size=8).fingerprint for table in tables)
+    assert first != second
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -88,9 +94,9 @@ def test_the_fingerprint_is_of_pictures_captions_and_parts(pets, tmp_path):
         ("image\tsplit\tcaption\na.png\t \tA dog .\n", "line 2 has an empty column"),
         ("image\tsplit\tcaption\na.png\tTEST2\tx\n", "'a.png' is of split 'TEST2', but there are train, dev, val, "),
         ("image\tsplit\tcaption\na.png\ttrain\tx\na.png\ttest\tx\n", "'a.png' is both of the training part and"),
-        ("image\tsplit\tcaption\na.png\ttest\tx\n", "names no picture of split train; add some"),
-        ("image\tcaption\n\n", "names no picture and no caption; add some"),
-        ("", "names no picture and no caption"),
+        ("image\tsplit\tcaption\na.png\ttest\tx\n", "there is no caption of split train; add some"),
+        ("image\tcaption\n\n", "there is no caption at all; add some"),
+        ("", "there is no caption at all"),
         ("../captions.tsv\tx\n", "should be the path of a file in .*images, relative to it"),
         ("gone.png\tx\na.png\tx\n", "names 'gone.png', but there is no such file in .*images"),
         ("deep\tx\n", "names 'deep', but there is no such file"),
@@ -151,8 +157,45 @@ def test_flickr8k_is_found_in_its_folders(tmp_path, below):
     assert (found.name, len(found), found.n_train) == ("flickr8k", 4, 3)
 
 
+def official(folder: Path, **texts: str) -> Path:
+    """The official files, whose folder of pictures is spelt like this."""
+    (write(folder) / "images").rename(folder / "Flicker8k_Dataset")
+    (folder / "captions.tsv").unlink()
+    lists = {"train": "c.png\n", "dev": "a.png\n", "test": "t.png\n"} | texts
+    for part, names in lists.items():
+        if part != "tokens":
+            (folder / f"Flickr_8k.{part}Images.txt").write_text(names)
+    tokens = "a.png#0\tA dog .\na.png#1\tA # dog .\nt.png#0\tThe last .\nnone.jpg.1#0\tx\nc.png#0\tA cat .\n"
+    (folder / "Flickr8k.token.txt").write_text(texts.get("tokens", tokens))
+    return folder
+
+
+def test_flickr8k_as_it_is_published(tmp_path):
+    official(tmp_path / "flickr8k")
+    found = load("flickr8k", data_dir=tmp_path)
+    assert found.files == ("a.png", "c.png", "t.png")
+    assert found.captions == (("A dog .", "A # dog ."), ("A cat .",), ("The last .",))
+    assert found.n_train == 2
+
+
+def test_official_files_that_disagree(tmp_path):
+    official(tmp_path / "a", test="t.png\na.png\n")
+    with pytest.raises(DataError, match=r"testImages.txt names 'a.png', which is of another list"):
+        load(tmp_path / "a")
+    (official(tmp_path / "b") / "Flickr_8k.devImages.txt").unlink()
+    with pytest.raises(DataError, match=r"cannot read .*Flickr_8k.devImages.txt"):
+        load(tmp_path / "b")
+    official(tmp_path / "c", train="gone.png\n", tokens="gone.png#0\tx\n")
+    with pytest.raises(
+        DataError, match=r"token.txt names 'gone.png', but there is no such file in .*Flicker8k_Dataset"
+    ):
+        load(tmp_path / "c")
+    with pytest.raises(DataError, match=r"Flickr8k.token.txt: there is no caption at all"):
+        load(official(tmp_path / "d", tokens="a.png\tno number\n"))
+
+
 def test_flickr8k_says_where_to_get_it_and_how_to_lay_it_out(tmp_path):
-    right = r"ask for it at https://\S+, put its pictures into flickr8k/images .* --data-dir$"
+    right = r"ask for it at https://\S+, unpack Flickr8k_Dataset.zip and .* --data-dir$"
     with pytest.raises(DataError, match=f"^flickr8k is read from a local copy only: {right}"):
         load("flickr8k")
     with pytest.raises(DataError, match=f"^there is no flickr8k in .*: {right}"):

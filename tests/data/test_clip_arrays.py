@@ -107,6 +107,14 @@ def test_more_than_the_memory_is_told_from_the_header(tmp_path, monkeypatch):
         read_arrays(path)
 
 
+@pytest.mark.parametrize("data", [npy(CLIPS) + b"x", npy(CLIPS)[:-1]])
+def test_a_header_and_a_size_that_differ(tmp_path, monkeypatch, data):
+    path = packed(tmp_path / "a.npz", clips=data)
+    monkeypatch.setattr(np.lib.format, "read_array", None)  # would fail if it were called
+    with pytest.raises(DataError, match=r"a.npz: clips.npy is damaged: its header and its size differ"):
+        read_arrays(path)
+
+
 @pytest.mark.filterwarnings("ignore:Reading")  # NumPy's, of headers that Python 2 wrote
 @pytest.mark.parametrize(
     "clips",

@@ -9,8 +9,8 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.data import lines
-from ecrnn.data.lines import LABELS, load
-from ecrnn.data.pictures import decode_line
+from ecrnn.data.lines import LABELS, load, make_line_set
+from ecrnn.data.pictures import decode_line, read_line
 
 
 def line(path: Path, width: int = 60, height: int = 20, level: int = 100) -> Path:
@@ -73,6 +73,12 @@ def test_the_fingerprint_is_of_pictures_and_texts(words, tmp_path):
     assert load(words).fingerprint not in (first, changed)
 
 
+def test_the_fingerprint_tells_widths_apart():
+    images = [np.zeros((8, width), np.uint8) for width in (4, 6)]
+    first, second = (make_line_set("x", own, ["a", "b"], ["1", "2"]).fingerprint for own in (images, images[::-1]))
+    assert first != second
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
@@ -117,6 +123,16 @@ def test_widths_at_their_bounds(tmp_path):
     assert decode_line(line(tmp_path / "b.png", 4096, 32), 32).shape == (32, 4096)
     with pytest.raises(DataError, match="4097 pixels of width"):
         decode_line(line(tmp_path / "c.png", 4097, 32), 32)
+
+
+def test_one_line_as_in_a_set(words):
+    found = load(words, height=10)
+    np.testing.assert_array_equal(read_line(words / found.files[0], 10), found.images[0])
+    np.testing.assert_array_equal(read_line((words / found.files[0]).read_bytes(), 10), found.images[0])
+    with pytest.raises(DataError, match=r"cannot read .*notes.txt: not a PNG"):
+        read_line(words / "notes.txt", 10)
+    with pytest.raises(DataError, match="cannot read the picture: not a PNG"):
+        read_line(b"x", 10)
 
 
 def test_lines_are_read_whole_upright_and_onto_white(tmp_path):

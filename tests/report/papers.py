@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.config import StudySettings
+from ecrnn.core.runs import PredictedClasses
 from ecrnn.report import StudyRecord, paper
 from ecrnn.report.read import Trial, Unfinished
 
@@ -34,9 +35,10 @@ def paper_record(
                 continue
             wrong = np.arange(pictures) >= round(pictures * (accuracy + shift))
             predicted = np.where(wrong, (label + 1) % len(CLASSES), label)
+            given = PredictedClasses(np.arange(pictures), label, predicted)
             facts = {"n_train": paper.N_TRAIN, "classes": list(CLASSES), "best_accuracy": accuracy + 0.01}
             facts["parameters"] = paper.TABLE_1_TOTAL if model == paper.TABLE_1_MODEL else 1
-            trials.append(Trial(model, repeat, facts, (), np.arange(pictures), label, predicted))
+            trials.append(Trial(model, repeat, facts, (), given))
     return StudyRecord(
         folders=(Path("run"),),
         settings=StudySettings.read(wanted),

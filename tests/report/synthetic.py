@@ -1,4 +1,4 @@
-"""Synthetic study directories with known accuracies, written by the same functions that a study uses."""
+"""Synthetic study directories with known scores, written by the same functions that a study uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.files import make_folder, write_atomically, write_json
-from ecrnn.core.runs import Predictions, trial_folder, write_manifest, write_predictions
+from ecrnn.core.runs import Predictions, Scored, trial_folder, write_manifest, write_predictions
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
+from ecrnn.stats import METRICS
 
 ACCURACIES = {"cnn": 0.7325, "crnn-bilstm-16": 0.734, "ecrnn-bilstm-16": 0.7708}
 PARAMETERS = {"cnn": 400_586, "crnn-bilstm-16": 392_970, "ecrnn-bilstm-16": 1_715_210}
@@ -42,11 +44,12 @@ def make_study(
     failed: Sequence[tuple[str, int]] = (),
     missing: Sequence[tuple[str, int]] = (),
     fixed_test: bool = False,
+    task: str = IMAGE_CLASSIFICATION.name,
     facts: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Path:
-    """A study of len(accuracies) models by ``repeats``, with the settings and the accuracies given (last
-    epoch)."""
+    """A study of len(accuracies) models by ``repeats``, with the settings and the accuracies (or other scores of the
+    ``task``) given (last epoch)."""
     wanted: dict[str, Any] = {
         "data": "digits",
         "models": tuple(accuracies),
@@ -72,11 +75,26 @@ def make_study(
             elif (model, repeat) not in missing:
                 rng = np.random.default_rng([repeat, number])
                 shared = np.random.default_rng(1000 + repeat).normal(0, spread)
-                score = float(np.clip(accuracy + shared + rng.normal(0, spread / 2), 0, 1))
-                logits = make_logits(rng, label, score, len(classes))
-                predictions = Predictions(index, label, logits)
-                write_trial(home, study, model, repeat, predictions, classes=classes, rng=rng, facts=facts or {})
+                score = max(0.0, accuracy + shared + rng.normal(0, spread / 2))
+                predictions: Predictions | Scored
+                if TASKS[task].classes:
+                    predictions = Predictions(index, label, make_logits(rng, label, min(score, 1.0), len(classes)))
+                else:
+                    predictions = Scored(index, make_statistics(rng, TASKS[task].metric, index, score))
+                own_facts = dict(facts or {}) if task == IMAGE_CLASSIFICATION.name else {"task": task, **(facts or {})}
+                write_trial(home, study, model, repeat, predictions, classes=classes, rng=rng, facts=own_facts)
     return folder
+
+
+def make_statistics(rng: np.random.Generator, metric: str, index: np.ndarray, score: float) -> np.ndarray:
+    """(n, k) statistics of examples that have about this score; long examples are long for every model."""
+    length = 5.0 + index % 16
+    if metric == "bits":
+        return np.stack([length * rng.normal(score, 0.02 * score, len(index)) * np.log(2), length], axis=1)
+    if metric == "cer":
+        return np.stack([rng.binomial(length.astype(int), score), length], axis=1).astype(np.float64)
+    given = np.stack([length - n for n in range(4)], axis=1)
+    return np.column_stack([rng.binomial(given.astype(int), score), given, length, length]).astype(np.float64)
 
 
 def make_logits(rng: np.random.Generator, label: np.ndarray, accuracy: float, classes: int) -> np.ndarray:
@@ -97,7 +115,7 @@ def write_trial(
     study: StudySettings,
     model: str,
     repeat: int,
-    predictions: Predictions,
+    predictions: Predictions | Scored,
     *,
     classes: Sequence[str],
     rng: np.random.Generator,
@@ -105,21 +123,24 @@ def write_trial(
 ) -> None:
     """The files of one finished trial."""
     make_folder(home)
-    last = float(predictions.correct.mean())
+    classed = isinstance(predictions, Predictions)
+    metric = METRICS[TASKS[facts.get("task", IMAGE_CLASSIFICATION.name)].metric]
+    last = metric.value(predictions.statistics)
     lines = []
     epochs = study.training.epochs
     for epoch in range(1, epochs + 1):
         rise = 1 - np.exp(-epoch / 4) + np.exp(-epochs / 4)
         noise = 0.0 if epoch == epochs else float(rng.normal(0, 0.008))
-        held_out = last * rise + noise
+        held_out = last * (rise if metric.higher_is_better else 2 - rise) + noise
         train = min(0.999, held_out + 0.012 * epoch)
+        lost = (1 - train, 1 - held_out) if metric.higher_is_better else (0.9 * held_out, held_out)
         lines.append(
             {
                 "epoch": epoch,
-                "train_loss": 1.6 * (1 - train) + 0.05,
-                "train_accuracy": train,
-                "validation_loss": 1.9 * (1 - held_out) + 0.02 * epoch,
-                "validation_accuracy": held_out,
+                "train_loss": 1.6 * lost[0] + 0.05,
+                **({"train_accuracy": train} if classed else {}),
+                "validation_loss": 1.9 * lost[1] + 0.02 * epoch,
+                f"validation_{metric.name}": held_out,
                 "lr": 1e-3,
                 "seconds": 9.5,
             }
@@ -129,6 +150,7 @@ def write_trial(
     write_atomically(home / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     write_predictions(home / "predictions.npz", predictions)
     parameters = PARAMETERS.get(model, 500_000)
+    best = max if metric.higher_is_better else min
     found = {
         "model": model,
         "repeat": repeat,
@@ -142,12 +164,12 @@ def write_trial(
         "precision": "float32",
         "threads": 2,
         "n_train": 3500,
-        "n_validation": len(predictions.label),
+        "n_validation": len(predictions.index),
         "n_images": 5000,
-        "classes": list(classes),
+        **({"classes": list(classes)} if classed else {}),
         "fixed_test": study.split == "own",
-        "last_accuracy": last,
-        "best_accuracy": max(line["validation_accuracy"] for line in lines),
+        f"last_{metric.name}": last,
+        f"best_{metric.name}": best(line[f"validation_{metric.name}"] for line in lines),
         "best_epoch": epochs - 1,
         "skipped_steps": 0,
         "finished": f"2026-01-{1 + repeat:02d}T10:00:00+00:00",

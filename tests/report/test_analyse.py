@@ -44,7 +44,7 @@ def test_rows_and_curves_come_from_manifests_and_metrics(study: Path, analysis: 
     assert row.repeats == tuple(t.repeat for t in trials)
     assert row.seconds == pytest.approx(np.mean([t.facts["seconds"] for t in trials]))
     assert row.total_seconds == pytest.approx(sum(t.facts["seconds"] for t in trials))
-    assert row.best_accuracy == pytest.approx(np.mean([t.facts["best_accuracy"] for t in trials]))
+    assert row.best_score == pytest.approx(np.mean([t.facts["best_accuracy"] for t in trials]))
     curve = next(c for c in analysis.curves if (c.model, c.quantity) == ("crnn-bilstm-16", "validation_loss"))
     at_7 = [line["validation_loss"] for t in trials for line in t.metrics if line["epoch"] == 7]
     assert (curve.mean[6], curve.low[6], curve.high[6]) == pytest.approx((np.mean(at_7), min(at_7), max(at_7)))
@@ -108,7 +108,7 @@ def test_a_fixed_test_set_has_mcnemar_and_no_verdict(tmp_path: Path) -> None:
     analysis = _of(folder)
     assert analysis.comparison == compare(_raw(folder, models, 1), 3500, 300, fixed_test=True)
     assert analysis.comparison.pairs[0].mcnemar is not None
-    assert analysis.pictures == "test"
+    assert analysis.part == "test"
     assert "the data set's own test part" in analysis.fairness[0].text
 
 

@@ -75,3 +75,17 @@ def test_a_perfect_model_confuses_nothing(tmp_path: Path) -> None:
 def test_what_cannot_be_judged_is_one_line(label, logits, match: str) -> None:
     with pytest.raises(DataError, match=match):
         evaluate_predictions(label, logits, CLASSES, model="cnn", data="pets")
+
+
+def test_examples_have_the_name_of_their_task(data, tmp_path: Path) -> None:
+    made = evaluate_predictions(*data, CLASSES, model="sentiment", data="reviews", examples="texts")
+    assert made.headline.endswith("of 200 texts of reviews the right class.")
+    paths = write_evaluation(made, tmp_path)
+    assert json.loads(paths["evaluation.json"].read_text())["examples"] == "texts"
+    console = Console(file=io.StringIO(), width=150)
+    print_evaluation(made, console)
+    for text in (paths["evaluation.html"].read_text(), console.file.getvalue()):  # type: ignore[attr-defined]
+        assert "picture" not in text
+        assert "none of the texts was trained on" in text
+    plain = evaluate_predictions(*data, CLASSES, model="cnn", data="pets")
+    assert "examples" not in json.loads(write_evaluation(plain, tmp_path)["evaluation.json"].read_text())

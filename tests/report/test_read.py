@@ -38,7 +38,7 @@ def test_everything_that_is_finished_is_read_and_the_rest_is_said(study: Path) -
     for trial in record.trials:
         raw = read_trial(study, trial.model, trial.repeat)
         assert raw is not None
-        np.testing.assert_array_equal(trial.correct, raw.predictions.correct)
+        np.testing.assert_array_equal(trial.predictions.correct, raw.predictions.correct)
 
 
 def _spoil_bytes(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
-from ecrnn.stats import ACCURACY, BITS, BLEU, CER, METRICS, bleu_of_sums
+from ecrnn.stats import ACCURACY, BITS, BLEU, BLEU_1, BLEU_2, BLEU_3, CER, METRICS, WER, bleu_of_sums
 
 
 def counted(hypothesis: list[str], references: list[list[str]]) -> list[int]:
@@ -78,6 +78,16 @@ def test_bleu_by_hand():
     assert BLEU.value([short]) == 0.0  # no 3-gram matches, and nothing is smoothed
     with pytest.raises(EcrnnError, match="order must be from 1 to 4, got 5"):
         bleu_of_sums(short, 5)
+
+
+def test_shorter_bleu_and_words_are_metrics_too():
+    rows = np.array([counted(*pair) for pair in sentences(0, 30, noise=0.3)])
+    for order, metric in enumerate((BLEU_1, BLEU_2, BLEU_3, BLEU), start=1):
+        assert metric.value(rows) == float(bleu_of_sums(rows.sum(axis=0, dtype=float), order))
+    assert BLEU_1.title == "BLEU-1"
+    assert WER.value([[1, 4], [2, 4]]) == 0.375
+    with pytest.raises(EcrnnError, match=r"of word error rate should have .*: edits, words"):
+        WER.value([1])
 
 
 def test_nothing_given_is_worth_nothing():

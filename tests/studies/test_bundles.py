@@ -18,8 +18,8 @@ from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
 from ecrnn.report import archive_study
 from ecrnn.serving.bundle import read_bundle
-from ecrnn.serving.load import load
 from ecrnn.serving.evaluation import judge
+from ecrnn.serving.load import load
 from ecrnn.studies.bundles import bundle_trial
 
 LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "config.yaml"}

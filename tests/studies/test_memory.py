@@ -75,7 +75,9 @@ def test_what_is_no_study(tmp_path: Path) -> None:
 
 def test_the_data_may_have_moved(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
-    monkeypatch.setattr(memory, "load", lambda settings: given.append(settings.data_dir) or from_arrays(np.zeros((1, 8, 8)), [0]))
+    monkeypatch.setattr(
+        memory, "load", lambda settings: given.append(settings.data_dir) or from_arrays(np.zeros((1, 8, 8)), [0])
+    )
     monkeypatch.setattr(memory, "_trial_memory", lambda *_: ())
     assert list(trained_memories(trained, Path("/elsewhere"))) == []
     assert given == ["/elsewhere"]

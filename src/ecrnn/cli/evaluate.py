@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -29,7 +29,8 @@ def evaluate(
     from ecrnn.serving.load import load
 
     model = load(bundle, device or "auto")
-    _search(model, beam)
+    with options.wrong_call():
+        model.search(beam)
     judgement = judge(model, data, data_dir=data_dir, part=part)
     name = Path(data).name or data
     if not model.task.classes:
@@ -46,6 +47,7 @@ def evaluate(
         model=model.description.model,
         data=name,
         n_note=judgement.note,
+        examples=model.task.examples,
     )
     paths = write_evaluation(evaluation, out) if out else {}
     if json:
@@ -56,10 +58,3 @@ def evaluate(
     print_evaluation(evaluation, Console())
     if paths:
         typer.echo(f"Page: {paths['evaluation.html']}")
-
-
-def _search(model: Any, beam: int) -> None:
-    if beam > 1:
-        if not hasattr(model, "search"):
-            raise options.WrongCall(f"--beam is for models that write, not for {model.task.name}")
-        model.search(beam)

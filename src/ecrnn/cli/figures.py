@@ -19,12 +19,12 @@ def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:
         part: of the data, such as "validation".
     """
     metric = METRICS[task.metric]
-    value, low, high = (metric.scale * measured[metric.name + end] for end in ("", "_low", "_high"))
-    interval = f"(95 % interval {low:.2f} to {high:.2f})"
+    value, low, high = (metric.shown(measured[metric.name + end]) for end in ("", "_low", "_high"))
+    interval = f"(95 % interval {low} to {high})"
     if metric.binary:
-        return f"{value:.2f} % of {n:,} {part} {task.examples} right {interval}"
+        return f"{value} % of {n:,} {part} {task.examples} right {interval}"
     unit = f" {metric.unit}" if metric.unit == "%" else ""
-    return f"{metric.title} {value:.2f}{unit} on {n:,} {part} {task.examples} {interval}"
+    return f"{metric.title} {value}{unit} on {n:,} {part} {task.examples} {interval}"
 
 
 def use(task: Task, bundle: str) -> str:

@@ -22,7 +22,7 @@ def gradcheck(
         ),
     ],
     image: options.Image = None,
-    classes: options.Classes = 10,
+    classes: options.Classes = None,
     samples: Annotated[int, typer.Option(help="Places of each parameter tensor, the largest gradient among them.")] = 8,
     seed: Annotated[int, typer.Option(help="Of weights, inputs and places.")] = 0,
     json: options.Json = False,

@@ -40,7 +40,10 @@ Set = Annotated[
 Image = Annotated[
     str | None, typer.Option(help="Channels x height x width. Default: 3x32x32, or what a classic was made for.")
 ]
-Classes = Annotated[int, typer.Option(help="Number of classes.")]
+Classes = Annotated[int | None, typer.Option(help="Number of classes. Default: 10, or what a classic was made for.")]
+Tokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary of a model that reads or writes text.")]
+SourceTokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary that a translator reads.")]
+Frames = Annotated[int | None, typer.Option(help="Frames of a clip.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
 Beam = Annotated[
@@ -74,15 +77,15 @@ def settings(
     Args:
         kind: `StudySettings` or `TrainSettings`.
         given: the command's options by name, `Context.params`. Options are called as the settings they set.
-        defaults: settings that hold where neither options, --set nor --config say anything.
+        defaults: settings that hold where neither options, --set nor --config say anything; those of the models'
+            task hold below them.
 
     Raises:
         WrongCall: the first thing wrong; an option is called as it is spelt on the command line.
     """
     from ecrnn.core.config import merge, parse_assignments, read_yaml
-    from ecrnn.core.tasks import TASKS
     from ecrnn.data.splits import parse_split
-    from ecrnn.models.names import task
+    from ecrnn.studies.settings import read_settings
 
     file = given["config"]
     try:
@@ -92,9 +95,7 @@ def settings(
             raise WrongCall(f"name the data: {DATA_HELP.rstrip('.')}")
         if "model" in kind.model_fields and "model" not in asked:
             raise WrongCall("name the model, as in --model cnn or --model ecrnn-bilstm-16")
-        models = asked["models"] if "models" in kind.model_fields else [asked["model"]]
-        tasks = dict.fromkeys(task(str(name)) for name in models)
-        read = kind.read(merge(TASKS[next(iter(tasks))].defaults, asked), str(file) if file else "")
+        read = read_settings(kind, asked, str(file) if file else "")
         parse_split(read.split)
     except SettingsError as error:
         option = error.key.removeprefix("training.").split(".")[0]

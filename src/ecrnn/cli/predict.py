@@ -13,6 +13,7 @@ from ecrnn.cli import options
 
 if TYPE_CHECKING:
     from ecrnn.serving.classifier import Classifier
+    from ecrnn.serving.model import Model
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --top 3 --format csv > predictions.csv"
 BATCH = 64  # pictures in memory at a time
@@ -52,6 +53,7 @@ def predict(
 
     named, pictures = _bundle_first(paths, bool(text))
     model = load(named or pretrained.default(), device or "auto")
+    _check_call(model, named, bool(pictures or text))
     if not isinstance(model, Classifier):
         from ecrnn.cli.predict_texts import predict_texts
 
@@ -84,11 +86,22 @@ def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Pat
     from ecrnn.serving.pretrained import find
 
     first, *others = paths
-    if is_bundle(find(first)):
-        if not others and not texts:
-            raise options.WrongCall(f"predict wants FILE-OR-FOLDER..., as in: {EXAMPLE.removeprefix('Example: ')}")
+    if texts or is_bundle(find(first)):  # the pretrained model does not read texts
         return first, others
     return (None, paths) if not others or names_pictures(first) else (first, others)
+
+
+def _check_call(model: Model, named: Path | None, given: bool) -> None:
+    """Raise a WrongCall where nothing is given, or the model answers otherwise."""
+    from ecrnn.cli.figures import use
+    from ecrnn.core.tasks import CLIP_CLASSIFICATION, NEXT_TOKEN, TEXT_CLASSIFICATION, TRANSLATION
+
+    right = use(model.task, str(named))
+    if model.task in (NEXT_TOKEN, CLIP_CLASSIFICATION):
+        raise options.WrongCall(f"predict is not for {model.task.name}, which {named} is for; use it as in: {right}")
+    if not given:
+        wanted = "FILE... or --text" if model.task in (TEXT_CLASSIFICATION, TRANSLATION) else "FILE-OR-FOLDER..."
+        raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
 
 
 def _results(classifier: Classifier, files: list[Path], top: int) -> Iterator[dict[str, Any]]:

@@ -26,26 +26,22 @@ def predict_texts(model: Model, paths: list[Path], texts: list[str], beam: int, 
     """Print the model's answers; gives the status of the command.
 
     Args:
-        model: from `ecrnn.load`, not a classifier of pictures.
+        model: from `ecrnn.load`: a writer, or a text classifier.
         paths: of pictures, or of files with a text a line, by the model's task.
         texts: given on the command line, first.
         beam: hypotheses of a beam search.
         top: most classes that are shown.
         style: "table", "jsonl" or "csv".
     """
-    if beam > 1:
-        if isinstance(model, TextClassifier):
-            raise options.WrongCall("--beam is for models that write, not for text-classification")
-        model.search(beam)  # type: ignore[attr-defined]
+    with options.wrong_call():
+        model.search(beam)
     if isinstance(model, Captioner | Reader):
         if texts:
             raise options.WrongCall(f"--text is not for {model.task.name}, which takes pictures")
         results = _of_pictures(model, paths)
-    elif isinstance(model, TextClassifier | Translator):
-        results = _of_texts(model, texts, paths, top)
     else:
-        instead = "ecrnn generate" if model.task.name == "next-token" else "ecrnn evaluate"
-        raise options.WrongCall(f"the bundle is for {model.task.name}; use {instead}")
+        assert isinstance(model, TextClassifier | Translator)
+        results = _of_texts(model, texts, paths, top)
     return _STYLES[style](results)
 
 
@@ -88,10 +84,15 @@ def _of_texts(
                     yield from _answered(model, waiting, top)
                     waiting = []
         except (OSError, UnicodeDecodeError, DataError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            yield {"file": str(path), "error": f"cannot read {path} as text: {reason}"}
+            yield {"file": str(path), "error": f"cannot read {path} as text: {_reason(error)}"}
         if waiting:
             yield from _answered(model, waiting, top)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return error.strerror or "it cannot be opened" if isinstance(error, OSError) else str(error)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -142,6 +142,6 @@ def _metric(tick: Tick, form: str) -> str:
 
     for metric in METRICS.values():
         if (value := tick.metrics.get(f"validation_{metric.name}")) is not None:
-            unit = f" {metric.unit}" if metric.unit else ""
+            unit = " %" if metric.unit == "%" else ""
             return form.format(title=metric.title, value=metric.scale * value, unit=unit)
     return ""

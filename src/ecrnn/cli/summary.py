@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ecrnn.cli import options
+from ecrnn.core.errors import EcrnnError
 
 EXAMPLE = "Example: ecrnn summary ecrnn-bilstm-16 --image 3x32x32 --classes 10"
 _STATISTICS = (
@@ -17,28 +18,39 @@ _STATISTICS = (
 def summary(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, such as crnn-lstm-32-32@rows.")],
     image: options.Image = None,
-    classes: options.Classes = 10,
+    classes: options.Classes = None,
+    tokens: options.Tokens = None,
+    source_tokens: options.SourceTokens = None,
+    frames: options.Frames = None,
     json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
-    from ecrnn.models.registry import build, usual_image
+    from ecrnn.models.names import task
+    from ecrnn.models.registry import make
+    from ecrnn.models.sizes import NEEDS, Sizes, usual
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        shape = usual_image(model) if image is None else options.image_shape(image)
-        network = build(model, shape, classes)
-    found = summarise(network, shape)
+        given = Sizes(None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames)
+        asked, own = vars(given), vars(usual(model))
+        sizes = Sizes(**{key: own[key] if value is None else value for key, value in asked.items()})
+        needs = NEEDS[task(model)]
+        if foreign := [key for key, value in asked.items() if value is not None and key not in needs]:
+            raise EcrnnError(f"{model} has no {foreign[0].replace('_', ' ')}; it needs {', '.join(needs)}")
+        network = make(model, sizes)
+    found = summarise(network, sizes)
+    used = {key: getattr(sizes, key) for key in needs}
     if json:
         import dataclasses
         import json as json_format
 
-        typer.echo(json_format.dumps({"model": model, "image": shape, **dataclasses.asdict(found)}, indent=2))
+        typer.echo(json_format.dumps({"model": model, **used, **dataclasses.asdict(found)}, indent=2))
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{model}, {'x'.join(map(str, shape))}, {classes} classes"
+    title = f"{model}, {', '.join(_said(key, value) for key, value in used.items())}"
     table = Table("no.", "area", "layer", "output", "parameters", "multiply-adds", title=title, box=box.SIMPLE_HEAD)
     for column in (0, 4, 5):
         table.columns[column].justify = "right"
@@ -53,3 +65,9 @@ def summary(
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     Console().print(table)
     typer.echo(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
+
+
+def _said(key: str, value: Any) -> str:
+    if key == "image":
+        return "x".join(map(str, value))
+    return f"{value:,} {key.replace('_', ' ')}"

@@ -4,13 +4,15 @@
     captions.tsv    a caption a line: image TAB split TAB caption, or image TAB caption, with this line on top
 
 `image` is a path below images/; `split` is train, dev (or val, validation) or test. The pictures of train and dev are
-the training part. A picture's captions stand in the order of the file, and so do the pictures of a part.
+the training part. A picture's captions stand in the order of the file, and so do the pictures of a part. A folder with
+the official files of Flickr8k does too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,17 +26,24 @@ from ecrnn.data.downloads import candidates, reading
 from ecrnn.data.folder import check_listed
 from ecrnn.data.images import Progress, checked_size
 from ecrnn.data.images import fingerprint as image_fingerprint
-from ecrnn.data.textfiles import fingerprint, rows_of
+from ecrnn.data.textfiles import fingerprint, lines_of, read_text, rows_of
 
 CAPTIONS, IMAGES = "captions.tsv", "images"
 SIZE = 96  # pixels a side where no other is asked for
 _TEST = {"train": False, "dev": False, "val": False, "validation": False, "test": True}  # is it of the test part?
 
 _FLICKR8K_FOLDERS = ("flickr8k", "Flickr8k")
-_FLICKR8K_WHERE = (  # its photographs may not be passed on, so there is no address to download them from
-    "ask for it at https://forms.illinois.edu/sec/1713398, put its pictures into flickr8k/images and its captions "
-    "into flickr8k/captions.tsv (a line each: image TAB train, dev or test TAB caption; on top image TAB split TAB "
-    "caption), and name the folder that holds flickr8k with --data-dir"
+_FLICKR8K_TOKENS = "Flickr8k.token.txt"
+_FLICKR8K_IMAGES = "Flicker8k_Dataset"  # so it is spelt
+_FLICKR8K_LISTS = {
+    "Flickr_8k.trainImages.txt": False,
+    "Flickr_8k.devImages.txt": False,
+    "Flickr_8k.testImages.txt": True,
+}
+_FLICKR8K_WHERE = (  # its photographs may not be passed on, so there is no official address to download them from
+    "ask for it at https://forms.illinois.edu/sec/1713398, unpack Flickr8k_Dataset.zip and Flickr8k_text.zip into a "
+    f"folder flickr8k (or lay them out as {IMAGES}/ and {CAPTIONS}: image TAB split TAB caption, with this line on "
+    "top), and name the folder that holds flickr8k with --data-dir"
 )
 
 
@@ -93,9 +102,13 @@ def load(
     folder = catalogue.place(data, CAPTIONING.name, f"a folder with {IMAGES}/ and {CAPTIONS}")
     if folder is None:
         folder = _flickr8k(data_dir)
-    captions, n_train = _read(folder)
+    official = (folder / _FLICKR8K_TOKENS).is_file()
+    pictures = folder / (_FLICKR8K_IMAGES if official else IMAGES)
+    table = folder / (_FLICKR8K_TOKENS if official else CAPTIONS)
+    captions, n_train = _parts(_official_rows(folder) if official else _rows(table), table)
     files = tuple(captions)
-    images = load_pictures(folder / IMAGES, files, size, 3, cache=cache, progress=progress)
+    check_listed(files, pictures, table)
+    images = load_pictures(pictures, files, size, 3, cache=cache, progress=progress)
     return _make(str(data), images, tuple(map(tuple, captions.values())), files, n_train)
 
 
@@ -112,28 +125,31 @@ def _flickr8k(data_dir: Path | None) -> Path:
     if data_dir is None:
         raise DataError(f"flickr8k is read from a local copy only: {_FLICKR8K_WHERE}")
     for folder in candidates(Path(data_dir), _FLICKR8K_FOLDERS):
-        if (folder / CAPTIONS).is_file():
+        if any((folder / table).is_file() for table in (CAPTIONS, _FLICKR8K_TOKENS)):
             return folder
     raise DataError(f"there is no flickr8k in {data_dir}: {_FLICKR8K_WHERE}")
 
 
-def _read(folder: Path) -> tuple[dict[str, list[str]], int]:
+def _parts(rows: Iterable[tuple[str, bool, str]], table: Path) -> tuple[dict[str, list[str]], int]:
     """The captions of each picture, those of the training part first, and how many pictures that has."""
-    table = folder / CAPTIONS
-    if not table.is_file():
-        what = f"holds no {CAPTIONS}" if folder.is_dir() else "is a file"
-        raise DataError(f"{folder} {what}; give a folder with {IMAGES}/ and {CAPTIONS}")
     parts: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
-    for name, *split, caption in rows_of(table, _columns(table)):
-        test = _is_test(split[0], name, table) if split else False
+    for name, test, caption in rows:
         if name in parts[not test]:
             raise DataError(f"{table}: '{name[:200]}' is both of the training part and of the test part; choose one")
         parts[test].setdefault(name, []).append(caption)
     train, rest = parts
     if not train:
-        raise DataError(f"{table} names no picture {'of split train' if rest else 'and no caption'}; add some")
-    check_listed([*train, *rest], folder / IMAGES, table)
+        raise DataError(f"{table}: there is no caption {'of split train' if rest else 'at all'}; add some")
     return train | rest, len(train)
+
+
+def _rows(table: Path) -> Iterator[tuple[str, bool, str]]:
+    """Picture, whether it is of the test part, and caption."""
+    if not table.is_file():
+        what = f"holds no {CAPTIONS}" if table.parent.is_dir() else "is a file"
+        raise DataError(f"{table.parent} {what}; give a folder with {IMAGES}/ and {CAPTIONS}")
+    for name, *split, caption in rows_of(table, _columns(table)):
+        yield name, _is_test(split[0], name, table) if split else False, caption
 
 
 def _columns(table: Path) -> tuple[str, ...]:
@@ -146,3 +162,19 @@ def _is_test(split: str, name: str, table: Path) -> bool:
     if split.lower() not in _TEST:
         raise DataError(f"{table}: '{name[:200]}' is of split '{split[:200]}', but there are {', '.join(_TEST)}")
     return _TEST[split.lower()]
+
+
+def _official_rows(folder: Path) -> Iterator[tuple[str, bool, str]]:
+    """As `_rows`, from the official files; pictures that no list names are left out, as is usual."""
+    listed: dict[str, bool] = {}
+    for name, test in _FLICKR8K_LISTS.items():
+        lines = lines_of(read_text(folder / name), folder / name)
+        for line in lines:
+            if listed.setdefault(line, test) != test:
+                raise DataError(
+                    f"{folder / name} names '{line[:200]}', which is of another list; get the official file"
+                )
+    for key, caption in rows_of(folder / _FLICKR8K_TOKENS, ("image", "caption")):
+        name = key.rpartition("#")[0]  # "1000268201_693b08cb0e.jpg#0", the number of the caption
+        if name in listed:
+            yield name, listed[name], caption

@@ -48,11 +48,34 @@ def read_picture(source: str | Path | bytes, image: tuple[int, int, int]) -> np.
     Raises:
         DataError: no such file, not a picture of a known kind, damaged, or larger than `MAX_PIXELS`.
     """
-    where = "the picture" if isinstance(source, bytes) else str(source)
+    with _named(source), quiet_pillow():
+        return decode(source, image)
+
+
+def read_line(source: str | Path | bytes, height: int) -> np.ndarray:
+    """Decode one picture of a line of text, whole: as `read_picture`, but grey and with its width in proportion.
+
+    Args:
+        source: a file, or the bytes of one.
+        height: of the result, in pixels.
+
+    Returns:
+        uint8 (height, W), W from 4 to 4096.
+
+    Raises:
+        DataError: as `read_picture`, or W would be out of its bounds.
+    """
+    with _named(source), quiet_pillow():
+        return decode_line(source, height)
+
+
+@contextlib.contextmanager
+def _named(source: str | Path | bytes) -> Iterator[None]:
+    """Say in a DataError which picture it was."""
     try:
-        with quiet_pillow():
-            return decode(source, image)
+        yield
     except DataError as error:
+        where = "the picture" if isinstance(source, bytes) else str(source)
         raise DataError(f"cannot read {where}: {error}") from error
 
 
@@ -64,20 +87,7 @@ def decode(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarra
 
 
 def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
-    """A picture with a line of text: whole, grey, of a given height, its width in proportion.
-
-    Like `decode`, call it inside `quiet_pillow`.
-
-    Args:
-        source: a file, or the bytes of one.
-        height: of the result, in pixels.
-
-    Returns:
-        uint8 (height, W), W from 4 to 4096.
-
-    Raises:
-        DataError: as `decode`, or W would be out of its bounds; the line says the reason only.
-    """
+    """As `read_line`, but the error says the reason only; call it inside `quiet_pillow`."""
     with _opened(source, "L", 2 * height) as picture:
         width = round(picture.width * height / picture.height)
         low, high = LINE_WIDTHS

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,16 +22,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.explain.batches import Batch, random_batch, small_sizes
 from ecrnn.explain.by_hand import delta_rule, through_time
 from ecrnn.explain.differences import TOLERANCE, TensorCheck, check_tensors
 from ecrnn.layers.areas import CELLS
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.mlp import MLP
-from ecrnn.models.registry import build, usual_image
+from ecrnn.models.names import task
+from ecrnn.models.registry import make
 from ecrnn.recurrence import configure, dispatch
 from ecrnn.recurrence._layers import Recurrent
 from ecrnn.recurrence.checking import Case, awkward, check
 
+CLASSES = 10
 BATCH = 4  # batch normalisation over 2 samples has no gradient
 STEPS, INPUTS, NODES = 9, 3, 5  # of the recurrences that are checked alone
 BY_HAND = 1e-12  # two ways to the same number in float64
@@ -101,15 +105,15 @@ class GradientCheck:
 
 
 def gradcheck(
-    name: str, image: tuple[int, int, int] | None = None, classes: int = 10, samples: int = 8, seed: int = 0
+    name: str, image: tuple[int, int, int] | None = None, classes: int | None = None, samples: int = 8, seed: int = 0
 ) -> GradientCheck:
     """Check the gradients of a model at fresh weights, on `BATCH` random inputs.
 
     Args:
         name: a model name, or "rnn", "lstm" or "gru" for a recurrent layer with a softmax output at every step.
-        image: (channels, height, width) of the pictures, by default those that the model was made for; a recurrence
-            reads `STEPS` steps of `INPUTS` values instead.
-        classes: output units.
+        image: (channels, height, width) of the pictures, by default those of `ecrnn.explain.batches.small_sizes`; a
+            recurrence reads `STEPS` steps of `INPUTS` values instead.
+        classes: output units, by default 10, or as the sizes.
         samples: places of each parameter tensor.
         seed: of weights, inputs, labels and places.
 
@@ -118,22 +122,27 @@ def gradcheck(
     """
     if samples < 1:
         raise EcrnnError(f"--samples must be at least 1, not {samples}")
-    alone = name in CELLS
-    size = (STEPS, INPUTS) if alone else image or usual_image(name)
-    model = Reader(name, classes, seed) if len(size) == 2 else build(name, size, classes, seed)
+    generator = torch.Generator().manual_seed(seed)
+    if name in CELLS:
+        model: nn.Module = Reader(name, classes or CLASSES, seed)
+        batch = _of_a_recurrence(model, classes or CLASSES, generator)
+    else:
+        usual = small_sizes(name)
+        asked = CLASSES if task(name) == IMAGE_CLASSIFICATION.name else usual.classes
+        sizes = replace(usual, image=image or usual.image, classes=classes or asked)
+        model = make(name, sizes, seed)
+        batch = random_batch(name, sizes, BATCH, generator)
     kernels = tuple(_kernels(model))
     model.double().train()
     configure(model, cutoff=0)
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()  # E must be the same function each time
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(BATCH, *size, generator=generator, dtype=torch.float64)
-    labels = torch.randint(classes, (BATCH, STEPS) if alone else (BATCH,), generator=generator)
-    error: Callable[[Tensor, Tensor], Tensor] = getattr(model, "loss", F.cross_entropy)
+    own: Callable[[Tensor, Tensor], Tensor] | None = getattr(model, "loss", None)
 
     def loss() -> Tensor:
-        return error(model(x), labels)
+        given = model(*batch.inputs)
+        return own(given, batch.labels) if own else batch.error(given)
 
     return GradientCheck(
         name,
@@ -141,9 +150,15 @@ def gradcheck(
         sum(p.numel() for p in model.parameters()),
         TOLERANCE,
         tuple(check_tensors(model, loss, samples, seed)),
-        _by_hand(model, x, labels, loss),
+        _by_hand(model, batch.inputs[0], batch.labels, loss),
         kernels,
     )
+
+
+def _of_a_recurrence(model: nn.Module, classes: int, generator: torch.Generator) -> Batch:
+    x = torch.randn(BATCH, STEPS, INPUTS, generator=generator, dtype=torch.float64)
+    labels = torch.randint(classes, (BATCH, STEPS), generator=generator)
+    return Batch((x,), labels, lambda logits: model.loss(logits, labels))  # type: ignore[operator]
 
 
 class Reader(nn.Module):

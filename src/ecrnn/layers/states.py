@@ -30,9 +30,9 @@ def read(
         The outputs at all steps (B, T, H), or 2 * H, 0 beyond a length; and the state after the last step that counts.
     """
     two = layer.mode == "LSTM"
-    before = tuple(part.unsqueeze(0) for part in state)  # (1, B, H), as the layers have it
     with torch.autocast(inputs.device.type, enabled=False):
         inputs = inputs.float() if inputs.dtype != torch.float64 else inputs
+        before = tuple(part.unsqueeze(0).to(inputs.dtype) for part in state)  # (1, B, H), as the layers have it
         hx = None if not before else before if two else before[0]
         outputs, last = layer(inputs, hx, lengths=lengths, want_output=want_output)
     return outputs, tuple(part.transpose(0, 1).flatten(1) for part in (last if two else (last,)))

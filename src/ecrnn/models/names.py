@@ -16,7 +16,7 @@ at the end names another form of a model. `GRAMMAR` holds all of this, and what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ecrnn.core import tasks
@@ -175,6 +175,20 @@ def task(name: str) -> str:
         EcrnnError: as `parse`.
     """
     return GRAMMAR[parse(name).start].task.name
+
+
+def common_task(names: Iterable[str]) -> tasks.Task:
+    """The one task of the models ``names``, of which there is at least one.
+
+    Raises:
+        EcrnnError: as `parse`, or models of two tasks.
+    """
+    first, *others = names
+    for other in others:
+        if task(other) != task(first):
+            line = f"{first} is for {task(first)} and {other} for {task(other)}"
+            raise EcrnnError(f"{line}: only models of one task can be compared")
+    return tasks.TASKS[task(first)]
 
 
 def _start(stem: str) -> tuple[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -16,21 +16,23 @@ def bleu_of_captions(written: Sequence[str], references: Sequence[Sequence[str]]
     return _bleu([_plain(text) for text in written], [[_plain(text) for text in own] for own in references])
 
 
-def bleu_of_translations(written: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-    """Statistics of BLEU, float64 (n, 10), of texts split as sacreBLEU does by default ("13a"), case kept.
+def splitter_of_translations() -> Callable[[str], list[str]]:
+    """What splits texts into words as sacreBLEU does by default ("13a"), case kept.
 
     Raises:
-        EcrnnError: the package sacrebleu, whose rules for splitting these are, is not installed.
+        EcrnnError: the package sacrebleu, whose rules these are, is not installed.
     """
     try:
         from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
     except ImportError as error:
         raise EcrnnError("BLEU of translations needs the package sacrebleu; pip install 'ecrnn[text]'") from error
     split = Tokenizer13a()  # type: ignore[no-untyped-call]
+    return lambda text: str(split(text)).split()
 
-    def words(text: str) -> list[str]:
-        return str(split(text)).split()
 
+def bleu_of_translations(written: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """Statistics of BLEU, float64 (n, 10), of words by `splitter_of_translations`, which says what is raised."""
+    words = splitter_of_translations()
     return _bleu([words(text) for text in written], [[words(text) for text in own] for own in references])
 
 
@@ -45,3 +47,14 @@ def _bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequen
 def character_edits(read: Iterable[str], texts: Sequence[str]) -> np.ndarray:
     """Statistics of the character error rate, float64 (n, 2): edits that mend what was read, and characters."""
     return np.array([(edits(mine, text), len(text)) for mine, text in zip(read, texts, strict=True)], np.float64)
+
+
+def word_edits(read: Iterable[str], texts: Sequence[str]) -> np.ndarray:
+    """Statistics of the word error rate, float64 (n, 2): as `character_edits`, of words between white space."""
+    pairs = [(mine.split(), text.split()) for mine, text in zip(read, texts, strict=True)]
+    return np.array([(edits(mine, text), len(text)) for mine, text in pairs], np.float64)
+
+
+def whole_texts(read: Iterable[str], texts: Sequence[str]) -> np.ndarray:
+    """Statistics of accuracy, float64 (n, 2): whether a text was read without any error, and 1."""
+    return np.array([(mine == text, 1) for mine, text in zip(read, texts, strict=True)], np.float64)

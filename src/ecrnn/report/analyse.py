@@ -1,7 +1,7 @@
 """From the record of a study to everything its report shows: numbers, sentences, no drawing.
 
-The score of a trial is its correctness on each validation picture after the last epoch, so nothing has been
-chosen on those pictures. The statistics are `ecrnn.stats.compare`'s.
+The score of a trial is the task's metric over its validation examples after the last epoch (for classes, the share of
+them that is right), so nothing has been chosen on those examples. The statistics are `ecrnn.stats.compare`'s.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.runs import PredictedClasses
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.report.confusion import confusion, confusion_counts
 from ecrnn.report.fairness import command, environment_facts, fairness
 from ecrnn.report.formats import listed
@@ -22,19 +24,18 @@ from ecrnn.report.headline import certainty, headline
 from ecrnn.report.read import StudyRecord, Trial
 from ecrnn.report.reproduction import is_reproduction, named_pairs, reproduction
 from ecrnn.report.results import Analysis, Confusion, Curve, MissingTrial, ModelRow, TrialRow
-from ecrnn.stats import PAPER_TEST_WARNING, ModelScores, compare
-
-QUANTITIES = get_args(get_type_hints(Curve)["quantity"])
+from ecrnn.stats import ACCURACY, METRICS, PAPER_TEST_WARNING, Metric, ModelScores, compare
 
 
-def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0.005) -> Analysis:
+def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float | None = None) -> Analysis:
     """All figures of a study.
 
     Args:
         record: from `read_study`.
         baseline: compare every other model against this one; without it all pairs are compared, and in a study with
             all of the paper's models those pairs that the paper compares.
-        rope: half the width of the region of practical equivalence, a fraction: 0.005 is half a point.
+        rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
+            accuracy. None takes the metric's own.
 
     Raises:
         UnknownNameError: the baseline is not a model of the study.
@@ -43,24 +44,28 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0
     by_model = _by_model(record)
     if baseline in record.settings.models and baseline not in by_model:
         raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")
+    task, metric = record.task, METRICS[record.task.metric]
     compared = partial(
         compare,
-        {model: {trial.repeat: trial.correct for trial in trials} for model, trials in by_model.items()},
+        {model: {trial.repeat: trial.predictions.statistics for trial in own} for model, own in by_model.items()},
         n_train=round(np.mean([trial.facts["n_train"] for trial in record.trials])),
-        n_test=round(np.mean([trial.label.size for trial in record.trials])),
+        n_test=round(np.mean([trial.predictions.index.size for trial in record.trials])),
+        metric=metric,
         rope=rope,
         fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
+        noun="images" if task is IMAGE_CLASSIFICATION else task.examples,
     )
     of_paper = compared(pairs=named_pairs(_means(by_model))) if is_reproduction(record) else None
     comparison = of_paper if of_paper and baseline is None else compared(baseline=baseline)
-    models = tuple(_row(scores, by_model[scores.model]) for scores in comparison.models)
+    models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
     beside = reproduction(record, of_paper, models) if of_paper else None
     data = Path(record.settings.data).name or record.settings.data
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=beside.headline if beside and baseline is None else headline(comparison, models),
+        headline=beside.headline if beside and baseline is None else headline(comparison, models, task),
         certainty=certainty(comparison, models),
         warnings=(*comparison.warnings, *record.notes),
+        task=task.name,
         data=data,
         classes=record.classes,
         settings=record.settings.model_dump(mode="json"),
@@ -68,9 +73,9 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float = 0
         planned=record.planned,
         comparison=comparison,
         models=models,
-        trials=tuple(_trial_row(trial) for trial in record.trials),
-        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials)),
-        confusions=tuple(_confusion(model, trials, record.classes) for model, trials in by_model.items()),
+        trials=tuple(_trial_row(trial, metric) for trial in record.trials),
+        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, metric)),
+        confusions=tuple(_confusion(model, own, record.classes) for model, own in by_model.items() if record.classes),
         fairness=fairness(record, comparison, models),
         missing=tuple(MissingTrial(u.model, u.repeat, u.state, u.reason) for u in record.unfinished),
         paper_warning=PAPER_TEST_WARNING,
@@ -91,7 +96,10 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
 
 def _means(by_model: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
     """Mean accuracy of each model over its repeats."""
-    return {model: float(np.mean([own.correct.mean() for own in trials])) for model, trials in by_model.items()}
+    return {
+        model: float(np.mean([ACCURACY.value(own.predictions.statistics) for own in trials]))
+        for model, trials in by_model.items()
+    }
 
 
 def _number(value: Any) -> float | None:
@@ -110,7 +118,7 @@ def _mean(values: Iterable[Any]) -> float | None:
     return float(np.mean(numbers)) if numbers else None
 
 
-def _row(scores: ModelScores, trials: Sequence[Trial]) -> ModelRow:
+def _row(scores: ModelScores, trials: Sequence[Trial], metric: Metric) -> ModelRow:
     facts = [trial.facts for trial in trials]
     assert scores.summary is not None  # models without a finished trial are not compared
     seconds = [_number(own.get("seconds")) for own in facts]
@@ -125,17 +133,17 @@ def _row(scores: ModelScores, trials: Sequence[Trial]) -> ModelRow:
         seconds=_mean(seconds),
         total_seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
         steps=_mean(own.get("steps") for own in facts),
-        best_accuracy=_mean(own.get("best_accuracy") for own in facts),
+        best_score=_mean(own.get(f"best_{metric.name}") for own in facts),
     )
 
 
-def _trial_row(trial: Trial) -> TrialRow:
+def _trial_row(trial: Trial, metric: Metric) -> TrialRow:
     facts = trial.facts
     return TrialRow(
         model=trial.model,
         repeat=trial.repeat,
-        accuracy=float(trial.correct.mean()),
-        best_accuracy=_number(facts.get("best_accuracy")),
+        score=metric.value(trial.predictions.statistics),
+        best_score=_number(facts.get(f"best_{metric.name}")),
         best_epoch=_whole(facts.get("best_epoch")),
         seconds=_number(facts.get("seconds")),
         device=str(facts.get("device") or "unknown"),
@@ -145,9 +153,9 @@ def _trial_row(trial: Trial) -> TrialRow:
     )
 
 
-def _curves(model: str, trials: Sequence[Trial]) -> list[Curve]:
+def _curves(model: str, trials: Sequence[Trial], metric: Metric) -> list[Curve]:
     curves = []
-    for quantity in QUANTITIES:
+    for quantity in (f"{part}_{name}" for name in (metric.name, "loss") for part in ("train", "validation")):
         epochs: dict[int, list[float]] = {}
         for trial in trials:
             for line in trial.metrics:
@@ -163,8 +171,9 @@ def _curves(model: str, trials: Sequence[Trial]) -> list[Curve]:
 
 
 def _confusion(model: str, trials: Sequence[Trial], classes: tuple[str, ...]) -> Confusion:
+    given = [trial.predictions for trial in trials]
     counts = sum(
-        (confusion_counts(trial.label, trial.predicted, len(classes)) for trial in trials),
+        (confusion_counts(g.label, g.predicted, len(classes)) for g in given if isinstance(g, PredictedClasses)),
         start=np.zeros((len(classes), len(classes)), dtype=np.int64),
     )
     return confusion(model, counts, classes)

@@ -1,8 +1,9 @@
 """A study in small, to be kept and published: a copy that reports are made from as from the study itself.
 
 Predicted classes stand in place of logits, and there are no weights: a trial of 15,000 pictures takes about 30 KB
-in place of 2 to 8 MB. Settings, metrics, facts and the lines of failed trials are those of the study; each manifest
-says which files of the study it was made from, by their SHA-256. The same study gives the same bytes.
+in place of 2 to 8 MB. The statistics of tasks without classes are small and stay as they are. Settings, metrics, facts
+and the lines of failed trials are those of the study; each manifest says which files of the study it was made from, by
+their SHA-256. The same study gives the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.files import disk_errors, read_json, write_atomically
 from ecrnn.core.runs import (
+    AnyPredictions,
     PredictedClasses,
+    Scored,
     grown,
     read_manifest,
     read_trial,
@@ -87,8 +90,10 @@ def _copy(study: Path, archive: Path, model: str, repeat: int) -> bool | None:
         if _origin(home) != origin:
             raise RunDirectoryError(f"{home} holds another result than {trial}; delete it, or choose another --archive")
         return False
-    given = finished.predictions
-    write_predictions(home / "predictions.npz", PredictedClasses(given.index, given.label, given.predicted))
+    given: AnyPredictions = finished.predictions
+    if not isinstance(given, Scored):
+        given = PredictedClasses(given.index, given.label, given.predicted)
+    write_predictions(home / "predictions.npz", given)
     for name in _COPIED:
         with disk_errors(trial / name, "read"):
             content = (trial / name).read_bytes()

@@ -1,8 +1,8 @@
 """One trained model on labelled data: what `ecrnn evaluate` says, as plain data, on a terminal, in JSON and
 as a page.
 
-The intervals are of sampling pictures like these. They say nothing about training again: for that there is a
-study.
+Tasks without classes: scored.py. The intervals are of sampling examples like these. They say nothing about training
+again: for that there is a study.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 EVALUATION_WARNING = (
-    "The intervals cover which pictures were drawn, for this one trained model; training again may give "
-    "another result. "
-    "They hold only if none of the pictures was trained on."
+    "The intervals cover which {examples} were drawn, for this one trained model; training again may give another "
+    "result. They hold only if none of the {examples} was trained on."
 )
 
 
 @dataclass(frozen=True)
 class ClassResult:
-    """One class: pictures of it, share of them found (recall) with Wilson's interval, and share of the
-    pictures given this class that are of it (precision); None where there are no such pictures."""
+    """One class: examples of it, share of them found (recall) with Wilson's interval, and share of the
+    examples given this class that are of it (precision); None where there are no such examples."""
 
     name: str
     n: int
@@ -46,8 +45,8 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One trained model on ``n`` pictures; accuracy is a fraction with Wilson's interval, cross-entropy is in
-    nats."""
+    """One trained model on ``n`` examples; accuracy is a fraction with Wilson's interval, cross-entropy is in
+    nats. ``examples`` is what they are called; JSON leaves it out for pictures."""
 
     model: str
     data: str
@@ -58,11 +57,19 @@ class Evaluation:
     classes: tuple[ClassResult, ...]
     confusion: Confusion
     headline: str
-    warning: str = EVALUATION_WARNING
+    warning: str
+    examples: str = "pictures"
 
 
 def evaluate_predictions(
-    label: np.ndarray, logits: np.ndarray, classes: Sequence[str], *, model: str, data: str, n_note: str = ""
+    label: np.ndarray,
+    logits: np.ndarray,
+    classes: Sequence[str],
+    *,
+    model: str,
+    data: str,
+    n_note: str = "",
+    examples: str = "pictures",
 ) -> Evaluation:
     """Judge a model's logits.
 
@@ -72,16 +79,19 @@ def evaluate_predictions(
         classes: their names.
         model: what to call the model.
         data: what to call the data.
-        n_note: which pictures these are, such as "the test part"; may be empty.
+        n_note: which examples these are, such as "the test part"; may be empty.
+        examples: what the examples are called, in the plural.
 
     Raises:
-        DataError: no pictures, shapes that do not fit, classes out of range, logits that are not finite.
+        DataError: no examples, shapes that do not fit, classes out of range, logits that are not finite.
     """
     label, logits = np.asarray(label), np.asarray(logits, dtype=np.float64)
     if label.ndim != 1 or logits.shape != (len(label), len(classes)):
-        raise DataError(f"logits must be ({len(label)}, {len(classes)}), pictures by classes, got shape {logits.shape}")
+        raise DataError(
+            f"logits must be ({len(label)}, {len(classes)}), {examples} by classes, got shape {logits.shape}"
+        )
     if not len(label):
-        raise DataError("there are no pictures to evaluate")
+        raise DataError(f"there are no {examples} to evaluate")
     if label.dtype.kind not in "iu" or label.min() < 0 or label.max() >= len(classes):
         raise DataError(f"labels must be whole numbers from 0 to {len(classes) - 1}")
     if not np.isfinite(logits).all():
@@ -109,9 +119,10 @@ def evaluate_predictions(
             for own in counted.classes
         ),
         confusion=counted,
-        headline=f"{model} gives {tables.proportion(accuracy)} of {formats.plural(len(label), 'picture')} "
-        f"of {data} "
-        "the right class.",
+        headline=f"{model} gives {tables.proportion(accuracy)} of {formats.plural(len(label), formats.one(examples))} "
+        f"of {data} the right class.",
+        warning=EVALUATION_WARNING.format(examples=examples),
+        examples=examples,
     )
 
 
@@ -127,12 +138,11 @@ def class_table(evaluation: Evaluation) -> Table:
     return Table(
         "classes",
         "Classes",
-        "Recall is the share of a class's pictures that got it, precision the share of the pictures given a "
-        "class that "
-        "are of it, each with Wilson's 95 % interval.",
+        f"Recall is the share of a class's {evaluation.examples} that got it, precision the share of the "
+        f"{evaluation.examples} given a class that are of it, each with Wilson's 95 % interval.",
         (
             Column("Class", ("class",), "left"),
-            Column("Pictures", ("pictures",)),
+            Column(formats.capital(evaluation.examples), (evaluation.examples,)),
             Column("Recall (%)", ("recall",)),
             Column("95 % interval", ("recall_low", "recall_high")),
             Column("Precision (%)", ("precision",)),
@@ -150,11 +160,11 @@ def confused_table(evaluation: Evaluation, most: int = 10) -> Table:
     return Table(
         "confused",
         "Most confused classes",
-        "Which class is taken for which; the share is of the pictures of the true class.",
+        f"Which class is taken for which; the share is of the {evaluation.examples} of the true class.",
         (
             Column("True class", ("true",), "left"),
             Column("Taken for", ("given",), "left"),
-            Column("Pictures", ("pictures",)),
+            Column(formats.capital(evaluation.examples), (evaluation.examples,)),
             Column("Share (%)", ("share",)),
         ),
         tuple(
@@ -186,7 +196,10 @@ def evaluation_page(evaluation: Evaluation) -> str:
         key_facts=[
             ("Model", evaluation.model),
             ("Data", evaluation.data),
-            ("Pictures", f"{evaluation.n:,}" + (f" ({evaluation.n_note})" if evaluation.n_note else "")),
+            (
+                formats.capital(evaluation.examples),
+                f"{evaluation.n:,}" + (f" ({evaluation.n_note})" if evaluation.n_note else ""),
+            ),
             ("Accuracy", tables.proportion(evaluation.accuracy)),
             ("Mean cross-entropy", f"{evaluation.cross_entropy:.4f} nats"),
         ],

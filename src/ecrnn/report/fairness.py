@@ -6,13 +6,16 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ecrnn.core.config import StudySettings, TrainingSettings
+from ecrnn.core.config import TrainingSettings
 from ecrnn.report import formats
 from ecrnn.report.read import StudyRecord, Trial
-from ecrnn.report.results import FairnessLine, ModelRow
+from ecrnn.report.results import FairnessLine, ModelRow, scored_part
 from ecrnn.stats import Comparison
 
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
+
+_SAID = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint")  # by arguments, or not to be said
+_SEEN = ("pictures", "clips")  # examples that may be augmented and standardised
 
 _STANDARDISED = {
     "global": "standardised by one mean and deviation of the whole data",
@@ -23,25 +26,26 @@ _STANDARDISED = {
 def fairness(record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow]) -> tuple[FairnessLine, ...]:
     """The lines in the order in which a reviewer asks. "same" is said only of what was checked."""
     return (
-        _pictures(record, comparison),
+        _examples(record, comparison),
         _seeds(record),
-        _recipe(record.settings),
+        _recipe(record),
         _steps(record.trials),
-        _choices(comparison),
+        _choices(record, comparison),
         _costs(models),
         *_machine(record),
         *_skipped(record.trials),
     )
 
 
-def _pictures(record: StudyRecord, comparison: Comparison) -> FairnessLine:
-    what = "test" if comparison.fixed_test else "validation"
-    sizes = f"{comparison.n_train:,} training and {comparison.n_test:,} {what} pictures"
+def _examples(record: StudyRecord, comparison: Comparison) -> FairnessLine:
+    examples = record.task.examples
+    sizes = f"{comparison.n_train:,} training and {comparison.n_test:,} {scored_part(comparison)} {examples}"
     if comparison.fixed_test:
         split = "the data set's own test part in every repeat"
     else:
         split = f"split '{record.settings.split}', drawn anew in every repeat"
-    text = f"{sizes}, {split}; checked picture by picture: within a repeat all models have the same ones."
+    one = formats.one(examples)
+    text = f"{sizes}, {split}; checked {one} by {one}: within a repeat all models have the same ones."
     return FairnessLine("Data and splits", "same", text)
 
 
@@ -58,16 +62,17 @@ def _seeds(record: StudyRecord) -> FairnessLine:
     return FairnessLine("Seeds", "differs", f"{base}, but some models of one repeat were given different ones.")
 
 
-def _recipe(settings: StudySettings) -> FairnessLine:
-    own = settings.training
+def _recipe(record: StudyRecord) -> FairnessLine:
+    own = record.settings.training
+    seen = record.task.examples in _SEEN
     parts = [
         formats.plural(own.epochs, "epoch"),
         f"batches of {own.batch_size:,}",
         f"{own.optimizer} with learning rate {own.lr:g} ({own.schedule})",
         f"weight decay {own.weight_decay:g}" if own.weight_decay else "no weight decay",
         f"momentum {own.momentum:g}" if own.optimizer == "sgd" else "",
-        f"augmentation {own.augment}" if own.augment != "none" else "no augmentation",
-        _STANDARDISED[own.standardise],
+        (f"augmentation {own.augment}" if own.augment != "none" else "no augmentation") if seen else "",
+        _STANDARDISED[own.standardise] if seen else "",
     ]
     text = ", ".join(part for part in parts if part)
     return FairnessLine(
@@ -86,12 +91,11 @@ def _steps(trials: Sequence[Trial]) -> FairnessLine:
     return FairnessLine("Optimizer steps", "differs", f"{steps[0]:,} to {steps[-1]:,} in a trial.")
 
 
-def _choices(comparison: Comparison) -> FairnessLine:
-    what = "test" if comparison.fixed_test else "validation"
+def _choices(record: StudyRecord, comparison: Comparison) -> FairnessLine:
+    scored = f"{scored_part(comparison)} {record.task.examples}"
     text = (
-        f"Nothing was chosen on the {what} pictures: every figure is of the last epoch. The best epoch is "
-        "shown only "
-        f"as a column of its own, and is optimistic because it is picked on the {what} pictures."
+        f"Nothing was chosen on the {scored}: every figure is of the last epoch. The best epoch is shown only "
+        f"as a column of its own, and is optimistic because it is picked on the {scored}."
     )
     return FairnessLine("Choices", "note", text)
 
@@ -176,10 +180,10 @@ def command(record: StudyRecord) -> str:
         "--seed",
         str(settings.seed),
     ]
-    assignments = [
-        (key, value) for key, value in {"first_repeat": repeats[0], "image_size": settings.image_size}.items() if value
-    ]
-    assignments += [("channels", settings.channels)] if settings.channels else []
+    assignments = [("first_repeat", repeats[0])] if repeats[0] else []
+    for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_SAID}).items():
+        if value != type(settings).model_fields[key].default:
+            assignments.append((key, value))
     for key, value in settings.training.model_dump(mode="json").items():
         if key in _OWN_OPTIONS[:3] or value != TrainingSettings.model_fields[key].default:
             if key in _OWN_OPTIONS:

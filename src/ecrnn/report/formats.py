@@ -1,31 +1,72 @@
-"""Numbers as a reader wants them: fractions come in, percent and points go out. Text for people, never for
-CSV or JSON."""
+"""Numbers as a reader wants them: fractions come in, percent and points go out, or a metric's own unit. Text for
+people, never for CSV or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from ecrnn.stats import ACCURACY, Metric
+
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"  # a cell without a value
 
 
+def value(number: float | None, metric: Metric) -> str:
+    """A metric's value as it is shown, without its unit, which stands in the heading."""
+    if number is None:
+        return NOTHING
+    shown = f"{metric.scale * number:.{metric.decimals}f}"
+    return shown.lstrip("-") if float(shown) == 0 else shown.replace("-", MINUS)
+
+
+def difference(number: float | None, metric: Metric) -> str:
+    """A difference of two values, with its sign: 0.0383 of accuracy is "+3.83"."""
+    if number is None:
+        return NOTHING
+    shown = f"{metric.scale * number:+.{metric.decimals}f}"
+    return shown[1:] if float(shown) == 0 else shown.replace("-", MINUS)
+
+
+def measured(number: float, metric: Metric) -> str:
+    """A value with its unit: "73.25 %", "1.5132 bits", "41.20 BLEU"."""
+    return f"{value(number, metric)} {metric.unit or metric.title}"
+
+
+def titled(number: float, metric: Metric) -> str:
+    """A value with what it is: "1.5132 bits a character", "4.20 % character error rate", "41.20 BLEU"."""
+    unit = f" {metric.unit}" if metric.unit == "%" else ""  # others are part of the title
+    return f"{value(number, metric)}{unit} {metric.title}"
+
+
 def percent(fraction: float | None) -> str:
     """0.7325 is "73.25"; the unit stands in the heading."""
-    return NOTHING if fraction is None else _signless(100 * fraction)
+    return value(fraction, ACCURACY)
 
 
 def points(fraction: float | None) -> str:
     """A difference, with its sign: 0.0383 is "+3.83"."""
-    if fraction is None:
-        return NOTHING
-    text = f"{100 * fraction:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", MINUS)
+    return difference(fraction, ACCURACY)
 
 
 def spread(fraction: float | None) -> str:
     """A standard deviation in points, without a sign."""
     return percent(fraction)
+
+
+def heading(title: str, unit: str) -> str:
+    """ "Mean (%)", or "Mean" of what has no unit."""
+    return f"{title} ({unit})" if unit else title
+
+
+def one(noun: str) -> str:
+    """The singular of what examples are called: "picture"."""
+    return noun.removesuffix("s")
+
+
+def capital(text: str) -> str:
+    """With a capital letter at the beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def p_value(p: float | None) -> str:
@@ -51,9 +92,9 @@ def count(number: float | None) -> str:
     return NOTHING if number is None else f"{round(number):,}"
 
 
-def number(value: float | None, decimals: int = 2) -> str:
+def number(figure: float | None, decimals: int = 2) -> str:
     """A plain figure, such as a t statistic."""
-    return NOTHING if value is None else f"{value:.{decimals}f}".replace("-", MINUS)
+    return NOTHING if figure is None else f"{figure:.{decimals}f}".replace("-", MINUS)
 
 
 def duration(seconds: float | None) -> str:
@@ -71,10 +112,10 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
-def interval(low: float | None, high: float | None, *, signed: bool = False) -> str:
-    """Both ends in percent or, ``signed``, in points."""
-    show = points if signed else percent
-    return NOTHING if low is None or high is None else f"{show(low)} to {show(high)}"
+def interval(low: float | None, high: float | None, metric: Metric = ACCURACY, *, signed: bool = False) -> str:
+    """Both ends as they are shown; ``signed``, those of a difference."""
+    show = difference if signed else value
+    return NOTHING if low is None or high is None else f"{show(low, metric)} to {show(high, metric)}"
 
 
 def moment(iso: str) -> str:
@@ -96,8 +137,3 @@ def listed(names: Sequence[str], most: int = 4, noun: str = "models") -> str:
     if len(names) > most:
         return f"{len(names):,} {noun}"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else f"no {noun}"
-
-
-def _signless(value: float) -> str:
-    text = f"{value:.2f}"
-    return "0.00" if text == "-0.00" else text.replace("-", MINUS)

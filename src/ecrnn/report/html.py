@@ -71,13 +71,16 @@ def report_page(analysis: Analysis) -> str:
         for drawn in draw_figures(analysis)
     }
     made = {table.key: table for table in tables.report_tables(analysis, every=True)}
-    made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
+    if analysis.classes:
+        made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
+    curves = [figure for key, figure in figures.items() if key.endswith("-curves")]
     has = {
         "reproduction": analysis.reproduction is not None,
         "differences": bool(made.get("pairs")),
         "power": "power" in made,
         "paper": "paper" in made,
-        "training": "accuracy-curves" in figures or "loss-curves" in figures,
+        "training": bool(curves),
+        "classes": bool(analysis.classes),
     }
     return render(
         "report.html.j2",
@@ -85,6 +88,8 @@ def report_page(analysis: Analysis) -> str:
         key_facts=_key_facts(analysis),
         tables=made,
         figures=figures,
+        scores=next(iter(figures.values())),
+        curves=curves,
         words=tables.verdict_words(analysis),
         beside=reproduction_tables(analysis.reproduction) if analysis.reproduction else (),
         sections=[(key, title) for key, title in _SECTIONS if has.get(key, True)],
@@ -97,13 +102,14 @@ def _key_facts(analysis: Analysis) -> list[tuple[str, str]]:
     comparison, settings = analysis.comparison, analysis.settings
     finished = analysis.planned - len(analysis.missing)
     fingerprint = settings["fingerprint"]
+    tested = f"{comparison.n_test:,} {analysis.part}"
     facts = [
         ("Data", analysis.data + (f" (fingerprint {fingerprint[:12]})" if fingerprint else "")),
-        ("Classes", formats.count(len(analysis.classes))),
+        *([("Classes", formats.count(len(analysis.classes)))] if analysis.classes else []),
         ("Models", formats.count(len(analysis.models))),
         ("Repeats", formats.count(len(comparison.repeats))),
         ("Trials finished", f"{finished:,} of {analysis.planned:,}"),
-        ("Pictures a repeat", f"{comparison.n_train:,} train, {comparison.n_test:,} {analysis.pictures}"),
+        (f"{formats.capital(analysis.examples)} a repeat", f"{comparison.n_train:,} train, {tested}"),
         ("Split", "the data set's own" if analysis.fixed_test else settings["split"]),
         ("Epochs", formats.count(settings["training"]["epochs"])),
     ]

@@ -9,7 +9,7 @@ from ecrnn.report import formats
 from ecrnn.report.formats import MINUS, NOTHING
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Cell, Column, Table, as_percent, text
-from ecrnn.stats import Pair
+from ecrnn.stats import Metric, Pair
 
 _A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
 
@@ -30,18 +30,17 @@ def _pair_table(
 
 def pairs_table(analysis: Analysis) -> Table:
     """One row a pair: difference, interval, p, verdict."""
-    comparison = analysis.comparison
+    comparison, metric = analysis.comparison, analysis.metric
     level = as_percent(1 - comparison.alpha)
     return _pair_table(
         analysis,
         key="pairs",
         title="Comparisons",
-        caption=f"Difference A {MINUS} B in points, on the repeats that both have finished: corrected "
-        "resampled t test, p "
-        "adjusted by Holm over all pairs of this table. The verdict is said of A.",
+        caption=f"Difference A {MINUS} B in {metric.points}, on the repeats that both have finished: corrected "
+        f"resampled t test, p adjusted by Holm over all pairs of this table. {_lower(metric)}The verdict is said of A.",
         columns=(
             Column("Repeats", ("repeats",)),
-            Column(f"A {MINUS} B (points)", ("difference",)),
+            Column(f"A {MINUS} B ({metric.points})", ("difference",)),
             Column(f"{level} interval", ("low", "high")),
             Column("p (Holm)", ("p_holm",)),
             Column("Verdict on A", ("verdict",), "left"),
@@ -49,9 +48,9 @@ def pairs_table(analysis: Analysis) -> Table:
         rows=[
             (
                 Cell(str(len(pair.repeats)), (len(pair.repeats),)),
-                Cell(formats.points(pair.difference), (pair.difference,), "strong"),
+                Cell(formats.difference(pair.difference, metric), (pair.difference,), "strong"),
                 Cell(
-                    formats.interval(pair.test.low, pair.test.high, signed=True) if pair.test else NOTHING,
+                    formats.interval(pair.test.low, pair.test.high, metric, signed=True) if pair.test else NOTHING,
                     (pair.test.low, pair.test.high) if pair.test else (None, None),
                 ),
                 Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
@@ -62,21 +61,26 @@ def pairs_table(analysis: Analysis) -> Table:
     )
 
 
+def _lower(metric: Metric) -> str:
+    """What must be said of differences where lower is better."""
+    return "" if metric.higher_is_better else "Lower is better, so a difference below 0 is in favour of A. "
+
+
 def evidence_table(analysis: Analysis) -> Table:
     """One row a pair: what the verdict rests on."""
-    rope, level = f"{100 * analysis.comparison.rope:g}", as_percent(1 - analysis.comparison.alpha)
+    metric, level = analysis.metric, as_percent(1 - analysis.comparison.alpha)
+    rope = f"{metric.scale * analysis.comparison.rope:g} {metric.points}"
+    better = "higher" if metric.higher_is_better else "lower"
     return _pair_table(
         analysis,
         key="evidence",
         title="Evidence behind the verdicts",
-        caption="SD is of the differences between repeats; t and p are the corrected resampled t test's, "
-        "before Holm's "
-        "adjustment. 'A beats B' is the share of repeats in which A scores higher, ties counted half, with a "
-        "bootstrap interval. The last three columns are the Bayesian correlated t test's probabilities that "
-        "A is worse "
-        f"by more than {rope} points, within {rope} points of B, and better by more than {rope} points.",
+        caption="SD is of the differences between repeats; t and p are the corrected resampled t test's, before Holm's "
+        f"adjustment. 'A beats B' is the share of repeats in which A scores {better}, ties counted half, with a "
+        "bootstrap interval. The last three columns are the Bayesian correlated t test's probabilities that A is worse "
+        f"by more than {rope}, within {rope} of B, and better by more than {rope}.",
         columns=(
-            Column("SD (points)", ("sd_difference",)),
+            Column(f"SD ({metric.points})", ("sd_difference",)),
             Column("t", ("t",)),
             Column("df", ("degrees_of_freedom",)),
             Column("p", ("p",)),
@@ -86,17 +90,17 @@ def evidence_table(analysis: Analysis) -> Table:
             Column("Equivalent", ("posterior_equivalent",)),
             Column("A better", ("posterior_better",)),
         ),
-        rows=[_evidence(pair) for pair in analysis.comparison.pairs],
+        rows=[_evidence(pair, metric) for pair in analysis.comparison.pairs],
     )
 
 
-def _evidence(pair: Pair) -> tuple[Cell, ...]:
+def _evidence(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
     test, chance, posterior = pair.test, pair.probability, pair.posterior
     if test is None or chance is None or posterior is None:
         return ()
     ends = f"{formats.probability(chance.low)} to {formats.probability(chance.high)}"
     return (
-        Cell(formats.spread(test.sd), (test.sd,)),
+        Cell(formats.value(test.sd, metric), (test.sd,)),
         Cell(formats.number(test.statistic), (test.statistic,)),
         Cell(str(test.degrees_of_freedom), (test.degrees_of_freedom,)),
         Cell(formats.p_value(test.p), (test.p,)),
@@ -109,43 +113,53 @@ def _evidence(pair: Pair) -> tuple[Cell, ...]:
 
 
 def fixed_test_table(analysis: Analysis) -> Table:
-    """One trained model each on a fixed test set: McNemar and a bootstrap over the pictures."""
-    level = as_percent(1 - analysis.comparison.alpha)
-    rows: list[tuple[Cell, ...]] = []
-    for pair in analysis.comparison.pairs:
-        exact, interval = pair.mcnemar, pair.image_interval
-        if exact is None or interval is None:
-            rows.append(())
-            continue
-        rows.append(
-            (
-                Cell(formats.points(interval.estimate), (interval.estimate,), "strong"),
-                Cell(formats.interval(interval.low, interval.high, signed=True), (interval.low, interval.high)),
-                Cell(formats.count(exact.only_a), (exact.only_a,)),
-                Cell(formats.count(exact.only_b), (exact.only_b,)),
-                Cell(formats.p_value(exact.p), (exact.p,)),
-            )
-        )
+    """One trained model each on a fixed test set: a bootstrap over the examples, and McNemar for right and wrong."""
+    level, metric = as_percent(1 - analysis.comparison.alpha), analysis.metric
+    how = f"bootstrap interval over the {analysis.examples}"
+    if metric.binary:
+        how += " and McNemar's exact test. They tell these trained models apart and say"
+    else:
+        how += f". {_lower(metric)}It tells these trained models apart and says"
+    exact = (
+        Column("Only A right", ("only_a_right",)),
+        Column("Only B right", ("only_b_right",)),
+        Column("p (McNemar)", ("p_mcnemar",)),
+    )
     return _pair_table(
         analysis,
         key="test-set",
         title="On the fixed test set",
-        caption="One trained model each on the same test pictures: bootstrap interval over the pictures and "
-        "McNemar's exact "
-        "test. They tell these trained models apart and say nothing about training again.",
+        caption=f"One trained model each on the same test {analysis.examples}: {how} nothing about training again.",
         columns=(
-            Column(f"A {MINUS} B (points)", ("difference",)),
+            Column(f"A {MINUS} B ({metric.points})", ("difference",)),
             Column(f"{level} interval", ("low", "high")),
-            Column("Only A right", ("only_a_right",)),
-            Column("Only B right", ("only_b_right",)),
-            Column("p (McNemar)", ("p_mcnemar",)),
+            *(exact if metric.binary else ()),
         ),
-        rows=rows,
+        rows=[_on_fixed_test(pair, metric) for pair in analysis.comparison.pairs],
+    )
+
+
+def _on_fixed_test(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
+    exact, interval = pair.mcnemar, pair.image_interval
+    if interval is None:
+        return ()
+    cells = (
+        Cell(formats.difference(interval.estimate, metric), (interval.estimate,), "strong"),
+        Cell(formats.interval(interval.low, interval.high, metric, signed=True), (interval.low, interval.high)),
+    )
+    if exact is None:
+        return cells
+    return (
+        *cells,
+        Cell(formats.count(exact.only_a), (exact.only_a,)),
+        Cell(formats.count(exact.only_b), (exact.only_b,)),
+        Cell(formats.p_value(exact.p), (exact.p,)),
     )
 
 
 def power_table(analysis: Analysis) -> Table:
     """What the study could have shown, and what the observed difference needs."""
+    metric = analysis.metric
     rows: list[tuple[Cell, ...]] = []
     for pair in analysis.comparison.pairs:
         if pair.test is None:
@@ -155,8 +169,8 @@ def power_table(analysis: Analysis) -> Table:
         rows.append(
             (
                 Cell(str(len(pair.repeats)), (len(pair.repeats),)),
-                Cell(formats.points(pair.difference), (pair.difference,)),
-                Cell(formats.percent(pair.smallest_detectable), (pair.smallest_detectable,)),
+                Cell(formats.difference(pair.difference, metric), (pair.difference,)),
+                Cell(formats.value(pair.smallest_detectable, metric), (pair.smallest_detectable,)),
                 Cell(needed, (pair.repeats_needed,)),
             )
         )
@@ -171,8 +185,8 @@ def power_table(analysis: Analysis) -> Table:
         "more of them do not help.",
         columns=(
             Column("Repeats", ("repeats",)),
-            Column(f"Observed A {MINUS} B (points)", ("difference",)),
-            Column("Smallest detectable (points)", ("smallest_detectable",)),
+            Column(f"Observed A {MINUS} B ({metric.points})", ("difference",)),
+            Column(f"Smallest detectable ({metric.points})", ("smallest_detectable",)),
             Column("Repeats needed", ("repeats_needed",)),
         ),
         rows=rows,
@@ -203,7 +217,7 @@ def paper_table(analysis: Analysis) -> Table:
             Column(f"A {MINUS} B (points)", ("difference", "stars")),
             Column("z", ("z",)),
             Column("p", ("p",)),
-            Column("Pictures, all repeats", ("pictures",)),
+            Column(f"{formats.capital(analysis.examples)}, all repeats", (analysis.examples,)),
         ),
         rows=rows,
     )

@@ -1,7 +1,8 @@
 """Run directories in, one record out: the finished trials of one study, and what is not there and why.
 
 Several directories are one study when data, split, seed and training are the same; models and repeats may
-differ. Only the predicted class of each picture is kept, so a thousand trials fit in memory.
+differ. Of each picture only the class that was given is kept, so a thousand trials fit in memory; of tasks without
+classes, the statistics of each example.
 """
 
 from __future__ import annotations
@@ -15,30 +16,33 @@ from typing import Any, Literal
 import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainingSettings, differences, read_yaml
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import read_json
-from ecrnn.core.runs import FinishedTrial, Predictions, read_failure, read_trial, trial_folder
+from ecrnn.core.runs import (
+    AnyPredictions,
+    FinishedTrial,
+    PredictedClasses,
+    Predictions,
+    Scored,
+    read_failure,
+    read_trial,
+    trial_folder,
+)
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS, Task
+from ecrnn.stats import METRICS
 
 State = Literal["failed", "damaged", "unfinished", "not started"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished trial: its facts, one mapping an epoch, and for each validation picture, in the same
-    order, its place in the data set, its true class and the class that the model gave it, each (n,)."""
+    """One finished trial: its facts, one mapping an epoch, and what the model did with each validation example."""
 
     model: str
     repeat: int
     facts: dict[str, Any]
     metrics: tuple[dict[str, Any], ...]
-    index: np.ndarray
-    label: np.ndarray
-    predicted: np.ndarray
-
-    @property
-    def correct(self) -> np.ndarray:
-        """(n,) bool."""
-        return self.predicted == self.label
+    predictions: PredictedClasses | Scored
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class StudyRecord:
 
     ``settings`` are those of the first folder, with the models of all; ``planned`` counts the trials of all
     folders together; ``environments`` has one mapping a folder, empty where `environment.json` cannot be
-    read.
+    read. ``task`` is that of all trials, ``classes`` is empty where it has none.
     """
 
     folders: tuple[Path, ...]
@@ -68,6 +72,7 @@ class StudyRecord:
     trials: tuple[Trial, ...]
     unfinished: tuple[Unfinished, ...]
     notes: tuple[str, ...]
+    task: Task = IMAGE_CLASSIFICATION
 
 
 def read_study(folders: Sequence[Path]) -> StudyRecord:
@@ -99,15 +104,17 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     if not kept:
         why = next((f"; {u.model}, repeat {u.repeat}: {u.reason}" for u in (*unfinished, *misfits)), "")
         raise RunDirectoryError(f"no finished trial in {', '.join(map(str, folders))}{why}")
+    task = _task(kept[0].facts)
     return StudyRecord(
         folders=folders,
         settings=settings[0].model_copy(update={"models": models}),
         planned=len(found) + len(unfinished),
-        classes=tuple(kept[0].facts["classes"]),
+        classes=tuple(kept[0].facts["classes"]) if task.classes else (),
         environments=tuple(environments),
         trials=tuple(kept),
         unfinished=(*unfinished, *misfits),
         notes=tuple(notes),
+        task=task,
     )
 
 
@@ -216,12 +223,28 @@ def _checked(finished: FinishedTrial) -> Trial:
     Raises:
         ValueError, KeyError, TypeError: they do not.
     """
-    facts, predictions = finished.facts, finished.predictions
-    classes = facts["classes"]
-    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
-        raise ValueError("manifest.json: classes must be a list of names")
+    facts, task = finished.facts, _task(finished.facts)
     if not isinstance(facts["n_train"], int) or facts["n_train"] < 1:
         raise ValueError(f"manifest.json: n_train must be a whole number above 0, not {facts['n_train']!r}")
+    fit = _classes_given(finished.predictions, facts["classes"]) if task.classes else _scored(finished, task)
+    metrics = tuple(line for line in finished.metrics if isinstance(line, dict))
+    json.dumps(facts)  # TypeError for what is not plain data
+    return Trial(finished.model, finished.repeat, facts, metrics, fit)
+
+
+def _task(facts: dict[str, Any]) -> Task:
+    """The task of a trial; manifests of image classifiers need not name it."""
+    name = facts.get("task", IMAGE_CLASSIFICATION.name)
+    if name not in TASKS:
+        raise unknown_name("task", str(name), TASKS, where="manifest.json")
+    return TASKS[name]
+
+
+def _classes_given(predictions: AnyPredictions, classes: Any) -> PredictedClasses:
+    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
+        raise ValueError("manifest.json: classes must be a list of names")
+    if isinstance(predictions, Scored):
+        raise ValueError("predictions.npz holds statistics, where the task of manifest.json has classes")
     label, predicted = predictions.label, predictions.predicted
     if isinstance(predictions, Predictions):
         fits = predictions.logits.shape[1] == len(classes)
@@ -231,25 +254,40 @@ def _checked(finished: FinishedTrial) -> Trial:
         raise ValueError(f"predictions.npz does not fit the {len(classes)} classes of manifest.json")
     if isinstance(predictions, Predictions) and not np.isfinite(predictions.logits).all():
         raise ValueError("predictions.npz holds logits that are not finite")
-    metrics = tuple(line for line in finished.metrics if isinstance(line, dict))
-    json.dumps(facts)  # TypeError for what is not plain data
-    return Trial(finished.model, finished.repeat, facts, metrics, predictions.index, label, predicted)
+    return PredictedClasses(predictions.index, label, predicted)
+
+
+def _scored(finished: FinishedTrial, task: Task) -> Scored:
+    if not isinstance(finished.predictions, Scored):
+        raise ValueError(f"predictions.npz holds classes, which {task.name} does not have")
+    METRICS[task.metric].checked(finished.predictions.statistics, "predictions.npz: statistics")
+    return finished.predictions
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
-    """Trials that share classes with the first, and pictures with the first of their repeat; pairing needs
-    both."""
+    """Trials that share task and classes with the first, and examples with the first of their repeat; pairing needs
+    all of it."""
     kept: list[Trial] = []
     misfits: list[Unfinished] = []
     first: dict[int, Trial] = {}
     for trial in found:
-        same = first.setdefault(trial.repeat, trial)
-        if kept and trial.facts["classes"] != kept[0].facts["classes"]:
+        if kept and _task(trial.facts) != _task(kept[0].facts):
+            reason = f"another task than {kept[0].model}, repeat {kept[0].repeat}"
+        elif kept and trial.facts.get("classes") != kept[0].facts.get("classes"):
             reason = f"other classes than {kept[0].model}, repeat {kept[0].repeat}"
-        elif not (np.array_equal(trial.index, same.index) and np.array_equal(trial.label, same.label)):
-            reason = f"scored on other pictures than {same.model} in this repeat"
+        elif not _same_examples(trial, same := first.setdefault(trial.repeat, trial)):
+            reason = f"scored on other {_task(trial.facts).examples} than {same.model} in this repeat"
         else:
             kept.append(trial)
             continue
         misfits.append(Unfinished(trial.model, trial.repeat, "damaged", reason))
     return kept, misfits
+
+
+def _same_examples(trial: Trial, other: Trial) -> bool:
+    """Of two trials of one task."""
+    mine, theirs = trial.predictions, other.predictions
+    same = np.array_equal(mine.index, theirs.index)
+    if isinstance(mine, PredictedClasses) and isinstance(theirs, PredictedClasses):
+        return same and np.array_equal(mine.label, theirs.label)
+    return same

@@ -76,7 +76,7 @@ def _model(name: str, printed: float, row: ModelRow | None) -> ReproducedModel:
         ours=row.summary.mean,
         sd=row.summary.sd,
         gap=row.summary.mean - printed,
-        best_accuracy=row.best_accuracy,
+        best_accuracy=row.best_score,
     )
 
 

@@ -1,19 +1,22 @@
 """The plain data of a report: what every output needs, computed once in analyse.py and drawn elsewhere.
 
-Accuracies and differences are fractions, times are seconds. `plain` turns any of it into what JSON can hold.
+Scores and differences are values of the task's metric (fractions for accuracy), times are seconds. `plain` turns any of
+it into what JSON can hold.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
-from ecrnn.stats import ACCURACY, Comparison, Summary, Verdict
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
+from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary, Verdict
 
-# What a report without these keys is of, and what they are left out for: reports of image classifiers had none.
-_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name}
+# What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
+_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
+_SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class ModelRow:
     """One model: its scores at the last epoch, what it costs, and its best epoch, which is optimistic.
 
     ``scores`` belong to ``repeats`` one to one. ``parameters`` are counted as the paper counts them,
-    ``multiply_adds`` are of one picture; ``seconds`` (of training), ``steps`` and ``best_accuracy`` are means
+    ``multiply_adds`` are of one example; ``seconds`` (of training), ``steps`` and ``best_score`` are means
     over the trials.
     """
 
@@ -35,7 +38,7 @@ class ModelRow:
     seconds: float | None
     total_seconds: float | None
     steps: float | None
-    best_accuracy: float | None
+    best_score: float | None = field(metadata=_BEST)
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class TrialRow:
 
     model: str
     repeat: int
-    accuracy: float
-    best_accuracy: float | None
+    score: float = field(metadata=_SCORE)
+    best_score: float | None = field(metadata=_BEST)
     best_epoch: int | None
     seconds: float | None
     device: str
@@ -56,10 +59,13 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class Curve:
-    """One quantity of one model after each epoch: mean and range over the repeats."""
+    """One quantity of one model after each epoch: mean and range over the repeats.
+
+    ``quantity`` is as in metrics.jsonl, "train_" or "validation_" and "loss" or the name of the task's metric.
+    """
 
     model: str
-    quantity: Literal["train_accuracy", "validation_accuracy", "train_loss", "validation_loss"]
+    quantity: str
     epochs: tuple[int, ...]
     mean: tuple[float, ...]
     low: tuple[float, ...]
@@ -202,12 +208,16 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is."""
+    """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is.
+
+    ``task`` is a name in `ecrnn.core.tasks.TASKS`; ``classes`` and ``confusions`` are empty where it has no classes.
+    """
 
     title: str
     headline: str
     certainty: str
     warnings: tuple[str, ...]
+    task: str
     data: str
     classes: tuple[str, ...]
     settings: dict[str, Any]
@@ -227,30 +237,60 @@ class Analysis:
     finished: str  # when the last trial ended, ISO; so the same runs give the same report
 
     @property
+    def metric(self) -> Metric:
+        """By which the models are compared."""
+        return METRICS[self.comparison.metric]
+
+    @property
     def best(self) -> ModelRow:
-        """The model with the highest mean accuracy; the first of equals."""
-        return max(self.models, key=lambda row: row.summary.mean)
+        """The model with the best mean score; the first of equals."""
+        return best_row(self.models, self.metric)
 
     @property
     def fixed_test(self) -> bool:
-        """Whether all repeats were scored on the data set's own test images."""
+        """Whether all repeats were scored on the data set's own test examples."""
         return self.comparison.fixed_test
 
     @property
-    def pictures(self) -> str:
-        """What the scored pictures are called."""
-        return "test" if self.fixed_test else "validation"
+    def examples(self) -> str:
+        """What the examples are called, in the plural: "pictures"."""
+        return TASKS[self.task].examples
+
+    @property
+    def part(self) -> str:
+        """The part of the data that is scored: "test" or "validation"."""
+        return scored_part(self.comparison)
+
+    @property
+    def scored(self) -> str:
+        """What is scored: "validation pictures"."""
+        return f"{self.part} {self.examples}"
 
 
-def plain(value: Any) -> Any:
-    """``value`` as nested dicts, lists, texts and finite numbers; what is not finite becomes None."""
+def best_row(rows: Sequence[ModelRow], metric: Metric) -> ModelRow:
+    """The model with the best mean score; the first of equals."""
+    return max(rows, key=lambda row: row.summary.mean if metric.higher_is_better else -row.summary.mean)
+
+
+def scored_part(comparison: Comparison) -> str:
+    """The part of the data that is scored: "test" or "validation"."""
+    return "test" if comparison.fixed_test else "validation"
+
+
+def plain(value: Any, metric: str = ACCURACY.name) -> Any:
+    """``value`` as nested dicts, lists, texts and finite numbers; what is not finite becomes None.
+
+    Scores of trials are named by the metric: the one of an `Analysis`, or else ``metric``.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        named = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {key: plain(inner) for key, inner in named.items() if key not in _UNSAID or inner != _UNSAID[key]}
+        metric = value.comparison.metric if isinstance(value, Analysis) else metric
+        named = {own.metadata.get("key", own.name).format(metric): getattr(value, own.name) for own in fields(value)}
+        said = {key: inner for key, inner in named.items() if key not in _UNSAID or inner != _UNSAID[key]}
+        return {key: plain(inner, metric) for key, inner in said.items()}
     if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner, metric) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
+        return [plain(inner, metric) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ecrnn.report import formats
 from ecrnn.report.pair_tables import evidence_table, fixed_test_table, pairs_table, paper_table, power_table
@@ -19,23 +20,23 @@ _MODEL = Column("Model", ("model",), "left")
 def models_table(analysis: Analysis) -> Table:
     """One row a model: what DESIGN, section 8, asks first."""
     level = as_percent(analysis.models[0].summary.level)
-    what = analysis.pictures
+    metric, title = analysis.metric, formats.capital(analysis.metric.title)
+    heading = partial(formats.heading, unit=metric.unit)
     return Table(
         "models",
         "Models",
-        f"Accuracy on the {what} pictures after the last epoch, over the repeats. The interval is corrected "
-        "for "
-        "overlapping splits (Nadeau and Bengio, 2003). The best epoch is picked on the same pictures and is "
-        "optimistic; it enters no test.",
+        f"{title} on the {analysis.scored} after the last epoch, over the repeats. The interval is corrected for "
+        f"overlapping splits (Nadeau and Bengio, 2003). The best epoch is picked on the same {analysis.examples} and "
+        "is optimistic; it enters no test." + ("" if metric.higher_is_better else " Lower is better."),
         (
             _MODEL,
             Column("Repeats", ("repeats",)),
-            Column("Mean (%)", ("mean",)),
-            Column("SD (points)", ("sd",)),
-            Column(f"{level} interval (%)", ("low", "high")),
-            Column("Min (%)", ("minimum",)),
-            Column("Max (%)", ("maximum",)),
-            Column("Best epoch (%), optimistic", ("best_epoch_accuracy_optimistic",)),
+            Column(heading("Mean"), ("mean",)),
+            Column(f"SD ({metric.points})", ("sd",)),
+            Column(heading(f"{level} interval"), ("low", "high")),
+            Column(heading("Min"), ("minimum",)),
+            Column(heading("Max"), ("maximum",)),
+            _best_epoch(analysis),
             Column("Parameters", ("parameters",)),
             Column("Time a trial", ("seconds_a_trial",)),
         ),
@@ -43,12 +44,12 @@ def models_table(analysis: Analysis) -> Table:
             (
                 text(row.model),
                 Cell(str(row.summary.n), (row.summary.n,)),
-                Cell(formats.percent(row.summary.mean), (row.summary.mean,), "strong"),
-                Cell(formats.spread(row.summary.sd), (row.summary.sd,)),
-                Cell(formats.interval(row.summary.low, row.summary.high), (row.summary.low, row.summary.high)),
-                Cell(formats.percent(row.summary.minimum), (row.summary.minimum,)),
-                Cell(formats.percent(row.summary.maximum), (row.summary.maximum,)),
-                Cell(formats.percent(row.best_accuracy), (row.best_accuracy,), "muted"),
+                Cell(formats.value(row.summary.mean, metric), (row.summary.mean,), "strong"),
+                Cell(formats.value(row.summary.sd, metric), (row.summary.sd,)),
+                Cell(formats.interval(row.summary.low, row.summary.high, metric), (row.summary.low, row.summary.high)),
+                Cell(formats.value(row.summary.minimum, metric), (row.summary.minimum,)),
+                Cell(formats.value(row.summary.maximum, metric), (row.summary.maximum,)),
+                Cell(formats.value(row.best_score, metric), (row.best_score,), "muted"),
                 Cell(formats.count(row.parameters), (row.parameters,)),
                 Cell(formats.duration(row.seconds), (row.seconds,)),
             )
@@ -57,14 +58,21 @@ def models_table(analysis: Analysis) -> Table:
     )
 
 
+def _best_epoch(analysis: Analysis) -> Column:
+    metric = analysis.metric
+    return Column(
+        f"{formats.heading('Best epoch', metric.unit)}, optimistic", (f"best_epoch_{metric.name}_optimistic",)
+    )
+
+
 def cost_table(analysis: Analysis) -> Table:
     """Size, work and time."""
     return Table(
         "cost",
         "Cost",
-        "Parameters are counted as in the paper (four values a batch-normalised channel, one bias a "
-        "recurrent gate); "
-        "multiply-adds are of one picture; times are of training alone on the machine named below.",
+        "Parameters are counted as in the paper (four values a batch-normalised channel, one bias a recurrent gate); "
+        f"multiply-adds are of one {formats.one(analysis.examples)}; times are of training alone on the machine named "
+        "below.",
         (
             _MODEL,
             Column("Parameters", ("parameters",)),
@@ -90,28 +98,29 @@ def cost_table(analysis: Analysis) -> Table:
 
 
 def classes_table(analysis: Analysis, most: int | None = None) -> Table:
-    """One row a class: accuracy of each model on its pictures, all repeats together. ``most``: only the
+    """One row a class: accuracy of each model on its examples, all repeats together. ``most``: only the
     hardest."""
     scores = {own.model: own.classes for own in analysis.confusions}
     order = list(range(len(analysis.classes)))
-    caption = "Share of the pictures of a class that got it (recall), all repeats together."
+    examples = analysis.examples
+    caption = f"Share of the {examples} of a class that got it (recall), all repeats together."
     if most is not None and len(order) > most:
         order = sorted(order, key=lambda c: _mean_recall([own[c] for own in scores.values()]))[:most]
         caption += f" The {most} hardest of {len(analysis.classes)} classes, hardest first."
-    pictures = [max(own[c].n for own in scores.values()) for c in range(len(analysis.classes))]
+    numbers = [max(own[c].n for own in scores.values()) for c in range(len(analysis.classes))]
     return Table(
         "classes",
         "Accuracy of each class",
         caption,
         (
             Column("Class", ("class",), "left"),
-            Column("Pictures", ("pictures",)),
+            Column(formats.capital(examples), (examples,)),
             *(Column(f"{model} (%)", (model,)) for model in scores),
         ),
         tuple(
             (
                 text(analysis.classes[c]),
-                Cell(formats.count(pictures[c]), (pictures[c],)),
+                Cell(formats.count(numbers[c]), (numbers[c],)),
                 *(Cell(formats.percent(own[c].recall), (own[c].recall,)) for own in scores.values()),
             )
             for c in order
@@ -126,17 +135,17 @@ def _mean_recall(scores: Sequence[ClassScore]) -> float:
 
 def confused_table(analysis: Analysis, most: int = 5) -> Table:
     """The most confused pairs of classes of each model."""
+    examples = analysis.examples
     return Table(
         "confused",
         "Most confused classes",
         f"Which class is taken for which, the {most} most frequent of each model, all repeats together; the "
-        "share is of "
-        "the pictures of the true class.",
+        f"share is of the {examples} of the true class.",
         (
             _MODEL,
             Column("True class", ("true",), "left"),
             Column("Taken for", ("given",), "left"),
-            Column("Pictures", ("pictures",)),
+            Column(formats.capital(examples), (examples,)),
             Column("Share (%)", ("share",)),
         ),
         tuple(
@@ -155,15 +164,16 @@ def confused_table(analysis: Analysis, most: int = 5) -> Table:
 
 def trials_table(analysis: Analysis) -> Table:
     """One row a finished trial."""
+    metric, title = analysis.metric, formats.capital(analysis.metric.title)
     return Table(
         "trials",
         "Every trial",
-        f"Accuracy on the {analysis.pictures} pictures after the last epoch, and the best epoch, which is optimistic.",
+        f"{title} on the {analysis.scored} after the last epoch, and the best epoch, which is optimistic.",
         (
             _MODEL,
             Column("Repeat", ("repeat",)),
-            Column("Accuracy (%)", ("accuracy",)),
-            Column("Best epoch (%), optimistic", ("best_epoch_accuracy_optimistic",)),
+            Column(formats.heading(title, "" if metric.unit in title else metric.unit), (metric.name,)),
+            _best_epoch(analysis),
             Column("Best epoch", ("best_epoch",)),
             Column("Time", ("seconds",)),
             Column("Device", ("device",), "left"),
@@ -175,8 +185,8 @@ def trials_table(analysis: Analysis) -> Table:
             (
                 text(row.model),
                 Cell(str(row.repeat), (row.repeat,)),
-                Cell(formats.percent(row.accuracy), (row.accuracy,)),
-                Cell(formats.percent(row.best_accuracy), (row.best_accuracy,), "muted"),
+                Cell(formats.value(row.score, metric), (row.score,)),
+                Cell(formats.value(row.best_score, metric), (row.best_score,), "muted"),
                 Cell(formats.count(row.best_epoch), (row.best_epoch,)),
                 Cell(formats.duration(row.seconds), (row.seconds,)),
                 text(row.device),
@@ -221,18 +231,19 @@ def missing_table(analysis: Analysis) -> Table:
 
 def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     """Each verdict with what it means here."""
-    alpha, rope = f"{analysis.comparison.alpha:g}", f"{100 * analysis.comparison.rope:g}"
+    alpha, metric = f"{analysis.comparison.alpha:g}", analysis.metric
+    rope = f"{metric.scale * analysis.comparison.rope:g} {metric.points}"
+    ways = ("higher", "lower") if metric.higher_is_better else ("lower", "higher")
     return (
         (
             "better",
-            f"A scores higher, and the Holm-adjusted p of the corrected resampled t test is below {alpha}.",
+            f"A scores {ways[0]}, and the Holm-adjusted p of the corrected resampled t test is below {alpha}.",
         ),
-        ("worse", f"A scores lower, and the Holm-adjusted p is below {alpha}."),
+        ("worse", f"A scores {ways[1]}, and the Holm-adjusted p is below {alpha}."),
         (
             "equivalent",
-            f"With a probability of at least 0.95 the true difference lies within {rope} points, too small "
-            "to matter; "
-            "this holds even when p is small.",
+            f"With a probability of at least 0.95 the true difference lies within {rope}, too small "
+            "to matter; this holds even when p is small.",
         ),
         (
             "undecided",

@@ -5,6 +5,7 @@ A table that is too wide for the terminal leaves out its least needed columns ra
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 _MANY_PAIRS = 12
-_SPARED = ("best_epoch_accuracy_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
-_SENTENCES = ("reason",)  # columns that break where they must
+_SPARED = ("best_epoch_*_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
+_SENTENCES = ("reason", "input", "expected", "output")  # columns that break where they must
 _LAYERS = "paper-table-1"  # the same in every study of the paper's; it stands in the files
 _GAP = 2  # between columns
 _STYLES = {
@@ -62,7 +63,7 @@ def _narrowed(table: Table, width: int) -> Table:
         widths = [_width(table, i) for i in range(len(table.columns))]
         if sum(widths) + _GAP * (len(widths) - 1) <= width:
             break
-        keep = [i for i, column in enumerate(table.columns) if name not in column.names]
+        keep = [i for i, column in enumerate(table.columns) if not fnmatch.filter(column.names, name)]
         columns = tuple(table.columns[i] for i in keep)
         table = replace(table, columns=columns, rows=tuple(tuple(row[i] for i in keep) for row in table.rows))
     return table

@@ -30,7 +30,7 @@ class Report:
 
 
 def write_report(
-    folders: Sequence[Path], out: Path | None = None, *, baseline: str | None = None, rope: float = 0.005
+    folders: Sequence[Path], out: Path | None = None, *, baseline: str | None = None, rope: float | None = None
 ) -> Report:
     """Make the report of one or several run directories of one study.
 
@@ -43,7 +43,8 @@ def write_report(
         folders: run directories.
         out: where to; default the folder `report` in the first run directory.
         baseline: compare every other model against this one; without it all pairs.
-        rope: half the width of the region of practical equivalence, a fraction: 0.005 is half a point.
+        rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
+            accuracy. None takes the metric's own.
 
     Raises:
         EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
@@ -73,6 +74,6 @@ def report_files(analysis: Analysis) -> dict[str, str]:
 
 
 def to_json(analysis: Analysis) -> str:
-    """Everything, fractions and seconds at full precision; no NaN and no infinity."""
+    """Everything, values and seconds at full precision; no NaN and no infinity."""
     content = {"format": FORMAT, "kind": "ecrnn report", **plain(analysis)}
     return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

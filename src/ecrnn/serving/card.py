@@ -175,14 +175,14 @@ def _figures(task: Task, metrics: dict[str, Any]) -> list[str]:
     for part, own, n, pictures in judged:
         name = part + metric.title if part else metric.title[0].upper() + metric.title[1:]
         value, low, high = (own[metric.name + end] for end in ("", "_low", "_high"))
-        interval = f"(95 % interval {metric.scale * low:.2f} to {metric.scale * high:.2f})"
-        rows.append(f"| {name} | **{shown(metric, value)}** on {n:,} {pictures} {task.examples} {interval} |")
+        interval = f"(95 % interval {metric.shown(low)} to {metric.shown(high)})"
+        rows.append(f"| {name} | **{_measured(metric, value)}** on {n:,} {pictures} {task.examples} {interval} |")
     return rows
 
 
-def shown(metric: Metric, value: float) -> str:
-    """A value with its unit, as in "73.25 %", "2.10 bits" and "41.30" (BLEU)."""
-    return f"{metric.scale * value:.2f} {metric.unit}".rstrip()
+def _measured(metric: Metric, value: float) -> str:
+    """A value with its unit, as in "73.25 %", "2.1043 bits" and "41.30" (BLEU)."""
+    return f"{metric.shown(value)} {metric.unit}".rstrip()
 
 
 def _choice(task: Task, metrics: dict[str, Any]) -> str:
@@ -212,11 +212,10 @@ def _trial(task: Task, metrics: dict[str, Any]) -> str:
     trial = f"repeat {metrics['repeat']} in {study}"
     if count == 1:
         return f"{trial}, the only finished trial of this model there: nothing was chosen on the validation {what}."
-    others = (
-        f"of its {count} finished trials of this model (mean {shown(metric, mean)}, each on its own validation {what})"
-    )
+    own = f"mean {_measured(metric, mean)}, each on its own validation {what}"
+    others = f"of its {count} finished trials of this model ({own})"
     if metric.better(best, metrics[metric.name]):
-        return f"{trial}, one {others}; the best has {shown(metric, best)}."
+        return f"{trial}, one {others}; the best has {_measured(metric, best)}."
     return (
         f"{trial}, the best {others}. Because it was chosen for that, its validation {metric.title} is a little "
         "optimistic."

@@ -6,8 +6,8 @@ split is drawn again and the training examples are left out.
 
 from __future__ import annotations
 
-from pathlib import Path
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np

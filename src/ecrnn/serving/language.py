@@ -87,5 +87,7 @@ def _draw(logits: np.ndarray, temperature: float, top_k: int | None, draws: np.r
     if top_k is not None and top_k < np.isfinite(logits).sum():
         kept = np.argsort(-logits, kind="stable")[:top_k]
         logits = np.where(np.isin(np.arange(len(logits)), kept), logits, -np.inf)
-    powers = np.exp((logits - logits.max()) / temperature)
-    return int(np.searchsorted(np.cumsum(powers), draws.random() * powers.sum(), side="right"))
+    with np.errstate(over="ignore"):  # divided by a temperature near 0, what is far from the likeliest is -inf
+        powers = np.exp((logits - logits.max()) / temperature)
+    sums = np.cumsum(powers)
+    return int(np.searchsorted(sums, draws.random() * sums[-1], side="right"))

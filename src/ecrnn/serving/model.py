@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ecrnn.core.devices import resolve_device
-from ecrnn.core.errors import DataError
+from ecrnn.core.errors import DataError, EcrnnError
 from ecrnn.core.runs import AnyPredictions
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
@@ -57,6 +57,15 @@ class Model:
             DataError: missing, damaged or of another task.
         """
         raise NotImplementedError
+
+    def search(self, width: int) -> None:
+        """Take a beam search of ``width`` hypotheses from now on; 1 for the greedy one.
+
+        Raises:
+            EcrnnError: the model does not write, or a width out of bounds.
+        """
+        if width != 1:
+            raise EcrnnError(f"a beam search is for models that write texts, not for {self.task.name}")
 
     def judge(self, data: Any, index: np.ndarray) -> Judged:
         """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""

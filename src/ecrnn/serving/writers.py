@@ -17,7 +17,7 @@ from ecrnn.data import sentence_pairs as pair_data
 from ecrnn.data.captions import CaptionSet
 from ecrnn.data.folder import read_picture
 from ecrnn.data.lines import LineSet
-from ecrnn.data.pictures import decode_line, quiet_pillow
+from ecrnn.data.pictures import read_line
 from ecrnn.data.sentence_pairs import PairSet
 from ecrnn.data.tokens import PAD, Vocabulary
 from ecrnn.models.answers import captions, transcripts, translations
@@ -32,7 +32,7 @@ MAX_WIDTH = 1000  # hypotheses of a beam search
 
 
 class _Writer(Model):
-    """Beam search is off (width 1, greedy) unless ``width`` says more."""
+    """What models that write have in common. Attributes are those of `Model`, and ``width``, of the beam search."""
 
     width = 1
 
@@ -48,11 +48,6 @@ class _Writer(Model):
         return self.prepared.length
 
     def search(self, width: int) -> None:
-        """Take a beam search of ``width`` hypotheses from now on; 1 for the greedy one.
-
-        Raises:
-            EcrnnError: a width out of bounds.
-        """
         if not 1 <= width <= MAX_WIDTH:
             raise EcrnnError(f"the beam should be 1 to {MAX_WIDTH} wide, not {width}")
         self.width = width
@@ -165,8 +160,7 @@ class Reader(_Writer):
 
     def open(self, path: str | Path) -> np.ndarray:
         """A picture file in the form that the network takes, uint8 (H, W); a DataError where it cannot be read."""
-        with quiet_pillow():
-            return decode_line(path, self.height)
+        return read_line(path, self.height)
 
     def read_images(self, images: Sequence[np.ndarray]) -> list[str]:
         """The texts on pictures as `open` gives them."""

@@ -7,7 +7,7 @@ accuracy, with the paper's own test. How often each test errs: simulate.py.
 
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare
-from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric
+from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric, metric_interval
 from ecrnn.stats.images import (
     PAPER_TEST_WARNING,
     ImageTest,
@@ -17,7 +17,21 @@ from ecrnn.stats.images import (
     paper_test,
 )
 from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
-from ecrnn.stats.metrics import ACCURACY, BITS, BLEU, CER, METRICS, Metric, bleu_of_sums
+from ecrnn.stats.metrics import (
+    ACCURACY,
+    BITS,
+    BLEU,
+    BLEU_1,
+    BLEU_2,
+    BLEU_3,
+    CER,
+    METRICS,
+    NATS,
+    WER,
+    WHOLE,
+    Metric,
+    bleu_of_sums,
+)
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, probability_better
 from ecrnn.stats.power import detection_power, repeats_needed, smallest_detectable
 from ecrnn.stats.simulate import FalsePositives, equal_learners, false_positives
@@ -34,12 +48,18 @@ __all__ = [
     "ACCURACY",
     "BITS",
     "BLEU",
+    "BLEU_1",
+    "BLEU_2",
+    "BLEU_3",
     "CER",
     "EQUIVALENT_AT",
     "FEW_REPEATS",
     "METRICS",
     "MIN_REPEATS",
+    "NATS",
     "PAPER_TEST_WARNING",
+    "WER",
+    "WHOLE",
     "Comparison",
     "FalsePositives",
     "ImageTest",
@@ -65,6 +85,7 @@ __all__ = [
     "false_positives",
     "holm",
     "mcnemar",
+    "metric_interval",
     "paired_t",
     "paper_test",
     "probability_better",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks
-from ecrnn.stats.intervals import Interval, percentiles
+from ecrnn.stats.intervals import Interval, percentiles, wilson
 from ecrnn.stats.metrics import Metric
 
 _DRAWN_AT_ONCE = 2**22  # bounds the memory of a bootstrap at some 64 MiB
@@ -38,6 +38,26 @@ def bootstrap_metric(
     own = metric.checked(statistics)
     low, high = percentiles(metric.of_sums(_resampled_sums(own, seed, resamples)), _checks.share("level", level))
     return Interval(metric.value(own), low, high, level)
+
+
+def metric_interval(statistics: ArrayLike, metric: Metric, level: float = 0.95, seed: int = 0) -> Interval:
+    """A metric over the examples of a test set with the interval that suits it.
+
+    Wilson's for accuracy and the like, where each example is right or wrong, else `bootstrap_metric`.
+
+    Args:
+        statistics: (n, k), those of ``metric``, one row an example.
+        metric: of `ecrnn.stats.metrics`.
+        level: confidence of the interval.
+        seed: of the resampling; the same seed gives the same interval.
+
+    Raises:
+        EcrnnError: statistics that are not the metric's, a level outside (0, 1).
+    """
+    if not metric.binary:
+        return bootstrap_metric(statistics, metric, level, seed)
+    right, n = metric.checked(statistics).sum(axis=0)
+    return wilson(int(right), int(n), level)
 
 
 def bootstrap_difference(

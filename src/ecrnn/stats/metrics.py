@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,6 +76,10 @@ class Metric:
             raise EcrnnError(f"{name} of {self.title} must not be negative")
         return array
 
+    def shown(self, value: float) -> str:
+        """``value`` in its unit, which is not named, with `decimals` digits: "73.25", "2.1043"."""
+        return f"{self.scale * value:.{self.decimals}f}"
+
     def better(self, a: float, b: float) -> bool:
         """Whether the value ``a`` is better than ``b``."""
         return a > b if self.higher_is_better else a < b
@@ -129,5 +134,13 @@ BLEU = Metric(
     0.005,
 )
 CER = Metric("cer", "character error rate", ("edits", "characters"), _ratio, False, 100.0, "%", "points", 0.005)
+
+#: Others that are shown beside these: BLEU of shorter n-grams, errors counted in words, texts without any error, nats.
+BLEU_1, BLEU_2, BLEU_3 = (
+    replace(BLEU, name=f"bleu_{n}", title=f"BLEU-{n}", of_sums=partial(bleu_of_sums, order=n)) for n in (1, 2, 3)
+)
+NATS = replace(BITS, name="nats", title="nats a character", of_sums=_ratio, unit="nats", points="nats")
+WHOLE = replace(ACCURACY, name="whole", title="whole texts right")
+WER = replace(CER, name="wer", title="word error rate", statistics=("edits", "words"))
 
 METRICS = {metric.name: metric for metric in (ACCURACY, BITS, BLEU, CER)}

@@ -15,7 +15,7 @@ from ecrnn.core.runs import AnyPredictions, FinishedTrial, PredictedClasses, Pre
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
-from ecrnn.models.names import parse
+from ecrnn.models.names import common_task, parse
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
 from ecrnn.models.store import load_weights
@@ -23,10 +23,9 @@ from ecrnn.serving.bundle import describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.load import in_use
 from ecrnn.serving.model import Model
-from ecrnn.stats import bootstrap_metric, wilson
+from ecrnn.stats import metric_interval
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.study import trials
-from ecrnn.studies.tasks import task_of
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load
 from ecrnn.training.classes import score
 
@@ -69,7 +68,7 @@ def bundle_trial(
     model = str(parse(model))
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
-    task = task_of([model])
+    task = common_task([model])
     finished = _finished(study, settings, model)
     trial = _chosen(finished, task, repeat, study)
     weights = trial_folder(study, model, trial.repeat) / WEIGHTS
@@ -169,17 +168,11 @@ def measured(
 
 
 def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
-    """The task's metric with its interval over examples: Wilson's for accuracy, which has its cross-entropy beside it
-    (nats), and a bootstrap's for others."""
-    metric = METRICS[task.metric]
-    if isinstance(predictions, Predictions):
-        found = score(predictions)
-        interval = wilson(int(predictions.correct.sum()), len(predictions.label))
-        own = {"accuracy": found["validation_accuracy"], "loss": found["validation_loss"]}
-    else:
-        interval = bootstrap_metric(predictions.statistics, metric)
-        own = {metric.name: interval.estimate}
-    return own | {f"{metric.name}_low": interval.low, f"{metric.name}_high": interval.high}
+    """The task's metric with its interval over examples; beside accuracy cross-entropy (nats)."""
+    name = task.metric
+    own = metric_interval(predictions.statistics, METRICS[name])
+    found = {name: own.estimate, f"{name}_low": own.low, f"{name}_high": own.high}
+    return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
 
 
 def _prepared(facts: dict[str, Any], folder: Path) -> Prepared:

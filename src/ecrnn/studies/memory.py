@@ -60,7 +60,7 @@ def trained_memories(study: Path, data_dir: Path | None = None, pictures: int = 
     settings = StudySettings.read(read_yaml(path), str(path))
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": str(data_dir)})
-    if task_of(settings.models) != IMAGE_CLASSIFICATION:
+    if task_of(settings) != IMAGE_CLASSIFICATION:
         raise RunDirectoryError(f"{study} is not a study of image classifiers, whose memory alone can be measured")
     images = load(settings)
     assert isinstance(images, ImageSet)

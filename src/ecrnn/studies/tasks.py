@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from ecrnn.core.tasks import (
     CLIP_CLASSIFICATION,
     IMAGE_CLASSIFICATION,
     NEXT_TOKEN,
-    TASKS,
     TEXT_CLASSIFICATION,
     TRANSCRIPTION,
     TRANSLATION,
@@ -25,9 +24,11 @@ from ecrnn.core.tasks import (
 from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, texts, tokens
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Examples, Split
-from ecrnn.models import ctc, names
+from ecrnn.models import ctc
+from ecrnn.models.names import common_task
 from ecrnn.models.ocr import Reader
 from ecrnn.models.prepared import Prepared
+from ecrnn.models.scoring import splitter_of_translations
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.images import ClipClassification, ImageClassification
 from ecrnn.training.lines import Transcription
@@ -53,24 +54,9 @@ class Parts:
     objective: Callable[[Any, Split, Prepared, TrainingSettings, int], Objective]
 
 
-def task_of(models: Iterable[str]) -> Task:
-    """The task of ``models``.
-
-    Raises:
-        EcrnnError: a name outside the grammar, or models of different tasks.
-    """
-    first, *others = models
-    task = names.task(first)
-    for other in others:
-        if names.task(other) != task:
-            line = f"{first} is for {task} and {other} for {names.task(other)}"
-            raise EcrnnError(f"{line}: only models of one task can be compared")
-    return TASKS[task]
-
-
-def task_of_settings(settings: AnySettings) -> Task:
-    """The task of the model or models of ``settings``; what `task_of` raises."""
-    return task_of(settings.models if isinstance(settings, StudySettings) else [settings.model])
+def task_of(settings: AnySettings) -> Task:
+    """The task of the model or models of ``settings``; an EcrnnError where there is no such model, or they differ."""
+    return common_task(settings.models if isinstance(settings, StudySettings) else [settings.model])
 
 
 def load_examples(settings: AnySettings, loading: images.Progress | None = None) -> Examples:
@@ -79,14 +65,13 @@ def load_examples(settings: AnySettings, loading: images.Progress | None = None)
     Raises:
         DataError: missing or damaged data.
     """
-    task = task_of_settings(settings)
     data_dir = Path(settings.data_dir) if settings.data_dir else None
-    return PARTS[task.name].load(settings, data_dir, loading)
+    return PARTS[task_of(settings).name].load(settings, data_dir, loading)
 
 
 def prepare(data: Examples, split: Split, settings: AnySettings) -> Prepared:
     """What is fitted on the training examples of ``split``."""
-    return PARTS[task_of_settings(settings).name].prepare(data, split, settings)
+    return PARTS[task_of(settings).name].prepare(data, split, settings)
 
 
 def objective(data: Examples, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> Objective:
@@ -164,6 +149,7 @@ def _load_pairs(settings: DataSettings, data_dir: Path | None, loading: images.P
 
 def _prepare_pairs(data: sentence_pairs.PairSet, split: Split, settings: AnySettings) -> Prepared:
     assert settings.tokens is not None
+    splitter_of_translations()  # which validation needs: rather missed now than after an epoch
     source = tokens.fit(settings.tokens, [data.sources[i] for i in split.train], settings.vocabulary)
     target = tokens.fit(settings.tokens, [data.targets[i] for i in split.train], settings.vocabulary)
     return Prepared(TRANSLATION, vocabulary=target, source_vocabulary=source, length=settings.length)

@@ -20,7 +20,7 @@ from ecrnn.models.registry import make
 from ecrnn.models.store import save_weights
 from ecrnn.models.summary import summarise
 from ecrnn.stats.metrics import Metric
-from ecrnn.studies.tasks import load_examples, objective, prepare, task_of_settings
+from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints
 from ecrnn.training.loop import Trained, fit
 
@@ -37,7 +37,7 @@ def load(settings: StudySettings | TrainSettings, loading: Loading | None = None
     """
     data = load_examples(settings, loading)
     if settings.fingerprint not in (None, data.fingerprint):
-        what = f"the {task_of_settings(settings).examples} of '{settings.data}'"
+        what = f"the {task_of(settings).examples} of '{settings.data}'"
         raise RunDirectoryError(f"{what} are not those the study was begun with; choose another --out")
     return data
 

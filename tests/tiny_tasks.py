@@ -1,0 +1,116 @@
+"""A tiny data set and a tiny model of every task, and the options that train it in a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ecrnn.core import tasks
+
+WORDS = ("red", "blue", "dog", "cat", "runs", "sits")
+MOTS = ("rouge", "bleu", "chien", "chat", "court", "assis")
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """Of one task: models, the shortest options for a training, and what writes its data into an empty folder.
+
+    ``write`` gives what DATA is called then.
+    """
+
+    model: str
+    other: str
+    settings: dict[str, object]
+    write: Callable[[Path], Path]
+
+    @property
+    def options(self) -> list[str]:
+        """As the commands take the settings."""
+        settings = {"training.epochs": 1, "training.batch_size": 8, "training.threads": 1, **self.settings}
+        return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+
+
+def write_images(folder: Path) -> Path:
+    draw = np.random.default_rng(0)
+    for number in range(24):
+        place = folder / "pictures" / ("dark", "light")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 100, (8, 8, 3), dtype=np.uint8) + 150 * (number % 2)
+        Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number}.png")
+    return folder / "pictures"
+
+
+def write_clips(folder: Path) -> Path:
+    draw = np.random.default_rng(0)
+    labels = np.arange(24) % 2
+    clips = draw.integers(0, 60, (24, 4, 8, 8, 1), dtype=np.uint8)
+    for clip, label in zip(clips, labels, strict=True):  # a bar that rises or falls
+        for step in range(4):
+            clip[step, 2 * step if label else 6 - 2 * step] = 255
+    np.savez(folder / "clips.npz", clips=clips, labels=labels, classes=np.array(["falls", "rises"]))
+    return folder / "clips.npz"
+
+
+def sentences(words: tuple[str, ...], n: int = 30) -> list[str]:
+    """Of three words; the same places of two lists of words make sentences that mean the same."""
+    return [f"{words[i % 2]} {words[2 + i // 2 % 2]} {words[4 + i // 4 % 2]}" for i in range(n)]
+
+
+def write_texts(folder: Path) -> Path:
+    lines = [f"{('warm', 'cold')[i % 2]}\t{text}" for i, text in enumerate(sentences(WORDS))]
+    (folder / "texts.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "texts.tsv"
+
+
+def write_corpus(folder: Path) -> Path:
+    (folder / "book.txt").write_text("\n".join(sentences(WORDS, 60)) + "\n", encoding="utf-8")
+    return folder / "book.txt"
+
+
+def write_pairs(folder: Path) -> Path:
+    pairs = zip(sentences(WORDS), sentences(MOTS), strict=True)
+    (folder / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs), encoding="utf-8")
+    return folder / "pairs.tsv"
+
+
+def write_captions(folder: Path) -> Path:
+    place = folder / "captioned"
+    (place / "images").mkdir(parents=True)
+    draw, lines = np.random.default_rng(0), ["image\tcaption"]
+    for number, text in enumerate(sentences(WORDS, 16)):
+        pixels = draw.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / "images" / f"{number}.png")
+        lines += [f"{number}.png\tthe {text}", f"{number}.png\ta {text}"]
+    (place / "captions.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return place
+
+
+def write_lines(folder: Path) -> Path:
+    place = folder / "lines"
+    place.mkdir()
+    for number in range(20):
+        text = f"{number:02}a"
+        pixels = np.full((16, 24 + 2 * (number % 3)), 255, np.uint8)
+        for k, letter in enumerate(text):
+            pixels[:, 8 * k + 1 : 8 * k + 7] = 5 * ord(letter) % 251
+        Image.fromarray(pixels).save(place / f"{text}.png")
+    return place
+
+
+TINY = {
+    tasks.IMAGE_CLASSIFICATION.name: Tiny("mlp-4", "cnn-4", {"image_size": 8}, write_images),
+    tasks.CLIP_CLASSIFICATION.name: Tiny("frames-gru-4", "frames-rnn-4", {"frames": 4, "image_size": 8}, write_clips),
+    tasks.TEXT_CLASSIFICATION.name: Tiny("sentiment-gru-4", "sentiment-rnn-4", {"split": 0.7}, write_texts),
+    tasks.NEXT_TOKEN.name: Tiny("charlm-gru-8", "charlm-rnn-8", {"length": 16}, write_corpus),
+    tasks.TRANSLATION.name: Tiny(
+        "translate-gru-8", "translate-rnn-8-attention", {"tokens": "words", "split": 0.8, "length": 8}, write_pairs
+    ),
+    tasks.CAPTIONING.name: Tiny(
+        "caption-gru-8", "caption-rnn-8-attention", {"image_size": 16, "length": 6}, write_captions
+    ),
+    tasks.TRANSCRIPTION.name: Tiny("ocr-gru-8", "ocr-rnn-8", {"height": 16}, write_lines),
+}
