@@ -86,7 +86,7 @@ def test_shorter_bleu_and_words_are_metrics_too():
         assert metric.value(rows) == float(bleu_of_sums(rows.sum(axis=0, dtype=float), order))
     assert BLEU_1.title == "BLEU-1"
     assert WER.value([[1, 4], [2, 4]]) == 0.375
-    with pytest.raises(EcrnnError, match="of word error rate should have .*: edits, words"):
+    with pytest.raises(EcrnnError, match=r"of word error rate should have .*: edits, words"):
         WER.value([1])
 
 
