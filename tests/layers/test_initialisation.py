@@ -19,6 +19,8 @@ def make(seed=0):
         "gru": GRU(6, 16),
         "rnn": RNN(6, 16, bias_vectors=1),
         "lstm2": LSTM(6, 16),
+        "words": nn.Embedding(50, 20),
+        "windows": nn.Conv1d(8, 16, 3),
         "table": TableConvolution(C3_TABLE, 6, 5),
         "subsampling": Subsampling(4),
         "norm1": nn.BatchNorm1d(4),
@@ -46,6 +48,7 @@ def network():
         ("conv.weight", 9 * 3, 9 * 32),
         ("dense.weight", 200, 100),
         ("no_bias.weight", 50, 20),
+        ("windows.weight", 3 * 8, 3 * 16),
         ("table.weight", 25 * 60 / 16, 25 * 60 / 6),
         ("lstm.weight_ih_l0", 6, 4 * 16),
         ("lstm.weight_ih_l0_reverse", 6, 4 * 16),
@@ -77,6 +80,7 @@ def test_forget_gate_starts_open(network, name):
     "name",
     [
         "conv.bias",
+        "windows.bias",
         "dense.bias",
         "table.bias",
         "subsampling.bias",
@@ -125,3 +129,10 @@ def test_torchs_own_generator_is_left_alone():
     before = torch.get_rng_state()
     initialise(network, 5)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_embeddings_are_uniform_as_keras_has_them(network):
+    weight = network["words"].weight
+    assert 0.93 * 0.05 < weight.abs().max() <= 0.05
+    assert weight.std() == pytest.approx(0.05 / 3**0.5, rel=0.1)
+    assert abs(weight.mean()) < 0.004

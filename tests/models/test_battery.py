@@ -1,4 +1,6 @@
-"""What every model must do, and for each check a broken model that fails it.
+"""What every image classifier must do, and for each check a broken model that fails it.
+
+The models of the other tasks are in test_task_battery.py.
 
 A check takes ``make(image, classes, seed)`` and the smallest side of a picture that the model takes. Every family and
 form, every cell and the scans run through all of them, at sizes at which that takes a moment.

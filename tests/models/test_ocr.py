@@ -39,16 +39,16 @@ class Twin(nn.Module):
         self.stages = nn.ModuleList(nn.ModuleList(stage) for stage in stages)
         self.first = nn.LSTM(2 * 128, 7, batch_first=True, bidirectional=True)
         self.second = nn.LSTM(14, 5, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(10, TOKENS)
+        self.head = nn.Linear(10 + 2 * 128, TOKENS)
 
     def forward(self, images: Tensor) -> Tensor:
         x = images
         for (convolution, normalisation), pool in zip(self.stages, (2, 2, (2, 1), (2, 1)), strict=True):
             x = F.max_pool2d(normalisation(convolution(x).relu()), pool)
         upper, lower = x.unbind(2)  # rows of the map, (B, 128, W / 4)
-        x, _ = self.first(torch.cat([upper, lower], dim=1).transpose(1, 2))
-        x, _ = self.second(x)
-        return self.head(x)
+        columns = torch.cat([upper, lower], dim=1).transpose(1, 2)
+        outputs, _ = self.second(self.first(columns)[0])
+        return self.head(torch.cat([outputs, columns], dim=2))
 
 
 def test_it_is_what_torchs_layers_give() -> None:
@@ -60,7 +60,7 @@ def test_parameters_by_formula() -> None:
     convolutions = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((1, 32, 64, 128, 128)))
     recurrent = 8 * 128 * (3 * 128 + 128 + 1)  # the map of 50 pixels is 3 rows high at the end
     network = reader(ModelName("ocr", "lstm", True, (128,)), (1, 50, 200), 23)
-    assert sum(p.numel() for p in network.parameters()) == convolutions + recurrent + (256 + 1) * 23
+    assert sum(p.numel() for p in network.parameters()) == convolutions + recurrent + (256 + 3 * 128 + 1) * 23
 
 
 @pytest.mark.parametrize("name", [SMALL, ModelName("ocr", "gru", False, (6,)), ModelName("ocr", "rnn", True, (6,))])

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ecrnn.models.names import PAPER_MODELS, parse
-from ecrnn.models.registry import build, usual_image
+from ecrnn.models.registry import build, make, usual_image
+from ecrnn.models.sizes import Sizes, usual
 from ecrnn.models.summary import summarise
 from ecrnn.report.paper import TABLE_1, TABLE_1_TOTAL
 
@@ -177,3 +178,64 @@ def test_the_table_of_an_mlp(name: str, last: str) -> None:
     assert [(row.area, row.layer) for row in rows] == [
         ("dense", kind) for kind in ("Input", "Flatten", "Dense", "Dense_1", last)
     ]
+
+
+def test_the_table_of_a_character_model() -> None:
+    """Of a text of 32 ids."""
+    rows = summarise(build("charlm-gru-8-5", tokens=11), Sizes(tokens=11)).rows
+    assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows] == [
+        ("embedding", "Input", (32,), 0, 0),
+        ("embedding", "Embedding", (32, 64), 11 * 64, 0),
+        ("RNN", "GRU", (32, 8), 3 * 8 * (64 + 8 + 2), 32 * 3 * 8 * (64 + 8)),
+        ("RNN", "GRU_1", (32, 5), 3 * 5 * (8 + 5 + 2), 32 * 3 * 5 * (8 + 5)),
+        ("RNN", "Dense", (32, 11), 6 * 11, 32 * 5 * 11),
+        ("RNN", "Softmax", (32, 11), 0, 0),
+    ]
+
+
+def test_the_table_of_convolutions_over_words() -> None:
+    rows = summarise(build("sentiment-cnn-lstm-8", tokens=9, classes=2), Sizes(tokens=9, classes=2)).rows
+    assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows[2:5]] == [
+        ("CNN", "Conv1D", (32, 100), 385 * 100, 32 * 384 * 100),
+        ("RNN", "LSTM", (32, 8), 4 * 8 * (100 + 8 + 1), 32 * 4 * 8 * (100 + 8)),
+        ("RNN", "Dense", (2,), 18, 16),
+    ]
+
+
+def test_the_table_of_an_encoder_decoder() -> None:
+    sizes = Sizes(tokens=11, source_tokens=9)
+    rows = summarise(make("translate-lstm-8-attention", sizes), sizes).rows
+    assert [(row.area, row.layer, row.output) for row in rows] == [
+        ("encoder", "Input", (32,)),
+        ("encoder", "Input", (32,)),
+        ("encoder", "Embedding", (32, 256)),
+        ("encoder", "BiLSTM", (32, 16)),
+        ("encoder", "Dense", (8,)),
+        ("encoder", "Dense_1", (8,)),
+        ("decoder", "Embedding_1", (32, 256)),
+        ("decoder", "LSTM", (32, 8)),
+        ("attention", "Dense_2", (32, 16)),
+        ("attention", "Attention", (32, 16)),
+        ("decoder", "Dense_3", (32, 512)),
+        ("decoder", "Dense_4", (32, 11)),
+        ("decoder", "Softmax", (32, 11)),
+    ]
+    assert rows[9].multiply_adds == 2 * 32 * 32 * 16
+    assert summarise(make("translate-lstm-8", sizes), sizes).rows[3].output == (8,)  # the last state alone
+
+
+def test_the_cnn_of_a_clip_works_on_every_frame() -> None:
+    sizes = Sizes((1, 16, 16), 3, frames=5)
+    rows = summarise(make("frames-gru-8", sizes), sizes).rows
+    assert rows[0].output == (5, 16, 16, 1)
+    assert (rows[1].layer, rows[1].output, rows[1].multiply_adds) == ("Conv2D", (16, 16, 32), 5 * 16 * 16 * 9 * 32)
+
+
+@pytest.mark.parametrize("name", ["charlm", "sentiment", "sentiment-parallel", "translate", "caption-attention", "ocr"])
+def test_every_parameter_is_in_a_row(name: str) -> None:
+    network = make(name, usual(name))
+    summary = summarise(network, usual(name))
+    statistics = sum(b.numel() for key, b in network.named_buffers() if "running" in key)
+    assert summary.parameters == sum(p.numel() for p in network.parameters()) + statistics
+    assert summary.trainable == summary.parameters - statistics
+    assert network.training

@@ -133,12 +133,13 @@ def write_trial(
         noise = 0.0 if epoch == epochs else float(rng.normal(0, 0.008))
         held_out = last * (rise if metric.higher_is_better else 2 - rise) + noise
         train = min(0.999, held_out + 0.012 * epoch)
+        lost = (1 - train, 1 - held_out) if metric.higher_is_better else (0.9 * held_out, held_out)
         lines.append(
             {
                 "epoch": epoch,
-                "train_loss": 1.6 * (1 - train) + 0.05,
+                "train_loss": 1.6 * lost[0] + 0.05,
                 **({"train_accuracy": train} if classed else {}),
-                "validation_loss": 1.9 * (1 - held_out) + 0.02 * epoch,
+                "validation_loss": 1.9 * lost[1] + 0.02 * epoch,
                 f"validation_{metric.name}": held_out,
                 "lr": 1e-3,
                 "seconds": 9.5,

@@ -81,8 +81,8 @@ def test_figures_are_those_of_stats_in_every_output(read: ScoredEvaluation, tmp_
     own = bootstrap_metric(edits, CER)
     assert read.figures[0].score == own
     assert own.estimate == edits[:, 0].sum() / edits[:, 1].sum()
-    shown = f"{100 * own.estimate:.2f} % (95 % interval {100 * own.low:.2f} to {100 * own.high:.2f})"
-    assert read.headline == f"ocr on 200 pictures of captcha: character error rate {shown}."
+    shown, ends = f"{100 * own.estimate:.2f} %", f"95 % interval {100 * own.low:.2f} to {100 * own.high:.2f}"
+    assert read.headline == f"ocr on 200 pictures of captcha: {shown} character error rate ({ends})."
     paths = write_scored(read, tmp_path / "out")
     content = json.loads(paths["evaluation.json"].read_text(encoding="utf-8"))
     assert (content["task"], content["metric"], content["n"]) == ("transcription", "cer", 200)
@@ -97,7 +97,7 @@ def test_figures_are_those_of_stats_in_every_output(read: ScoredEvaluation, tmp_
     assert (content["kind"], content["format"]) == ("ecrnn evaluation", 1)
     page, printed = paths["evaluation.html"].read_text(encoding="utf-8"), _printed(read)
     for text in (page, printed):
-        for words in (shown, "Word error rate", "33.33", "abd", "none of the pictures was trained on"):
+        for words in (shown, ends, "Word error rate", "33.33", "abd", "none of the pictures was trained on"):
             assert words in text, words
     assert "200 (the test part)" in page
 
@@ -132,7 +132,7 @@ def test_hostile_texts_are_shown_and_not_obeyed(read: ScoredEvaluation) -> None:
 def test_bits_and_bleu_have_their_own_words() -> None:
     bits = evaluate_scores(_statistics("bits", 1.6), task="next-token", model="charlm", data="shakespeare")
     assert re.fullmatch(
-        r"charlm on 200 blocks of shakespeare: bits a character 1\.\d{4} bits "
+        r"charlm on 200 blocks of shakespeare: 1\.\d{4} bits a character "
         r"\(95 % interval 1\.\d{4} to 1\.\d{4}\)\.",
         bits.headline,
     )

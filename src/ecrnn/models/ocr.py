@@ -11,10 +11,11 @@ scores of every character and of the blank at every step; CTC, in `ecrnn.models.
 | pooling | 2x2 twice, then the height alone twice | the same                                                       |
 | step    | one column of 512 values               | one column of rows x 128 values                                |
 | RNN     | 2 BiLSTM of 256                        | 1 BiLSTM of 128; other cells, nodes and layers by name         |
+| output  | a dense layer on the RNN's outputs     | on these and the column itself                                 |
 
-It is made for a thousand pictures and two cores. CTC's loss stays long where all steps say blank; one layer leaves that
-place three times as fast as two of 64 (docs/log.md), and small batches help too. Pictures of several widths go together
-in one batch, padded on the right, and each comes out as if it were alone.
+It is made for a thousand pictures and two cores. CTC's loss stays long where every step says blank. The way from the
+columns past the RNN leads out of there in a third of the steps or less, and one layer in fewer than two (docs/log.md).
+Pictures of several widths go together in one batch, padded on the right, and each comes out as if it were alone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Reader(nn.Module):
         assert name.cell is not None
         self.cnn = ColumnArea(channels, height)
         self.rnn = RecurrentSequence(name.cell, self.cnn.features, name.nodes, name.bidirectional)
-        self.head = nn.Linear(self.rnn.out_features, tokens)
+        self.head = nn.Linear(self.rnn.out_features + self.cnn.features, tokens)
 
     @staticmethod
     def steps(width: int) -> int:
@@ -68,8 +69,8 @@ class Reader(nn.Module):
         padded = bool((own < images.shape[3]).any())
         columns = self.cnn(images, own if padded else None)  # (B, W / 4, features)
         lengths = own // NARROWING
-        sequence = self.rnn(columns, lengths if padded else None)  # (B, W / 4, nodes), or 2 * nodes
-        return self.head(sequence), lengths.to(images.device)
+        outputs = self.rnn(columns, lengths if padded else None)  # (B, W / 4, nodes), or 2 * nodes
+        return self.head(torch.cat([outputs, columns], dim=2)), lengths.to(images.device)
 
 
 def _checked(images: Tensor, widths: Tensor | None) -> Tensor:

@@ -14,6 +14,7 @@ from ecrnn.stats import Comparison
 
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
 
+_SAID = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint")  # by arguments, or not to be said
 _SEEN = ("pictures", "clips")  # examples that may be augmented and standardised
 
 _STANDARDISED = {
@@ -179,9 +180,10 @@ def command(record: StudyRecord) -> str:
         "--seed",
         str(settings.seed),
     ]
-    named = ("image_size", "channels", "frames", "height", "tokens", "vocabulary", "length")
-    assignments: list[tuple[str, object]] = [("first_repeat", repeats[0])] if repeats[0] else []
-    assignments += [(key, value) for key in named if (value := getattr(settings, key)) is not None]
+    assignments = [("first_repeat", repeats[0])] if repeats[0] else []
+    for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_SAID}).items():
+        if value != type(settings).model_fields[key].default:
+            assignments.append((key, value))
     for key, value in settings.training.model_dump(mode="json").items():
         if key in _OWN_OPTIONS[:3] or value != TrainingSettings.model_fields[key].default:
             if key in _OWN_OPTIONS:

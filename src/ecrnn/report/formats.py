@@ -33,6 +33,12 @@ def measured(number: float, metric: Metric) -> str:
     return f"{value(number, metric)} {metric.unit or metric.title}"
 
 
+def titled(number: float, metric: Metric) -> str:
+    """A value with what it is: "1.5132 bits a character", "4.20 % character error rate", "41.20 BLEU"."""
+    unit = f" {metric.unit}" if metric.unit == "%" else ""  # others are part of the title
+    return f"{value(number, metric)}{unit} {metric.title}"
+
+
 def percent(fraction: float | None) -> str:
     """0.7325 is "73.25"; the unit stands in the heading."""
     return value(fraction, ACCURACY)

@@ -22,7 +22,7 @@ def headline(comparison: Comparison, models: Sequence[ModelRow], task: Task) -> 
         sd = best.summary.sd
         spread = f", SD {formats.value(sd, metric)} {metric.points}" if sd is not None else ""
         repeats = formats.plural(best.summary.n, "repeat")
-        given = f"{best.model} has {_titled(best, metric)} on the {scored}"
+        given = f"{best.model} has {formats.titled(best.summary.mean, metric)} on the {scored}"
         if task.classes:
             given = f"{best.model} gives {_mean(best, metric)} of the {scored} the right class"
         return f"{given} ({repeats}{spread})."
@@ -71,12 +71,6 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
 
 def _mean(row: ModelRow, metric: Metric) -> str:
     return formats.measured(row.summary.mean, metric)
-
-
-def _titled(row: ModelRow, metric: Metric) -> str:
-    """ "1.5132 bits a character", "4.20 % character error rate"."""
-    unit = f" {metric.unit}" if metric.unit == "%" else ""  # others are part of the title
-    return f"{formats.value(row.summary.mean, metric)}{unit} {metric.title}"
 
 
 def _standing(metric: Metric) -> str:
@@ -140,7 +134,11 @@ def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: Model
             beaten = [f"all {len(others)} others"]
             runner = best_row(others, metric)
             against = f"{_mean(runner, metric)} of the next, {runner.model}"
-        mean = f"{_mean(best, metric)} {right}" if metric.binary else f"{_titled(best, metric)} {right}"
+        mean = (
+            f"{_mean(best, metric)} {right}"
+            if metric.binary
+            else f"{formats.titled(best.summary.mean, metric)} {right}"
+        )
         return f"{best.model} is better than {formats.listed(beaten)}: {mean}, against {against}."
     parts = [f"better than {formats.listed(beaten)}"] if beaten else []
     for word, phrase in (

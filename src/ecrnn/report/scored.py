@@ -59,9 +59,11 @@ class Measured:
     metric: Metric
     score: Interval
 
-    def __str__(self) -> str:
+    @property
+    def interval(self) -> str:
+        """The interval in words."""
         ends = formats.interval(self.score.low, self.score.high, self.metric)
-        return f"{self.metric.measured(self.score.estimate)} ({as_percent(self.score.level)} interval {ends})"
+        return f"{as_percent(self.score.level)} interval {ends}"
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def evaluate_scores(
         figures=figures,
         facts={_clean(what): _clean(fact) for what, fact in (facts or {}).items()},
         examples=tuple(map(_checked, examples)),
-        headline=f"{model} on {formats.plural(len(rows), formats.one(noun))} of {data}: {own.title} {figures[0]}.",
+        headline=f"{model} on {formats.plural(len(rows), formats.one(noun))} of {data}: "
+        f"{formats.titled(figures[0].score.estimate, own)} ({figures[0].interval}).",
         warning=EVALUATION_WARNING.format(examples=noun),
     )
 
@@ -223,7 +226,8 @@ def scored_page(evaluation: ScoredEvaluation) -> str:
     """One self-contained HTML document that shows ``evaluation``."""
     from ecrnn.report.html import render
 
-    noun = formats.capital(TASKS[evaluation.task].examples)
+    noun, own = formats.capital(TASKS[evaluation.task].examples), evaluation.figures[0]
+    score = f"{own.metric.measured(own.score.estimate)} ({own.interval})"
     shown = examples_table(evaluation)
     return render(
         "scored.html.j2",
@@ -232,14 +236,14 @@ def scored_page(evaluation: ScoredEvaluation) -> str:
             ("Model", evaluation.model),
             ("Data", evaluation.data),
             (noun, f"{evaluation.n:,}" + (f" ({evaluation.n_note})" if evaluation.n_note else "")),
-            *((formats.capital(own.metric.title), str(own)) for own in evaluation.figures[:1]),
+            (formats.capital(own.metric.title), score),
             *evaluation.facts.items(),
         ],
         figures=figures_table(evaluation),
         examples=shown,
         rows=[
-            (own, _data_uri(own.picture), row[-1].text)
-            for own, row in zip(evaluation.examples, shown.rows, strict=True)
+            (example, _data_uri(example.picture), row[-1].text)
+            for example, row in zip(evaluation.examples, shown.rows, strict=True)
         ],
     )
 
