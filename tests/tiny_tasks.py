@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ecrnn.core import tasks
 from ecrnn.core.config import TrainSettings
 from ecrnn.data.splits import parse_split
+from ecrnn.data.tokens import END
 from ecrnn.models.registry import make
 from ecrnn.serving.bundle import describe
 from ecrnn.serving.load import in_use
@@ -131,9 +133,15 @@ TINY = {
 
 
 def untrained(task: str, folder: Path, model: str | None = None) -> tuple[Any, Any]:
-    """A model of ``task`` in use whose network is as it was drawn, and its data, written into ``folder``."""
+    """A model of ``task`` in use that has learnt nothing, and its data, written into ``folder``.
+
+    What writes is kept from writing nothing.
+    """
     settings = TINY[task].read(folder, model)
     data = load_examples(settings)
     prepared = prepare(data, parse_split(settings.split).split(data, 0, 0), settings)
     network = make(settings.model, prepared.sizes, 0)
+    if not prepared.classes:
+        with torch.no_grad():
+            network.head.bias[: END + 1] -= 0.3
     return in_use(describe(settings.model, prepared), prepared, network, {}, "cpu"), data

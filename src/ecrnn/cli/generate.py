@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -25,20 +26,22 @@ def generate(
     json: options.Json = False,
 ) -> None:
     """Write a text that goes on from a prompt, shown as it is drawn."""
+    from ecrnn.cli.figures import use
     from ecrnn.serving.language import LanguageModel
     from ecrnn.serving.load import load
 
     model = load(bundle, device or "auto")
     if not isinstance(model, LanguageModel):
-        raise options.WrongCall(f"{bundle} is for {model.task.name}, not a character model; use ecrnn predict")
-    characters = model.generate(prompt, length, temperature=temperature, top_k=top_k, seed=seed)
+        raise options.WrongCall(
+            f"{bundle} is for {model.task.name}, not a character model; use it as in: {use(model.task, str(bundle))}"
+        )
+    with options.wrong_call():
+        characters = model.generate(prompt, length, temperature=temperature, top_k=top_k, seed=seed)
     if json:
         import json as json_format
 
         typer.echo(json_format.dumps({"prompt": prompt, "text": "".join(characters)}, ensure_ascii=False))
         return
-    sys.stdout.write(prompt)
-    for character in characters:
-        sys.stdout.write(character)
+    for part in chain([prompt], characters, ["\n"]):
+        sys.stdout.write(part)
         sys.stdout.flush()
-    sys.stdout.write("\n")

@@ -19,7 +19,7 @@ from ecrnn.serving.texts import TextClassifier
 from ecrnn.serving.writers import Captioner, Reader, Translator
 
 BATCH = 64  # texts or pictures at a time
-_LONGEST = 2**20  # bytes of a line
+LONGEST = 2**20  # bytes of a line
 
 
 def predict_texts(model: Model, paths: list[Path], texts: list[str], beam: int, top: int, style: str) -> int:
@@ -77,6 +77,7 @@ def _of_texts(
 ) -> Iterator[dict[str, Any]]:
     for path in [None, *paths]:
         waiting: list[str] = []
+        reason = None
         try:
             for line in texts if path is None else _lines(path):
                 waiting.append(line)
@@ -84,9 +85,10 @@ def _of_texts(
                     yield from _answered(model, waiting, top)
                     waiting = []
         except (OSError, UnicodeDecodeError, DataError) as error:
-            yield {"file": str(path), "error": f"cannot read {path} as text: {_reason(error)}"}
-        if waiting:
-            yield from _answered(model, waiting, top)
+            reason = _reason(error)
+        yield from _answered(model, waiting, top)
+        if reason is not None:
+            yield {"file": str(path), "error": f"cannot read {path} as text: {reason}"}
 
 
 def _reason(error: Exception) -> str:
@@ -99,9 +101,9 @@ def _lines(path: Path) -> Iterator[str]:
     """The lines of a file that hold anything; "-" is the standard input."""
     file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     with file:
-        while line := file.readline(_LONGEST + 1):
-            if len(line) > _LONGEST:
-                raise DataError(f"a line is longer than {_LONGEST >> 20} MiB")
+        while line := file.readline(LONGEST + 1):
+            if len(line) > LONGEST:
+                raise DataError(f"a line is longer than {LONGEST} bytes")
             if text := line.decode("utf-8-sig").strip():
                 yield text
 

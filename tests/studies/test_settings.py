@@ -1,0 +1,62 @@
+"""The defaults of the models' task lie under what was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from core.lines import one_line
+
+from ecrnn.core.config import StudySettings, TrainSettings
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import TASKS
+from ecrnn.studies.settings import read_settings
+
+MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr")  # one of each task
+
+
+def test_every_task_has_a_model_here() -> None:
+    assert [read_settings(TrainSettings, {"data": "d", "model": model}).model for model in MODELS] == list(MODELS)
+    assert len(MODELS) == len(TASKS)
+
+
+@pytest.mark.parametrize(("task", "model"), list(zip(TASKS.values(), MODELS, strict=True)))
+@pytest.mark.parametrize("kind", [StudySettings, TrainSettings])
+def test_defaults_of_the_task(task: Any, model: str, kind: Any) -> None:
+    asked = {"data": "d", "models": [model]} if kind is StudySettings else {"data": "d", "model": model}
+    settings = read_settings(kind, asked).model_dump()
+    training = task.defaults.get("training", {})
+    assert {key: settings[key] for key in task.defaults if key != "training"} == {
+        key: value for key, value in task.defaults.items() if key != "training"
+    }
+    assert {key: settings["training"][key] for key in training} == training
+
+
+def test_what_is_asked_for_wins_and_nothing_given_is_none() -> None:
+    asked = {"data": "d", "model": "charlm", "length": 8, "split": None, "training": {"lr": 0.1, "epochs": None}}
+    settings = read_settings(TrainSettings, asked)
+    assert (settings.length, settings.split, settings.training.lr, settings.training.epochs) == (8, "0.9", 0.1, 16)
+    assert settings.training.schedule == "cosine"
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"models": ["cnn", "charlm"]}, "cnn is for image-classification and charlm for next-token: only models of"),
+        ({"models": ["cnn", "cmn"]}, "unknown model 'cmn'"),
+        ({"models": "cnn"}, "models: input should be a valid tuple, not 'cnn'"),
+        ({"models": 5}, "models: input should be a valid tuple, not 5"),
+        ({"models": []}, "models: tuple should have at least 1 item"),
+        ({"models": [5]}, "models.0: input should be a valid string, not 5"),
+        ({}, "configuration key 'models' is missing (here.yaml)"),
+        ({"models": ["charlm"], "lenght": 5}, "unknown configuration key 'lenght', did you mean 'length'?"),
+    ],
+)
+def test_wrong_in_one_line(asked: dict[str, Any], line: str) -> None:
+    with one_line(EcrnnError, line):
+        read_settings(StudySettings, {"data": "d", **asked}, "here.yaml")
+
+
+def test_no_model_for_a_training() -> None:
+    with one_line(EcrnnError, "configuration key 'model' is missing"):
+        read_settings(TrainSettings, {"data": "d"})

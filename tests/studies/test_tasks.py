@@ -1,0 +1,150 @@
+"""Every task from its data to a bundle, killed and gone on; what is fitted; what is refused before any training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from core.lines import one_line
+from PIL import Image
+from tiny_tasks import TINY, write_lines
+
+from ecrnn.core.config import TrainSettings, read_yaml
+from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
+from ecrnn.core.progress import Tick
+from ecrnn.core.tasks import TASKS
+from ecrnn.data.splits import parse_split
+from ecrnn.studies.settings import read_settings
+from ecrnn.studies.single import train_bundle
+from ecrnn.studies.tasks import PARTS, load_examples, prepare
+
+
+class Killed(BaseException):
+    """Comes like SIGKILL: nothing more is written."""
+
+
+def test_every_task_has_parts_and_tiny_data() -> None:
+    assert list(PARTS) == list(TASKS) == list(TINY)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_saved_settings_repeat_a_training_also_killed(task: str, tmp_path: Path) -> None:
+    settings = TINY[task].read(tmp_path, epochs=2)
+    assert train_bundle(settings, tmp_path / "whole")
+    again = TrainSettings.read(read_yaml(tmp_path / "whole" / "train.yaml"))
+    often = again.training.model_copy(update={"checkpoint_seconds": 1e-9})
+    if task == "next-token":
+        assert (often.schedule, often.clip_norm) == ("cosine", 1.0)  # the task's, also where they come from the file
+
+    def kill(tick: Tick) -> None:
+        if tick.step == 3:
+            raise Killed
+
+    mine = again.model_copy(update={"training": often})
+    with pytest.raises(Killed):
+        train_bundle(mine, tmp_path / "killed", progress=kill)
+    with one_line(RunDirectoryError, "holds an unfinished training; add --resume to go on"):
+        train_bundle(mine, tmp_path / "killed")
+    steps: list[int] = []
+    assert train_bundle(mine, tmp_path / "killed", resume=True, progress=lambda tick: steps.append(tick.step))
+    assert min(steps) > 1  # it went on
+    for name in ("model.safetensors", "bundle.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not train_bundle(mine, tmp_path / "killed", resume=True)  # finished already
+
+
+def fitted(task: str, folder: Path, **changes: Any) -> tuple[Any, Any]:
+    """Data of ``task``, and what is fitted on its first half."""
+    settings = TINY[task].read(folder).model_copy(update=changes)
+    data = load_examples(settings)
+    split = parse_split("0.5").split(data, 0, 0)
+    return data, prepare(data, split, settings), split
+
+
+def test_nothing_is_learnt_of_validation_texts(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("".join(f"word{i} all\tmot{i} tous\n" for i in range(20)))
+    settings = read_settings(
+        TrainSettings, {"data": str(tmp_path / "pairs.tsv"), "model": "translate", "tokens": "words"}
+    )
+    data = load_examples(settings)
+    split = parse_split("0.5").split(data, 0, 0)
+    prepared = prepare(data, split, settings)
+    assert len(prepared.vocabulary) == len(prepared.source_vocabulary) == 4 + 10 + 1
+    known = set(prepared.source_vocabulary.decode(range(4, 15)).split())
+    assert known == {word for i in split.train for word in data.sources[i].split()}
+
+
+def test_clips_are_standardised_by_all_frames_of_the_training_part(tmp_path: Path) -> None:
+    data, prepared, split = fitted("clip-classification", tmp_path)
+    own = data.clips[split.train]
+    assert prepared.preprocessing.mean == pytest.approx((own.mean(),), rel=1e-5)
+    assert prepared.preprocessing.std == pytest.approx((own.std(),), rel=1e-5)
+    assert (prepared.frames, prepared.classes) == (4, data.classes)
+
+
+def test_lines_are_standardised_by_all_pixels_and_of_any_width(tmp_path: Path) -> None:
+    data, prepared, split = fitted("transcription", tmp_path)
+    pixels = np.concatenate([data.images[i].ravel() for i in split.train])
+    assert prepared.preprocessing.mean == pytest.approx((pixels.mean(),), rel=1e-5)
+    assert prepared.preprocessing.image == (1, 16, 28)
+    assert set(prepared.vocabulary.decode(range(4, len(prepared.vocabulary)))) == set(
+        "".join(data.texts[i] for i in split.train)
+    )
+
+
+def test_every_caption_of_a_training_picture_counts(tmp_path: Path) -> None:
+    data, prepared, split = fitted("captioning", tmp_path)
+    words = {word for i in split.train for caption in data.captions[i] for word in caption.split()}
+    assert {"the", "a"} <= words
+    assert len(prepared.vocabulary) == 4 + len(words)
+    assert prepared.length == 6
+
+
+def test_texts_too_long_for_their_pictures_are_named(tmp_path: Path) -> None:
+    folder = write_lines(tmp_path)
+    for text in ("ab", "aaaa", "toolong1", "toolong2", "toolong3"):
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(folder / f"{text}.png")
+    settings = read_settings(TrainSettings, {"data": str(folder), "model": "ocr-gru-8", "height": 16})
+    lines = [
+        "texts too long for their pictures: aaaa.png (16 pixels give 4 steps, 'aaaa' needs 7); toolong1.png (16 pixels",
+        "and 1 more; widen or remove them",
+    ]
+    with one_line(DataError, *lines):
+        train_bundle(settings, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(("package", "tokens"), [("sacrebleu", "words"), ("tokenizers", "subwords")])
+def test_a_missing_package_is_missed_before_training(
+    package: str, tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    settings = TINY["translation"].read(tmp_path).model_copy(update={"tokens": tokens, "vocabulary": None})
+    with one_line(EcrnnError, package, "pip install", "ecrnn[text]"):
+        train_bundle(settings, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "of", "changes", "line"),
+    [
+        ("charlm-gru-8", "next-token", {"tokens": "words", "length": 16}, "language models read characters, not words"),
+        ("charlm-gru-8", "next-token", {"length": 5000}, "too few for blocks of 5000; give more text, or a smaller"),
+        ("sentiment-gru-4", "next-token", {}, "book.txt"),
+        ("caption-gru-8", "transcription", {}, "holds no captions.tsv; give a folder with images/ and captions.tsv"),
+        ("ocr-gru-8", "next-token", {}, "is a file; give a folder of pictures named by their text"),
+        ("frames-gru-4", "image-classification", {}, "holds no folders with the frames of a clip"),
+        ("cnn", "next-token", {}, "is a file; give a folder with one sub-folder a class"),
+        ("translate-gru-8", "next-token", {}, "book.txt"),
+    ],
+)
+def test_data_of_another_task(model: str, of: str, changes: dict[str, Any], line: str, tmp_path: Path) -> None:
+    asked = {"data": str(TINY[of].write(tmp_path)), "model": model, **changes}
+    with one_line(EcrnnError, line):
+        train_bundle(read_settings(TrainSettings, asked), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
