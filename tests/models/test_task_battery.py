@@ -214,9 +214,10 @@ def check_gradients_reach_every_parameter(make: Make, name: str) -> None:
 
 def check_evaluation_has_no_side_effects(make: Make, name: str) -> None:
     network, inputs = make(0), examples(name, 5).inputs
+    given = [part.clone() for part in inputs]
     network.train()(*inputs)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    given, generator = [part.clone() for part in inputs], torch.get_rng_state()
+    generator = torch.get_rng_state()
     assert torch.equal(logits_of(network, inputs), logits_of(network, inputs)), "twice the same gives two answers"
     assert all(torch.equal(*pair) for pair in zip(given, inputs, strict=True)), "what was given was changed"
     assert torch.equal(generator, torch.get_rng_state()), "random numbers were drawn"
