@@ -13,7 +13,7 @@ from typing import Any
 from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import TASKS, Task
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.data.tokens import Vocabulary, from_files
+from ecrnn.data.tokens import KINDS, Vocabulary, from_files
 from ecrnn.models.inference import Standardise
 from ecrnn.models.sizes import MAX_FRAMES, Sizes
 
@@ -149,6 +149,8 @@ def _part(name: str, value: Any, read: Callable[[str], str]) -> Any:
     if name == "preprocessing":
         return Preprocessing.from_dict(value)
     if name in ("vocabulary", "source_vocabulary"):
+        if value not in KINDS:
+            raise BundleError(f"{name} should be one of {', '.join(KINDS)}, not {value!r:.40}")
         prefix = _SOURCE if name == "source_vocabulary" else ""
         return from_files(value, lambda file: read(prefix + file))
     most = MAX_LENGTH if name == "length" else MAX_FRAMES

@@ -15,7 +15,7 @@ from ecrnn.data import images as image_data
 from ecrnn.data.folder import read_picture
 from ecrnn.data.images import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
-from ecrnn.models.inference import Standardise, predict_logits, softmax
+from ecrnn.models.inference import predict_logits, softmax
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.model import Judged, Model, true_labels
@@ -43,7 +43,7 @@ class Classifier(Model):
         super().__init__(description, prepared, network, metrics, device)
         assert prepared.preprocessing is not None
         self.classes, self.image = prepared.classes, prepared.preprocessing.image
-        self.standardise = Standardise(prepared.preprocessing).to(self.device)
+        self.standardise = prepared.standardise().to(self.device)
         self._fused = fuse(self.network)
 
     def examples(self, data: str, data_dir: Path | None = None) -> ImageSet:

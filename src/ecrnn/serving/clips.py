@@ -12,7 +12,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.runs import Predictions
 from ecrnn.data import clips as clip_data
 from ecrnn.data.clips import ClipSet
-from ecrnn.models.inference import Standardise, predict_logits, softmax
+from ecrnn.models.inference import predict_logits, softmax
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.model import Judged, Model, true_labels
@@ -33,7 +33,7 @@ class ClipClassifier(Model):
         assert prepared.preprocessing is not None
         assert prepared.frames is not None
         self.classes, self.image, self.frames = prepared.classes, prepared.preprocessing.image, prepared.frames
-        self.standardise = Standardise(prepared.preprocessing).to(self.device)
+        self.standardise = prepared.standardise().to(self.device)
 
     def examples(self, data: str, data_dir: Path | None = None) -> ClipSet:
         channels, height, width = self.image

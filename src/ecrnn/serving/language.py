@@ -27,8 +27,7 @@ class LanguageModel(Model):
         return self.prepared.vocabulary
 
     def examples(self, data: str, data_dir: Path | None = None) -> Corpus:
-        assert self.prepared.length is not None
-        return corpus_data.load(data, length=self.prepared.length, data_dir=data_dir)
+        return corpus_data.load(data, length=self.prepared.limit, data_dir=data_dir)
 
     def judge(self, data: Corpus, index: np.ndarray) -> Judged:
         blocks = np.array([self.vocabulary.encode(data.block(i)) for i in index], np.int64)

@@ -49,9 +49,7 @@ class TextClassifier(Model):
         check_list(texts, "texts")
         if not texts:
             return np.zeros((0, len(self.classes)), np.float32)
-        assert self.prepared.vocabulary is not None
-        encode = self.prepared.vocabulary.encode
-        return text_logits(self.network, [encode(text)[: self.prepared.length] for text in texts])
+        return text_logits(self.network, [self.prepared.encode(text) for text in texts])
 
 
 def check_list(texts: Any, what: str) -> None:

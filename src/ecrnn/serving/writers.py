@@ -19,9 +19,7 @@ from ecrnn.data.folder import read_picture
 from ecrnn.data.lines import LineSet
 from ecrnn.data.pictures import read_line
 from ecrnn.data.sentence_pairs import PairSet
-from ecrnn.data.tokens import PAD, Vocabulary
 from ecrnn.models.answers import captions, transcripts, translations
-from ecrnn.models.inference import Standardise
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.scoring import bleu_of_captions, bleu_of_translations, character_edits
 from ecrnn.serving.bundle import Description
@@ -35,17 +33,6 @@ class _Writer(Model):
     """What models that write have in common. Attributes are those of `Model`, and ``width``, of the beam search."""
 
     width = 1
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        assert self.prepared.vocabulary is not None
-        return self.prepared.vocabulary
-
-    @property
-    def limit(self) -> int:
-        """Most tokens of a text."""
-        assert self.prepared.length is not None
-        return self.prepared.length
 
     def search(self, width: int) -> None:
         if not 1 <= width <= MAX_WIDTH:
@@ -73,11 +60,9 @@ class Translator(_Writer):
         check_list(texts, "texts")
         if not texts:
             return []
-        assert self.prepared.source_vocabulary is not None
-        encode = self.prepared.source_vocabulary.encode
-        sources = [encode(text)[: self.limit] or [PAD] for text in texts]
-        written = translations(self.network, sources, self.limit, self.width)
-        return [self.vocabulary.decode(tokens) for tokens in written]
+        sources = [self.prepared.encode_source(text) for text in texts]
+        written = translations(self.network, sources, self.prepared.limit, self.width)
+        return [self.prepared.decode(tokens) for tokens in written]
 
 
 class Captioner(_Writer):
@@ -94,7 +79,7 @@ class Captioner(_Writer):
         super().__init__(description, prepared, network, metrics, device)
         assert prepared.preprocessing is not None
         self.image = prepared.preprocessing.image
-        self.standardise = Standardise(prepared.preprocessing).to(self.device)
+        self.standardise = prepared.standardise().to(self.device)
 
     def examples(self, data: str, data_dir: Path | None = None) -> CaptionSet:
         _, height, width = self.image
@@ -122,8 +107,8 @@ class Captioner(_Writer):
 
     def caption_images(self, images: np.ndarray, index: np.ndarray) -> list[str]:
         """The captions of the pictures ``images[index]``, uint8 (N, H, W, 3) as `open` gives them."""
-        written = captions(self.network, images, index, self.standardise, self.limit, self.width)
-        return [self.vocabulary.decode(tokens) for tokens in written]
+        written = captions(self.network, images, index, self.standardise, self.prepared.limit, self.width)
+        return [self.prepared.decode(tokens) for tokens in written]
 
 
 class Reader(_Writer):
@@ -140,7 +125,7 @@ class Reader(_Writer):
         super().__init__(description, prepared, network, metrics, device)
         assert prepared.preprocessing is not None
         self.height = prepared.preprocessing.image[1]
-        self.standardise = Standardise(prepared.preprocessing).to(self.device)
+        self.standardise = prepared.standardise().to(self.device)
 
     def examples(self, data: str, data_dir: Path | None = None) -> LineSet:
         return line_data.load(data, height=self.height, data_dir=data_dir)
@@ -165,4 +150,4 @@ class Reader(_Writer):
     def read_images(self, images: Sequence[np.ndarray]) -> list[str]:
         """The texts on pictures as `open` gives them."""
         read = transcripts(self.network, images, self.standardise, self.width)
-        return [self.vocabulary.decode(tokens) for tokens in read]
+        return [self.prepared.decode(tokens) for tokens in read]
