@@ -31,9 +31,9 @@ from ecrnn.core.devices import available_cores, environment, freed_memory_kept, 
 from ecrnn.core.progress import silent
 from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TASKS, TRANSCRIPTION, TRANSLATION
 from ecrnn.data import tokens
-from ecrnn.data.captions import CaptionSet
+from ecrnn.data.captions import SIZE, CaptionSet
 from ecrnn.data.corpus import make_corpus
-from ecrnn.data.lines import LineSet
+from ecrnn.data.lines import HEIGHT, LineSet
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.sentence_pairs import make_pair_set
 from ecrnn.data.splits import Split
@@ -51,6 +51,7 @@ from ecrnn.training.sequences import Captioning, Translation
 
 MODELS = "charlm,translate,translate-attention,caption,ocr"
 CLOSE = 1e-4  # of losses and gradients, relative to the largest; another layer or order is far above
+WIDTH = 128  # pixels of a captcha of the usual height
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!"  # 65, as Tiny Shakespeare has
 
 
@@ -152,9 +153,9 @@ def translation(batch: int, draw: np.random.Generator, settings: TrainingSetting
 def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
     """Pictures of 96x96 with captions of about 11 words, 2,500 ids."""
     words = vocabulary(CAPTIONING.defaults["vocabulary"])
-    images = draw.integers(0, 256, (batch, 96, 96, 3), dtype=np.uint8)
+    images = draw.integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
     texts = tuple((sentence(11, draw, words),) for _ in range(batch))
-    preprocessing = Preprocessing((3, 96, 96), (127.5,), (74.0,))
+    preprocessing = Preprocessing((3, SIZE, SIZE), (127.5,), (74.0,))
     length = CAPTIONING.defaults["length"]
     prepared = Prepared(CAPTIONING, preprocessing=preprocessing, vocabulary=words, length=length)
     data = CaptionSet("random", images, texts, (), batch, "")
@@ -162,10 +163,10 @@ def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings
 
 
 def transcription(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
-    """Pictures of 50x200 that say five of 19 characters."""
-    images = tuple(draw.integers(0, 256, (50, 200), dtype=np.uint8) for _ in range(batch))
+    """Pictures of 32x128 that say five of 19 characters."""
+    images = tuple(draw.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8) for _ in range(batch))
     texts = tuple("".join(draw.choice(list(LETTERS[:19]), 5)) for _ in range(batch))
-    preprocessing = Preprocessing((1, 50, 200), (127.5,), (74.0,))
+    preprocessing = Preprocessing((1, HEIGHT, WIDTH), (127.5,), (74.0,))
     prepared = Prepared(TRANSCRIPTION, preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]]))
     data = LineSet("random", images, texts, (), batch, "")
     return prepared, Transcription(data, everything(batch), prepared, settings)
