@@ -170,6 +170,7 @@ def environment_facts(record: StudyRecord) -> dict[str, str]:
 def command(record: StudyRecord) -> str:
     """The command that makes such a study again, naming what differs from the defaults."""
     settings = record.settings
+    usual = StudySettings.read(merge(record.task.defaults, {"data": settings.data, "models": settings.models}))
     repeats = sorted({t.repeat for t in record.trials} | {u.repeat for u in record.unfinished})
     words = ["ecrnn", "compare", settings.data, "--models", ",".join(settings.models)]
     words += [
@@ -182,10 +183,10 @@ def command(record: StudyRecord) -> str:
     ]
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
     for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_SAID}).items():
-        if value != type(settings).model_fields[key].default:
+        if value != getattr(usual, key):
             assignments.append((key, value))
     for key, value in settings.training.model_dump(mode="json").items():
-        if key in _OWN_OPTIONS[:3] or value != TrainingSettings.model_fields[key].default:
+        if key in _OWN_OPTIONS[:3] or value != getattr(usual.training, key):
             if key in _OWN_OPTIONS:
                 words += [
                     f"--{key.replace('_', '-')}",
