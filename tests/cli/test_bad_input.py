@@ -63,8 +63,8 @@ ROWS = [
     ("predict {bundle} {pictures} --top 0", 2, "--top: "),
     ("compare digits --epochs", 2, "option '--epochs' requires an argument"),
     # what is missing, what is too much
-    ("compare", 2, "name the data: digits, .*, or a folder with one sub-folder a class"),
-    ("train --model cnn -o {place}/new", 2, "name the data: digits"),
+    ("compare", 2, "name the data: .*digits, .*, tiny-shakespeare, or a file or folder of your own"),
+    ("train --model cnn -o {place}/new", 2, "name the data: captcha, cifar10, .*, or a file or folder of your own"),
     ("train digits -o {place}/new", 2, "name the model, as in --model cnn"),
     ("train digits --model cnn", 2, "name the folder for the trained model, as in -o my-classifier"),
     ("bundle {study} -o {place}/new", 2, "name the model, as in --model ecrnn-bilstm-16"),
