@@ -237,7 +237,7 @@ def test_every_task_has_a_model():
         ("mlp-128", "mlp"),
         ("mlp-128-squared", "mlp-squared"),
         ("charlm-lstm-512", "charlm"),
-        ("ocr-bilstm-64-64", "ocr"),
+        ("ocr-bilstm-128", "ocr"),
         ("translate-gru-256-attention", "translate-attention"),
     ],
 )

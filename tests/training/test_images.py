@@ -1,17 +1,20 @@
-"""Image classification as the loop sees it: batches, loss, predictions."""
+"""Image and clip classification as the loop sees them: batches, loss, predictions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from training.small_tasks import TRAIN, small
 from training.trainings import make_settings, make_task, pictures
 
+from ecrnn.core.runs import Predictions
 from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.registry import build
-from ecrnn.training.images import ImageClassification, score
+from ecrnn.training.classes import score
+from ecrnn.training.images import ImageClassification
 
 
 @pytest.mark.parametrize("kind", ["none", "flip", "flip-crop"])
@@ -53,23 +56,6 @@ def test_loss(precision: str, tolerance: float) -> None:
     assert loss.count == 8
     assert loss.right is not None
     assert int(loss.right) == int((logits.argmax(axis=1) == targets.numpy()).sum())
-
-
-@pytest.mark.parametrize("name", ["mlp-6", "mlp-6-squared"])
-def test_a_model_with_an_error_of_its_own_is_trained_with_it(name: str) -> None:
-    task = ImageClassification(*_parts(make_settings()))
-    model = build(name, (3, 8, 8), 4, 0)
-    inputs, targets = task.batch(np.arange(8), 0)
-    loss = task.loss(model, inputs, targets)
-    outputs = model(inputs).detach()
-    right = torch.eye(4)[targets]
-    if name.endswith("squared"):
-        expected = 0.5 * ((outputs.exp() - right) ** 2).sum(1).mean()
-    else:
-        expected = -(outputs.log_softmax(1) * right).sum(1).mean()
-    torch.testing.assert_close(loss.mean.detach(), expected)
-    assert loss.right is not None
-    assert int(loss.right) == int((outputs.argmax(1) == targets).sum())
 
 
 def test_the_network_computes_in_the_precision_asked_for() -> None:
@@ -114,14 +100,28 @@ def test_validation() -> None:
     assert ImageClassification(images, nothing, *rest).validate(model) == ({}, None)
 
 
-def test_score() -> None:
-    from ecrnn.core.runs import Predictions
+def test_clips() -> None:
+    one = small("clip-classification")
+    clips, labels = one.objective.batch(np.array([4, 0]), 0)
+    expected = (one.data.clips[[4, 0]].astype(np.float32) - 100) / 50
+    np.testing.assert_allclose(clips.numpy(), expected.transpose(0, 1, 4, 2, 3), rtol=1e-6)
+    assert labels.tolist() == one.data.labels[[4, 0]].tolist()
 
-    logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]], np.float32))
-    given = Predictions(np.arange(3), np.array([0, 1, 1]), logits)
-    found = score(given)
-    assert found["validation_accuracy"] == pytest.approx(2 / 3)
-    assert found["validation_loss"] == pytest.approx(-np.log([0.5, 0.1, 0.8]).mean(), rel=1e-6)
+
+def test_validation_of_clips() -> None:
+    one = small("clip-classification")
+    model = one.network().eval()
+    figures, predictions = one.objective.validate(model)
+    assert isinstance(predictions, Predictions)
+    clips, _ = one.objective.batch(np.array([0]), 0)
+    assert clips.shape[1] == 3
+    expected = []
+    for own in one.data.clips[TRAIN:]:
+        frames = one.prepared.preprocessing.apply(own)  # (T, C, H, W)
+        with torch.no_grad():
+            expected.append(model(torch.from_numpy(frames[None]))[0].numpy())
+    np.testing.assert_allclose(predictions.logits, expected, rtol=1e-4, atol=1e-6)
+    assert figures["validation_accuracy"] == (np.argmax(expected, axis=1) == one.data.labels[TRAIN:]).mean()
 
 
 def _parts(settings):

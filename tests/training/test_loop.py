@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from core.lines import one_line
 from safetensors import safe_open
 from safetensors.torch import load_file
+from training.small_tasks import MODELS, small
 from training.trainings import (
     STEPS,
     left_on_disk,
@@ -39,6 +41,7 @@ from ecrnn.recurrence import LSTM
 from ecrnn.training import loop
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.interruption import Interrupted
+from ecrnn.training.objective import Loss, Objective
 
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
 
@@ -414,3 +417,74 @@ def test_an_older_training_goes_on(tmp_path: Path) -> None:
 def safe_metadata(path: Path) -> str:
     with safe_open(path, framework="pt") as file:
         return file.metadata()["training"]
+
+
+def seen_losses(monkeypatch: pytest.MonkeyPatch, objective: Objective) -> list[tuple[float, int | None, int]]:
+    """(mean, right, count) of every step of a training, as they come."""
+    seen: list[tuple[float, int | None, int]] = []
+    healthy = objective.loss
+
+    def watched(*arguments: Any) -> Loss:
+        loss = healthy(*arguments)
+        seen.append((loss.mean.item(), None if loss.right is None else int(loss.right), loss.count))
+        return loss
+
+    monkeypatch.setattr(objective, "loss", watched)
+    return seen
+
+
+@pytest.mark.parametrize("task", MODELS)
+def test_training_metrics_are_over_what_was_counted(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    """Tokens where batches have different numbers of them; and no accuracy where nothing is right or wrong."""
+    one = small(task, epochs=2)
+    seen = seen_losses(monkeypatch, one.objective)
+    trained = loop.fit(one.network(), one.objective, one.objective.settings, seed=1)
+    steps = one.objective.steps
+    for epoch, metrics in enumerate(trained.history):
+        means, rights, counts = zip(*seen[epoch * steps : (epoch + 1) * steps], strict=True)
+        total = sum(mean * count for mean, count in zip(means, counts, strict=True))
+        assert metrics["train_loss"] == pytest.approx(total / sum(counts), rel=1e-6)
+        assert metrics["train_loss"] != pytest.approx(sum(means) / steps, rel=1e-6), "the test needs unequal batches"
+        if task == "transcription":
+            assert rights == (None,) * steps
+            assert "train_accuracy" not in metrics
+        else:
+            assert metrics["train_accuracy"] == sum(rights) / sum(counts)
+        assert {"validation_loss", f"validation_{one.objective.metric.name}"} < metrics.keys()
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+@pytest.mark.parametrize(("task", "best"), [("next-token", 2), ("transcription", 2), ("translation", 4)])
+def test_the_metric_says_which_epoch_is_best(tmp_path: Path, task: str, best: int, on_disk: bool) -> None:
+    """Bits and error rates are better when lower; of equal epochs the first is kept."""
+    one = small(task, epochs=5)
+    values = [3.0, 2.0, 2.0, 4.0, 4.0]
+    left = iter(values)
+    name = f"validation_{one.objective.metric.name}"
+    one.objective.validate = lambda model: ({"validation_loss": 1.0, name: next(left, 9.0)}, None)  # type: ignore[method-assign]
+    kept, folder = one.network(), tmp_path if on_disk else None
+    trained = loop.fit(kept, one.objective, one.objective.settings, seed=1, folder=folder, keep="best")
+    assert (trained.best_epoch, trained.best_value) == (best, values[best - 1])
+    until_then = small(task, epochs=best)
+    model = until_then.network()
+    loop.fit(model, until_then.objective, until_then.objective.settings, seed=1)
+    same(weights(model), weights(kept))
+
+
+def test_roll_back_where_nothing_is_right_or_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = small("transcription", epochs=2, non_finite="roll-back")
+    healthy, calls = one.objective.loss, []
+
+    def poisoned(*arguments: Any) -> Loss:
+        loss = healthy(*arguments)
+        calls.append((loss.mean.item(), loss.count))
+        return replace(loss, mean=loss.mean * math.inf) if len(calls) == one.objective.steps + 2 else loss
+
+    monkeypatch.setattr(one.objective, "loss", poisoned)
+    trained = loop.fit(one.network(), one.objective, one.objective.settings, seed=1)
+    assert trained.roll_backs == 1
+    assert len(calls) == 2 * one.objective.steps + 2
+    last = calls[-one.objective.steps :]
+    assert trained.history[1]["train_loss"] == pytest.approx(sum(m * n for m, n in last) / sum(n for _, n in last))
+    assert [metrics["lr"] for metrics in trained.history] == [0.001, 0.0005]
+    assert [("train_accuracy" in metrics) for metrics in trained.history] == [False, False]

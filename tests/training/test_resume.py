@@ -11,6 +11,7 @@ import pytest
 import torch
 from core.lines import one_line
 from training.forks import DONE, INTERRUPTED, Forks
+from training.small_tasks import MODELS, train_small
 from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train
 
 from ecrnn.core.errors import RunDirectoryError
@@ -41,6 +42,25 @@ def test_stopped_by_a_signal_at_every_step(tmp_path: Path, left_alone, case: str
             train(tmp_path, progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
     train(tmp_path, **settings)
     same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("task", MODELS)
+def test_every_task_goes_on(tmp_path: Path, task: str, keep: str) -> None:
+    """Stopped inside both epochs of four steps and at the end of the first; with dropout where the model has it."""
+    settings = {"keep": keep, "augment": "flip", "precision": "bfloat16" if keep == "best" else "float32"}
+    alone, expected = train_small(tmp_path / "alone", task, **settings)
+    for step in (1, 3, 4, 6):
+        stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_small(tmp_path / "run", task, progress=stop, **settings)
+    model, trained = train_small(tmp_path / "run", task, **settings)
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
+    same(alone.state_dict(), model.state_dict())
+    assert (trained.best_epoch, trained.best_value) == (expected.best_epoch, expected.best_value)
+    assert trained.predictions is not None
+    assert expected.predictions is not None
+    assert trained.predictions.statistics.tolist() == expected.predictions.statistics.tolist()
 
 
 def test_dropout_is_resumed_with_the_same_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

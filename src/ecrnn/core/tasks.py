@@ -43,7 +43,12 @@ TEXT_CLASSIFICATION = Task(
     "accuracy",
     "texts",
     classes=True,
-    defaults={"split": "0.9", "tokens": "words", "length": 256, "training": {"epochs": 8, "batch_size": 64}},
+    defaults={
+        "split": "0.9",
+        "tokens": "words",
+        "length": 256,
+        "training": {"epochs": 5, "batch_size": 64, "schedule": "cosine"},
+    },
 )
 NEXT_TOKEN = Task(
     "next-token",
@@ -77,7 +82,7 @@ CAPTIONING = Task(
         "tokens": "words",
         "vocabulary": 2500,
         "length": 30,
-        "training": {"epochs": 40, "batch_size": 64, "schedule": "cosine", "clip_norm": 1.0, "augment": "flip-crop"},
+        "training": {"epochs": 12, "batch_size": 16, "schedule": "cosine", "clip_norm": 1.0, "augment": "flip"},
     },
 )
 TRANSCRIPTION = Task(
@@ -86,7 +91,7 @@ TRANSCRIPTION = Task(
     "pictures",
     defaults={
         "split": "0.9",
-        "training": {"epochs": 60, "batch_size": 16, "schedule": "cosine", "clip_norm": 5.0},
+        "training": {"epochs": 16, "batch_size": 8, "lr": 2e-3, "schedule": "cosine", "clip_norm": 5.0},
     },
 )
 

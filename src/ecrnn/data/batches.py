@@ -1,6 +1,6 @@
-"""The order of the images in an epoch, cut into batches.
+"""The order of the examples in an epoch, cut into batches; and sequences of tokens side by side in one.
 
-Both are functions of (seed, epoch), so a position in the training is one integer.
+Order and batches are functions of (seed, epoch), so a position in the training is one integer.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
-    """The (start, end) of each batch of ``n`` images.
+    """The (start, end) of each batch of ``n`` examples.
 
-    The last batch may be short. A last batch of one image is joined to the batch before it, which then holds
-    ``batch_size + 1``: batch normalisation cannot train on one image. Only with ``batch_size`` 1 or n 1,
+    The last batch may be short. A last batch of one example is joined to the batch before it, which then holds
+    ``batch_size + 1``: batch normalisation cannot train on one. Only with ``batch_size`` 1 or n 1,
     where nothing else was asked for, do batches of one come.
 
     Raises:
@@ -58,9 +58,9 @@ def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, pool: 
     order = epoch_order(len(lengths), seed, epoch)
     size = pool * batch_size
     pools = [order[start : start + size] for start in range(0, len(order), size)]
-    by_length = [own[np.argsort(lengths[own], kind="stable")] for own in pools]
-    positions = np.concatenate(by_length) if by_length else order
-    batches = [positions[start:end] for start, end in batch_bounds(len(lengths), batch_size)]
+    pools = [own[np.argsort(lengths[own], kind="stable")] for own in pools]
+    order = np.concatenate(pools) if pools else order
+    batches = [order[start:end] for start, end in batch_bounds(len(order), batch_size)]
     return [batches[b] for b in counter.permutation(len(batches), (counter.BATCHES, seed, epoch))]
 
 

@@ -29,7 +29,7 @@ from ecrnn.data.textfiles import fingerprint, rows_of
 logger = logging.getLogger(__name__)
 
 LABELS = "labels.tsv"
-HEIGHT = 32  # pixels, of the pictures of a folder where none is asked for
+HEIGHT = 32  # pixels, where none is asked for
 _HEIGHTS = (8, 512)
 
 # Wilhelmy and Rosas published no checksum of their pictures, and the copies in circulation differ in their bytes, so
@@ -37,7 +37,6 @@ _HEIGHTS = (8, 512)
 _CAPTCHA_FOLDERS = ("captcha_images", "captcha_images_v2", "captcha")
 _CAPTCHA_NAME = re.compile(r"[0-9a-z]{5}\.png")
 _CAPTCHA_COUNT = 1040
-_CAPTCHA_HEIGHT = 50  # their own
 _CAPTCHA_WHERE = (
     "unpack captcha_images_v2.zip (https://github.com/AakashKumarNain/CaptchaCracker) into a folder "
     "captcha_images and name the folder that holds it with --data-dir"
@@ -96,7 +95,7 @@ def load(
 
     Args:
         data: "captcha" or a folder, laid out as the module's first lines say.
-        height: of the pictures, 8 to 512 pixels; default: 50 for captcha, its own, and 32 for a folder.
+        height: of the pictures, 8 to 512 pixels; default 32.
         data_dir: local copies of registered data sets: the folder that holds `captcha_images`, or that folder itself.
         cache: not used, as captcha has no download; other loaders use it.
         progress: called as ``progress("pictures", done, total)``.
@@ -113,7 +112,7 @@ def load(
         files = _captcha_files(folder)
         if len(files) != _CAPTCHA_COUNT:
             raise DataError(f"{folder} holds {len(files)} pictures of captcha, expected {_CAPTCHA_COUNT}; get it again")
-        texts, height = [_text(name) for name in files], height or _CAPTCHA_HEIGHT
+        texts = [_text(name) for name in files]
     else:
         folder, (files, texts) = place, _listing(place)
     return make_line_set(str(data), _decoded(folder, files, height or HEIGHT, progress), texts, files)

@@ -20,19 +20,15 @@ def text_logits(model: nn.Module, texts: Sequence[Sequence[int]], batch: int = 2
 
     Args:
         model: from tokens (B, T) and lengths (B,) to logits.
-        texts: the tokens of each text; an empty one is read as one token of padding.
+        texts: the tokens of each text, at least one text; an empty one is the model's to read.
         batch: texts at a time.
     """
-    parts: list[np.ndarray] = []
-    order = by_length([len(text) for text in texts], batch)
+    logits: dict[int, np.ndarray] = {}
     with evaluating(model) as device:
-        for own in order:
-            tokens, lengths = padded([texts[i] for i in own])
-            given = model(torch.from_numpy(tokens).to(device), torch.from_numpy(np.maximum(lengths, 1)).to(device))
-            parts.append(given.float().cpu().numpy())
-    logits = np.concatenate(parts)
-    logits[np.concatenate(order)] = logits.copy()
-    return logits
+        for own in by_length([len(text) for text in texts], batch):
+            given = model(*_padded(texts, own, device)).float().cpu().numpy()
+            logits.update(zip(own.tolist(), given, strict=True))
+    return np.stack([logits[i] for i in range(len(texts))])
 
 
 def block_nats(model: nn.Module, blocks: np.ndarray, batch: int = 64) -> np.ndarray:
@@ -60,7 +56,7 @@ def translations(
 
     Args:
         model: with `encode(tokens, lengths)` and what `ecrnn.models.decoding` needs.
-        sources: their tokens, at least one each.
+        sources: their tokens; an empty source is the model's to read.
         limit: most tokens of a translation.
         width: hypotheses of beam search; 1 for the greedy one.
         batch: sources at a time.
@@ -68,8 +64,7 @@ def translations(
     written: dict[int, list[int]] = {}
     with evaluating(model) as device:
         for own in by_length([len(source) for source in sources], batch):
-            tokens, lengths = padded([sources[i] for i in own])
-            memory = model.encode(torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))  # type: ignore[operator]
+            memory = model.encode(*_padded(sources, own, device))  # type: ignore[operator]
             written.update(zip(own.tolist(), _written(model, memory, limit, width), strict=True))
     return [written[i] for i in range(len(sources))]
 
@@ -91,6 +86,12 @@ def captions(
             memory = model.encode(standardise(pictures))  # type: ignore[operator]
             written += _written(model, memory, limit, width)
     return written
+
+
+def _padded(sequences: Sequence[Sequence[int]], index: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The sequences at ``index`` side by side, and their lengths."""
+    tokens, lengths = padded([sequences[i] for i in index])
+    return torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device)
 
 
 def _written(model: nn.Module, memory: object, limit: int, width: int) -> list[list[int]]:

@@ -31,7 +31,7 @@ from ecrnn.layers.attention import Attention
 from ecrnn.layers.states import State, read
 from ecrnn.models.names import ModelName
 
-DROPOUT = 0.5  # of words and of what the head sees, in training
+DROPOUT = 0.3  # of words and of what the head sees, in training
 
 
 class Memory(NamedTuple):

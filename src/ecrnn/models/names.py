@@ -81,7 +81,7 @@ GRAMMAR: dict[str, Rule] = {
     "sentiment-parallel": Rule(tasks.TEXT_CLASSIFICATION),
     "translate": _decoder(tasks.TRANSLATION, "gru-256", "translate-gru-512"),
     "caption": _decoder(tasks.CAPTIONING, "lstm-256", "caption-lstm-512"),
-    "ocr": Rule(tasks.TRANSCRIPTION, "bilstm-64-64", CELLS, MAX_LAYERS, "ocr-bilstm-128"),
+    "ocr": Rule(tasks.TRANSCRIPTION, "bilstm-128", CELLS, MAX_LAYERS, "ocr-bilstm-64-64"),
 }
 FAMILIES = tuple(dict.fromkeys(start.split("-")[0] for start in GRAMMAR))
 _NAMES = "names are " + ", ".join(

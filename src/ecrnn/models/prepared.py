@@ -6,7 +6,7 @@ trusts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import TASKS, Task
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.tokens import Vocabulary, from_files
-from ecrnn.models.sizes import Sizes
+from ecrnn.models.inference import Standardise
+from ecrnn.models.sizes import MAX_FRAMES, Sizes
 
 MAX_LENGTH = 2**20  # tokens of a text, characters of a block
-MAX_FRAMES = 4096
 
 _PARTS: dict[str, tuple[str, ...]] = {  # of each task, beside its classes
     "image-classification": ("preprocessing",),
@@ -28,7 +28,7 @@ _PARTS: dict[str, tuple[str, ...]] = {  # of each task, beside its classes
     "captioning": ("preprocessing", "vocabulary", "length"),
     "transcription": ("preprocessing", "vocabulary"),
 }
-_KINDS = ("characters", "bytes", "words", "subwords")
+_SOURCE = "source-"  # before the names of the source vocabulary's files
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Prepared:
     frames: int | None = None
 
     def __post_init__(self) -> None:
-        missing = [name for name in _PARTS[self.task.name] if getattr(self, name) is None]
-        assert not missing, f"{self.task.name} needs {', '.join(missing)}"
+        wanted, every = _PARTS[self.task.name], {name for parts in _PARTS.values() for name in parts}
+        found = {name for name in every if getattr(self, name) is not None}
+        assert found == set(wanted), f"{self.task.name} needs {', '.join(wanted)}, not {', '.join(sorted(found))}"
         assert bool(self.classes) == self.task.classes
 
     @property
@@ -68,6 +69,32 @@ class Prepared:
             source_tokens=None if self.source_vocabulary is None else len(self.source_vocabulary),
             frames=self.frames,
         )
+
+    @property
+    def limit(self) -> int:
+        """`length`, of a task that has one."""
+        assert self.length is not None
+        return self.length
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text that the network reads or writes, up to `length`."""
+        assert self.vocabulary is not None
+        return self.vocabulary.encode(text)[: self.length]
+
+    def encode_source(self, text: str) -> list[int]:
+        """The tokens of a text that the network translates, up to `length`."""
+        assert self.source_vocabulary is not None
+        return self.source_vocabulary.encode(text)[: self.length]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text that the network wrote; special tokens are left out."""
+        assert self.vocabulary is not None
+        return self.vocabulary.decode(tokens)
+
+    def standardise(self) -> Standardise:
+        """`preprocessing` as a module, on the CPU."""
+        assert self.preprocessing is not None
+        return Standardise(self.preprocessing)
 
     def to_plain(self) -> dict[str, Any]:
         """Plain data for JSON, without what `files` holds; `from_plain` takes both back."""
@@ -86,7 +113,7 @@ class Prepared:
         """The vocabularies as plain files, by name."""
         own = {} if self.vocabulary is None else self.vocabulary.files()
         source = {} if self.source_vocabulary is None else self.source_vocabulary.files()
-        return own | {f"source-{name}": text for name, text in source.items()}
+        return own | {_SOURCE + name: text for name, text in source.items()}
 
     @classmethod
     def from_plain(
@@ -122,9 +149,7 @@ def _part(name: str, value: Any, read: Callable[[str], str]) -> Any:
     if name == "preprocessing":
         return Preprocessing.from_dict(value)
     if name in ("vocabulary", "source_vocabulary"):
-        if value not in _KINDS:
-            raise BundleError(f"{name} should be one of {', '.join(_KINDS)}, not {value!r}")
-        prefix = "source-" if name == "source_vocabulary" else ""
+        prefix = _SOURCE if name == "source_vocabulary" else ""
         return from_files(value, lambda file: read(prefix + file))
     most = MAX_LENGTH if name == "length" else MAX_FRAMES
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,24 +10,23 @@ from torch import nn
 from ecrnn.core import tasks
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.alexnet import AlexNet
+from ecrnn.models.caption import Captioner
+from ecrnn.models.charlm import CharLM
 from ecrnn.models.cnn import CNN
 from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
+from ecrnn.models.frames import FramesRNN
 from ecrnn.models.lenet5 import LeNet5
 from ecrnn.models.mlp import MLP
 from ecrnn.models.names import parse, task
+from ecrnn.models.ocr import Reader
+from ecrnn.models.parallel import Parallel
+from ecrnn.models.rows import RowsRNN, RowsRNNThenCNN
+from ecrnn.models.sentiment import Sentiment, SentimentCNN, SentimentParallel
 from ecrnn.models.sizes import Sizes, check, needed, usual
+from ecrnn.models.translate import Translator
 
 Make = Callable[..., nn.Module]
-
-
-def _later(module: str, kind: str) -> Make:
-    """The class ``kind`` of a family's file, which is imported when a model of it is made."""
-
-    def make(*arguments: Any) -> nn.Module:
-        return getattr(import_module(f"ecrnn.models.{module}"), kind)(*arguments)
-
-    return make
 
 
 #: By family, or by family and form where these have classes of their own. Each takes the name taken apart and the sizes
@@ -42,17 +39,17 @@ _MAKERS: dict[str, Make] = {
     "mlp": lambda name, image, classes: MLP(name.nodes[0], image, classes, squared=name.form == "squared"),
     "lenet5": lambda name, image, classes: LeNet5(image, classes, historic=name.form == "1998"),
     "alexnet": lambda name, image, classes: AlexNet(image, classes, normalised=name.form == "lrn"),
-    "rows": _later("rows", "RowsRNN"),
-    "rows-cnn": _later("rows", "RowsRNNThenCNN"),
-    "parallel": _later("parallel", "Parallel"),
-    "frames": _later("frames", "FramesRNN"),
-    "charlm": _later("charlm", "CharLM"),
-    "sentiment": _later("sentiment", "Sentiment"),
-    "sentiment-cnn": _later("sentiment", "SentimentCNN"),
-    "sentiment-parallel": _later("sentiment", "SentimentParallel"),
-    "translate": _later("translate", "Translator"),
-    "caption": _later("caption", "Captioner"),
-    "ocr": _later("ocr", "Reader"),
+    "rows": RowsRNN,
+    "rows-cnn": RowsRNNThenCNN,
+    "parallel": Parallel,
+    "frames": FramesRNN,
+    "charlm": CharLM,
+    "sentiment": Sentiment,
+    "sentiment-cnn": SentimentCNN,
+    "sentiment-parallel": SentimentParallel,
+    "translate": Translator,
+    "caption": Captioner,
+    "ocr": Reader,
 }
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.data.tokens import Words
-from ecrnn.stats.ngrams import bleu_statistics, edits
+from ecrnn.stats.ngrams import ORDER, bleu_statistics, edits
 
 
-def bleu_of_captions(written: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+def bleu_of_captions(written: Iterable[str], references: Iterable[Sequence[str]]) -> np.ndarray:
     """Statistics of BLEU, float64 (n, 10), of lower-case words without punctuation, as captions are usually judged."""
-    return _bleu([_plain(text) for text in written], [[_plain(text) for text in own] for own in references])
+    return _bleu(_plain, written, references)
 
 
 def splitter_of_translations() -> Callable[[str], list[str]]:
@@ -30,31 +30,36 @@ def splitter_of_translations() -> Callable[[str], list[str]]:
     return lambda text: str(split(text)).split()
 
 
-def bleu_of_translations(written: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+def bleu_of_translations(written: Iterable[str], references: Iterable[Sequence[str]]) -> np.ndarray:
     """Statistics of BLEU, float64 (n, 10), of words by `splitter_of_translations`, which says what is raised."""
-    words = splitter_of_translations()
-    return _bleu([words(text) for text in written], [[words(text) for text in own] for own in references])
+    return _bleu(splitter_of_translations(), written, references)
 
 
 def _plain(text: str) -> list[str]:
     return [word for word in Words.split(text.lower()) if any(letter.isalnum() for letter in word)]
 
 
-def _bleu(written: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> np.ndarray:
-    return np.array([bleu_statistics(mine, own) for mine, own in zip(written, references, strict=True)])
+def _bleu(split: Callable[[str], list[str]], written: Iterable[str], references: Iterable[Sequence[str]]) -> np.ndarray:
+    pairs = zip(written, references, strict=True)
+    rows = [bleu_statistics(split(text), [split(reference) for reference in own]) for text, own in pairs]
+    return np.array(rows).reshape(-1, 2 * ORDER + 2)
 
 
-def character_edits(read: Iterable[str], texts: Sequence[str]) -> np.ndarray:
+def character_edits(read: Iterable[str], texts: Iterable[str]) -> np.ndarray:
     """Statistics of the character error rate, float64 (n, 2): edits that mend what was read, and characters."""
-    return np.array([(edits(mine, text), len(text)) for mine, text in zip(read, texts, strict=True)], np.float64)
+    return _ratios((edits(mine, text), len(text)) for mine, text in zip(read, texts, strict=True))
 
 
-def word_edits(read: Iterable[str], texts: Sequence[str]) -> np.ndarray:
+def word_edits(read: Iterable[str], texts: Iterable[str]) -> np.ndarray:
     """Statistics of the word error rate, float64 (n, 2): as `character_edits`, of words between white space."""
-    pairs = [(mine.split(), text.split()) for mine, text in zip(read, texts, strict=True)]
-    return np.array([(edits(mine, text), len(text)) for mine, text in pairs], np.float64)
+    pairs = ((mine.split(), text.split()) for mine, text in zip(read, texts, strict=True))
+    return _ratios((edits(mine, text), len(text)) for mine, text in pairs)
 
 
-def whole_texts(read: Iterable[str], texts: Sequence[str]) -> np.ndarray:
+def whole_texts(read: Iterable[str], texts: Iterable[str]) -> np.ndarray:
     """Statistics of accuracy, float64 (n, 2): whether a text was read without any error, and 1."""
-    return np.array([(mine == text, 1) for mine, text in zip(read, texts, strict=True)], np.float64)
+    return _ratios((mine == text, 1) for mine, text in zip(read, texts, strict=True))
+
+
+def _ratios(rows: Iterable[tuple[int, int]]) -> np.ndarray:
+    return np.array(list(rows), np.float64).reshape(-1, 2)

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import abstractmethod
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import autocast
 from ecrnn.core.runs import Predictions
-from ecrnn.training.objective import Loss
+from ecrnn.stats.metrics import ACCURACY
+from ecrnn.training.objective import Loss, Objective
 
 
-def class_loss(model: nn.Module, inputs: tuple[Any, ...], labels: Tensor, settings: TrainingSettings) -> Loss:
-    """The mean error of a classifier on a batch, and its right answers.
+class Classification(Objective):
+    """An `Objective` of examples with labels. A batch is the network's arguments, and the labels (B,), int64."""
 
-    The error is cross-entropy, in nats, unless the model has a ``loss`` of its own.
+    metric = ACCURACY
+    labels: np.ndarray  # int64 (N,), of all examples
 
-    Args:
-        model: gives logits (B, classes) for ``inputs``.
-        inputs: its arguments, on the device.
-        labels: (B,), int64.
-        settings: resolved; the network computes in their precision.
-    """
-    with autocast(settings.device, settings.precision):
-        logits = model(*inputs)
-    logits = logits.float()
-    error = getattr(model, "loss", F.cross_entropy)
-    return Loss(error(logits, labels), (logits.argmax(1) == labels).sum(), len(labels))
+    def loss(self, model: nn.Module, inputs: Tensor | tuple[Tensor, ...], targets: Tensor) -> Loss:
+        """The mean error: cross-entropy, in nats, unless the model has a ``loss`` of its own."""
+        logits = self._answer(model, *(inputs if isinstance(inputs, tuple) else (inputs,))).float()
+        error = getattr(model, "loss", F.cross_entropy)
+        return Loss(error(logits, targets), (logits.argmax(1) == targets).sum(), len(targets))
+
+    @abstractmethod
+    def logits(self, model: nn.Module, index: np.ndarray) -> np.ndarray:
+        """The network's logits for the examples ``index``, float32 (n, classes)."""
+
+    def predict(self, model: nn.Module) -> Predictions:
+        """The network's logits for every example that validates, in float32 whatever the precision of training."""
+        index = self.split.validation
+        return Predictions(index.astype(np.int64), self.labels[index], self.logits(model, index))
+
+    def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Predictions]:
+        """`validation_loss`, `validation_accuracy`."""
+        predictions = self.predict(model)
+        return score(predictions), predictions
 
 
 def score(predictions: Predictions) -> dict[str, float]:

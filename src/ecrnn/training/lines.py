@@ -8,23 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import autocast
 from ecrnn.core.runs import Scored
-from ecrnn.data.batches import batch_bounds, bucketed
+from ecrnn.data.batches import by_length
 from ecrnn.data.lines import LineSet
 from ecrnn.data.splits import Split
 from ecrnn.data.tokens import PAD
 from ecrnn.models.answers import line_batch, transcripts
-from ecrnn.models.inference import Standardise, evaluating
+from ecrnn.models.inference import evaluating
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.scoring import character_edits
 from ecrnn.stats.metrics import CER
-from ecrnn.training.objective import Loss
+from ecrnn.training.objective import Loss, Objective
+
+VALIDATED = 64  # pictures at a time whose validation loss is computed
 
 Texts = tuple[Tensor, Tensor]  # tokens of a batch one after another, and how many belong to each picture
 
 
-class Transcription:
+class Transcription(Objective):
     """An `Objective`.
 
     Args:
@@ -34,49 +35,38 @@ class Transcription:
         settings: resolved (device and precision are not "auto").
     """
 
+    metric = CER
+
     def __init__(self, data: LineSet, split: Split, prepared: Prepared, settings: TrainingSettings) -> None:
-        assert prepared.vocabulary is not None
-        assert prepared.preprocessing is not None
-        self.metric = CER
-        self.data, self.split, self.settings, self.vocabulary = data, split, settings, prepared.vocabulary
-        self.standardise = Standardise(prepared.preprocessing).to(settings.device)
-        self.tokens = [prepared.vocabulary.encode(text) for text in data.texts]
-        self.widths = np.array([data.images[i].shape[1] for i in split.train])
-
-    @property
-    def steps(self) -> int:
-        return len(batch_bounds(len(self.widths), self.settings.batch_size))
-
-    def order(self, seed: int, epoch: int) -> list[np.ndarray]:
-        return bucketed(self.widths, self.settings.batch_size, seed, epoch)
+        super().__init__(split, settings, np.array([data.images[i].shape[1] for i in split.train]))
+        self.data, self.prepared = data, prepared
+        self.standardise = prepared.standardise().to(self.device)
+        self.tokens = [prepared.encode(text) for text in data.texts]
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[tuple[Tensor, Tensor], Texts]:
         """Pictures (B, 1, H, W) and widths (B,); their texts."""
         return self._batch(self.split.train[positions])
 
     def _batch(self, index: np.ndarray) -> tuple[tuple[Tensor, Tensor], Texts]:
-        inputs = line_batch([self.data.images[i] for i in index], self.standardise, torch.device(self.settings.device))
+        inputs = line_batch([self.data.images[i] for i in index], self.standardise, self.device)
         texts = [self.tokens[i] for i in index]
         together = torch.tensor([token for text in texts for token in text], dtype=torch.int64)
         return inputs, (together, torch.tensor([len(text) for text in texts]))
 
     def loss(self, model: nn.Module, inputs: tuple[Tensor, Tensor], targets: Texts) -> Loss:
         """Mean of -log p of a picture's text, in nats a picture."""
-        with autocast(self.settings.device, self.settings.precision):
-            logits, lengths = model(*inputs)
+        logits, lengths = self._answer(model, *inputs)
         return Loss(_ctc(logits, lengths, targets) / len(lengths), None, len(lengths))
 
-    def validate(self, model: nn.Module) -> tuple[dict[str, float], Scored | None]:
+    def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats a picture, `validation_cer` of the greedy reading."""
-        index = self.split.validation
-        if not len(index):
-            return {}, None
-        read = transcripts(model, [self.data.images[i] for i in index], self.standardise)
-        statistics = character_edits(map(self.vocabulary.decode, read), [self.data.texts[i] for i in index])
+        images = [self.data.images[i] for i in index]
+        read = map(self.prepared.decode, transcripts(model, images, self.standardise))
+        statistics = character_edits(read, [self.data.texts[i] for i in index])
         nats = 0.0
         with evaluating(model):
-            for start in range(0, len(index), 64):
-                inputs, targets = self._batch(index[start : start + 64])
+            for own in by_length([image.shape[1] for image in images], VALIDATED):
+                inputs, targets = self._batch(index[own])
                 logits, lengths = model(*inputs)
                 nats += float(_ctc(logits, lengths, targets))
         scored = Scored(index.astype(np.int64), statistics)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import autocast
 from ecrnn.core.runs import AnyPredictions
+from ecrnn.data.batches import batch_bounds, bucketed, shuffled
+from ecrnn.data.splits import Split
 from ecrnn.stats.metrics import Metric
 
 
@@ -28,30 +33,68 @@ class Loss:
     count: int
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """One training's data and what is to be learnt of it.
 
     The loop shows a network ``steps`` batches an epoch. `order` names the training examples of each batch by their
     positions in the training part, as a function of seed and epoch alone, so that a training can go on anywhere.
+
+    Args:
+        split: which examples train and which validate.
+        settings: resolved (device and precision are not "auto").
+        lengths: of the training examples, so that those of about one length come side by side; None: in any company.
+
+    Attributes:
+        metric: by which the network is judged.
+        device: where batches are made.
     """
 
-    metric: Metric
+    metric: ClassVar[Metric]
+
+    def __init__(self, split: Split, settings: TrainingSettings, lengths: np.ndarray | None = None) -> None:
+        self.split, self.settings, self.lengths = split, settings, lengths
+        self.device = torch.device(settings.device)
+
+    def __len__(self) -> int:
+        """Training examples."""
+        return len(self.split.train)
 
     @property
     def steps(self) -> int:
         """Batches an epoch, the same in every epoch."""
+        return len(batch_bounds(len(self), self.settings.batch_size))
 
-    def order(self, seed: int, epoch: int) -> Sequence[np.ndarray]:
+    def order(self, seed: int, epoch: int) -> list[np.ndarray]:
         """The positions (B,) of each batch of an epoch."""
+        if self.lengths is None:
+            return shuffled(len(self), self.settings.batch_size, seed, epoch)
+        return bucketed(self.lengths, self.settings.batch_size, seed, epoch)
 
+    @abstractmethod
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Any, Any]:
         """What the network is given for the examples at ``positions``, and what it should answer, on the device."""
 
+    @abstractmethod
     def loss(self, model: nn.Module, inputs: Any, targets: Any) -> Loss:
         """The network's loss on a batch, computed in the settings' precision."""
 
     def validate(self, model: nn.Module) -> tuple[dict[str, float], AnyPredictions | None]:
         """`validation_loss` and `validation_<metric>` of the network, and what they were computed from.
 
-        Nothing where no example validates.
+        Always in float32. Nothing where no example validates.
         """
+        index = self.split.validation
+        return self._validate(model, index) if len(index) else ({}, None)
+
+    @abstractmethod
+    def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], AnyPredictions]:
+        """What `validate` gives for the examples ``index``, of which there is at least one."""
+
+    def _answer(self, model: nn.Module, *inputs: Tensor) -> Any:
+        """What the network answers in training, computed in the settings' precision."""
+        with autocast(self.settings.device, self.settings.precision):
+            return model(*inputs)
+
+    def _tensors(self, *arrays: np.ndarray) -> tuple[Tensor, ...]:
+        """``arrays`` on the device."""
+        return tuple(torch.from_numpy(array).to(self.device) for array in arrays)

@@ -1,0 +1,277 @@
+"""Training steps of the models that read and write, against the same networks of torch.nn's own layers.
+
+A step is that of the training loop at the task's default settings, from the data to the updated weights, for both: what
+differs are the layers alone. Recurrent layers, batch normalisation and the stages of a CNN are ours, or torch's with
+the same weights; sequences of many lengths are packed, as torch's users do. First both must give the same loss and
+gradients; nothing is measured where they do not. Then each round times either once, in turn.
+
+The data are random, with as many ids, pixels and steps as the data sets have by which these models are checked.
+
+    python benchmarks/systems.py --rounds 15
+    python benchmarks/systems.py --models charlm-gru-256,ocr --precision float32 --json
+    python benchmarks/systems.py --batch 2 --rounds 1  # only to see that it runs
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ecrnn.bench.pairs import alternate, ratio, summary, timed
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import available_cores, environment, freed_memory_kept, threads
+from ecrnn.core.progress import silent
+from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TASKS, TRANSCRIPTION, TRANSLATION
+from ecrnn.data import tokens
+from ecrnn.data.captions import CaptionSet
+from ecrnn.data.corpus import make_corpus
+from ecrnn.data.lines import LineSet
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.data.sentence_pairs import make_pair_set
+from ecrnn.data.splits import Split
+from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
+from ecrnn.layers.stages import Stage
+from ecrnn.models import names
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import make
+from ecrnn.recurrence import GRU, LSTM, RNN
+from ecrnn.training.blocks import NextToken
+from ecrnn.training.lines import Transcription
+from ecrnn.training.loop import _Training, resolve
+from ecrnn.training.objective import Objective
+from ecrnn.training.sequences import Captioning, Translation
+
+MODELS = "charlm,translate,translate-attention,caption,ocr"
+CLOSE = 1e-4  # of losses and gradients, relative to the largest; another layer or order is far above
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!"  # 65, as Tiny Shakespeare has
+
+
+# --- the networks of torch's layers
+
+
+class StockRecurrent(nn.Module):
+    """A layer of torch.nn that is called as ours are.
+
+    Args:
+        ours: whose kind, sizes and weights it gets; where ours has one bias vector, torch's second one is 0.
+    """
+
+    def __init__(self, ours: LSTM | GRU | RNN) -> None:
+        super().__init__()
+        kind: Any = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN_TANH": nn.RNN}[ours.mode]
+        self.mode = ours.mode
+        self.layer = kind(ours.input_size, ours.hidden_size, batch_first=True, bidirectional=ours.bidirectional)
+        given = dict(ours.named_parameters())
+        self.layer.load_state_dict(
+            {name: given.get(name, torch.zeros_like(value)) for name, value in self.layer.state_dict().items()}
+        )
+
+    def forward(
+        self, inputs: Tensor, hx: Any = None, lengths: Tensor | None = None, want_output: bool = True
+    ) -> tuple[Tensor, Any]:
+        if lengths is None:
+            return self.layer(inputs, hx)
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        outputs, last = self.layer(packed, hx)
+        return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0], last
+
+
+def stock(module: nn.Module) -> nn.Module:
+    """A copy with torch's layers in the place of ours, and the same weights."""
+    module = copy.deepcopy(module)
+    if isinstance(module, LSTM | GRU | RNN):
+        return StockRecurrent(module)
+    if isinstance(module, BatchNorm1d | BatchNorm2d):
+        kind = nn.BatchNorm2d if isinstance(module, BatchNorm2d) else nn.BatchNorm1d
+        theirs = kind(module.num_features, eps=EPS, momentum=MOMENTUM)
+        theirs.load_state_dict(module.state_dict())
+        return theirs
+    for name, child in module.named_children():
+        setattr(module, name, stock(child))
+    return nn.Sequential(*module) if isinstance(module, Stage) else module
+
+
+def check_same(ours: nn.Module, theirs: nn.Module, objective: Objective, positions: np.ndarray) -> None:
+    """End the program unless both give the same loss and, in float64, the same gradients, without dropout.
+
+    In float32 rounding decides which of two nearly equal values max-pooling takes, so gradients of the convolutions
+    before it differ by some percent between any two ways to compute them.
+    """
+    inputs, targets = objective.batch(positions, 0)
+    exact = _cast(inputs, torch.float64)
+    losses, gradients = [], []
+    for network in (copy.deepcopy(ours), copy.deepcopy(theirs)):
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        losses.append(objective.loss(network, inputs, targets).mean.item())
+        objective.loss(network.double(), exact, targets).mean.backward()  # type: ignore[no-untyped-call]
+        gradients.append({name.replace(".layer.", "."): p.grad for name, p in network.named_parameters()})
+    if not abs(losses[1] - losses[0]) <= CLOSE * losses[0]:
+        raise SystemExit(f"the networks differ: their losses are {losses[0]:g} and {losses[1]:g}")
+    for name, expected in gradients[0].items():
+        error = float((gradients[1][name] - expected).abs().max() / expected.abs().max())
+        if not error <= CLOSE:
+            raise SystemExit(f"the networks differ: the gradients of {name} by {error:.1e}")
+
+
+def _cast(inputs: Any, dtype: torch.dtype) -> Any:
+    if isinstance(inputs, tuple):
+        return tuple(_cast(part, dtype) for part in inputs)
+    return inputs.to(dtype) if inputs.is_floating_point() else inputs
+
+
+# --- the data, of the sizes of the sets in SYSTEMS.md
+
+
+def next_token(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+    """Blocks of 256 characters, 69 ids."""
+    length = NEXT_TOKEN.defaults["length"]
+    text = "".join(draw.choice(list(LETTERS), 2 * batch * length + 1))
+    prepared = Prepared(NEXT_TOKEN, vocabulary=tokens.fit("characters", [LETTERS]), length=length)
+    data = make_corpus("random", text, "", length)
+    return prepared, NextToken(data, everything(len(data)), prepared, settings)
+
+
+def translation(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+    """Sentences of about 14 tokens, 6,000 ids, in batches of about one length as the loop makes them."""
+    words = vocabulary(TRANSLATION.defaults["vocabulary"])
+    pairs = [(sentence(14, draw, words), sentence(15, draw, words)) for _ in range(50 * batch)]
+    prepared = Prepared(TRANSLATION, vocabulary=words, source_vocabulary=words, length=TRANSLATION.defaults["length"])
+    return prepared, Translation(make_pair_set("random", pairs), everything(len(pairs)), prepared, settings)
+
+
+def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+    """Pictures of 96x96 with captions of about 11 words, 2,500 ids."""
+    words = vocabulary(CAPTIONING.defaults["vocabulary"])
+    images = draw.integers(0, 256, (batch, 96, 96, 3), dtype=np.uint8)
+    texts = tuple((sentence(11, draw, words),) for _ in range(batch))
+    preprocessing = Preprocessing((3, 96, 96), (127.5,), (74.0,))
+    length = CAPTIONING.defaults["length"]
+    prepared = Prepared(CAPTIONING, preprocessing=preprocessing, vocabulary=words, length=length)
+    data = CaptionSet("random", images, texts, (), batch, "")
+    return prepared, Captioning(data, everything(batch), prepared, settings, 0)
+
+
+def transcription(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+    """Pictures of 50x200 that say five of 19 characters."""
+    images = tuple(draw.integers(0, 256, (50, 200), dtype=np.uint8) for _ in range(batch))
+    texts = tuple("".join(draw.choice(list(LETTERS[:19]), 5)) for _ in range(batch))
+    preprocessing = Preprocessing((1, 50, 200), (127.5,), (74.0,))
+    prepared = Prepared(TRANSCRIPTION, preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]]))
+    data = LineSet("random", images, texts, (), batch, "")
+    return prepared, Transcription(data, everything(batch), prepared, settings)
+
+
+DATA: dict[str, Callable[[int, np.random.Generator, TrainingSettings], tuple[Prepared, Objective]]] = {
+    NEXT_TOKEN.name: next_token,
+    TRANSLATION.name: translation,
+    CAPTIONING.name: captioning,
+    TRANSCRIPTION.name: transcription,
+}
+
+
+def vocabulary(size: int) -> tokens.Vocabulary:
+    """So many ids, of made-up words."""
+    return tokens.fit("words", (f"w{number}" for number in range(size - len(tokens.SPECIAL))))
+
+
+def sentence(mean: int, draw: np.random.Generator, words: tokens.Vocabulary) -> str:
+    """About ``mean`` words, a third of it more or less."""
+    length = max(3, round(draw.normal(mean, mean / 3)))
+    return words.decode(draw.integers(len(tokens.SPECIAL), len(words), length).tolist())
+
+
+def everything(n: int) -> Split:
+    """All examples train."""
+    return Split(np.arange(n), np.arange(0), "fraction", "all")
+
+
+# --- the measurement
+
+
+def usual_batch(objective: Objective) -> np.ndarray:
+    """The batch of an epoch whose longest example is of middling length."""
+    batches = objective.order(0, 0)
+    lengths = objective.lengths
+    if lengths is not None:
+        batches.sort(key=lambda own: int(lengths[own].max()))
+    return batches[len(batches) // 2]
+
+
+def step(network: nn.Module, objective: Objective, positions: np.ndarray) -> Callable[[], None]:
+    """The loop's own step, so that what is measured is what trains; it has no name outside."""
+    training = _Training(network, objective, objective.settings, 0, None, {}, "last", "benchmark", silent, None)
+    network.train()
+
+    def run() -> None:
+        finite = training._step(positions)
+        assert finite
+
+    return run
+
+
+def measure(model: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Check, then time the step of one model."""
+    task = TASKS[names.task(model)]
+    if task.name not in DATA:
+        raise SystemExit(f"{model} is for {task.name}; measured are models for {', '.join(DATA)}")
+    own = {"device": "cpu", "precision": chosen.precision, "threads": chosen.threads}
+    settings = resolve(TrainingSettings.read(task.defaults["training"] | own))
+    settings = settings.model_copy(update={"batch_size": chosen.batch or settings.batch_size})
+    exact = settings.model_copy(update={"precision": "float32"})
+    make_data = DATA[task.name]
+    prepared, objective = make_data(settings.batch_size, np.random.default_rng(0), settings)
+    _, checked = make_data(settings.batch_size, np.random.default_rng(0), exact)
+    positions = usual_batch(objective)
+    ours = make(model, prepared.sizes, 0)
+    theirs = stock(ours)
+    check_same(ours, theirs, checked, positions)
+    networks = {"ecrnn": ours, "stock": theirs}
+    times = alternate({name: timed(step(net, objective, positions)) for name, net in networks.items()}, chosen.rounds)
+    return {
+        "model": model,
+        "batch": len(positions),
+        "precision": settings.precision,
+        "parameters": sum(p.numel() for p in ours.parameters()),
+        **{name: summary(seconds) for name, seconds in times.items()},
+        "ratio_stock": ratio(times["stock"], times["ecrnn"]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=MODELS, help="names, with commas between them")
+    parser.add_argument("--batch", type=int, help="examples a step; default: the task's own")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--json", action="store_true", help="one object in place of the table")
+    chosen = parser.parse_args()
+    found = []
+    with threads(chosen.threads), freed_memory_kept():
+        for model in chosen.models.split(","):
+            found.append(measure(model, chosen))
+            if not chosen.json:
+                print(line(found[-1]), flush=True)
+    if chosen.json:
+        whole = {"what": "systems", "threads": chosen.threads, "systems": found, "environment": environment()}
+        print(json.dumps(whole, indent=1))
+
+
+def line(one: dict[str, Any]) -> str:
+    """One model's figures."""
+    medians = "   ".join(f"{name} {one[name]['median_ms']:8.1f} ms" for name in ("ecrnn", "stock"))
+    return f"{one['model']:20} batch {one['batch']:3} {one['precision']:8}   {medians}   ratio {one['ratio_stock']:.2f}"
+
+
+if __name__ == "__main__":
+    main()

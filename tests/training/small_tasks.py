@@ -1,0 +1,161 @@
+"""A small training of each task: 40 examples of which 30 train, one thread, float32.
+
+Texts come in many lengths; among them are an empty one (the first that trains), one beyond the length at which texts
+are cut off (the second), and characters and words that no training example has (the last two, which validate).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+from training.trainings import make_settings
+
+from ecrnn.core import tasks
+from ecrnn.core.progress import Progress, silent
+from ecrnn.data import tokens
+from ecrnn.data.captions import CaptionSet
+from ecrnn.data.clips import ClipSet
+from ecrnn.data.corpus import make_corpus
+from ecrnn.data.lines import LineSet
+from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.data.sentence_pairs import PairSet
+from ecrnn.data.splits import Split
+from ecrnn.data.texts import TextSet
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import make
+from ecrnn.training import loop
+from ecrnn.training.blocks import NextToken
+from ecrnn.training.images import ClipClassification
+from ecrnn.training.lines import Transcription
+from ecrnn.training.objective import Objective
+from ecrnn.training.sequences import Captioning, Translation
+from ecrnn.training.texts import TextClassification
+
+N, TRAIN, LENGTH, SEED = 40, 30, 8, 5
+MODELS = {
+    "clip-classification": "frames-gru-4",
+    "text-classification": "sentiment-bilstm-4",
+    "next-token": "charlm-lstm-6",
+    "translation": "translate-gru-6-attention",
+    "captioning": "caption-lstm-6",
+    "transcription": "ocr-bigru-4",
+}
+WORDS = ("a", "dog", "cat", "runs", "sleeps", "on", "the", "grass")
+
+
+@dataclass(frozen=True)
+class Small:
+    """One task's training; ``model`` is its name."""
+
+    data: Any
+    split: Split
+    prepared: Prepared
+    objective: Objective
+    model: str
+
+    def network(self, seed: int = SEED) -> nn.Module:
+        return make(self.model, self.prepared.sizes, seed)
+
+
+def small(task: str, *, train: int = TRAIN, validate: int = N, **settings: Any) -> Small:
+    """One of `MODELS`; ``train`` examples train, those from there to ``validate`` validate."""
+    data, prepared, kind, *seed = _MAKERS[task](np.random.default_rng(2))
+    split = Split(np.arange(train), np.arange(train, validate), "fraction", "all")
+    resolved = make_settings(**settings)
+    return Small(data, split, prepared, kind(data, split, prepared, resolved, *seed), MODELS[task])
+
+
+def train_small(
+    folder: Path | str | None, task: str, *, keep: str = "last", progress: Progress = silent, **settings: Any
+) -> tuple[nn.Module, loop.Trained]:
+    """A training from its beginning, or from what it left in ``folder``, to its end."""
+    one = small(task, **settings)
+    network = one.network()
+    trained = loop.fit(
+        network,
+        one.objective,
+        one.objective.settings,
+        seed=SEED,
+        folder=Path(folder) if folder else None,
+        keep=keep,  # type: ignore[arg-type]
+        progress=progress,
+    )
+    return network, trained
+
+
+def sentences(draw: np.random.Generator, words: tuple[str, ...] = WORDS) -> list[str]:
+    """`N` sentences of 1 to 6 words."""
+    made = [" ".join(draw.choice(words, draw.integers(1, 7))) for _ in range(N)]
+    made[0], made[1], made[-1] = "", " ".join([*words, *words]), "unheard sounds"
+    return made
+
+
+def _clips(draw: np.random.Generator) -> tuple[Any, ...]:
+    data = ClipSet(
+        "c", draw.integers(0, 256, (N, 3, 8, 8, 1), dtype=np.uint8), np.arange(N) % 2, ("fall", "walk"), N, ""
+    )
+    preprocessing = Preprocessing((1, 8, 8), (100.0,), (50.0,))
+    prepared = Prepared(tasks.CLIP_CLASSIFICATION, data.classes, preprocessing, frames=3)
+    return data, prepared, ClipClassification
+
+
+def _texts(draw: np.random.Generator) -> tuple[Any, ...]:
+    texts = sentences(draw)
+    data = TextSet("t", tuple(texts), np.arange(N) % 2, ("bad", "good"), N, "")
+    vocabulary = tokens.fit("words", texts[:TRAIN])
+    return (
+        data,
+        Prepared(tasks.TEXT_CLASSIFICATION, data.classes, vocabulary=vocabulary, length=LENGTH),
+        TextClassification,
+    )
+
+
+def _blocks(draw: np.random.Generator) -> tuple[Any, ...]:
+    letters = "".join(draw.choice(list("abc de"), N * LENGTH - 1)) + "Zz"  # two characters of the last block are new
+    data = make_corpus("b", letters, "", LENGTH)
+    vocabulary = tokens.fit("characters", [data.block(i) for i in range(TRAIN)])
+    return data, Prepared(tasks.NEXT_TOKEN, vocabulary=vocabulary, length=LENGTH), NextToken
+
+
+def _pairs(draw: np.random.Generator) -> tuple[Any, ...]:
+    sources = sentences(draw)
+    targets = [text.upper() for text in sources]
+    data = PairSet("p", tuple(sources), tuple(targets), N, "")
+    own, source = (tokens.fit("words", texts[:TRAIN]) for texts in (targets, sources))
+    prepared = Prepared(tasks.TRANSLATION, vocabulary=own, source_vocabulary=source, length=LENGTH)
+    return data, prepared, Translation
+
+
+def _captions(draw: np.random.Generator) -> tuple[Any, ...]:
+    images = draw.integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
+    texts = [sentences(draw) for _ in range(3)]
+    captions = tuple(tuple(own[: 1 + i % 3]) for i, own in enumerate(zip(*texts, strict=True)))
+    data = CaptionSet("c", images, captions, (), N, "")
+    vocabulary = tokens.fit("words", [text for own in captions[:TRAIN] for text in own])
+    preprocessing = Preprocessing((3, 8, 8), (100.0,), (50.0,))
+    prepared = Prepared(tasks.CAPTIONING, preprocessing=preprocessing, vocabulary=vocabulary, length=LENGTH)
+    return data, prepared, Captioning, SEED
+
+
+def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
+    texts = ["".join(draw.choice(list("abc"), draw.integers(1, 5))) for _ in range(N)]
+    texts[0], texts[-1] = "", "Zz"
+    images = tuple(draw.integers(0, 256, (8, width), dtype=np.uint8) for width in draw.integers(32, 49, N))
+    data = LineSet("l", images, tuple(texts), (), N, "")
+    preprocessing = Preprocessing((1, 8, 48), (100.0,), (50.0,))
+    vocabulary = tokens.fit("characters", texts[:TRAIN])
+    return data, Prepared(tasks.TRANSCRIPTION, preprocessing=preprocessing, vocabulary=vocabulary), Transcription
+
+
+_MAKERS = {
+    "clip-classification": _clips,
+    "text-classification": _texts,
+    "next-token": _blocks,
+    "translation": _pairs,
+    "captioning": _captions,
+    "transcription": _lines,
+}
