@@ -42,6 +42,7 @@ OTHER_TESTS = {
     "cli/test_bad_input.py": "the errors of all commands",
     "cli/test_classics.py": "the classics in all commands",
     "cli/test_disk.py": "commands on a disk that cannot be written",
+    "cli/test_tasks.py": "every task in the commands",
     "cli/test_processes.py": "commands in processes that are stopped",
     "models/test_battery.py": "every registered image classifier",
     "models/test_task_battery.py": "every registered model of the other tasks",

@@ -132,12 +132,12 @@ TINY = {
 }
 
 
-def untrained(task: str, folder: Path, model: str | None = None) -> tuple[Any, Any]:
+def untrained(task: str, folder: Path, model: str | None = None, **changes: Any) -> tuple[Any, Any]:
     """A model of ``task`` in use that has learnt nothing, and its data, written into ``folder``.
 
-    What writes is kept from writing nothing.
+    What writes is kept from writing nothing. ``changes`` are other settings.
     """
-    settings = TINY[task].read(folder, model)
+    settings = TINY[task].read(folder, model).model_copy(update=changes)
     data = load_examples(settings)
     prepared = prepare(data, parse_split(settings.split).split(data, 0, 0), settings)
     network = make(settings.model, prepared.sizes, 0)

@@ -94,6 +94,7 @@ def test_every_option_ends_in_the_settings_and_set_wins(call: Any, tmp_path: Pat
     saved = yaml.safe_load((tmp_path / "study" / "study.yaml").read_text())
     training = saved.pop("training")
     assert len(saved.pop("fingerprint")) == 64
+    assert [saved.pop(key) for key in ("frames", "height", "tokens", "vocabulary", "length")] == [None] * 5
     assert saved == {
         "data": "digits", "data_dir": None, "image_size": 8, "channels": 1, "models": ["cnn"], "repeats": 1,
         "first_repeat": 0, "split": "0.6", "seed": 4,

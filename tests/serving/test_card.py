@@ -4,9 +4,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from tiny_tasks import TINY, untrained
 
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.card import model_card
+from ecrnn.stats.metrics import METRICS as METRICS_OF
 
 METRICS = {
     "data": "flowers",
@@ -134,3 +136,32 @@ def test_folder_names_are_quoted(prepared, folder):
         assert shell == f"ecrnn predict '{shown}' photo.png"
     call = next(line for line in text.splitlines() if line.startswith("ecrnn.load("))
     assert eval(call.removeprefix("ecrnn.load(").split(").predict")[0]) == shown
+
+
+SENTENCES = {  # of each task: what its card says of the model, what goes in, and its use
+    "image-classification": ("An image classifier", "| Input | 8x8 pixels, RGB", "photo.png"),
+    "clip-classification": ("A classifier of clips", "| Input | 4 frames of 8x8 pixels, grey", "ecrnn evaluate"),
+    "text-classification": ("A text classifier", "| Input | up to 256 words, of a vocabulary of 10 |", "--text"),
+    "next-token": ("A character model", "| Input | blocks of 16 characters, of a vocabulary of 20 |", "ecrnn generate"),
+    "translation": ("A translator", "| Input | up to 8 words, of a vocabulary of 10 |", ".translate("),
+    "captioning": ("A writer of captions", "| Output | up to 6 words, of a vocabulary of 12 |", ".caption("),
+    "transcription": ("A reader of lines", "| Input | lines 16 pixels high, of any width, grey |", ".read("),
+}
+
+
+@pytest.mark.parametrize("task", SENTENCES)
+def test_every_task_has_its_words(task, tmp_path):
+    model, _ = untrained(task, tmp_path)
+    metric = METRICS_OF[model.task.metric]
+    values = {metric.name: 0.25, f"{metric.name}_low": 0.2, f"{metric.name}_high": 0.3, "n": 1000}
+    text = model_card(TINY[task].model, model.prepared, METRICS | values | {"test": values}, "my model")
+    what, goes_in, use = SENTENCES[task]
+    assert f"\n{what}" in text
+    assert goes_in in text
+    assert use in text
+    assert f"| Trained on | 1,438 {model.task.examples} of flowers" in text
+    assert rows(text)[f"Test {metric.title}"].startswith(
+        f"**{metric.measured(0.25)}** on 1,000 test {model.task.examples} ("
+    )
+    assert "the figure is a little optimistic" in text
+    assert "{" not in text

@@ -20,17 +20,24 @@ from ecrnn.serving.load import load
 from ecrnn.serving.model import Model
 
 
-def write(task: str, folder: Path) -> tuple[Model, Any]:
+def write(task: str, folder: Path, **changes: Any) -> tuple[Model, Any]:
     """A bundle of ``task`` in ``folder``; the model that it is of, and its data."""
     folder.mkdir()
-    model, data = untrained(task, folder.parent)
+    model, data = untrained(task, folder.parent, **changes)
     write_bundle(folder, model.network, TINY[task].model, model.prepared, {}, "card\n")
     return model, data
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_same_class_and_the_same_answers(task: str, tmp_path: Path) -> None:
-    model, data = write(task, tmp_path / "bundle")
+OTHER_TOKENS: list[tuple[str, dict[str, Any]]] = [
+    ("translation", {"tokens": "subwords", "vocabulary": 300}),
+    ("text-classification", {"tokens": "bytes"}),
+    ("captioning", {"tokens": "characters", "length": 30}),
+]
+
+
+@pytest.mark.parametrize(("task", "changes"), [*((task, {}) for task in TASKS), *OTHER_TOKENS])
+def test_the_same_class_and_the_same_answers(task: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    model, data = write(task, tmp_path / "bundle", **changes)
     loaded = load(tmp_path / "bundle", "cpu")
     assert type(loaded) is type(model)
     assert loaded.prepared == model.prepared
@@ -96,7 +103,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "length 0": (described(length=0), "length should be a whole number from 1 to 1048576, not 0"),
     "huge length": (described(length=2**30), "length should be a whole number from 1 to 1048576"),
     "frames too": (described(frames=4), "translation needs exactly"),
-    "a path": (described(vocabulary="../../etc/passwd"), "vocabulary should be one of characters, bytes, words"),
+    "a path": (described(vocabulary="../../etc/passwd"), "but known are characters, bytes, words"),
     "another key": (described(code="print()"), "unknown configuration key 'code'"),
 }
 

@@ -10,15 +10,22 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from PIL import Image
-from tiny_tasks import TINY, write_lines
+from tiny_tasks import MOTS, TINY, TRAINING, WORDS, sentences, write_lines
 
-from ecrnn.core.config import TrainSettings, read_yaml
+import ecrnn
+from ecrnn.core.config import StudySettings, TrainSettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
 from ecrnn.core.progress import Tick
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.splits import parse_split
+from ecrnn.serving.evaluation import judge
+from ecrnn.serving.language import LanguageModel
+from ecrnn.serving.load import load
+from ecrnn.stats import BLEU
+from ecrnn.studies.bundles import bundle_trial
 from ecrnn.studies.settings import read_settings
 from ecrnn.studies.single import train_bundle
+from ecrnn.studies.study import run_study
 from ecrnn.studies.tasks import PARTS, load_examples, prepare
 
 
@@ -148,3 +155,32 @@ def test_data_of_another_task(model: str, of: str, changes: dict[str, Any], line
     with one_line(EcrnnError, line):
         train_bundle(read_settings(TrainSettings, asked), tmp_path / "bundle")
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_trial_is_judged_on_the_data_sets_own_test_part(tmp_path: Path) -> None:
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for language, words in (("en", WORDS), ("fr", MOTS)):
+        (folder / f"train.{language}").write_text("\n".join(sentences(words, 24)))
+        (folder / f"test.{language}").write_text("\n".join(sentences(words, 5)))
+    asked = {"data": str(folder), "models": ["translate-gru-8"], "repeats": 1, "tokens": "words", "training": TRAINING}
+    run_study(read_settings(StudySettings, asked), tmp_path / "study")
+    metrics = bundle_trial(tmp_path / "study", "translate-gru-8", tmp_path / "bundle")
+    judged = judge(load(tmp_path / "bundle", "cpu"), str(folder))
+    assert judged.note == "the data set's own test part"
+    assert judged.index.tolist() == list(range(24, 29))
+    assert metrics["test"]["n"] == 5
+    assert metrics["test"]["bleu"] == BLEU.value(judged.judged.predictions.statistics)
+
+
+def test_in_python_the_same(tmp_path: Path) -> None:
+    data = TINY["next-token"].write(tmp_path)
+    model = ecrnn.train(data, "charlm-gru-8", tmp_path / "bundle", length=16, **TRAINING)
+    assert isinstance(model, LanguageModel)
+    assert model.metrics["split"] == "0.9"
+    assert len("".join(model.generate("red ", 5, seed=0))) == 5
+    with one_line(EcrnnError, "cnn is for image-classification and charlm for next-token: only models of one task"):
+        ecrnn.compare(data, ["cnn", "charlm"], out=tmp_path / "study")
+    with one_line(EcrnnError, "unknown configuration key 'training.lenght'"):
+        ecrnn.train(data, "charlm-gru-8", tmp_path / "other", lenght=16)
+    assert not (tmp_path / "study").exists()

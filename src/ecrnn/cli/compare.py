@@ -26,7 +26,7 @@ def compare(
         int | None, typer.Option(help="Random splits; each model is trained on each. Default: 3.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7.")
+        str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7, or the task's.")
     ] = None,
     baseline: options.Baseline = None,
     rope: options.Rope = 0.005,

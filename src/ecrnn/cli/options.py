@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 
     AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
 
-DATA_HELP = "A data set by name, such as digits or cifar10, or a folder with one sub-folder a class."
+DATA_HELP = (
+    "A data set by name, such as digits or tiny-shakespeare, or a file or folder for the model's task, such as "
+    "a folder with one sub-folder of pictures a class."
+)
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left, or cifar10.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
 ImageSize = Annotated[int | None, typer.Option(help="Pixels a side. Default: the data set's own, 32 for a folder.")]
 Channels = Annotated[int | None, typer.Option(help="1 grey, 3 RGB. Default: the data set's own, 3 for a folder.")]
 Seed = Annotated[int | None, typer.Option(help="Of splits, weights and order. Default: 0.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training pictures. Default: 15.")]
-BatchSize = Annotated[int | None, typer.Option(help="Pictures a step. Default: 128.")]
-Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001.")]
-Augment = Annotated[str | None, typer.Option(help="none, flip, crop or flip-crop. Default: none.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training examples. Default: 15, or the task's.")]
+BatchSize = Annotated[int | None, typer.Option(help="Examples a step. Default: 128, or the task's.")]
+Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001, or the task's.")]
+Augment = Annotated[
+    str | None, typer.Option(help="none, flip, crop or flip-crop, of pictures. Default: none, or the task's.")
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. Default: auto.")]
 Precision = Annotated[
     str | None, typer.Option(help="auto, float32 or bfloat16 (where the processor has it). Default: auto.")
@@ -84,6 +89,7 @@ def settings(
         WrongCall: the first thing wrong; an option is called as it is spelt on the command line.
     """
     from ecrnn.core.config import merge, parse_assignments, read_yaml
+    from ecrnn.data import catalogue
     from ecrnn.data.splits import parse_split
     from ecrnn.studies.settings import read_settings
 
@@ -92,7 +98,7 @@ def settings(
         asked = merge(defaults or {}, read_yaml(file) if file else {}, _nested(kind, given))
         asked = merge(asked, parse_assignments(given["assignments"] or []))
         if "data" not in asked:
-            raise WrongCall(f"name the data: {DATA_HELP.rstrip('.')}")
+            raise WrongCall(f"name the data: {', '.join(catalogue.names())}, or a file or folder of your own")
         if "model" in kind.model_fields and "model" not in asked:
             raise WrongCall("name the model, as in --model cnn or --model ecrnn-bilstm-16")
         read = read_settings(kind, asked, str(file) if file else "")

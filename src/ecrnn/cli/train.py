@@ -19,9 +19,11 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Part that trains; the rest validates. Default: 0.8.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Part that trains; the rest validates. Default: 0.8, or the task's.")
+    ] = None,
     keep: Annotated[
-        str | None, typer.Option(help="best or last epoch on the validation pictures. Default: best.")
+        str | None, typer.Option(help="best or last epoch on the validation examples. Default: best.")
     ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
@@ -39,7 +41,7 @@ def train(
     assignments: options.Set = None,
     json: options.Json = False,
 ) -> None:
-    """Train one model and keep it as a bundle: a folder with weights, classes, preprocessing and a model card."""
+    """Train one model and keep it as a bundle: a folder with weights, all that they need, and a model card."""
     from ecrnn.core.config import TrainSettings
 
     settings = options.settings(TrainSettings, context.params)

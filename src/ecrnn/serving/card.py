@@ -11,6 +11,7 @@ from typing import Any
 
 from ecrnn.core.tasks import Task
 from ecrnn.models.prepared import Prepared
+from ecrnn.models.summary import LENGTH
 from ecrnn.stats.metrics import METRICS
 
 _CARD = """# {model} on {data}
@@ -81,28 +82,28 @@ _WORDS = {
     ),
     "text-classification": _Words(
         "A text classifier",
-        "a text",
+        f"a text of {LENGTH} tokens",
         'ecrnn predict {folder} --text "..."',
         '.predict(["..."])',
         _CLASSES.format(examples="texts", example="text"),
     ),
     "next-token": _Words(
         "A character model",
-        "a block",
+        f"a text of {LENGTH} characters",
         'ecrnn generate {folder} --prompt "..."',
         '.generate("...")',
         "The figure holds for text like that of the data set. What the model writes is invented.",
     ),
     "translation": _Words(
         "A translator",
-        "a pair of sentences",
+        f"a sentence of {LENGTH} tokens and as long a translation",
         'ecrnn predict {folder} --text "..."',
         '.translate(["..."])',
         _WRITES.format(examples="sentences") + "\ndid not understand a sentence.",
     ),
     "captioning": _Words(
         "A writer of captions",
-        "a picture",
+        f"a picture and a caption of {LENGTH} tokens",
         "ecrnn predict {folder} photo.png",
         '.caption(["photo.png"])',
         _WRITES.format(examples="pictures") + "\nshows something that it never saw." + _PICTURES,
@@ -112,7 +113,8 @@ _WORDS = {
         "a picture",
         "ecrnn predict {folder} line.png",
         '.read(["line.png"])',
-        _WRITES.format(examples="pictures") + "\nshows no text." + _PICTURES,
+        "The figure holds for pictures like those of the data set. What the model reads on others, and what it makes "
+        "of letters\nthat are not in its alphabet, means nothing." + _PICTURES,
     ),
 }
 
@@ -154,11 +156,14 @@ def _inputs(prepared: Prepared) -> Iterator[tuple[str, str]]:
         yield "Input", f"{size}, resized by the shorter side and cropped in the middle"
     if prepared.source_vocabulary is not None:
         source = prepared.source_vocabulary
-        yield "Input", f"up to {prepared.length:,} {source.kind} of {len(source):,}"
+        yield "Input", f"up to {prepared.length:,} {source.kind}, of a vocabulary of {len(source):,}"
     if prepared.vocabulary is not None:
         reads = prepared.task.name in ("text-classification", "next-token")
         most = "" if prepared.length is None else f"up to {prepared.length:,} "
-        yield "Input" if reads else "Output", f"{most}{prepared.vocabulary.kind} of {len(prepared.vocabulary):,}"
+        if prepared.task.name == "next-token":
+            most = f"blocks of {prepared.length:,} "
+        vocabulary = f"{prepared.vocabulary.kind}, of a vocabulary of {len(prepared.vocabulary):,}"
+        yield "Input" if reads else "Output", most + vocabulary
     if prepared.classes:
         names = [_escaped(name) for name in prepared.classes]
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
@@ -182,11 +187,11 @@ def _figures(task: Task, metrics: dict[str, Any]) -> list[str]:
 
 def _choice(task: Task, metrics: dict[str, Any]) -> str:
     """What was chosen on the validation examples, and which figure to believe."""
-    what, title = task.examples, METRICS[task.metric].title
+    what = task.examples
     if metrics["keep"] == "best":
         return (
             f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation "
-            f"{what}. Because they were chosen on them, the {title} is a little optimistic; a test set tells more."
+            f"{what}. Because they were chosen on them, the figure is a little optimistic; a test set tells more."
         )
     if "trials" not in metrics:
         return f"The weights are those of the last epoch; nothing was chosen on the validation {what}."
