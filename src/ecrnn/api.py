@@ -29,7 +29,7 @@ def compare(
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
     baseline: str | None = None,
-    rope: float = 0.005,
+    rope: float | None = None,
     progress: Progress = silent,
     **more: Any,
 ) -> Report:
@@ -49,7 +49,8 @@ def compare(
         image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
         baseline: compare every model with this one only.
-        rope: half the width of the region of practical equivalence; 0.005 is half a percentage point.
+        rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
+            half a point. Default: the metric's, 0.005, for bits 0.01.
         progress: called after every training step.
         **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; and length, tokens, ... of tasks
             with texts: see `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.core.tasks`.

@@ -29,7 +29,7 @@ def compare(
         str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7, or the task's.")
     ] = None,
     baseline: options.Baseline = None,
-    rope: options.Rope = 0.005,
+    rope: options.Rope = None,
     jobs: Annotated[int, typer.Option(help="Trials side by side, each in a process of its own.", min=1, max=256)] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of the study. Default: runs/compare-DATA.")
@@ -75,7 +75,7 @@ def run(
     jobs: int,
     json: bool,
     baseline: str | None = None,
-    rope: float = 0.005,
+    rope: float | None = None,
 ) -> int:
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display

@@ -56,8 +56,12 @@ Beam = Annotated[
 ]
 Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
 Rope = Annotated[
-    float,
-    typer.Option(help="Difference that does not matter, as a fraction: 0.005 is half a point.", min=0, max=1),
+    float | None,
+    typer.Option(
+        help="Difference that does not matter: 0.005 of an accuracy is half a point. Default: the metric's.",
+        min=0,
+        max=1,
+    ),
 ]
 
 

@@ -17,7 +17,7 @@ def report(
         list[Path], typer.Argument(metavar="RUN...", help="Folders of studies; several of one study are joined.")
     ],
     baseline: options.Baseline = None,
-    rope: options.Rope = 0.005,
+    rope: options.Rope = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")
     ] = None,
@@ -43,7 +43,7 @@ def report(
     show(runs, baseline=baseline, rope=rope, out=out, json=json)
 
 
-def show(runs: list[Path], *, baseline: str | None, rope: float, json: bool, out: Path | None = None) -> None:
+def show(runs: list[Path], *, baseline: str | None, rope: float | None, json: bool, out: Path | None = None) -> None:
     """Write the report of ``runs``, print it, and say where it lies."""
     from ecrnn.report import print_report, write_report
 

@@ -13,8 +13,9 @@ scores of every character and of the blank at every step; CTC, in `ecrnn.models.
 | RNN     | 2 BiLSTM of 256                        | 1 BiLSTM of 128; other cells, nodes and layers by name         |
 | output  | a dense layer on the RNN's outputs     | on these and the column itself                                 |
 
-It is made for a thousand pictures and two cores. CTC's loss stays long where every step says blank. In the few runs that
-were tried, the way from the columns past the RNN led out of there sooner, and one layer sooner than two (docs/log.md).
+It is made for a thousand pictures and two cores. CTC's loss stays long where every step says blank. In the few runs
+that were tried, the way from the columns past the RNN led out of there sooner, and one layer sooner than two
+(docs/log.md).
 Pictures of several widths go together in one batch, padded on the right, and each comes out as if it were alone.
 """
 

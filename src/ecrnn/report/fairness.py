@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ecrnn.core.config import TrainingSettings
+from ecrnn.core.config import StudySettings, merge
 from ecrnn.report import formats
 from ecrnn.report.read import StudyRecord, Trial
 from ecrnn.report.results import FairnessLine, ModelRow, scored_part
