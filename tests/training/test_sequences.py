@@ -135,6 +135,23 @@ def test_captions_are_drawn_anew_by_seed_epoch_and_index() -> None:
     assert alone != drawn(other, range(TRAIN), 4)
 
 
+def test_several_captions_of_a_picture() -> None:
+    one = small("captioning")
+    assert one.objective.each == 1, "one picture has no more"
+    one.objective.each = 2
+    seen = set()
+    for epoch in range(20):
+        inputs, targets = one.objective.batch(np.array([5, 2]), epoch)
+        assert (len(inputs[0]), len(inputs[1]), len(targets.tokens)) == (2, 4, 4)
+        texts = [one.prepared.vocabulary.encode(text)[:LENGTH] for text in one.data.captions[5]]
+        pair = [texts.index(row[: row.index(END)]) for row in targets.tokens[:2].tolist()]
+        assert pair[0] != pair[1]
+        seen.add(tuple(sorted(pair)))
+    assert seen == {(0, 1), (0, 2), (1, 2)}
+    with torch.no_grad():
+        assert one.objective.loss(one.network(), inputs, targets).mean.isfinite()
+
+
 @TASKS
 def test_validation(task: str) -> None:
     """Example by example: the loss of the (first) target, and BLEU of the greedy text by sacrebleu."""

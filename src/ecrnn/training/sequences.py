@@ -24,6 +24,7 @@ from ecrnn.models.scoring import bleu_of_captions, bleu_of_translations
 from ecrnn.stats.metrics import BLEU
 from ecrnn.training.objective import Loss, Objective
 
+MOST = 5  # captions of a picture in one epoch
 VALIDATED = 64  # examples at a time whose validation loss is computed
 
 
@@ -93,7 +94,9 @@ class Translation(_Writing):
 
 
 class Captioning(_Writing):
-    """An `Objective`. An epoch shows every picture once, with one of its captions, drawn anew in each.
+    """An `Objective`. An epoch shows every picture once, with as many captions as every picture has, `MOST` at most.
+
+    A picture that has more gets others in each epoch. The network sees a picture once for all of them.
 
     Args:
         data: pictures with captions.
@@ -110,14 +113,21 @@ class Captioning(_Writing):
         self.data, self.prepared, self.seed = data, prepared, seed
         self.standardise = prepared.standardise().to(self.device)
         self.captions = [[prepared.encode(text) for text in own] for own in data.captions]
+        self.each = min(MOST, *(len(self.captions[i]) for i in split.train))
 
     def batch(self, positions: np.ndarray, epoch: int) -> Batch:
-        """Standardised pictures (B, 3, H, W) and what the decoder is given (B, T), int64; and its targets."""
+        """Standardised pictures (B, 3, H, W) and what the decoder is given (B * k, T), int64; and its targets.
+
+        The k captions of a picture stand side by side.
+        """
         index = self.split.train[positions]
-        counts = np.array([len(self.captions[i]) for i in index], np.uint64)
-        drawn = counter.hashed((counter.CAPTION, self.seed, epoch), index) % counts
         pictures = augment(self.data.images[index], index, self.seed, epoch, self.settings.augment)
-        return self._batch(pictures, [self.captions[i][d] for i, d in zip(index, drawn.tolist(), strict=True)])
+        return self._batch(pictures, [caption for i in index for caption in self._drawn(int(i), epoch)])
+
+    def _drawn(self, i: int, epoch: int) -> list[list[int]]:
+        own = self.captions[i]
+        order = counter.permutation(len(own), (counter.CAPTION, self.seed, epoch, i))
+        return [own[k] for k in order[: self.each]]
 
     def _batch(self, pictures: np.ndarray, captions_: Sequence[Sequence[int]]) -> Batch:
         given, targets = self._targets(captions_)
