@@ -84,19 +84,19 @@ def test_captions_beside_their_pictures(tmp_path: Path, capsys: pytest.CaptureFi
 def test_lines_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, data = untrained("transcription", tmp_path)
     index, texts = np.arange(4), [*data.texts[:2], "0 a", data.texts[3]]
-    written = [texts[0], texts[1][:-1], "0 b", texts[3] + "a"]
+    written = [texts[0], texts[1][:-1], "0 b c", texts[3] + "a"]
     judged = Judged(model.judge(data, index).predictions, written)
     mine = type(data)(data.name, data.images, (*texts, *data.texts[4:]), data.files, data.n_train, data.fingerprint)
     report(model, Judgement(mine, index, judged, ""), "tiny", None, json=True)
     found = json.loads(capsys.readouterr().out)
     assert list(found["figures"]) == ["cer", "wer", "whole"]
-    assert found["figures"]["wer"]["estimate"] == 3 / 5
+    assert found["figures"]["wer"]["estimate"] == 4 / 5
     whole = wilson(1, 4)
     assert [found["figures"]["whole"][key] for key in ("estimate", "low", "high")] == [0.25, whole.low, whole.high]
     assert [e["given"] for e in found["examples"]] == written
     statistics = judged.predictions.statistics
     assert [e["cer"] for e in found["examples"]] == [edits / length for edits, length in statistics]
-    assert WER.value(word_edits(written, texts)) == 3 / 5
+    assert WER.value(word_edits(written, texts)) == 4 / 5
     assert WHOLE.value(whole_texts(written, texts)) == 1 / 4
 
 

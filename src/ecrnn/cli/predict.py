@@ -80,7 +80,7 @@ def predict(
 
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:
-    """The bundle, or None where the first path names pictures already, and the pictures."""
+    """The bundle, or None where the first path names pictures already, and the other paths."""
     from ecrnn.data.folder import names_pictures
     from ecrnn.serving.bundle import is_bundle
     from ecrnn.serving.pretrained import find
