@@ -103,7 +103,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "length 0": (described(length=0), "length should be a whole number from 1 to 1048576, not 0"),
     "huge length": (described(length=2**30), "length should be a whole number from 1 to 1048576"),
     "frames too": (described(frames=4), "translation needs exactly"),
-    "a path": (described(vocabulary="../../etc/passwd"), "but known are characters, bytes, words"),
+    "a path": (described(vocabulary="../../etc/passwd"), "../../etc/passwd"),
     "another key": (described(code="print()"), "unknown configuration key 'code'"),
 }
 
