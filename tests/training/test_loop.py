@@ -113,7 +113,8 @@ def test_best_and_last(tmp_path: Path) -> None:
     model, trained = train(tmp_path, keep="best", **settings)
     accuracies = [metrics["validation_accuracy"] for metrics in trained.history]
     assert trained.best_value == max(accuracies)
-    assert trained.best_epoch == accuracies.index(max(accuracies)) + 1  # the first of equals
+    best = [line for line in trained.history if line["validation_accuracy"] == max(accuracies)]
+    assert trained.best_epoch == min(best, key=lambda line: line["validation_loss"])["epoch"]
     in_memory, _ = train(keep="best", **settings)
     same(weights(model), weights(in_memory))
     until_then, _ = train(epochs=trained.best_epoch, lr=0.01)
@@ -488,3 +489,17 @@ def test_roll_back_where_nothing_is_right_or_wrong(monkeypatch: pytest.MonkeyPat
     assert trained.history[1]["train_loss"] == pytest.approx(sum(m * n for m, n in last) / sum(n for _, n in last))
     assert [metrics["lr"] for metrics in trained.history] == [0.001, 0.0005]
     assert [("train_accuracy" in metrics) for metrics in trained.history] == [False, False]
+
+
+@pytest.mark.parametrize(("losses", "best"), [([3.0, 2.0, 2.5], 2), ([1.0, 2.0, 3.0], 1), ([2.0, 2.0, 1.5], 3)])
+def test_of_equal_epochs_the_one_with_the_lower_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], best: int
+) -> None:
+    told = iter([*losses, 0.0])  # the last for the predictions of the weights that are kept
+    monkeypatch.setattr(
+        ImageClassification,
+        "validate",
+        lambda self, model: ({"validation_loss": next(told), "validation_accuracy": 0.0}, self.predict(model)),
+    )
+    _, trained = train(tmp_path, keep="best", epochs=3)
+    assert (trained.best_epoch, trained.best_value) == (best, 0.0)

@@ -225,9 +225,8 @@ class _Training:
         }
         self._check_finite(metrics)
         metrics["seconds"] = position.seconds + time.monotonic() - started
-        value, best = metrics.get(f"validation_{self.task.metric.name}"), position.best[1]
-        if value is not None and (best is None or self.task.metric.better(value, best)):
-            position.best = (position.epoch + 1, value)
+        if self._is_best(metrics):
+            position.best = (position.epoch + 1, metrics[f"validation_{self.task.metric.name}"])
             self._keep_best()
         position.history.append(metrics)
         position.epoch, position.step = position.epoch + 1, 0
@@ -239,6 +238,15 @@ class _Training:
         self._tick(metrics)
         if self.interruption and self.interruption.received:  # now that all of the epoch is on disk
             raise Interrupted(self.interruption.received)
+
+    def _is_best(self, metrics: dict[str, float]) -> bool:
+        """Whether an epoch is better than those before it; of two with the same metric, the one with the lower loss."""
+        name, (epoch, best) = f"validation_{self.task.metric.name}", self.position.best
+        if best is None or name not in metrics:
+            return name in metrics
+        if metrics[name] == best:
+            return metrics["validation_loss"] < self.position.history[epoch - 1]["validation_loss"]
+        return self.task.metric.better(metrics[name], best)
 
     def _stop_not_finite(self, loss: float, norm: float) -> None:
         place = f"epoch {self.position.epoch + 1}, step {self.position.step + 1}"
