@@ -28,14 +28,14 @@ def test_json(call: Any) -> None:
 
 
 def test_a_wrong_gradient_is_named_and_the_status_is_1(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = module.build
+    make = module.make
 
     def broken(*given: Any) -> Any:
-        model = build(*given)
+        model = make(*given)
         model.output.bias.register_hook(lambda gradient: 2 * gradient)
         return model
 
-    monkeypatch.setattr(module, "build", broken)
+    monkeypatch.setattr(module, "make", broken)
     done = call("gradcheck", "mlp", "--image", "1x8x8", "--samples", 2)
     assert done.status == 1
     assert "Wrong: output.bias at (" in done.out

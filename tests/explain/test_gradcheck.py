@@ -7,6 +7,7 @@ from torch import nn
 from ecrnn.core.errors import EcrnnError
 from ecrnn.explain import gradcheck as module
 from ecrnn.explain.gradcheck import gradcheck
+from ecrnn.models.registry import build
 
 SMALL = {"image": (1, 8, 8), "classes": 3, "samples": 3}
 
@@ -23,7 +24,7 @@ def test_by_hand(name):
 def test_models(name):
     found = gradcheck(name, **SMALL)
     assert found.good, found.wrong
-    model = module.build(name, (1, 8, 8), 3)
+    model = build(name, (1, 8, 8), 3)
     assert [(t.name, t.shape) for t in found.tensors] == [(n, tuple(p.shape)) for n, p in model.named_parameters()]
     assert all(t.checked + t.kinks == min(3, p.numel()) for t, p in zip(found.tensors, model.parameters(), strict=True))
     assert [kernel.layer for kernel in found.kernels] == [
@@ -41,14 +42,14 @@ def test_the_classics_at_the_size_they_were_made_for(name):
 
 def test_a_wrong_derivative_in_a_model(monkeypatch):
     """A logit whose gradient loses a thousandth."""
-    build = module.build
+    make = module.make
 
     def broken(*given):
-        model = build(*given)
+        model = make(*given)
         model.head.register_full_backward_hook(lambda m, d_in, d_out: (d_in[0] * 0.999,))
         return model
 
-    monkeypatch.setattr(module, "build", broken)
+    monkeypatch.setattr(module, "make", broken)
     found = gradcheck("cnn", **SMALL)
     assert not found.good
     assert {t.name.split(".")[0] for t in found.wrong} == {"cnn"}
@@ -81,20 +82,20 @@ def test_kernels_are_checked_with_the_models_own_weights(monkeypatch):
     seen = []
     monkeypatch.setattr(module, "check", lambda layer, case: seen.append((layer, case)))
     gradcheck("crnn-bilstm-4", **SMALL)
-    weight = module.build("crnn-bilstm-4", (1, 8, 8), 3).rnn.layers[0].weight_hh_l0
+    weight = build("crnn-bilstm-4", (1, 8, 8), 3).rnn.layers[0].weight_hh_l0
     assert all(torch.equal(layer.weight_hh_l0, weight) for layer, _ in seen)
     assert {(case.cell, case.hidden, case.directions) for _, case in seen} == {("lstm", 4, 2)}
 
 
 def test_dropout_is_off_so_that_the_error_is_a_function(monkeypatch):
-    build = module.build
+    make = module.make
 
     def dropping(*given):
-        model = build(*given)
+        model = make(*given)
         model.head = nn.Sequential(nn.Dropout(0.5), model.head)
         return model
 
-    monkeypatch.setattr(module, "build", dropping)
+    monkeypatch.setattr(module, "make", dropping)
     assert gradcheck("cnn", **SMALL).good
 
 

@@ -148,7 +148,7 @@ def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
     data = LineSet("l", images, tuple(texts), (), N, "")
     preprocessing = Preprocessing((1, 8, 48), (100.0,), (50.0,))
     vocabulary = tokens.fit("characters", texts[:TRAIN])
-    return data, Prepared(tasks.TRANSCRIPTION, preprocessing=preprocessing, vocabulary=vocabulary), Transcription
+    return data, Prepared(tasks.TRANSCRIPTION, preprocessing=preprocessing, vocabulary=vocabulary), Transcription, SEED
 
 
 _MAKERS = {

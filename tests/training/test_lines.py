@@ -10,6 +10,7 @@ import pytest
 import torch
 from training.small_tasks import TRAIN, N, Small, small
 
+from ecrnn.core.errors import TrainingError
 from ecrnn.core.runs import Scored
 from ecrnn.data.tokens import PAD, UNKNOWN
 
@@ -102,3 +103,24 @@ def distance(a: str, b: str) -> int:
     if not a or not b:
         return len(a) + len(b)
     return min(distance(a[1:], b) + 1, distance(a, b[1:]) + 1, distance(a[1:], b[1:]) + (a[0] != b[0]))
+
+
+def test_lines_are_shifted_anew_in_each_epoch() -> None:
+    """A picture's place is a function of (seed, epoch, index), whatever stands beside it."""
+    one, plain = small("transcription", augment="crop"), small("transcription")
+    (alone, _), _ = one.objective.batch(np.array([3]), 1)
+    (together, widths), _ = one.objective.batch(np.array([5, 3, 1]), 1)
+    assert torch.equal(alone[0], together[1, :, :, : widths[1]])
+    shown = {one.objective.batch(np.array([3]), epoch)[0][0].numpy().tobytes() for epoch in range(12)}
+    assert len(shown) > 8
+    (as_it_is, _), texts = plain.objective.batch(np.array([3]), 1)
+    assert torch.equal(one.objective.batch(np.array([3]), 1)[1][0], texts[0])
+    assert not torch.equal(alone, as_it_is)
+    figures = [task.objective.validate(task.network(1))[0] for task in (one, plain)]
+    assert figures[0] == figures[1], "what validates is shown as it is"
+
+
+@pytest.mark.parametrize("augment", ["flip", "flip-crop"])
+def test_mirrored_lines_are_refused(augment: str) -> None:
+    with pytest.raises(TrainingError, match=f"^--augment {augment} mirrors, .* use crop or none$"):
+        small("transcription", augment=augment)

@@ -91,7 +91,14 @@ TRANSCRIPTION = Task(
     "pictures",
     defaults={
         "split": "0.9",
-        "training": {"epochs": 16, "batch_size": 8, "lr": 2e-3, "schedule": "cosine", "clip_norm": 5.0},
+        "training": {
+            "epochs": 16,
+            "batch_size": 8,
+            "lr": 2e-3,
+            "schedule": "cosine",
+            "clip_norm": 5.0,
+            "augment": "crop",
+        },
     },
 )
 

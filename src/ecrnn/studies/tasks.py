@@ -208,5 +208,5 @@ PARTS: dict[str, Parts] = {
     NEXT_TOKEN.name: Parts(_load_corpus, _prepare_corpus, _without_seed(NextToken)),
     TRANSLATION.name: Parts(_load_pairs, _prepare_pairs, _without_seed(Translation)),
     CAPTIONING.name: Parts(_load_captions, _prepare_captions, Captioning),
-    TRANSCRIPTION.name: Parts(_load_lines, _prepare_lines, _without_seed(Transcription)),
+    TRANSCRIPTION.name: Parts(_load_lines, _prepare_lines, Transcription),
 }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
+from ecrnn.core.errors import TrainingError
 from ecrnn.core.runs import Scored
+from ecrnn.data.augmentation import augment
 from ecrnn.data.batches import by_length
 from ecrnn.data.lines import LineSet
 from ecrnn.data.splits import Split
@@ -33,22 +37,34 @@ class Transcription(Objective):
         split: which train and which validate.
         prepared: standardisation and alphabet; its PAD is the blank.
         settings: resolved (device and precision are not "auto").
+        seed: of the augmentation.
+
+    Raises:
+        TrainingError: an augmentation that mirrors.
     """
 
     metric = CER
 
-    def __init__(self, data: LineSet, split: Split, prepared: Prepared, settings: TrainingSettings) -> None:
+    def __init__(self, data: LineSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> None:
         super().__init__(split, settings, np.array([data.images[i].shape[1] for i in split.train]))
-        self.data, self.prepared = data, prepared
+        if "flip" in settings.augment:
+            raise TrainingError(f"--augment {settings.augment} mirrors, and so no text can be read; use crop or none")
+        self.data, self.prepared, self.seed = data, prepared, seed
         self.standardise = prepared.standardise().to(self.device)
         self.tokens = [prepared.encode(text) for text in data.texts]
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[tuple[Tensor, Tensor], Texts]:
         """Pictures (B, 1, H, W) and widths (B,); their texts."""
-        return self._batch(self.split.train[positions])
+        index = self.split.train[positions]
+        return self._batch(index, [self._as_shown(int(i), epoch) for i in index])
 
-    def _batch(self, index: np.ndarray) -> tuple[tuple[Tensor, Tensor], Texts]:
-        inputs = line_batch([self.data.images[i] for i in index], self.standardise, self.device)
+    def _as_shown(self, i: int, epoch: int) -> np.ndarray:
+        """The picture ``i`` as ``epoch`` shows it, uint8 (H, W)."""
+        pictures = self.data.images[i][None, :, :, None]
+        return augment(pictures, np.array([i]), self.seed, epoch, self.settings.augment)[0, :, :, 0]
+
+    def _batch(self, index: np.ndarray, images: Sequence[np.ndarray]) -> tuple[tuple[Tensor, Tensor], Texts]:
+        inputs = line_batch(images, self.standardise, self.device)
         texts = [self.tokens[i] for i in index]
         together = torch.tensor([token for text in texts for token in text], dtype=torch.int64)
         return inputs, (together, torch.tensor([len(text) for text in texts]))
@@ -66,7 +82,7 @@ class Transcription(Objective):
         nats = 0.0
         with evaluating(model):
             for own in by_length([image.shape[1] for image in images], VALIDATED):
-                inputs, targets = self._batch(index[own])
+                inputs, targets = self._batch(index[own], [images[i] for i in own])
                 logits, lengths = model(*inputs)
                 nats += float(_ctc(logits, lengths, targets))
         scored = Scored(index.astype(np.int64), statistics)
