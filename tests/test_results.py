@@ -11,6 +11,8 @@ import pytest
 from report.synthetic import make_study
 
 from ecrnn.core.config import TrainSettings, read_yaml
+from ecrnn.core.tasks import TASKS
+from ecrnn.models.names import task
 from ecrnn.report import Analysis, analyse, archive_study, read_study, write_report
 from ecrnn.report.write import report_files
 
@@ -94,7 +96,8 @@ def test_the_systems_can_be_run_again() -> None:
         history = (folder / "metrics.jsonl").read_text().splitlines()
         metrics = json.loads((folder / "metrics.json").read_text())
         assert len(history) == metrics["epochs"] == settings.training.epochs
-        assert json.loads(history[metrics["epoch"] - 1])["validation_accuracy"] == metrics["accuracy"]
+        metric = TASKS[task(settings.model)].metric
+        assert json.loads(history[metrics["epoch"] - 1])[f"validation_{metric}"] == metrics[metric]
         assert not list(folder.glob("*.safetensors"))
 
 
