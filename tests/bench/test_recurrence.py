@@ -85,7 +85,8 @@ def test_the_best_of_keras_is_the_opponent(stand_in: Callable, monkeypatch: pyte
     assert "peak_mib" not in found["variants"]["keras-xla"]
     assert found["variants"]["stock"]["work_mib"] == 0.5
     ours = found["variants"]["ecrnn"]
-    assert 50 / max(ours["quartiles_ms"]) <= found["ratio_keras"] <= 50 / min(ours["quartiles_ms"])
+    low, high = (50 / end for end in sorted(ours["quartiles_ms"], reverse=True))
+    assert 0.999 * low <= found["ratio_keras"] <= 1.001 * high  # all three are rounded
 
 
 def test_nothing_is_measured_that_is_not_right(monkeypatch: pytest.MonkeyPatch) -> None:
