@@ -11,8 +11,8 @@ from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
 from ecrnn.models.lenet5 import LeNet5
 from ecrnn.models.mlp import MLP
-from ecrnn.models.registry import build, check_sizes, usual_image
-from ecrnn.models.sizes import MAX_CLASSES
+from ecrnn.models.registry import build
+from ecrnn.models.sizes import MAX_CLASSES, Sizes, check, usual
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_a_name_gives_its_network(name, kind):
 )
 def test_a_classics_name_gives_its_network(name, kind):
     with torch.device("meta"):
-        assert type(build(name, usual_image(name), 3)) is kind
+        assert type(build(name, usual(name).image, 3)) is kind
 
 
 def test_pictures_that_models_were_made_for():
-    assert usual_image("lenet5-1998") == (1, 32, 32)
-    assert usual_image("alexnet") == (3, 224, 224)
-    assert usual_image("mlp-9") == usual_image("ecnn") == (3, 32, 32)
+    assert usual("lenet5-1998").image == (1, 32, 32)
+    assert usual("alexnet").image == (3, 224, 224)
+    assert usual("mlp-9").image == usual("ecnn").image == (3, 32, 32)
 
 
 def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
@@ -55,7 +55,7 @@ def test_defaults_are_the_papers_pictures():
 @pytest.mark.parametrize("image", [(1, 8, 8), (3, 8, 1024), (3, 1024, 8)])
 @pytest.mark.parametrize("classes", [2, MAX_CLASSES])
 def test_sizes_at_the_bounds(image, classes):
-    check_sizes(image, classes)
+    check(Sizes(image, classes))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_sizes_at_the_bounds(image, classes):
     ],
 )
 def test_sizes_out_of_bounds(image, classes, line):
-    for call in (check_sizes, lambda *sizes: build("cnn", *sizes)):
+    for call in (lambda *sizes: check(Sizes(*sizes)), lambda *sizes: build("cnn", *sizes)):
         with pytest.raises(EcrnnError) as error:
             call(image, classes)
         assert str(error.value) == line
@@ -103,7 +103,7 @@ def test_the_smallest_picture(name: str) -> None:
     with torch.device("meta"):
         assert build(name, (3, least, least + 1), 4)(torch.zeros(1, 3, least, least + 1)).shape == (1, 4)
     line = f"{name} takes pictures of {least} pixels a side or more, not {least}x{least - 1}; --image-size {least}"
-    for call in (lambda *sizes: build(name, *sizes), lambda *sizes: check_sizes(*sizes, "cnn", name)):
+    for call in (lambda *sizes: build(name, *sizes), lambda *sizes: check(Sizes(*sizes), "cnn", name)):
         with pytest.raises(EcrnnError) as error:
             call((3, least, least - 1), 4)
         assert str(error.value) == f"{line} resizes them"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ecrnn.models.names import PAPER_MODELS, parse
-from ecrnn.models.registry import build, make, usual_image
+from ecrnn.models.registry import build, make
 from ecrnn.models.sizes import Sizes, usual
 from ecrnn.models.summary import summarise
 from ecrnn.report.paper import TABLE_1, TABLE_1_TOTAL
@@ -149,7 +149,7 @@ MULTIPLY_ADDS = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_counts(name: str) -> None:
     classes, layers, total = PUBLISHED[name]
-    image = usual_image(name)
+    image = usual(name).image
     summary = summarise(build(name, image, classes), image)
     assert tuple(row.parameters for row in summary.rows if row.parameters) == layers
     assert summary.parameters == summary.trainable == total

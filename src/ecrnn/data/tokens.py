@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -32,7 +33,7 @@ _LARGEST_FILE = 2**28  # characters
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
-class Vocabulary:
+class Vocabulary(ABC):
     """Token ids of one kind; `fit` and `from_files` make one.
 
     Two are equal if they are of one kind and encode alike. The number of ids, special ones among them, is ``len(v)``.
@@ -40,20 +41,20 @@ class Vocabulary:
 
     kind: ClassVar[str]
 
+    @abstractmethod
     def encode(self, text: str) -> list[int]:
         """The ids of ``text``, without BEGIN and END; what the vocabulary lacks is UNKNOWN."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``, each in 0..len - 1; special ids are left out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def files(self) -> dict[str, str]:
         """The content of the files, by name, that `from_files` reads; the same for equal vocabularies."""
-        raise NotImplementedError
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.files() == other.files()
@@ -73,9 +74,9 @@ class _Listed(Vocabulary):
         return len(SPECIAL) + len(self._tokens)
 
     @staticmethod
+    @abstractmethod
     def split(text: str) -> Sequence[str]:
         """The tokens that ``text`` consists of."""
-        raise NotImplementedError
 
     def encode(self, text: str) -> list[int]:
         ids = self._ids

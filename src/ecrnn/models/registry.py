@@ -23,7 +23,7 @@ from ecrnn.models.ocr import Reader
 from ecrnn.models.parallel import Parallel
 from ecrnn.models.rows import RowsRNN, RowsRNNThenCNN
 from ecrnn.models.sentiment import Sentiment, SentimentCNN, SentimentParallel
-from ecrnn.models.sizes import Sizes, check, needed, usual
+from ecrnn.models.sizes import Sizes, check, needed
 from ecrnn.models.translate import Translator
 
 Make = Callable[..., nn.Module]
@@ -108,13 +108,3 @@ def make(name: str, sizes: Sizes, seed: int = 0) -> nn.Module:
         model = maker(parsed, *needed(sizes, name))
     initialise(model, seed)
     return model
-
-
-def usual_image(name: str) -> tuple[int, int, int]:
-    """The (channels, height, width) that the model ``name`` was made for; (3, 32, 32) for the paper's family."""
-    return usual(name).image or (3, 32, 32)
-
-
-def check_sizes(image: tuple[int, int, int], classes: int, *models: str) -> None:
-    """Raise an EcrnnError unless the picture's (C, H, W) and the number of classes are ones that ``models`` serve."""
-    check(Sizes(image, classes), *models)

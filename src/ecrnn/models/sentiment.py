@@ -15,6 +15,8 @@ heart. What lies beyond a text's length never counts, so a text comes out the sa
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ PARALLEL_NODES = 64  # of the LSTM and of the GRU
 DROPOUT = 0.5
 
 
-class _TextClassifier(nn.Module):
+class _TextClassifier(nn.Module, ABC):
     """Words to values, `features`, which a network says, and from their greatest over the steps to logits."""
 
     def __init__(self, tokens: int, features: int, classes: int) -> None:
@@ -53,9 +55,9 @@ class _TextClassifier(nn.Module):
         features = self.features(words, lengths).masked_fill(~counts[:, :, None], -torch.inf)
         return self.head(self.dropout(features.amax(1)))  # the greatest over the steps, (B, features)
 
+    @abstractmethod
     def features(self, words: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, features) of words (B, T, 128) that are 0 beyond ``lengths`` (B,)."""
-        raise NotImplementedError
 
 
 class Sentiment(_TextClassifier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ class Judged(NamedTuple):
     written: list[str] | None = None
 
 
-class Model:
+class Model(ABC):
     """A trained model; `ecrnn.load` gives one of the classes made of it.
 
     Attributes:
@@ -50,13 +51,13 @@ class Model:
         self.device = resolve_device(device)
         self.network = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
+    @abstractmethod
     def examples(self, data: str, data_dir: Path | None = None) -> Any:
         """The examples of a registered data set, a file or a folder, in the form that this model takes.
 
         Raises:
             DataError: missing, damaged or of another task.
         """
-        raise NotImplementedError
 
     def search(self, width: int) -> None:
         """Take a beam search of ``width`` hypotheses from now on; 1 for the greedy one.
@@ -67,9 +68,9 @@ class Model:
         if width != 1:
             raise EcrnnError(f"a beam search is for models that write texts, not for {self.task.name}")
 
+    @abstractmethod
     def judge(self, data: Any, index: np.ndarray) -> Judged:
         """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""
-        raise NotImplementedError
 
 
 def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.ndarray:
