@@ -57,7 +57,7 @@ def test_a_folder_of_clips(films, caplog):
     np.testing.assert_array_equal(found.clips[1, 0], read_picture(films / "walks/a/007.bmp", (3, 8, 12)))
     assert events == [("pictures", 12, 12)]
     assert "1 files are in no clip and were passed over" in caplog.text
-    assert load(films).clips.shape == (3, 16, 32, 32, 3)
+    assert load(films).clips.shape == (3, 8, 32, 32, 3)
     assert load(films, channels=1).image == (1, 32, 32)
 
 
@@ -125,7 +125,7 @@ def test_wrong_folders_are_one_line(films, change, message):
 
 def test_damaged_frames_are_named(films):
     (films / "walks/b/cam2-frame9.png").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"1 of 48 pictures in .* \(walks/b/cam2-frame9.png: not a PNG"):
+    with pytest.raises(DataError, match=r"1 of 24 pictures in .* \(walks/b/cam2-frame9.png: not a PNG"):
         load(films)
 
 
@@ -163,16 +163,16 @@ def test_an_array_file(tmp_path):
 def test_moving():
     found = load("moving", frames=4)
     assert found.name == "moving"
-    assert found.clips.shape == (1000, 4, 32, 32, 1)
-    assert found.n_train == 800
+    assert found.clips.shape == (4000, 4, 32, 32, 1)
+    assert found.n_train == 3200
     assert found.classes == ("climbs", "falls", "stands", "walks left", "walks right")
     assert found.fingerprint == load("moving", frames=4).fingerprint
-    assert found.fingerprint.startswith("d013d46ec0f3")  # another one would break studies of it
-    assert load("moving", frames=2, image_size=16, channels=3).clips.shape == (1000, 2, 16, 16, 3)
+    assert found.fingerprint.startswith("a9a9cb72950f")  # another one would break studies of it
+    assert load("moving", frames=2, image_size=16, channels=3).clips.shape == (4000, 2, 16, 16, 3)
 
 
 def test_more_than_the_memory_is_refused_before_it_is_taken(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match=r"moving needs 4194304000 bytes as .*, more than 2147483648; take fewer"):
+    with pytest.raises(DataError, match=r"moving needs 16777216000 bytes as .*, more than 2147483648; take fewer"):
         load("moving", frames=4096)
     monkeypatch.setattr(clips, "MEMORY_LIMIT", 10_000)
     np.savez(tmp_path / "a.npz", clips=np.zeros((2, 2, 9, 9, 1), np.uint8), labels=np.array([0, 1]))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import RidgeClassifier
 
-from ecrnn.data.moving import CLASSES, COUNT, N_TRAIN, SIDE, make_moving
+from ecrnn.data.moving import CLASSES, SIDE, make_moving
+
+COUNT, N_TRAIN = 1000, 800  # a quarter of the data set
 
 
 def places(clips: np.ndarray) -> np.ndarray:
@@ -29,8 +31,8 @@ def test_shapes_and_balance(made):
 
 def test_clips_are_a_function_of_seed_and_index(made):
     clips, _ = made
-    few, _ = make_moving(COUNT, 16)
-    np.testing.assert_array_equal(few, clips)
+    few, _ = make_moving(20, 16)
+    np.testing.assert_array_equal(few, clips[:20])
     other, _ = make_moving(20, 16, seed=1)
     assert (other != clips[:20]).mean() > 0.9
     assert len({clip.tobytes() for clip in clips}) == COUNT

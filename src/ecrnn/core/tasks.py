@@ -36,7 +36,7 @@ CLIP_CLASSIFICATION = Task(
     "accuracy",
     "clips",
     classes=True,
-    defaults={"frames": 16, "training": {"batch_size": 32}},
+    defaults={"frames": 8, "training": {"batch_size": 32, "schedule": "cosine"}},
 )
 TEXT_CLASSIFICATION = Task(
     "text-classification",

@@ -98,7 +98,7 @@ def make_clip_set(
 def load(
     data: str | Path,
     *,
-    frames: int = 16,
+    frames: int = 8,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     data_dir: Path | None = None,

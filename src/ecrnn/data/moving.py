@@ -16,7 +16,7 @@ import numpy as np
 from ecrnn.data import counter
 
 CLASSES = ("climbs", "falls", "stands", "walks left", "walks right")
-COUNT, N_TRAIN = 1000, 800  # clips, and those of them that are the training part; the same number of each class
+COUNT, N_TRAIN = 4000, 3200  # clips, and those of them that are the training part; the same number of each class
 SIDE = 32  # pixels
 _STREAM = 101  # of `counter`; apart from those that it names
 _NOISE = 48  # levels of grey, from 0
@@ -69,6 +69,6 @@ def make_moving(count: int, frames: int, seed: int = 0) -> tuple[np.ndarray, np.
 
 
 def _uniform(count: int, kinds: int, seed: int) -> list[np.ndarray]:
-    """Draws in [0, 1) of each kind for each clip, (N, 1)."""
+    """Draws in [0, 1) of each kind for each clip, (N, 1); those of a clip are the same however many clips there are."""
     bits = counter.hashed((_STREAM, seed, 0), np.arange(count * kinds)) >> np.uint64(11)
-    return [draws[:, None] for draws in (bits * 2.0**-53).reshape(kinds, count)]
+    return [draws[:, None] for draws in (bits * 2.0**-53).reshape(count, kinds).T]

@@ -57,7 +57,7 @@ _MEANING = {
 _USUAL = {  # of the data set by which a family is checked, see SYSTEMS.md
     "lenet5": Sizes((1, 32, 32), 10),
     "alexnet": Sizes((3, 224, 224), 1000),
-    "frames": Sizes((1, 32, 32), 4, frames=16),
+    "frames": Sizes((1, 32, 32), 5, frames=8),
     "charlm": Sizes(tokens=69),
     "sentiment": Sizes(classes=2, tokens=10_000),
     "translate": Sizes(tokens=8000, source_tokens=8000),
