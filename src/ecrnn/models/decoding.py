@@ -2,7 +2,7 @@
 
 A model takes part by `begin(memory) -> state` and `step(tokens, state, memory) -> (logits, state)`, where memory, from
 its encoder, and state are tuples of tensors with the batch first. Every text begins with BEGIN and is written until END
-or a limit; PAD and BEGIN are never written.
+or a limit; PAD, UNKNOWN and BEGIN are never written, as nobody could read them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.data.tokens import BEGIN, END, PAD
+from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
 
 
 @torch.no_grad()
@@ -110,7 +110,7 @@ def _step(model: Any, tokens: Tensor, state: Any, memory: Any) -> tuple[Tensor, 
     """Log-probabilities (B, V) of what may come next, and the next state."""
     logits, state = model.step(tokens, state, memory)
     log_p = logits.float().log_softmax(1)
-    log_p[:, [PAD, BEGIN]] = -torch.inf
+    log_p[:, [PAD, UNKNOWN, BEGIN]] = -torch.inf
     return log_p, state
 
 
