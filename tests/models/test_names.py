@@ -238,7 +238,7 @@ def test_every_task_has_a_model():
         ("mlp-128-squared", "mlp-squared"),
         ("charlm-lstm-512", "charlm"),
         ("ocr-bilstm-128", "ocr"),
-        ("translate-gru-256-attention", "translate-attention"),
+        ("translate-gru-512-attention", "translate-attention"),
     ],
 )
 def test_two_spellings_are_one_model(name, canonical):

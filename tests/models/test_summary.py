@@ -221,7 +221,7 @@ def test_the_table_of_an_encoder_decoder() -> None:
         ("decoder", "Softmax", (32, 11)),
     ]
     assert rows[9].multiply_adds == 2 * 32 * 32 * 16
-    assert summarise(make("translate-lstm-8", sizes), sizes).rows[3].output == (8,)  # the last state alone
+    assert summarise(make("translate-lstm-8", sizes), sizes).rows[3].output == (16,)  # the last states alone
 
 
 def test_the_cnn_of_a_clip_works_on_every_frame() -> None:

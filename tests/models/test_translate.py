@@ -97,15 +97,15 @@ def test_nothing_to_come_is_seen() -> None:
 
 @pytest.mark.parametrize("attends", [False, True])
 def test_parameters_and_work_by_formula(attends: bool) -> None:
-    nodes, both = 6, 12 if attends else 6
+    nodes, both, asked = 6, 12, 12 if attends else 6
     name = "translate-gru-6" + "-attention" * attends
     expected = (20 + 15) * 256  # words
-    expected += (2 if attends else 1) * 3 * nodes * (256 + nodes + 2) + (both + 1) * nodes + (nodes + 1) * nodes
+    expected += 2 * 3 * nodes * (256 + nodes + 2) + (both + 1) * nodes + (nodes + 1) * nodes
     expected += 3 * nodes * (256 + nodes + nodes + 2) + nodes * both * attends
-    expected += (nodes + 256 + both + 1) * 512 + 257 * 15
+    expected += (nodes + 256 + asked + 1) * 512 + 257 * 15
     found = summarise(build(name, tokens=15, source_tokens=20), SIZES)
     assert found.parameters == found.trainable == expected
-    work = (2 if attends else 1) * 32 * 3 * nodes * (256 + nodes) + both * nodes + nodes * nodes
+    work = 2 * 32 * 3 * nodes * (256 + nodes) + both * nodes + nodes * nodes
     work += 32 * 3 * nodes * (256 + nodes + nodes) + attends * (32 * nodes * both + 2 * 32 * 32 * both)
-    work += 32 * (nodes + 256 + both) * 512 + 32 * 256 * 15
+    work += 32 * (nodes + 256 + asked) * 512 + 32 * 256 * 15
     assert found.multiply_adds == work

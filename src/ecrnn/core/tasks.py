@@ -70,7 +70,7 @@ TRANSLATION = Task(
         "tokens": "subwords",
         "vocabulary": 6000,
         "length": 80,
-        "training": {"epochs": 10, "schedule": "cosine", "clip_norm": 1.0},
+        "training": {"epochs": 10, "batch_size": 64, "schedule": "cosine", "clip_norm": 1.0},
     },
 )
 CAPTIONING = Task(

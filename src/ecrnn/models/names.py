@@ -79,7 +79,7 @@ GRAMMAR: dict[str, Rule] = {
     "sentiment": Rule(tasks.TEXT_CLASSIFICATION, "bilstm-128", CELLS, MAX_LAYERS, "sentiment-gru-64"),
     "sentiment-cnn": Rule(tasks.TEXT_CLASSIFICATION, "", CELLS, 1, "sentiment-cnn-lstm-64"),
     "sentiment-parallel": Rule(tasks.TEXT_CLASSIFICATION),
-    "translate": _decoder(tasks.TRANSLATION, "gru-256", "translate-gru-512"),
+    "translate": _decoder(tasks.TRANSLATION, "gru-512", "translate-gru-256"),
     "caption": _decoder(tasks.CAPTIONING, "lstm-256", "caption-lstm-512"),
     "ocr": Rule(tasks.TRANSCRIPTION, "bilstm-128", CELLS, MAX_LAYERS, "ocr-bilstm-64-64"),
 }

@@ -1,23 +1,25 @@
 """Translation by an encoder-decoder: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder for
 Statistical Machine Translation (2014), whose GRU this is. Two forms, `translate` and `translate-attention`.
 
-The encoder reads the source x_1 ... x_S; its last state is the summary c. The decoder's state h_t depends on its last
-state, the last word and c; training maximises the log-likelihood of the target y_1 ... y_T given the source:
+The encoder reads the source x_1 ... x_S from both ends; its last states s make the summary c. The decoder's state h_t
+depends on its last state, the last word and c; training maximises the log-likelihood of the target y_1 ... y_T given
+the source:
 
-    c = tanh(V s_S),    h_0 = tanh(V' c),    h_t = GRU(h_t-1, [e(y_t-1), c])
+    c = tanh(V s),      h_0 = tanh(V' c),    h_t = GRU(h_t-1, [e(y_t-1), c])
     p(y_t) = softmax(G m_t),    m_ti = max(q_t,2i-1, q_t,2i),    q_t = O_h h_t + O_y e(y_t-1) + O_c c
 
 | part           | Cho et al. 2014               | here                                                         |
 |----------------|-------------------------------|--------------------------------------------------------------|
 | gates          | no bias; r before the product | biases; r after it, on U h_t-1 alone, not on C c             |
-| nodes          | 1,000                         | 256; other cells and nodes by name                           |
+| encoder        | reads from the first word on  | from both ends, so no word is far from the summary           |
+| nodes          | 1,000                         | 512; other cells and nodes by name                           |
 | words          | 100 values through 500        | 256 values                                                   |
 | maxout         | 500 units of 2                | 256 units of 2                                               |
 
-With attention the encoder reads from both ends, and q_t gets the context c_t that h_t asks of the encoder's states (see
-`ecrnn.layers.attention`) where c stands above. It asks after the recurrence, so in training all steps of a target go
-through the decoder in one call, because its words are known. To write, `encode` reads the sources, `begin` gives h_0,
-and `step` takes one word and says what may come next; `ecrnn.models.decoding` searches with these three.
+With attention q_t gets the context c_t that h_t asks of the encoder's states (see `ecrnn.layers.attention`) where c
+stands above. It asks after the recurrence, so in training all steps of a target go through the decoder in one call,
+because its words are known. To write, `encode` reads the sources, `begin` gives h_0, and `step` takes one word and says
+what may come next; `ecrnn.models.decoding` searches with these three.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class Memory(NamedTuple):
     """What the encoder makes of sources."""
 
     summary: Tensor  # (B, nodes), c
-    states: Tensor  # (B, S, 2 * nodes), which attention asks; (B, 0, nodes) without it
+    states: Tensor  # (B, S, 2 * nodes), which attention asks; (B, 0, 2 * nodes) without it
     counts: Tensor  # (B, S), bool: the steps of each source that are not padding
 
 
@@ -59,15 +61,14 @@ class Translator(nn.Module):
         assert name.cell is not None
         (nodes,) = name.nodes
         attends = name.form == "attention"
-        remembered = nodes * (2 if attends else 1)
         self.source_words = nn.Embedding(source_tokens, EMBEDDING)
-        self.encoder = recurrent_layer(name.cell, EMBEDDING, nodes, bidirectional=attends)
-        self.summary = nn.Linear(remembered, nodes)  # V
+        self.encoder = recurrent_layer(name.cell, EMBEDDING, nodes, bidirectional=True)
+        self.summary = nn.Linear(2 * nodes, nodes)  # V
         self.beginning = nn.Linear(nodes, nodes)  # V'
         self.words = nn.Embedding(tokens, EMBEDDING)  # e
         self.decoder = recurrent_layer(name.cell, EMBEDDING + nodes, nodes)
-        self.attention = Attention(nodes, remembered) if attends else None
-        context = remembered if attends else nodes
+        self.attention = Attention(nodes, 2 * nodes) if attends else None
+        context = 2 * nodes if attends else nodes
         self.maxout = nn.Linear(nodes + EMBEDDING + context, 2 * MAXOUT)  # O_h, O_y, O_c
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(MAXOUT, tokens)  # G
