@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ecrnn.bench.pairs import alternate, ratio, summary, timed
-from ecrnn.core.config import TrainingSettings
+from ecrnn.core.config import TrainingSettings, merge
 from ecrnn.core.devices import available_cores, environment, freed_memory_kept, threads
 from ecrnn.core.progress import silent
 from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TASKS, TRANSCRIPTION, TRANSLATION
@@ -49,7 +49,7 @@ from ecrnn.training.loop import _Training, resolve
 from ecrnn.training.objective import Objective
 from ecrnn.training.sequences import Captioning, Translation
 
-MODELS = "charlm,translate,translate-attention,caption,ocr"
+MODELS = "charlm,charlm-gru-128,translate,translate-attention,caption,caption-attention,ocr"
 CLOSE = 1e-4  # of losses and gradients, relative to the largest; another layer or order is far above
 WIDTH = 128  # pixels of a captcha of the usual height
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!"  # 65, as Tiny Shakespeare has
@@ -169,7 +169,7 @@ def transcription(batch: int, draw: np.random.Generator, settings: TrainingSetti
     preprocessing = Preprocessing((1, HEIGHT, WIDTH), (127.5,), (74.0,))
     prepared = Prepared(TRANSCRIPTION, preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]]))
     data = LineSet("random", images, texts, (), batch, "")
-    return prepared, Transcription(data, everything(batch), prepared, settings)
+    return prepared, Transcription(data, everything(batch), prepared, settings, 0)
 
 
 DATA: dict[str, Callable[[int, np.random.Generator, TrainingSettings], tuple[Prepared, Objective]]] = {
@@ -226,7 +226,7 @@ def measure(model: str, chosen: argparse.Namespace) -> dict[str, Any]:
     if task.name not in DATA:
         raise SystemExit(f"{model} is for {task.name}; measured are models for {', '.join(DATA)}")
     own = {"device": "cpu", "precision": chosen.precision, "threads": chosen.threads}
-    settings = resolve(TrainingSettings.read(task.defaults["training"] | own))
+    settings = resolve(TrainingSettings.read(merge(task.defaults["training"], own)))
     settings = settings.model_copy(update={"batch_size": chosen.batch or settings.batch_size})
     exact = settings.model_copy(update={"precision": "float32"})
     make_data = DATA[task.name]
@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="examples a step; default: the task's own")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=available_cores())
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), help="default: the task's own")
     parser.add_argument("--json", action="store_true", help="one object in place of the table")
     chosen = parser.parse_args()
     found = []
