@@ -17,7 +17,7 @@ from ecrnn.report import Analysis, analyse, archive_study, read_study, write_rep
 from ecrnn.report.write import report_files
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ("paper", "why")  # folders of results/; each is an archive of a study, or holds several
+STUDIES = ("cells", "paper", "why")  # folders of results/; each is an archive of a study, or holds several
 MOST_BYTES = 10 * 2**20  # of all of them
 
 
