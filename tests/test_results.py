@@ -14,6 +14,8 @@ from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.tasks import TASKS
 from ecrnn.models.names import task
 from ecrnn.report import Analysis, analyse, archive_study, read_study, write_report
+from ecrnn.report.markdown import markdown_table
+from ecrnn.report.memory import memory_table, read_memory
 from ecrnn.report.write import report_files
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +85,13 @@ def test_the_committed_studies_are_small() -> None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
     assert not [path for path in files if path.suffix in (".safetensors", ".lock") or path.name == ".lock"]
+
+
+@pytest.mark.parametrize("name", ["paper", "untrained"])
+def test_committed_memories_are_what_their_curves_give(name: str) -> None:
+    folder = ROOT / "results" / "memory" / name
+    table = markdown_table(memory_table(read_memory(folder / "memory.json")))
+    assert table in (folder / "memory.md").read_text()
 
 
 def test_the_systems_can_be_run_again() -> None:

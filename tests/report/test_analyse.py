@@ -86,6 +86,9 @@ def test_one_and_two_repeats_give_no_verdict(tmp_path: Path, repeats: int) -> No
     assert analysis.headline.startswith("No verdict: ecnn has 9")
     assert all(pair.verdict is None for pair in analysis.comparison.pairs)
     assert "better" not in analysis.headline
+    said = {1: "From one repeat nothing can be said", 2: "No verdict is given below 3 repeats."}
+    assert analysis.certainty.startswith(said[repeats])
+    assert "8 times in 10" not in analysis.certainty
 
 
 def test_one_model_alone(tmp_path: Path) -> None:

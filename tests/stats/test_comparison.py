@@ -184,7 +184,8 @@ def test_pairs_use_the_repeats_that_both_have():
     assert comparison.models[2].summary is None
     assert comparison.pairs[1].sentence == "c and a share no finished repeat, so there is nothing to compare."
     assert comparison.pairs[1].difference is None
-    assert "a has finished 5 of 6 repeats; its pairs use those shared." in comparison.warnings
+    assert "a, b have finished 5 of 6 repeats; their pairs use those shared." in comparison.warnings
+    assert "c has finished 0 of 6 repeats; its pairs use those shared." in comparison.warnings
     json.dumps(dataclasses.asdict(comparison), allow_nan=False)
 
 

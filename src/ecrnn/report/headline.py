@@ -10,6 +10,7 @@ from ecrnn.core.tasks import Task
 from ecrnn.report import formats
 from ecrnn.report.results import ModelRow, best_row, scored_part
 from ecrnn.stats import METRICS, Comparison, Metric, Pair
+from ecrnn.stats.verdicts import MIN_REPEATS
 
 _FLIPPED = {"better": "worse", "worse": "better"}
 
@@ -56,7 +57,7 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
     tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
     tally += f"(corrected resampled t, Holm-adjusted, level {comparison.alpha:g})."
     if not any(pair.verdict for pair in tested):
-        tally = "No verdict is given below 3 repeats."
+        return f"No verdict is given below {MIN_REPEATS} repeats."
     sizes = sorted(pair.smallest_detectable for pair in tested if pair.smallest_detectable is not None)
     if not sizes:
         return tally

@@ -268,9 +268,14 @@ def _warnings(
     examples: dict[str, Examples], repeats: tuple[int, ...], pairs: tuple[Pair, ...], settings: _Settings
 ) -> list[str]:
     warnings = []
+    behind: dict[int, list[str]] = {}  # models by the number of their repeats
     for model, own in examples.items():
         if len(own) < len(repeats):
-            warnings.append(f"{model} has finished {len(own)} of {len(repeats)} repeats; its pairs use those shared.")
+            behind.setdefault(len(own), []).append(model)
+    for count, models in behind.items():
+        have, their = ("has", "its") if len(models) == 1 else ("have", "their")
+        names, of = ", ".join(models), f"{count} of {len(repeats)} repeats"
+        warnings.append(f"{names} {have} finished {of}; {their} pairs use those shared.")
     fewest = min((len(pair.repeats) for pair in pairs), default=len(repeats))
     few = repeats_warning(fewest)
     if few and not (settings.fixed_test and fewest == 1):
