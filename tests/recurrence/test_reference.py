@@ -18,7 +18,7 @@ TORCH = {
     "lstm": torch.nn.LSTM,
     "gru": torch.nn.GRU,
 }
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3, "gru_reset_before": 3}
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "rnn_sigmoid": 1, "lstm": 4, "gru": 3, "gru_reset_before": 3}
 
 
 def problem(cell, *, batch, steps, inputs, nodes, layers=1, directions=1, seed=0):

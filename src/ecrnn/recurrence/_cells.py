@@ -34,7 +34,12 @@ def sigma(a: Array) -> Array:
     return np.exp(-np.logaddexp(0.0, -a))
 
 
-_NONLINEARITIES: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0.0)}
+# f, and its derivative from its value
+_NONLINEARITIES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "tanh": (np.tanh, lambda f: 1 - f**2),
+    "relu": (lambda a: np.maximum(a, 0.0), lambda f: (f > 0).astype(np.float64)),
+    "sigmoid": (sigma, lambda f: f * (1 - f)),
+}
 
 
 class RNNCache(NamedTuple):
@@ -49,14 +54,14 @@ class RNNCache(NamedTuple):
 def rnn_forward(
     x: ArrayLike, initial: States, weights: Weights, nonlinearity: str = "tanh"
 ) -> tuple[Array, States, RNNCache]:
-    """Elman's RNN, s_t = f(U x_t + b + W s_{t-1} + c) (16), f = "tanh" or "relu".
+    """Elman's RNN, s_t = f(U x_t + b + W s_{t-1} + c) (16), f = "tanh", "relu" or "sigmoid".
 
     ``x`` is (B, T, I), ``initial`` is (s_0,) of (B, H), with one "gate". Returns the output (B, T, H), the
     last state (s_T,) and a cache for ``rnn_backward``.
     """
     x, (s_0,), weights = _float64(x, initial, weights)
     U, W, b, c = weights
-    f = _NONLINEARITIES[nonlinearity]
+    f, _ = _NONLINEARITIES[nonlinearity]
     s = _with_initial(s_0, x.shape[1])  # (B, T + 1, H)
     for t in range(x.shape[1]):
         s[:, t + 1] = f(x[:, t] @ U.T + b + s[:, t] @ W.T + c)  # (16)
@@ -70,13 +75,13 @@ def rnn_backward(d_output: ArrayLike, d_last: States, cache: RNNCache) -> tuple[
     is not here. Returns d_x (B, T, I), d_initial and the gradients of the weights.
     """
     x, s, weights, nonlinearity = cache
+    _, derivative = _NONLINEARITIES[nonlinearity]
     d_output = np.asarray(d_output, np.float64)
     d_a = np.empty_like(s[:, 1:])  # (B, T, H), of the argument of f
     (d_s,) = d_last  # (B, H)
     for t in reversed(range(x.shape[1])):
         d_s = d_s + d_output[:, t]  # s_{t+1} is an output and feeds the next step
-        derivative = 1 - s[:, t + 1] ** 2 if nonlinearity == "tanh" else s[:, t + 1] > 0  # f' from f's value
-        d_a[:, t] = d_s * derivative
+        d_a[:, t] = d_s * derivative(s[:, t + 1])
         d_s = d_a[:, t] @ weights.weight_hh  # one factor ds_{j+1}/ds_j of the product in (21)
     d_x, d_weights = _through_sums(d_a, d_a, x, s[:, :-1], weights)
     return d_x, (d_s,), d_weights

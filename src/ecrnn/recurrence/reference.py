@@ -54,6 +54,7 @@ class Cell(NamedTuple):
 CELLS: Mapping[str, Cell] = {
     "rnn_tanh": Cell(partial(rnn_forward, nonlinearity="tanh"), rnn_backward, states=1),
     "rnn_relu": Cell(partial(rnn_forward, nonlinearity="relu"), rnn_backward, states=1),
+    "rnn_sigmoid": Cell(partial(rnn_forward, nonlinearity="sigmoid"), rnn_backward, states=1),
     "lstm": Cell(lstm_forward, lstm_backward, states=2),
     "gru": Cell(partial(gru_forward, reset_after=True), gru_backward, states=1),
     "gru_reset_before": Cell(partial(gru_forward, reset_after=False), gru_backward, states=1),
@@ -75,7 +76,7 @@ def forward(
     """All layers and directions of a recurrent layer as torch.nn defines it, in float64.
 
     Args:
-        cell: a name in ``CELLS``; "gru" is the reset-after form of torch.
+        cell: a name in ``CELLS``; "gru" is the reset-after form of torch, which has no "rnn_sigmoid".
         x: (B, T, I), that is torch's ``batch_first=True``.
         weights: by torch's names, ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0``, with
             ``_reverse`` for the second direction and ``l1`` upwards for more layers; the names say how many
