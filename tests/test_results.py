@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from report.synthetic import make_study
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.tasks import TASKS
-from ecrnn.models.names import task
+from ecrnn.models.names import PAPER_MODELS, task
 from ecrnn.report import Analysis, analyse, archive_study, read_study, write_report
 from ecrnn.report.markdown import markdown_table
 from ecrnn.report.memory import memory_table, read_memory
@@ -85,6 +86,23 @@ def test_the_committed_studies_are_small() -> None:
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
     assert not [path for path in files if path.suffix in (".safetensors", ".lock") or path.name == ".lock"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "docs/paper.md"])
+def test_the_papers_table_holds_the_committed_accuracies(page: str) -> None:
+    """Those of the first split, and no others."""
+    rows = re.findall(r"^\| `(cnn|e?crnn-(?:bi)?lstm)` \| (\d.*) \|$", (ROOT / page).read_text(), re.MULTILINE)
+    shown = {}
+    for start, cells in rows:
+        for nodes, cell in zip(("16", "32", "16-16", "32-32"), cells.split(" | "), strict=False):
+            if cell.strip(" |"):
+                shown[start if start == "cnn" else f"{start}-{nodes}"] = cell.split()[0]
+    ours = {}
+    for path in (ROOT / "results" / "paper").glob("*/repeat-0/metrics.jsonl"):
+        last = json.loads(path.read_text().splitlines()[-1])
+        ours[path.parts[-3]] = f"{100 * last['validation_accuracy']:.2f}"
+    assert shown == ours
+    assert set(ours) == set(PAPER_MODELS)
 
 
 @pytest.mark.parametrize("name", ["paper", "untrained"])
