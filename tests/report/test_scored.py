@@ -161,6 +161,7 @@ def test_a_terminal_shows_the_first_examples_and_cuts_long_texts() -> None:
     assert printed.count("x") < 10 * 300
     assert max(map(len, printed.splitlines())) <= 100
     assert "10 of 200 sentences." in examples_table(made, 10).caption
+    assert [column.title for column in examples_table(made).columns] == ["Input", "Expected", "Given"]  # no BLEU of one
     assert scored_page(made).count("x" * 1000) == 30
 
 

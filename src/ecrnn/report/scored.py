@@ -175,8 +175,13 @@ def figures_table(evaluation: ScoredEvaluation) -> Table:
 
 
 def examples_table(evaluation: ScoredEvaluation, most: int | None = None) -> Table:
-    """One row an example, without pictures; ``most``: only the first, and long texts cut."""
+    """One row an example, without pictures; ``most``: only the first, and long texts cut.
+
+    A last column has the examples' scores, where they have some: BLEU is a figure of many.
+    """
     metric, shown = evaluation.figures[0].metric, evaluation.examples[:most]
+    scored = any(own.score is not None for own in shown)
+    score = Column(formats.heading(formats.capital(metric.title), metric.unit), (metric.name,))
 
     def words(said: str) -> Cell:
         line = " ".join(said.split())
@@ -191,14 +196,14 @@ def examples_table(evaluation: ScoredEvaluation, most: int | None = None) -> Tab
             Column("Input", ("input",), "left"),
             Column("Expected", ("expected",), "left"),
             Column("Given", ("output",), "left"),
-            Column(formats.heading(formats.capital(metric.title), metric.unit), (metric.name,)),
+            *([score] if scored else []),
         ),
         tuple(
             (
                 words(own.input),
                 words(" | ".join(own.expected)),
                 words(own.given),
-                Cell(formats.value(own.score, metric), (own.score,)),
+                *([Cell(formats.value(own.score, metric), (own.score,))] if scored else []),
             )
             for own in shown
         ),
@@ -242,7 +247,7 @@ def scored_page(evaluation: ScoredEvaluation) -> str:
         figures=figures_table(evaluation),
         examples=shown,
         rows=[
-            (example, _data_uri(example.picture), row[-1].text)
+            (example, _data_uri(example.picture), [cell.text for cell in row[3:]])
             for example, row in zip(evaluation.examples, shown.rows, strict=True)
         ],
     )
