@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.report import formats
+from ecrnn.report.canvas import Figure, name_rows, new_canvas, short
 from ecrnn.report.formats import MINUS
+from ecrnn.report.reproduction_figure import draw_reproduction
 from ecrnn.report.results import Analysis, Curve, ModelRow
 from ecrnn.report.svg import GRID, INK, MUTED, ONE, PAPER, STYLE, THREE, TWO, to_svg
 from ecrnn.stats import ACCURACY, Metric, Pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
 
-WIDTH = 8.4  # inches; 605 pt, 806 px
 MOST_PAIRS = 24
 _DASHES = (0, (4, 2))
 _VERDICTS = {  # colour, marker, filled
@@ -34,47 +33,17 @@ _VERDICTS = {  # colour, marker, filled
 }
 
 
-@dataclass(frozen=True)
-class Figure:
-    """``svg`` is an element to stand in a page, safe as it is; ``caption`` is text."""
-
-    key: str
-    title: str
-    caption: str
-    svg: str
-
-
 def draw_figures(analysis: Analysis) -> tuple[Figure, ...]:
     """All figures for which there is something to show, in the order of a report."""
     import matplotlib
 
     drawn = []
     with matplotlib.rc_context(STYLE):
-        for draw in (_scores, _differences, _score_curves, _loss_curves, _score_and_cost):
+        for draw in (draw_reproduction, _scores, _differences, _score_curves, _loss_curves, _score_and_cost):
             figure = draw(analysis)
             if figure is not None:
                 drawn.append(figure)
     return tuple(drawn)
-
-
-def _canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Canvas, Any]:
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
-    return canvas, canvas.subplots(rows, columns, **options)
-
-
-def _rows_axis(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
-
-
-def _short(name: str, most: int = 44) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _axis(metric: Metric, where: str = "") -> str:
@@ -85,7 +54,7 @@ def _axis(metric: Metric, where: str = "") -> str:
 def _scores(analysis: Analysis) -> Figure:
     rows, metric = analysis.models, analysis.metric
     scale, title = metric.scale, formats.capital(metric.title)
-    canvas, axes = _canvas(0.75 + 0.36 * len(rows))
+    canvas, axes = new_canvas(0.75 + 0.36 * len(rows))
     for y, row in enumerate(rows):
         mean = scale * row.summary.mean
         if row.summary.low is not None and row.summary.high is not None:
@@ -103,7 +72,7 @@ def _scores(analysis: Analysis) -> Figure:
             ha="center",
             fontsize=8.5,
         )
-    _rows_axis(axes, [row.model for row in rows])
+    name_rows(axes, [row.model for row in rows])
     axes.set_xlabel(_axis(metric, f" on the {analysis.scored}"))
     level = 100 * rows[0].summary.level
     said = "; ".join(_said(row, metric) for row in rows)
@@ -135,7 +104,7 @@ def _differences(analysis: Analysis) -> Figure | None:
         pairs = [pair for pair in pairs if best in (pair.model_a, pair.model_b)][:MOST_PAIRS]
         top = "highest" if metric.higher_is_better else "lowest"
         part = f" Only the pairs with {best}, which has the {top} mean; the table has all."
-    canvas, axes = _canvas(0.85 + 0.34 * len(pairs))
+    canvas, axes = new_canvas(0.85 + 0.34 * len(pairs))
     rope = metric.scale * comparison.rope
     axes.axvspan(-rope, rope, color=GRID, alpha=0.65, lw=0, zorder=0)
     axes.axvline(0, color=MUTED, lw=1, zorder=1)
@@ -153,7 +122,7 @@ def _differences(analysis: Analysis) -> Figure | None:
             va="center",
             annotation_clip=False,
         )
-    _rows_axis(axes, [f"{_short(pair.model_a, 24)} {MINUS} {_short(pair.model_b, 24)}" for pair in pairs])
+    name_rows(axes, [f"{short(pair.model_a, 24)} {MINUS} {short(pair.model_b, 24)}" for pair in pairs])
     what = metric.title if metric.points in metric.title else f"{metric.points} of {metric.title}"
     axes.set_xlabel(f"difference A {MINUS} B, {what}{'' if metric.higher_is_better else ' (lower is better)'}")
     level = f"{100 * (1 - comparison.alpha):g} %"
@@ -197,7 +166,7 @@ def _curves(analysis: Analysis, quantity: str, title: str, label: str, metric: M
     scale = metric.scale if metric else 1.0
     columns = min(3, len(names)) if len(names) != 4 else 2
     rows = math.ceil(len(names) / columns)
-    canvas, grid = _canvas(0.8 + 1.8 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
+    canvas, grid = new_canvas(0.8 + 1.8 * rows, rows, columns, sharex=True, sharey=True, squeeze=False)
     held_out = [curves[name, f"validation_{quantity}"] for name in names]
     for i, axes in enumerate(grid.flat):
         if i >= len(names):
@@ -209,7 +178,7 @@ def _curves(analysis: Analysis, quantity: str, title: str, label: str, metric: M
         if training is not None:
             _band(axes, training, scale, TWO, _DASHES)
         _band(axes, held_out[i], scale, ONE, "solid")
-        axes.set_title(_short(names[i], 30), loc="left")
+        axes.set_title(short(names[i], 30), loc="left")
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         if i + columns >= len(names):
@@ -265,7 +234,7 @@ def _score_and_cost(analysis: Analysis) -> Figure | None:
     if len(rows) < 2:
         return None
     height = max(2.6, 0.5 + 0.2 * len(rows))
-    canvas, panels = _canvas(height, 1, 2, sharey=True)
+    canvas, panels = new_canvas(height, 1, 2, sharey=True)
     for axes, (label, of) in zip(panels, measures, strict=True):
         xs = [float(of(row) or 0) for row in rows]
         if max(xs) > 10 * min(xs):
@@ -312,7 +281,7 @@ def _name_points(axes: Axes, rows: Sequence[ModelRow], height: float, scale: flo
     over = max(0.0, places[-1] - 1.0)
     for row, place in zip(ordered, places, strict=True):
         axes.annotate(
-            _short(row.model, 24),
+            short(row.model, 24),
             (row.seconds or 0.0, scale * row.summary.mean),
             (1.06, place - over),
             textcoords="axes fraction",

@@ -7,11 +7,13 @@ Content-Security-Policy forbids all but the page's own style.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.report import formats, tables
+from ecrnn.report.canvas import Figure
 from ecrnn.report.reproduction_tables import reproduction_tables
 from ecrnn.report.results import Analysis, Confusion
 
@@ -60,16 +62,11 @@ def heat(confusion: Confusion) -> list[tuple[str, list[tuple[int, int, bool]]]]:
     return rows
 
 
-def report_page(analysis: Analysis) -> str:
-    """The page of a whole report as one HTML document."""
+def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
+    """The page of a whole report as one HTML document, with the figures that `draw_figures` gives."""
     from markupsafe import Markup
 
-    from ecrnn.report.figures import draw_figures
-
-    figures = {
-        drawn.key: {"title": drawn.title, "caption": drawn.caption, "svg": Markup(drawn.svg)}
-        for drawn in draw_figures(analysis)
-    }
+    figures = {one.key: {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)} for one in drawn}
     made = {table.key: table for table in tables.report_tables(analysis, every=True)}
     if analysis.classes:
         made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
@@ -88,7 +85,7 @@ def report_page(analysis: Analysis) -> str:
         key_facts=_key_facts(analysis),
         tables=made,
         figures=figures,
-        scores=next(iter(figures.values())),
+        scores=figures["accuracies" if "accuracies" in figures else "scores"],
         curves=curves,
         words=tables.verdict_words(analysis),
         beside=reproduction_tables(analysis.reproduction) if analysis.reproduction else (),

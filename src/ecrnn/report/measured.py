@@ -10,7 +10,7 @@ from typing import Any
 
 from ecrnn.core.files import write_atomically
 from ecrnn.report.csv import to_csv
-from ecrnn.report.figures import Figure
+from ecrnn.report.canvas import Figure
 from ecrnn.report.markdown import escape, markdown_table
 from ecrnn.report.svg import standalone
 from ecrnn.report.table import Table

@@ -11,11 +11,13 @@ from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.report import tables
 from ecrnn.report.analyse import analyse
 from ecrnn.report.csv import to_csv
+from ecrnn.report.figures import draw_figures
 from ecrnn.report.html import report_page
 from ecrnn.report.latex import to_latex, to_latex_tables
 from ecrnn.report.markdown import to_markdown
 from ecrnn.report.read import read_study
 from ecrnn.report.results import Analysis, plain
+from ecrnn.report.svg import standalone
 
 FORMAT = 1
 
@@ -36,8 +38,8 @@ def write_report(
 
     Writes report.html (one page, nothing outside it), report.md, report.json, report.tex with
     report-tables.tex to \\input, and report.csv (one line a model) with report-pairs.csv,
-    report-evidence.csv, report-trials.csv, report-classes.csv and the other tables beside it. The same runs
-    give the same bytes.
+    report-evidence.csv, report-trials.csv, report-classes.csv and the other tables beside it, and each figure of the
+    page by itself, such as report-differences.svg. The same runs give the same bytes.
 
     Args:
         folders: run directories.
@@ -70,7 +72,9 @@ def report_files(analysis: Analysis) -> dict[str, str]:
     }
     for table in tables.report_tables(analysis, every=True):
         files["report.csv" if table.key == "models" else f"report-{table.key}.csv"] = to_csv(table)
-    return files | {"report.html": report_page(analysis)}
+    figures = draw_figures(analysis)
+    files |= {f"report-{figure.key}.svg": standalone(figure.svg) for figure in figures}
+    return files | {"report.html": report_page(analysis, figures)}
 
 
 def to_json(analysis: Analysis) -> str:

@@ -1,0 +1,43 @@
+"""What the figures of reports have in common: their width, axes of named rows, and the finished drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+WIDTH = 8.4  # inches; 605 pt, 806 px
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``svg`` is an element to stand in a page, safe as it is; ``caption`` is text."""
+
+    key: str
+    title: str
+    caption: str
+    svg: str
+
+
+def new_canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Canvas, Any]:
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
+    return canvas, canvas.subplots(rows, columns, **options)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), [short(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+
+
+def short(name: str, most: int = 44) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,48 @@
+"""The paper's accuracies and ours in one picture."""
+
+from __future__ import annotations
+
+from ecrnn.report import formats
+from ecrnn.report.canvas import Figure, name_rows, new_canvas
+from ecrnn.report.results import Analysis
+from ecrnn.report.svg import GRID, MUTED, ONE, PAPER, TWO, to_svg
+
+
+def draw_reproduction(analysis: Analysis) -> Figure | None:
+    """Each model's mean and single repeats beside what the paper printed; None for a study of other models."""
+    if analysis.reproduction is None:
+        return None
+    from matplotlib.lines import Line2D
+
+    models = analysis.reproduction.models
+    single = {row.model: row.scores for row in analysis.models}
+    canvas, axes = new_canvas(1.0 + 0.27 * len(models))
+    for y, model in enumerate(models):
+        printed = 100 * model.paper
+        if model.ours is not None:
+            axes.plot([printed, 100 * model.ours], [y, y], color=GRID, lw=3, zorder=1)
+            scores = [100 * score for score in single[model.model]]
+            if len(scores) > 1:
+                axes.plot(scores, [y] * len(scores), "|", color=ONE, markersize=9, mew=1.2, zorder=2)
+            axes.plot([100 * model.ours], [y], "o", color=ONE, markersize=7, markeredgecolor=PAPER, zorder=4)
+        axes.plot([printed], [y], "D", color=TWO, markerfacecolor=PAPER, markersize=5.5, mew=1.6, zorder=3)
+    for before in (1, 9):  # between cnn, the CRNN and the ECRNN
+        axes.axhline(before - 0.5, color=MUTED, lw=0.6, zorder=0)
+    name_rows(axes, [model.model for model in models])
+    axes.set_xlabel(f"accuracy on the {analysis.scored}, %")
+    marks = [
+        Line2D([], [], ls="", marker="D", color=TWO, markerfacecolor=PAPER, mew=1.6, ms=5.5, label="the paper"),
+        Line2D([], [], ls="", marker="o", color=ONE, ms=7, label="ours, mean"),
+        Line2D([], [], ls="", marker="|", color=ONE, ms=9, mew=1.2, label="ours, each repeat"),
+    ]
+    canvas.legend(handles=marks, loc="outside upper left", ncols=3, frameon=False)
+    said = "; ".join(
+        f"{model.model}: paper {formats.percent(model.paper)}, ours {formats.percent(model.ours)}" for model in models
+    )
+    title = "The paper's accuracies and ours"
+    return Figure(
+        "reproduction",
+        title,
+        "Mean accuracy that the paper printed (diamond), ours at the last epoch (dot) and that of each repeat (stroke).",
+        to_svg(canvas, "fig-reproduction", f"{title}, in percent. {said}."),
+    )
