@@ -21,6 +21,7 @@ from ecrnn.stats import ACCURACY, Metric, Pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 MOST_PAIRS = 24
 _DASHES = (0, (4, 2))

@@ -43,6 +43,6 @@ def draw_reproduction(analysis: Analysis) -> Figure | None:
     return Figure(
         "reproduction",
         title,
-        "Mean accuracy that the paper printed (diamond), ours at the last epoch (dot) and that of each repeat (stroke).",
+        "Mean accuracy in the paper (diamond), ours at the last epoch (dot), and that of each repeat (stroke).",
         to_svg(canvas, "fig-reproduction", f"{title}, in percent. {said}."),
     )
