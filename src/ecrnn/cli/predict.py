@@ -25,7 +25,7 @@ def predict(
         typer.Argument(
             metavar="[BUNDLE] FILE-OR-FOLDER...",
             help="Pictures or folders of them, or files with a text a line (- for the standard input); before them a "
-            "folder that 'ecrnn train' left. Default: the pretrained cifar10, where it is installed.",
+            "folder that 'ecrnn train' left. Default: the pretrained cifar10 that comes with ecrnn.",
         ),
     ],
     text: Annotated[

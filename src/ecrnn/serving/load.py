@@ -49,7 +49,7 @@ def load(bundle: str | Path, device: str = "auto") -> Any:
 
     Args:
         bundle: the folder that `ecrnn train`, `ecrnn.train` or `ecrnn bundle` left; or, where there is no folder of
-            that name, the name of an installed pretrained model: "cifar10", a classifier of photographs
+            that name, the name of a pretrained model that comes with ecrnn: "cifar10", a classifier of photographs
             into the ten classes of CIFAR-10.
         device: "auto", "cpu" or "cuda".
 
