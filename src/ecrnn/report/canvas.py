@@ -24,6 +24,7 @@ class Figure:
 
 
 def new_canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Canvas, Any]:
+    """A figure as wide as the page and ``height`` inches high, and its axes: one, or an array of them."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(WIDTH, height), layout="constrained")
@@ -31,6 +32,7 @@ def new_canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """One row a name, the first on top, with a grid for the values."""
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
@@ -40,4 +42,5 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def short(name: str, most: int = 44) -> str:
+    """``name``, cut to ``most`` characters with an ellipsis."""
     return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
