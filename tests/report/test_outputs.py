@@ -256,7 +256,7 @@ def test_figures_use_the_colours_of_the_page_and_leak_no_settings(analysis: Anal
     figures = draw_figures(analysis)
     assert dict(mpl.rcParams) == before
     assert [figure.key for figure in figures] == [
-        "accuracies",
+        "scores",
         "differences",
         "accuracy-curves",
         "loss-curves",

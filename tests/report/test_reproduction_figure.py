@@ -61,4 +61,4 @@ def test_a_study_of_other_models_has_none(tmp_path_factory: pytest.TempPathFacto
     study = make_study(tmp_path_factory.mktemp("other"), {"cnn": 0.7, "ecnn": 0.8}, repeats=3, n_validation=50)
     files = report_files(analyse(read_study([study])))
     assert "report-reproduction.svg" not in files
-    assert {"report-accuracies.svg", "report-differences.svg", "report-cost.svg"} <= set(files)
+    assert {"report-scores.svg", "report-differences.svg", "report-cost.svg"} <= set(files)

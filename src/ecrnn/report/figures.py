@@ -17,7 +17,7 @@ from ecrnn.report.formats import MINUS
 from ecrnn.report.reproduction_figure import draw_reproduction
 from ecrnn.report.results import Analysis, Curve, ModelRow
 from ecrnn.report.svg import GRID, INK, MUTED, ONE, PAPER, STYLE, THREE, TWO, to_svg
-from ecrnn.stats import ACCURACY, Metric, Pair
+from ecrnn.stats import Metric, Pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,15 +77,14 @@ def _scores(analysis: Analysis) -> Figure:
     axes.set_xlabel(_axis(metric, f" on the {analysis.scored}"))
     level = 100 * rows[0].summary.level
     said = "; ".join(_said(row, metric) for row in rows)
-    key = "accuracies" if metric is ACCURACY else "scores"
     return Figure(
-        key,
+        "scores",
         f"{title} of each model",
         f"Mean over the repeats (large dot), corrected {level:g} % interval (line) and the single repeats "
         "(small dots). "
         "Overlapping intervals do not mean that two models are equal: the repeats are paired, see the "
         "differences.",
-        to_svg(canvas, f"fig-{key}", f"{title} of each model. {said}."),
+        to_svg(canvas, "fig-scores", f"{title} of each model. {said}."),
     )
 
 

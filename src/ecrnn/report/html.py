@@ -85,7 +85,6 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
         key_facts=_key_facts(analysis),
         tables=made,
         figures=figures,
-        scores=figures["accuracies" if "accuracies" in figures else "scores"],
         curves=curves,
         words=tables.verdict_words(analysis),
         beside=reproduction_tables(analysis.reproduction) if analysis.reproduction else (),

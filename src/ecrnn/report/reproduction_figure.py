@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ecrnn.report import formats
 from ecrnn.report.canvas import Figure, name_rows, new_canvas
 from ecrnn.report.results import Analysis
@@ -26,8 +28,10 @@ def draw_reproduction(analysis: Analysis) -> Figure | None:
                 axes.plot(scores, [y] * len(scores), "|", color=ONE, markersize=9, mew=1.2, zorder=2)
             axes.plot([100 * model.ours], [y], "o", color=ONE, markersize=7, markeredgecolor=PAPER, zorder=4)
         axes.plot([printed], [y], "D", color=TWO, markerfacecolor=PAPER, markersize=5.5, mew=1.6, zorder=3)
-    for before in (1, 9):  # between cnn, the CRNN and the ECRNN
-        axes.axhline(before - 0.5, color=MUTED, lw=0.6, zorder=0)
+    kinds = [model.model.split("-")[0] for model in models]
+    for y, (kind, following) in enumerate(pairwise(kinds)):
+        if kind != following:
+            axes.axhline(y + 0.5, color=MUTED, lw=0.6, zorder=0)
     name_rows(axes, [model.model for model in models])
     axes.set_xlabel(f"accuracy on the {analysis.scored}, %")
     marks = [
