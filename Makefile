@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Two files of tests at a time, one thread each: the threads of two processes on two cores would wait for each other, busily.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: demo test slow gpu sanitize bench check format setup clean
 
@@ -10,10 +12,10 @@ demo: $(READY)  ## compare three models on digits, three repeats, and say where 
 	$(BIN)/ecrnn compare digits --config examples/demo.yaml --jobs 2 --out runs/demo
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 slow: $(READY)  ## only the tests marked slow
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
 
 sanitize: $(READY)  ## the C++ kernels under the address and undefined-behaviour sanitizers
 	$(BIN)/python -m pytest -q tests/cpp
