@@ -166,7 +166,7 @@ def test_cifar10_from_local_copies(call: Any, real_data: Path, tmp_path: Path) -
     """The real pictures at 8x8, where an epoch of the paper's 35,000 takes seconds; a wrong baseline leaves nothing."""
     out = tmp_path / "study"
     line = ("compare", "cifar10", "--data-dir", real_data, "--models", "cnn", "--image-size", "8", "--repeats", "1")
-    line = (*line, "--epochs", "1", "--out", out)
+    line = (*line, "--epochs", "1", "--threads", "1", "--out", out)
     done = call(*line, "--baseline", "nobody")
     assert (done.status, done.err) == (2, "ecrnn: unknown baseline 'nobody', known are cnn\n")
     assert not (out / "study.yaml").exists()
