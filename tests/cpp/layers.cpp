@@ -183,6 +183,7 @@ const Chain CHAINS[] = {
     {true, {3, 64}, 5, 7, {false}},          {true, {5, 32, 64}, 9, 3, {true, false}},
     {true, {3, 32, 64, 96}, 17, 11, {true, true, true}}, {true, {1, 32, 32}, 3, 13, {false, true}},
     {true, {33, 32}, 1, 9, {false}},         {true, {3, 32, 64, 32}, 8, 16, {true, false, true}},
+    {true, {64, 32, 64}, 12, 11, {true, true}}, {true, {32, 96}, 3, 2, {true}},
     {false, {1, 32}, 1, 1, {false}},         {false, {5, 64, 32}, 1, 1, {false, false}},
     {false, {1023, 96, 32, 64}, 1, 1, {false, false, false}},
 };
@@ -213,9 +214,8 @@ struct Network {
         const ptrdiff_t side = convolution ? 3 : 1, size = side * side * in, window = pool ? 2 : 1, h = H / window, w = W / window;
         Doubles weight = random_doubles(out * size), bias = random_doubles(out), factor = random_doubles(out), shift = random_doubles(out);
         for (double& value : weight) value = static_cast<float>(value / std::sqrt(static_cast<double>(size)));
-        PictureStage s{convolution, pool, in, out, Floats(out * size), floats(bias), floats(factor), floats(shift)};
-        for (ptrdiff_t o = 0; o < out; ++o)
-            for (ptrdiff_t k = 0; k < size; ++k) s.weight[(o / BLOCK * size + k) * BLOCK + o % BLOCK] = static_cast<float>(weight[o * size + k]);
+        PictureStage s{convolution, pool, in, out, {}, floats(bias), floats(factor), floats(shift)};
+        pack(s, floats(weight).data());
         stages.push_back(std::move(s));
         Doubles made(h * w * out, -INFINITY);
         for (ptrdiff_t y = 0; y < h * window; ++y)

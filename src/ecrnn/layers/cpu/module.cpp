@@ -112,10 +112,7 @@ class Picture {
             return std::vector<float>(from.data(), from.data() + s.out);
         };
         s.bias = copy(bias, "bias"), s.factor = copy(factor, "factor"), s.shift = copy(shift, "shift");
-        ptrdiff_t size = side * side * s.in;
-        s.weight.resize(static_cast<std::size_t>(size * s.out));
-        for (ptrdiff_t o = 0; o < s.out; ++o)
-            for (ptrdiff_t k = 0; k < size; ++k) s.weight[(o / BLOCK * size + k) * BLOCK + o % BLOCK] = weight.data()[o * size + k];
+        pack(s, weight.data());
         stages.push_back(std::move(s));
     }
 

@@ -1,7 +1,9 @@
 // The kernels of picture.hpp for one instruction set; CMake compiles this file once for each, with its flags.
 //
 // A convolution goes over blocks of output channels, whose weights stay in the second-level cache, and inside over tiles of
-// positions, whose sums stay in registers. Each weight is read from memory once a picture.
+// positions, whose sums stay in registers. Each weight is read from memory once a picture. Where a stage pools, Winograd's
+// F(2x2, 3x3) (Lavin and Gray 2016, arXiv:1509.09308) makes the four values of a pooling's window from 4x4 places with 16
+// multiply-adds a pair of channels instead of 36. An infinite input gives NaN there; finite ones what the direct sum gives, to rounding.
 #include "picture.hpp"
 
 #include <algorithm>
@@ -57,6 +59,8 @@ void convolve(const PictureStage& s, const float* padded, ptrdiff_t H, ptrdiff_t
         }
 }
 
+ECRNN_INLINE Vec larger(Vec a, Vec b) { return (a >= b) | (a != a) ? a : b; }  // NaN stays
+
 // factor * x + shift, and the maximum of each 2x2 window, into rows that are `line` floats apart.
 void normalise(const PictureStage& s, const float* map, ptrdiff_t H, ptrdiff_t W, float* to, ptrdiff_t line) {
     const ptrdiff_t C = s.out, side = s.pool ? 2 : 1;
@@ -66,12 +70,103 @@ void normalise(const PictureStage& s, const float* map, ptrdiff_t H, ptrdiff_t W
                 const float* at = map + (y * W + x) * side * C + c;
                 Vec factor = load(&s.factor[c]), shift = load(&s.shift[c]);
                 Vec top = fma(load(at), factor, shift);
-                for (ptrdiff_t k = 1; k < side * side; ++k) {
-                    Vec value = fma(load(at + (k / 2 * W + k % 2) * C), factor, shift);
-                    top = (top >= value) | (top != top) ? top : value;  // NaN stays
-                }
+                for (ptrdiff_t k = 1; k < side * side; ++k) top = larger(top, fma(load(at + (k / 2 * W + k % 2) * C), factor, shift));
                 store(to + y * line + x * C + c, top);
             }
+}
+
+// How many windows are computed together; a rest of them is computed again with the last.
+ptrdiff_t together(ptrdiff_t windows) { return LANES == 16 ? (windows % 8 ? 4 : 8) : 2; }
+
+ptrdiff_t rounded_up(ptrdiff_t windows) { return (windows + together(windows) - 1) / together(windows) * together(windows); }
+
+// B^T d B of the 4x4 places d around each window, from a map with a border of zeros (H + 2, W + 2, C) to [group][16][window][C].
+void transform(const PictureStage& s, const float* padded, ptrdiff_t H, ptrdiff_t W, float* to) {
+    const ptrdiff_t C = s.in, line = (W + 2) * C, across = W / 2, windows = H / 2 * across, group = together(windows);
+    for (ptrdiff_t window = 0; window < rounded_up(windows); ++window) {
+        ptrdiff_t real = std::min(window, windows - 1);
+        const float* from = padded + real / across * 2 * line + real % across * 2 * C;
+        float* at = to + (window / group * 16 * group + window % group) * C;
+        for (ptrdiff_t c = 0; c < C; c += LANES) {
+            Vec rows[4][4];  // B^T d
+#pragma GCC unroll 4
+            for (int x = 0; x < 4; ++x) {
+                Vec d[4];
+#pragma GCC unroll 4
+                for (int y = 0; y < 4; ++y) d[y] = load(from + y * line + x * C + c);
+                rows[0][x] = d[0] - d[2], rows[1][x] = d[1] + d[2], rows[2][x] = d[2] - d[1], rows[3][x] = d[1] - d[3];
+            }
+#pragma GCC unroll 4
+            for (int y = 0; y < 4; ++y) {
+                const Vec(&d)[4] = rows[y];
+                const Vec made[4] = {d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]};
+#pragma GCC unroll 4
+                for (int x = 0; x < 4; ++x) store(at + (4 * y + x) * group * C + c, made[x]);
+            }
+        }
+    }
+}
+
+// One place of GROUP windows (window, in) times the weights of a block (in, BLOCK), to (window, BLOCK).
+template <int GROUP> ECRNN_INLINE void multiply_place(const float* values, const float* weight, ptrdiff_t in, float* to) {
+    Vec sum[GROUP][VECTORS]{};
+    for (ptrdiff_t i = 0; i < in; ++i, weight += BLOCK) {
+        Vec w[VECTORS];
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; ++v) w[v] = load(weight + v * LANES);
+#pragma GCC unroll 16
+        for (int p = 0; p < GROUP; ++p) {
+            Vec x = broadcast(values[p * in + i]);
+#pragma GCC unroll 16
+            for (int v = 0; v < VECTORS; ++v) sum[p][v] = fma(x, w[v], sum[p][v]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int p = 0; p < GROUP; ++p)
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; ++v) store(to + p * BLOCK + v * LANES, sum[p][v]);
+}
+
+// The stage's value of one window and LANES channels: A^T m A of its 16 places, which are `apart` floats apart, and all that follows.
+ECRNN_INLINE Vec window_value(const float* places, ptrdiff_t apart, Vec bias, Vec factor, Vec shift) {
+    Vec rows[2][4];  // A^T m
+#pragma GCC unroll 4
+    for (int x = 0; x < 4; ++x) {
+        Vec m[4];
+#pragma GCC unroll 4
+        for (int y = 0; y < 4; ++y) m[y] = load(places + (4 * y + x) * apart);
+        rows[0][x] = m[0] + m[1] + m[2], rows[1][x] = m[1] - m[2] - m[3];
+    }
+    auto value = [&](Vec v) { return fma(relu(v + bias), factor, shift); };
+    auto both = [&](const Vec(&r)[4]) { return larger(value(r[0] + r[1] + r[2]), value(r[1] - r[2] - r[3])); };
+    return larger(both(rows[0]), both(rows[1]));
+}
+
+template <int GROUP> void multiply_windows(const PictureStage& s, const float* values, ptrdiff_t across, ptrdiff_t windows, float* to, ptrdiff_t line) {
+    float places[16 * GROUP * BLOCK];
+    for (ptrdiff_t block = 0; block < s.out / BLOCK; ++block)
+        for (ptrdiff_t first = 0; first < windows; first += GROUP) {
+            for (ptrdiff_t place = 0; place < 16; ++place)
+                multiply_place<GROUP>(values + (first * 16 + place * GROUP) * s.in, &s.weight[(block * 16 + place) * s.in * BLOCK], s.in,
+                                      places + place * GROUP * BLOCK);
+            for (int v = 0; v < VECTORS; ++v) {
+                ptrdiff_t c = block * BLOCK + v * LANES;
+                Vec bias = load(&s.bias[c]), factor = load(&s.factor[c]), shift = load(&s.shift[c]);
+                for (ptrdiff_t window = first; window < std::min(first + GROUP, windows); ++window)
+                    store(to + window / across * line + window % across * s.out + c,
+                          window_value(places + (window - first) * BLOCK + v * LANES, GROUP * BLOCK, bias, factor, shift));
+            }
+        }
+}
+
+// From what `transform` made of a map (H, W, in) to the pooled rows (W / 2, out), which are `line` floats apart.
+void multiply(const PictureStage& s, const float* values, ptrdiff_t H, ptrdiff_t W, float* to, ptrdiff_t line) {
+    ptrdiff_t across = W / 2, windows = H / 2 * across;
+    switch (together(windows)) {
+        case 8: return multiply_windows<8>(s, values, across, windows, to, line);
+        case 4: return multiply_windows<4>(s, values, across, windows, to, line);
+        default: return multiply_windows<2>(s, values, across, windows, to, line);
+    }
 }
 
 void dense(const PictureStage& s, const float* values, float* to) {
@@ -125,16 +220,17 @@ void run(const std::vector<PictureStage>& stages, const float* values, ptrdiff_t
             std::swap(from, to);
             continue;
         }
-        float* map = room(to, H * W * s.out);
-        convolve(s, from.data(), H, W, map);
+        float* map = room(to, s.transformed() ? rounded_up(H / 2 * (W / 2)) * 16 * s.in : H * W * s.out);
+        (s.transformed() ? transform : convolve)(s, from.data(), H, W, map);
+        auto finish = s.transformed() ? multiply : normalise;
         ptrdiff_t h = s.pool ? H / 2 : H, w = s.pool ? W / 2 : W;
         if (last) {
-            normalise(s, map, H, W, out, w * s.out);
+            finish(s, map, H, W, out, w * s.out);
         } else {
             ptrdiff_t line = (w + 2) * s.out;
             float* padded = room(from, (h + 2) * line);
             clear_border(padded, h, w, s.out);
-            normalise(s, map, H, W, padded + line + s.out, line);
+            finish(s, map, H, W, padded + line + s.out, line);
         }
         H = h, W = w;
     }
