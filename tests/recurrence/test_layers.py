@@ -1,5 +1,6 @@
 """What LSTM, GRU and RNN have in common: packed and padded sequences, last states, types, gradients, backends."""
 
+import contextlib
 import gc
 import resource
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from oracles import compare, fresh_memory_is_nan
 from recurrence.pairs import (
+    KERNELS,
     STOCK,
     each_backend,
     each_bias,
@@ -384,3 +386,39 @@ def test_the_backend_named_is_the_one_that_computes(monkeypatch):
         RNN(3, 5, backend="reference")(torch.zeros(6, 2, 3))
     RNN(3, 5, backend="torch")(torch.zeros(6, 2, 3))
     assert called == ["reference"]
+
+
+@each_kind
+def test_a_call_like_the_last_goes_straight_on_to_torch(monkeypatch, kind):
+    layer, x = kind(3, 300), torch.randn(2, 4, 3)  # 300 nodes are torch's
+    first = layer(x)
+    looked = []
+    look = type(layer)._backend_for
+    monkeypatch.setattr(type(layer), "_backend_for", lambda *a: looked.append(a[1]) or look(*a))
+    compare(flat(first), flat(layer(x)), 0.0)
+    assert not looked
+    other = torch.randn(2, 5, 3)
+    for changed in (other, other[:, :, None].squeeze(2).double(), pack_sequence([x[:, 0]])):
+        looked.clear()
+        with contextlib.suppress(ValueError, RuntimeError):  # torch refuses the wrong type
+            layer(changed)
+        assert looked == [changed]
+        layer(x)
+    looked.clear()
+    layer(x, want_output=False)
+    layer(x, lengths=torch.tensor([2, 1, 2, 1]))
+    layer.backend = "reference"
+    layer(x)
+    configure(layer, backend="auto", truncate=1)
+    layer(x)
+    assert len(looked) == 4
+
+
+@pytest.mark.parametrize("backend", KERNELS[:1])
+def test_a_refused_call_does_not_hand_the_next_to_torch(monkeypatch, backend):
+    layer, x = LSTM(3, 5), torch.randn(2, 4, 3)
+    with pytest.raises(RuntimeError):
+        layer(x, (torch.zeros(1, 3, 5), torch.zeros(1, 3, 5)))
+    monkeypatch.setattr(dispatch.load(backend), "forward", lambda *a: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        layer(x)

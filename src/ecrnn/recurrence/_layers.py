@@ -34,6 +34,7 @@ class Recurrent(nn.RNNBase):
     backend: str = "auto"
     cutoff: float = dispatch.CUTOFF
     truncate: int = 0
+    _torch_served: tuple[Any, ...] | None = None  # the last call of which torch was found to be the best server
 
     def _set_options(self, bias_vectors: int, backend: str, cutoff: float) -> None:
         """Keep both bias vectors of every direction, or the first alone, and say who computes."""
@@ -99,6 +100,17 @@ class Recurrent(nn.RNNBase):
         want_output: bool = True,
     ) -> Any:
         """``output, h_n``, or ``output, (h_n, c_n)`` of an LSTM; see the class."""
+        # a call like the last one goes straight on to torch: between two calls the caches are cold, and to look at the
+        # arguments again would take 20 us
+        if (
+            not torch.compiler.is_compiling()
+            and self._torch_served is not None
+            and type(input) is Tensor
+            and lengths is None
+            and want_output
+            and self._torch_served == self._like_call(input)
+        ):
+            return super().forward(input, hx)
         if "torch._dynamo" in sys.modules and not torch.compiler.is_compiling():
             return _unseen_forward()(self, input, hx, lengths, want_output)
         return self._forward(input, hx, lengths, want_output)
@@ -227,7 +239,13 @@ class Recurrent(nn.RNNBase):
         )
         if compiling:
             return dispatch.resolve_while_tracing(self.backend, *shape)
-        return dispatch.resolve(self.backend, dispatch.Shape(*shape)).backend
+        served = dispatch.resolve(self.backend, dispatch.Shape(*shape)).backend
+        self._torch_served = self._like_call(data) if served == "torch" and not packed and not self.truncate else None
+        return served
+
+    def _like_call(self, input: Tensor) -> tuple[Any, ...]:
+        """All that the choice of a backend depends on and that can change between calls that torch would not refuse."""
+        return self.backend, self.truncate, input.shape, input.dtype, input.device, torch.get_num_threads()
 
     def _is_odd(self, data: Tensor, packed: bool, batch: int | None, hx: Any, weight: Tensor) -> bool:
         """Whether torch would refuse the arguments, or return empty tensors for them."""

@@ -26,33 +26,38 @@ class Samples {
         : f(f), w(w), first(first), direction(direction), width(w.width),
           steps(f.lengths ? std::clamp<ptrdiff_t>(f.lengths[first], 0, f.T) : f.T) {}
 
-    void forward() {
-        Buffer states = allocate(2 * S * width), cells = allocate(S * width);
+    void begin() {
+        states = allocate(2 * S * width), cells = allocate(S * width);
         std::fill_n(states.get(), 2 * S * width, 0.0f);
         std::fill_n(cells.get(), S * width, 0.0f);
-        float *now = states.get(), *next = now + S * width, *c = cells.get();
+        now = states.get(), next = now + S * width;
         for (int s = 0; s < S; ++s) {
             std::copy_n(f.h_0 + row(s), f.H, now + s * width);
-            if constexpr (Cell::STATES == 2) std::copy_n(f.c_0 + row(s), f.H, c + s * width);
+            if constexpr (Cell::STATES == 2) std::copy_n(f.c_0 + row(s), f.H, cells.get() + s * width);
         }
-        const ptrdiff_t record = SUMS * width;
-        Buffer inputs = f.I < WIDE ? nullptr : allocate(CHUNK * S * record);
-        for (ptrdiff_t k = 0; k < steps; ++k) {
-            ptrdiff_t t = time(k);
-            if (inputs && k % CHUNK == 0) multiply_inputs(k, std::min(CHUNK, steps - k) * S, inputs.get());
-            const float* start = inputs ? inputs.get() + k % CHUNK * S * record : nullptr;
-            if (f.saved) step<Keep::cached>(t, start, now, next, c);
-            else step<Keep::nothing>(t, start, now, next, c);
-            if (f.output.data)
-                for (int s = 0; s < S; ++s) std::copy_n(next + s * width, f.H, output(f.output, s, t));
-            std::swap(now, next);
-        }
+        if (f.I >= WIDE) products = allocate(CHUNK * S * SUMS * width);
+    }
+
+    // Step k in the order of the direction; nothing where the samples have fewer.
+    void advance(ptrdiff_t k) {
+        if (k >= steps) return;
+        ptrdiff_t t = time(k);
+        if (products && k % CHUNK == 0) multiply_inputs(k, std::min(CHUNK, steps - k) * S, products.get());
+        const float* start = products ? products.get() + k % CHUNK * S * SUMS * width : nullptr;
+        if (f.saved) step<Keep::cached>(t, start, now, next, cells.get());
+        else step<Keep::nothing>(t, start, now, next, cells.get());
+        if (f.output.data)
+            for (int s = 0; s < S; ++s) std::copy_n(next + s * width, f.H, output(f.output, s, t));
+        std::swap(now, next);
+    }
+
+    void finish() {
         if (f.output.data)
             for (ptrdiff_t t = steps; t < f.T; ++t)
                 for (int s = 0; s < S; ++s) std::fill_n(output(f.output, s, t), f.H, 0.0f);
         for (int s = 0; s < S; ++s) {
             std::copy_n(now + s * width, f.H, f.h_n + row(s));
-            if constexpr (Cell::STATES == 2) std::copy_n(c + s * width, f.H, f.c_n + row(s));
+            if constexpr (Cell::STATES == 2) std::copy_n(cells.get() + s * width, f.H, f.c_n + row(s));
         }
     }
 
@@ -112,6 +117,8 @@ class Samples {
     const Forward& f;
     const PackedNodes<Cell>& w;
     ptrdiff_t first, direction, width, steps;
+    Buffer states, cells, products;                                 // forwards: (2, S, width), (S, width), (CHUNK * S, SUMS * width)
+    float *now = nullptr, *next = nullptr;                          // (S, width), of states
     float *dh = nullptr, *dc = nullptr, *carry = nullptr;           // (S, width)
     float *da = nullptr, *before = nullptr, *inputs = nullptr;      // of a chunk: (CHUNK * S, SUMS * width | width | x_width)
 
@@ -332,40 +339,73 @@ class Samples {
     }
 };
 
-// Calls run(samples, unit) for all groups of samples and directions; a group has four samples, or one. With `in_turn`
-// the second direction begins when the first has ended.
-template <class Cell, class Run>
-void for_all_samples(const Forward& f, int threads, bool backward, bool in_turn, Run run) {
-    std::vector<PackedNodes<Cell>> packed;
-    for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(f, f.weights[d], backward);
-    const ptrdiff_t together = f.lengths ? 0 : f.B / 4, groups = together + f.B - 4 * together, apart = in_turn ? f.D : 1;
-#pragma omp parallel num_threads(threads)
-    for (ptrdiff_t start = 0; start < apart; ++start) {
-#pragma omp for schedule(dynamic, 1)
-        for (ptrdiff_t turn = 0; turn < groups * f.D / apart; ++turn) {
-            ptrdiff_t unit = turn * apart + start, group = unit / f.D, d = unit % f.D;
-            if (group < together) run(Samples<Cell, 4>(f, packed[d], 4 * group, d), unit);
-            else run(Samples<Cell, 1>(f, packed[d], 3 * together + group, d), unit);
-        }
+// How samples go together: the first ones in fours, the rest alone.
+struct Groups {
+    ptrdiff_t fours, count;
+    explicit Groups(const Forward& f) : fours(f.lengths ? 0 : f.B / 4), count(f.B - 3 * fours) {}
+
+    // Calls run(number of samples, the first of them) for one group.
+    template <class Run>
+    void with(ptrdiff_t group, Run run) const {
+        if (group < fours) run(std::integral_constant<int, 4>{}, 4 * group);
+        else run(std::integral_constant<int, 1>{}, 3 * fours + group);
     }
-}
+};
 
 template <class Cell>
+std::vector<PackedNodes<Cell>> packed_directions(const Forward& f, bool backward) {
+    std::vector<PackedNodes<Cell>> packed;
+    for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(f, f.weights[d], backward);
+    return packed;
+}
+
+// Where no thread would be left without work, and the caches hold the weights of both, the two directions of a group take
+// turns step by step: while one waits for its activations the processor is at the other's products.
+template <class Cell>
 void forward_samples(const Forward& f, int threads) {
-    for_all_samples<Cell>(f, threads, false, false, [](auto samples, ptrdiff_t) { samples.forward(); });
+    constexpr ptrdiff_t MOST_WEIGHTS = 1 << 16;  // floats: 256 KiB
+    const auto packed = packed_directions<Cell>(f, false);
+    const Groups groups(f);
+    const bool in_turns = f.D == 2 && groups.count >= threads && 2 * Cell::GATES * (f.I + f.H) * packed[0].width <= MOST_WEIGHTS;
+    const ptrdiff_t apart = in_turns ? 1 : f.D;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (ptrdiff_t unit = 0; unit < groups.count * apart; ++unit)
+        groups.with(unit / apart, [&](auto size, ptrdiff_t first) {
+            const ptrdiff_t d = unit % apart;
+            Samples<Cell, decltype(size)::value> one(f, packed[d], first, d), other(f, packed[f.D - 1], first, f.D - 1);
+            one.begin();
+            if (in_turns) other.begin();
+            for (ptrdiff_t k = 0; k < f.T; ++k) {
+                one.advance(k);
+                if (in_turns) other.advance(k);
+            }
+            one.finish();
+            if (in_turns) other.finish();
+        });
 }
 
 template <class Cell>
 ptrdiff_t backward_samples(const Backward& b, int threads) {
     const Forward& f = b.forward;
     const NodesGeometry<Cell> g(f);
-    const ptrdiff_t size = Samples<Cell, 1>::sums_size(g), units = f.B * f.D;  // at most so many
+    const auto packed = packed_directions<Cell>(f, true);
+    const Groups groups(f);
+    const ptrdiff_t size = Samples<Cell, 1>::sums_size(g), units = groups.count * f.D;
     Buffer sums = allocate(units * size);
     std::fill_n(sums.get(), units * size, 0.0f);
     std::vector<ptrdiff_t> made(static_cast<std::size_t>(units), 0);
-    for_all_samples<Cell>(f, threads, true, b.d_x.data != nullptr, [&](auto samples, ptrdiff_t unit) {
-        made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size);
-    });
+    const ptrdiff_t turns = b.d_x.data ? f.D : 1;  // the second direction adds its d_x when the first has ended
+#pragma omp parallel num_threads(threads)
+    for (ptrdiff_t turn = 0; turn < turns; ++turn) {
+#pragma omp for schedule(dynamic, 1)
+        for (ptrdiff_t at = 0; at < units / turns; ++at) {
+            const ptrdiff_t unit = at * turns + turn, d = unit % f.D;
+            groups.with(unit / f.D, [&](auto count, ptrdiff_t first) {
+                Samples<Cell, decltype(count)::value> samples(f, packed[d], first, d);
+                made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size);
+            });
+        }
+    }
     for (ptrdiff_t d = 0; d < f.D; ++d) {
         float* own = sums.get() + d * size;
         for (ptrdiff_t unit = d + f.D; unit < units; unit += f.D)
