@@ -397,8 +397,7 @@ def test_a_call_like_the_last_goes_straight_on_to_torch(monkeypatch, kind):
     monkeypatch.setattr(type(layer), "_backend_for", lambda *a: looked.append(a[1]) or look(*a))
     compare(flat(first), flat(layer(x)), 0.0)
     assert not looked
-    other = torch.randn(2, 5, 3)
-    for changed in (other, other[:, :, None].squeeze(2).double(), pack_sequence([x[:, 0]])):
+    for changed in (torch.randn(2, 5, 3), x.double(), pack_sequence([x[:, 0]])):
         looked.clear()
         with contextlib.suppress(ValueError, RuntimeError):  # torch refuses the wrong type
             layer(changed)
@@ -407,11 +406,13 @@ def test_a_call_like_the_last_goes_straight_on_to_torch(monkeypatch, kind):
     looked.clear()
     layer(x, want_output=False)
     layer(x, lengths=torch.tensor([2, 1, 2, 1]))
+    configure(layer, truncate=1)
+    layer(x)
+    configure(layer, truncate=0)
+    layer(x)
     layer.backend = "reference"
     layer(x)
-    configure(layer, backend="auto", truncate=1)
-    layer(x)
-    assert len(looked) == 4
+    assert len(looked) == 5
 
 
 @pytest.mark.parametrize("backend", KERNELS[:1])
