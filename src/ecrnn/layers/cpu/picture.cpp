@@ -21,6 +21,24 @@ constexpr int POSITIONS = LANES == 16 ? 8 : 2;  // of a tile: its sums stay in r
 
 ECRNN_INLINE Vec relu(Vec v) { return v < 0.0f ? Vec{} : v; }  // NaN stays
 
+// Adds to the sums of N positions and a block of outputs: values `from` to `to` of each position times their weights, which follow
+// one another. Gives where the next weights are.
+template <int N>
+ECRNN_INLINE const float* add_products(const float* const (&at)[N], ptrdiff_t from, ptrdiff_t to, const float* weight, Vec (&sum)[N][VECTORS]) {
+    for (ptrdiff_t i = from; i < to; ++i, weight += BLOCK) {
+        Vec w[VECTORS];
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; ++v) w[v] = load(weight + v * LANES);
+#pragma GCC unroll 16
+        for (int p = 0; p < N; ++p) {
+            Vec x = broadcast(at[p][i]);
+#pragma GCC unroll 16
+            for (int v = 0; v < VECTORS; ++v) sum[p][v] = fma(x, w[v], sum[p][v]);
+        }
+    }
+    return weight;
+}
+
 // One tile: POSITIONS windows of three lines, each `run` contiguous values, times the weights of a block.
 ECRNN_INLINE void convolve_tile(const float* const (&at)[POSITIONS], ptrdiff_t line, ptrdiff_t run, const float* weight, const float* bias,
                                 Vec (&sum)[POSITIONS][VECTORS]) {
@@ -28,18 +46,7 @@ ECRNN_INLINE void convolve_tile(const float* const (&at)[POSITIONS], ptrdiff_t l
     for (int p = 0; p < POSITIONS; ++p)
 #pragma GCC unroll 16
         for (int v = 0; v < VECTORS; ++v) sum[p][v] = load(bias + v * LANES);
-    for (int y = 0; y < 3; ++y)
-        for (ptrdiff_t i = y * line; i < y * line + run; ++i, weight += BLOCK) {
-            Vec w[VECTORS];
-#pragma GCC unroll 16
-            for (int v = 0; v < VECTORS; ++v) w[v] = load(weight + v * LANES);
-#pragma GCC unroll 16
-            for (int p = 0; p < POSITIONS; ++p) {
-                Vec x = broadcast(at[p][i]);
-#pragma GCC unroll 16
-                for (int v = 0; v < VECTORS; ++v) sum[p][v] = fma(x, w[v], sum[p][v]);
-            }
-        }
+    for (int y = 0; y < 3; ++y) weight = add_products(at, y * line, y * line + run, weight, sum);
 }
 
 // ReLU(convolution) of a map with a border of zeros (H + 2, W + 2, C) to (H, W, out).
@@ -110,17 +117,10 @@ void transform(const PictureStage& s, const float* padded, ptrdiff_t H, ptrdiff_
 // One place of GROUP windows (window, in) times the weights of a block (in, BLOCK), to (window, BLOCK).
 template <int GROUP> ECRNN_INLINE void multiply_place(const float* values, const float* weight, ptrdiff_t in, float* to) {
     Vec sum[GROUP][VECTORS]{};
-    for (ptrdiff_t i = 0; i < in; ++i, weight += BLOCK) {
-        Vec w[VECTORS];
+    const float* at[GROUP];
 #pragma GCC unroll 16
-        for (int v = 0; v < VECTORS; ++v) w[v] = load(weight + v * LANES);
-#pragma GCC unroll 16
-        for (int p = 0; p < GROUP; ++p) {
-            Vec x = broadcast(values[p * in + i]);
-#pragma GCC unroll 16
-            for (int v = 0; v < VECTORS; ++v) sum[p][v] = fma(x, w[v], sum[p][v]);
-        }
-    }
+    for (int p = 0; p < GROUP; ++p) at[p] = values + p * in;
+    add_products(at, 0, in, weight, sum);
 #pragma GCC unroll 16
     for (int p = 0; p < GROUP; ++p)
 #pragma GCC unroll 16

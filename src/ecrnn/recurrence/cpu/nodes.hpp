@@ -359,14 +359,14 @@ std::vector<PackedNodes<Cell>> packed_directions(const Forward& f, bool backward
     return packed;
 }
 
-// Where no thread would be left without work, and the caches hold the weights of both, the two directions of a group take
+// Where the threads share the groups evenly, and the caches hold the weights of both, the two directions of a group take
 // turns step by step: while one waits for its activations the processor is at the other's products.
 template <class Cell>
 void forward_samples(const Forward& f, int threads) {
     constexpr ptrdiff_t MOST_WEIGHTS = 1 << 16;  // floats: 256 KiB
     const auto packed = packed_directions<Cell>(f, false);
     const Groups groups(f);
-    const bool in_turns = f.D == 2 && groups.count >= threads && 2 * Cell::GATES * (f.I + f.H) * packed[0].width <= MOST_WEIGHTS;
+    const bool in_turns = f.D == 2 && groups.count % threads == 0 && 2 * Cell::GATES * (f.I + f.H) * packed[0].width <= MOST_WEIGHTS;
     const ptrdiff_t apart = in_turns ? 1 : f.D;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
     for (ptrdiff_t unit = 0; unit < groups.count * apart; ++unit)
