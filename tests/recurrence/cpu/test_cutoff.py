@@ -28,14 +28,17 @@ def steps_made(problem, saved, cutoff, instruction_set=""):
 
 
 def with_gradient(problem, where):
-    """``problem`` with no gradient of its outputs but at some steps."""
+    """``problem`` with no gradient of its outputs but at some steps, of all samples or of one."""
     T = problem.T
     chosen = {
         "last state": [],
         "last step": [T - 1],
         "first step": [0],
         "stretches": [*range(T // 3, T // 3 + 5), *range(2 * T // 3, 2 * T // 3 + 40)],
+        "one sample": [T // 3],
     }[where]
+    if where == "one sample":
+        problem.d_output[np.arange(problem.B) != 20] = 0
     silent = np.setdiff1d(np.arange(T), chosen)
     problem.d_output[:, silent] = 0
     return problem
@@ -43,7 +46,7 @@ def with_gradient(problem, where):
 
 @each_instruction_set
 @each_cell
-@pytest.mark.parametrize("where", ["last state", "last step", "first step", "stretches"])
+@pytest.mark.parametrize("where", ["last state", "last step", "first step", "stretches", "one sample"])
 @pytest.mark.parametrize("keep_gates", [False, True])
 def test_effect_on_untrained_networks(cell, where, keep_gates, instruction_set):
     problem = with_gradient(Problem(cell, B=35, T=400, I=1, H=16, D=2), where)

@@ -37,17 +37,15 @@ ptrdiff_t backward_tiles(const Backward& b) {
 #pragma omp parallel num_threads(threads_for(f))
     {
         Tile<Cell, V> tile(g, true);
-        // The directions share d_x, so the second one waits for the first; without d_x, or with one direction, no one waits.
-        const ptrdiff_t apart = b.d_x.data ? g.D : 1;
-        for (ptrdiff_t start = 0; start < apart; ++start) {
+        // The directions share d_x, so one thread takes both, the second of which finds the tile's sequences in its caches.
+        const ptrdiff_t together = b.d_x.data ? g.D : 1;
 #pragma omp for schedule(dynamic, 1) reduction(max : most)
-            for (ptrdiff_t turn = 0; turn < units / apart; ++turn) {
-                ptrdiff_t unit = turn * apart + start;
+        for (ptrdiff_t turn = 0; turn < units / together; ++turn)
+            for (ptrdiff_t unit = turn * together; unit < (turn + 1) * together; ++unit) {
                 float* own = sums.get() + unit * size;
                 std::fill_n(own, size, 0.0f);
                 most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own));
             }
-        }
     }
     for (ptrdiff_t d = 0; d < g.D; ++d) Tile<Cell, V>::unpack(g, sums.get() + d * size, g.D * size, b.d_weights[d]);
     return most;

@@ -254,15 +254,22 @@ inline void store_transposed(float* to, std::ptrdiff_t row_stride, int rows, int
     }
 }
 
-// Whether n floats are all zero, of either sign.
-inline bool all_zero(const float* from, std::ptrdiff_t n) {
-    std::uint32_t any = 0;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        std::uint32_t bits;
-        std::memcpy(&bits, from + i, sizeof bits);
-        any |= bits << 1;
-    }
+// The bits but the sign of n floats, those of every LANES-th float joined by "or".
+inline IntVec any_bits(const float* from, std::ptrdiff_t n) {
+    IntVec any{};
+    std::ptrdiff_t i = 0;
+    for (; i + LANES <= n; i += LANES) any |= (IntVec)load(from + i);
+    if (i < n) any |= (IntVec)load_first(from + i, static_cast<int>(n - i));
+    return any & 0x7fffffff;
+}
+
+inline bool all_zero(IntVec bits) {
+    std::int32_t any = 0;
+    for (int lane = 0; lane < LANES; ++lane) any |= bits[lane];
     return any == 0;
 }
+
+// Whether n floats are all zero, of either sign.
+inline bool all_zero(const float* from, std::ptrdiff_t n) { return all_zero(any_bits(from, n)); }
 
 }  // namespace ecrnn::ECRNN_ISA

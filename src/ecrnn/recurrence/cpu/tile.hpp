@@ -80,6 +80,7 @@ class Tile {
         if constexpr (Cell::STATES == 2) load_gradient(b.d_c_n, dc);
         float top = 0.0f;
         ptrdiff_t made = 0;
+        loud.clear();
         for (ptrdiff_t from = (blocks(steps, g.K) - 1) * g.K; from >= 0; from -= g.K) {
             ptrdiff_t n = std::min(g.K, steps - from);
             float size = b.cutoff > 0.0f ? largest() : 0.0f;
@@ -95,6 +96,7 @@ class Tile {
         if (b.d_h_0) store_states(b.d_h_0, dh);
         if constexpr (Cell::STATES == 2)
             if (b.d_c_0) store_states(b.d_c_0, dc);
+        finish_streams();
         return made;
     }
 
@@ -128,12 +130,13 @@ class Tile {
     ptrdiff_t K;
     float *x, *h, *c, *scratch, *planes = nullptr, *dh = nullptr, *dc = nullptr, *dx = nullptr, *carry = nullptr;
     ptrdiff_t x_slot = 0;
-    static constexpr ptrdiff_t LARGE = 1 << 20;  // floats of an output that will not stay in the second-level caches
+    static constexpr ptrdiff_t LARGE = 1 << 20;  // floats of a sequence that will not stay in the second-level caches
     std::vector<ptrdiff_t> hidden_rows, input_rows;
     // of the tile at work
+    std::vector<char> loud;  // chunks whose outputs have a gradient, once `silent` was asked
     ptrdiff_t direction = 0, first = 0, samples = 0, steps = 0;
     bool masked = false;
-    const bool large_output = g.B * g.T * g.D * g.H >= LARGE;
+    const bool large_output = g.B * g.T * g.D * g.H >= LARGE, large_x = g.B * g.T * g.I >= LARGE;
     std::int32_t length[W];
     IntVec reads[V];
 
@@ -238,10 +241,15 @@ class Tile {
         for (ptrdiff_t i = 0; i < samples; ++i)
             for (ptrdiff_t t = steps; t < g.T; ++t) std::fill_n(output_at(output, 0, t) + i * output.batch, g.H, 0.0f);
     }
-    // Zeros at the times [begin, end) of d_x.
+    // Zeros at the times [begin, end) of d_x, past the caches if there are many: a long sequence is mostly zeros.
     void clear(Sequence<float> d_x, ptrdiff_t begin, ptrdiff_t end) {
         for (ptrdiff_t i = first; i < first + samples; ++i)
-            for (ptrdiff_t t = begin; t < end; ++t) std::fill_n(d_x.data + i * d_x.batch + t * d_x.time, g.I, 0.0f);
+            for (ptrdiff_t t = begin; t < end; ++t) {
+                float* to = d_x.data + i * d_x.batch + t * d_x.time;
+                if (large_x && g.I % LANES == 0 && reinterpret_cast<std::uintptr_t>(to) % 64 == 0)
+                    for (ptrdiff_t k = 0; k < g.I; k += LANES) stream(to + k, Vec{});
+                else std::fill_n(to, g.I, 0.0f);
+            }
     }
 
     // What a chunk that is left out leaves behind.
@@ -266,14 +274,23 @@ class Tile {
         return size;
     }
 
-    // Whether no gradient comes from the outputs of the steps [s, s + n).
-    bool silent(Sequence<const float> d_output, ptrdiff_t s, ptrdiff_t n) const {
+    // Whether no gradient comes from the outputs of the chunk [s, s + n). Once asked, it looks at all chunks that are left, sample by
+    // sample: in that order memory gives half as much again as chunk by chunk.
+    bool silent(Sequence<const float> d_output, ptrdiff_t s, ptrdiff_t n) {
         if (!d_output.data) return true;
-        for (ptrdiff_t i = first; i < first + samples; ++i)
-            for (ptrdiff_t k = s; k < s + n; ++k) {
-                if (!all_zero(d_output.data + i * d_output.batch + time(k) * d_output.time + direction * g.H, g.H)) return false;
-            }
-        return true;
+        if (loud.empty()) {
+            loud.assign(blocks(s + n, g.K), false);
+            for (ptrdiff_t i = first; i < first + samples; ++i)
+                for (ptrdiff_t chunk = 0; chunk < static_cast<ptrdiff_t>(loud.size()); ++chunk) {
+                    if (loud[chunk]) continue;
+                    const ptrdiff_t begin = chunk * g.K, end = std::min(begin + g.K, s + n);
+                    IntVec any{};
+                    for (ptrdiff_t k = begin; k < end; ++k)
+                        any |= any_bits(d_output.data + i * d_output.batch + time(k) * d_output.time + direction * g.H, g.H);
+                    loud[chunk] = !all_zero(any);
+                }
+        }
+        return !loud[s / g.K];
     }
 
     void chunk_backward(const Backward& b, const Packed<Cell, V>& packed, ptrdiff_t unit, ptrdiff_t s0, ptrdiff_t n, float* sums,
