@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,32 @@ def committed() -> dict[str, list[float]]:
 def test_the_papers_study_is_whole() -> None:
     assert {model: len(scores) for model, scores in committed().items()} == dict.fromkeys(PAPER_MODELS, 3)
     assert rebuilt(ROOT / "results" / "paper").missing == ()
+
+
+def test_our_study_is_whole() -> None:
+    study = ROOT / "results" / "why"
+    models = read_yaml(study / "study.yaml")["models"]
+    assert len(models) == 9
+    assert {model: len(list((study / model).glob("repeat-*/metrics.jsonl"))) for model in models} == dict.fromkeys(
+        models, 10
+    )
+    assert rebuilt(study).missing == ()
+
+
+def test_our_studys_table_holds_the_committed_figures() -> None:
+    """Accuracies and corrected differences to ``cnn`` in docs/paper.md, by model."""
+    analysis = json.loads((ROOT / "results" / "why" / "report" / "report.json").read_text())
+    expected = {}
+    for model in analysis["models"]:
+        scores = [100 * score for score in model["scores"]]
+        expected[model["model"]] = f"{statistics.mean(scores):.2f} ± {statistics.stdev(scores):.2f}"
+    for pair in analysis["comparison"]["pairs"]:
+        if pair["model_b"] == "cnn":
+            values = (100 * v for v in (pair["difference"], pair["test"]["low"], pair["test"]["high"]))
+            expected[pair["model_a"]] += " | {:+.1f} [{:+.1f}, {:+.1f}]".format(*values).replace("-", "−")
+    table = (ROOT / "docs" / "paper.md").read_text().split("## The second study")[1]
+    rows = re.findall(r"^\| `(\S+)` \| [^|]+ \| [\d,]+ \| ([^|]+(?: \| [^|]+)?) \|", table, re.MULTILINE)
+    assert {model: figures.strip(" |") for model, figures in rows} == expected
 
 
 def test_our_cnn_is_the_papers() -> None:
