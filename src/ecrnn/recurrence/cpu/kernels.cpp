@@ -1,5 +1,5 @@
 // The entry points of one instruction set; CMake compiles this file once for each, with its flags.
-#include "nodes.hpp"
+#include "groups.hpp"
 #include "tile.hpp"
 
 namespace ecrnn::ECRNN_ISA {
