@@ -1,8 +1,11 @@
 """The memory that ecrnn.recurrence.cpu keeps from call to call: used again only when nothing refers to it any more."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
-from recurrence.cpu.problems import built
+from recurrence.cpu.problems import Problem, built
 
 from ecrnn.recurrence import LSTM, cpu
 
@@ -83,4 +86,43 @@ def test_no_more_is_kept_than_is_said(monkeypatch):
     cpu.release()
     assert cpu._kept == []
     cpu._memory((10,), (1,))
-    assert cpu._kept == []  # small memory is not kept
+    cpu._memory((4 * 64 * 512 * 16,), (1,))
+    assert cpu._kept == []  # small memory is not kept, nor is too large
+
+
+def test_gates_are_kept_only_in_memory_that_is_kept(monkeypatch):
+    """Fresh memory on every call takes longer than to compute them anew."""
+    problem = Problem("lstm", B=16, T=64, I=1, H=16)
+
+    def saved():
+        cell, x, weights, h_0, c_0, lengths = problem.forward_arguments()
+        return cpu.forward(cell, x, weights, h_0, c_0, lengths, False, True, cutoff=0.0)[3]
+
+    with_gates = len(saved())
+    monkeypatch.setattr(cpu, "_MOST_KEPT", with_gates - 1)
+    assert len(saved()) < with_gates / 8
+
+
+def flags_of(address):
+    """The system's flags of the memory at ``address``."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if area := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            inside = int(area[1], 16) <= address < int(area[2], 16)
+        elif inside and line.startswith("VmFlags:"):
+            return line.split()[1:]
+    raise AssertionError(f"no memory at {address:x}")
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no large pages here")
+def test_large_pages_are_asked_for_and_nothing_else_changes():
+    extension = pytest.importorskip("ecrnn.recurrence._cpu")
+    memory = torch.arange(5 << 20, dtype=torch.float32)  # 20 MiB
+    for part in (memory[:0], memory[:1], memory[3:70], memory[1:-1]):
+        extension.prefer_large_pages(part)
+    assert "hg" in flags_of(memory[len(memory) // 2].data_ptr())
+    assert torch.equal(memory, torch.arange(5 << 20, dtype=torch.float32))
+    kept = cpu._memory((5 << 20,), (1,))
+    assert "hg" in flags_of(kept[len(kept) // 2].data_ptr())
+    with pytest.raises(TypeError):
+        extension.prefer_large_pages(memory.double())

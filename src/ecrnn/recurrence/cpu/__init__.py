@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import math
 import threading
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 
 import torch
@@ -86,9 +86,12 @@ def forward(
     h_n = torch.empty_like(h_0)
     c_n = None if c_0 is None else torch.empty_like(c_0)
     output = _like(x, D * H) if want_output else None
-    if keep_gates is None:
-        keep_gates = _gates_pay(cutoff, want_output, inputs, H)
-    floats = extension.saved_size(cell, B, T, inputs, H, D, keep_gates, instruction_set) if keep else 0
+    floats = 0
+    if keep:
+        size = partial(extension.saved_size, cell, B, T, inputs, H, D, instructions=instruction_set)
+        if keep_gates is None:
+            keep_gates = _gates_pay(cutoff, want_output, inputs, H) and size(True) <= _MOST_KEPT
+        floats = size(keep_gates)
     saved = _memory((floats,), (1,))
     extension.forward(
         cell,
@@ -175,12 +178,12 @@ def backward(
 def _gates_pay(cutoff: float, want_output: bool, inputs: int, hidden: int) -> bool:
     """Whether to keep the gates of all steps, rather than to compute them anew in the backward pass.
 
-    Measured on two threads: it pays from 32 inputs and nodes on (up to a fifth of both passes), if all steps will be
+    Measured on two threads: it pays from 16 nodes on (some percent of both passes, a fifth at 32), if all steps will be
     visited. That is certain without a cutoff and likely for wide layers with outputs. It also pays where the inputs
-    take as much memory and make most of the work.
+    take as much memory and make most of the work. It never pays in memory that is fresh on every call.
     """
     together = inputs + hidden
-    return (cutoff == 0 and together >= 32) or inputs >= 4 * hidden or (want_output and together >= 96)
+    return (cutoff == 0 and together > 16) or inputs >= 4 * hidden or (want_output and together >= 96)
 
 
 _WORTH_KEEPING = 1 << 15  # floats: 128 KiB, from where glibc asks the system for fresh pages
@@ -198,20 +201,25 @@ def release() -> None:
 def _memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     """A dense tensor to be written; where it is large, in memory of an earlier call that nothing refers to any more.
 
-    Fresh memory comes from the operating system page by page, which for sequences takes longer than to compute them.
+    Fresh memory comes from the operating system page by page, which for sequences takes longer than to compute them;
+    with pages of 2 MiB, where the system has them, less, and they are found faster.
     """
     floats = math.prod(shape)
     fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     fill = torch.are_deterministic_algorithms_enabled() and fills
-    if fill or not _WORTH_KEEPING <= floats <= _MOST_KEPT:
+    if fill or floats < _WORTH_KEEPING:
         return torch.empty_strided(shape, strides)
     with _lock:
         memory = next((kept for kept in _kept if len(kept) == floats and _unused(kept)), None)
         if memory is None:
             memory = torch.empty(floats)
-            while _kept and floats + sum(map(len, _kept)) > _MOST_KEPT:
-                _kept.pop(0)
-            _kept.append(memory)
+            extension = _extension()
+            assert extension is not None, "the extension is not built"
+            extension.prefer_large_pages(memory)
+            if floats <= _MOST_KEPT:
+                while _kept and floats + sum(map(len, _kept)) > _MOST_KEPT:
+                    _kept.pop(0)
+                _kept.append(memory)
         # not a view, which autograd would not let users change in place
         return torch.empty(0).set_(memory.untyped_storage(), 0, shape, strides)
 

@@ -5,6 +5,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -149,6 +153,18 @@ NB_MODULE(_cpu, module) {
         for (const Kernels* kernels : available()) names.push_back(kernels->name);
         return names;
     });
+
+    // Asks for pages of 2 MiB, in the part of an array where they fit; where there are none, nothing changes.
+    module.def("prefer_large_pages", [](const Contiguous<float, 1>& memory) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+        constexpr std::uintptr_t PAGE = 1 << 21;
+        const auto start = reinterpret_cast<std::uintptr_t>(memory.data());
+        const std::uintptr_t from = (start + PAGE - 1) / PAGE * PAGE, to = (start + sizeof(float) * memory.size()) / PAGE * PAGE;
+        if (from < to) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+#else
+        (void)memory;
+#endif
+    }, nb::arg("memory").noconvert());
 
     module.def(
         "saved_size",
