@@ -146,7 +146,7 @@ def test_our_cnn_is_the_papers() -> None:
     assert 100 * sum(scores) / len(scores) == pytest.approx(73.25, abs=1.5)
 
 
-@pytest.mark.parametrize("name", ["paper", "untrained"])
+@pytest.mark.parametrize("name", ["paper", "cells", "untrained"])
 def test_committed_memories_are_what_their_curves_give(name: str) -> None:
     folder = ROOT / "results" / "memory" / name
     table = markdown_table(memory_table(read_memory(folder / "memory.json")))

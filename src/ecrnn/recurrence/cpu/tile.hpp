@@ -17,7 +17,8 @@ class Tile {
 
   public:
     // For one thread, in its working memory, used for one tile after the other.
-    Tile(const G& g, bool backward) : g(g), K(backward ? g.K : std::min<ptrdiff_t>(g.K, LANES)) {
+    Tile(const G& g, bool backward) : g(g), K(backward ? g.K : std::min<ptrdiff_t>(g.K, LANES)),
+          state_step(g.plane() + W), planes_step(Cell::PLANES * g.plane() + W) {
         float* memory = nullptr;
         ptrdiff_t needed = 0;
         auto take = [&](ptrdiff_t floats) {
@@ -28,11 +29,11 @@ class Tile {
         auto lay_out = [&] {
             const ptrdiff_t slots = backward ? K + 1 : 2, columns = blocks(g.H, G::COLUMNS) * G::COLUMNS;
             x = take(K * (g.I + 1) * W);
-            h = take(slots * g.plane());
-            c = take(Cell::STATES == 2 ? slots * g.plane() : 0);
+            h = take(slots * state_step);
+            c = take(Cell::STATES == 2 ? slots * state_step : 0);
             scratch = take(std::max(columns * W, g.plane()));
             if (!backward) return;
-            planes = take(K * Cell::PLANES * g.plane());
+            planes = take(K * planes_step);
             dh = take(std::max(columns * W, g.plane()));
             carry = take(columns * W);
             dc = take(g.plane());
@@ -53,7 +54,7 @@ class Tile {
     void forward(const Forward& f, const Packed<Cell, V>& packed, ptrdiff_t unit) {
         place(f, unit);
         load_states(f.h_0, f.c_0);
-        float *now = h, *next = now + g.plane();
+        float *now = h, *next = now + state_step;
         for (ptrdiff_t s = 0; s < steps; ++s) {
             if (s % K == 0) load_x(f.x, s, std::min(K, steps - s));
             if (f.saved && s % g.K == 0) save(f.saved, unit, s / g.K, now);
@@ -128,6 +129,9 @@ class Tile {
   private:
     const G& g;
     ptrdiff_t K;
+    // From one step of h or c to the next, and of the planes. A row more than they take: at a multiple of 2 KiB all steps
+    // would lie in the same few sets of the first-level cache, and push one another out of it.
+    const ptrdiff_t state_step, planes_step;
     float *x, *h, *c, *scratch, *planes = nullptr, *dh = nullptr, *dc = nullptr, *dx = nullptr, *carry = nullptr;
     ptrdiff_t x_slot = 0;
     static constexpr ptrdiff_t LARGE = 1 << 20;  // floats of a sequence that will not stay in the second-level caches
@@ -299,16 +303,17 @@ class Tile {
         std::copy_n(start, g.plane(), h);
         if constexpr (Cell::STATES == 2) std::copy_n(start + g.plane(), g.plane(), c);
         load_x(b.forward.x, s0, n);
-        const ptrdiff_t plane = g.plane(), slot = (g.I + 1) * W, kept = Cell::PLANES * plane;
-        auto kept_of = [&](ptrdiff_t k) { return b.forward.gates ? g.kept(b.forward.saved, unit, s0 + k) : planes + k * kept; };
+        const ptrdiff_t plane = g.plane(), slot = (g.I + 1) * W;
+        auto kept_of = [&](ptrdiff_t k) { return b.forward.gates ? g.kept(b.forward.saved, unit, s0 + k) : planes + k * planes_step; };
         for (ptrdiff_t k = 0; k < n; ++k) {
-            float *now = h + k * plane, *cell = Cell::STATES == 2 ? c + k * plane : nullptr, *to = planes + k * kept;
-            float* next_cell = cell ? cell + plane : nullptr;
-            if (b.forward.gates) replay(kept_of(k), now, cell, now + plane, next_cell, to, held(s0 + k));
-            else step_forward<Cell, V, Keep::cached>(g, packed, x + k * slot, now, cell, now + plane, next_cell, to, held(s0 + k));
+            float *now = h + k * state_step, *cell = Cell::STATES == 2 ? c + k * state_step : nullptr, *to = planes + k * planes_step;
+            float *next = now + state_step, *next_cell = cell ? cell + state_step : nullptr;
+            if (b.forward.gates) replay(kept_of(k), now, cell, next, next_cell, to, held(s0 + k));
+            else step_forward<Cell, V, Keep::cached>(g, packed, x + k * slot, now, cell, next, next_cell, to, held(s0 + k));
         }
         for (ptrdiff_t k = n - 1; k >= 0; --k) {
-            float* da = planes + k * kept;
+            if (b.forward.gates && s0 > 0) fetch_gates(g.kept(b.forward.saved, unit, s0 - g.K + k));
+            float* da = planes + k * planes_step;
             bool carries = step_backward(b.d_output, s0 + k, k, kept_of(k), da);
             product_backward<Cell, V, G::COLUMNS>(packed.backward_h.get(), da, Cell::hidden_sum, g.H, plane, g.H, carries ? carry : nullptr, dh);
             if (!d_x.data) continue;
@@ -317,10 +322,17 @@ class Tile {
             else product_backward<Cell, V, G::COLUMNS>(packed.backward_x.get(), da, Cell::input_sum, g.H, plane, g.I, nullptr, to);
         }
         if (d_x.data) store_dx(d_x, s0, n);
-        weight_sums<V, R, C>(planes, hidden_rows.data(), Cell::GATES * g.H, kept, h, g.H, plane, n, sums);
+        weight_sums<V, R, C>(planes, hidden_rows.data(), Cell::GATES * g.H, planes_step, h, g.H, state_step, n, sums);
         sums += hidden_size(g);
-        if (g.I == 1) weight_sums<V, RX, CX>(planes, input_rows.data(), Cell::SUMS * g.H, kept, x, 2, slot, n, sums);
-        else weight_sums<V, R, C>(planes, input_rows.data(), Cell::SUMS * g.H, kept, x, g.I + 1, slot, n, sums);
+        if (g.I == 1) weight_sums<V, RX, CX>(planes, input_rows.data(), Cell::SUMS * g.H, planes_step, x, 2, slot, n, sums);
+        else weight_sums<V, R, C>(planes, input_rows.data(), Cell::SUMS * g.H, planes_step, x, g.I + 1, slot, n, sums);
+    }
+
+    // Asks the second-level cache for the gates of a step, which the chunk before this one will read. More nodes have so much to
+    // compute a step that nothing waits.
+    void fetch_gates(const float* kept) const {
+        if (g.H >= 32) return;
+        for (ptrdiff_t at = 0; at < Cell::KEPT * g.plane(); at += 16) __builtin_prefetch(kept + at, 0, 2);
     }
 
     // The states of a step forwards, without its products.
@@ -347,8 +359,8 @@ class Tile {
                 load_transposed(d_output.data + (first + v * LANES) * d_output.batch + t * d_output.time + direction * g.H, d_output.batch,
                                 rows(v), static_cast<int>(g.H), scratch + v * LANES, W);
         }
-        const float *before = h + k * plane, *after = before + plane;
-        const float* cell = Cell::STATES == 2 ? c + k * plane : nullptr;
+        const float *before = h + k * state_step, *after = before + state_step;
+        const float* cell = Cell::STATES == 2 ? c + k * state_step : nullptr;
         for (ptrdiff_t at = 0; at < g.H * W; at += LANES) {
             int v = static_cast<int>(at / LANES % V);
             Vec d = load(dh + at), d_cell{}, d_held = d, d_cell_held{}, c_before{};
