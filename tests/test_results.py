@@ -21,7 +21,13 @@ from ecrnn.report.memory import memory_table, read_memory
 from ecrnn.report.write import report_files
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ("cells", "paper", "recipes", "rnn-cells", "why")  # folders of results/; each is an archive of a study, or holds several
+STUDIES = (
+    "cells",
+    "paper",
+    "recipes",
+    "rnn-cells",
+    "why",
+)  # folders of results/; each is an archive of a study, or holds several
 MOST_BYTES = 10 * 2**20  # of all of them
 
 

@@ -98,7 +98,7 @@ def test_nothing_is_measured_that_is_not_right(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(LSTM, "forward", wrong)
     monkeypatch.setattr(bench, "alternate", lambda *arguments, **options: pytest.fail("measured"))
-    with pytest.raises(Wrong, match=r"lstm, 3 nodes, 4 steps, batch 2, input 2: h_n: relative error"):
+    with pytest.raises(Wrong, match=r"lstm, 3 nodes, 4 steps, batch 2, input 2: \w+: relative error"):
         bench.measure(TINY, 1, 3)
     with pytest.raises(Wrong):
         bench.check_grid([TINY], 1)
@@ -107,12 +107,28 @@ def test_nothing_is_measured_that_is_not_right(monkeypatch: pytest.MonkeyPatch) 
 def test_the_measured_shape_is_checked_whole_or_as_much_as_the_oracle_can(monkeypatch: pytest.MonkeyPatch) -> None:
     cases: list = []
     monkeypatch.setattr(bench, "check", lambda layer, case: cases.append(case))
-    bench.check_first(Settings(steps=1024, batch=128), "torch")
+    bench.check_first(Settings(steps=1024, batch=128), "reference")
     assert (cases[0].steps, cases[0].batch) == (1024, 128)
-    bench.check_first(Settings(hidden=512, steps=4096, batch=128, input=512), "torch")
+    bench.check_first(Settings(hidden=512, steps=4096, batch=128, input=512), "reference")
     assert cases[5].hidden == cases[5].input == 512
     assert cases[5].batch == 1
     assert 100 <= cases[5].steps < 4096
+
+
+def test_where_torch_serves_our_layer_has_its_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own rounding may be outside the table, as with one step of 512 inputs."""
+    from ecrnn.recurrence import LSTM
+
+    wide = Settings(hidden=8, steps=1, batch=256, input=512)
+    assert bench.check_first(wide, "torch") == 5
+
+    def wrong(self, input, hx=None, **options):  # type: ignore[no-untyped-def]
+        output, (h, c) = nn.LSTM.forward(self, input, hx)
+        return output, (h * (1 + 2.0**-23), c)
+
+    monkeypatch.setattr(LSTM, "forward", wrong)
+    with pytest.raises(Wrong, match="lstm, 8 nodes, 1 steps, batch 256, input 512: "):
+        bench.check_first(wide, "torch")
 
 
 def test_what_serves_is_asked_with_the_measured_shape() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.recurrence.checking import Case, Wrong, awkward, check
+from ecrnn.recurrence.checking import Case, Wrong, awkward, check, check_same
 
 KINDS: dict[str, Callable[..., nn.RNNBase]] = {
     "lstm": nn.LSTM,
@@ -85,6 +85,30 @@ def test_a_wrong_layer_is_seen(harm: Callable, said: str) -> None:
     assert isinstance(raised.value, EcrnnError)
     assert str(raised.value).startswith("lstm, 5 nodes, 9 steps, batch 3, input 2: ")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("cell", KINDS)
+def test_two_layers_are_the_same_or_not(cell: str) -> None:
+    case = Case(cell, 5, 9, 3, 2, 2, 2)
+    one, other = layer(case), layer(case)
+    with pytest.raises(Wrong, match="relative error"):
+        check_same(one, other, case)
+    other.load_state_dict(one.state_dict())
+    check_same(one, other, case)
+
+
+@pytest.mark.parametrize(("with_states", "said"), [(True, "d_x: relative error"), (False, "loss at the last state")])
+def test_one_bit_is_seen(with_states: bool, said: str) -> None:
+    class OneBit(nn.LSTM):
+        def forward(self, x, initial=None):  # type: ignore[no-untyped-def, override]
+            output, (h, c) = super().forward(x, initial)
+            return output, (h * (1 + 2.0**-23) if (initial is not None) == with_states else h, c)
+
+    case = Case("lstm", 5, 9, 3, 2)
+    right, wrong = layer(case), OneBit(2, 5, batch_first=True)
+    wrong.load_state_dict(right.state_dict())
+    with pytest.raises(Wrong, match=said):
+        check_same(wrong, right, case)
 
 
 class WrongWithoutInitialStates(nn.LSTM):

@@ -60,10 +60,12 @@ def _explain(console: Console, found: Mapping[str, Any]) -> None:
 
 def _recurrence(console: Console, found: Mapping[str, Any]) -> None:
     _variants(console, found, _title(found))
-    served = found["served"]
+    served, shapes = found["served"], f"{found['checked_shapes']} shapes"
+    right = (
+        f"torch's bits at {shapes}" if served["backend"] == "torch" else f"right at {shapes} against the float64 oracle"
+    )
     console.print(
-        f"Ours: backend {served['backend']} ({served['reason']}), cutoff {found['cutoff']:g}; "
-        f"right at {found['checked_shapes']} shapes against the float64 oracle.",
+        f"Ours: backend {served['backend']} ({served['reason']}), cutoff {found['cutoff']:g}; {right}.",
         highlight=False,
     )
 

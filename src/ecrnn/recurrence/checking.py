@@ -167,17 +167,12 @@ def check(layer: nn.Module, case: Case, seed: int = 0) -> None:
     Raises:
         Wrong: something is off; the line says what, where and by how much.
     """
-    rng = np.random.default_rng(seed)
-    states = reference.CELLS[case.cell].states
-    shape = (case.layers * case.directions, case.batch, case.hidden)
-    x = rng.standard_normal((case.batch, case.steps, case.input)).astype(np.float32)
-    initial, d_last = (tuple(rng.standard_normal(shape).astype(np.float32) for _ in range(states)) for _ in range(2))
-    d_output = rng.standard_normal((case.batch, case.steps, case.directions * case.hidden)).astype(np.float32)
+    x, initial, d_output, d_last = _drawn(case, seed)
     weights = {name: p.detach().cpu().double().numpy() for name, p in layer.named_parameters()}
     allowed = tolerance(next(layer.parameters()).dtype, case.steps)
     expected = by_reference(case.cell, weights=weights, x=x, initial=initial, d_output=d_output, d_last=d_last)
     off = faults(expected, by_layer(layer, x, initial, d_output, d_last), allowed)
-    nothing = tuple(np.zeros(shape) for _ in range(states))
+    nothing = tuple(np.zeros_like(state) for state in initial)
     expected = by_reference(
         case.cell, weights=weights, x=x, initial=nothing, d_output=0 * d_output, d_last=(d_last[0], *nothing[1:])
     )
@@ -186,6 +181,38 @@ def check(layer: nn.Module, case: Case, seed: int = 0) -> None:
     if off:
         more = f", and {len(off) - 1} more" if len(off) > 1 else ""
         raise Wrong(f"{case}: {off[0]}{more}")
+
+
+def check_same(layer: nn.Module, other: nn.Module, case: Case, seed: int = 0) -> None:
+    """Compare all that ``layer`` computes with ``other``, bit for bit: for a layer that hands its work on.
+
+    Args:
+        layer, other: as for ``check``, with the same weights.
+        case, seed: as for ``check``.
+
+    Raises:
+        Wrong: something differs; the line says what.
+    """
+    x, initial, d_output, d_last = _drawn(case, seed)
+
+    def computed(one: nn.Module) -> dict[str, Any]:
+        last = by_layer_last_state(one, x, d_last[0])
+        alone = {f"{name} (loss at the last state)": value for name, value in last.items()}
+        return by_layer(one, x, initial, d_output, d_last) | alone
+
+    if off := faults(computed(other), computed(layer), 0.0):
+        raise Wrong(f"{case}: {off[0]}")
+
+
+def _drawn(case: Case, seed: int) -> tuple[np.ndarray, tuple, np.ndarray, tuple]:
+    """Random inputs (B, T, I), initial states, and cotangents of the output and of the last states."""
+    rng = np.random.default_rng(seed)
+    states = reference.CELLS[case.cell].states
+    shape = (case.layers * case.directions, case.batch, case.hidden)
+    x = rng.standard_normal((case.batch, case.steps, case.input)).astype(np.float32)
+    initial, d_last = (tuple(rng.standard_normal(shape).astype(np.float32) for _ in range(states)) for _ in range(2))
+    d_output = rng.standard_normal((case.batch, case.steps, case.directions * case.hidden)).astype(np.float32)
+    return x, initial, d_output, d_last
 
 
 def awkward(case: Case) -> Iterable[Case]:
