@@ -6,6 +6,8 @@ at the shape of X. What those checks ask of parameters, fitting and errors is as
 """
 
 import inspect
+import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ecrnn.core.errors import DataError, EcrnnError, UnknownNameError
+from ecrnn.core.errors import DataError, EcrnnError, TrainingError, UnknownNameError
+from ecrnn.training import estimator as module
 from ecrnn.training.estimator import ImageClassifier
 
 
@@ -152,6 +155,87 @@ def test_grey_and_colour(channels, dtype):
     assert estimator.n_features_in_ == 99 * channels
     assert estimator.predict(X[:1]).shape == (1,)
     assert len(estimator.preprocessing_.mean) == channels
+
+
+# --- a fit that is broken off
+
+
+def fitted(estimator):
+    return {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+
+
+def stopped(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def not_finite(*args, **kwargs):
+    raise TrainingError("the loss is not finite")
+
+
+@pytest.mark.parametrize("step", ["fit_preprocessing", "build", "ImageClassification", "fit"])
+@pytest.mark.parametrize("broken", [stopped, not_finite])
+def test_a_broken_fit_leaves_what_was_fitted_before(digits, monkeypatch, step, broken):
+    X, y = digits[0][:64], digits[1][:64]
+    again, only = small(model="mlp-8", epochs=1).fit(X, y), small(model="mlp-8", epochs=1)
+    before, probabilities = fitted(again), again.predict_proba(X)
+    monkeypatch.setattr(module, step, broken)
+    for estimator in (again, only):
+        with pytest.raises((KeyboardInterrupt, TrainingError)):
+            estimator.fit(X[:, ::-1], y % 3)
+    assert fitted(again).keys() == before.keys()
+    assert all(fitted(again)[name] is value for name, value in before.items())
+    assert np.array_equal(again.predict_proba(X), probabilities)
+    assert fitted(only) == {}
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(NotFittedError):
+            getattr(only, method)(X)
+
+
+def test_ctrl_c_on_any_line_of_fit(digits):
+    """The old state or the new one, never parts of both."""
+    X, y, states = digits[0][:32], digits[1][:32], set()
+    code, estimator = ImageClassifier.fit.__code__, small(model="mlp-8", epochs=1)
+    for line in range(1, 60):
+        estimator.fit(X, y % 2)
+        old, seen = fitted(estimator), 0
+
+        def trace(frame, event, argument, line=line):
+            nonlocal seen
+            if frame.f_code is not code:
+                return None
+            seen += event == "line"
+            if seen == line:
+                raise KeyboardInterrupt
+            return trace
+
+        sys.settrace(trace)
+        try:
+            estimator.fit(X, y % 3)
+        except KeyboardInterrupt:
+            pass
+        else:
+            break  # there is no such line
+        finally:
+            sys.settrace(None)
+        new = fitted(estimator)
+        arrays = old.keys() - {"n_features_in_"}  # an int, of which there is one
+        kept = {name for name in arrays if new[name] is old[name]}
+        assert new.keys() == old.keys()
+        assert kept in (set(), arrays)
+        assert len(estimator.classes_) == estimator.predict_proba(X).shape[1]
+        states.add(not kept)
+    assert 10 < line < 59
+    assert False in states
+
+
+def test_pickled_and_copied_it_predicts_the_same(digits):
+    X, y = digits[0][:64], digits[1][:64]
+    estimator = small(model="crnn-gru-2", epochs=1).fit(X, y)
+    copy = pickle.loads(pickle.dumps(estimator))
+    assert np.array_equal(copy.predict_proba(X), estimator.predict_proba(X))
+    assert fitted(clone(estimator)) == {}
+    with pytest.raises(NotFittedError):
+        pickle.loads(pickle.dumps(clone(estimator))).predict(X)
 
 
 # --- with scikit-learn's tools

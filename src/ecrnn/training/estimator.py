@@ -86,6 +86,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def fit(self, X: Any, y: Any) -> ImageClassifier:
         """Train on pictures X (n, H, W) or (n, H, W, C), uint8 or floats between 0 and 1, with labels y (n,).
 
+        A fit that does not reach its end, by an error or by Ctrl-C, changes nothing: the estimator stays as it was
+        fitted before, or not fitted.
+
         Raises:
             EcrnnError: wrong names, shapes, values or settings.
             TrainingError: loss or gradients are not finite.
@@ -99,12 +102,18 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         everything = np.arange(len(images))
         split = Split(everything, everything[:0], "all", "every picture trains")
         seed = trial_seed(int(random_state), 0)
-        self.preprocessing_ = fit_preprocessing(images.images, everything, self.standardise)
-        self.network_ = build(self.model, images.image, len(images.classes), seed)
-        task = ImageClassification(images, split, self.preprocessing_, settings, seed)
-        self.history_ = fit(self.network_, task, settings, seed=seed).history
-        self.classes_ = np.unique(np.asarray(y))
-        self.n_features_in_ = int(np.prod(images.image))
+        preprocessing = fit_preprocessing(images.images, everything, self.standardise)
+        network = build(self.model, images.image, len(images.classes), seed)
+        task = ImageClassification(images, split, preprocessing, settings, seed)
+        trained = fit(network, task, settings, seed=seed)
+        fitted = {
+            "preprocessing_": preprocessing,
+            "network_": network,
+            "history_": trained.history,
+            "classes_": np.unique(np.asarray(y)),
+            "n_features_in_": int(np.prod(images.image)),
+        }
+        self.__dict__.update(fitted)  # in one step, which no signal divides
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -114,7 +123,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, classes), float64, in the order of `classes_`."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         images = to_uint8(X)
         device = next(self.network_.parameters()).device
         standardise = Standardise(self.preprocessing_).to(device)
