@@ -11,6 +11,7 @@ from ecrnn.core.progress import Progress, silent
 from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.report import Report, write_report
 from ecrnn.serving.load import load
+from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import read_settings
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import default_out, run_study
@@ -78,7 +79,7 @@ def compare(
         "seed": seed,
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
-    folder = Path(out) if out else default_out(settings)
+    folder = Path(spelt_as_it_exists(out)) if out else default_out(settings)
     run_study(settings, folder, jobs=jobs, progress=progress, baseline=baseline)
     return write_report([folder], baseline=baseline, rope=rope)
 
@@ -131,8 +132,9 @@ def train(
         "seed": seed,
     }
     settings = read_settings(TrainSettings, {**asked, **_sorted(more)})
-    train_bundle(settings, Path(out), resume=resume, progress=progress)
-    return load(out)
+    folder = Path(spelt_as_it_exists(out))
+    train_bundle(settings, folder, resume=resume, progress=progress)
+    return load(folder)
 
 
 def _sorted(more: dict[str, Any]) -> dict[str, Any]:

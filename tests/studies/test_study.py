@@ -158,7 +158,7 @@ def test_changed_data(left_alone: Path, tmp_path: Path) -> None:
     changed.run(run, models=("cnn",), repeats=1, training={"epochs": 1})
     (data / "a" / "00.png").unlink()
     before = everything(run)
-    with one_line(RunDirectoryError, run, "fingerprint"):
+    with one_line(RunDirectoryError, run, f"the pictures of '{data}' have changed since it was begun"):
         changed.run(run, models=("cnn",), repeats=1, training={"epochs": 1})
     own = StudySettings.read(read_yaml(trial_folder(run, "cnn", 0) / "config.yaml"))
     with one_line(RunDirectoryError, data, "not those the study was begun with"):
@@ -249,6 +249,8 @@ def test_default_out() -> None:
     assert default_out(settings("digits")) == Path("runs/compare-digits")
     assert default_out(settings("some/folder/")) == Path("runs/compare-folder")
     assert default_out(settings("/")) == Path("runs/compare-data")
+    assert default_out(settings(".")) == default_out(settings("./")) == Path("runs") / f"compare-{Path.cwd().name}"
+    assert default_out(settings("gr\u00fcn")) == default_out(settings("gru\u0308n/"))
     with one_line(EcrnnError, "--out"):
         default_out(settings("a\nb"))
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import StudySettings, differences
+from ecrnn.core.config import DataSettings, StudySettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import disk_errors, make_folder, read_json, sha256, write_atomically, write_json
 
@@ -143,7 +143,9 @@ def trial_folder(study: Path, model: str, repeat: int) -> Path:
     return study / model / f"repeat-{repeat}"
 
 
-def grown(before: StudySettings, now: StudySettings, folder: Path, option: str = "--out") -> StudySettings:
+def grown(
+    before: StudySettings, now: StudySettings, folder: Path, option: str = "--out", examples: str = "examples"
+) -> StudySettings:
     """The study of ``before``, which lies in ``folder``, with the models and repeats of both.
 
     Args:
@@ -151,17 +153,42 @@ def grown(before: StudySettings, now: StudySettings, folder: Path, option: str =
         now: settings of the one that is to go on there.
         folder: where ``before`` lies, for the error.
         option: what chose that folder, for the error.
+        examples: what the task calls its examples, for the error.
 
     Raises:
-        RunDirectoryError: the two differ in anything else.
+        RunDirectoryError: the two differ in anything else. The same examples may lie in another place.
     """
-    same = dict.fromkeys(("models", "repeats", "data_dir"), None)
-    update = {key: getattr(now, key) for key in same}
-    others = differences(now, before.model_copy(update=update))
-    if others:
-        raise RunDirectoryError(f"{folder} holds another study: {others[0]}; choose another {option}")
+    other = difference(before, now, ("models", "repeats"), examples)
+    if other:
+        raise RunDirectoryError(f"{folder} holds another study: {other}; choose another {option}")
     models = (*before.models, *(model for model in now.models if model not in before.models))
     return now.model_copy(update={"models": models, "repeats": max(before.repeats, now.repeats)})
+
+
+def difference(
+    before: DataSettings, now: DataSettings, free: Sequence[str] = (), examples: str = "examples"
+) -> str | None:
+    """The first difference between settings on disk and those that are to go on with them, in words; None if none.
+
+    Where the fingerprints of both are known, they say whether the data is the same, and the place where it lies does
+    not: a folder may be spelt in many ways, and moved.
+
+    Args:
+        before, now: settings of one kind.
+        free: what may differ.
+        examples: what the task calls its examples.
+    """
+    places = ("data_dir", "data", "fingerprint")
+    update = {key: getattr(now, key) for key in (*free, *places)}
+    if others := differences(now, before.model_copy(update=update)):
+        return others[0]
+    if not (before.fingerprint and now.fingerprint):
+        return None if before.data == now.data else f"data is {now.data} here and {before.data} there"
+    if before.fingerprint == now.fingerprint:
+        return None
+    if before.data == now.data:
+        return f"the {examples} of '{now.data}' have changed since it was begun: some were added, removed or altered"
+    return f"the {examples} of '{now.data}' are not those of '{before.data}', with which it was begun"
 
 
 def write_predictions(path: Path, predictions: AnyPredictions) -> None:

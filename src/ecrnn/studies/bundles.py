@@ -25,6 +25,7 @@ from ecrnn.serving.load import in_use
 from ecrnn.serving.model import Model
 from ecrnn.stats import metric_interval
 from ecrnn.stats.metrics import METRICS
+from ecrnn.studies.places import data_name
 from ecrnn.studies.study import trials
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load
 from ecrnn.training.classes import score
@@ -148,7 +149,7 @@ def measured(
     """
     training = settings.training
     return {
-        "data": Path(settings.data).name,
+        "data": data_name(settings),
         "terms": TERMS.get(settings.data),
         "fingerprint": settings.fingerprint,
         "split": settings.split,

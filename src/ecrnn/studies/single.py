@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ecrnn.core.config import TrainSettings, differences, read_yaml, to_yaml
+from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.files import disk_errors, make_folder, write_atomically
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.runs import locked
+from ecrnn.core.runs import difference, locked
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, Split, parse_split
@@ -21,7 +21,8 @@ from ecrnn.models.summary import summarise
 from ecrnn.serving.bundle import is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.studies.bundles import check_free, measured
-from ecrnn.studies.tasks import objective, prepare
+from ecrnn.studies.places import check_same_kind_of_data
+from ecrnn.studies.tasks import objective, prepare, task_of
 from ecrnn.studies.trials import load, split_of
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit, resolve
@@ -65,8 +66,10 @@ def train_bundle(
         before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))
         training = training.model_copy(update={"threads": training.threads or before.training.threads})
     settings = settings.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(training)})
-    if before and (others := differences(settings, before.model_copy(update={"data_dir": settings.data_dir}))):
-        raise RunDirectoryError(f"{out} holds another training: {others[0]}; choose another -o")
+    if before:
+        check_same_kind_of_data(before, settings, out, "-o")
+        if other := difference(before, settings, examples=task_of(settings).examples):
+            raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
     if is_bundle(out):
         _remove_checkpoints(out)
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,8 @@ from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.sizes import check
 from ecrnn.studies.engines import Trial, run_here, run_in_processes
-from ecrnn.studies.tasks import prepare
+from ecrnn.studies.places import check_same_kind_of_data, data_name
+from ecrnn.studies.tasks import prepare, task_of
 from ecrnn.studies.trials import load, split_of
 from ecrnn.training.loop import resolve
 
@@ -125,7 +127,8 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
         update={"fingerprint": data.fingerprint, "training": resolve(training, jobs)},
     )
     if before:
-        resolved = grown(before, resolved, out)
+        check_same_kind_of_data(before, resolved, out, "--out")
+        resolved = grown(before, resolved, out, examples=task_of(resolved).examples)
     if baseline not in (None, *resolved.models):
         raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:
@@ -141,7 +144,7 @@ def finished(out: Path, settings: StudySettings) -> bool:
 
 def default_out(settings: StudySettings) -> Path:
     """Where a study goes that was not told where: `runs/compare-<data>`."""
-    name = Path(settings.data).name or "data"
+    name = unicodedata.normalize("NFC", data_name(settings))
     if not name.isprintable():
         raise EcrnnError("choose a folder for the study with --out")
     return Path("runs") / f"compare-{name}"

@@ -21,7 +21,7 @@ from ecrnn.core.tasks import (
     TRANSLATION,
     Task,
 )
-from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, texts, tokens
+from ecrnn.data import captions, catalogue, clips, corpus, images, lines, sentence_pairs, texts, tokens
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Examples, Split
 from ecrnn.models import ctc
@@ -29,6 +29,7 @@ from ecrnn.models.names import common_task
 from ecrnn.models.ocr import Reader
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.scoring import splitter_of_translations
+from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.images import ClipClassification, ImageClassification
 from ecrnn.training.lines import Transcription
@@ -65,7 +66,9 @@ def load_examples(settings: AnySettings, loading: images.Progress | None = None)
     Raises:
         DataError: missing or damaged data.
     """
-    data_dir = Path(settings.data_dir) if settings.data_dir else None
+    data_dir = Path(spelt_as_it_exists(settings.data_dir)) if settings.data_dir else None
+    if not catalogue.task_of(settings.data):
+        settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
     return PARTS[task_of(settings).name].load(settings, data_dir, loading)
 
 

@@ -38,7 +38,9 @@ def load(settings: StudySettings | TrainSettings, loading: Loading | None = None
     data = load_examples(settings, loading)
     if settings.fingerprint not in (None, data.fingerprint):
         what = f"the {task_of(settings).examples} of '{settings.data}'"
-        raise RunDirectoryError(f"{what} are not those the study was begun with; choose another --out")
+        raise RunDirectoryError(
+            f"{what} are not those the study was begun with: some were added, removed or altered; choose another --out"
+        )
     return data
 
 
