@@ -19,8 +19,8 @@ from rich.console import Console
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.report import Analysis, analyse, plain, print_report, read_study, write_report
+from ecrnn.report.latex import LETTERS, to_latex_tables
 from ecrnn.report.latex import escape as latex_escape
-from ecrnn.report.latex import to_latex_tables
 from ecrnn.report.tables import report_tables
 from ecrnn.report.write import report_files
 
@@ -142,10 +142,11 @@ def test_a_narrow_terminal_leaves_out_columns_and_breaks_no_figure(analysis: Ana
 
 
 def test_latex_is_balanced_and_escaped(files: dict[str, str], hostile: dict[str, str]) -> None:
-    for text in (
+    for made in (
         *(files[n] for n in files if n.endswith(".tex")),
         *(hostile[n] for n in hostile if n.endswith(".tex")),
     ):
+        text = made.replace(LETTERS, "")
         bare = re.sub(r"\\[{}%&#$_\\]", "", re.sub(r"^%.*", "", text, flags=re.MULTILINE))
         assert bare.count("{") == bare.count("}")
         assert not re.search(r"[%#_]", bare.replace("\n%", "\n")), "an unescaped special character"

@@ -118,9 +118,10 @@ def test_hostile_texts_are_shown_and_not_obeyed(read: ScoredEvaluation) -> None:
     assert not {"script", "iframe", "object", "form"} & {tag for tag, _ in page.tags}
     assert all(not key.startswith("on") for _, attributes in page.tags for key in attributes)
     assert "{{ 7 * 7 }}" in text
-    harmless = HOSTILE.replace("\x1b", "\ufffd").replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
-    assert sum(harmless in words for words in page.words) == 4  # the input, an expected text, the one given, a fact
-    assert json.loads(scored_json(read))["examples"][1]["given"] == harmless
+    harmless = HOSTILE.replace("\x1b", "\\x1b").replace("\x00", "\\x00").replace("\ud800", "\\ud800")
+    assert sum(harmless in words for words in page.words) == 3  # the input, an expected text, the one given
+    assert any(harmless.replace("\n", "\\n") in words for words in page.words)  # a fact, which is one line
+    assert json.loads(scored_json(read))["examples"][1]["given"] == HOSTILE
     printed = _printed(read, width=200)
     assert "\x1b" not in printed
     assert "\x00" not in printed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import say_json
 from ecrnn.cli.progress import Display
 
 if TYPE_CHECKING:
@@ -197,9 +198,7 @@ def _missing(keras: Keras | None, without: bool) -> dict[str, str]:
 
 def _show(found: dict[str, Any], json: bool) -> None:
     if json:
-        import json as json_format
-
-        typer.echo(json_format.dumps(found, indent=2))
+        say_json(found)
         return
     from ecrnn.cli import bench_tables as tables
 

@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ecrnn.cli import output
+
 if TYPE_CHECKING:
     from ecrnn.bench.recurrence import Settings
 
@@ -22,7 +24,7 @@ def show(found: Mapping[str, Any]) -> None:
     Args:
         found: the object that --json prints.
     """
-    console = Console()
+    console = output.console()
     drawn: dict[str, Callable[[Console, Mapping[str, Any]], None]] = {
         "explain": _explain,
         "recurrence": _recurrence,
@@ -55,7 +57,7 @@ def _explain(console: Console, found: Mapping[str, Any]) -> None:
     for verdict in found["backends"]:
         sign = "serves" if verdict["chosen"] else "could" if verdict["serves"] else "cannot"
         table.add_row(verdict["backend"], sign, verdict["reason"])
-    console.print(table)
+    output.show(table)
 
 
 def _recurrence(console: Console, found: Mapping[str, Any]) -> None:
@@ -87,7 +89,7 @@ def _grid(console: Console, found: Mapping[str, Any]) -> None:
         medians = [f"{shape['variants'][name]['median_ms']:.4g}" for name in ("ecrnn", "stock")]
         sizes = [str(shape[key]) for key in ("hidden", "steps", "batch", "input")]
         table.add_row(*sizes, shape["served"]["backend"], *medians, f"{shape['ratio_stock']:.2f}")
-    console.print(table)
+    output.show(table)
     summary = found["summary"]
     mean = summary["geometric_mean_ratio_stock_hidden_up_to_64"]
     console.print(
@@ -108,7 +110,7 @@ def _variants(console: Console, found: Mapping[str, Any], title: str) -> None:
         peak = f"{variant['peak_mib']:,.0f} ({variant['work_mib']:,.0f} of work)" if "peak_mib" in variant else ""
         times = f"{variant['median_ms'] / ours:.2f}"
         table.add_row(name, f"{variant['median_ms']:.4g}", f"{lower:.4g} to {upper:.4g}", times, peak)
-    console.print(table)
+    output.show(table)
     ratios = {key: value for key, value in found.items() if key.startswith("ratio_")}
     console.print(
         "Within rounds, medians: " + ", ".join(f"{name} {value:.2f}" for name, value in ratios.items()),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import say, say_json
 
 EXAMPLE = "Example: ecrnn bundle runs/compare-cifar10 --model ecrnn-bilstm-16 -o my-classifier"
 
@@ -39,16 +40,14 @@ def bundle(
     with Display(quiet=json) as display:
         metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, loading=display.bytes)
     if json:
-        import json as json_format
-
-        typer.echo(json_format.dumps({"bundle": str(out), **metrics}, indent=2))
+        say_json({"bundle": str(out), **metrics})
         return
     judged, n, part = metrics, metrics["n_validation"], "validation"
     if "test" in metrics:
         judged, n, part = metrics["test"], metrics["test"]["n"], "test"
     of_task = TASKS[task(model)]
-    typer.echo(
+    say(
         f"{model} of repeat {metrics['repeat']} ({metrics['trials']['finished']} finished) in {out}: "
         f"{figures(of_task, judged, n, part)}"
     )
-    typer.echo(f"Use it: {use(of_task, str(out))}")
+    say(f"Use it: {use(of_task, str(out))}")

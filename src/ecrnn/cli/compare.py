@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import complain
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
@@ -95,7 +95,7 @@ def run(
         )
     show([folder], baseline=baseline, rope=rope, json=json)
     if outcome.failed:
-        print(f"ecrnn: {_failures(outcome.failed)}", file=sys.stderr)
+        complain(_failures(outcome.failed))
     return 1 if outcome.failed else 0
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from ecrnn.cli import options
+from ecrnn.cli.output import say, say_json
 
 EXAMPLE = "Example: ecrnn doctor --json"
 
@@ -16,12 +15,11 @@ def doctor(json: options.Json = False) -> int:
     findings = examine()
     if json:
         import dataclasses
-        import json as json_format
 
-        typer.echo(json_format.dumps({"findings": [dataclasses.asdict(one) for one in findings]}, indent=2))
+        say_json({"findings": [dataclasses.asdict(one) for one in findings]})
     else:
         width = max(len(one.what) for one in findings)
         for one in findings:
             sign = f"[{one.state}]"
-            typer.echo(f"{sign:<10}{one.what:<{width}}  {one.sentence}")
+            say(f"{sign:<10}{one.what:<{width}}  {one.sentence}")
     return 1 if any(one.state == "broken" for one in findings) else 0

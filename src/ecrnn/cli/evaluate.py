@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import console, say
 
 EXAMPLE = "Example: ecrnn evaluate my-classifier photos/ --out evaluation"
 
@@ -53,8 +54,6 @@ def evaluate(
     if json:
         typer.echo(evaluation_json(evaluation), nl=False)
         return
-    from rich.console import Console
-
-    print_evaluation(evaluation, Console())
+    print_evaluation(evaluation, console())
     if paths:
-        typer.echo(f"Page: {paths['evaluation.html']}")
+        say(f"Page: {paths['evaluation.html']}")

@@ -12,6 +12,7 @@ import typer
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from ecrnn.cli.output import console, say
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.runs import Scored
 from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TRANSCRIPTION, TRANSLATION
@@ -52,11 +53,9 @@ def report(model: Model, judgement: Judgement, name: str, out: Path | None, json
     if json:
         typer.echo(scored_json(evaluation), nl=False)
         return
-    from rich.console import Console
-
-    print_scored(evaluation, Console())
+    print_scored(evaluation, console())
     if paths:
-        typer.echo(f"Page: {paths['evaluation.html']}")
+        say(f"Page: {paths['evaluation.html']}")
 
 
 def _shown(judgement: Judgement, most: int = PICTURES) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import say_json
+from ecrnn.core.text import printable
 
 EXAMPLE = "Example: ecrnn generate my-shakespeare --prompt 'ROMEO:' --temperature 0.8 --top-k 20 --length 400"
 
@@ -38,10 +40,8 @@ def generate(
     with options.wrong_call():
         characters = model.generate(prompt, length, temperature=temperature, top_k=top_k, seed=seed)
     if json:
-        import json as json_format
-
-        typer.echo(json_format.dumps({"prompt": prompt, "text": "".join(characters)}, ensure_ascii=False))
+        say_json({"prompt": prompt, "text": "".join(characters)}, indent=None)
         return
     for part in chain([prompt], characters, ["\n"]):
-        sys.stdout.write(part)
+        sys.stdout.write(printable(part, keep="\n\t"))
         sys.stdout.flush()

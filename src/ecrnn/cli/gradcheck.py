@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import say, say_json, show
 
 if TYPE_CHECKING:
     from ecrnn.explain.gradcheck import GradientCheck
@@ -38,9 +39,8 @@ def gradcheck(
         found = check(model, None if image is None else options.image_shape(image), classes, samples, seed)
     if json:
         import dataclasses
-        import json as json_format
 
-        typer.echo(json_format.dumps({"good": found.good, **dataclasses.asdict(found)}, indent=2))
+        say_json({"good": found.good, **dataclasses.asdict(found)})
     else:
         _show(found)
     return 0 if found.good else 1
@@ -48,7 +48,6 @@ def gradcheck(
 
 def _show(found: GradientCheck) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("tensor", "shape", "checked", "worst at", "analytic", "difference", "error", box=box.SIMPLE_HEAD)
@@ -62,24 +61,24 @@ def _show(found: GradientCheck) -> None:
         index = ",".join(map(str, worst.index))
         values = f"{worst.analytic:.9g}", f"{worst.difference:.9g}", f"{worst.error:.1e}"
         table.add_row(tensor.name, shape, str(tensor.checked), index, *values)
-    Console(width=max(100, max(len(tensor.name) for tensor in found.tensors) + 90)).print(table)
+    show(table)
     checked, kinks = sum(t.checked for t in found.tensors), sum(t.kinks for t in found.tensors)
     at_kinks = f", {kinks:,} more lie at kinks" if kinks else ""
-    typer.echo(f"{found.model}: {checked:,} of {found.parameters:,} parameters compared in float64{at_kinks}.")
+    say(f"{found.model}: {checked:,} of {found.parameters:,} parameters compared in float64{at_kinks}.")
     for tensor in found.wrong:
         if tensor.worst is None:
-            typer.echo(f"Wrong: nothing of {tensor.name} could be compared, all {tensor.kinks} places lie at kinks.")
+            say(f"Wrong: nothing of {tensor.name} could be compared, all {tensor.kinks} places lie at kinks.")
         else:
             worst = tensor.worst
             both = f"autograd {worst.analytic:.9g}, central difference {worst.difference:.9g}"
             line = f"Wrong: {tensor.name} at {worst.index}: {both}, relative error {worst.error:.1e}"
-            typer.echo(f"{line}, tolerance {found.tolerance:g}.")
+            say(f"{line}, tolerance {found.tolerance:g}.")
     if found.by_hand:
         by_hand, bad = found.by_hand, found.by_hand.error > found.by_hand.tolerance
         said = f"relative error at most {by_hand.error:.1e}, in {by_hand.tensor}, tolerance {by_hand.tolerance:g}"
-        typer.echo(f"{'Wrong' if bad else 'Right'}: by hand ({by_hand.equations}), all gradients: {said}.")
+        say(f"{'Wrong' if bad else 'Right'}: by hand ({by_hand.equations}), all gradients: {said}.")
     for kernel in found.kernels:
         what = "the C++ kernels" if kernel.backend == "cpu" else "torch's kernels, the C++ ones are not there,"
         line = f"{kernel.layer} in float32 by {what} against the float64 equations"
-        typer.echo(f"Wrong: {line}: {kernel.fault}." if kernel.fault else f"Right: {line}.")
-    typer.echo("The gradients are right." if found.good else "The gradients are WRONG.")
+        say(f"Wrong: {line}: {kernel.fault}." if kernel.fault else f"Right: {line}.")
+    say("The gradients are right." if found.good else "The gradients are WRONG.")

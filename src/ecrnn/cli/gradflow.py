@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import console, say
 
 EXAMPLE = "Example: ecrnn gradflow --cells rnn,lstm --steps 64,256 --init 0.5,keras,2 --clip 1 -o runs/gradflow"
 
@@ -43,12 +44,10 @@ def gradflow(
     if json:
         typer.echo(paths["gradflow.json"].read_text(encoding="utf-8"), nl=False)
         return
-    from rich.console import Console
-
     from ecrnn.report.terminal import rich_table
 
-    Console().print(rich_table(gradflow_table(flows)))
-    typer.echo(f"Figure: {paths['gradflow.svg']}, with JSON, CSV and Markdown beside it")
+    console().print(rich_table(gradflow_table(flows)))
+    say(f"Figure: {paths['gradflow.svg']}, with JSON, CSV and Markdown beside it")
 
 
 def _parts(text: str) -> list[str]:

@@ -27,6 +27,7 @@ from ecrnn.cli import (
     summary,
     train,
 )
+from ecrnn.cli.output import complain
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
@@ -132,7 +133,7 @@ def _sentence(error: Exception) -> tuple[str, int]:
 
 def _say(line: str, status: int) -> int:
     with contextlib.suppress(OSError):  # the error stream may have no reader either
-        print(f"ecrnn: {' '.join(line.splitlines())}", file=sys.stderr)
+        complain(" ".join(line.splitlines()))
     return status
 
 

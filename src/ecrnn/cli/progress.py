@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from ecrnn.core.progress import Tick
+from ecrnn.core.text import printable
 
 
 class Display:
@@ -39,9 +40,9 @@ class Display:
 
             console = Console(stderr=True)
             columns = [
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
                 TimeElapsedColumn(),
             ]
             if console.width < 80:
@@ -88,9 +89,10 @@ class Display:
             self.line(f"{what}: {100 * done // total} %")
 
     def _print(self, line: str) -> None:
+        line = printable(line)
         try:
             if self.bars is not None:
-                self.bars.console.print(line, markup=False, highlight=False)
+                self.bars.console.print(line, markup=False, highlight=False, emoji=False)
             else:
                 print(line, file=sys.stderr, flush=True)
         except BrokenPipeError:
@@ -101,7 +103,7 @@ class Display:
 
     def _bar(self, tick: Tick) -> None:
         if tick.label not in self.tasks:
-            self.tasks[tick.label] = self.bars.add_task(tick.label, total=tick.steps, note="")
+            self.tasks[tick.label] = self.bars.add_task(printable(tick.label), total=tick.steps, note="")
         note = _short(tick) if tick.metrics else None
         self.bars.update(self.tasks[tick.label], completed=tick.step, **({"note": note} if note else {}))
         if "" in self.tasks:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import console, say
 
 EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
 
@@ -39,7 +40,7 @@ def report(
         copied = archive_study(runs[0], archive)
         runs = [archive]
         if not json:
-            typer.echo(f"Archive: {archive}, {copied.added} trials added, {copied.kept} there already")
+            say(f"Archive: {archive}, {copied.added} trials added, {copied.kept} there already")
     show(runs, baseline=baseline, rope=rope, out=out, json=json)
 
 
@@ -51,7 +52,5 @@ def show(runs: list[Path], *, baseline: str | None, rope: float | None, json: bo
     if json:
         typer.echo(made.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return
-    from rich.console import Console
-
-    print_report(made.analysis, Console())
-    typer.echo(f"Report: {made.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+    print_report(made.analysis, console())
+    say(f"Report: {made.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")

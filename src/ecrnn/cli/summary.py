@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import say, say_json, show
 from ecrnn.core.errors import EcrnnError
 
 EXAMPLE = "Example: ecrnn summary ecrnn-bilstm-16 --image 3x32x32 --classes 10"
@@ -42,12 +43,10 @@ def summary(
     used = {key: getattr(sizes, key) for key in needs}
     if json:
         import dataclasses
-        import json as json_format
 
-        typer.echo(json_format.dumps({"model": model, **used, **dataclasses.asdict(found)}, indent=2))
+        say_json({"model": model, **used, **dataclasses.asdict(found)})
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     title = f"{model}, {', '.join(_said(key, value) for key, value in used.items())}"
@@ -63,8 +62,8 @@ def summary(
         area = row.area
     table.add_section()
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
-    Console().print(table)
-    typer.echo(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
+    show(table)
+    say(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
 
 
 def _said(key: str, value: Any) -> str:

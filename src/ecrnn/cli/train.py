@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import say, say_json
 
 EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --augment flip-crop -o my-classifier"
 
@@ -60,13 +61,9 @@ def train(
         trained = train_bundle(settings, out, resume=resume, progress=display.tick, loading=display.bytes)
     metrics = read_json(out / METRICS)
     if json:
-        import json as json_format
-
-        typer.echo(json_format.dumps({"bundle": str(out), **metrics}, indent=2))
+        say_json({"bundle": str(out), **metrics})
         return
     state = "" if trained else " (finished already)"
     figure = figures(TASKS[task(settings.model)], metrics, metrics["n_validation"], "validation")
-    typer.echo(
-        f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}"
-    )
-    typer.echo(f"Use it: {use(TASKS[task(settings.model)], str(out))}")
+    say(f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}")
+    say(f"Use it: {use(TASKS[task(settings.model)], str(out))}")

@@ -9,9 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from ecrnn.core.text import printable
+
 
 class EcrnnError(ValueError):
-    """Base of all errors that are the user's to mend; its message is one line."""
+    """Base of all errors that are the user's to mend; its message is one line that a terminal can show."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(message))
 
 
 class UnknownNameError(EcrnnError):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.text import json_text
 
 _ADVICE = {
     errno.ENOSPC: "no space left on the disk; free some and give the same command again, finished work is kept",
@@ -83,7 +84,7 @@ def sync_folder(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically; NaN and infinity are refused."""
-    write_atomically(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_atomically(path, json_text(value, indent=2) + "\n")
 
 
 def read_json(path: Path, limit: int = 64 * 2**20) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ecrnn.core.text import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
@@ -42,5 +44,6 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def short(name: str, most: int = 44) -> str:
-    """``name``, cut to ``most`` characters with an ellipsis."""
+    """``name`` as people can read it, cut to ``most`` characters with an ellipsis."""
+    name = printable(name)
     return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 
+from ecrnn.core.text import printable
 from ecrnn.report.table import Table, Value
+
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what a spreadsheet takes for one, in wide letters too
 
 
 def to_csv(table: Table) -> str:
@@ -13,12 +16,18 @@ def to_csv(table: Table) -> str:
     interval."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([_safe(name) for column in table.columns for name in column.names])
+    writer.writerow([safe(name) for column in table.columns for name in column.names])
     for row in table.rows:
-        writer.writerow([_safe(value) for cell in row for value in cell.values])
+        writer.writerow([safe(value) for cell in row for value in cell.values])
     return file.getvalue()
 
 
-def _safe(value: Value) -> Value:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+def safe(value: Value) -> Value:
+    """A cell that no spreadsheet runs and no terminal obeys; numbers stay numbers, and exact.
+
+    Text that would be a formula gets an apostrophe in front. Control characters are shown as everywhere (`printable`),
+    but for line ends and tabs, which quotes hold.
+    """
+    if not isinstance(value, str):
+        return value
+    return printable(f"'{value}" if value.startswith(_FORMULA) else value, keep="\n\t")

@@ -7,7 +7,6 @@ again: for that there is a study.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.text import json_text
 from ecrnn.report import formats, tables
 from ecrnn.report.confusion import confusion, confusion_counts
 from ecrnn.report.results import Confusion, plain
@@ -183,7 +183,7 @@ def confused_table(evaluation: Evaluation, most: int = 10) -> Table:
 def evaluation_json(evaluation: Evaluation) -> str:
     """Everything at full precision; no NaN and no infinity."""
     content = {"format": 1, "kind": "ecrnn evaluation", **plain(evaluation)}
-    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(content, indent=1) + "\n"
 
 
 def evaluation_page(evaluation: Evaluation) -> str:
@@ -223,14 +223,12 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     """The finding of ``evaluation``, its classes and what is confused, on a `rich` ``console``."""
-    from rich.text import Text
-
-    from ecrnn.report.terminal import rich_table
+    from ecrnn.report.terminal import rich_table, words
 
     console.print()
-    console.print(Text(evaluation.headline, style="bold"))
-    console.print(Text(f"Mean cross-entropy {evaluation.cross_entropy:.4f} nats. {evaluation.warning}", style="dim"))
+    console.print(words(evaluation.headline, "bold"))
+    console.print(words(f"Mean cross-entropy {evaluation.cross_entropy:.4f} nats. {evaluation.warning}", "dim"))
     console.print()
     for table in (class_table(evaluation), confused_table(evaluation)):
         if table.rows:
-            console.print(rich_table(table))
+            console.print(rich_table(table, console.width))

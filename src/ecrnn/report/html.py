@@ -1,7 +1,7 @@
 """The report as one page: no script, nothing from outside, readable in light, dark, on paper and on a
 telephone.
 
-Everything that comes from a run (names of models and classes, reasons of failures) is escaped; a
+Everything that comes from a run (names of models and classes, reasons of failures) is made printable and escaped; a
 Content-Security-Policy forbids all but the page's own style.
 """
 
@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecrnn.core.text import printable
 from ecrnn.report import formats, tables
 from ecrnn.report.canvas import Figure
 from ecrnn.report.reproduction_tables import reproduction_tables
@@ -19,6 +20,7 @@ from ecrnn.report.results import Analysis, Confusion
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _SECTIONS = (  # anchor, title
     ("reproduction", "Beside the paper"),
@@ -41,15 +43,33 @@ def _templates() -> Environment:
 
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.globals["heat"] = heat
+    environment.filters["lines"] = _lines
     return environment
 
 
 def render(template: str, **content: Any) -> str:
     """A page from ``template``; every value in ``content`` is escaped unless it is markup of ours."""
     return _templates().get_template(template).render(**content)
+
+
+def _shown(value: Any) -> Any:
+    """What stands in a page for ``value``: text as people can read it; markup of ours as it is."""
+    return printable(value) if type(value) is str else value
+
+
+def _lines(text: str) -> Markup:
+    """Text that keeps its lines."""
+    from markupsafe import escape
+
+    return escape(printable(text, keep="\n\t"))
 
 
 def heat(confusion: Confusion) -> list[tuple[str, list[tuple[int, int, bool]]]]:

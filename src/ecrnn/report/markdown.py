@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ecrnn.core.text import one_line, printable
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Table
 from ecrnn.report.tables import report_tables, verdict_words
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$#])")
+_AT_START = re.compile(r"^(\d*)([-+.)=])(?=\s|$|\2)")  # a list, a rule, a heading underlined
+_LINK = re.compile(r"(?i)\b(www|https?|ftp|mailto|xmpp)([.:])")  # what GitHub makes a link without being asked
 
 
 def escape(text: str) -> str:
     """Text as it is, whatever it holds: nothing in it is markup, and it stays on its line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.replace("&", "&amp;").split()))
+    escaped = _SPECIAL.sub(r"\\\1", one_line(text).replace("&", "&amp;"))
+    return _LINK.sub(r"\1\\\2", _AT_START.sub(r"\1\\\2", escaped))
 
 
 def markdown_table(table: Table) -> str:
@@ -43,7 +47,8 @@ def to_markdown(analysis: Analysis) -> str:
         if table.key == "pairs":
             parts.append("\n".join(f"- **{word}**: {escape(said)}" for word, said in verdict_words(analysis)))
             parts.append("\n".join(f"- {escape(pair.sentence)}" for pair in analysis.comparison.pairs))
-    machine = [f"- {what}: {escape(value)}" for what, value in analysis.environment.items()]
-    fence = "`" * (3 + max(map(len, re.findall("`+", analysis.command)), default=0))
-    parts += ["## How to repeat it", f"{fence}sh\n{analysis.command}\n{fence}", "\n".join(machine)]
+    machine = [f"- {escape(what)}: {escape(value)}" for what, value in analysis.environment.items()]
+    command = printable(analysis.command, keep="\n")
+    fence = "`" * (3 + max(map(len, re.findall("`+", command)), default=0))
+    parts += ["## How to repeat it", f"{fence}sh\n{command}\n{fence}", "\n".join(machine)]
     return "\n\n".join(part for part in parts if part) + "\n"

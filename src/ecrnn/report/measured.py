@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ecrnn.core.files import write_atomically
+from ecrnn.core.text import json_text
 from ecrnn.report.canvas import Figure
 from ecrnn.report.csv import to_csv
 from ecrnn.report.markdown import escape, markdown_table
@@ -44,9 +44,9 @@ def write_measured(
     Raises:
         RunDirectoryError: the disk refuses.
     """
-    lines = ",\n".join(json.dumps(asdict(value), allow_nan=False) for value in values)
-    shown = [f"# {title}", markdown_table(table), escape(table.caption)]
-    files = {f"{stem}.json": f'{json.dumps(head)[:-1]}, "{key}": [\n{lines}\n]}}\n', f"{stem}.csv": to_csv(table)}
+    lines = ",\n".join(json_text(asdict(value)) for value in values)
+    shown = [f"# {escape(title)}", markdown_table(table), escape(table.caption)]
+    files = {f"{stem}.json": f'{json_text(head)[:-1]}, "{key}": [\n{lines}\n]}}\n', f"{stem}.csv": to_csv(table)}
     if figure is not None:
         files[f"{stem}.svg"] = standalone(figure.svg)
         shown += [f"![{escape(title)}]({stem}.svg)", escape(figure.caption)]

@@ -7,10 +7,8 @@ The intervals are of sampling examples like these. They say nothing about traini
 from __future__ import annotations
 
 import base64
-import json
-import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from numpy.typing import ArrayLike
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.tasks import TASKS
+from ecrnn.core.text import json_text
 from ecrnn.report import formats
 from ecrnn.report.evaluation import EVALUATION_WARNING
 from ecrnn.report.results import plain
@@ -119,6 +118,9 @@ def evaluate_scores(
     for metric, theirs in others:
         if len(metric.checked(theirs)) != len(rows):
             raise DataError(f"{metric.title} is of {len(metric.checked(theirs))} {noun}, not of {len(rows)}")
+    for example in examples:
+        if example.picture is not None and not example.picture.startswith(_PNG):
+            raise DataError(f"the picture of {example.input!r} is not a PNG file")
     figures = tuple(Measured(m, metric_interval(theirs, m, seed=seed)) for m, theirs in ((own, rows), *others))
     return ScoredEvaluation(
         task=task,
@@ -127,26 +129,12 @@ def evaluate_scores(
         n=len(rows),
         n_note=n_note,
         figures=figures,
-        facts={_clean(what): _clean(fact) for what, fact in (facts or {}).items()},
-        examples=tuple(map(_checked, examples)),
+        facts=dict(facts or {}),
+        examples=tuple(examples),
         headline=f"{model} on {formats.plural(len(rows), formats.one(noun))} of {data}: "
         f"{formats.titled(figures[0].score.estimate, own)} ({figures[0].interval}).",
         warning=EVALUATION_WARNING.format(examples=noun),
     )
-
-
-def _checked(example: Example) -> Example:
-    """``example`` with texts that every output can hold."""
-    if example.picture is not None and not example.picture.startswith(_PNG):
-        raise DataError(f"the picture of {example.input!r} is not a PNG file")
-    expected = tuple(map(_clean, example.expected))
-    return replace(example, input=_clean(example.input), expected=expected, given=_clean(example.given))
-
-
-def _clean(words: str) -> str:
-    """Texts of data and models may hold anything: what a terminal would obey, or UTF-8 cannot say, is replaced."""
-    bad = ("Cc", "Cs")
-    return "".join("\ufffd" if unicodedata.category(c) in bad and c not in "\n\t" else c for c in words)
 
 
 def figures_table(evaluation: ScoredEvaluation) -> Table:
@@ -224,7 +212,7 @@ def scored_json(evaluation: ScoredEvaluation) -> str:
         ],
         **{"headline": evaluation.headline, "warning": evaluation.warning},
     }
-    return json.dumps(plain(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(plain(content), indent=1) + "\n"
 
 
 def scored_page(evaluation: ScoredEvaluation) -> str:
@@ -268,16 +256,15 @@ def write_scored(evaluation: ScoredEvaluation, folder: Path) -> dict[str, Path]:
 
 def print_scored(evaluation: ScoredEvaluation, console: Console) -> None:
     """The finding of ``evaluation``, its figures and the first examples, on a `rich` ``console``."""
-    from rich.text import Text
-
     from ecrnn.report.terminal import rich_table
+    from ecrnn.report.terminal import words as shown
 
     console.print()
-    console.print(Text(evaluation.headline, style="bold"))
-    console.print(Text(evaluation.warning, style="dim"))
+    console.print(shown(evaluation.headline, "bold"))
+    console.print(shown(evaluation.warning, "dim"))
     for what, fact in evaluation.facts.items():
-        console.print(Text(f"{what}: {fact}", style="dim"))
+        console.print(shown(f"{what}: {fact}", "dim"))
     console.print()
     for table in (figures_table(evaluation), examples_table(evaluation, _PRINTED)):
         if table.rows:
-            console.print(rich_table(table))
+            console.print(rich_table(table, console.width))

@@ -13,6 +13,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecrnn.core.text import printable
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -108,4 +110,4 @@ def _tag(tag: str, key: str, used: set[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

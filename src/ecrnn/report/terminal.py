@@ -1,6 +1,6 @@
 """The report on a terminal: the finding, the models, the comparisons, what is missing. The rest is in the files.
 
-A table that is too wide for the terminal leaves out its least needed columns rather than breaking words.
+A table that is too wide for the terminal leaves out its least needed columns, or turns, rather than breaking words.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import fnmatch
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ecrnn.core.text import printable
 from ecrnn.report import pair_tables, tables
 from ecrnn.report.reproduction_tables import MARKS, reproduction_tables
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table as RichTable
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
 _MANY_PAIRS = 12
 _SPARED = ("best_epoch_*_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
@@ -35,15 +36,28 @@ _STYLES = {
 }
 
 
-def rich_table(table: Table, width: int | None = None) -> RichTable:
-    """One table for a `rich` console, in at most ``width`` characters if that can be; no text in it is markup."""
-    from rich import box
-    from rich.table import Table as RichTable
+def words(text: str, style: str = "") -> Text:
+    """``text`` for a `rich` console: no part of it is markup, nothing in it is obeyed by the terminal."""
     from rich.text import Text
 
-    table = table if width is None else _narrowed(table, width)
+    return Text(printable(text), style=style)
+
+
+def rich_table(table: Table, width: int | None = None) -> RenderableType:
+    """One table for a `rich` console, in at most ``width`` characters; None for any width.
+
+    Where it is too wide, the columns that are needed least are left out; where that is not enough, each row becomes a
+    few lines, a column a line. No word is broken unless it is longer than a line.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+
+    if width is not None:
+        table = _narrowed(table, width)
+        if _full_width(table) > width:
+            return _records(table)
     drawn = RichTable(
-        title=Text(table.title, style="bold"),
+        title=words(table.title, "bold"),
         box=box.SIMPLE_HEAD,
         title_justify="left",
         pad_edge=False,
@@ -51,17 +65,34 @@ def rich_table(table: Table, width: int | None = None) -> RichTable:
     )
     for i, column in enumerate(table.columns):
         exact = None if column.names[0] in _SENTENCES else _width(table, i)
-        drawn.add_column(Text(column.title), justify=column.align, overflow="fold", width=exact)
+        drawn.add_column(words(column.title), justify=column.align, overflow="fold", width=exact)
     for row in table.rows:
-        drawn.add_row(*(Text(cell.text, style=_STYLES.get(cell.mark, "")) for cell in row))
+        drawn.add_row(*(words(cell.text, _STYLES.get(cell.mark, "")) for cell in row))
     return drawn
+
+
+def _records(table: Table) -> RenderableType:
+    """The rows one below the other: what names a row on a line, then each column with its heading."""
+    from rich.console import Group
+    from rich.table import Table as RichTable
+
+    parts: list[RenderableType] = [words(table.title, "bold"), ""]
+    for row in table.rows:
+        first, rest = row[: table.row_headings], row[table.row_headings :]
+        parts.append(words(", ".join(cell.text for cell in first), "bold"))
+        grid = RichTable.grid(padding=(0, 2, 0, 0))
+        grid.add_column(overflow="fold")
+        grid.add_column(overflow="fold")
+        for column, cell in zip(table.columns[table.row_headings :], rest, strict=True):
+            grid.add_row(words(f"  {column.title}"), words(cell.text, _STYLES.get(cell.mark, "")))
+        parts += [grid, ""]
+    return Group(*parts)
 
 
 def _narrowed(table: Table, width: int) -> Table:
     """``table`` without the columns that can be spared, until it fits or nothing more can go."""
     for name in _SPARED:
-        widths = [_width(table, i) for i in range(len(table.columns))]
-        if sum(widths) + _GAP * (len(widths) - 1) <= width:
+        if _full_width(table) <= width:
             break
         keep = [i for i, column in enumerate(table.columns) if not fnmatch.filter(column.names, name)]
         columns = tuple(table.columns[i] for i in keep)
@@ -69,24 +100,33 @@ def _narrowed(table: Table, width: int) -> Table:
     return table
 
 
+def _full_width(table: Table) -> int:
+    """What a table takes at least, its sentences broken between words."""
+    return sum(_width(table, i) for i in range(len(table.columns))) + _GAP * (len(table.columns) - 1)
+
+
 def _width(table: Table, i: int) -> int:
-    """The least width of a column: its cells whole, its heading broken between words."""
-    return max(map(len, (*table.columns[i].title.split(), *(row[i].text for row in table.rows))))
+    """The least width of a column: its cells whole, or broken between words where they are sentences; its heading
+    broken between words."""
+    from rich.cells import cell_len
+
+    cells = [printable(row[i].text) for row in table.rows]
+    if table.columns[i].names[0] in _SENTENCES:
+        cells = [word for cell in cells for word in cell.split()]
+    return max(map(cell_len, (*table.columns[i].title.split(), *cells)), default=1)
 
 
 def print_report(analysis: Analysis, console: Console) -> None:
     """Print on ``console`` what a user wants to see of ``analysis`` after a study; `write_report` writes the rest."""
-    from rich.text import Text
-
     console.print()
-    console.print(Text(analysis.headline, style="bold"))
-    console.print(Text(analysis.certainty, style="dim"))
+    console.print(words(analysis.headline, "bold"))
+    console.print(words(analysis.certainty, "dim"))
     console.print()
     if analysis.reproduction:
         for table in reproduction_tables(analysis.reproduction):
             if table.key != _LAYERS:
                 console.print(rich_table(table, console.width))
-        console.print(Text(f"{MARKS}. Verdicts are the corrected test's; the files say more.", style="dim"))
+        console.print(words(f"{MARKS}. Verdicts are the corrected test's; the files say more.", "dim"))
     if not analysis.reproduction or len(analysis.models) > len(analysis.reproduction.models):
         console.print(rich_table(tables.models_table(analysis), console.width))
     pairs = pair_tables.pairs_table(analysis)
@@ -95,10 +135,10 @@ def print_report(analysis: Analysis, console: Console) -> None:
         console.print(rich_table(replace(pairs, rows=shown), console.width))
         if len(shown) < len(pairs.rows):
             rest = len(pairs.rows) - len(shown)
-            console.print(Text(f"and {rest} more pairs in the files of the report; --baseline MODEL shortens the list"))
+            console.print(words(f"and {rest} more pairs in the report's files; --baseline MODEL shortens the list"))
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra, console.width))
     departed = analysis.reproduction.departures if analysis.reproduction else ()
     for line in (*departed, *analysis.warnings):
-        console.print(Text(f"note: {line}", style="yellow"))
+        console.print(words(f"note: {line}", "yellow"))

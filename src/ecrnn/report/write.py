@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.text import json_text
 from ecrnn.report import tables
 from ecrnn.report.analyse import analyse
 from ecrnn.report.csv import to_csv
@@ -80,4 +80,4 @@ def report_files(analysis: Analysis) -> dict[str, str]:
 def to_json(analysis: Analysis) -> str:
     """Everything, values and seconds at full precision; no NaN and no infinity."""
     content = {"format": FORMAT, "kind": "ecrnn report", **plain(analysis)}
-    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json_text(content, indent=1) + "\n"

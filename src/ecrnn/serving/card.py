@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ecrnn.core.tasks import Task
+from ecrnn.core.text import json_text, one_line
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.summary import LENGTH
 from ecrnn.stats.metrics import METRICS
@@ -121,7 +121,7 @@ _WORDS = {
 
 def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: str) -> str:
     """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
-    words, folder = _WORDS[prepared.task.name], _visible(folder)
+    words, folder = _WORDS[prepared.task.name], one_line(folder)
     return _CARD.format(
         **{k: metrics[k] for k in ("parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
         data=_escaped(metrics["data"]),
@@ -138,7 +138,7 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
         or f"{_escaped(metrics['data'])} is the user's choice; its terms are not known here.",
         settings="config.yaml" if "trials" in metrics else "train.yaml",
         command=words.shell.format(folder=shlex.quote(folder)),
-        folder=json.dumps(folder, ensure_ascii=False),
+        folder=json_text(folder),
         call=words.call,
     )
 
@@ -222,11 +222,6 @@ def _trial(task: Task, metrics: dict[str, Any]) -> str:
     )
 
 
-def _visible(text: str) -> str:
-    """``text`` with a space for every character that starts a line or controls a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _escaped(text: str) -> str:
     """``text`` as Markdown that shows it as it is: no table cell, emphasis, code, link or HTML in it."""
-    return "".join("\\" + c if c in "\\`*_[]<>|~&$#!" else c for c in _visible(text))
+    return "".join("\\" + c if c in "\\`*_[]<>|~&$#!" else c for c in one_line(text))
