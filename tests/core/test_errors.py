@@ -30,6 +30,39 @@ def test_nearest(name: str, found: str | None) -> None:
     assert nearest(name, ["rows", "columns", "positions"]) == found
 
 
+FAR = {
+    "patience": ["device", "part", "data"],
+    "resnet18": ["lenet5-1998", "lenet5", "alexnet"],
+    "emnist": ["mnist"],
+    "xception": ["caption"],
+    "--test": ["--text", "--set"],
+    "imagenet": ["alexnet", "image"],
+    "float16": ["float32", "bfloat16"],
+    "a": ["ab", "b"],
+}
+NEAR = {
+    "epochs": ("training.epochs", ["training.epochs", "repeats"]),
+    "batch": ("training.batch_size", ["training.batch_size", "training.device"]),
+    "--img-size": ("--image-size", ["--image-size", "--batch-size"]),
+    "--ouptut": ("--output", ["--output", "--out"]),
+    "cifar": ("cifar10", ["cifar10", "captcha"]),
+    "lsmt": ("lstm", ["lstm", "gru"]),
+    "jsn": ("jsonl", ["csv", "jsonl", "table"]),
+    "crnn-lsm-16": ("crnn-lstm-16", ["crnn-bilstm-16", "crnn-lstm-16", "cnn-16"]),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_no_name_is_better_than_a_wrong_one(name: str) -> None:
+    assert nearest(name, FAR[name]) is None
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_a_name_that_is_near(name: str) -> None:
+    right, known = NEAR[name]
+    assert nearest(name, known) == right
+
+
 def test_nearest_keeps_the_spelling_of_the_known_name() -> None:
     assert nearest("lenet", ["LeNet5", "AlexNet"]) == "LeNet5"
     assert nearest("a", []) is None

@@ -163,7 +163,7 @@ WRONG = {
     "crnn-lstm-16@colums": "unknown scan 'colums', did you mean 'columns'? (model crnn-lstm-16)",
     "ecrnn-gru-8-8@ROWS": "unknown scan 'ROWS', did you mean 'rows'? (model ecrnn-gru-8-8)",
     "crnn-lstm-16@zigzag": f"unknown scan 'zigzag', {ALL_SCANS} (model crnn-lstm-16)",
-    "crnn-lstm-16@rows@rows": "unknown scan 'rows@rows', did you mean 'rows'? (model crnn-lstm-16)",
+    "crnn-lstm-16@rows@rows": f"unknown scan 'rows@rows', {ALL_SCANS} (model crnn-lstm-16)",
     "cnn\nrm": f"unknown model 'cnn\\nrm', {FORMS}",
     "crnn-lstm-16@\x1b[2J": f"unknown model 'crnn-lstm-16@\\x1b[2J', {FORMS}",
     "x" * 5000: f"unknown model '{'x' * 100}', {FORMS}",

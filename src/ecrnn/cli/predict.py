@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.output import complain
 
 if TYPE_CHECKING:
+    from ecrnn.cli.predictions import Prediction
     from ecrnn.serving.classifier import Classifier
     from ecrnn.serving.model import Model
 
-EXAMPLE = "Example: ecrnn predict my-classifier photos/ --top 3 --format csv > predictions.csv"
+EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
 BATCH = 64  # pictures in memory at a time
 
 
@@ -33,19 +34,29 @@ def predict(
     ] = None,
     beam: options.Beam = 1,
     top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
-    style: Annotated[str, typer.Option("--format", help="table, jsonl (a JSON object a line) or csv.")] = "table",
+    style: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="table, jsonl (a JSON object a line) or csv (a row an input, a column a class, exact). Default: what "
+            "the name of the --out file ends in, or table.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="File for the predictions. Default: the screen.")
+    ] = None,
     device: options.Device = None,
 ) -> int:
     """Say what is in pictures, what they show in words, what they say, or what class or translation texts have.
 
     A picture that cannot be read is reported, the rest is done, and the status is 1.
     """
-    from ecrnn.core.errors import DataError, unknown_name
+    from ecrnn.cli.predictions import Shape, style_of, write
+    from ecrnn.core.errors import DataError
     from ecrnn.data.folder import picture_files
 
-    if style not in _SHOW:
-        raise unknown_name("format", style, _SHOW)
+    style = style_of("jsonl" if json else style, out, paths)
 
     from ecrnn.serving import pretrained
     from ecrnn.serving.classifier import Classifier
@@ -57,7 +68,7 @@ def predict(
     if not isinstance(model, Classifier):
         from ecrnn.cli.predict_texts import predict_texts
 
-        return predict_texts(model, pictures, text or [], beam, top, "jsonl" if json else style)
+        return predict_texts(model, pictures, text or [], beam, top, style, out)
     if text or beam > 1:
         option = "--text" if text else "--beam"
         raise options.WrongCall(f"{option} is not for a classifier of pictures, which {named or 'the default'} is")
@@ -68,14 +79,14 @@ def predict(
         try:
             files += picture_files(path)
         except DataError as error:
-            print(f"ecrnn: {error}", file=sys.stderr)
+            complain(str(error))
             missing += 1
+    style_of(style, out, files)
     if named is None and files:
         model, known = classifier.description.model, ", ".join(classifier.classes)
         line = f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {model} that knows {known}"
-        print(f"ecrnn: {line}", file=sys.stderr)
-    show = _SHOW["jsonl" if json else style]
-    failed = show(_results(classifier, files, min(top, len(classifier.classes))))
+        complain(line)
+    failed = write(_predictions(classifier, files), Shape("file", classes=classifier.classes, top=top), style, out)
     return 1 if failed or missing else 0
 
 
@@ -104,76 +115,23 @@ def _check_call(model: Model, named: Path | None, given: bool) -> None:
         raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
 
 
-def _results(classifier: Classifier, files: list[Path], top: int) -> Iterator[dict[str, Any]]:
-    """For each file its classes with probabilities, or the line that says why it cannot be read."""
+def _predictions(classifier: Classifier, files: list[Path]) -> Iterator[Prediction]:
+    """For each file the probabilities of its classes, or the line that says why it cannot be read."""
     import numpy as np
 
+    from ecrnn.cli.predictions import Prediction
     from ecrnn.core.errors import DataError
     from ecrnn.data.folder import read_picture
 
     for start in range(0, len(files), BATCH):
-        chunk: list[dict[str, Any]] = [{"file": str(file)} for file in files[start : start + BATCH]]
-        images = []
-        for result in chunk:
+        chunk = files[start : start + BATCH]
+        images, errors = {}, {}
+        for file in chunk:
             try:
-                images.append(read_picture(result["file"], classifier.image))
-                result["classes"] = []
+                images[file] = read_picture(file, classifier.image)
             except DataError as error:
-                result["error"] = str(error)
-        if images:
-            probabilities = iter(classifier.predict_proba(np.stack(images)))
-            for result in chunk:
-                if "classes" in result:
-                    row = next(probabilities)
-                    best = np.argsort(-row, kind="stable")[:top]
-                    result["classes"] = [{"class": classifier.classes[k], "probability": float(row[k])} for k in best]
-        yield from chunk
-
-
-def _complain(result: dict[str, Any]) -> bool:
-    if "error" in result:
-        print(f"ecrnn: {result['error']}", file=sys.stderr)
-    return "error" in result
-
-
-def _jsonl(results: Iterator[dict[str, Any]]) -> int:
-    import json
-
-    failed = 0
-    for result in results:
-        print(json.dumps(result, ensure_ascii=False))
-        failed += "error" in result
-    return failed
-
-
-def _csv(results: Iterator[dict[str, Any]]) -> int:
-    import csv
-
-    writer = csv.writer(sys.stdout)
-    writer.writerow(["file", "rank", "class", "probability"])
-    failed = 0
-    for result in results:
-        failed += _complain(result)
-        for rank, guess in enumerate(result.get("classes", []), 1):
-            writer.writerow([result["file"], rank, guess["class"], f"{guess['probability']:.6f}"])
-    return failed
-
-
-def _table(results: Iterator[dict[str, Any]]) -> int:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("picture", "classes")
-    failed = 0
-    for result in results:
-        failed += _complain(result)
-        if "classes" in result:
-            shown = ", ".join(f"{guess['class']} {100 * guess['probability']:.1f} %" for guess in result["classes"])
-            table.add_row(Text(result["file"]), Text(shown))
-    if table.rows:
-        Console().print(table)
-    return failed
-
-
-_SHOW = {"table": _table, "jsonl": _jsonl, "csv": _csv}
+                errors[file] = str(error)
+        rows = classifier.probabilities(np.stack(list(images.values())), list(images)) if images else ()
+        found = dict(zip(images, rows, strict=True))
+        for file in chunk:
+            yield Prediction(str(file), error=errors.get(file, ""), probabilities=found.get(file))

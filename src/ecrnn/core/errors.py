@@ -47,10 +47,54 @@ class TrainingError(EcrnnError):
     """Training cannot go on: a loss or gradient that is not finite, a setting that the machine cannot serve."""
 
 
+class NotFiniteError(EcrnnError):
+    """Outputs of a network that are NaN or infinite, which no finished training leaves; ``row`` is the first example
+    with such outputs."""
+
+    def __init__(self, row: int, model: str = "the network", example: str = "") -> None:
+        whose = f"the outputs of {model} for {example or f'example {row}'}"
+        super().__init__(f"{whose} are not finite (NaN or infinity): its weights are damaged or far too large")
+        self.row = row
+
+
+_NEAR = 0.77  # of difflib's ratio: one letter wrong in five, a letter left out of four
+_BEGINNING = 3  # letters that are enough where a known name begins with them
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, or None if none is like it."""
-    matches = difflib.get_close_matches(name.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.5)
-    return next((k for k in known if k.lower() == matches[0]), None) if matches else None
+    """The known name that ``name`` is most likely meant for, or None: no name is better than a wrong one.
+
+    Near are names that begin with ``name``, and those with the same first letter and few others wrong, or in another
+    order; of names with dots, the last part counts alone too.
+    """
+    names = {k.lower(): k for k in known}
+    wanted = name.lower().strip("- ").replace("_", "-")
+    if not wanted:
+        return None
+    scores = {k: _likeness(wanted, k.strip("-").replace("_", "-")) for k in names}
+    best = max(scores, key=lambda k: scores[k], default=None)
+    return names[best] if best is not None and scores[best][0] >= _NEAR else None
+
+
+def _likeness(wanted: str, known: str) -> tuple[float, float]:
+    """How near, from 0 to 1 and of no account below `_NEAR`; and difflib's ratio, for those equally near."""
+    return max(_likeness_of_words(wanted, word) for word in {known, known.rpartition(".")[2]})
+
+
+def _likeness_of_words(wanted: str, known: str) -> tuple[float, float]:
+    ratio = difflib.SequenceMatcher(None, wanted, known).ratio()
+    if len(wanted) >= _BEGINNING and known.startswith(wanted):
+        return max(ratio, 0.95), ratio
+    if not known or wanted[0] != known[0]:  # the first letter is seldom the wrong one: emnist is not mnist
+        return 0.0, ratio
+    left_out = len(wanted) >= _BEGINNING and len(known) - len(wanted) <= 2 and _left_out(wanted, known)
+    return max(ratio, _NEAR) if left_out or sorted(wanted) == sorted(known) else ratio, ratio
+
+
+def _left_out(wanted: str, known: str) -> bool:
+    """Whether ``wanted`` is ``known`` with letters left out."""
+    rest = iter(known)
+    return all(letter in rest for letter in wanted)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownNameError:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ecrnn.core.errors import NotFiniteError
 from ecrnn.data.batches import by_length, padded
 from ecrnn.data.tokens import BEGIN, END, PAD
 from ecrnn.models import ctc, decoding
-from ecrnn.models.inference import Standardise, evaluating
+from ecrnn.models.inference import Standardise, check_finite, evaluating
 
 
 def text_logits(model: nn.Module, texts: Sequence[Sequence[int]], batch: int = 256) -> np.ndarray:
@@ -65,7 +67,8 @@ def translations(
     with evaluating(model) as device:
         for own in by_length([len(source) for source in sources], batch):
             memory = model.encode(*_padded(sources, own, device))  # type: ignore[operator]
-            written.update(zip(own.tolist(), _written(model, memory, limit, width), strict=True))
+            with _numbered(own):
+                written.update(zip(own.tolist(), _written(model, memory, limit, width), strict=True))
     return [written[i] for i in range(len(sources))]
 
 
@@ -84,8 +87,18 @@ def captions(
         for start in range(0, len(index), batch):
             pictures = torch.from_numpy(images[index[start : start + batch]]).to(device)
             memory = model.encode(standardise(pictures))  # type: ignore[operator]
-            written += _written(model, memory, limit, width)
+            with _numbered(np.arange(start, start + len(pictures))):
+                written += _written(model, memory, limit, width)
     return written
+
+
+@contextlib.contextmanager
+def _numbered(numbers: np.ndarray) -> Iterator[None]:
+    """Call rows of a batch whose outputs are not finite by the numbers of their examples."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise NotFiniteError(int(numbers[error.row])) from error
 
 
 def _padded(sequences: Sequence[Sequence[int]], index: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -145,6 +158,8 @@ def transcripts(
     with evaluating(model) as device:
         for own in by_length([image.shape[1] for image in images], batch):
             logits, lengths = model(*line_batch([images[i] for i in own], standardise, device))
+            with _numbered(own):
+                check_finite(logits.float().cpu().numpy())
             log_probs = logits.float().log_softmax(-1).cpu()
             texts = ctc.greedy(log_probs, lengths.cpu()) if width == 1 else ctc.beam(log_probs, lengths.cpu(), width)
             read.update(zip(own.tolist(), texts, strict=True))

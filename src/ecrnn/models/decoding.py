@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, NotFiniteError
 from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
 
 
@@ -27,6 +27,9 @@ def greedy(model: Any, memory: Any, limit: int) -> list[list[int]]:
 
     Returns:
         A list of ids for each source, without BEGIN and END.
+
+    Raises:
+        NotFiniteError: the model's logits are not finite; ``row`` is the source.
     """
     state, tokens = model.begin(memory), _begins(memory)
     ended = torch.zeros_like(tokens, dtype=torch.bool)
@@ -62,6 +65,7 @@ def beam(model: Any, memory: Any, limit: int, width: int, length_penalty: float 
 
     Raises:
         EcrnnError: a width or a penalty out of bounds.
+        NotFiniteError: as `greedy`.
     """
     if width < 1 or length_penalty < 0:
         raise EcrnnError(f"beam search needs a width from 1 and a length penalty from 0, not {width}, {length_penalty}")
@@ -76,7 +80,7 @@ def beam(model: Any, memory: Any, limit: int, width: int, length_penalty: float 
     best, done = torch.full((batch,), -torch.inf, device=device), torch.zeros(batch, dtype=torch.int64, device=device)
     found = torch.full((batch, limit), END, device=device)
     for length in range(1, limit + 2):  # with END
-        log_p, state = _step(model, tokens, state, memory)
+        log_p, state = _step(model, tokens, state, memory, width)
         ids = log_p.shape[1]
         candidates = (scores[:, :, None] + log_p.view(batch, width, ids)).flatten(1)  # (B, width * ids)
         values, at = candidates.topk(min(2 * width, candidates.shape[1]))  # of which at most width end
@@ -106,9 +110,11 @@ def beam(model: Any, memory: Any, limit: int, width: int, length_penalty: float 
     return _texts(found)
 
 
-def _step(model: Any, tokens: Tensor, state: Any, memory: Any) -> tuple[Tensor, Any]:
-    """Log-probabilities (B, V) of what may come next, and the next state."""
+def _step(model: Any, tokens: Tensor, state: Any, memory: Any, width: int = 1) -> tuple[Tensor, Any]:
+    """Log-probabilities (B, V) of what may come next, and the next state; each source has ``width`` rows."""
     logits, state = model.step(tokens, state, memory)
+    if not (finite := logits.isfinite().all(1)).all():
+        raise NotFiniteError(int(finite.long().argmin()) // width)
     log_p = logits.float().log_softmax(1)
     log_p[:, [PAD, UNKNOWN, BEGIN]] = -torch.inf
     return log_p, state

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecrnn.core.errors import DataError
+from ecrnn.core.errors import DataError, NotFiniteError
 from ecrnn.data.preprocessing import Preprocessing
 
 BATCH = {"cpu": 128, "cuda": 1024}  # pictures; on a CPU 256 no longer fit its caches and cost 1.2 to 1.7x as much each
@@ -75,6 +75,18 @@ def predict_logits(
             for start in range(0, max(1, len(index)), batch)  # no pictures: one empty batch, for the shape
         ]
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
+
+
+def check_finite(outputs: np.ndarray) -> np.ndarray:
+    """``outputs`` (n, ...) of a network, a row an example, as they are.
+
+    Raises:
+        NotFiniteError: an output is NaN or infinite.
+    """
+    if not np.isfinite(outputs).all():
+        bad = ~np.isfinite(outputs.reshape(len(outputs), -1)).all(axis=1)
+        raise NotFiniteError(int(bad.argmax()))
+    return outputs
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

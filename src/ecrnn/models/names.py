@@ -16,6 +16,7 @@ at the end names another form of a model. `GRAMMAR` holds all of this, and what 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -231,11 +232,20 @@ def _is_size(text: str) -> bool:
 def _unknown_model(name: str, rest: list[str], scan: str) -> EcrnnError:
     sizes = [part for part in rest if _is_size(part)] or ["16"]
     known = list(_names_like(sizes, f"@{scan}" if scan in SCANS else ""))
-    if name.partition("-")[0] in CELLS:  # a cell alone is most likely meant to read a picture
-        known = [right for right in known if right.startswith("crnn")]
-    return (
-        unknown_name("model", name, known) if nearest(name, known) else EcrnnError(f"unknown model '{name}', {_NAMES}")
-    )
+    family = name.partition("-")[0].lower()
+    if family in CELLS:  # a cell alone is most likely meant to read an image
+        family, wanted = "crnn", f"crnn-{name}"
+    else:
+        family, wanted = nearest(family, {right.partition("-")[0] for right in known}) or "", name
+    right = nearest(wanted, known)
+    if not right and family:  # with the family right, the rest may be far off
+        right = next(iter(difflib.get_close_matches(wanted.lower(), _of_family(known, family), n=1, cutoff=0.4)), None)
+    hint = f"did you mean '{right}'?" if right else _NAMES
+    return EcrnnError(f"unknown model '{name}', {hint}")
+
+
+def _of_family(names: list[str], family: str) -> list[str]:
+    return [name for name in names if name.partition("-")[0] == family]
 
 
 def _names_like(sizes: list[str], scan: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ _MANY_PAIRS = 12
 _SPARED = ("best_epoch_*_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
 _SENTENCES = ("reason", "input", "expected", "output")  # columns that break where they must
 _LAYERS = "paper-table-1"  # the same in every study of the paper's; it stands in the files
-_GAP = 2  # between columns
+_GAP = 2  # between columns, and on both sides of all
 _STYLES = {
     "strong": "bold",
     "muted": "dim",
@@ -64,8 +64,9 @@ def rich_table(table: Table, width: int | None = None) -> RenderableType:
         padding=(0, 1, 0, 0),
     )
     for i, column in enumerate(table.columns):
-        exact = None if column.names[0] in _SENTENCES else _width(table, i)
-        drawn.add_column(words(column.title), justify=column.align, overflow="fold", width=exact)
+        least = _width(table, i)
+        exact = None if column.names[0] in _SENTENCES else least
+        drawn.add_column(words(column.title), justify=column.align, overflow="fold", width=exact, min_width=least)
     for row in table.rows:
         drawn.add_row(*(words(cell.text, _STYLES.get(cell.mark, "")) for cell in row))
     return drawn
@@ -80,11 +81,11 @@ def _records(table: Table) -> RenderableType:
     for row in table.rows:
         first, rest = row[: table.row_headings], row[table.row_headings :]
         parts.append(words(", ".join(cell.text for cell in first), "bold"))
-        grid = RichTable.grid(padding=(0, 2, 0, 0))
+        grid = RichTable.grid(padding=(0, 0, 0, 2), pad_edge=True)
         grid.add_column(overflow="fold")
         grid.add_column(overflow="fold")
         for column, cell in zip(table.columns[table.row_headings :], rest, strict=True):
-            grid.add_row(words(f"  {column.title}"), words(cell.text, _STYLES.get(cell.mark, "")))
+            grid.add_row(words(column.title), words(cell.text, _STYLES.get(cell.mark, "")))
         parts += [grid, ""]
     return Group(*parts)
 
@@ -102,7 +103,7 @@ def _narrowed(table: Table, width: int) -> Table:
 
 def _full_width(table: Table) -> int:
     """What a table takes at least, its sentences broken between words."""
-    return sum(_width(table, i) for i in range(len(table.columns))) + _GAP * (len(table.columns) - 1)
+    return sum(_width(table, i) for i in range(len(table.columns))) + _GAP * len(table.columns)
 
 
 def _width(table: Table, i: int) -> int:

@@ -15,10 +15,10 @@ from ecrnn.data import images as image_data
 from ecrnn.data.folder import read_picture
 from ecrnn.data.images import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
-from ecrnn.models.inference import predict_logits, softmax
+from ecrnn.models.inference import check_finite, predict_logits, softmax
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description
-from ecrnn.serving.model import Judged, Model, true_labels
+from ecrnn.serving.model import Judged, Model, example_name, true_labels
 
 
 class Classifier(Model):
@@ -52,7 +52,8 @@ class Classifier(Model):
 
     def judge(self, data: ImageSet, index: np.ndarray) -> Judged:
         label = true_labels(self.classes, data, index)
-        return Judged(Predictions(index, label, self.logits_at(data.images, index)))
+        with self.naming(example_name(data, index, "image")):
+            return Judged(Predictions(index, label, self.logits_at(data.images, index)))
 
     def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The most probable class of each picture, by name.
@@ -90,7 +91,22 @@ class Classifier(Model):
             return np.zeros((0, len(self.classes)), np.float32)
         else:
             images = np.stack([read_picture(path, self.image) for path in pictures])
-        return self.logits_at(images, np.arange(len(images)))
+        paths = None if isinstance(pictures, np.ndarray) else pictures
+        with self.naming(lambda row: f"image {row}" if paths is None else str(paths[row])):
+            return self.logits_at(images, np.arange(len(images)))
+
+    def probabilities(self, images: np.ndarray, files: Sequence[str | Path]) -> np.ndarray:
+        """Probabilities of images that are read already, float64 (n, classes).
+
+        Args:
+            images: uint8 (n, H, W, C), of the network's own size.
+            files: where they are from, for errors.
+
+        Raises:
+            NotFiniteError: the network's output is not finite.
+        """
+        with self.naming(lambda row: str(files[row])):
+            return softmax(self.logits_at(images, np.arange(len(images))))
 
     def logits_at(self, images: np.ndarray, index: np.ndarray) -> np.ndarray:
         """The network's output for some of many pictures, float32 (n, classes).
@@ -101,5 +117,6 @@ class Classifier(Model):
 
         Raises:
             DataError: the pictures have another size.
+            NotFiniteError: the network's output is not finite.
         """
-        return predict_logits(self._fused, images, index, self.standardise)
+        return check_finite(predict_logits(self._fused, images, index, self.standardise))

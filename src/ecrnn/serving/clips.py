@@ -12,10 +12,10 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.runs import Predictions
 from ecrnn.data import clips as clip_data
 from ecrnn.data.clips import ClipSet
-from ecrnn.models.inference import predict_logits, softmax
+from ecrnn.models.inference import check_finite, predict_logits, softmax
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description
-from ecrnn.serving.model import Judged, Model, true_labels
+from ecrnn.serving.model import Judged, Model, example_name, true_labels
 
 
 class ClipClassifier(Model):
@@ -43,7 +43,8 @@ class ClipClassifier(Model):
 
     def judge(self, data: ClipSet, index: np.ndarray) -> Judged:
         label = true_labels(self.classes, data, index)
-        return Judged(Predictions(index, label, predict_logits(self.network, data.clips, index, self.standardise)))
+        with self.naming(example_name(data, index, "clip")):
+            return Judged(Predictions(index, label, self._logits(data.clips, index)))
 
     def predict(self, clips: np.ndarray) -> np.ndarray:
         """The most probable class of each clip, by name: array of str (n,)."""
@@ -65,4 +66,8 @@ class ClipClassifier(Model):
         if clips.dtype != np.uint8 or clips.shape[1:] != (self.frames, height, width, channels):
             wanted = f"uint8 (n, {self.frames}, {height}, {width}, {channels})"
             raise DataError(f"clips should be {wanted}, not {clips.dtype} {clips.shape}")
-        return softmax(predict_logits(self.network, clips, np.arange(len(clips)), self.standardise))
+        with self.naming(lambda row: f"clip {row}"):
+            return softmax(self._logits(clips, np.arange(len(clips))))
+
+    def _logits(self, clips: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return check_finite(predict_logits(self.network, clips, index, self.standardise))

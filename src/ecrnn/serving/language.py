@@ -14,8 +14,8 @@ from ecrnn.data import corpus as corpus_data
 from ecrnn.data.corpus import Corpus
 from ecrnn.data.tokens import END, Vocabulary
 from ecrnn.models.answers import block_nats
-from ecrnn.models.inference import evaluating
-from ecrnn.serving.model import Judged, Model
+from ecrnn.models.inference import check_finite, evaluating
+from ecrnn.serving.model import Judged, Model, example_name
 
 
 class LanguageModel(Model):
@@ -32,7 +32,9 @@ class LanguageModel(Model):
     def judge(self, data: Corpus, index: np.ndarray) -> Judged:
         blocks = np.array([self.vocabulary.encode(data.block(i)) for i in index], np.int64)
         characters = np.full(len(index), blocks.shape[1] - 1.0)
-        return Judged(Scored(index, np.stack([block_nats(self.network, blocks), characters], axis=1)))
+        with self.naming(example_name(data, index, "block")):
+            nats = check_finite(block_nats(self.network, blocks))
+        return Judged(Scored(index, np.stack([nats, characters], axis=1)))
 
     def generate(
         self,
@@ -73,7 +75,8 @@ class LanguageModel(Model):
         for _ in range(length):
             with evaluating(self.network) as device:
                 logits, state = self.network(torch.tensor([tokens], device=device), state)
-            choices = logits[0, -1].double().cpu().numpy()
+            with self.naming(lambda _: "the prompt"):
+                choices = check_finite(logits[0, -1:].double().cpu().numpy())[0]
             choices[: END + 1] = -np.inf  # padding and the like are no characters
             tokens = [draw(choices, temperature, top_k, draws)]
             yield self.vocabulary.decode(tokens)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,7 @@ import torch
 from torch import nn
 
 from ecrnn.core.devices import resolve_device
-from ecrnn.core.errors import DataError, EcrnnError
+from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
 from ecrnn.core.runs import AnyPredictions
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
@@ -68,9 +70,27 @@ class Model(ABC):
         if width != 1:
             raise EcrnnError(f"a beam search is for models that write texts, not for {self.task.name}")
 
+    @contextlib.contextmanager
+    def naming(self, example: Callable[[int], str]) -> Iterator[None]:
+        """Say of outputs that are not finite which model gave them, and for which example: ``example`` names a row."""
+        try:
+            yield
+        except NotFiniteError as error:
+            raise NotFiniteError(error.row, self.description.model, example(error.row)) from error
+
     @abstractmethod
     def judge(self, data: Any, index: np.ndarray) -> Judged:
         """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""
+
+
+def example_name(data: Any, index: np.ndarray, noun: str) -> Callable[[int], str]:
+    """What to call the example at a row of ``index``: its file, or its number in the data."""
+
+    def name(row: int) -> str:
+        files = getattr(data, "files", ())
+        return str(files[index[row]]) if files else f"{noun} {index[row]} of {data.name}"
+
+    return name
 
 
 def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.ndarray:

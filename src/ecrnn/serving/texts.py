@@ -13,7 +13,7 @@ from ecrnn.core.runs import Predictions
 from ecrnn.data import texts as text_data
 from ecrnn.data.texts import TextSet
 from ecrnn.models.answers import text_logits
-from ecrnn.models.inference import softmax
+from ecrnn.models.inference import check_finite, softmax
 from ecrnn.serving.model import Judged, Model, true_labels
 
 
@@ -49,7 +49,13 @@ class TextClassifier(Model):
         check_list(texts, "texts")
         if not texts:
             return np.zeros((0, len(self.classes)), np.float32)
-        return text_logits(self.network, [self.prepared.encode(text) for text in texts])
+        with self.naming(lambda row: f"the text '{short(texts[row])}'"):
+            return check_finite(text_logits(self.network, [self.prepared.encode(text) for text in texts]))
+
+
+def short(text: str, most: int = 60) -> str:
+    """The beginning of a text, to name it in an error."""
+    return text if len(text) <= most else f"{text[:most]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def check_list(texts: Any, what: str) -> None:

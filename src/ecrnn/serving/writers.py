@@ -23,8 +23,8 @@ from ecrnn.models.answers import captions, transcripts, translations
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.scoring import bleu_of_captions, bleu_of_translations, character_edits
 from ecrnn.serving.bundle import Description
-from ecrnn.serving.model import Judged, Model
-from ecrnn.serving.texts import check_list
+from ecrnn.serving.model import Judged, Model, example_name
+from ecrnn.serving.texts import check_list, short
 
 MAX_WIDTH = 1000  # hypotheses of a beam search
 
@@ -61,7 +61,8 @@ class Translator(_Writer):
         if not texts:
             return []
         sources = [self.prepared.encode_source(text) for text in texts]
-        written = translations(self.network, sources, self.prepared.limit, self.width)
+        with self.naming(lambda row: f"the text '{short(texts[row])}'"):
+            written = translations(self.network, sources, self.prepared.limit, self.width)
         return [self.prepared.decode(tokens) for tokens in written]
 
 
@@ -86,7 +87,8 @@ class Captioner(_Writer):
         return caption_data.load(data, image_size=(height, width), data_dir=data_dir)
 
     def judge(self, data: CaptionSet, index: np.ndarray) -> Judged:
-        written = self.caption_images(data.images, index)
+        with self.naming(example_name(data, index, "image")):
+            written = self.caption_images(data.images, index)
         return Judged(Scored(index, bleu_of_captions(written, [data.captions[i] for i in index])), written)
 
     def caption(self, pictures: Sequence[str | Path]) -> list[str]:
@@ -99,7 +101,8 @@ class Captioner(_Writer):
         if not pictures:
             return []
         images = np.stack([self.open(path) for path in pictures])
-        return self.caption_images(images, np.arange(len(images)))
+        with self.naming(lambda row: str(pictures[row])):
+            return self.caption_images(images, np.arange(len(images)))
 
     def open(self, path: str | Path) -> np.ndarray:
         """A picture file in the form that the network takes, uint8 (H, W, 3); a DataError where it cannot be read."""
@@ -131,7 +134,8 @@ class Reader(_Writer):
         return line_data.load(data, height=self.height, data_dir=data_dir)
 
     def judge(self, data: LineSet, index: np.ndarray) -> Judged:
-        written = self.read_images([data.images[i] for i in index])
+        with self.naming(example_name(data, index, "image")):
+            written = self.read_images([data.images[i] for i in index])
         return Judged(Scored(index, character_edits(written, [data.texts[i] for i in index])), written)
 
     def read(self, pictures: Sequence[str | Path]) -> list[str]:
@@ -141,7 +145,10 @@ class Reader(_Writer):
             DataError: a file cannot be read as a picture.
         """
         check_list(pictures, "pictures")
-        return self.read_images([self.open(path) for path in pictures]) if pictures else []
+        if not pictures:
+            return []
+        with self.naming(lambda row: str(pictures[row])):
+            return self.read_images([self.open(path) for path in pictures])
 
     def open(self, path: str | Path) -> np.ndarray:
         """A picture file in the form that the network takes, uint8 (H, W); a DataError where it cannot be read."""

@@ -1,0 +1,133 @@
+"""What `ecrnn predict` prints and writes: whole names in tables, exact CSV, files, and terminals of any width."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecrnn.cli.predictions import Prediction, Shape, write
+
+ROW = np.array([0.1 + 0.2, 1e-17, 0.7 - 1e-17])
+
+
+def written(tmp_path: Path, style: str, *inputs: str, classes: tuple[str, ...] = ("a", "b", "c")) -> str:
+    out = tmp_path / "out"
+    shape = Shape("file", classes=classes)
+    assert write((Prediction(one, probabilities=ROW) for one in inputs), shape, style, out) == 0
+    return out.read_text()
+
+
+def test_csv_has_a_row_an_image_and_a_column_a_class(tmp_path: Path) -> None:
+    names = ["a,b.png", 'a "b".png', "two\nlines.png", "한국.png"]
+    head, *rows = csv.reader(io.StringIO(written(tmp_path, "csv", *names), newline=""))
+    assert head == ["file", "prediction", "a", "b", "c"]
+    assert [row[:2] for row in rows] == [[name, "c"] for name in names]
+    assert all([float(cell) for cell in row[2:]] == ROW.tolist() for row in rows)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1.png", "@sum", "\tx", "＝1"])
+def test_no_cell_is_a_formula(tmp_path: Path, name: str) -> None:
+    head, row = csv.reader(io.StringIO(written(tmp_path, "csv", name, classes=(name, "file", "c"))))
+    assert head == ["file", "prediction", f"'{name}", "file (class)", "c"]
+    assert row[0] == f"'{name}"
+
+
+@pytest.mark.parametrize("style", ["csv", "table"])
+def test_nothing_in_a_name_is_obeyed(tmp_path: Path, style: str) -> None:
+    name = "\x1b[31m[red]:smile:\u202e\udce9.png"
+    text = written(tmp_path, style, name, classes=("\x1b]0;x\x07", "b", "c"))
+    assert "\\x1b[31m[red]:smile:\\u202e\\xe9.png" in text
+    assert not set(text) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_json_lines_are_exact(tmp_path: Path) -> None:
+    name = "\x1b[31m\u202e\udce9\n.png"
+    text = written(tmp_path, "jsonl", name)
+    assert json.loads(text)["file"] == name
+    assert text.count("\n") == 1
+    assert "\u202e" not in text
+
+
+def test_a_table_in_a_file_has_a_line_an_image(tmp_path: Path) -> None:
+    names = ["x" * 300 + ".png", "a\nb.png", "c.png"]
+    lines = [line for line in written(tmp_path, "table", *names).splitlines() if ".png" in line]
+    assert [line.split()[0] for line in lines] == [names[0], "a\\nb.png", "c.png"]
+
+
+def test_out_is_written_whole_and_its_name_chooses_the_format(
+    call: Any, bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
+    for name, first in {"a.csv": "file,prediction,", "b.jsonl": '{"file": ', "c.txt": "file "}.items():
+        done = call("predict", bundle, pictures / "c", "-o", tmp_path / name)
+        assert (done.status, done.err) == (0, "")
+        assert done.out == f"12 predictions in {tmp_path / name}\n"
+        assert (tmp_path / name).read_text().lstrip().startswith(first)
+    done = call("predict", bundle, pictures / "c", "--format", "jsonl", "--out", tmp_path / "d.csv")
+    assert len([json.loads(line) for line in (tmp_path / "d.csv").read_text().splitlines()]) == 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.jsonl", "c.txt", "d.csv"]
+
+
+def test_out_is_no_folder_and_no_input(call: Any, bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    shutil.copy(pictures / "c" / "0 [b].png", tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    for out, line in ((tmp_path, "is a folder"), (tmp_path / "a.png", "is one of the inputs")):
+        for given in (tmp_path, tmp_path / "a.png"):
+            done = call("predict", bundle, given, "--out", out)
+            assert (done.status, done.out) == (2, "")
+            assert line in done.err
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def on_terminal(columns: int, *words: object) -> list[str]:
+    """The lines that a command prints on a terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"TERM": "xterm"}
+    command = [sys.executable, "-m", "ecrnn", *map(str, words)]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.STDOUT, env=env) as process:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            said += part
+        assert process.wait() == 0
+    os.close(ours)
+    return re.sub(r"\x1b\[[\d;]*m", "", said.decode()).splitlines()
+
+
+def test_a_narrow_terminal_folds_names_and_cuts_none(bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    name = "IMG_2026_" + "0123456789" * 8 + ".png"
+    shutil.copy(pictures / "c" / "0 [b].png", tmp_path / name)
+    lines = on_terminal(40, "predict", bundle, tmp_path / name)
+    assert max(map(len, lines)) <= 40
+    assert "…" not in "".join(lines)
+    column = lines[1].index("classes")
+    assert str(tmp_path / name) == "".join(line[: column - 1].strip() for line in lines[3:])
+
+
+def test_column_heads_of_a_report_are_whole_words_at_any_width(study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    for columns in (30, 60):
+        text = "\n".join(on_terminal(columns, "report", tmp_path / "study"))
+        for word in ("Mean", "interval", "Verdict"):
+            assert word in text, (columns, word)
