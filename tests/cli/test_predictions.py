@@ -19,8 +19,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from tiny_tasks import TINY, untrained
 
 from ecrnn.cli.predictions import Prediction, Shape, write
+from ecrnn.core.tasks import TASKS
+from ecrnn.serving.bundle import write_bundle
 
 ROW = np.array([0.1 + 0.2, 1e-17, 0.7 - 1e-17])
 
@@ -131,3 +135,39 @@ def test_column_heads_of_a_report_are_whole_words_at_any_width(study: Path, tmp_
         text = "\n".join(on_terminal(columns, "report", tmp_path / "study"))
         for word in ("Mean", "interval", "Verdict"):
             assert word in text, (columns, word)
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def broken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Path]:
+    """A task, a bundle of it with finite but huge weights, and its data."""
+    task, folder = request.param, tmp_path_factory.mktemp("broken")
+    model, _ = untrained(task, folder)
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.fill_(3e38)
+    (folder / "bundle").mkdir()
+    write_bundle(folder / "bundle", model.network, TINY[task].model, model.prepared, {}, "card\n")
+    data = folder / "again"
+    data.mkdir()
+    return task, folder / "bundle", TINY[task].write(data)
+
+
+def test_outputs_that_are_not_finite_are_one_line(call: Any, broken: tuple[str, Path, Path], tmp_path: Path) -> None:
+    task, bundle, data = broken
+    calls = [["evaluate", bundle, data, *more] for more in ([], ["--json"], ["--out", tmp_path / "page"])]
+    if task == "next-token":
+        calls += [["generate", bundle, "--length", 5], ["generate", bundle, "--length", 5, "--json"]]
+    elif task != "clip-classification":
+        images = data / "images" if task == "captioning" else data
+        given = ["--text", "red dog"] if task in ("text-classification", "translation") else [images]
+        more = [*(["--format", style] for style in ("table", "csv", "jsonl")), ["--out", tmp_path / "a.csv"]]
+        calls += [["predict", bundle, *given, *options] for options in more]
+        calls += [["predict", bundle, *given, "--beam", 2]] * (task in ("translation", "captioning", "transcription"))
+    for words in calls:
+        done = call(*words)
+        assert done.status == 1, words
+        assert done.err.count("\n") == 1, done.err
+        assert f"the outputs of {TINY[task].model} for " in done.err
+        assert "are not finite" in done.err
+        assert done.out.count("\n") <= 1, "at most the head of a table"
+    assert list(tmp_path.iterdir()) == []

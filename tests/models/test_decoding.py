@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, NotFiniteError
 from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
 from ecrnn.models.decoding import beam, greedy
 from ecrnn.models.registry import build
@@ -161,3 +161,20 @@ def test_a_search_ends_when_nothing_can_win_any_more() -> None:
 def test_bounds(width: int, penalty: float) -> None:
     with pytest.raises(EcrnnError, match=f"a width from 1 and a length penalty from 0, not {width}, {penalty}"):
         beam(Table({}), MEMORY, 5, width, penalty)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("width", [1, 3])
+def test_logits_that_are_not_finite_are_an_error_with_their_source(bad: float, width: int) -> None:
+    class Broken:
+        def begin(self, memory: Any) -> Any:
+            return (torch.zeros(len(memory[0]), 1),)
+
+        def step(self, tokens: Any, state: Any, memory: Any) -> Any:
+            logits = torch.zeros(len(tokens), 8)
+            logits[memory[0][:, 0] == 2, 5] = bad
+            return logits, state
+
+    memory = (torch.tensor([[0], [1], [2]]),)
+    with pytest.raises(NotFiniteError, match="for example 2 are not finite"):
+        greedy(Broken(), memory, 4) if width == 1 else beam(Broken(), memory, 4, width)

@@ -113,9 +113,9 @@ def beam(model: Any, memory: Any, limit: int, width: int, length_penalty: float 
 def _step(model: Any, tokens: Tensor, state: Any, memory: Any, width: int = 1) -> tuple[Tensor, Any]:
     """Log-probabilities (B, V) of what may come next, and the next state; each source has ``width`` rows."""
     logits, state = model.step(tokens, state, memory)
-    if not (finite := logits.isfinite().all(1)).all():
-        raise NotFiniteError(int(finite.long().argmin()) // width)
     log_p = logits.float().log_softmax(1)
+    if (bad := log_p.isnan().any(1)).any():  # a logit is NaN or infinity; minus infinity is an id that never comes
+        raise NotFiniteError(int(bad.long().argmax()) // width)
     log_p[:, [PAD, UNKNOWN, BEGIN]] = -torch.inf
     return log_p, state
 
