@@ -48,6 +48,7 @@ OTHER_TESTS = {
     "models/test_task_battery.py": "every registered model of the other tasks",
     "models/test_exported.py": "the classics in ONNX",
     "models/test_keras_parity.py": "the networks against Keras",
+    "studies/test_kills.py": "processes killed at any file operation",
     "stats/test_any_metric.py": "comparisons by every metric",
     "stats/test_public_names.py": "stats/__init__.py",
     "recurrence/cpu/test_arguments.py": "what the kernels refuse",

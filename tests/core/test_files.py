@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,113 @@ def test_what_is_written_is_read(tmp_path: Path, content: bytes | str) -> None:
     files.write_atomically(path, content)
     assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
     assert [p.name for p in path.parent.iterdir()] == ["file"]
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize("name", ["replace", "fsync", "chmod", "fdopen"])
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664), (0o027, 0o640)])
+def test_permissions_are_those_of_any_new_file(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        files.write_atomically(tmp_path / "new" / "file", "")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "file").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_names_as_long_as_can_be(tmp_path: Path) -> None:
+    for name in ("x" * 255, "한" * 85):
+        for content in ("old", "new"):
+            files.write_atomically(tmp_path / name, content)
+        assert (tmp_path / name).read_text() == "new"
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_what_a_killed_write_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    """Of the same file, and no other: those of other places and of other programs are not ours to judge."""
+    left = [".file.0a1b2c3d.tmp", ".file.k_2x9zqw.tmp", f".{'x' * 60}.0a1b2c3d.tmp"]
+    others = [".other.0a1b2c3d.tmp", "file.0a1b2c3d.tmp", ".file.0a1b2c3d.tmp2", ".file.tmp", ".file.0a1b2c3.tmp"]
+    for name in left + others:
+        (tmp_path / name).write_text("")
+    files.write_atomically(tmp_path / "file", "new")
+    files.write_atomically(tmp_path / ("x" * 200), "new")
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "file", "x" * 200])
+
+
+def test_temporary_files_of_a_running_process_stay(tmp_path: Path) -> None:
+    with files.whole_file(tmp_path / "file") as slow:
+        slow.write(b"slow")
+        [temporary] = os.listdir(tmp_path)
+        files.write_atomically(tmp_path / "file", "quick")
+        files.delete_temporaries(tmp_path.parent)
+        assert sorted(os.listdir(tmp_path)) == [temporary, "file"]
+    assert (tmp_path / "file").read_text() == "slow"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_new_temporary_file_that_another_process_deletes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between making and locking it, it looks like one that was left."""
+    seen: list[Path] = []
+
+    def lock(handle: int, path: Path) -> str:
+        seen.append(path)
+        if len(seen) == 1:
+            return "busy"
+        if len(seen) == 2:
+            path.unlink()
+        return "taken"
+
+    monkeypatch.setattr("ecrnn.core.files.lock", lock)
+    files.write_atomically(tmp_path / "file", "new")
+    assert len(set(seen)) == 3
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_temporary_files_without_locks_stay_for_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecrnn.core.files.lock", lambda *_: "unsupported")
+    for name, hours in ((".file.0a1b2c3d.tmp", 23), (".file.1a1b2c3d.tmp", 25)):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (0, time.time() - hours * 3600))
+    files.write_atomically(tmp_path / "file", "new")
+    assert sorted(os.listdir(tmp_path)) == [".file.0a1b2c3d.tmp", "file"]
+
+
+def test_temporary_files_that_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".file.00000001.tmp").symlink_to(tmp_path / "precious")
+    os.mkfifo(tmp_path / ".file.00000002.tmp")
+    (tmp_path / ".file.00000003.tmp").mkdir()
+    files.write_atomically(tmp_path / "file", "new")
+    files.delete_temporaries(tmp_path)
+    assert len(os.listdir(tmp_path)) == 5
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EBUSY, errno.ETXTBSY, errno.EACCES])
+def test_a_rename_that_is_refused_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """By NFS after a server's restart, by others while a virus scanner looks at the file, or while it is open."""
+    real, calls = os.replace, []
+
+    def refused_once(*names: str) -> None:
+        calls.append(names)
+        if len(calls) == 1:
+            raise OSError(number, os.strerror(number))
+        real(*names)
+
+    monkeypatch.setattr("ecrnn.core.files.os.replace", refused_once)
+    files.write_atomically(tmp_path / "file", "new")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_advice_names_the_option_of_the_command(tmp_path: Path) -> None:
+    token = files.folder_option.set("--archive")
+    with one_line(RunDirectoryError, "choose another folder with --archive"), files.disk_errors(tmp_path):
+        raise OSError(errno.EACCES, "no")
+    files.folder_option.reset(token)
+    with one_line(RunDirectoryError, "choose another folder with --out"), files.disk_errors(tmp_path):
+        raise OSError(errno.EACCES, "no")
+
+
+@pytest.mark.parametrize("name", ["replace", "fsync", "fdopen"])
 @pytest.mark.parametrize(
     ("number", "advice"), [(errno.ENOSPC, "free some"), (errno.EDQUOT, "quota"), (errno.EIO, "Input/output error")]
 )
@@ -106,7 +210,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("ecrnn.core.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("ecrnn.core.files.os.open", refuse)
     with one_line(RunDirectoryError, tmp_path / "file", advice, "--out"):
         files.write_atomically(tmp_path / "file", "new")
 

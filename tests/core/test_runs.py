@@ -338,6 +338,61 @@ def test_lock_again_and_after_an_error(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "new" / "run") == [".lock"]
 
 
+def test_lock_that_is_deleted_at_the_end(tmp_path: Path) -> None:
+    with runs.locked(tmp_path / "run", keep=False):
+        assert os.listdir(tmp_path / "run") == [".lock"]
+    assert not os.listdir(tmp_path / "run")
+
+
+def test_a_lock_that_was_deleted_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that waits gets the lock of a file that no longer lies there, and a third one makes a new file."""
+    real, opened = runs.open_lock_file, []
+
+    def open_and_lose(path: Path) -> int:
+        handle = real(path)
+        if not opened:
+            path.unlink()
+        opened.append(handle)
+        return handle
+
+    monkeypatch.setattr("ecrnn.core.runs.open_lock_file", open_and_lose)
+    with runs.locked(tmp_path) as handle:
+        assert len(opened) == 2
+        assert os.path.samestat(os.fstat(handle), (tmp_path / ".lock").stat())
+
+
+def test_two_processes_with_a_lock_that_is_deleted(tmp_path: Path) -> None:
+    """Never both inside, though each deletes the file that the other one waits for."""
+    program = f"""
+import os, sys, time
+from pathlib import Path
+from ecrnn.core.runs import locked
+for _ in range(40):
+    with locked(Path({str(tmp_path)!r}), patience=60, keep=False):
+        os.mkdir({str(tmp_path / "inside")!r})
+        time.sleep(0.002)
+        os.rmdir({str(tmp_path / "inside")!r})
+"""
+    program = program.replace(
+        "import os", "import time; real = time.sleep; time.sleep = lambda s: real(s / 50); import os", 1
+    )
+    both = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        assert process.communicate(timeout=60)[1] == ""
+        assert process.returncode == 0
+    assert not os.listdir(tmp_path)
+
+
+def test_the_one_who_has_the_lock_tidies_up(tmp_path: Path) -> None:
+    (tmp_path / "cnn" / "repeat-0").mkdir(parents=True)
+    for place in (tmp_path, tmp_path / "cnn" / "repeat-0"):
+        (place / ".manifest.json.0a1b2c3d.tmp").write_text("half")
+    (tmp_path / "cnn" / "notes.tmp").write_text("mine")
+    with runs.locked(tmp_path, keep=False):
+        pass
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.tmp"]
+
+
 def test_lock_on_a_disk_that_refuses(read_only_disk: Path) -> None:
     with one_line(RunDirectoryError, read_only_disk, "read-only"), runs.locked(read_only_disk, patience=0):
         pytest.fail("locked")

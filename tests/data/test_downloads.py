@@ -9,7 +9,7 @@ import pytest
 from ecrnn.core.errors import DataError
 from ecrnn.data import downloads, images
 from ecrnn.data.corpus import TINY_SHAKESPEARE
-from ecrnn.data.downloads import RemoteFile, default_cache, fetch, read_checked, whole_file
+from ecrnn.data.downloads import RemoteFile, cached_file, default_cache, fetch, read_checked
 from ecrnn.data.sentence_pairs import MULTI30K
 from ecrnn.data.sources import SOURCES
 from ecrnn.data.texts import RT_POLARITY
@@ -103,11 +103,11 @@ def test_a_damaged_file_in_the_cache_is_refused(file, tmp_path):
         read_checked(tmp_path / "gone", file.md5)
 
 
-def test_whole_file_keeps_the_old_one_on_error(tmp_path):
+def test_cached_file_keeps_the_old_one_on_error(tmp_path):
     (tmp_path / "f").write_bytes(b"old")
 
     def half():
-        with whole_file(tmp_path / "f") as out:
+        with cached_file(tmp_path / "f") as out:
             out.write(b"half")
             raise RuntimeError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import sys
 import traceback
@@ -24,6 +23,7 @@ from ecrnn.cli import (
     predict,
     report,
     reproduce,
+    streams,
     summary,
     train,
 )
@@ -78,23 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0: all that was asked was done. 1: not all of it. 2: a wrong call, nothing was begun. 70: a mistake of ecrnn.
     128 + n: stopped by signal n; 141, as with any program in a pipe, if the reader of the output has gone.
     """
+    streams.prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="ecrnn.escaped")  # for names of files that the terminal's encoding does not have
     sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
-
-
-def _escaped(error: UnicodeError) -> tuple[str, int]:
-    """Letters that an encoding does not have as JSON escapes them, so that what is printed as JSON stays JSON."""
-    import json
-
-    assert isinstance(error, UnicodeEncodeError)
-    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
-
-
-codecs.register_error("ecrnn.escaped", _escaped)
 
 
 def _run(arguments: list[str], debug: bool) -> int:
@@ -107,9 +94,12 @@ def _run(arguments: list[str], debug: bool) -> int:
     except KeyboardInterrupt:
         return _say("stopped by Ctrl-C; what was finished is kept", 130)
     except (BrokenPipeError, SystemExit):  # rich leaves by SystemExit where the reader of the output has gone
-        sys.stdout = None  # nothing more can be said there, at the end neither
+        streams.discard_output()
         return 141
     except Exception as error:  # noqa: BLE001 the last resort: one line, and the traceback on demand
+        if isinstance(error, OSError) and streams.is_of_output(error):
+            streams.discard_output()
+            return _say(f"cannot write the output: {error.strerror or error}", 1)
         if debug:
             traceback.print_exc()
         return _say(*_sentence(error))

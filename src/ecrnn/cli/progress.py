@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -55,13 +57,15 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.bars is not None:
-            self.bars.stop()
+            with self._shown():
+                self.bars.stop()
 
     def expect(self, trainings: int) -> None:
         """Say how many trainings will run in all, for the time left."""
         self.trainings = trainings
         if self.bars is not None and trainings > 1:
-            self.tasks[""] = self.bars.add_task("all trials", total=trainings, note="")
+            with self._shown():
+                self.tasks[""] = self.bars.add_task("all trials", total=trainings, note="")
 
     def tick(self, tick: Tick) -> None:
         """Take note of a training's position and show it."""
@@ -71,15 +75,16 @@ class Display:
             self.done[tick.label] = part
             if self.quiet:
                 return
-            if self.bars is not None:
-                self._bar(tick)
-            elif tick.metrics:
-                self._print(f"{tick.label}: {_epoch(tick)}{self._left()}")
+            with self._shown():
+                if self.bars is not None:
+                    self._bar(tick)
+                elif tick.metrics:
+                    self._print(f"{tick.label}: {_epoch(tick)}{self._left()}")
 
     def line(self, line: str) -> None:
         """Show a line of text."""
         if not self.quiet:
-            with self.guard:
+            with self.guard, self._shown():
                 self._print(line)
 
     def bytes(self, what: str, done: int, total: int) -> None:
@@ -88,18 +93,23 @@ class Display:
             self.done[what] = done * 10 // total
             self.line(f"{what}: {100 * done // total} %")
 
-    def _print(self, line: str) -> None:
-        line = printable(line)
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Around all that is drawn: what becomes of it where it cannot be."""
         try:
-            if self.bars is not None:
-                self.bars.console.print(line, markup=False, highlight=False, emoji=False)
-            else:
-                print(line, file=sys.stderr, flush=True)
+            yield
         except BrokenPipeError:
             self.quiet = True
             os.kill(os.getpid(), signal.SIGTERM)
-        except OSError:  # such as a full disk that the output is redirected to
+        except OSError:  # such as a terminal that has been closed
             self.quiet = True
+
+    def _print(self, line: str) -> None:
+        line = printable(line)
+        if self.bars is not None:
+            self.bars.console.print(line, markup=False, highlight=False, emoji=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     def _bar(self, tick: Tick) -> None:
         if tick.label not in self.tasks:

@@ -16,9 +16,9 @@ A trial without a valid manifest is not finished. No torch here: reports are mad
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
+import os
 import time
 import zipfile
 import zlib
@@ -31,9 +31,21 @@ import numpy as np
 
 from ecrnn.core.config import DataSettings, StudySettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.files import disk_errors, make_folder, read_json, sha256, write_atomically, write_json
+from ecrnn.core.files import (
+    delete_temporaries,
+    disk_errors,
+    folder_option,
+    is_temporary,
+    make_folder,
+    read_json,
+    sha256,
+    write_atomically,
+    write_json,
+)
+from ecrnn.core.filesystems import lock, open_lock_file, same_file
 
 MANIFEST_FORMAT = 1
+LOCK = ".lock"  # the file that `locked` locks
 
 # What NumPy and zipfile raise for a file that is damaged or not theirs; TypeError is a lone array, not an archive.
 _DAMAGED = (
@@ -300,29 +312,51 @@ def read_failure(study: Path, model: str, repeat: int) -> str | None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, patience: float = 15.0) -> Iterator[int]:
+def locked(folder: Path, patience: float = 15.0, *, keep: bool = True) -> Iterator[int]:
     """Hold a run directory for this process and the children that inherit the descriptor; gives that descriptor.
 
-    A killed process lets go of it by itself.
+    A killed process lets go of it by itself. Temporary files that killed processes left in the folder are deleted.
 
     Args:
         patience: seconds to wait for another process to finish, such as the workers of a study killed just before.
+        keep: leave the lock's file; False deletes it at the end, for folders that are passed on, such as bundles.
 
     Raises:
         RunDirectoryError: another process works in it, or it cannot be written.
     """
     make_folder(folder)
-    with disk_errors(folder / ".lock"):
-        lock = (folder / ".lock").open("a")
+    path = folder / LOCK
     deadline = time.monotonic() + patience
-    with lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    line = f"another process works in {folder}; wait for it or choose another --out"
-                    raise RunDirectoryError(line) from error
-                time.sleep(0.1)
-        yield lock.fileno()
+    while (handle := _take(path)) is None:
+        if time.monotonic() > deadline:
+            option = folder_option.get()
+            raise RunDirectoryError(f"another process works in {folder}; wait for it or choose another {option}")
+        time.sleep(0.1)
+    try:
+        delete_temporaries(folder)
+        yield handle
+    finally:
+        if not keep:
+            with contextlib.suppress(OSError):  # it does no harm
+                os.unlink(path)
+        os.close(handle)
+
+
+def _take(path: Path) -> int | None:
+    """The descriptor of the lock file at ``path``, locked; None where another process has it or has deleted it."""
+    with disk_errors(path):
+        handle = open_lock_file(path)
+        try:
+            state = lock(handle, path)
+            if state == "unsupported" or (state == "taken" and same_file(handle, path)):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        return None
+
+
+def holds_nothing(name: str) -> bool:
+    """Whether a file of this name says nothing of what a folder holds: locks, and what a killed process left."""
+    return name == LOCK or is_temporary(name)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.data.downloads import default_cache, whole_file
+from ecrnn.data.downloads import cached_file, default_cache
 from ecrnn.data.images import Progress
 from ecrnn.data.pictures import decode, quiet_pillow
 
@@ -114,7 +114,7 @@ def _mapped(
     """The decoded pictures as a read-only memory map of a file in the cache, written if it is not there."""
     path = Path(cache) / "folders" / f"{_key(folder, files, shape)}.npy"
     if not path.exists():
-        with whole_file(path) as file:
+        with cached_file(path) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for _, chunk in _stacked(folder, files, shape, progress):

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.files import sync_folder
+from ecrnn.core.files import whole_file
 from ecrnn.data.images import Progress
 
 TIMEOUT = 30.0  # seconds without an answer
@@ -178,7 +177,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> P
     failures = []
     for url in file.urls:
         try:
-            with whole_file(path) as target:
+            with cached_file(path) as target:
                 _download(file, url, target, progress)
         except _FailedError as failure:
             failures.append(f"{url}: {failure}")
@@ -220,27 +219,15 @@ def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress 
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that gets the name ``path`` when the block ends well, and vanishes when it does not.
+def cached_file(path: Path) -> Iterator[IO[bytes]]:
+    """As `ecrnn.core.files.whole_file`, for the cache.
 
     Raises:
         DataError: for every OSError inside; the line names the path and the variable ECRNN_CACHE.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_folder(path.parent)
+        with whole_file(path) as file:
+            yield file
     except OSError as error:
         raise DataError(
             f"cannot write {path}: {error.strerror or error}; "

@@ -14,12 +14,14 @@ from typing import Any
 
 from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.files import disk_errors, read_json, write_atomically
+from ecrnn.core.files import disk_errors, folder_option, read_json, write_atomically
 from ecrnn.core.runs import (
     AnyPredictions,
     PredictedClasses,
     Scored,
     grown,
+    holds_nothing,
+    locked,
     read_manifest,
     read_trial,
     trial_folder,
@@ -53,6 +55,16 @@ def archive_study(study: Path, archive: Path) -> Archived:
     settings = read_settings(study)
     if archive.resolve() == study.resolve():
         raise RunDirectoryError(f"{archive} is the study itself; choose another --archive")
+    _joined(settings, archive)  # looks before anything is written, the lock too
+    option = folder_option.set("--archive")
+    try:
+        with locked(archive, keep=False):
+            return _archive(study, archive, settings)
+    finally:
+        folder_option.reset(option)
+
+
+def _archive(study: Path, archive: Path, settings: StudySettings) -> Archived:
     write_atomically(archive / "study.yaml", to_yaml(_joined(settings, archive)))
     with disk_errors(study, "read"):
         if (study / "environment.json").is_file():
@@ -71,7 +83,7 @@ def _joined(settings: StudySettings, archive: Path) -> StudySettings:
         return grown(read_settings(archive), settings, archive, "--archive")
     if archive.exists() and not archive.is_dir():
         raise RunDirectoryError(f"{archive} is a file; an archive is a folder, choose another --archive")
-    if archive.is_dir() and any(archive.iterdir()):
+    if archive.is_dir() and not all(holds_nothing(entry.name) for entry in archive.iterdir()):
         raise RunDirectoryError(f"{archive} is not empty and holds no study; choose another --archive")
     return settings
 

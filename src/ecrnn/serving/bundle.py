@@ -92,6 +92,11 @@ def write_bundle(
     write_json(folder / DESCRIPTION, description.model_dump(mode="json", exclude_none=True))
 
 
+def file_names(prepared: Prepared) -> set[str]:
+    """The names of the files of a bundle."""
+    return {WEIGHTS, DESCRIPTION, METRICS, CARD, *prepared.files()}
+
+
 def is_bundle(folder: Path) -> bool:
     """Whether ``folder`` looks like a finished bundle."""
     return (folder / DESCRIPTION).is_file()

@@ -10,8 +10,18 @@ import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import RunDirectoryError, unknown_name
-from ecrnn.core.files import write_atomically
-from ecrnn.core.runs import AnyPredictions, FinishedTrial, PredictedClasses, Predictions, read_trial, trial_folder
+from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.runs import (
+    LOCK,
+    AnyPredictions,
+    FinishedTrial,
+    PredictedClasses,
+    Predictions,
+    holds_nothing,
+    locked,
+    read_trial,
+    trial_folder,
+)
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
@@ -19,7 +29,7 @@ from ecrnn.models.names import common_task, parse
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
 from ecrnn.models.store import load_weights
-from ecrnn.serving.bundle import describe, is_bundle, write_bundle
+from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.load import in_use
 from ecrnn.serving.model import Model
@@ -62,7 +72,6 @@ def bundle_trial(
             weights, its data has changed, or ``out`` is not empty.
         DataError: data for the test that is missing or damaged.
     """
-    check_free(out)
     if not (study / "study.yaml").is_file():
         raise RunDirectoryError(f"{study} is not a study: study.yaml is missing; give the --out of an earlier compare")
     settings = StudySettings.read(read_yaml(study / "study.yaml"), str(study / "study.yaml"))
@@ -78,6 +87,10 @@ def bundle_trial(
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
     prepared = _prepared(facts, trial_folder(study, model, trial.repeat))
+    own = StudySettings.read(read_yaml(trial_folder(study, model, trial.repeat) / CONFIG))
+    config = to_yaml(own.model_copy(update={"data_dir": None}))
+    killed = (out / LOCK).exists()
+    _check_free_or_ours(out, config, prepared, killed)
     network = make(model, prepared.sizes)
     load_weights(network, weights)
     metrics = measured(
@@ -101,10 +114,27 @@ def bundle_trial(
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
         model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
         metrics["test"] = _judged_on_test_part(model_in_use, settings, loading)
-    own = StudySettings.read(read_yaml(trial_folder(study, model, trial.repeat) / CONFIG))
-    write_atomically(out / CONFIG, to_yaml(own.model_copy(update={"data_dir": None})))
-    write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name))
+    with locked(out, keep=False):
+        _check_free_or_ours(out, config, prepared, killed)  # again, now that nobody else works in it
+        write_atomically(out / CONFIG, config)
+        write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name))
     return metrics
+
+
+def _check_free_or_ours(out: Path, config: str, prepared: Prepared, killed: bool) -> None:
+    """As `check_free`, but ``out`` may also hold a bundle of this trial whose making was killed.
+
+    Args:
+        config: what its `config.yaml`, which is written first, says.
+        prepared: of the model.
+        killed: a lock was left in ``out``.
+    """
+    try:
+        same = (out / CONFIG).read_bytes() == config.encode()
+    except OSError:
+        same = False
+    if not (same and killed and is_bundle(out)):
+        check_free(out, besides={CONFIG, *file_names(prepared)} if same else frozenset())
 
 
 def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
@@ -112,7 +142,7 @@ def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
 
     Args:
         out: a folder, which need not be there.
-        besides: what may lie in it, relative to it.
+        besides: what may lie in it, relative to it, beside locks and what a killed process left.
 
     Raises:
         RunDirectoryError: anything else lies in it, or it is a file.
@@ -121,7 +151,9 @@ def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
         raise RunDirectoryError(f"{out} holds a bundle already; choose another -o, or delete it first")
     if out.exists() and not out.is_dir():
         raise RunDirectoryError(f"{out} is a file; a bundle is a folder, choose another -o")
-    if any(path.relative_to(out).as_posix() not in besides for path in out.rglob("*")):
+    with disk_errors(out, "read"):
+        free = all(path.relative_to(out).as_posix() in besides or holds_nothing(path.name) for path in out.rglob("*"))
+    if not free:
         raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.files import disk_errors, make_folder, write_atomically
+from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.runs import difference, locked
+from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, Split, parse_split
@@ -56,35 +57,45 @@ def train_bundle(
         RunDirectoryError: ``out`` holds something else.
         Interrupted: by a signal; ``resume`` goes on.
     """
-    settings = settings.model_copy(
-        update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))}
-    )
+    asked = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
-    data = load(settings, loading)
-    training, before = settings.training, None
-    if (out / SETTINGS).is_file():
-        before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))
-        training = training.model_copy(update={"threads": training.threads or before.training.threads})
-    settings = settings.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(training)})
-    if before:
-        check_same_kind_of_data(before, settings, out, "-o")
-        if other := difference(before, settings, examples=task_of(settings).examples):
-            raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
-    if is_bundle(out):
-        _remove_checkpoints(out)
+    data = load(asked, loading)
+    settings = _resolved(asked, data, out)
+    if is_bundle(out) and not any(name == "checkpoint" or holds_nothing(name) for name in os.listdir(out)):
         return False
     split = split_of(data, settings, repeat=0)
     prepared = prepare(data, split, settings)
     check(prepared.sizes, settings.model)
-    make_folder(out)
-    with locked(make_folder(out / "checkpoint")):
-        write_atomically(out / SETTINGS, to_yaml(settings))
-        try:
-            _train(data, split, prepared, settings, out, progress)
-        except Interrupted as stop:
-            raise Interrupted(stop.signal, "--resume goes on with it") from stop
-    _remove_checkpoints(out)
-    return True
+    with locked(out, keep=False):
+        _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
+        settings = _resolved(asked, data, out)
+        finished = is_bundle(out)
+        if not finished:
+            write_atomically(out / SETTINGS, to_yaml(settings))
+            try:
+                _train(data, split, prepared, settings, out, progress)
+            except Interrupted as stop:
+                raise Interrupted(stop.signal, "--resume goes on with it") from stop
+        _remove_checkpoints(out)
+    return not finished
+
+
+def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
+    """The settings with everything decided, as the training that lies in ``out`` has it, if any.
+
+    Raises:
+        RunDirectoryError: that is another training.
+    """
+    training, before = asked.training, None
+    if (out / SETTINGS).is_file():
+        before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))
+        training = training.model_copy(update={"threads": training.threads or before.training.threads})
+    settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(training)})
+    if before:
+        check_same_kind_of_data(before, settings, out, "-o")
+        if other := difference(before, settings, examples=task_of(settings).examples):
+            raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
+    return settings
 
 
 def _remove_checkpoints(out: Path) -> None:

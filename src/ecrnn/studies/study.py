@@ -10,9 +10,9 @@ from pathlib import Path
 from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.devices import environment
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
-from ecrnn.core.files import write_atomically, write_json
+from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.runs import grown, locked, read_manifest, trial_folder
+from ecrnn.core.runs import grown, holds_nothing, locked, read_manifest, trial_folder
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
@@ -21,6 +21,7 @@ from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.tasks import prepare, task_of
 from ecrnn.studies.trials import load, split_of
+from ecrnn.training import checkpoints
 from ecrnn.training.loop import resolve
 
 
@@ -82,6 +83,9 @@ def run_study(
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
                 outcome.found.append(trial)
+                checkpoints.remove(
+                    trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES
+                )  # if killed before that
         waiting = [trial for trial in trials(settings) if trial not in outcome.found]
         waits(len(waiting))
         if outcome.found:
@@ -110,8 +114,11 @@ def _check_folder(out: Path) -> None:
     """Look before anything is written, the lock too."""
     if out.exists() and not out.is_dir():
         raise RunDirectoryError(f"{out} is a file; a study is a folder, choose another --out")
-    if out.is_dir() and not (out / "study.yaml").is_file() and any(entry.name != ".lock" for entry in out.iterdir()):
-        raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
+    if out.is_dir() and not (out / "study.yaml").is_file():
+        with disk_errors(out, "read"):
+            empty = all(holds_nothing(entry.name) for entry in out.iterdir())
+        if not empty:
+            raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
 
 
 def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baseline: str | None) -> StudySettings:
@@ -133,6 +140,7 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
         raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:
         write_atomically(path, to_yaml(resolved))
+    if resolved != before or not (out / "environment.json").is_file():  # killed between the two files
         write_json(out / "environment.json", environment())
     return resolved
 

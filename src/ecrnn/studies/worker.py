@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import queue
 import signal
@@ -17,9 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ecrnn.core import filesystems
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Tick
+from ecrnn.core.streams import open_closed_streams
 from ecrnn.data.splits import Examples
 from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
@@ -29,10 +32,12 @@ TICK_SECONDS = 0.2  # between two that end no epoch
 
 def main(study: Path) -> None:
     """Serve trials until the input ends."""
+    open_closed_streams()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing else that prints may mix with the answers
     trials = _listen()
     worker = _Worker(study, answers)
+    filesystems.logger.setLevel(logging.ERROR)  # what the file system lacks the study's process has said
     while (line := trials.get()) is not None:
         model, repeat = json.loads(line)
         if not worker.run(model, repeat):

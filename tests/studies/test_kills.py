@@ -1,0 +1,76 @@
+"""A process killed at any of its file operations: the same call goes on to the same bytes and leaves nothing over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from training.forks import DONE, Forks
+
+# What holds times or names of folders beside what was computed.
+TIMED = {"manifest.json", "metrics.json", "metrics.jsonl", "README.md", "environment.json"}
+LOCKED_FOR_GOOD = {"study"}  # an archive and a bundle are passed on, without a lock
+
+
+@pytest.fixture(scope="module")
+def killing() -> Iterator[Forks]:
+    with Forks("studies.kills", "torch._dynamo") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def finished(killing: Forks, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study to make bundles and archives of."""
+    out = tmp_path_factory.mktemp("kills") / "study"
+    assert killing("studies.kills:work", what="study", source=str(folder), out=str(out)) == DONE
+    return out
+
+
+def left(out: Path, what: str) -> dict[str, bytes | None]:
+    """Every file with its bytes, where they do not depend on the time."""
+    timed = TIMED if what in ("study", "training") else set()
+    return {
+        path.relative_to(out).as_posix(): None if path.name in timed else path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file()
+    }
+
+
+def check(killing: Forks, what: str, source: Path, place: Path, chosen: slice, edge: int) -> None:
+    """Kill before the first and last ``edge`` operations and the ``chosen`` ones, and after each `open` among them."""
+    (place / "whole").mkdir(parents=True)
+    out, count = place / "whole" / "mine", place / "operations.json"
+    arguments = {"what": what, "source": str(source)}
+    assert killing("studies.kills:work", out=str(out), count=str(count), **arguments) == DONE
+    wanted, names = left(out, what), json.loads(count.read_text())
+    assert not [name for name in wanted if name.endswith(".tmp")]
+    assert (".lock" in wanted) == (what in LOCKED_FOR_GOOD)
+    every = range(1, len(names) + 1)
+    for at in sorted({*every[:edge], *every[-edge:], *every[chosen]}):
+        for after in (False, True) if names[at - 1] == "open" else (False,):
+            where = f"{what} killed {'after' if after else 'before'} {names[at - 1]}, {at} of {len(names)}"
+            out = place / f"{at}-{after}" / "mine"
+            killed = killing("studies.kills:work", out=str(out), kill_at=at, after=after, **arguments)
+            assert killed == -signal.SIGKILL, where
+            assert killing("studies.kills:work", out=str(out), **arguments) == DONE, where
+            assert left(out, what) == wanted, where
+            shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("what", ["study", "training", "bundle", "archive"])
+def test_the_first_and_the_last_operations(
+    killing: Forks, folder: Path, finished: Path, tmp_path: Path, what: str
+) -> None:
+    source = folder if what in ("study", "training") else finished
+    check(killing, what, source, tmp_path, slice(6, 9, 2), edge=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["study", "training", "bundle", "archive"])
+def test_operations_all_along(killing: Forks, folder: Path, finished: Path, tmp_path: Path, what: str) -> None:
+    source = folder if what in ("study", "training") else finished
+    check(killing, what, source, tmp_path, slice(2, None, 7), edge=8)
