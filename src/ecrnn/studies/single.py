@@ -61,7 +61,7 @@ def train_bundle(
     _check_folder(out, resume)
     data = load(asked, loading)
     settings = _resolved(asked, data, out)
-    if is_bundle(out) and not any(name == "checkpoint" or holds_nothing(name) for name in os.listdir(out)):
+    if is_bundle(out) and not _leftovers(out):
         return False
     split = split_of(data, settings, repeat=0)
     prepared = prepare(data, split, settings)
@@ -96,6 +96,12 @@ def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
         if other := difference(before, settings, examples=task_of(settings).examples):
             raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
     return settings
+
+
+def _leftovers(out: Path) -> list[str]:
+    """The names of what a training that was killed at its very end left beside its bundle."""
+    with disk_errors(out, "read"):
+        return [name for name in os.listdir(out) if name == "checkpoint" or holds_nothing(name)]
 
 
 def _remove_checkpoints(out: Path) -> None:
