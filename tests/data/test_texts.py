@@ -70,7 +70,7 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
         ({"a/1.txt": "x"}, r"holds one class \(a\); give at least two"),
         ({"a.txt": "x", "b.txt": "\n \n"}, "holds no text of the class b; add some or remove it"),
         ({"a/1.txt": "x", "b/1.md": "x"}, "holds no text of the class b"),
-        ({"train/a/1.txt": "x", "test/a/1.txt": "x"}, r"holds parts \(test, train\), not classes"),
+        ({"train/a/1.txt": "x", "test/a/1.txt": "x"}, r"holds one class \(a\); give at least two"),
         ({"train.txt": "x", "Test.txt": "x"}, r"holds parts \(Test, train\), not classes"),
         ({"a.txt": "x", "b.txt": "1\0"}, r"b.txt, line 1: there is a NUL"),
     ],

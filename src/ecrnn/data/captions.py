@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.names import nfc
 from ecrnn.core.tasks import CAPTIONING
 from ecrnn.data import catalogue
 from ecrnn.data.decoding import load_pictures
@@ -106,8 +107,7 @@ def load(
     pictures = folder / (_FLICKR8K_IMAGES if official else IMAGES)
     table = folder / (_FLICKR8K_TOKENS if official else CAPTIONS)
     captions, n_train = _parts(_official_rows(folder) if official else _rows(table), table)
-    files = tuple(captions)
-    check_listed(files, pictures, table)
+    files = tuple(check_listed(tuple(captions), pictures, table))
     images = load_pictures(pictures, files, size, 3, cache=cache, progress=progress)
     return _make(str(data), images, tuple(map(tuple, captions.values())), files, n_train)
 
@@ -133,7 +133,8 @@ def _flickr8k(data_dir: Path | None) -> Path:
 def _parts(rows: Iterable[tuple[str, bool, str]], table: Path) -> tuple[dict[str, list[str]], int]:
     """The captions of each picture, those of the training part first, and how many pictures that has."""
     parts: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
-    for name, test, caption in rows:
+    for spelt, test, caption in rows:
+        name = nfc(spelt)
         if name in parts[not test]:
             raise DataError(f"{table}: '{name[:200]}' is both of the training part and of the test part; choose one")
         parts[test].setdefault(name, []).append(caption)
@@ -169,12 +170,12 @@ def _official_rows(folder: Path) -> Iterator[tuple[str, bool, str]]:
     listed: dict[str, bool] = {}
     for name, test in _FLICKR8K_LISTS.items():
         lines = lines_of(read_text(folder / name), folder / name)
-        for line in lines:
+        for line in map(nfc, lines):
             if listed.setdefault(line, test) != test:
                 raise DataError(
                     f"{folder / name} names '{line[:200]}', which is of another list; get the official file"
                 )
     for key, caption in rows_of(folder / _FLICKR8K_TOKENS, ("image", "caption")):
-        name = key.rpartition("#")[0]  # "1000268201_693b08cb0e.jpg#0", the number of the caption
+        name = nfc(key.rpartition("#")[0])  # "1000268201_693b08cb0e.jpg#0", the number of the caption
         if name in listed:
             yield name, listed[name], caption

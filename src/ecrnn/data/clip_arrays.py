@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.names import nfc
 from ecrnn.data.decoding import MEMORY_LIMIT
 
 _EXPECTED = "an .npz file with arrays clips, labels and, optionally, classes"
@@ -89,8 +90,11 @@ def _checked_labels(
         raise DataError(f"{path}: labels are {found}, but should be {what} ({count},), one a clip")
     if classes is None:
         values, labels = np.unique(labels, return_inverse=True)
-        return labels.astype(np.int64), tuple(str(value) for value in values)
-    names = tuple(str(name) for name in classes.ravel())
+        names = tuple(nfc(str(value)) for value in values)
+        if len(set(names)) != len(names):
+            raise DataError(f"{path}: two labels are one name in composed and decomposed characters; spell them alike")
+        return labels.astype(np.int64), names
+    names = tuple(nfc(str(name)) for name in classes.ravel())
     if classes.ndim != 1 or classes.dtype.kind != "U" or len(set(names)) != len(names) or not all(names):
         raise DataError(f"{path}: classes should be an array of different texts, such as np.array(['falls', 'walks'])")
     if labels.min() < 0 or labels.max() >= len(names):

@@ -1,7 +1,8 @@
 """Clips, short sequences of frames, each with a class. From
 
 - a folder with a sub-folder a class, in it a folder a clip, in it the frames: pictures with a number in their names
-  (`falls/garden/frame-7.png`), which comes last where there are several and says the order;
+  (`falls/garden/frame-7.png`), which comes last where there are several and says the order; or a folder of parts
+  (train, with val or test or both) with those in them;
 - a `.npz` file, see `clip_arrays`;
 - "moving", which is made here, see `moving`.
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
+from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import CLIP_CLASSIFICATION
-from ecrnn.data import catalogue, moving
+from ecrnn.data import catalogue, layout, moving
 from ecrnn.data.clip_arrays import read_arrays
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
-from ecrnn.data.folder import entries_of, is_picture, is_unicode
-from ecrnn.data.images import Progress, checked_size, fingerprint
+from ecrnn.data.folder import check_alike, check_same_classes, entries_of, is_picture
+from ecrnn.data.images import Progress, checked_size, fingerprint, refuse_parts
+from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import resize_images
 
 logger = logging.getLogger(__name__)
@@ -44,6 +48,7 @@ class ClipSet:
         n_train: the first ``n_train`` clips are the data set's own training part; N when it has no test part.
         fingerprint: SHA-256 (hexadecimal) over shape, clips, labels, classes and n_train. The name is not part of it.
         files: for a folder the path of each clip's folder relative to it (with "/"), else empty.
+        n_validation: the last ``n_validation`` clips of the training part are the data set's own for validation.
     """
 
     name: str
@@ -53,6 +58,7 @@ class ClipSet:
     n_train: int
     fingerprint: str
     files: tuple[str, ...] = ()
+    n_validation: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -75,12 +81,14 @@ def make_clip_set(
     classes: Sequence[str],
     *,
     n_train: int | None = None,
+    n_validation: int = 0,
     files: Sequence[str] = (),
 ) -> ClipSet:
     """A `ClipSet` with its fingerprint; for readers that have checked what they pass.
 
     Args:
-        name, clips, labels, classes, n_train, files: its attributes; ``n_train`` is the number of clips by default.
+        name, clips, labels, classes, n_train, n_validation, files: its attributes; ``n_train`` is the number of clips by
+            default.
 
     Raises:
         DataError: fewer than two classes.
@@ -91,8 +99,8 @@ def make_clip_set(
     if len(classes) < 2:
         raise DataError(f"{name} holds one class ({classes[0]}), but at least two are needed to tell apart")
     n_train = len(clips) if n_train is None else n_train
-    digest = fingerprint(clips, labels, classes, n_train)
-    return ClipSet(name, clips, labels, tuple(classes), n_train, digest, tuple(files))
+    digest = fingerprint(clips, labels, classes, n_train, n_validation)
+    return ClipSet(name, clips, labels, tuple(classes), n_train, digest, tuple(files), n_validation)
 
 
 def load(
@@ -101,6 +109,8 @@ def load(
     frames: int = 8,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -113,6 +123,7 @@ def load(
         image_size: side, or (height, width), in pixels; default: the frames' own size, 32x32 for a folder. Other
             shapes are resized by the shorter side and cropped in the centre.
         channels: 1 (grey) or 3 (RGB); default: the frames' own, 3 for a folder.
+        val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         data_dir: not used, as "moving" needs no files; other loaders use it.
         cache: where large folders are kept decoded; default: `downloads.default_cache`.
         progress: called as ``progress("pictures", done, total)``.
@@ -127,6 +138,8 @@ def load(
         raise DataError(f"channels is {channels}, but frames have 1 (grey) or 3 (RGB)")
     size = checked_size(image_size)
     place = catalogue.place(data, CLIP_CLASSIFICATION.name, _INSTEAD)
+    if place is None or place.is_file():
+        refuse_parts(data, val, test)
     if place is None:
         _check_memory((moving.COUNT, frames, moving.SIDE, moving.SIDE, 1), str(data))
         clips, labels = moving.make_moving(moving.COUNT, frames)
@@ -136,7 +149,13 @@ def load(
         clips, labels, classes = read_arrays(place)
         clips = _resized(clips[:, chosen(clips.shape[1], frames)], size, channels, str(data))
         return make_clip_set(str(data), clips, labels, classes)
-    return _load_folder(place, frames, size or (SIZE, SIZE), channels or CHANNELS, cache, progress)
+    places = _parts(place)
+    for part, other in ((VAL, val), (TEST, test)):
+        if other is not None and part in places:
+            raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
+        if other is not None:
+            places[part] = on_disk(Path(other))
+    return _load_folder(place, places, frames, size or (SIZE, SIZE), channels or CHANNELS, cache, progress)
 
 
 def chosen(count: int, frames: int) -> np.ndarray:
@@ -193,19 +212,49 @@ def _check_memory(shape: tuple[int, ...], name: str) -> None:
         )
 
 
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folder of each part; of a folder of classes itself as `TRAIN`."""
+    names = [entry.name for entry in entries_of(folder) if entry.is_dir()]
+    own = layout.parts(folder, names, is_picture, "clips", levels=1)
+    return {part: folder / name for part, name in own.items()} or {TRAIN: folder}
+
+
+def has_validation(place: Path) -> bool:
+    """Whether ``place`` is a folder of parts with one to validate on; False too where it is none at all."""
+    try:
+        return place.is_dir() and VAL in _parts(place)
+    except DataError:  # who loads the folder hears of it
+        return False
+
+
 def _load_folder(
     folder: Path,
+    places: dict[str, Path],
     frames: int,
     size: tuple[int, int],
     channels: int,
     cache: Path | None,
     progress: Progress | None,
 ) -> ClipSet:
-    classes, clips, labels = _listing(folder)
+    classes: list[str] = []
+    clips: list[str] = []
+    labels: list[int] = []
+    counts = dict.fromkeys((TRAIN, VAL, TEST), 0)
+    for part in (part for part in counts if part in places):
+        place = places[part]
+        own, found, numbers = _listing(place)
+        classes = classes or own
+        check_same_classes(place, own, places[TRAIN], classes)
+        before = "" if place == folder else f"{place.name}/" if place.parent == folder else f"{os.path.abspath(place)}/"
+        clips += [before + clip for clip in found]
+        labels += numbers
+        counts[part] = len(found)
     files = [f"{clip}/{name}" for clip in clips for name in _frames(folder / clip, frames)]
     images = load_pictures(folder, files, size, channels, cache=cache, progress=progress)
     images = images.reshape(len(clips), frames, *size, channels)
-    return make_clip_set(str(folder), images, np.array(labels, np.int64), classes, files=clips)
+    n_train = counts[TRAIN] + counts[VAL]
+    numbered = np.array(labels, np.int64)
+    return make_clip_set(str(folder), images, numbered, classes, n_train=n_train, n_validation=counts[VAL], files=clips)
 
 
 def _listing(folder: Path) -> tuple[list[str], list[str], list[int]]:
@@ -224,12 +273,11 @@ def _listing(folder: Path) -> tuple[list[str], list[str], list[int]]:
         labels += [label] * len(own)
     if not classes:
         raise DataError(f"{folder} holds no sub-folders; give {_INSTEAD}")
-    foreign = [name for name in (*classes, *clips) if not is_unicode(name)]
-    if foreign:
-        raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
+    check_alike(folder, classes)
+    check_alike(folder, clips)
     if loose:
         logger.info("%s: %d files are in no clip and were passed over", folder, loose)
-    return classes, clips, labels
+    return [nfc(name) for name in classes], clips, labels
 
 
 def _frames(folder: Path, frames: int) -> list[str]:

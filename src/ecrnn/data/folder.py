@@ -1,26 +1,30 @@
-"""A folder of labelled pictures, one sub-folder a class, to an `ImageSet`.
+"""A folder of labelled images, one sub-folder a class, to an `ImageSet`.
 
-Classes are the sub-folders' names, sorted; a class's pictures lie in it or deeper, and are sorted by path, so
-the order is the same on every machine. Hidden files and folders are passed over; files without a picture's
-suffix are ignored and counted. Symbolic links to files and from a class to a folder are followed wherever
-they lead, since folders of links are a common way to select pictures; links to folders deeper down are not,
-so there are no loops.
+Classes are the sub-folders' names, sorted; a class's images lie in it or deeper, and are sorted by path, so the order
+is the same on every machine, however names are spelt (see `core.names`). A folder of parts (train, with val or test or
+both), each with the same classes, is a data set with parts of its own. What systems, NAS and ecrnn itself left in the
+folder is passed over (see `layout`); files that cannot be read as images are left out and counted. Symbolic links to
+files and from a class to a folder are followed wherever they lead, since folders of links are a common way to select
+images; links to folders deeper down are not, so there are no loops.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.names import alike, nfc, on_disk, order
+from ecrnn.data import layout
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.downloads import reading
 from ecrnn.data.images import ImageSet, Progress, make_image_set
+from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import SUFFIXES, read_picture
 
 __all__ = [
@@ -36,65 +40,158 @@ __all__ = [
     "read_picture",
 ]
 
-logger = logging.getLogger(__name__)
-
-PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
-
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in a folder of pictures, before any is decoded.
+    """What lies in a folder of images, before any is decoded.
 
     Attributes:
         folder: as it was given.
-        classes: the sub-folders' names, sorted.
-        files: every picture, relative to the folder, with "/"; sorted by class, then by path.
+        classes: the sub-folders' names, composed (see `core.names`), sorted.
+        files: every image, relative to the folder, with "/"; those of another folder given for a part absolute. Those
+            of train come first, then those of val and of test; sorted by class, then by path.
         labels: int64 (N,), the class of each file.
-        ignored: how many other files there are, hidden ones not counted.
+        n_train: the first ``n_train`` files are of train and val; all where there is no test part.
+        n_validation: the last ``n_validation`` of those are of val.
+        left_out: number of other files by suffix, hidden ones and junk not counted.
+        notes: sentences about what was left out, to be shown.
     """
 
     folder: Path
     classes: tuple[str, ...]
     files: tuple[str, ...]
     labels: np.ndarray
-    ignored: int
+    n_train: int
+    n_validation: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def list_folder(folder: Path) -> Listing:
-    """Find the classes and pictures of a folder; nothing is decoded.
+def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = None) -> Listing:
+    """Find the classes and images of a folder; nothing is decoded.
+
+    Args:
+        folder: of classes, or of parts (train, with val or test or both) which hold the same classes.
+        val: another folder of the same classes, to validate on.
+        test: another folder of the same classes, to test on.
 
     Raises:
-        DataError: no such folder, pictures without sub-folders, fewer than two classes, a class without
-            pictures, or a folder of parts (train, test) rather than classes.
+        DataError: no such folder, images without sub-folders, fewer than two classes, a class without images,
+            sub-folders that are neither classes nor parts, or parts whose classes differ.
     """
-    folder = Path(folder)
-    entries = entries_of(folder)
-    classes = [entry.name for entry in entries if entry.is_dir()]
-    loose = [entry.name for entry in entries if entry.is_file() and is_picture(entry.name)]
-    if not classes:
-        what = f"holds {len(loose)} pictures but no sub-folders" if loose else "holds no sub-folders"
-        raise DataError(f"{folder} {what}; put the pictures of each class into a sub-folder of that name")
-    ignored = sum(entry.is_file() for entry in entries)
-    files: list[str] = []
+    folder = on_disk(Path(folder))
+    places = {part: (place, f"{place.name}/" if place != folder else "") for part, place in _parts(folder).items()}
+    for part, other in ((VAL, val), (TEST, test)):
+        if other is None:
+            continue
+        if part in places:
+            raise DataError(f"{folder} has a part {places[part][0].name} of its own; leave --{part} away")
+        place = on_disk(Path(other))
+        if len(inner := _parts(place)) > 1:
+            raise DataError(f"{place} holds parts ({', '.join(p.name for p in inner.values())}); give one of them")
+        places[part] = place, f"{os.path.abspath(place)}/"
+    classes = _classes(places[TRAIN][0])
+    found: dict[str, list[str]] = {}
     labels: list[int] = []
-    for label, name in enumerate(classes):
-        pictures, others = files_below(folder / name, is_picture)
-        files += [f"{name}/{p}" for p in pictures]
-        labels += [label] * len(pictures)
-        ignored += others
-    _check_listing(folder, classes, files, np.bincount(labels, minlength=len(classes)))
-    if ignored:
-        logger.info("%s: %d files are not pictures of a class and were passed over", folder, ignored)
-    return Listing(folder, tuple(classes), tuple(files), np.array(labels, np.int64), ignored)
+    counted: Counter[str] = Counter()
+    for part in (TRAIN, VAL, TEST):
+        if part not in places:
+            continue
+        place, before = places[part]
+        own = classes if part == TRAIN else _classes(place)
+        check_same_classes(place, own, places[TRAIN][0], classes)
+        listed = [files_below(place / own[name], is_picture) for name in classes]
+        counted += layout.of_images(_loose(place))
+        for label, (name, (images, others)) in enumerate(zip(classes, listed, strict=True)):
+            found.setdefault(part, []).extend(f"{before}{own[name]}/{image}" for image in images)
+            labels += [label] * len(images)
+            counted += others
+        _check_listing(place, own, listed, empty=part != TRAIN)
+    files = [file for part in found.values() for file in part]
+    notes = layout.notes(folder, counted, [name for place, _ in places.values() for name in _ours(place)])
+    n_test, n_validation = len(found.get(TEST, ())), len(found.get(VAL, ()))
+    return Listing(
+        folder,
+        tuple(classes),
+        tuple(files),
+        np.array(labels, np.int64),
+        len(files) - n_test,
+        n_validation,
+        dict(counted),
+        notes,
+    )
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folder of each part; of a folder of classes itself as `TRAIN`."""
+    names = _class_folders(folder)
+    own = layout.parts(folder, names, is_picture, "images")
+    return {part: folder / name for part, name in own.items()} or {TRAIN: folder}
+
+
+def has_validation(folder: Path) -> bool:
+    """Whether ``folder`` is one of parts with one to validate on; False too where it is none at all."""
+    try:
+        return folder.is_dir() and VAL in _parts(folder)
+    except DataError:  # who loads the folder hears of it
+        return False
+
+
+def _class_folders(folder: Path) -> list[str]:
+    """The names of the sub-folders that may be classes or parts, as on the disk."""
+    ours = _ours(folder)
+    return [entry.name for entry in entries_of(folder) if entry.is_dir() and entry.name not in ours]
+
+
+def _ours(folder: Path) -> list[str]:
+    """The names of the sub-folders that ecrnn wrote."""
+    return [entry.name for entry in entries_of(folder) if entry.is_dir() and layout.is_ours(folder / entry.name)]
+
+
+def _classes(folder: Path) -> dict[str, str]:
+    """The classes of a folder, sorted: composed names, and the names of their folders."""
+    names = _class_folders(folder)
+    if not names:
+        loose = sum(_loose(folder, is_picture).values())
+        what = f"holds {loose} images but no sub-folders" if loose else "holds no sub-folders"
+        raise DataError(f"{folder} {what}; put the images of each class into a sub-folder of that name")
+    check_alike(folder, names)
+    return {nfc(name): name for name in names}
+
+
+def check_alike(folder: Path, names: Sequence[str]) -> None:
+    """Raise a DataError where two of the ``names`` in ``folder`` are one name in two spellings, or one is not UTF-8."""
+    foreign = [name for name in names if not is_unicode(name)]
+    if foreign:
+        raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
+    if twice := alike(names):
+        raise DataError(
+            f"{folder} holds '{nfc(twice[0])}' twice, spelt with composed and with decomposed characters "
+            f"({twice[0]!a} and {twice[1]!a}); put the contents of one into the other"
+        )
+
+
+def check_same_classes(folder: Path, own: Collection[str], train: Path, classes: Collection[str]) -> None:
+    """Raise a DataError unless the ``own`` classes of a part in ``folder`` are the ``classes`` of the training part."""
+    for names, others, there, here in ((own, classes, train, folder), (classes, own, folder, train)):
+        if extra := [name for name in names if name not in others]:
+            more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
+            right = "give both the same classes (a sub-folder may be empty in the part that validates or tests)"
+            raise DataError(f"{here} has a class '{extra[0]}'{more} that {there} has not; {right}")
+
+
+def _loose(folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Counter[str]:
+    """The files in ``folder`` itself by suffix."""
+    return Counter(layout.suffix(e.name) for e in entries_of(folder) if e.is_file() and wanted(e.name))
 
 
 def entries_of(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, sorted by name, hidden entries left out; DataError where there is no such folder."""
+    """What lies in a folder, sorted by name, without hidden entries and junk; DataError where there is none."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set")
     with reading(folder), os.scandir(folder) as entries:
-        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+        return sorted((e for e in entries if not layout.is_junk(e.name)), key=lambda e: order(e.name))
 
 
 def is_picture(name: str) -> bool:
@@ -102,8 +199,8 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str], int]:
-    """The files in ``folder`` and deeper whose names are ``wanted``, and the number of others; hidden ones left out.
+def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str], Counter[str]]:
+    """The files in ``folder`` and deeper whose names are ``wanted``, and the number of others by suffix; no junk.
 
     Returns:
         Paths relative to ``folder``, with "/", sorted.
@@ -111,32 +208,42 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str],
     Raises:
         DataError: a folder cannot be read.
     """
-    found, others = [], 0
+    found: list[str] = []
+    others: Counter[str] = Counter()
 
     def stop(error: OSError) -> None:
         raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
 
     for place, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not layout.is_junk(name)]
         for name in names:
-            if wanted(name) and not name.startswith("."):
+            if layout.is_junk(name):
+                continue
+            if wanted(name):
                 found.append((Path(place) / name).relative_to(folder).as_posix())
             else:
-                others += not name.startswith(".")
-    return sorted(found), others
+                others[layout.suffix(name)] += 1
+    return sorted(found, key=order), others
 
 
-def _check_listing(folder: Path, classes: list[str], files: list[str], counts: np.ndarray) -> None:
-    if {name.lower() for name in classes} <= PARTS and all(f.count("/") > 1 for f in files):
-        raise DataError(f"{folder} holds parts ({', '.join(classes)}), not classes; give {folder / classes[-1]}")
-    empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
-    if empty:
-        raise DataError(f"{folder / empty[0]} holds no pictures{_more(empty, 'class folder')}; add some or remove it")
-    foreign = [name for name in classes if not is_unicode(name)]
-    if foreign:
-        raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
+def _check_listing(
+    folder: Path, classes: dict[str, str], listed: Sequence[tuple[list[str], Counter[str]]], *, empty: bool
+) -> None:
+    """Raise a DataError where there are fewer than two classes, or one without images; ``empty`` ones may be."""
+    for name, (images, others) in zip(classes.values(), listed, strict=True):
+        if not images and not empty:
+            bare = [other for other, (own, _) in zip(classes, listed, strict=True) if not own]
+            unread = f" ({layout.left_out(others)})" if layout.of_images(others) else ""
+            raise DataError(
+                f"{folder / name} holds no images{unread}{_more(bare, 'class folder')}; add some or remove it"
+            )
+    if empty and not any(images for images, _ in listed):
+        raise DataError(f"{folder} holds no images at all; add some or remove it")
     if len(classes) < 2:
-        raise DataError(f"{folder} holds one class ({classes[0]}), but at least two are needed to tell apart")
+        (name,) = classes.values()
+        if len(inner := _class_folders(folder / name)) > 1:
+            raise DataError(f"{folder} holds one folder ({name}) with {len(inner)} in it; give {folder / name}")
+        raise DataError(f"{folder} holds one class ({name}), but at least two are needed to tell apart")
 
 
 def is_unicode(name: str) -> bool:
@@ -152,13 +259,16 @@ def _more(names: list[str], what: str) -> str:
     return f" (nor do {len(names) - 1} more {what}s)" if len(names) > 1 else ""
 
 
-def check_listed(names: Sequence[str], folder: Path, table: Path) -> None:
-    """Check that the files which a table names lie in ``folder`` or deeper, and that it names each once.
+def check_listed(names: Sequence[str], folder: Path, table: Path) -> list[str]:
+    """Find the files that a table names, which lie in ``folder`` or deeper; each should be named once.
 
     Args:
         names: relative to ``folder``, with "/".
         folder: where they should lie.
         table: for errors.
+
+    Returns:
+        The names as on the disk, where they may be spelt otherwise (see `core.names`).
 
     Raises:
         DataError: a path that leads out of the folder, a file that is not there, or one that comes twice.
@@ -168,13 +278,23 @@ def check_listed(names: Sequence[str], folder: Path, table: Path) -> None:
         path = PurePosixPath(name)
         if path.is_absolute() or PureWindowsPath(name).anchor or ".." in path.parts:
             raise DataError(f"{table}: '{name[:200]}' should be the path of a file in {folder}, relative to it")
-        if name in seen:
+        if nfc(name) in seen:
             raise DataError(f"{table}: '{name[:200]}' comes twice; leave one of them")
-        seen.add(name)
-    missing = [name for name in names if not os.path.isfile(folder / name)]  # Path.is_file raises on a long name
-    if missing:
+        seen.add(nfc(name))
+    found = _spellings(names, folder)
+    missing = [name for name, file in zip(names, found, strict=True) if not os.path.isfile(folder / file)]
+    if missing:  # os.path.isfile, as Path.is_file raises on a long name
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(f"{table} names '{missing[0][:200]}'{more}, but there is no such file in {folder}")
+    return found
+
+
+def _spellings(names: Sequence[str], folder: Path) -> list[str]:
+    """The names as on the disk; those that are nowhere in ``folder`` unchanged."""
+    if all(name.isascii() or os.path.isfile(folder / name) for name in names):
+        return list(names)
+    files = {nfc(file): file for file in files_below(folder, lambda name: True)[0]}
+    return [name if os.path.isfile(folder / name) else files.get(nfc(name), name) for name in names]
 
 
 def picture_files(path: Path) -> list[Path]:
@@ -183,7 +303,7 @@ def picture_files(path: Path) -> list[Path]:
     Raises:
         DataError: no such path, or a folder without pictures.
     """
-    path = Path(path)
+    path = on_disk(Path(path))
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -206,27 +326,39 @@ def load_folder(
     size: tuple[int, int] = (32, 32),
     channels: int = 3,
     *,
+    val: Path | None = None,
+    test: Path | None = None,
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """Decode a folder of pictures, each as `pictures.read_picture` does.
+    """Decode a folder of images, each as `pictures.read_picture` does.
 
     Args:
-        folder: one sub-folder a class.
+        folder: one sub-folder a class, or a folder of parts.
         size: (height, width).
         channels: 1 (grey) or 3 (RGB).
+        val, test: other folders of the same classes, to validate and to test on.
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
         memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
             there as long as names, sizes and times of the files stay the same.
         progress: called as ``progress("pictures", done, total)``.
 
     Raises:
-        DataError: as `list_folder`; or pictures that cannot be read: all are tried, and one line names the
-            first.
+        DataError: as `list_folder`; or images that cannot be read: all are tried, and one line names the first.
     """
-    listing = list_folder(folder)
+    listing = list_folder(folder, val=val, test=test)
     images = load_pictures(
         listing.folder, listing.files, size, channels, cache=cache, memory_limit=memory_limit, progress=progress
     )
-    return make_image_set(str(folder), images, listing.labels, listing.classes, files=listing.files)
+    return make_image_set(
+        str(folder),
+        images,
+        listing.labels,
+        listing.classes,
+        n_train=listing.n_train,
+        n_validation=listing.n_validation,
+        files=listing.files,
+        left_out=listing.left_out,
+        notes=listing.notes,
+    )

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.catalogue import unknown_data
 
@@ -45,6 +46,10 @@ class ImageSet:
         fingerprint: SHA-256 (hexadecimal) over shape, images, labels, classes and n_train; equal fingerprints
             give equal studies. The name is not part of it.
         files: for a folder the path of each image relative to it (with "/"), else empty.
+        n_validation: the last ``n_validation`` images of the training part are the data set's own for validation; 0
+            where it has none.
+        left_out: of a folder the number of files that are no images of a class, by suffix.
+        notes: sentences about what was left out, to be shown.
     """
 
     name: str
@@ -54,6 +59,9 @@ class ImageSet:
     n_train: int
     fingerprint: str
     files: tuple[str, ...] = ()
+    n_validation: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -83,7 +91,10 @@ def make_image_set(
     classes: Sequence[str],
     *,
     n_train: int | None = None,
+    n_validation: int = 0,
     files: Sequence[str] = (),
+    left_out: Mapping[str, int] | None = None,
+    notes: Sequence[str] = (),
 ) -> ImageSet:
     """An `ImageSet` with its fingerprint; for this package's readers, which have checked what they pass."""
     assert images.dtype == np.uint8
@@ -93,13 +104,28 @@ def make_image_set(
     assert labels.shape == (len(images),)
     assert not files or len(files) == len(images)
     n_train = len(images) if n_train is None else n_train
-    digest = fingerprint(images, labels, classes, n_train)
-    return ImageSet(name, images, labels, tuple(classes), n_train, digest, tuple(files))
+    assert 0 <= n_validation < max(1, n_train)
+    digest = fingerprint(images, labels, classes, n_train, n_validation)
+    return ImageSet(
+        name,
+        images,
+        labels,
+        tuple(classes),
+        n_train,
+        digest,
+        tuple(files),
+        n_validation,
+        dict(left_out or {}),
+        tuple(notes),
+    )
 
 
-def fingerprint(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n_train: int) -> str:
-    """SHA-256 over shape, n_train, classes, labels and the bytes of the images, read in pieces."""
-    header = repr((tuple(int(s) for s in images.shape), int(n_train), [str(c) for c in classes]))
+def fingerprint(
+    images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n_train: int, n_validation: int = 0
+) -> str:
+    """SHA-256 over shape, n_train, n_validation, classes, labels and the bytes of the images, read in pieces."""
+    own_validation = (int(n_validation),) if n_validation else ()
+    header = repr((tuple(int(s) for s in images.shape), int(n_train), [str(c) for c in classes], *own_validation))
     digest = hashlib.sha256(header.encode())
     digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
     step = max(1, 2**24 // max(1, images[0].nbytes)) if len(images) else 1
@@ -121,10 +147,12 @@ def load(
     data_dir: Path | None = None,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """Load a registered data set by name, or a folder with one sub-folder a class.
+    """Load a registered data set by name, or a folder with one sub-folder a class, or one of parts with those.
 
     A registered name wins over a folder of the same name; write ``./mnist`` for the folder.
 
@@ -135,6 +163,7 @@ def load(
         image_size: side, or (height, width), in pixels; default: the data set's own size, 32x32 for digits
             and folders. Other shapes are resized by the shorter side and cropped in the centre.
         channels: 1 (grey) or 3 (RGB); default: the data set's own, 3 for folders.
+        val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         cache: where downloads and decoded folders are kept; default: the variable ECRNN_CACHE, else the
             user's cache.
         progress: called as ``progress(what, done, total)`` while downloading (bytes) and decoding (pictures).
@@ -152,10 +181,25 @@ def load(
         raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
     cache = default_cache() if cache is None else Path(cache)
     if isinstance(data, str) and data in SOURCES:
+        refuse_parts(data, val, test)
         return load_source(data, data_dir, size, channels, cache=cache, progress=progress)
-    if isinstance(data, str) and not Path(data).exists() and os.sep not in data and "/" not in data:
+    if isinstance(data, str) and not on_disk(Path(data)).exists() and os.sep not in data and "/" not in data:
         raise unknown_data(data, IMAGE_CLASSIFICATION.name, SOURCES, "a folder with one sub-folder a class")
-    return load_folder(Path(data), size or (32, 32), channels or 3, cache=cache, progress=progress)
+    return load_folder(
+        Path(data),
+        size or (32, 32),
+        channels or 3,
+        val=None if val is None else Path(val),
+        test=None if test is None else Path(test),
+        cache=cache,
+        progress=progress,
+    )
+
+
+def refuse_parts(data: str | Path, *others: object) -> None:
+    """Raise a DataError where other folders are given as parts of ``data``, which takes none."""
+    if any(other is not None for other in others):
+        raise DataError(f"--val and --test go with a folder of your own, not with {data}; leave them away")
 
 
 def checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -190,7 +234,7 @@ def from_arrays(X: Any, y: Any, name: str = "arrays") -> ImageSet:
         values, labels = np.unique(y, return_inverse=True)
     except TypeError as error:
         raise DataError("y mixes labels that cannot be sorted, such as text and numbers; use one type") from error
-    classes = tuple(str(v) for v in values.tolist())
+    classes = tuple(nfc(str(v)) for v in values.tolist())
     if len(set(classes)) < len(classes):
         raise DataError("y holds different labels that read the same as text; use one type")
     return make_image_set(name, images, labels.astype(np.int64), classes)

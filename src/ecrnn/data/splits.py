@@ -1,8 +1,9 @@
 """Which examples train and which validate, in each repeat of a study: a pure function of (seed, repeat).
 
-Three rules: a fraction ("0.7", the paper's), k folds ("5-fold"), and the data set's own parts ("own"). The
-first two use the own training part only; a fixed test part stays untouched, as in the paper. No
-stratification: the splits are plain random ones.
+Three rules: a fraction ("0.7", the paper's), k folds ("5-fold"), and the data set's own parts ("own"). The first two
+use the own training part only, with its own validation part in it; a fixed test part stays untouched, as in the paper.
+The third validates on the own validation part, or where there is none on the test part. No stratification: the splits
+are plain random ones.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Examples(Protocol):
     """A data set of any task: pictures, texts, blocks of a text, pairs of sentences, clips.
 
     The first ``n_train`` examples are the data set's own training part; there are no others where it has no test part.
+    Where the data set has ``n_validation``, the last so many of the training part are its own part to validate on.
     Equal fingerprints give equal studies. Those with classes have ``labels`` (N,), int64, and ``classes``, their names.
     """
 
@@ -79,7 +81,7 @@ class SplitRule:
         "fraction": the first part of a random permutation of (seed, repeat) trains; its size is the fraction
         of the own training part, rounded half up (0.7 of 50,000: 35,000 and 15,000). "folds": repeat r
         validates on fold r % k of permutation number r // k; sizes differ by one at most. "own": the same in
-        every repeat.
+        every repeat; the test part is validated on only where the data set has no validation part.
 
         Raises:
             DataError: the data set has no test part of its own ("own"), fewer examples than parts, or a class
@@ -88,9 +90,13 @@ class SplitRule:
         assert repeat >= 0
         n = data.n_train
         if self.kind == "own":
-            if n == len(data):
+            n_validation = getattr(data, "n_validation", 0)
+            if n == len(data) and not n_validation:
                 raise DataError(f"{data.name} has no test part of its own, give a fraction such as --split 0.7")
-            train, validation = np.arange(n), np.arange(n, len(data))
+            train, validation = (
+                np.arange(n - n_validation),
+                np.arange(n - n_validation, n if n_validation else len(data)),
+            )
         elif self.kind == "folds":
             train, validation = self._fold(n, seed, repeat)
         else:

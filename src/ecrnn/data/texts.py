@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
-from ecrnn.data import catalogue
+from ecrnn.data import catalogue, layout
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.folder import PARTS, entries_of, files_below, is_unicode
-from ecrnn.data.images import Progress
+from ecrnn.data.folder import check_alike, check_same_classes, entries_of, files_below
+from ecrnn.data.images import Progress, refuse_parts
+from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import (
     LARGEST_FILE,
     LONGEST_TEXT,
@@ -50,7 +52,8 @@ class TextSet:
         labels: int64 (N,), indices into ``classes``.
         classes: names of the classes.
         n_train: the first ``n_train`` texts are the data set's own training part; N when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over texts, labels, classes and n_train. The name is not part of it.
+        fingerprint: SHA-256 (hexadecimal) over texts, labels, classes and parts. The name is not part of it.
+        n_validation: the last ``n_validation`` texts of the training part are the data set's own for validation.
     """
 
     name: str
@@ -59,19 +62,29 @@ class TextSet:
     classes: tuple[str, ...]
     n_train: int
     fingerprint: str
+    n_validation: int = 0
 
     def __len__(self) -> int:
         return len(self.texts)
 
 
-def make_text_set(name: str, texts: Sequence[str], labels: Sequence[int], classes: Sequence[str]) -> TextSet:
-    """A `TextSet` without a test part, with its fingerprint.
+def make_text_set(
+    name: str,
+    texts: Sequence[str],
+    labels: Sequence[int],
+    classes: Sequence[str],
+    *,
+    n_train: int | None = None,
+    n_validation: int = 0,
+) -> TextSet:
+    """A `TextSet` with its fingerprint.
 
     Args:
         name: as the set has it.
         texts: of all examples.
         labels: one a text, indices into ``classes``.
         classes: their names.
+        n_train, n_validation: as the set has them; default: no test part, no validation part.
 
     Raises:
         DataError: fewer than two classes, more than `MOST_CLASSES`, or a class without a text.
@@ -84,16 +97,20 @@ def make_text_set(name: str, texts: Sequence[str], labels: Sequence[int], classe
             f"{name} holds {len(classes)} classes, more than {MOST_CLASSES}; is the label the first column?"
         )
     numbers = np.array(labels, np.int64)
-    counts = np.bincount(numbers, minlength=len(classes))
+    n_train = len(texts) if n_train is None else n_train
+    counts = np.bincount(numbers[: n_train - n_validation], minlength=len(classes))
     if not counts.all():
         raise DataError(f"{name} holds no text of the class {classes[int(counts.argmin())]}; add some or remove it")
-    digest = fingerprint((len(texts), tuple(classes), numbers.tolist()), texts)
-    return TextSet(name, tuple(texts), numbers, tuple(classes), len(texts), digest)
+    parted = ((n_train, n_validation),) if n_train < len(texts) or n_validation else ()
+    digest = fingerprint((len(texts), tuple(classes), numbers.tolist(), *parted), texts)
+    return TextSet(name, tuple(texts), numbers, tuple(classes), n_train, digest, n_validation)
 
 
 def load(
     data: str | Path,
     *,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -102,10 +119,12 @@ def load(
 
     A folder with one sub-folder a class, in it or deeper .txt files, a text each, sorted by path. A folder with one
     `<class>.txt` a class, a text a line. A .tsv file, a line a text: label, TAB, text; a first line `label TAB text` is
-    passed over, and so are empty lines and files. Classes are sorted by name.
+    passed over, and so are empty lines and files. Classes are sorted by name. A folder of parts (train, with val or
+    test or both), each in one of the first two layouts and with the same classes, is a data set with its own parts.
 
     Args:
         data: "rt-polarity", a folder or a .tsv file.
+        val, test: other folders or files of the same classes, to validate and to test on.
         data_dir: local copies of registered data sets; where it is given, nothing is downloaded.
         cache: for downloads; default: `downloads.default_cache`.
         progress: called as ``progress(what, done, total)`` while downloading, in bytes.
@@ -117,23 +136,62 @@ def load(
         data, TEXT_CLASSIFICATION.name, "a folder of texts by class, or a .tsv file of labels and texts"
     )
     if place is None:
+        refuse_parts(data, val, test)
         files = official_texts(str(data), RT_POLARITY, _RT_FOLDERS, data_dir, cache, progress)
-        return _labelled(str(data), dict(zip(_RT_CLASSES, (lines_of(*file) for file in files), strict=True)))
-    if place.is_dir():
-        groups = _folder(place)
-    else:
-        groups = {}
-        for label, text in rows_of(place, ("label", "text")):
-            groups.setdefault(label, []).append(text)
-    return _labelled(str(data), groups)
+        groups = dict(zip(_RT_CLASSES, (lines_of(*file) for file in files), strict=True))
+        return _labelled(str(data), {TRAIN: (place or Path(), groups)})
+    places = _parts(place)
+    for part, other in ((VAL, val), (TEST, test)):
+        if other is None:
+            continue
+        if part in places:
+            raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
+        places[part] = on_disk(Path(other))
+    return _labelled(str(data), {part: (place, _groups(place)) for part, place in places.items()})
 
 
-def _labelled(name: str, groups: dict[str, list[str]]) -> TextSet:
-    """The set of the texts of each class."""
+def _labelled(name: str, parts: dict[str, tuple[Path, dict[str, list[str]]]]) -> TextSet:
+    """The set of the texts of each class, by part, with where the part lies."""
+    train, groups = parts[TRAIN]
     classes = sorted(groups)
-    texts = [text for group in classes for text in groups[group]]
-    labels = [label for label, group in enumerate(classes) for _ in groups[group]]
-    return make_text_set(name, texts, labels, classes)
+    texts: list[str] = []
+    labels: list[int] = []
+    counts = dict.fromkeys((TRAIN, VAL, TEST), 0)
+    for part in (part for part in counts if part in parts):
+        place, own = parts[part]
+        check_same_classes(place, own, train, classes)
+        texts += [text for group in classes for text in own[group]]
+        labels += [label for label, group in enumerate(classes) for _ in own[group]]
+        counts[part] = sum(map(len, own.values()))
+    n_train = counts[TRAIN] + counts[VAL]
+    return make_text_set(name, texts, labels, classes, n_train=n_train, n_validation=counts[VAL])
+
+
+def _parts(place: Path) -> dict[str, Path]:
+    """The folder of each part; of a folder of classes and of a file itself as `TRAIN`."""
+    if not place.is_dir():
+        return {TRAIN: place}
+    folders = [entry.name for entry in entries_of(place) if entry.is_dir()]
+    own = layout.parts(place, folders, _is_text, "texts", flat=True)
+    return {part: place / name for part, name in own.items()} or {TRAIN: place}
+
+
+def has_validation(place: Path) -> bool:
+    """Whether ``place`` is a folder of parts with one to validate on; False too where it is none at all."""
+    try:
+        return place.is_dir() and VAL in _parts(place)
+    except DataError:  # who loads the folder hears of it
+        return False
+
+
+def _groups(place: Path) -> dict[str, list[str]]:
+    """The texts of each class of a folder or of a .tsv file; names of classes composed."""
+    if place.is_dir():
+        return _folder(place)
+    groups: dict[str, list[str]] = {}
+    for label, text in rows_of(place, ("label", "text")):
+        groups.setdefault(nfc(label), []).append(text)
+    return groups
 
 
 def _folder(folder: Path) -> dict[str, list[str]]:
@@ -150,17 +208,15 @@ def _folder(folder: Path) -> dict[str, list[str]]:
             f"{folder} holds neither sub-folders nor .txt files; put the texts of each class into one of that name"
         )
     classes = [*folders, *(os.path.splitext(name)[0] for name in files)]
-    if {name.lower() for name in classes} <= PARTS:
+    if all(layout.part_of(name) for name in classes):
         raise DataError(f"{folder} holds parts ({', '.join(classes)}), not classes; give a folder of classes")
-    for name in folders + files:
-        if not is_unicode(name):
-            raise DataError(f"{folder / name} has a name that is not UTF-8 and cannot be kept; rename it")
+    check_alike(folder, folders + files)
     if folders:
-        return {name: _files(folder / name) for name in folders}
+        return {nfc(name): _files(folder / name) for name in folders}
     groups: dict[str, list[str]] = {}
     for name in files:
         lines = [line for line in lines_of(read_text(folder / name), folder / name) if line]
-        groups.setdefault(os.path.splitext(name)[0], []).extend(lines)
+        groups.setdefault(nfc(os.path.splitext(name)[0]), []).extend(lines)
     return groups
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from ecrnn.core.devices import resolve_device
 from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
+from ecrnn.core.names import nfc
 from ecrnn.core.runs import AnyPredictions
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
@@ -99,12 +100,14 @@ def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.nd
     Raises:
         DataError: the data has a class that the model does not know.
     """
-    known = {name: number for number, name in enumerate(classes)}
-    foreign = [name for name in data.classes if name not in known]
+    exact = {name: number for number, name in enumerate(classes)}
+    known = {nfc(name): number for name, number in exact.items()} | exact
+    names = [name if name in exact else nfc(name) for name in data.classes]
+    foreign = [name for name in names if name not in known]
     if foreign:
         listed = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
         raise DataError(f"{data.name} has a class '{foreign[0]}' that the model does not know: {listed}")
-    return np.array([known[name] for name in data.classes], np.int64)[data.labels[index]]
+    return np.array([known[name] for name in names], np.int64)[data.labels[index]]
 
 
 def has_test_part(data: Examples) -> bool:

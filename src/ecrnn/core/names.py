@@ -1,0 +1,46 @@
+"""Names as they are compared: of classes, labels and files.
+
+A name with accents or in Hangul can be spelt in two ways that look alike: composed (Linux, Windows, what people type)
+and decomposed (macOS, archives made there). Everywhere in ecrnn names are compared and sorted composed, in Unicode's
+normal form C; a file is opened under the name that it has on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def nfc(name: str) -> str:
+    """``name`` composed (Unicode's normal form C); most names are so already and come back unchanged."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def order(name: str) -> tuple[str, str]:
+    """The key by which names are sorted: composed, and where two are then equal as they are."""
+    return nfc(name), name
+
+
+def alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first two of ``names`` that are spelt differently but equal when composed, or None."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(nfc(name), name)
+        if other != name:
+            return other, name
+    return None
+
+
+def on_disk(path: Path) -> Path:
+    """``path`` in the spelling under which it lies on the disk; ``path`` itself where there is none."""
+    if os.path.lexists(path) or str(path).isascii():
+        return path
+    parent = on_disk(path.parent) if path.parent != path else path
+    try:
+        with os.scandir(parent) as entries:
+            found = sorted(entry.name for entry in entries if nfc(entry.name) == nfc(path.name))
+    except OSError:
+        return path
+    return parent / found[0] if found else path

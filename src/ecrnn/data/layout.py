@@ -1,0 +1,239 @@
+"""What the sub-folders of a data folder are: classes, parts (train, val, test), or what other programs left there.
+
+Parts become the own split of a data set. What is neither is refused rather than trained on: a part among classes, a
+part without classes, a folder beside the parts.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.names import nfc, order
+from ecrnn.data.downloads import reading
+
+logger = logging.getLogger(__name__)
+
+TRAIN, VAL, TEST = "train", "val", "test"
+
+_PART = re.compile(
+    r"(?:(?:data|dataset|images?|imgs?|photos?|pictures?|seg)_)?"
+    r"(?:(?P<train>train|training|훈련|학습)"
+    r"|(?P<val>val|valid|validation|validate|eval|evaluation|dev|development|검증)"
+    r"|(?P<test>test|tests|testing|holdout|hold_out|테스트))"
+    r"(?:_?(?:set|data|dataset|images?|imgs?|photos?|pictures?|parts?|split|files|folder|dir|samples|examples))?"
+    r"(?:_?[0-9]{1,4})?"
+)
+_ALSO_CLASSES = {"train", "training", "valid"}  # a vehicle, an activity, what is not invalid
+
+_JUNK_FOLDERS = {  # of systems, NAS and other programs, in small letters; what begins with a dot is hidden anyway
+    *("__macosx", "_macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found"),
+    *("found.000", "network trash folder", "temporary items", "thevolumesettingsfolder", "$winreagent"),
+    *("@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@recently_snapshot", "#recycle", "#snapshot"),
+    *("~snapshot", "__pycache__", "node_modules"),
+}
+_JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info", "folder.htt"}
+_OURS = ("bundle.json", "study.yaml", "train.yaml", "report.json", "evaluation.json")  # in folders that ecrnn writes
+_MOST_LOOKED_AT = 100  # entries of a folder that may be one with folders of ecrnn in it, such as runs/
+
+_IMAGES = {  # suffixes of images that ecrnn does not read
+    *(".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpx", ".raw", ".cr2", ".cr3", ".crw", ".nef"),
+    *(".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f", ".3fr", ".iiq"),
+    *(".svg", ".svgz", ".psd", ".psb", ".ai", ".eps", ".pdf", ".ico", ".tga", ".dds", ".exr", ".hdr", ".xcf"),
+    *(".pcx", ".dcm", ".emf", ".wmf"),
+}
+_VIDEOS = {
+    *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".flv", ".mts", ".m2ts"),
+}
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden or left by a system, a NAS or the like: it is passed over in silence."""
+    small = name.lower()
+    return name.startswith(".") or small in _JUNK_FOLDERS or small.partition(":")[0] in _JUNK_FILES
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether ecrnn wrote ``folder``: a bundle, a study, a report, or a folder of those such as runs/."""
+    if any((folder / name).is_file() for name in _OURS):
+        return True
+    with reading(folder), os.scandir(folder) as entries:
+        inner = [entry.name for _, entry in zip(range(_MOST_LOOKED_AT), entries, strict=False) if entry.is_dir()]
+    return any((folder / name / mark).is_file() for name in inner for mark in _OURS)
+
+
+def part_of(name: str) -> str | None:
+    """`TRAIN`, `VAL` or `TEST` for the name of a part, such as "Train", "training_set" or "val2017"; else None."""
+    match = _PART.fullmatch(re.sub(r"[\s_.-]+", "_", nfc(name).lower()).strip("_"))
+    return None if match is None else match.lastgroup
+
+
+def suffix(name: str) -> str:
+    """The suffix of a file's name in small letters, or "without suffix"."""
+    found = os.path.splitext(name)[1].lower()
+    return found if found else "without suffix"
+
+
+def left_out(counts: Mapping[str, int], what: str = "images") -> str:
+    """One sentence about files that were left out, by suffix and the most frequent first; "" where there are none.
+
+    >>> left_out({".txt": 1, ".heic": 20})
+    'left out 21 files that cannot be read as images: 20 .heic, 1 .txt; convert .heic to JPEG or PNG'
+    """
+    if not counts:
+        return ""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{count} {end}" for end, count in ranked[:8])
+    if len(ranked) > 8:
+        shown += f", {sum(count for _, count in ranked[8:])} others"
+    total = sum(counts.values())
+    line = f"left out {total} file{'s' if total > 1 else ''} that cannot be read as {what}: {shown}"
+    images, videos = ([end for end, _ in ranked if end in group] for group in (_IMAGES, _VIDEOS))
+    if images and what == "images":
+        line += f"; convert {', '.join(images[:8])} to JPEG or PNG"
+    if videos and what == "images":
+        line += f"; save frames of {', '.join(videos[:8])} as JPEG or PNG"
+    return line
+
+
+def notes(folder: Path, counts: Mapping[str, int], ours: Sequence[str], what: str = "images") -> tuple[str, ...]:
+    """What to say of a folder: which files were left out, and which folders, being written by ecrnn; also logged."""
+    lines = []
+    if counts:
+        lines.append(f"{folder}: {left_out(counts, what)}")
+    if ours:
+        lines.append(f"{folder}: passed over {', '.join(ours[:5])}, written by ecrnn")
+    for line in lines:
+        logger.warning("%s", line)
+    return tuple(lines)
+
+
+def of_images(counts: Mapping[str, int]) -> Counter[str]:
+    """Those of ``counts`` that are suffixes of images and videos."""
+    return Counter({end: count for end, count in counts.items() if end in _IMAGES | _VIDEOS})
+
+
+def folders_in(folder: Path) -> list[str]:
+    """The names of the folders in ``folder``, sorted, without junk."""
+    with reading(folder), os.scandir(folder) as entries:
+        return sorted((e.name for e in entries if e.is_dir() and not is_junk(e.name)), key=order)
+
+
+def parts(
+    folder: Path, names: Sequence[str], wanted: Callable[[str], bool], what: str, *, levels: int = 0, flat: bool = False
+) -> dict[str, str]:
+    """Which of the sub-folders of ``folder`` are its parts.
+
+    Args:
+        folder: with the data.
+        names: of its sub-folders, without junk.
+        wanted: whether a file of this name is an example.
+        what: the examples in the plural, such as "images".
+        levels: of folders between a class and the files, 1 for the frames of clips.
+        flat: a part may hold files rather than folders of classes.
+
+    Returns:
+        The names of the folders by part, `TRAIN` and at least one other; nothing where the sub-folders are classes.
+
+    Raises:
+        DataError: the sub-folders are neither, or a part holds no classes; one line with what to do.
+    """
+    found = [name for name in names if part_of(name)]
+    others = [name for name in names if name not in found and _holds(folder / name, wanted)]
+    if not found:
+        _check_inside(folder, names, what, levels)
+        return {}
+    if len(found) == 1 and others and _is_class(folder, found[0], others, wanted, levels):
+        return {}
+    kinds = {kind: [name for name in found if part_of(name) == kind] for kind in (TRAIN, VAL, TEST)}
+    kinds = {kind: own for kind, own in kinds.items() if own}
+    _check_parts(folder, kinds, others)
+    for kind, (name,) in kinds.items():
+        if not (flat and _loose(folder / name, wanted)):
+            _check_part(folder, kind, name, kinds[TRAIN][0], wanted, what)
+    return {kind: name for kind, (name,) in kinds.items()}
+
+
+def _check_inside(folder: Path, names: Sequence[str], what: str, levels: int) -> None:
+    """Parts one level down, as in images/train and images/val beside masks/."""
+    for name in names:
+        inner = [own for own in folders_in(folder / name) if part_of(own)]
+        if len({part_of(own) for own in inner}) < 2:
+            continue
+        line = f"{folder / name} holds parts ({', '.join(inner)}), not {what} of a class"
+        if any(folders_in(folder / name / own) for own in inner):
+            raise DataError(f"{line}; give {folder / name}")
+        if levels:  # they are clips
+            continue
+        raise DataError(f"{line}; sort by part first and then by class, as in {inner[0]}/{name}")
+
+
+def _is_class(folder: Path, name: str, others: Sequence[str], wanted: Callable[[str], bool], levels: int) -> bool:
+    """Whether the only folder with a part's name is a class all the same: trains beside cars, valid beside invalid."""
+    if name.lower() not in _ALSO_CLASSES:
+        return False
+    inner = set(folders_in(folder / name))
+    if levels:
+        return any(_loose(folder / name / own, wanted) for own in inner)
+    return _loose(folder / name, wanted) > 0 or inner.isdisjoint(
+        {*others, *(n for o in others for n in folders_in(folder / o))}
+    )
+
+
+def _check_parts(folder: Path, kinds: Mapping[str, list[str]], others: Sequence[str]) -> None:
+    named = [name for names in kinds.values() for name in names]
+    listed = ", ".join(named)
+    train = kinds.get(TRAIN, [])
+    if others and not train:
+        among = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        raise DataError(
+            f"{folder / named[0]} has the name of a part, not of a class, but lies among classes ({among}); move it "
+            f"out of {folder}, or rename it if it is a class"
+        )
+    for kind, names in kinds.items():
+        if len(names) > 1:
+            raise DataError(f"{folder} holds {len(names)} folders for the part {kind} ({', '.join(names)}); leave one")
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        line = f"{folder} holds parts ({listed}) and beside them {others[0]}{more}; move that out of {folder}"
+        raise DataError(f"{line}, or give {folder / train[0]}")
+    if not train:
+        raise DataError(
+            f"{folder} holds parts ({listed}) but none to train on; add a folder train, or give {folder / named[0]}"
+        )
+    if len(named) == 1:
+        raise DataError(f"{folder} holds one part ({named[0]}) and no classes; give {folder / named[0]}")
+
+
+def _check_part(folder: Path, kind: str, name: str, train: str, wanted: Callable[[str], bool], what: str) -> None:
+    inner, loose = folders_in(folder / name), _loose(folder / name, wanted)
+    if inner and all(part_of(own) for own in inner):
+        raise DataError(
+            f"{folder / name} holds parts in turn ({', '.join(inner)}), not classes; move them up to {folder}"
+        )
+    if inner:
+        return
+    holds = f"{folder / name} holds {loose or 'no'} {what} but no sub-folders of classes"
+    if kind == TRAIN:
+        raise DataError(f"{holds}; put the {what} of each class into a sub-folder of that name")
+    raise DataError(f"{holds}, so nothing can be judged on it; move it out of {folder}, or give {folder / train}")
+
+
+def _loose(folder: Path, wanted: Callable[[str], bool]) -> int:
+    """How many files in ``folder`` itself, none deeper, are wanted."""
+    with reading(folder), os.scandir(folder) as entries:
+        return sum(entry.is_file() and not is_junk(entry.name) and wanted(entry.name) for entry in entries)
+
+
+def _holds(folder: Path, wanted: Callable[[str], bool]) -> bool:
+    """Whether a wanted file lies in ``folder`` or deeper."""
+    for _, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_junk(name)]
+        if any(wanted(name) and not is_junk(name) for name in names):
+            return True
+    return False
