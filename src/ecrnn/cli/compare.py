@@ -19,6 +19,8 @@ EXAMPLE = "Example: ecrnn compare cifar10 --data-dir ~/data --models cnn,crnn-bi
 def compare(
     context: typer.Context,
     data: options.Data = None,
+    val: options.Val = None,
+    test: options.Test = None,
     models: Annotated[
         str | None, typer.Option(help="Model names, with commas. Default: cnn, crnn-bilstm-16, ecrnn-bilstm-16.")
     ] = None,

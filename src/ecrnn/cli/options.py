@@ -21,6 +21,10 @@ DATA_HELP = (
     "a folder with one sub-folder of pictures a class."
 )
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
+Val = Annotated[str | None, typer.Option(metavar="FOLDER", help="Another folder of the same classes, to validate on.")]
+Test = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="Another folder of the same classes, to test on; never trained on.")
+]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left, or cifar10.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
 ImageSize = Annotated[int | None, typer.Option(help="Pixels a side. Default: the data set's own, 32 for a folder.")]

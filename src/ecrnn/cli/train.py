@@ -16,6 +16,8 @@ EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --au
 def train(
     context: typer.Context,
     data: options.Data = None,
+    val: options.Val = None,
+    test: options.Test = None,
     model: Annotated[str | None, typer.Option(help="Model name.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")

@@ -26,6 +26,7 @@ from ecrnn.data.clip_arrays import read_arrays
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.folder import check_alike, check_same_classes, entries_of, is_picture
 from ecrnn.data.images import Progress, checked_size, fingerprint, refuse_parts
+from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import resize_images
 
@@ -63,6 +64,10 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def keys(self) -> Keys:
+        """By which each example is known again."""
+        return of_arrays(self.clips)
+
     @property
     def frames(self) -> int:
         return int(self.clips.shape[1])
@@ -87,8 +92,7 @@ def make_clip_set(
     """A `ClipSet` with its fingerprint; for readers that have checked what they pass.
 
     Args:
-        name, clips, labels, classes, n_train, n_validation, files: its attributes; ``n_train`` is the number of clips by
-            default.
+        name, clips, labels, classes, n_train, n_validation, files: its attributes; default: no parts.
 
     Raises:
         DataError: fewer than two classes.

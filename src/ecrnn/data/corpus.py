@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
+from ecrnn.core.names import on_disk
 from ecrnn.core.tasks import NEXT_TOKEN
-from ecrnn.data import catalogue
+from ecrnn.data import catalogue, layout
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.folder import files_below
-from ecrnn.data.images import Progress
+from ecrnn.data.folder import entries_of, files_below
+from ecrnn.data.images import Progress, refuse_parts
+from ecrnn.data.keys import Keys, of_blocks
+from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import LARGEST_FILE, fingerprint, official_texts, read_text
 
 TINY_SHAKESPEARE = RemoteFile(  # the address and the MD5 stand in many public programs; our copy has the MD5
@@ -40,7 +43,8 @@ class Corpus:
         text: the blocks' characters, those of the training part first; the rest that fills no block is left out.
         length: characters that a block predicts.
         n_train: the first ``n_train`` blocks are the data set's own training part; all when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over text, length and n_train. The name is not part of it.
+        fingerprint: SHA-256 (hexadecimal) over text, length and parts. The name is not part of it.
+        n_validation: the last ``n_validation`` blocks of the training part are the data set's own for validation.
     """
 
     name: str
@@ -48,9 +52,16 @@ class Corpus:
     length: int
     n_train: int
     fingerprint: str
+    n_validation: int = 0
 
     def __len__(self) -> int:
         return (len(self.text) - 1) // self.length
+
+    def keys(self) -> Keys:
+        """By which each block is known again, also where it begins at another character."""
+        ends = [0, (self.n_train - self.n_validation) * self.length, self.n_train * self.length]
+        parts = [self.text[ends[0] : ends[1]], self.text[ends[1] : ends[2]], self.text[ends[2] + 1 :]]
+        return of_blocks(parts, self.length)
 
     def block(self, i: int) -> str:
         """Block ``i``: ``length`` + 1 characters, each but the first to be predicted from those before it."""
@@ -60,7 +71,7 @@ class Corpus:
         return self.text[start : start + self.length + 1]
 
 
-def make_corpus(name: str, train: str, test: str, length: int) -> Corpus:
+def make_corpus(name: str, train: str, test: str, length: int, val: str = "") -> Corpus:
     """A `Corpus` of texts for training and, unless that is empty, for testing.
 
     Args:
@@ -68,6 +79,7 @@ def make_corpus(name: str, train: str, test: str, length: int) -> Corpus:
         train: the text of the training part.
         test: the text of the test part, or "".
         length: characters that a block predicts, 2 to 65,536.
+        val: the text of the part to validate on, or "". Its first character is predicted from the last of ``train``.
 
     Raises:
         SettingsError: ``length`` is out of its bounds.
@@ -81,14 +93,23 @@ def make_corpus(name: str, train: str, test: str, length: int) -> Corpus:
         raise DataError(
             f"{name} has {amount} characters, too few for blocks of {length}; give more text, or a smaller length"
         )
-    text = train[: n_train * length + 1] + (test[: n_test * length + 1] if n_test else "")
-    return Corpus(name, text, length, n_train, fingerprint((length, n_train), [text]))
+    n_validation = len(val) // length
+    if val and not n_validation:
+        raise DataError(f"{name} has {len(val)} characters to validate on, too few for a block of {length}")
+    text = (
+        train[: n_train * length + 1] + val[: n_validation * length] + (test[: n_test * length + 1] if n_test else "")
+    )
+    n_train += n_validation
+    parts = (n_train, n_validation) if n_validation else (n_train,)
+    return Corpus(name, text, length, n_train, fingerprint((length, *parts), [text]), n_validation)
 
 
 def load(
     data: str | Path,
     *,
     length: int,
+    val: str | Path | None = None,
+    test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -96,10 +117,12 @@ def load(
     """A registered corpus by name, or a .txt file, or a folder of them.
 
     `tiny-shakespeare` has its own test part, the last tenth. The files of a folder, those deeper too, are sorted by
-    path and joined by a blank line.
+    path and joined by a blank line. A folder of parts holds a folder or a file of each: train, with val or test or
+    both.
 
     Args:
         data: "tiny-shakespeare", a file or a folder.
+        val, test: other files or folders, to validate and to test on.
         length: characters that a block predicts, 2 to 65,536.
         data_dir: local copies of registered data sets; where it is given, nothing is downloaded.
         cache: for downloads; default: `downloads.default_cache`.
@@ -111,16 +134,55 @@ def load(
     """
     place = catalogue.place(data, NEXT_TOKEN.name, "a .txt file or a folder of them")
     if place is not None:
-        return make_corpus(str(data), _read(place), "", length)
+        places = _parts(place)
+        for part, other in ((VAL, val), (TEST, test)):
+            if other is not None and part in places:
+                raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
+            if other is not None:
+                places[part] = on_disk(Path(other))
+        texts = {part: _read(own) for part, own in places.items()}
+        return make_corpus(str(data), texts[TRAIN], texts.get(TEST, ""), length, texts.get(VAL, ""))
+    refuse_parts(data, val, test)
     ((text, _),) = official_texts(str(data), (TINY_SHAKESPEARE,), _FOLDERS, data_dir, cache, progress)
     start = len(text) * 9 // 10  # of the test part
     return make_corpus(str(data), text[:start], text[start:], length)
 
 
+def _parts(place: Path) -> dict[str, Path]:
+    """The folder or file of each part; of a file or a folder without parts itself as `TRAIN`."""
+    if not place.is_dir():
+        return {TRAIN: place}
+    entries = [entry for entry in entries_of(place) if entry.is_dir() or _is_text(entry.name)]
+    named = {entry.name: layout.part_of(entry.name if entry.is_dir() else Path(entry.name).stem) for entry in entries}
+    kinds = [kind for kind in named.values() if kind]
+    if TRAIN not in kinds or len(kinds) < 2:
+        return {TRAIN: place}
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            own = ", ".join(name for name, other in named.items() if other == kind)
+            raise DataError(f"{place} holds several texts for the part {kind} ({own}); leave one")
+    if others := [name for name, kind in named.items() if not kind]:
+        parts = ", ".join(name for name, kind in named.items() if kind)
+        raise DataError(f"{place} holds parts ({parts}) and beside them {others[0]}; move that out of {place}")
+    return {kind: place / name for name, kind in named.items() if kind}
+
+
+def has_validation(place: Path) -> bool:
+    """Whether ``place`` is a folder of parts with one to validate on; False too where it is none at all."""
+    try:
+        return place.is_dir() and VAL in _parts(place)
+    except DataError:  # who loads the folder hears of it
+        return False
+
+
+def _is_text(name: str) -> bool:
+    return name.lower().endswith(".txt")
+
+
 def _read(place: Path) -> str:
     if place.is_file():
         return read_text(place)
-    files, _ = files_below(place, lambda name: name.lower().endswith(".txt"))
+    files, _ = files_below(place, _is_text)
     if not files:
         raise DataError(f"{place} holds no .txt files; give a folder of them, or a file")
     texts: list[str] = []

@@ -39,6 +39,7 @@ _JUNK_FOLDERS = {  # of systems, NAS and other programs, in small letters; what 
 }
 _JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info", "folder.htt"}
 _OURS = ("bundle.json", "study.yaml", "train.yaml", "report.json", "evaluation.json")  # in folders that ecrnn writes
+_LONGEST_SUFFIX = 12  # characters
 _MOST_LOOKED_AT = 100  # entries of a folder that may be one with folders of ecrnn in it, such as runs/
 
 _IMAGES = {  # suffixes of images that ecrnn does not read
@@ -74,9 +75,9 @@ def part_of(name: str) -> str | None:
 
 
 def suffix(name: str) -> str:
-    """The suffix of a file's name in small letters, or "without suffix"."""
+    """The suffix of a file's name in small letters, or "without suffix" where it has none that can be shown."""
     found = os.path.splitext(name)[1].lower()
-    return found if found else "without suffix"
+    return found if 1 < len(found) <= _LONGEST_SUFFIX and found.isprintable() else "without suffix"
 
 
 def left_out(counts: Mapping[str, int], what: str = "images") -> str:

@@ -1,7 +1,8 @@
 """Pictures of one line of text each, with their texts: all of one height, of any width, grey.
 
 From a folder of pictures named by their text (`so long.png`), those deeper too; or with a `labels.tsv` that says a
-picture's path TAB its text, a line each. Sub-folders train, with val or test or both, are parts. Whether a text fits the width of its picture is CTC's affair: `models.ctc`.
+picture's path TAB its text, a line each. Sub-folders train, with val or test or both, are parts. Whether a text fits
+the width of its picture is CTC's affair: `models.ctc`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ecrnn.data.decoding import MEMORY_LIMIT, decode_files
 from ecrnn.data.downloads import candidates
 from ecrnn.data.folder import check_listed, entries_of, files_below, is_picture, is_unicode
 from ecrnn.data.images import Progress, refuse_parts
+from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import decode_line
 from ecrnn.data.textfiles import fingerprint, rows_of
@@ -73,6 +75,10 @@ class LineSet:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def keys(self) -> Keys:
+        """By which each example is known again."""
+        return of_arrays(self.images)
 
     @property
     def height(self) -> int:
@@ -167,7 +173,7 @@ def _listing_of_parts(
     """The images of all parts, their texts, how many each part has, and the other files; parts are sub-folders of
     these names, or ``given``."""
     files, texts, others = _listing(folder)
-    names = {part: [] for part in (TRAIN, VAL, TEST)}
+    names: dict[str, list[tuple[str, str]]] = {part: [] for part in (TRAIN, VAL, TEST)}
     folders = layout.folders_in(folder) if folder.is_dir() else []
     own = layout.parts(folder, folders, is_picture, "images", flat=True) if any(map(layout.part_of, folders)) else {}
     of_folder = {name: part for part, name in own.items()}

@@ -22,6 +22,7 @@ from ecrnn.data import catalogue
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.folder import entries_of
 from ecrnn.data.images import Progress
+from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.textfiles import fingerprint, lines_of, official_texts, read_text, rows_of
 
 _MULTI30K_ADDRESS = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
@@ -61,6 +62,10 @@ class PairSet:
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    def keys(self) -> Keys:
+        """By which each sentence to translate is known again."""
+        return of_texts(self.sources)
 
 
 def make_pair_set(name: str, train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]] = ()) -> PairSet:

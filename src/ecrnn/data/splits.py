@@ -18,6 +18,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.data import counter
+from ecrnn.data.keys import Keys
 
 
 class Examples(Protocol):
@@ -38,6 +39,10 @@ class Examples(Protocol):
     def fingerprint(self) -> str: ...
 
     def __len__(self) -> int: ...
+
+    def keys(self) -> Keys:
+        """By which each example is known again."""
+        ...
 
 
 @dataclass(frozen=True)

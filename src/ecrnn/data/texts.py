@@ -16,6 +16,7 @@ from ecrnn.data import catalogue, layout
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.folder import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.images import Progress, refuse_parts
+from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import (
     LARGEST_FILE,
@@ -66,6 +67,10 @@ class TextSet:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def keys(self) -> Keys:
+        """By which each example is known again."""
+        return of_texts(self.texts)
 
 
 def make_text_set(

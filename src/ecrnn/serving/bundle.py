@@ -5,6 +5,7 @@
     vocabulary.json, tokenizer.json, source-...
                         tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
     metrics.json        what was measured, on which data
+    examples.bin        by which the examples of training and validation are known again, see `trained_on`
     README.md           model card
 
 A bundle may come from anywhere. `bundle.json` is checked key by key, it names only registered parts and holds no
@@ -29,6 +30,9 @@ from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
 from ecrnn.models.sizes import check
 from ecrnn.models.store import check_header, load_weights, save_weights
+from ecrnn.serving.trained_on import FILE as EXAMPLES
+from ecrnn.serving.trained_on import TrainedOn
+from ecrnn.serving.trained_on import read as read_examples
 
 FORMAT: Literal[1] = 1
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
@@ -79,6 +83,7 @@ def write_bundle(
     prepared: Prepared,
     metrics: dict[str, Any],
     card: str,
+    trained_on: TrainedOn | None = None,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
     description = describe(model, prepared)
@@ -87,6 +92,8 @@ def write_bundle(
     save_weights(network, folder / WEIGHTS)
     write_json(folder / METRICS, metrics)
     write_atomically(folder / CARD, card)
+    if trained_on is not None:
+        write_atomically(folder / EXAMPLES, trained_on.to_bytes())
     for name, text in prepared.files().items():
         write_atomically(folder / name, text)
     write_json(folder / DESCRIPTION, description.model_dump(mode="json", exclude_none=True))
@@ -130,6 +137,21 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     except EcrnnError as error:
         raise BundleError(_one_line(str(error))) from error
     return metrics
+
+
+def read_trained_on(folder: Path) -> TrainedOn | None:
+    """Which examples the model of a bundle was trained on; None where the bundle does not say.
+
+    Raises:
+        BundleError: the file is damaged, or a link out of the folder.
+    """
+    if not (folder / EXAMPLES).is_file():
+        return None
+    try:
+        _check_file(folder, EXAMPLES)
+        return read_examples(folder / EXAMPLES)
+    except EcrnnError as error:
+        raise BundleError(_one_line(str(error))) from error
 
 
 def _read(folder: Path) -> tuple[Description, Prepared, nn.Module]:

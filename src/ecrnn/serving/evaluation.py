@@ -1,7 +1,8 @@
 """Which examples a trained model is judged on, and its answers to them.
 
-A model must not be judged on examples it was trained on. Where the data set is the one the bundle came from, its own
-split is drawn again and the training examples are left out.
+A model must not be judged on examples it was trained on. Its bundle knows them one by one (`trained_on`), wherever they
+lie and whatever they are called; they are left out, and how many is said. Where the data set is the one the bundle came
+from, its own split is drawn again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import BundleError, DataError, unknown_name
-from ecrnn.data.splits import parse_split
+from ecrnn.data import catalogue
+from ecrnn.data.splits import Examples, parse_split
 from ecrnn.serving.model import Judged, Model, has_test_part
 
 PARTS = ("auto", "test", "validation", "all")
@@ -21,23 +23,46 @@ PARTS = ("auto", "test", "validation", "all")
 
 @dataclass(frozen=True)
 class Judgement:
-    """A model judged on a part of a data set: the data, which of its examples, the answers, and a phrase for them."""
+    """A model judged on a part of a data set.
+
+    Attributes:
+        data: the data set.
+        index: int64, which of its examples.
+        judged: the model's answers to them.
+        note: a phrase that says which they are, and how many of them were trained on or left out for that.
+        trained_on: how many of them the model was trained on; None where its bundle does not say.
+        left_out: how many more there are that were left out because the model was trained on them.
+    """
 
     data: Any
     index: np.ndarray
     judged: Judged
     note: str
+    trained_on: int | None = None
+    left_out: int = 0
 
 
-def judge(model: Model, data: str, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
+@dataclass(frozen=True)
+class Choice:
+    """Examples to judge on; the attributes are those of `Judgement`."""
+
+    index: np.ndarray
+    note: str
+    trained_on: int | None = None
+    left_out: int = 0
+
+
+def judge(model: Model, data: str | Examples, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
     """The model's answers to the examples of ``data``.
 
     Args:
         model: from `ecrnn.load`.
-        data: registered name, file or folder; its examples are brought to the form that the model takes.
+        data: registered name, file or folder; its examples are brought to the form that the model takes. Or examples
+            in this form, such as `ecrnn.data.images.from_arrays` makes.
         data_dir: local copies of registered data sets.
-        part: "test", the data set's own; "validation", what the model's training left out of this very data set;
-            "all"; or "auto": the first of these that there is, and "all" only for data the model was not trained on.
+        part: "test", the data set's own; "validation", what the model's training left out; "all", those of training
+            too; or "auto": of data with a test part that, of the data the model was trained on "validation", of other
+            data all that it was not trained on.
 
     Raises:
         DataError: the data set has no such part, or a class that the model does not know.
@@ -45,26 +70,59 @@ def judge(model: Model, data: str, *, data_dir: Path | None = None, part: str = 
     """
     if part not in PARTS:
         raise unknown_name("part", part, PARTS)
-    examples = model.examples(data, data_dir)
-    index, note = _choose(model, examples, part)
-    return Judgement(examples, index, model.judge(examples, index), note)
+    examples: Any = model.examples(str(data), data_dir) if isinstance(data, str | Path) else data
+    choice = choose(model, examples, part)
+    judged = model.judge(examples, choice.index)
+    return Judgement(examples, choice.index, judged, choice.note, choice.trained_on, choice.left_out)
 
 
-def _choose(model: Model, data: Any, part: str) -> tuple[np.ndarray, str]:
+def choose(model: Model, data: Any, part: str) -> Choice:
+    """Which examples of ``data`` the model is judged on; ``part`` and what is raised as for `judge`."""
     own_test = has_test_part(data)
-    trained_on = model.metrics.get("fingerprint") == data.fingerprint
-    what = model.task.examples
+    same = model.metrics.get("fingerprint") == data.fingerprint
+    what, known = model.task.examples, model.trained_on
     if part == "auto":
-        part = "test" if own_test else "validation" if trained_on else "all"
+        part = "test" if own_test else "validation" if same else "new"
+    trained = None if known is None else data.keys().known(known.train)
     if part == "test":
         if not own_test:
             raise DataError(f"{data.name} has no test part of its own; use --part validation or all")
-        return np.arange(data.n_train, len(data)), "the data set's own test part"
-    if part == "all":
-        note = f"all {what}, those of training among them: the figure is too good" if trained_on else f"all {what}"
-        return np.arange(len(data)), note
-    if not trained_on:
+        index = np.arange(data.n_train, len(data))
+        registered = catalogue.task_of(data.name) is not None  # its figures are compared with those of others
+        return _without(index, "the data set's own test part", trained, what, keep=registered)
+    if part in ("all", "new"):
+        if trained is None:
+            note = f"all {what}, those of training among them: the figure is too good" if same else f"all {what}"
+            return Choice(np.arange(len(data)), note)
+        return _without(np.arange(len(data)), f"all {what}", trained, what, keep=part == "all")
+    if same:
+        return _without(
+            _validation(model, data), "those that training left out for validation", trained, what, keep=True
+        )
+    index = np.zeros(0, np.int64)
+    if known is not None and trained is not None:
+        index = np.flatnonzero(data.keys().known(known.validation) & ~trained)
+    if not len(index):
         raise DataError(f"the model was not trained on {data.name}: it has no validation part there; use --part all")
+    return Choice(index, f"the {len(index):,} {what} that training left out for validation", 0)
+
+
+def _without(index: np.ndarray, part: str, trained: np.ndarray | None, what: str, *, keep: bool) -> Choice:
+    """The examples at ``index`` without those trained on; with them to ``keep`` them or where there are no others."""
+    if trained is None:
+        return Choice(index, part)
+    count = int(trained[index].sum())
+    if not count:
+        return Choice(index, part, 0)
+    if keep or count == len(index):
+        every = f"all {count:,}" if count == len(index) else f"{count:,} of these {len(index):,}"
+        return Choice(index, f"{part}; the model was trained on {every}, so the figure is too good", count)
+    left = f"{count:,} of {len(index):,} {what} were trained on and are left out"
+    return Choice(index[~trained[index]], f"{part} but those of training: {left}", 0, count)
+
+
+def _validation(model: Model, data: Any) -> np.ndarray:
+    """What training left out of this very data set."""
     try:
         seed, repeat = int(model.metrics["seed"]), int(model.metrics.get("repeat", 0))
         if repeat < 0:
@@ -72,4 +130,4 @@ def _choose(model: Model, data: Any, part: str) -> tuple[np.ndarray, str]:
         split = parse_split(model.metrics["split"]).split(data, seed, repeat)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError("the bundle's metrics.json does not say how the data was split; use --part all") from error
-    return split.validation, "those that training left out for validation"
+    return split.validation

@@ -20,6 +20,7 @@ from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description
+from ecrnn.serving.trained_on import TrainedOn
 
 
 class Judged(NamedTuple):
@@ -39,7 +40,10 @@ class Model(ABC):
         metrics: what was measured when the bundle was made, from `metrics.json`.
         task: what it does and how it is judged.
         device: where it computes.
+        trained_on: by which the examples of its training are known again; None where its bundle does not say.
     """
+
+    trained_on: TrainedOn | None = None
 
     def __init__(
         self,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ecrnn.core.config import StudySettings, TrainSettings, merge
+from ecrnn.core.tasks import Task
 from ecrnn.models.names import common_task
+from ecrnn.studies.tasks import has_validation
 
 AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
 
@@ -25,4 +27,17 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     models: Any = asked.get("models") if kind is StudySettings else [asked.get("model")]
     named = isinstance(models, list | tuple) and models and all(isinstance(model, str) for model in models)
     defaults = common_task(models).defaults if named else {}  # if not, reading the settings says what is wrong
+    if named and _own_split(kind, common_task(models), asked):
+        defaults = {**defaults, "split": "own"}
     return kind.read(merge(defaults, asked), where)
+
+
+def _own_split(kind: type[AnySettings], task: Task, asked: Mapping[str, Any]) -> bool:
+    """Whether the default is to validate on the data's own part: for a training on a folder that has one, or --val.
+
+    A study compares on repeated splits of train and val together unless a folder to validate on is named.
+    """
+    if asked.get("val") is not None:
+        return True
+    data = asked.get("data")
+    return kind is TrainSettings and isinstance(data, str) and has_validation(data, task)

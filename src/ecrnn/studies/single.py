@@ -21,6 +21,7 @@ from ecrnn.models.sizes import check
 from ecrnn.models.summary import summarise
 from ecrnn.serving.bundle import is_bundle, write_bundle
 from ecrnn.serving.card import model_card
+from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundles import check_free, measured
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.tasks import objective, prepare, task_of
@@ -149,4 +150,5 @@ def _train(
         best_epoch=trained.best_epoch if settings.keep == "best" else None,
     )
     card = model_card(settings.model, prepared, metrics, out.name)
-    write_bundle(out, network, settings.model, prepared, metrics, card)
+    trained_on = TrainedOn.of(data.keys(), split.train, split.validation)
+    write_bundle(out, network, settings.model, prepared, metrics, card, trained_on)

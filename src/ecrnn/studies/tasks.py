@@ -11,6 +11,7 @@ import numpy as np
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainingSettings, TrainSettings
 from ecrnn.core.errors import DataError, EcrnnError
+from ecrnn.core.names import on_disk
 from ecrnn.core.tasks import (
     CAPTIONING,
     CLIP_CLASSIFICATION,
@@ -21,7 +22,7 @@ from ecrnn.core.tasks import (
     TRANSLATION,
     Task,
 )
-from ecrnn.data import captions, catalogue, clips, corpus, images, lines, sentence_pairs, texts, tokens
+from ecrnn.data import captions, catalogue, clips, corpus, folder, images, lines, sentence_pairs, texts, tokens
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Examples, Split
 from ecrnn.models import ctc
@@ -48,11 +49,13 @@ class Parts:
         load: from settings, the folder of local copies, and a function that is told of progress, to examples.
         prepare: fits on the training examples of a split.
         objective: what a training learns, from examples, split, what was prepared, settings and seed.
+        has_validation: whether a file or folder has a part of its own to validate on; None where none has.
     """
 
     load: Callable[[DataSettings, Path | None, images.Progress | None], Any]
     prepare: Callable[[Any, Split, AnySettings], Prepared]
     objective: Callable[[Any, Split, Prepared, TrainingSettings, int], Objective]
+    has_validation: Callable[[Path], bool] | None = None
 
 
 def task_of(settings: AnySettings) -> Task:
@@ -72,6 +75,12 @@ def load_examples(settings: AnySettings, loading: images.Progress | None = None)
     return PARTS[task_of(settings).name].load(settings, data_dir, loading)
 
 
+def has_validation(data: str, task: Task) -> bool:
+    """Whether ``data`` is a file or folder, not a registered name, with a part of its own to validate on."""
+    look = PARTS[task.name].has_validation
+    return look is not None and data not in catalogue.DATA_SETS[task.name] and look(on_disk(Path(data)))
+
+
 def prepare(data: Examples, split: Split, settings: AnySettings) -> Prepared:
     """What is fitted on the training examples of ``split``."""
     return PARTS[task_of(settings).name].prepare(data, split, settings)
@@ -85,6 +94,8 @@ def objective(data: Examples, split: Split, prepared: Prepared, settings: Traini
 def _load_images(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> images.ImageSet:
     return images.load(
         settings.data,
+        val=settings.val,
+        test=settings.test,
         data_dir=data_dir,
         image_size=settings.image_size,
         channels=settings.channels,
@@ -108,6 +119,8 @@ def _load_clips(settings: DataSettings, data_dir: Path | None, loading: images.P
     assert settings.frames is not None
     return clips.load(
         settings.data,
+        val=settings.val,
+        test=settings.test,
         frames=settings.frames,
         image_size=settings.image_size,
         channels=settings.channels,
@@ -125,7 +138,7 @@ def _prepare_clips(data: clips.ClipSet, split: Split, settings: AnySettings) -> 
 
 
 def _load_texts(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> texts.TextSet:
-    return texts.load(settings.data, data_dir=data_dir, progress=loading)
+    return texts.load(settings.data, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading)
 
 
 def _prepare_texts(data: texts.TextSet, split: Split, settings: AnySettings) -> Prepared:
@@ -136,7 +149,9 @@ def _prepare_texts(data: texts.TextSet, split: Split, settings: AnySettings) -> 
 
 def _load_corpus(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> corpus.Corpus:
     assert settings.length is not None
-    return corpus.load(settings.data, length=settings.length, data_dir=data_dir, progress=loading)
+    return corpus.load(
+        settings.data, length=settings.length, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading
+    )
 
 
 def _prepare_corpus(data: corpus.Corpus, split: Split, settings: AnySettings) -> Prepared:
@@ -146,7 +161,13 @@ def _prepare_corpus(data: corpus.Corpus, split: Split, settings: AnySettings) ->
     return Prepared(NEXT_TOKEN, vocabulary=vocabulary, length=data.length)
 
 
+def _refuse_parts(settings: DataSettings) -> None:
+    if settings.val is not None or settings.test is not None:
+        raise DataError("--val and --test are not for this task, whose data names its parts itself; leave them away")
+
+
 def _load_pairs(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> Any:
+    _refuse_parts(settings)
     return sentence_pairs.load(settings.data, data_dir=data_dir, progress=loading)
 
 
@@ -159,6 +180,7 @@ def _prepare_pairs(data: sentence_pairs.PairSet, split: Split, settings: AnySett
 
 
 def _load_captions(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> Any:
+    _refuse_parts(settings)
     return captions.load(settings.data, image_size=settings.image_size, data_dir=data_dir, progress=loading)
 
 
@@ -171,7 +193,9 @@ def _prepare_captions(data: captions.CaptionSet, split: Split, settings: AnySett
 
 
 def _load_lines(settings: DataSettings, data_dir: Path | None, loading: images.Progress | None) -> lines.LineSet:
-    return lines.load(settings.data, height=settings.height, data_dir=data_dir, progress=loading)
+    return lines.load(
+        settings.data, height=settings.height, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading
+    )
 
 
 def _prepare_lines(data: lines.LineSet, split: Split, settings: AnySettings) -> Prepared:
@@ -205,11 +229,15 @@ def _without_seed(kind: Callable[..., Objective]) -> Callable[..., Objective]:
 
 
 PARTS: dict[str, Parts] = {
-    IMAGE_CLASSIFICATION.name: Parts(_load_images, _prepare_images, _image_objective),
-    CLIP_CLASSIFICATION.name: Parts(_load_clips, _prepare_clips, _without_seed(ClipClassification)),
-    TEXT_CLASSIFICATION.name: Parts(_load_texts, _prepare_texts, _without_seed(TextClassification)),
-    NEXT_TOKEN.name: Parts(_load_corpus, _prepare_corpus, _without_seed(NextToken)),
+    IMAGE_CLASSIFICATION.name: Parts(_load_images, _prepare_images, _image_objective, folder.has_validation),
+    CLIP_CLASSIFICATION.name: Parts(
+        _load_clips, _prepare_clips, _without_seed(ClipClassification), clips.has_validation
+    ),
+    TEXT_CLASSIFICATION.name: Parts(
+        _load_texts, _prepare_texts, _without_seed(TextClassification), texts.has_validation
+    ),
+    NEXT_TOKEN.name: Parts(_load_corpus, _prepare_corpus, _without_seed(NextToken), corpus.has_validation),
     TRANSLATION.name: Parts(_load_pairs, _prepare_pairs, _without_seed(Translation)),
     CAPTIONING.name: Parts(_load_captions, _prepare_captions, Captioning),
-    TRANSCRIPTION.name: Parts(_load_lines, _prepare_lines, Transcription),
+    TRANSCRIPTION.name: Parts(_load_lines, _prepare_lines, Transcription, lines.has_validation),
 }
