@@ -90,11 +90,15 @@ ROWS = [
     # data
     ("compare {place}/none", 1, "none does not exist; give a folder with one sub-folder a class"),
     ("compare {place}/file.txt", 1, "file.txt is a file; give a folder"),
-    ("compare {place}/loose", 1, "holds 1 pictures but no sub-folders; put the pictures of each class into"),
-    ("compare {place}/empty-class", 1, "empty-class/b holds no pictures; add some or remove it"),
+    ("compare {place}/loose", 1, "holds 1 images but no sub-folders; put the images of each class into"),
+    ("compare {place}/empty-class", 1, "empty-class/b holds no images; add some or remove it"),
     ("compare {place}/one-class", 1, "holds one class (a), but at least two are needed"),
     ("compare {place}/corrupt", 1, "1 of 4 pictures in .* cannot be read (b/2.png: .*); replace or remove them"),
-    ("compare {place}/parts", 1, "holds parts (test, train), not classes; give .*parts/train"),
+    ("compare {place}/parts", 1, "parts/test has a class 'c' that .*parts/train has not; give both the same classes"),
+    ("train {place}/flat-test --model cnn -o {place}/new", 1, "flat-test/test holds 1 images but no .* give .*/train"),
+    ("train digits --model cnn --val {place}/loose -o {place}/new", 1, "--val and --test go with a folder of your own"),
+    ("train {pictures} --model cnn --val {place}/none -o {place}/new", 1, "none does not exist; give a folder"),
+    ("train {pictures} --model cnn --val {pictures} --split 0.8 -o {place}/new", 2, "--split 0.8 and --val exclude"),
     ("compare mnist --data-dir {place}/wrong-mnist", 1, "train-images-idx3-ubyte.gz is damaged or .* delete it"),
     ("compare cifar10 --data-dir {place}/none", 1, "none"),
     ("compare cifar10 --data-dir {place}/loose", 1, "cifar-10"),
@@ -136,7 +140,7 @@ def place(bundle: Path, study: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("bad")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8))
     names = "loose/1 one-class/a/1 empty-class/a/1 corrupt/a/1 corrupt/a/2 corrupt/b/1 corrupt/b/2"
-    for name in f"{names} parts/train/a/1 parts/train/b/1 parts/test/a/1 parts/test/b/1".split():
+    for name in f"{names} parts/train/a/1 parts/train/b/1 parts/test/a/1 parts/test/b/1 parts/test/c/1 flat-test/train/a/1 flat-test/train/b/1 flat-test/test/1".split():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         picture.save(folder / f"{name}.png")
     whole = (folder / "corrupt/b/2.png").read_bytes()

@@ -20,7 +20,10 @@ from ecrnn.serving.bundle import read_bundle
 from ecrnn.studies.single import train_bundle
 from ecrnn.training.interruption import Interrupted
 
-LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "train.yaml", "metrics.jsonl"}
+LEFT = {
+    *("model.safetensors", "bundle.json", "metrics.json", "README.md", "train.yaml", "metrics.jsonl"),
+    "examples.bin",
+}
 
 
 @pytest.fixture(scope="module")

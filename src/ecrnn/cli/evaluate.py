@@ -48,6 +48,9 @@ def evaluate(
         model=model.description.model,
         data=name,
         n_note=judgement.note,
+        trained_on=judgement.trained_on,
+        left_out=judgement.left_out,
+        files_left_out=getattr(judgement.data, "left_out", None),
         examples=model.task.examples,
     )
     paths = write_evaluation(evaluation, out) if out else {}

@@ -60,7 +60,9 @@ def train(
     from ecrnn.studies.single import train_bundle
 
     with Display(quiet=json) as display:
-        trained = train_bundle(settings, out, resume=resume, progress=display.tick, loading=display.bytes)
+        trained = train_bundle(
+            settings, out, resume=resume, progress=display.tick, loading=display.bytes, told=display.line
+        )
     metrics = read_json(out / METRICS)
     if json:
         say_json({"bundle": str(out), **metrics})
@@ -68,4 +70,6 @@ def train(
     state = "" if trained else " (finished already)"
     figure = figures(TASKS[task(settings.model)], metrics, metrics["n_validation"], "validation")
     say(f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}")
+    if "test" in metrics:
+        say(f"Test part: {figures(TASKS[task(settings.model)], metrics['test'], metrics['test']['n'], 'test')}")
     say(f"Use it: {use(TASKS[task(settings.model)], str(out))}")

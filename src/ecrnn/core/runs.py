@@ -190,7 +190,7 @@ def difference(
         free: what may differ.
         examples: what the task calls its examples.
     """
-    places = ("data_dir", "data", "fingerprint")
+    places = ("data_dir", "data", "val", "test", "fingerprint")
     update = {key: getattr(now, key) for key in (*free, *places)}
     if others := differences(now, before.model_copy(update=update)):
         return others[0]

@@ -7,8 +7,8 @@ again: for that there is a study.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,9 @@ class ClassResult:
 @dataclass(frozen=True)
 class Evaluation:
     """One trained model on ``n`` examples; accuracy is a fraction with Wilson's interval, cross-entropy is in
-    nats. ``examples`` is what they are called; JSON leaves it out for pictures."""
+    nats. ``examples`` is what they are called; JSON leaves it out for pictures. ``trained_on`` is how many of them the
+    model was trained on, where that is known, ``left_out`` how many more were left out for that, ``files_left_out`` how
+    many files of the data were no examples, by suffix."""
 
     model: str
     data: str
@@ -59,6 +61,9 @@ class Evaluation:
     headline: str
     warning: str
     examples: str = "pictures"
+    trained_on: int | None = None
+    left_out: int = 0
+    files_left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def evaluate_predictions(
@@ -70,6 +75,9 @@ def evaluate_predictions(
     data: str,
     n_note: str = "",
     examples: str = "pictures",
+    trained_on: int | None = None,
+    left_out: int = 0,
+    files_left_out: Mapping[str, int] | None = None,
 ) -> Evaluation:
     """Judge a model's logits.
 
@@ -81,6 +89,7 @@ def evaluate_predictions(
         data: what to call the data.
         n_note: which examples these are, such as "the test part"; may be empty.
         examples: what the examples are called, in the plural.
+        trained_on, left_out, files_left_out: as `Evaluation` has them.
 
     Raises:
         DataError: no examples, shapes that do not fit, classes out of range, logits that are not finite.
@@ -123,6 +132,9 @@ def evaluate_predictions(
         f"of {data} the right class.",
         warning=EVALUATION_WARNING.format(examples=examples),
         examples=examples,
+        trained_on=trained_on,
+        left_out=left_out,
+        files_left_out=dict(files_left_out or {}),
     )
 
 
@@ -227,6 +239,8 @@ def print_evaluation(evaluation: Evaluation, console: Console) -> None:
 
     console.print()
     console.print(words(evaluation.headline, "bold"))
+    if evaluation.n_note:
+        console.print(words(f"Judged on {evaluation.n_note}.", "bold red" if evaluation.trained_on else ""))
     console.print(words(f"Mean cross-entropy {evaluation.cross_entropy:.4f} nats. {evaluation.warning}", "dim"))
     console.print()
     for table in (class_table(evaluation), confused_table(evaluation)):

@@ -69,7 +69,8 @@ class Measured:
 class ScoredEvaluation:
     """One trained model on ``n`` examples of a ``task``; the first of the ``figures`` is the task's own metric.
 
-    ``facts`` are other things to know, such as how texts were searched for.
+    ``facts`` are other things to know, such as how texts were searched for. ``trained_on``, ``left_out`` and
+    ``files_left_out`` are as of `ecrnn.report.evaluation.Evaluation`.
     """
 
     task: str
@@ -82,6 +83,9 @@ class ScoredEvaluation:
     examples: tuple[Example, ...]
     headline: str
     warning: str
+    trained_on: int | None = None
+    left_out: int = 0
+    files_left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def evaluate_scores(
@@ -94,6 +98,9 @@ def evaluate_scores(
     others: Sequence[tuple[Metric, ArrayLike]] = (),
     facts: Mapping[str, str] | None = None,
     examples: Sequence[Example] = (),
+    trained_on: int | None = None,
+    left_out: int = 0,
+    files_left_out: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> ScoredEvaluation:
     """Judge a model by the statistics of its examples.
@@ -107,6 +114,7 @@ def evaluate_scores(
         others: other metrics, each with its own (n, k) statistics of the same examples, such as `WER`.
         facts: other things to know, by what they are called, such as sacreBLEU's signature.
         examples: some to look at, in the order in which they are shown.
+        trained_on, left_out, files_left_out: as `ScoredEvaluation` has them.
         seed: of the bootstraps.
 
     Raises:
@@ -134,6 +142,9 @@ def evaluate_scores(
         headline=f"{model} on {formats.plural(len(rows), formats.one(noun))} of {data}: "
         f"{formats.titled(figures[0].score.estimate, own)} ({figures[0].interval}).",
         warning=EVALUATION_WARNING.format(examples=noun),
+        trained_on=trained_on,
+        left_out=left_out,
+        files_left_out=dict(files_left_out or {}),
     )
 
 
@@ -204,6 +215,7 @@ def scored_json(evaluation: ScoredEvaluation) -> str:
     content = {
         **{"format": 1, "kind": "ecrnn evaluation", "task": evaluation.task, "metric": own.metric.name},
         **{key: getattr(evaluation, key) for key in ("model", "data", "n", "n_note")},
+        **{key: getattr(evaluation, key) for key in ("trained_on", "left_out", "files_left_out")},
         "figures": {f.metric.name: f.score for f in evaluation.figures},
         "facts": evaluation.facts,
         "examples": [
@@ -261,6 +273,8 @@ def print_scored(evaluation: ScoredEvaluation, console: Console) -> None:
 
     console.print()
     console.print(shown(evaluation.headline, "bold"))
+    if evaluation.n_note:
+        console.print(shown(f"Judged on {evaluation.n_note}.", "bold red" if evaluation.trained_on else ""))
     console.print(shown(evaluation.warning, "dim"))
     for what, fact in evaluation.facts.items():
         console.print(shown(f"{what}: {fact}", "dim"))

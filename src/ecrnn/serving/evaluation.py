@@ -7,7 +7,7 @@ from, its own split is drawn again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,8 @@ def choose(model: Model, data: Any, part: str) -> Choice:
         if trained is None:
             note = f"all {what}, those of training among them: the figure is too good" if same else f"all {what}"
             return Choice(np.arange(len(data)), note)
-        return _without(np.arange(len(data)), f"all {what}", trained, what, keep=part == "all")
+        choice = _without(np.arange(len(data)), f"all {what}", trained, what, keep=part == "all")
+        return choice if part == "all" else _with_validation(model, data, choice)
     if same:
         return _without(
             _validation(model, data), "those that training left out for validation", trained, what, keep=True
@@ -119,6 +120,15 @@ def _without(index: np.ndarray, part: str, trained: np.ndarray | None, what: str
         return Choice(index, f"{part}; the model was trained on {every}, so the figure is too good", count)
     left = f"{count:,} of {len(index):,} {what} were trained on and are left out"
     return Choice(index[~trained[index]], f"{part} but those of training: {left}", 0, count)
+
+
+def _with_validation(model: Model, data: Any, choice: Choice) -> Choice:
+    """``choice``, its note with how many of the examples chose the model's epoch."""
+    known = model.trained_on
+    if known is None or choice.trained_on or model.metrics.get("keep", "best") != "best":
+        return choice
+    count = int(data.keys().known(known.validation)[choice.index].sum())
+    return replace(choice, note=f"{choice.note}; {count:,} of the others chose the epoch") if count else choice
 
 
 def _validation(model: Model, data: Any) -> np.ndarray:

@@ -4,6 +4,12 @@
     8 + 8      how many keys of training and of validation examples follow, little-endian
     8 each     the keys, see `ecrnn.data.keys`: first those of training, then those of validation, each group ascending
 
+A study keeps the keys of all its examples, `keys.bin`, for bundles of its trials:
+
+    16 bytes   "ecrnn-keys-00001"
+    8 + 8      how many examples there are, how many keys follow
+    8 each     the keys, then the example that each is of, ascending
+
 A bundle of 50,000 images is 400,000 bytes larger for it. Without the file a bundle works all the same, but says only
 of the very data set it was trained on what belongs to its training.
 """
@@ -19,7 +25,8 @@ from ecrnn.core.errors import BundleError
 from ecrnn.data.keys import Keys
 
 FILE = "examples.bin"
-_MAGIC = b"ecrnn-examples-1"
+STUDY_FILE = "keys.bin"
+_MAGIC, _STUDY_MAGIC = b"ecrnn-examples-1", b"ecrnn-keys-00001"
 _LARGEST = 2**31  # bytes
 
 
@@ -42,8 +49,11 @@ class TrainedOn:
 
     def to_bytes(self) -> bytes:
         """What the file holds."""
-        counts = np.array([len(self.train), len(self.validation)], "<u8")
-        return _MAGIC + b"".join(array.astype("<u8").tobytes() for array in (counts, self.train, self.validation))
+        return _packed(_MAGIC, (len(self.train), len(self.validation)), self.train, self.validation)
+
+    def overlap(self, keys: Keys, index: np.ndarray) -> int:
+        """How many of the examples ``index`` of a data set with these keys were trained on."""
+        return int(keys.known(self.train)[index].sum())
 
 
 def read(path: Path) -> TrainedOn | None:
@@ -54,17 +64,55 @@ def read(path: Path) -> TrainedOn | None:
     """
     if not path.is_file():
         return None
+    numbers = _numbers(path, _MAGIC)
+    if int(numbers[0]) + int(numbers[1]) != len(numbers) - 2:
+        raise _damaged(path)
+    train, validation = np.split(numbers[2:], [int(numbers[0])])
+    if any((keys[1:] <= keys[:-1]).any() for keys in (train, validation)):
+        raise _damaged(path)
+    return TrainedOn(train, validation)
+
+
+def study_bytes(keys: Keys) -> bytes:
+    """What a study keeps of the keys of all its examples."""
+    return _packed(_STUDY_MAGIC, (keys.total, len(keys.keys)), keys.keys, keys.owners)
+
+
+def read_study(path: Path) -> Keys | None:
+    """The keys of the examples of a study; None where it has none, being of an earlier version.
+
+    Raises:
+        BundleError: the file is damaged or of another version.
+    """
+    if not path.is_file():
+        return None
+    numbers = _numbers(path, _STUDY_MAGIC)
+    total, count = int(numbers[0]), int(numbers[1])
+    if 2 * count != len(numbers) - 2:
+        raise _damaged(path)
+    keys, owners = np.split(numbers[2:], 2)
+    if (owners[1:] < owners[:-1]).any() or (count and int(owners[-1]) >= total) or total > count:
+        raise _damaged(path)
+    return Keys(keys, owners.astype(np.int64), total)
+
+
+def _packed(magic: bytes, counts: tuple[int, int], *arrays: np.ndarray) -> bytes:
+    return magic + b"".join(array.astype("<u8").tobytes() for array in (np.array(counts, "<u8"), *arrays))
+
+
+def _numbers(path: Path, magic: bytes) -> np.ndarray:
+    """The numbers of a file after its first bytes, uint64, at least two."""
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror}") from error
-    if content[: len(_MAGIC)] != _MAGIC:
+    if content[: len(magic)] != magic:
         raise BundleError(f"{path} is not of a format that this version of ecrnn reads; delete it or update ecrnn")
-    numbers = np.frombuffer(content[len(_MAGIC) : len(content) // 8 * 8], "<u8").astype(np.uint64)
-    if len(content) % 8 or len(numbers) < 2 or int(numbers[0]) + int(numbers[1]) != len(numbers) - 2:
-        raise BundleError(f"{path} is damaged; delete it, or make the bundle again")
-    train, validation = np.split(numbers[2:], [int(numbers[0])])
-    if any((keys[1:] <= keys[:-1]).any() for keys in (train, validation)):
-        raise BundleError(f"{path} is damaged; delete it, or make the bundle again")
-    return TrainedOn(train, validation)
+    if len(content) % 8 or len(content) < len(magic) + 16:
+        raise _damaged(path)
+    return np.frombuffer(content, "<u8", offset=len(magic)).astype(np.uint64)
+
+
+def _damaged(path: Path) -> BundleError:
+    return BundleError(f"{path} is damaged; delete it, and the model no longer knows its examples one by one")

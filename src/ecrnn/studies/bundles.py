@@ -25,14 +25,17 @@ from ecrnn.core.runs import (
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
+from ecrnn.data.splits import Examples
 from ecrnn.models.names import common_task, parse
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
 from ecrnn.models.store import load_weights
 from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
+from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import in_use
 from ecrnn.serving.model import Model
+from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study
 from ecrnn.stats import metric_interval
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
@@ -109,15 +112,17 @@ def bundle_trial(
         "repeat": trial.repeat,
         "trials": {"finished": len(finished), "best": best, "mean": sum(values) / len(values)},
     }
+    trained_on = _trained_on(study, trial)
     if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
         if data_dir is not None:
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
         model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
-        metrics["test"] = _judged_on_test_part(model_in_use, settings, loading)
+        model_in_use.trained_on = trained_on
+        metrics["test"] = on_test_part(model_in_use, load(settings, loading))
     with locked(out, keep=False):
         _check_free_or_ours(out, config, prepared, killed)  # again, now that nobody else works in it
         write_atomically(out / CONFIG, config)
-        write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name))
+        write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name), trained_on)
     return metrics
 
 
@@ -237,7 +242,22 @@ def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study
     return of_repeat[0]
 
 
-def _judged_on_test_part(model: Model, settings: StudySettings, loading: LoadingProgress | None) -> dict[str, Any]:
-    data = load(settings, loading)
-    index = np.arange(data.n_train, len(data))
-    return {"n": len(index), **scores(model.task, model.judge(data, index).predictions)}
+def on_test_part(model: Model, data: Examples) -> dict[str, Any]:
+    """The figures of a model on the test part of its data, and what to know of its examples."""
+    choice = choose(model, data, "test")
+    known = {"trained_on": choice.trained_on, "left_out": choice.left_out}
+    return {
+        "n": len(choice.index),
+        **scores(model.task, model.judge(data, choice.index).predictions),
+        **{name: count for name, count in known.items() if count},
+    }
+
+
+def _trained_on(study: Path, trial: FinishedTrial) -> TrainedOn | None:
+    """What a trial was trained and validated on; None for a study of an earlier version, which kept no keys."""
+    keys = read_study(study / STUDY_FILE)
+    if keys is None or keys.total != trial.facts["n_images"]:
+        return None
+    validation = trial.predictions.index
+    others = np.setdiff1d(np.arange(keys.total), validation)
+    return TrainedOn.of(keys, others[: trial.facts["n_train"]], validation)  # a test part comes after all others

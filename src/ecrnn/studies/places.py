@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from pathlib import Path
 
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.names import on_disk
 from ecrnn.data import catalogue
 
 
@@ -21,8 +21,8 @@ def spelt_as_it_exists(path: str | Path) -> str:
         The path as it is where no spelling exists, but for ``~``.
     """
     home = os.path.expanduser(path)
-    forms = (str(path), home, unicodedata.normalize("NFC", home), unicodedata.normalize("NFD", home))
-    return next((form for form in forms if os.path.exists(form)), home)
+    found = str(path) if os.path.exists(path) else str(on_disk(Path(home)))
+    return found if os.path.exists(found) else home
 
 
 def data_name(settings: StudySettings | TrainSettings) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ecrnn.core.config import StudySettings, TrainSettings, merge
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import Task
 from ecrnn.models.names import common_task
 from ecrnn.studies.tasks import has_validation
@@ -38,6 +39,8 @@ def _own_split(kind: type[AnySettings], task: Task, asked: Mapping[str, Any]) ->
     A study compares on repeated splits of train and val together unless a folder to validate on is named.
     """
     if asked.get("val") is not None:
+        if asked.get("split") not in (None, "own"):
+            raise EcrnnError(f"--split {asked['split']} and --val exclude each other; leave one of them away")
         return True
     data = asked.get("data")
     return kind is TrainSettings and isinstance(data, str) and has_validation(data, task)

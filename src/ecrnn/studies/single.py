@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
@@ -12,6 +13,7 @@ from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seeds import trial_seed
+from ecrnn.data import catalogue
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.names import parse
@@ -19,10 +21,11 @@ from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
 from ecrnn.models.sizes import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import is_bundle, write_bundle
+from ecrnn.serving.bundle import describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
+from ecrnn.serving.load import in_use
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundles import check_free, measured
+from ecrnn.studies.bundles import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.tasks import objective, prepare, task_of
 from ecrnn.studies.trials import load, split_of
@@ -40,6 +43,7 @@ def train_bundle(
     resume: bool = False,
     progress: Progress = silent,
     loading: LoadingProgress | None = None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> bool:
     """Train one model and leave a bundle in ``out``.
 
@@ -49,6 +53,7 @@ def train_bundle(
         resume: go on with an unfinished training; where there is none, begin.
         progress: called after every step.
         loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
+        told: called with a line about the data, such as examples that are both trained on and validated on.
 
     Returns:
         True if it was trained now, False if the bundle was finished already.
@@ -74,7 +79,7 @@ def train_bundle(
         if not finished:
             write_atomically(out / SETTINGS, to_yaml(settings))
             try:
-                _train(data, split, prepared, settings, out, progress)
+                _train(data, split, prepared, settings, out, progress, told)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         _remove_checkpoints(out)
@@ -120,8 +125,20 @@ def _check_folder(out: Path, resume: bool) -> None:
 
 
 def _train(
-    data: Examples, split: Split, prepared: Prepared, settings: TrainSettings, out: Path, progress: Progress
+    data: Examples,
+    split: Split,
+    prepared: Prepared,
+    settings: TrainSettings,
+    out: Path,
+    progress: Progress,
+    told: Callable[[str], None],
 ) -> None:
+    keys = data.keys()
+    trained_on = TrainedOn.of(keys, split.train, split.validation)
+    both = trained_on.overlap(keys, split.validation)
+    if both:
+        what = f"{both} of {len(split.validation)} validation {prepared.task.examples} are also among those trained on"
+        told(f"{data.name}: {what}, being the same to a model; the figure is too good by that")
     seed = trial_seed(settings.seed, 0)
     network = make(settings.model, prepared.sizes, seed)
     task = objective(data, split, prepared, settings.training, seed)
@@ -149,6 +166,13 @@ def _train(
         multiply_adds=summary.multiply_adds,
         best_epoch=trained.best_epoch if settings.keep == "best" else None,
     )
+    if both:
+        metrics["validation_trained_on"] = both
+    if left_out := getattr(data, "left_out", None):
+        metrics["files_left_out"] = dict(left_out)
+    if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
+        model = in_use(describe(settings.model, prepared), prepared, network, metrics, settings.training.device)
+        model.trained_on = trained_on
+        metrics["test"] = on_test_part(model, data)
     card = model_card(settings.model, prepared, metrics, out.name)
-    trained_on = TrainedOn.of(data.keys(), split.train, split.validation)
     write_bundle(out, network, settings.model, prepared, metrics, card, trained_on)

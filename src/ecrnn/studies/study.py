@@ -14,9 +14,11 @@ from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import grown, holds_nothing, locked, read_manifest, trial_folder
 from ecrnn.data.images import Progress as LoadingProgress
-from ecrnn.data.splits import Examples, parse_split
+from ecrnn.data.keys import Keys
+from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.sizes import check
+from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.tasks import prepare, task_of
@@ -79,6 +81,7 @@ def run_study(
     check(prepare(data, splits[0], settings).sizes, *settings.models)
     with locked(out) as lock:
         settings = _open(settings, data, out, jobs, baseline)
+        _say_of_data(data, _kept_keys(data, out), splits[0], told)
         outcome = Outcome()
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
@@ -101,6 +104,25 @@ def run_study(
             run_here(data, out, settings, waiting, progress, failed)
         outcome.trained = [trial for trial in waiting if trial not in outcome.failed]
         return outcome
+
+
+def _kept_keys(data: Examples, out: Path) -> Keys:
+    """The keys of all examples, which the study keeps for bundles of its trials."""
+    keys = read_study(out / STUDY_FILE)
+    if keys is None or keys.total != len(data):
+        keys = data.keys()
+        write_atomically(out / STUDY_FILE, study_bytes(keys))
+    return keys
+
+
+def _say_of_data(data: Examples, keys: Keys, split: Split, told: Callable[[str], None]) -> None:
+    """Say what is wrong with the data where that makes figures too good."""
+    both = TrainedOn.of(keys, split.train, split.validation).overlap(keys, split.validation)
+    if both:
+        told(
+            f"{data.name}: {both} of {len(split.validation)} validation examples of the first repeat are also among "
+            "those trained on, being the same to a model; the figures are too good by that"
+        )
 
 
 def _canonical(settings: StudySettings) -> StudySettings:

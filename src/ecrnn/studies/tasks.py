@@ -11,7 +11,6 @@ import numpy as np
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainingSettings, TrainSettings
 from ecrnn.core.errors import DataError, EcrnnError
-from ecrnn.core.names import on_disk
 from ecrnn.core.tasks import (
     CAPTIONING,
     CLIP_CLASSIFICATION,
@@ -72,13 +71,15 @@ def load_examples(settings: AnySettings, loading: images.Progress | None = None)
     data_dir = Path(spelt_as_it_exists(settings.data_dir)) if settings.data_dir else None
     if not catalogue.task_of(settings.data):
         settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
+    parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
+    settings = settings.model_copy(update=parts)
     return PARTS[task_of(settings).name].load(settings, data_dir, loading)
 
 
 def has_validation(data: str, task: Task) -> bool:
     """Whether ``data`` is a file or folder, not a registered name, with a part of its own to validate on."""
     look = PARTS[task.name].has_validation
-    return look is not None and data not in catalogue.DATA_SETS[task.name] and look(on_disk(Path(data)))
+    return look is not None and data not in catalogue.DATA_SETS[task.name] and look(Path(spelt_as_it_exists(data)))
 
 
 def prepare(data: Examples, split: Split, settings: AnySettings) -> Prepared:

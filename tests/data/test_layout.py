@@ -1,0 +1,272 @@
+"""Sub-folders of a data folder: classes, parts, or neither; and what is passed over."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecrnn.core.errors import DataError
+from ecrnn.data import images
+from ecrnn.data.folder import has_validation, list_folder
+from ecrnn.data.layout import is_junk, left_out, part_of
+from ecrnn.data.splits import parse_split
+
+CLASSES = ("cat", "dog")
+
+
+def fill(root: Path, *files: str) -> Path:
+    """Images that differ, one a file; other files where the suffix says so."""
+    rng = np.random.default_rng(0)
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".png":
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+        else:
+            path.write_bytes(b"x")
+    return root
+
+
+def of_parts(*parts: str, count: int = 1) -> list[str]:
+    return [f"{part}/{name}/{i}.png" for part in parts for name in CLASSES for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        *(
+            ("train", "train"),
+            ("Train", "train"),
+            ("TRAINING", "train"),
+            ("training_set", "train"),
+            ("trainset", "train"),
+        ),
+        *(("train2017", "train"), ("train-images", "train"), ("images_train", "train"), ("seg_train", "train")),
+        *(("훈련", "train"), (unicodedata.normalize("NFD", "훈련"), "train"), ("Training Data", "train")),
+        *(("val", "val"), ("valid", "val"), ("Validation", "val"), ("validation_set", "val"), ("dev", "val")),
+        *(("val2017", "val"), ("eval", "val"), ("검증", "val")),
+        *(("test", "test"), ("Testing", "test"), ("test_set", "test"), ("test.1", "test"), ("테스트", "test")),
+        *((name, None) for name in ("cat", "trainer", "invalid", "testimony", "contest", "trainers", "device", "값")),
+        *((name, None) for name in ("steam train", "test tube", "valid tickets", "development board", "sample")),
+    ],
+)
+def test_names_of_parts(name, part):
+    assert part_of(name) == part
+
+
+@pytest.mark.parametrize(
+    ("parts", "n_train", "n_validation"),
+    [
+        (("train", "val"), 20, 10),
+        (("Train", "Validation"), 20, 10),
+        (("training", "valid"), 20, 10),
+        (("train", "test"), 10, 0),
+        (("train", "dev", "test"), 20, 10),
+        (("훈련", "검증", "테스트"), 20, 10),
+    ],
+)
+def test_parts_are_the_own_split(tmp_path, parts, n_train, n_validation):
+    data = images.load(fill(tmp_path / "pets", *of_parts(*parts, count=5)), cache=tmp_path)
+    assert data.classes == CLASSES
+    assert data.files == tuple(of_parts(*parts, count=5))
+    assert data.labels.tolist() == ([0] * 5 + [1] * 5) * len(parts)
+    assert (data.n_train, data.n_validation) == (n_train, n_validation)
+    split = parse_split("own").split(data, 0, 0)
+    assert split.train.tolist() == list(range(10))
+    assert split.validation.tolist() == list(range(10, 20))
+    half = parse_split("0.5").split(data, 0, 0)  # a test part is left alone, a validation part is not
+    assert len(half.train) + len(half.validation) == n_train
+    assert has_validation(tmp_path / "pets") == (n_validation > 0)
+
+
+def test_a_part_to_validate_on_changes_the_fingerprint(tmp_path):
+    first = images.load(fill(tmp_path / "a", *of_parts("train", "val")), cache=tmp_path)
+    (tmp_path / "a/val").rename(tmp_path / "a/test")
+    second = images.load(tmp_path / "a", cache=tmp_path)
+    assert (first.images == second.images).all()
+    assert first.fingerprint != second.fingerprint
+
+
+def test_other_folders_as_parts(tmp_path):
+    fill(tmp_path, *of_parts("photos", "later", "elsewhere/new"))
+    data = images.load(tmp_path / "photos", val=tmp_path / "later", test=tmp_path / "elsewhere/new", cache=tmp_path)
+    assert (data.n_train, data.n_validation, len(data)) == (4, 2, 6)
+    assert data.files[2] == str(tmp_path / "later/cat/0.png")
+    alone = images.load(tmp_path / "elsewhere/new", cache=tmp_path)
+    assert (data.images[4:] == alone.images).all()
+    for name, wrong in (("val", "later"), ("test", "photos")):
+        with pytest.raises(DataError, match="go with a folder of your own, not with digits"):
+            images.load("digits", **{name: tmp_path / wrong}, cache=tmp_path)
+    fill(tmp_path / "parted", *of_parts("train", "test"))
+    with pytest.raises(DataError, match=r"parted has a part test of its own; leave --test away"):
+        images.load(tmp_path / "parted", test=tmp_path / "later", cache=tmp_path)
+    with pytest.raises(DataError, match=r"parted holds parts \(train, test\); give one of them"):
+        images.load(tmp_path / "photos", test=tmp_path / "parted", cache=tmp_path)
+    assert images.load(tmp_path / "parted", val=tmp_path / "later", cache=tmp_path).n_validation == 2
+
+
+REFUSED = {  # each with what the line says
+    "a folder beside": (
+        [*of_parts("train", "valid", "sample")],
+        "beside them sample; move that out of ROOT, or give ROOT/train",
+    ),
+    "parts in a folder beside": (
+        of_parts("train", "valid", "sample/train", "sample/valid"),
+        "holds parts (train, valid) and beside them sample; move that out of ROOT, or give ROOT/train",
+    ),
+    "flat test": ([*of_parts("train"), "test/1.png"], "test holds 1 images but no sub-folders of classes, so nothing"),
+    "all flat": (["train/1.png", "test/1.png"], "train holds 1 images but no sub-folders of classes; put"),
+    "test among classes": (
+        ["cat/1.png", "dog/1.png", "test/1.png"],
+        "ROOT/test has the name of a part, not of a class",
+    ),
+    "val among classes": (
+        ["cat/1.png", "dog/1.png", "val/cat/1.png"],
+        "ROOT/val has the name of a part, not of a class",
+    ),
+    "train and test among classes": (
+        ["cat/1.png", "train/1.png", "test/1.png"],
+        "holds parts (train, test) and beside",
+    ),
+    "train of the classes beside": (
+        [*of_parts("train"), "cat/1.png", "dog/1.png"],
+        "(train) and beside them cat and 1 more",
+    ),
+    "one level down": (
+        of_parts("images/train", "images/val", "masks/train"),
+        "(train, val), not images of a class; give ROOT/images",
+    ),
+    "class first": (
+        ["cat/train/1.png", "cat/test/1.png", "dog/train/1.png"],
+        "by part first and then by class, as in test/cat",
+    ),
+    "one part": (of_parts("train"), "one part (train) and no classes; give ROOT/train"),
+    "one part and notes": ([*of_parts("train"), "labels/a.xml"], "one part (train) and no classes; give ROOT/train"),
+    "none to train on": (of_parts("val", "test"), "holds parts (val, test) but none to train on; add a folder train"),
+    "two of a kind": (
+        of_parts("train", "training", "test"),
+        "2 folders for the part train (train, training); leave one",
+    ),
+    "parts in a part": (
+        [f"train/{p}" for p in of_parts("train", "test")] + of_parts("test"),
+        "ROOT/train holds parts in turn",
+    ),
+    "other classes": (
+        [*of_parts("train", "test"), "test/emu/1.png"],
+        "ROOT/test has a class 'emu' that ROOT/train has not",
+    ),
+    "fewer classes": ([*of_parts("train"), "test/cat/1.png"], "ROOT/train has a class 'dog' that ROOT/test has not"),
+    "an empty part": (
+        [*of_parts("train"), "val/cat/x.txt", "val/dog/x.txt"],
+        "ROOT/val holds no images at all; add some",
+    ),
+    "a folder around all": (of_parts("archive"), "ROOT holds one folder (archive) with 2 in it; give ROOT/archive"),
+    "all HEIC": (
+        ["cat/1.heic", "cat/2.HEIC", "dog/1.png"],
+        "cat holds no images (left out 2 files that cannot be read as images: 2 .heic; convert",
+    ),
+}
+
+
+@pytest.mark.parametrize("files", [files for files, _ in REFUSED.values()], ids=list(REFUSED))
+def test_what_is_neither_classes_nor_parts(tmp_path, files):
+    root = fill(tmp_path / "data", *files)
+    line = next(said for own, said in REFUSED.values() if own == files)
+    with pytest.raises(DataError) as caught:
+        list_folder(root)
+    assert line in str(caught.value).replace(str(root), "ROOT")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["train/1.png", "car/1.png"],
+        ["train/steam/1.png", "train/fast/2.png", "car/suv/1.png"],
+        ["valid/1.png", "invalid/1.png"],
+        ["Training/1.png", "match/1.png"],
+        ["vehicles/train/1.png", "vehicles/car/1.png", "animals/cat/1.png"],
+    ],
+)
+def test_classes_that_are_called_like_parts(tmp_path, files):
+    root = fill(tmp_path / "data", *files)
+    assert list_folder(root).classes == tuple(sorted({file.split("/")[0] for file in files}))
+
+
+JUNK = (
+    *(
+        "__MACOSX",
+        "@eaDir",
+        "#recycle",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+        "lost+found",
+        ".ipynb_checkpoints",
+    ),
+    *(".Trash-1000", "@Recently-Snapshot", "#snapshot", "RECYCLER", ".thumbnails", "__pycache__"),
+)
+
+
+def test_junk_is_no_class_and_no_example(tmp_path):
+    files = ["cat/1.png", "dog/1.png"]
+    root = fill(tmp_path / "pets", *files)
+    fill(root, *(f"{name}/{file}" for name in JUNK for file in files), *(f"cat/{name}/1.png" for name in JUNK))
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._1.png", "ehthumbs.db", "Thumbs.db:encryptable"):
+        (root / "cat" / name).write_bytes(b"x")
+        (root / name).write_bytes(b"x")
+    listing = list_folder(root)
+    assert listing.files == tuple(files)
+    assert listing.left_out == {}
+    assert listing.notes == ()
+    assert not any(map(is_junk, ("cat", "#1 cats", "@home", "thumbs", "recycle", "train")))
+
+
+def test_folders_of_ecrnn_are_passed_over_and_named(tmp_path):
+    root = fill(tmp_path / "pets", "cat/1.png", "dog/1.png", "runs/compare-pets/study.yaml", "runs/compare-pets/a.png")
+    fill(root, "mine/bundle.json", "mine/a.png", "judged/evaluation.json", "judged/a.png")
+    listing = list_folder(root)
+    assert listing.classes == CLASSES
+    assert listing.notes == (f"{root}: passed over judged, mine, runs, written by ecrnn",)
+
+
+def test_files_left_out_are_counted(tmp_path, caplog):
+    root = fill(tmp_path / "pets", *of_parts("train", "test", count=2), "train/cat/labels.csv", "test/dog/film.MOV")
+    fill(root, *(f"train/cat/{i}.HEIC" for i in range(3)), "train/dog/deep/raw", "train/lying.heif")
+    listing = list_folder(root)
+    assert listing.left_out == {".csv": 1, ".mov": 1, ".heic": 3, "without suffix": 1, ".heif": 1}
+    line = (
+        f"{root}: left out 7 files that cannot be read as images: 3 .heic, 1 .csv, 1 .heif, 1 .mov, 1 without suffix; "
+        "convert .heic, .heif to JPEG or PNG; save frames of .mov as JPEG or PNG"
+    )
+    assert listing.notes == (line,)
+    assert line in caplog.text  # what the command shows
+
+
+def test_many_kinds_left_out_are_one_line():
+    line = left_out({f".a{i}": 1 for i in range(30)})
+    assert line.startswith("left out 30 files that cannot be read as images: 1 .a0, 1 .a1,")
+    assert line.endswith(", 22 others")
+    assert left_out({}) == ""
+
+
+def test_names_in_hangul_in_both_spellings(tmp_path):
+    def nfd(name: str) -> str:
+        return unicodedata.normalize("NFD", name)
+
+    names = [f"{name}/{file}.png" for name in ("강아지", "고양이", "Ähre", "zebra") for file in ("가", "ä", "z")]
+    composed = images.load(fill(tmp_path / "nfc", *names), cache=tmp_path)
+    decomposed = images.load(fill(tmp_path / "nfd", *map(nfd, names)), cache=tmp_path)
+    assert composed.classes == decomposed.classes == tuple(sorted({name.split("/")[0] for name in names}))
+    assert composed.files == tuple(sorted(names))
+    assert decomposed.files == tuple(map(nfd, composed.files))  # opened as they are called
+    assert composed.fingerprint == decomposed.fingerprint
+    assert images.load(str(tmp_path / "nfd"), cache=tmp_path).fingerprint == composed.fingerprint
+    both = fill(fill(tmp_path / "both", *names), *map(nfd, names))
+    with pytest.raises(DataError, match="holds 'Ähre' twice, spelt with composed and with decomposed characters"):
+        list_folder(both)
+    parted = fill(tmp_path / "parted", *(f"train/{name}" for name in names), *(f"test/{nfd(name)}" for name in names))
+    assert images.load(parted, cache=tmp_path).n_train == len(names)
