@@ -140,7 +140,8 @@ def place(bundle: Path, study: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("bad")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8))
     names = "loose/1 one-class/a/1 empty-class/a/1 corrupt/a/1 corrupt/a/2 corrupt/b/1 corrupt/b/2"
-    for name in f"{names} parts/train/a/1 parts/train/b/1 parts/test/a/1 parts/test/b/1 parts/test/c/1 flat-test/train/a/1 flat-test/train/b/1 flat-test/test/1".split():
+    parts = "parts/train/a/1 parts/train/b/1 parts/test/a/1 parts/test/b/1 parts/test/c/1"
+    for name in f"{names} {parts} flat-test/train/a/1 flat-test/train/b/1 flat-test/test/1".split():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         picture.save(folder / f"{name}.png")
     whole = (folder / "corrupt/b/2.png").read_bytes()
