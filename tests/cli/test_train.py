@@ -24,7 +24,7 @@ def test_train_says_what_it_reached_and_how_to_use_it(call: Any, tiny: tuple, tm
     assert f"Use it: ecrnn predict '{out}' picture.png" in done.out
     assert "cnn: epoch 1 of 1, validation accuracy" in done.err
     assert sorted(path.name for path in out.iterdir()) == [
-        "README.md", "bundle.json", "metrics.json", "metrics.jsonl", "model.safetensors", "train.yaml",
+        "README.md", "bundle.json", "examples.bin", "metrics.json", "metrics.jsonl", "model.safetensors", "train.yaml",
     ]  # fmt: skip
 
 

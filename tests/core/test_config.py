@@ -52,6 +52,8 @@ TRAINING = {
 DATA = {
     "data": (["digits", "a/folder"], [None, 5, ["digits"]]),
     "data_dir": ([None, "here"], [5]),
+    "val": ([None, "a/folder"], [5]),
+    "test": ([None, "a/folder"], [5]),
     "image_size": ([None, 8, 1024], [7, 1025, 0, -8, 8.5, "8x8"]),
     "channels": ([None, 1, 3], [0, 2, 4, "rgb"]),
     "frames": ([None, 1, 4096], [0, 4097, 1.5, "all"]),

@@ -159,7 +159,7 @@ def test_changed_data_is_judged_on_what_is_new(classifier, pets, change):
     found = judge(classifier, str(pets))
     assert found.index.tolist() == np.flatnonzero(~known).tolist()
     assert (found.trained_on, found.left_out) == (0, known.sum())
-    assert f"{known.sum()} of {len(known)} pictures were trained on and are left out" in found.note
+    assert f"left out, because trained on: {known.sum()} of {len(known)} pictures" in found.note
     assert found.note.endswith("of the others chose the epoch")
     everything = judge(classifier, str(pets), part="all")
     assert (len(everything.index), everything.trained_on) == (len(known), known.sum())
@@ -206,10 +206,7 @@ def test_test_parts(classifier, pets):
     parted = make_image_set("parted", data.images[index], data.labels[index], data.classes, n_train=6)
     found = judge(classifier, parted)
     assert found.index.tolist() == [8, 9, 10]
-    assert (
-        found.note
-        == "the data set's own test part but those of training: 2 of 5 pictures were trained on and are left out"
-    )
+    assert found.note == "the data set's own test part; left out, because trained on: 2 of 5 pictures"
     found = judge(classifier, replace(parted, name="cifar10"))
     assert found.index.tolist() == [6, 7, 8, 9, 10]
     assert (

@@ -22,7 +22,7 @@ from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
 from ecrnn.studies.bundles import bundle_trial
 
-LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "config.yaml"}
+LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "config.yaml", "examples.bin"}
 
 
 def accuracy(study: Path, model: str, repeat: int) -> float:

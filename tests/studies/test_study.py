@@ -52,7 +52,7 @@ def test_models_of_a_repeat_share_split_and_seed(left_alone: Path) -> None:
 
 
 def test_what_lies_on_disk(left_alone: Path, study: Study) -> None:
-    assert {p.name for p in left_alone.iterdir()} == {"study.yaml", "environment.json", ".lock", *MODELS}
+    assert {p.name for p in left_alone.iterdir()} == {"study.yaml", "environment.json", "keys.bin", ".lock", *MODELS}
     for model, repeat in trials(study.settings()):
         home = trial_folder(left_alone, model, repeat)
         found = {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()}

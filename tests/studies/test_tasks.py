@@ -162,7 +162,7 @@ def test_a_trial_is_judged_on_the_data_sets_own_test_part(tmp_path: Path) -> Non
     folder.mkdir()
     for language, words in (("en", WORDS), ("fr", MOTS)):
         (folder / f"train.{language}").write_text("\n".join(sentences(words, 24)))
-        (folder / f"test.{language}").write_text("\n".join(sentences(words, 5)))
+        (folder / f"test.{language}").write_text("\n".join(f"{new} {words[0]}" for new in sentences(words, 5)))
     asked = {"data": str(folder), "models": ["translate-gru-8"], "repeats": 1, "tokens": "words", "training": TRAINING}
     run_study(read_settings(StudySettings, asked), tmp_path / "study")
     metrics = bundle_trial(tmp_path / "study", "translate-gru-8", tmp_path / "bundle")

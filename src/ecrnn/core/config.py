@@ -69,9 +69,9 @@ class DataSettings(Settings):
     """
 
     data: str
+    data_dir: str | None = None
     val: str | None = None  # another folder of the same kind, to validate on
     test: str | None = None  # another folder of the same kind, to test on
-    data_dir: str | None = None
     image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the data set's own, 32 for a folder
     channels: Literal[1, 3] | None = None
     frames: int | None = Field(None, ge=1, le=4096)  # of a clip

@@ -308,9 +308,12 @@ def picture_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
-    pictures, _ = files_below(path, is_picture)
+    pictures, others = files_below(path, is_picture)
+    unread = layout.of_images(others)
     if not pictures:
-        raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))})")
+        more = f"; {layout.left_out(unread)}" if unread else ""
+        raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))}){more}")
+    layout.notes(path, unread, ())
     return [path / name for name in pictures]
 
 

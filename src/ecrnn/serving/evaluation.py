@@ -118,8 +118,8 @@ def _without(index: np.ndarray, part: str, trained: np.ndarray | None, what: str
     if keep or count == len(index):
         every = f"all {count:,}" if count == len(index) else f"{count:,} of these {len(index):,}"
         return Choice(index, f"{part}; the model was trained on {every}, so the figure is too good", count)
-    left = f"{count:,} of {len(index):,} {what} were trained on and are left out"
-    return Choice(index[~trained[index]], f"{part} but those of training: {left}", 0, count)
+    left = f"left out, because trained on: {count:,} of {len(index):,} {what}"
+    return Choice(index[~trained[index]], f"{part}; {left}", 0, count)
 
 
 def _with_validation(model: Model, data: Any, choice: Choice) -> Choice:
