@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc, order
+from ecrnn.core.text import printable
 from ecrnn.data.downloads import reading
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ def notes(folder: Path, counts: Mapping[str, int], ours: Sequence[str], what: st
         lines.append(f"{folder}: {left_out(counts, what)}")
     if ours:
         lines.append(f"{folder}: passed over {', '.join(ours[:5])}, written by ecrnn")
+    lines = [printable(line) for line in lines]
     for line in lines:
         logger.warning("%s", line)
     return tuple(lines)
