@@ -101,7 +101,7 @@ def write_bundle(
 
 def file_names(prepared: Prepared) -> set[str]:
     """The names of the files of a bundle."""
-    return {WEIGHTS, DESCRIPTION, METRICS, CARD, *prepared.files()}
+    return {WEIGHTS, DESCRIPTION, METRICS, CARD, EXAMPLES, *prepared.files()}
 
 
 def is_bundle(folder: Path) -> bool:
