@@ -33,7 +33,7 @@ def test_images_are_known_by_their_pixels():
 def test_the_keys_stay_as_they_are_in_bundles():
     assert of_texts(["a text"]).keys.tolist() == [5830437876521264211]
     assert of_arrays([np.zeros((2, 2, 1), np.uint8)]).keys.tolist() == [740270769806682775]
-    assert of_blocks([prose(60, 0)], 64).keys.sum() == 8024472088874936706
+    assert of_blocks([prose(60, 0)], 64).keys.sum() == 4622008852811789003
 
 
 def test_texts_are_known_by_their_words():
@@ -44,7 +44,7 @@ def test_texts_are_known_by_their_words():
     assert again.known(keys.of(np.arange(3))).tolist() == [True, True, True, False, False]
 
 
-@pytest.mark.parametrize("length", [64, 256])
+@pytest.mark.parametrize("length", [16, 64, 256])
 @pytest.mark.parametrize("before", ["", "x", "A preface of some words. " * 5])
 def test_blocks_are_known_wherever_they_begin(length, before):
     text = prose(4000, 0)
@@ -55,7 +55,7 @@ def test_blocks_are_known_wherever_they_begin(length, before):
     assert known.known(trained).tolist() == [i < half for i in range(known.total)]
     shifted = make_corpus("b", before + text, "", length).keys()
     seen = shifted.known(trained)
-    assert seen[len(before) // length + 1 : half - 1].mean() > 0.95
+    assert seen[len(before) // length + 1 : half - 1].mean() > 0.98
     assert not seen[half + len(before) // length + 1 :].any()
     assert not make_corpus("c", prose(4000, 1), "", length).keys().known(trained).any()
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
-from ecrnn.data import images
+from ecrnn.data import captions, clips, images, lines, texts
 from ecrnn.data.folder import has_validation, list_folder
 from ecrnn.data.layout import is_junk, left_out, part_of
 from ecrnn.data.splits import parse_split
@@ -270,3 +270,59 @@ def test_names_in_hangul_in_both_spellings(tmp_path):
         list_folder(both)
     parted = fill(tmp_path / "parted", *(f"train/{name}" for name in names), *(f"test/{nfd(name)}" for name in names))
     assert images.load(parted, cache=tmp_path).n_train == len(names)
+
+
+def test_names_in_tables_are_found_in_both_spellings(tmp_path):
+    def nfd(name: str) -> str:
+        return unicodedata.normalize("NFD", name)
+
+    fill(tmp_path, f"captioned/images/{nfd('사진')}/{nfd('강아지')}.png", "captioned/images/고양이.png")
+    rows = [
+        "image\tcaption",
+        "사진/강아지.png\ta dog",
+        f"{nfd('사진')}/강아지.png\tthe dog",
+        f"{nfd('고양이')}.png\ta cat",
+    ]
+    (tmp_path / "captioned/captions.tsv").write_text("\n".join(rows), encoding="utf-8")
+    found = captions.load(tmp_path / "captioned", image_size=8, cache=tmp_path)
+    assert found.files == (f"{nfd('사진')}/{nfd('강아지')}.png", "고양이.png")
+    assert found.captions == (("a dog", "the dog"), ("a cat",))
+
+    fill(tmp_path, f"lines/{nfd('가')}.png", "lines/나.png")
+    (tmp_path / "lines/labels.tsv").write_text(f"가.png\t{nfd('한글')}\n나.png\t한글\n", encoding="utf-8")
+    assert lines.load(tmp_path / "lines", height=8).texts == ("한글", "한글")
+    (tmp_path / "lines/labels.tsv").write_text(f"가.png\tx\n{nfd('가')}.png\ty\n", encoding="utf-8")
+    with pytest.raises(DataError, match="comes twice"):
+        lines.load(tmp_path / "lines", height=8)
+
+    (tmp_path / "texts.tsv").write_text(f"좋다\ta\n{nfd('좋다')}\tb\n{nfd('싫다')}\tc\n", encoding="utf-8")
+    found = texts.load(tmp_path / "texts.tsv")
+    assert (found.classes, found.labels.tolist()) == (("싫다", "좋다"), [0, 1, 1])
+    for spell in (nfd, str):
+        fill(
+            tmp_path / "films", *(f"{spell(name)}/{i}/{k}.png" for name in ("걷다", "뛰다") for i in "12" for k in "12")
+        )
+        if spell is nfd:
+            assert clips.load(tmp_path / "films", frames=2, image_size=8, cache=tmp_path).classes == ("걷다", "뛰다")
+    with pytest.raises(DataError, match="holds '걷다' twice"):
+        clips.load(tmp_path / "films", frames=2, image_size=8, cache=tmp_path)
+    names = np.array(["걷다", nfd("뛰다")])
+    film = np.zeros((2, 1, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "films.npz", clips=film, labels=np.array([0, 1]), classes=names)
+    assert clips.load(tmp_path / "films.npz", frames=1).classes == ("걷다", "뛰다")
+    np.savez(tmp_path / "films.npz", clips=film, labels=np.array(["걷다", nfd("걷다")]))
+    with pytest.raises(DataError, match="two labels are one name"):
+        clips.load(tmp_path / "films.npz", frames=1)
+    with pytest.raises(DataError, match="different labels that read the same"):
+        images.from_arrays(film[:, 0], np.array(["걷다", nfd("걷다")]))
+
+
+def test_parts_are_told_from_clips_by_what_lies_in_them(tmp_path):
+    """A clip may be called like a part; a class that is called like one holds clips, a part holds classes."""
+    root = fill(
+        tmp_path / "a", *(f"{name}/{clip}/1.png" for name in ("train", "car") for clip in ("test", "train", "3"))
+    )
+    assert clips.load(root, frames=1, image_size=8, cache=tmp_path).classes == ("car", "train")
+    root = fill(tmp_path / "b", *(f"{part}/{name}/1/1.png" for part in ("train", "test") for name in CLASSES))
+    found = clips.load(root, frames=1, image_size=8, cache=tmp_path)
+    assert (found.classes, found.n_train, found.files[2]) == (CLASSES, 2, "test/cat/1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,105 @@ def test_in_python_the_same(tmp_path: Path) -> None:
     with one_line(EcrnnError, "unknown configuration key 'training.lenght'"):
         ecrnn.train(data, "charlm-gru-8", tmp_path / "other", lenght=16)
     assert not (tmp_path / "study").exists()
+
+
+def one_more(task: str, data: Path) -> None:
+    """Add an example to the tiny data of ``task``, at the beginning where that moves the others."""
+    draw = np.random.default_rng(9)
+    if task == "image-classification":
+        Image.fromarray(draw.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(data / "dark" / "0-new.png")
+    elif task == "clip-classification":
+        with np.load(data) as arrays:
+            clips, labels, classes = arrays["clips"], arrays["labels"], arrays["classes"]
+        new = draw.integers(0, 255, (1, *clips.shape[1:]), dtype=np.uint8)
+        np.savez(data, clips=np.concatenate([new, clips]), labels=np.concatenate([[0], labels]), classes=classes)
+    elif task in ("text-classification", "translation"):
+        data.write_text("warm\tblue red red red\n" + data.read_text(encoding="utf-8"), encoding="utf-8")
+    elif task == "next-token":
+        data.write_text("so: " + data.read_text(encoding="utf-8"), encoding="utf-8")
+    elif task == "captioning":
+        Image.fromarray(draw.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(data / "images" / "new.png")
+        lines = (data / "captions.tsv").read_text().splitlines()
+        (data / "captions.tsv").write_text("\n".join([lines[0], "new.png\tthe dog", *lines[1:]]))
+    else:
+        Image.fromarray(draw.integers(0, 255, (16, 24), dtype=np.uint8)).save(data / "0new.png")
+
+
+def write_book(folder: Path) -> Path:
+    """A text in which nothing comes twice."""
+    draw = np.random.default_rng(0)
+    (folder / "book.txt").write_text("\n".join(" ".join(draw.permutation(WORDS)) for _ in range(120)))
+    return folder / "book.txt"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_was_trained_on_is_known_again_beside_one_more_example(task: str, tmp_path: Path) -> None:
+    tiny = replace(TINY[task], write=write_book) if task == "next-token" else TINY[task]
+    settings = tiny.read(tmp_path)
+    train_bundle(settings, tmp_path / "bundle")
+    before = load_examples(settings)
+    split = parse_split(settings.split).split(before, settings.seed, 0)
+    model = load(tmp_path / "bundle", "cpu")
+    trained = before.keys().of(split.train)
+    assert model.trained_on is not None
+    assert model.trained_on.train.tolist() == trained.tolist()
+    one_more(task, Path(settings.data))
+    found = judge(model, settings.data)
+    known = found.data.keys().known(trained)
+    assert len(found.data) >= len(before)
+    assert found.data.fingerprint != before.fingerprint
+    assert found.index.tolist() == np.flatnonzero(~known).tolist()
+    assert found.left_out == known.sum() >= 0.9 * len(split.train)
+    assert f"left out, because trained on: {known.sum()} of {len(known)} " in found.note
+    everything = judge(model, settings.data, part="all")
+    assert everything.trained_on == known.sum()
+    assert "so the figure is too good" in everything.note
+
+
+def test_parts_of_every_task_that_has_them(tmp_path: Path) -> None:
+    """train/ and val/ and test/, or --val and --test, make a training that validates and is tested on them."""
+    for part, count in (("train", 12), ("val", 4), ("test", 6)):
+        for k, name in enumerate(("warm", "cold")):
+            place = tmp_path / "texts" / part / name
+            place.mkdir(parents=True)
+            for i in range(count // 2):
+                (place / f"{i}.txt").write_text(f"{part} {WORDS[k]} {WORDS[i]}")
+            for i in range(count // 2):
+                clip = tmp_path / "clips" / part / name / f"{i}"
+                clip.mkdir(parents=True)
+                for frame in range(4):
+                    pixels = np.random.default_rng((count, k, i, frame)).integers(0, 255, (8, 8, 3), dtype=np.uint8)
+                    Image.fromarray(pixels).save(clip / f"{frame}.png")
+        (tmp_path / "lines" / part).mkdir(parents=True)
+        for i in range(count):
+            pixels = np.random.default_rng((count, i)).integers(0, 255, (16, 24), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "lines" / part / f"{i}a.png")
+    (tmp_path / "book").mkdir()
+    book = write_book(tmp_path).read_text()
+    for part, text in (("train", book[:1601]), ("val", book[1601:2001]), ("test", book[2001:2402])):
+        (tmp_path / "book" / f"{part}.txt").write_text(text)
+    of = {
+        "text-classification": "texts",
+        "clip-classification": "clips",
+        "transcription": "lines",
+        "next-token": "book",
+    }
+    for task, name in of.items():
+        plain = {key: value for key, value in TINY[task].settings.items() if key != "split"}
+        asked = {**plain, "data": str(tmp_path / name), "model": TINY[task].model, "training": TRAINING}
+        settings = read_settings(TrainSettings, asked)
+        assert settings.split == "own", task
+        data = load_examples(settings)
+        split = parse_split("own").split(data, 0, 0)
+        ends = (".txt",) if task == "next-token" else ("",)
+        train, val, test = (str(tmp_path / name / f"{part}{ends[0]}") for part in ("train", "val", "test"))
+        apart = load_examples(read_settings(TrainSettings, {**asked, "data": train, "val": val, "test": test}))
+        assert apart.fingerprint == data.fingerprint, task
+        assert len(split.validation) == data.n_validation == (25 if task == "next-token" else 4)
+        assert len(split.train) == (100 if task == "next-token" else 12)
+        assert len(data) - data.n_train == (25 if task == "next-token" else 6)
+        train_bundle(settings, tmp_path / f"{name}-model")
+        model = load(tmp_path / f"{name}-model", "cpu")
+        assert model.metrics["test"]["n"] == len(data) - data.n_train
+        found = judge(model, str(tmp_path / name))
+        assert (len(found.index), found.trained_on) == (len(data) - data.n_train, 0)

@@ -1,7 +1,7 @@
 """Keys of examples: 8 bytes of a hash of what a model is given, by which an example is known again wherever it lies.
 
 Names, folders, labels, classes and the kind of file play no part: an image is its pixels in the size and the channels
-that a model takes, a text is its words. A long text has a key for about every sixteenth place, chosen by what stands
+that a model takes, a text is its words. A long text has about sixteen keys a block, at places chosen by what stands
 there, so that its blocks are known again where something was put in front of them.
 
 Two different examples have the same key with probability 2 ** -64: among 50,000 examples that were trained on and
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 _WINDOW = 32  # characters that a key of a long text covers
-_EVERY = 16  # of its places one has a key
+_EVERY = 16  # of its places one has a key, of short blocks more
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, of Fibonacci hashing
 
 
@@ -80,10 +80,11 @@ def of_blocks(parts: Iterable[str], length: int) -> Keys:
     keys: list[np.ndarray] = []
     owners: list[np.ndarray] = []
     before = 0
+    every = min(_EVERY, 1 << (max(1, length // 16).bit_length() - 1))  # a power of two: about 16 keys a block
     for text in parts:
         blocks = len(text) // length
         hashes = _windows(text)
-        places = np.flatnonzero(hashes >> np.uint64(40) & np.uint64(_EVERY - 1) == 0)
+        places = np.flatnonzero(hashes >> np.uint64(40) & np.uint64(every - 1) == 0)
         own = places // length
         places, own = places[own < blocks], own[own < blocks]
         bare = np.setdiff1d(np.arange(blocks), own)  # of a block without such a place the key is that of the block

@@ -23,6 +23,7 @@ from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Tick
 from ecrnn.core.streams import open_closed_streams
+from ecrnn.data import layout
 from ecrnn.data.splits import Examples
 from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
@@ -37,7 +38,10 @@ def main(study: Path) -> None:
     os.dup2(2, 1)  # nothing else that prints may mix with the answers
     trials = _listen()
     worker = _Worker(study, answers)
-    filesystems.logger.setLevel(logging.ERROR)  # what the file system lacks the study's process has said
+    for logger in (filesystems.logger, layout.logger):
+        logger.setLevel(
+            logging.ERROR
+        )  # what the file system lacks and what data leaves out, the study's process has said
     while (line := trials.get()) is not None:
         model, repeat = json.loads(line)
         if not worker.run(model, repeat):
