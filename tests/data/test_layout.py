@@ -67,6 +67,8 @@ def test_names_of_parts(name, part):
         (("train", "test"), 10, 0),
         (("train", "dev", "test"), 20, 10),
         (("훈련", "검증", "테스트"), 20, 10),
+        (("seg_train/seg_train", "seg_test/seg_test"), 10, 0),
+        (("pets-train", "pets-val"), 20, 10),
     ],
 )
 def test_parts_are_the_own_split(tmp_path, parts, n_train, n_validation):
@@ -89,6 +91,9 @@ def test_a_part_to_validate_on_changes_the_fingerprint(tmp_path):
     second = images.load(tmp_path / "a", cache=tmp_path)
     assert (first.images == second.images).all()
     assert first.fingerprint != second.fingerprint
+    fewer = images.make_image_set("c", first.images, first.labels, first.classes, n_validation=1)
+    more = images.make_image_set("c", first.images, first.labels, first.classes, n_validation=2)
+    assert first.fingerprint == more.fingerprint != fewer.fingerprint
 
 
 def test_other_folders_as_parts(tmp_path):
@@ -118,8 +123,8 @@ REFUSED = {  # each with what the line says
         of_parts("train", "valid", "sample/train", "sample/valid"),
         "holds parts (train, valid) and beside them sample; move that out of ROOT, or give ROOT/train",
     ),
-    "flat test": ([*of_parts("train"), "test/1.png"], "test holds 1 images but no sub-folders of classes, so nothing"),
-    "all flat": (["train/1.png", "test/1.png"], "train holds 1 images but no sub-folders of classes; put"),
+    "flat test": ([*of_parts("train"), "test/1.png"], "test holds 1 image but no sub-folders of classes, so nothing"),
+    "all flat": (["train/1.png", "test/1.png"], "train holds 1 image but no sub-folders of classes; put"),
     "test among classes": (
         ["cat/1.png", "dog/1.png", "test/1.png"],
         "ROOT/test has the name of a part, not of a class",
@@ -142,10 +147,16 @@ REFUSED = {  # each with what the line says
     ),
     "class first": (
         ["cat/train/1.png", "cat/test/1.png", "dog/train/1.png"],
-        "by part first and then by class, as in test/cat",
+        "by part first and then by class, as in train/<class>",
     ),
-    "one part": (of_parts("train"), "one part (train) and no classes; give ROOT/train"),
-    "one part and notes": ([*of_parts("train"), "labels/a.xml"], "one part (train) and no classes; give ROOT/train"),
+    "one part": (
+        of_parts("train"),
+        "one part (train) and no classes; add a folder val or test beside it, or give ROOT/train",
+    ),
+    "one part and notes": (
+        [*of_parts("train"), "labels/a.xml"],
+        "one part (train) and no classes; add a folder val or test beside it, or give ROOT/train",
+    ),
     "none to train on": (of_parts("val", "test"), "holds parts (val, test) but none to train on; add a folder train"),
     "two of a kind": (
         of_parts("train", "training", "test"),
@@ -159,6 +170,13 @@ REFUSED = {  # each with what the line says
         [*of_parts("train", "test"), "test/emu/1.png"],
         "ROOT/test has a class 'emu' that ROOT/train has not",
     ),
+    "an empty folder": ([*of_parts("train", "val"), "test/x.txt"], "ROOT/test holds no sub-folders of classes, so"),
+    "images of other tools": (
+        ["images/train/1.png", "images/val/1.png"],
+        "by part first and then by class, as in train/",
+    ),
+    "no runnable advice": (["bottle/train/good/1.png", "bottle/test/bad/1.png"], "not images of a class; sort by part"),
+    "flat with a prefix": (["pets_train/1.png", "pets_test/1.png"], "ROOT/pets_train holds 1 image but no sub-folders"),
     "fewer classes": ([*of_parts("train"), "test/cat/1.png"], "ROOT/train has a class 'dog' that ROOT/test has not"),
     "an empty part": (
         [*of_parts("train"), "val/cat/x.txt", "val/dog/x.txt"],
@@ -189,12 +207,15 @@ def test_what_is_neither_classes_nor_parts(tmp_path, files):
         ["train/steam/1.png", "train/fast/2.png", "car/suv/1.png"],
         ["valid/1.png", "invalid/1.png"],
         ["Training/1.png", "match/1.png"],
+        ["train_station/1.png", "test_tube/1.png", "cat/1.png"],
         ["vehicles/train/1.png", "vehicles/car/1.png", "animals/cat/1.png"],
     ],
 )
-def test_classes_that_are_called_like_parts(tmp_path, files):
+def test_classes_that_are_called_like_parts(tmp_path, files, caplog):
     root = fill(tmp_path / "data", *files)
     assert list_folder(root).classes == tuple(sorted({file.split("/")[0] for file in files}))
+    name = next((file.split("/")[0] for file in files if part_of(file.split("/")[0])), None)
+    assert name is None or f"{root}: {name} is taken for a class; parts are called so, too" in caplog.text
 
 
 JUNK = (
@@ -236,13 +257,14 @@ def test_folders_of_ecrnn_are_passed_over_and_named(tmp_path):
 def test_files_left_out_are_counted(tmp_path, caplog):
     root = fill(tmp_path / "pets", *of_parts("train", "test", count=2), "train/cat/labels.csv", "test/dog/film.MOV")
     fill(root, *(f"train/cat/{i}.HEIC" for i in range(3)), "train/dog/deep/raw", "train/lying.heif")
+    fill(root, "train/lies.png", "loose.png")
     listing = list_folder(root)
     assert listing.left_out == {".csv": 1, ".mov": 1, ".heic": 3, "without suffix": 1, ".heif": 1}
     line = (
         f"{root}: left out 7 files that cannot be read as images: 3 .heic, 1 .csv, 1 .heif, 1 .mov, 1 without suffix; "
         "convert .heic, .heif to JPEG or PNG; save frames of .mov as JPEG or PNG"
     )
-    assert listing.notes == (line,)
+    assert listing.notes == (f"{root}: left out 2 images beside the classes, of none of them", line)
     assert line in caplog.text  # what the command shows
 
 

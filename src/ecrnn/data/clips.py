@@ -249,7 +249,8 @@ def _load_folder(
         own, found, numbers = _listing(place)
         classes = classes or own
         check_same_classes(place, own, places[TRAIN], classes)
-        before = "" if place == folder else f"{place.name}/" if place.parent == folder else f"{os.path.abspath(place)}/"
+        near = place.is_relative_to(folder)
+        before = f"{place.relative_to(folder).as_posix() if near else os.path.abspath(place)}/".removeprefix("./")
         clips += [before + clip for clip in found]
         labels += numbers
         counts[part] = len(found)

@@ -80,7 +80,8 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
             sub-folders that are neither classes nor parts, or parts whose classes differ.
     """
     folder = on_disk(Path(folder))
-    places = {part: (place, f"{place.name}/" if place != folder else "") for part, place in _parts(folder).items()}
+    parts = _parts(folder)
+    places = {p: (place, f"{place.relative_to(folder).as_posix()}/".removeprefix("./")) for p, place in parts.items()}
     for part, other in ((VAL, val), (TEST, test)):
         if other is None:
             continue
@@ -108,7 +109,9 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
             counted += others
         _check_listing(place, own, listed, empty=part != TRAIN)
     files = [file for part in found.values() for file in part]
-    notes = layout.notes(folder, counted, [name for place, _ in places.values() for name in _ours(place)])
+    roots = {folder, *(place for place, _ in places.values())}
+    ours = [name for place in sorted(roots) for name in _ours(place)]
+    notes = layout.notes(folder, counted, ours, sum(sum(_loose(place, is_picture).values()) for place in roots))
     n_test, n_validation = len(found.get(TEST, ())), len(found.get(VAL, ()))
     return Listing(
         folder,

@@ -103,9 +103,21 @@ def left_out(counts: Mapping[str, int], what: str = "images") -> str:
     return line
 
 
-def notes(folder: Path, counts: Mapping[str, int], ours: Sequence[str], what: str = "images") -> tuple[str, ...]:
-    """What to say of a folder: which files were left out, and which folders, being written by ecrnn; also logged."""
+def notes(
+    folder: Path, counts: Mapping[str, int], ours: Sequence[str], loose: int = 0, what: str = "images"
+) -> tuple[str, ...]:
+    """What to say of a folder, also logged.
+
+    Args:
+        folder: of the data.
+        counts: files left out, by suffix.
+        ours: folders left out, as ecrnn wrote them.
+        loose: images left out, as they lie in no class.
+        what: examples, in the plural.
+    """
     lines = []
+    if loose:
+        lines.append(f"{folder}: left out {loose} image{'s' if loose > 1 else ''} beside the classes, of none of them")
     if counts:
         lines.append(f"{folder}: {left_out(counts, what)}")
     if ours:
@@ -141,25 +153,51 @@ def parts(
         flat: a part may hold files rather than folders of classes.
 
     Returns:
-        The names of the folders by part, `TRAIN` and at least one other; nothing where the sub-folders are classes.
+        The folders of the parts, relative to ``folder``, `TRAIN` and at least one other; nothing where the sub-folders
+        are classes.
 
     Raises:
         DataError: the sub-folders are neither, or a part holds no classes; one line with what to do.
     """
-    found = [name for name in names if part_of(name)]
-    others = [name for name in names if name not in found and _holds(folder / name, wanted)]
-    if not found:
+    part = {name: kind for name in names if (kind := part_of(name))} or _prefixed(names)
+    others = [name for name in names if name not in part and _holds(folder / name, wanted)]
+    if not part:
         _check_inside(folder, names, what, levels)
         return {}
-    if len(found) == 1 and others and _is_class(folder, found[0], others, wanted, levels):
+    if len(part) == 1 and others and _is_class(folder, next(iter(part)), others, wanted, levels):
+        logger.warning(
+            "%s: %s is taken for a class; parts are called so, too", printable(folder), *map(printable, part)
+        )
         return {}
-    kinds = {kind: [name for name in found if part_of(name) == kind] for kind in (TRAIN, VAL, TEST)}
+    kinds = {kind: [name for name in part if part[name] == kind] for kind in (TRAIN, VAL, TEST)}
     kinds = {kind: own for kind, own in kinds.items() if own}
     _check_parts(folder, kinds, others)
-    for kind, (name,) in kinds.items():
+    inside = {kind: _inside(folder, kind, name, wanted) for kind, (name,) in kinds.items()}
+    for kind, name in inside.items():
         if not (flat and _loose(folder / name, wanted)):
-            _check_part(folder, kind, name, kinds[TRAIN][0], wanted, what)
-    return {kind: name for kind, (name,) in kinds.items()}
+            _check_part(folder, kind, name, inside[TRAIN], wanted, what)
+    return inside
+
+
+def _prefixed(names: Sequence[str]) -> dict[str, str]:
+    """The parts where every name holds the word of one, as pets_train and pets_test do; else none."""
+    part = {name: kind for name in names for word in re.split(r"[\s_.-]+", name) if (kind := part_of(word))}
+    return part if len(part) == len(names) and {TRAIN} < set(part.values()) else {}
+
+
+def _inside(folder: Path, kind: str, name: str, wanted: Callable[[str], bool]) -> str:
+    """Where the classes of a part are: some archives hold seg_train/seg_train/<class>."""
+    inner = folders_in(folder / name)
+    while len(inner) == 1 and part_of(inner[0]) == kind and not _loose(folder / name, wanted):
+        name = f"{name}/{inner[0]}"
+        inner = folders_in(folder / name)
+    return name
+
+
+def _give(folder: Path) -> str:
+    """The advice to give ``folder`` instead, where there are at least two classes in it."""
+    inner = folders_in(folder)
+    return f", or give {folder}" if len(inner) > 1 and not any(map(part_of, inner)) else ""
 
 
 def _check_inside(folder: Path, names: Sequence[str], what: str, levels: int) -> None:
@@ -169,11 +207,12 @@ def _check_inside(folder: Path, names: Sequence[str], what: str, levels: int) ->
         if len({part_of(own) for own in inner}) < 2:
             continue
         line = f"{folder / name} holds parts ({', '.join(inner)}), not {what} of a class"
-        if any(folders_in(folder / name / own) for own in inner):
+        classes = [folders_in(folder / name / own) for own in inner]
+        if TRAIN in map(part_of, inner) and len(classes[0]) > 1 and all(own == classes[0] for own in classes):
             raise DataError(f"{line}; give {folder / name}")
-        if levels:  # they are clips
+        if levels and not any(classes):  # they are clips
             continue
-        raise DataError(f"{line}; sort by part first and then by class, as in {inner[0]}/{name}")
+        raise DataError(f"{line}; sort by part first and then by class, as in train/<class> and test/<class>")
 
 
 def _is_class(folder: Path, name: str, others: Sequence[str], wanted: Callable[[str], bool], levels: int) -> bool:
@@ -204,13 +243,13 @@ def _check_parts(folder: Path, kinds: Mapping[str, list[str]], others: Sequence[
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         line = f"{folder} holds parts ({listed}) and beside them {others[0]}{more}; move that out of {folder}"
-        raise DataError(f"{line}, or give {folder / train[0]}")
+        raise DataError(f"{line}{_give(folder / train[0])}")
     if not train:
-        raise DataError(
-            f"{folder} holds parts ({listed}) but none to train on; add a folder train, or give {folder / named[0]}"
-        )
+        line = f"{folder} holds parts ({listed}) but none to train on; add a folder train"
+        raise DataError(f"{line}{_give(folder / named[0])}")
     if len(named) == 1:
-        raise DataError(f"{folder} holds one part ({named[0]}) and no classes; give {folder / named[0]}")
+        line = f"{folder} holds one part ({named[0]}) and no classes; add a folder val or test beside it"
+        raise DataError(f"{line}{_give(folder / named[0])}")
 
 
 def _check_part(folder: Path, kind: str, name: str, train: str, wanted: Callable[[str], bool], what: str) -> None:
@@ -221,10 +260,11 @@ def _check_part(folder: Path, kind: str, name: str, train: str, wanted: Callable
         )
     if inner:
         return
-    holds = f"{folder / name} holds {loose or 'no'} {what} but no sub-folders of classes"
+    amount = f"{loose} {what if loose > 1 else what.removesuffix('s')} but " if loose else ""
+    holds = f"{folder / name} holds {amount}no sub-folders of classes"
     if kind == TRAIN:
         raise DataError(f"{holds}; put the {what} of each class into a sub-folder of that name")
-    raise DataError(f"{holds}, so nothing can be judged on it; move it out of {folder}, or give {folder / train}")
+    raise DataError(f"{holds}, so nothing can be judged on it; move it out of {folder}{_give(folder / train)}")
 
 
 def _loose(folder: Path, wanted: Callable[[str], bool]) -> int:

@@ -176,7 +176,7 @@ def _listing_of_parts(
     names: dict[str, list[tuple[str, str]]] = {part: [] for part in (TRAIN, VAL, TEST)}
     folders = layout.folders_in(folder) if folder.is_dir() else []
     own = layout.parts(folder, folders, is_picture, "images", flat=True) if any(map(layout.part_of, folders)) else {}
-    of_folder = {name: part for part, name in own.items()}
+    of_folder = {name.split("/")[0]: part for part, name in own.items()}
     for k, file in enumerate(files):
         part = of_folder.get(PurePosixPath(file).parts[0], "") if own else TRAIN
         if not part:
