@@ -112,7 +112,7 @@ ROWS = [
     ("compare digits --models cnn --image-size 16 --out {study}", 1, "another study: image_size is 16 here and 8"),
     ("compare digits --models cnn --out {place}/loose", 1, "is not empty and holds no study; choose another --out"),
     ("compare digits --models cnn --out {place}/file.txt", 1, "file.txt is a file; .* choose another --out"),
-    ("bundle {place}/none --model cnn -o {place}/new", 1, "none is not a study: .*; give the --out of an earlier"),
+    ("bundle {place}/none --model cnn -o {place}/new", 1, "none is not a run directory: .*; give the --out"),
     ("bundle {study} --model crnn-lstm-16 -o {place}/new", 2, "unknown model 'crnn-lstm-16', known are cnn, ecnn"),
     ("bundle {study} --model cnn -o {bundle}", 1, "holds a bundle already; choose another -o, or delete it first"),
     ("train digits --model cnn -o {place}/loose", 1, "is not empty and holds no training; choose another -o"),

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ecrnn.serving.bundle import read_metrics
+
 
 def test_it_says_how_good_it_is_and_how_to_use_it(call: Any, study: Path, tmp_path: Path) -> None:
     out = tmp_path / "my model"
@@ -23,4 +25,4 @@ def test_json_is_metrics_and_nothing_else(call: Any, study: Path, tmp_path: Path
     assert (done.status, done.err) == (0, "")
     found = json.loads(done.out)
     assert found.pop("bundle") == str(tmp_path / "b")
-    assert found == json.loads((tmp_path / "b" / "metrics.json").read_text())
+    assert found == read_metrics(tmp_path / "b")

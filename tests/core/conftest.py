@@ -1,4 +1,4 @@
-"""What the tests of core share: small disks."""
+"""What the tests of core share: a finished trial, and small disks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from core.trials import make_trial
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    """A finished trial of cnn, repeat 2."""
+    return make_trial(tmp_path)
 
 
 @pytest.fixture

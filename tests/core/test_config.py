@@ -150,7 +150,9 @@ def test_settings_do_not_change() -> None:
         (b"a: 2001-13-45", "not valid YAML"),
         (b"a: 0b_", "not valid YAML"),
         (b"a: " + b"9" * 5000, "not valid YAML"),
-        (b"a: " + b"[" * 50_000, "not valid YAML"),
+        (b"a: " + b"[" * 15_000, "not valid YAML"),
+        (b"a: " + b"[" * 50_000, "more values than any settings file"),
+        (b"models: [" + b"a, " * 20_000 + b"a]", "more values than any settings file"),
         (b"? {a: 1}\n: 2", "not valid YAML"),
         (b"\xff\xfe\xff", "not a text file in UTF-8"),
         (b"a: \xb0", "not a text file in UTF-8"),
@@ -159,7 +161,7 @@ def test_settings_do_not_change() -> None:
         (b"a: !!python/object:os.system {}", "not valid YAML"),
         (b"a: &a {b: *a}", "references"),
         (b"a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]", "references"),
-        (b"a: 1\n" + b"#" * 2**20, "larger than 1 MiB"),
+        (b"a: 1\n" + b"#" * 2**20, "larger than 1,048,576 bytes"),
     ],
     ids=lambda value: repr(value[:24]),
 )
@@ -172,7 +174,7 @@ def test_bad_yaml(tmp_path: Path, content: bytes, part: str) -> None:
 def test_yaml_that_is_not_there(tmp_path: Path) -> None:
     with one_line(EcrnnError, "cannot read", tmp_path / "a.yaml", "No such file"):
         read_yaml(tmp_path / "a.yaml")
-    with one_line(EcrnnError, "cannot read", tmp_path):
+    with one_line(EcrnnError, tmp_path, "is a folder, where a file should be"):
         read_yaml(tmp_path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 from core.lines import one_line
 
 from ecrnn.core import files
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.reading import read_json
 
 
 @pytest.mark.parametrize("content", ["text, 한글", b"\x00\xff bytes", "", b"x" * 100_000])
@@ -236,7 +236,7 @@ def test_the_cause_is_kept(tmp_path: Path) -> None:
 def test_json_round_trip(tmp_path: Path) -> None:
     value = {"name": "숫자", "list": [1, 2.5, None, True]}
     files.write_json(tmp_path / "a.json", value)
-    assert files.read_json(tmp_path / "a.json") == value
+    assert read_json(tmp_path / "a.json") == value
     assert "숫자" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
@@ -245,24 +245,3 @@ def test_json_has_no_nan(tmp_path: Path, value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "a.json", [value])
     assert not (tmp_path / "a.json").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"nul"])
-def test_damaged_json(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.json").write_bytes(content)
-    with one_line(EcrnnError, tmp_path / "a.json", "not valid JSON"):
-        files.read_json(tmp_path / "a.json")
-
-
-def test_json_missing_or_too_large(tmp_path: Path) -> None:
-    with one_line(EcrnnError, "cannot read", tmp_path / "a.json", "No such file"):
-        files.read_json(tmp_path / "a.json")
-    (tmp_path / "a.json").write_text("[1, 2, 3]")
-    with one_line(EcrnnError, tmp_path / "a.json", "larger than 8 bytes"):
-        files.read_json(tmp_path / "a.json", limit=8)
-    assert files.read_json(tmp_path / "a.json", limit=9) == [1, 2, 3]
-
-
-def test_sha256(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc" * 10_000)
-    assert files.sha256(tmp_path / "a") == hashlib.sha256(b"abc" * 10_000).hexdigest()

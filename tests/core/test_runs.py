@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -17,37 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from core.lines import one_line
+from core.trials import FILES, predictions
 
 from ecrnn.core import runs
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.runs import (
-    PredictedClasses,
-    Predictions,
-    read_manifest,
-    read_predictions,
-    write_manifest,
-    write_predictions,
-)
-
-FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
-
-
-def predictions(n: int = 7, classes: int = 3) -> Predictions:
-    rng = np.random.default_rng(0)
-    return Predictions(np.arange(n), rng.integers(0, classes, n), rng.standard_normal((n, classes)).astype(np.float32))
-
-
-@pytest.fixture
-def trial(tmp_path: Path) -> Path:
-    """A finished trial of cnn, repeat 2."""
-    folder = runs.trial_folder(tmp_path, "cnn", 2)
-    (folder / "checkpoint").mkdir(parents=True)
-    (folder / "config.yaml").write_text("data: digits\n")
-    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n')
-    (folder / "checkpoint" / "weights.safetensors").write_bytes(b"weights")
-    write_predictions(folder / "predictions.npz", predictions())
-    write_manifest(folder, FILES, {"seconds": 1.5})
-    return folder
+from ecrnn.core.manifests import write_manifest
+from ecrnn.core.runs import PredictedClasses, Predictions, read_predictions, write_predictions
 
 
 def test_predictions_round_trip(tmp_path: Path) -> None:
@@ -201,63 +175,6 @@ def test_a_trial_that_never_began(tmp_path: Path) -> None:
     assert runs.read_failure(tmp_path, "cnn", 0) is None
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("how", ["missing", "changed", "longer", "a folder"])
-def test_a_file_that_does_not_match(trial: Path, name: str, how: str) -> None:
-    path = trial / name
-    data = path.read_bytes()
-    path.unlink()
-    match how:
-        case "changed":
-            path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
-        case "longer":
-            path.write_bytes(data + b"\0")
-        case "a folder":
-            path.mkdir()
-    assert read_manifest(trial) is None
-    assert runs.read_trial(trial.parents[1], "cnn", 2) is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        "3",
-        "{}",
-        '{"format": 1, "files": {}, "facts": {}}',
-        '{"format": 1, "files": [], "facts": {}}',
-        '{"format": 1, "files": "predictions.npz", "facts": {}}',
-        '{"format": 1, "files": {"predictions.npz": 3}, "facts": {}}',
-    ],
-)
-def test_damaged_manifests(trial: Path, content: str) -> None:
-    (trial / "manifest.json").write_text(content)
-    assert read_manifest(trial) is None
-
-
-@pytest.mark.parametrize("change", [{"format": 2}, {"format": "1"}, {"facts": None}, {"facts": [1]}, {"facts": "x"}])
-def test_foreign_manifests(trial: Path, change: dict[str, Any]) -> None:
-    manifest = json.loads((trial / "manifest.json").read_text())
-    (trial / "manifest.json").write_text(json.dumps(manifest))
-    assert read_manifest(trial) == {"seconds": 1.5}
-    (trial / "manifest.json").write_text(json.dumps(manifest | change))
-    assert read_manifest(trial) is None
-
-
-@pytest.mark.parametrize("name", ["../outside", "checkpoint/../../outside", "{absolute}", "", ".", "nul\0byte"])
-def test_a_manifest_does_not_reach_outside(trial: Path, name: str) -> None:
-    outside = trial.parent / "outside"
-    outside.write_bytes(b"outside")
-    name = name.format(absolute=outside)
-    manifest = json.loads((trial / "manifest.json").read_text())
-    manifest["files"][name] = runs.sha256(outside)
-    (trial / "manifest.json").write_text(json.dumps(manifest))
-    assert read_manifest(trial) is None
-
-
 def test_success_drops_the_old_failure(trial: Path) -> None:
     (trial / "error.json").write_text('{"error": "out of memory"}')
     assert runs.read_failure(trial.parents[1], "cnn", 2) == "out of memory"
@@ -270,13 +187,6 @@ def test_success_drops_the_old_failure(trial: Path) -> None:
 def test_a_damaged_failure_is_still_a_failure(trial: Path, content: str) -> None:
     (trial / "error.json").write_text(content)
     assert runs.read_failure(trial.parents[1], "cnn", 2) == "failed, and error.json cannot be read"
-
-
-def test_a_manifest_needs_its_files(trial: Path) -> None:
-    (trial / "manifest.json").unlink()
-    with pytest.raises(FileNotFoundError):
-        write_manifest(trial, [*FILES, "other"], {})
-    assert not (trial / "manifest.json").exists()
 
 
 HOLDER = """

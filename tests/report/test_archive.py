@@ -12,7 +12,8 @@ import pytest
 from report.synthetic import make_study
 
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.runs import Predictions, read_predictions, read_trial, write_manifest, write_predictions
+from ecrnn.core.manifests import write_manifest
+from ecrnn.core.runs import Predictions, read_predictions, read_trial, write_predictions
 from ecrnn.report import Archived, analyse, archive_study, plain, read_study
 
 TWO = {"cnn": 0.7, "ecrnn-bilstm-16": 0.8}
@@ -154,4 +155,8 @@ def test_what_is_refused(run: Path, tmp_path: Path, prepare: Callable[[Path, Pat
 
 def test_a_damaged_trial_is_left_out(run: Path, tmp_path: Path) -> None:
     (run / "ecrnn-bilstm-16" / "repeat-1" / "metrics.jsonl").write_text("{}\n")
-    assert archive_study(run, tmp_path / "small") == Archived(added=4, kept=0)
+    archived = archive_study(run, tmp_path / "small")
+    assert (archived.added, archived.kept) == (4, 0)
+    (fault,) = archived.faults
+    assert fault.startswith("ecrnn-bilstm-16, repeat 1 was left out: ")
+    assert fault.endswith("metrics.jsonl is damaged: it does not match manifest.json")

@@ -13,15 +13,8 @@ from report.synthetic import make_study
 
 from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.runs import (
-    PredictedClasses,
-    read_manifest,
-    read_predictions,
-    read_trial,
-    trial_folder,
-    write_manifest,
-    write_predictions,
-)
+from ecrnn.core.manifests import read_manifest, write_manifest
+from ecrnn.core.runs import PredictedClasses, read_predictions, read_trial, trial_folder, write_predictions
 from ecrnn.report import analyse, read_study
 
 SMALL = {"n_validation": 60, "epochs": 2}
@@ -51,8 +44,12 @@ def _drop_manifest(folder: Path) -> None:
 
 def _spoil_facts(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["facts"]["classes"] = ["only", "two"]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(folder, tuple(manifest["files"]), manifest["facts"] | {"classes": ["only", "two"]})
+
+
+def _flip_facts(folder: Path) -> None:
+    text = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(text.replace('"n_train": 3', '"n_train": 9'))
 
 
 def _no_facts(folder: Path) -> None:
@@ -82,6 +79,7 @@ def test_classes_of_an_archive_must_be_among_those_named(tmp_path: Path, wrong: 
         (_spoil_bytes, "damaged", "does not match manifest.json"),
         (_drop_manifest, "unfinished", "interrupted or still runs"),
         (_spoil_facts, "damaged", "does not fit the 2 classes"),
+        (_flip_facts, "damaged", "manifest.json is damaged, or was changed by hand"),
         (_no_facts, "damaged", ""),
     ],
 )

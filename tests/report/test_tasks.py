@@ -13,7 +13,8 @@ import pytest
 from report.synthetic import make_study
 from rich.console import Console
 
-from ecrnn.core.runs import Scored, read_manifest, read_trial, trial_folder, write_manifest, write_predictions
+from ecrnn.core.manifests import read_manifest, write_manifest
+from ecrnn.core.runs import Scored, read_trial, trial_folder, write_predictions
 from ecrnn.core.tasks import TASKS
 from ecrnn.report import Analysis, Archived, analyse, archive_study, plain, print_report, read_study
 from ecrnn.report.tables import report_tables
@@ -244,7 +245,7 @@ INDEX = np.arange(300)
         (Scored(INDEX, np.full((300, 10), -1.0)), {}, "statistics of BLEU must not be negative"),
         (Scored(INDEX, np.ones((300, 10))), {}, "scored on other sentences than translate in this repeat"),
         (None, {"task": "translating"}, "unknown task 'translating', did you mean 'translation'"),
-        (None, {"task": ["translation"]}, "unhashable"),
+        (None, {"task": ["translation"]}, r"unknown task '\['translation'\]'"),
         (None, {"task": "captioning"}, "another task than translate, repeat 0"),
         (
             None,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from oracles import tolerance
 from PIL import Image
+from serving.older import to_format_1
 
 from ecrnn.core.errors import BundleError, DataError, TrainingError
 from ecrnn.data.preprocessing import Preprocessing
@@ -31,7 +32,7 @@ def test_what_it_knows(classifier, description):
     assert classifier.classes == ("ant", "bee", "cat")
     assert classifier.image == (3, 9, 12)
     assert classifier.metrics == {"accuracy": 0.5}
-    assert classifier.description == description
+    assert classifier.description.model_copy(update={"files": {}}) == description
     assert not classifier.network.training
 
 
@@ -119,11 +120,15 @@ def test_load_takes_text(whole_bundle):
 
 def test_load_without_metrics(bundle):
     (bundle / "metrics.json").unlink()
+    to_format_1(bundle)
     assert load(bundle).metrics == {}
 
 
 def test_load_with_damaged_metrics(bundle):
     (bundle / "metrics.json").write_text(json.dumps({"accuracy": 1})[:-1])
+    with pytest.raises(BundleError, match=r"metrics\.json is damaged, or was changed by hand"):
+        load(bundle)
+    to_format_1(bundle)
     with pytest.raises(BundleError, match=r"metrics\.json is not valid JSON"):
         load(bundle)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from core.lines import one_line
+from serving.older import to_format_1
 from tiny_tasks import TINY, untrained
 
 from ecrnn.core.errors import BundleError
@@ -60,16 +61,19 @@ def described(**changes: Any) -> Callable[[Path], None]:
     """Changes of bundle.json; None takes a key away."""
 
     def spoil(folder: Path) -> None:
-        values = json.loads((folder / "bundle.json").read_text()) | changes
-        values = {key: value for key, value in values.items() if value is not None}
-        (folder / "bundle.json").write_text(json.dumps(values))
+        to_format_1(folder, **changes)
 
     return spoil
 
 
 def vocabulary(text: str | bytes) -> Callable[[Path], None]:
     content = text if isinstance(text, bytes) else text.encode()
-    return lambda folder: (folder / "source-vocabulary.json").write_bytes(content) and None
+
+    def spoil(folder: Path) -> None:
+        (folder / "source-vocabulary.json").write_bytes(content)
+        to_format_1(folder)
+
+    return spoil
 
 
 def listed(*tokens: Any) -> Callable[[Path], None]:
@@ -82,9 +86,9 @@ def link(folder: Path) -> None:
 
 
 SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
-    "vocabulary missing": (lambda f: (f / "vocabulary.json").unlink(), "is not a bundle: vocabulary.json is missing"),
-    "source missing": (lambda f: (f / "source-vocabulary.json").unlink(), "source-vocabulary.json is missing"),
-    "vocabulary outside": (link, "points out of the bundle's folder"),
+    "vocabulary missing": (lambda f: (f / "vocabulary.json").unlink(), "/vocabulary.json: No such file"),
+    "source missing": (lambda f: (f / "source-vocabulary.json").unlink(), "source-vocabulary.json: No such file"),
+    "vocabulary outside": (link, "vocabulary.json points out of"),
     "no JSON": (vocabulary("{"), "vocabulary.json is not valid JSON"),
     "deep JSON": (vocabulary("[" * 10**5), "vocabulary.json is not valid JSON"),
     "no UTF-8": (vocabulary(b"\xff\xfe"), "is not a text file in UTF-8"),

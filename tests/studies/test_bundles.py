@@ -12,12 +12,11 @@ from studies.small import Study, everything
 
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError, UnknownNameError
-from ecrnn.core.files import read_json
 from ecrnn.core.runs import read_trial
 from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
 from ecrnn.report import archive_study
-from ecrnn.serving.bundle import read_bundle
+from ecrnn.serving.bundle import read_bundle, read_metrics
 from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
 from ecrnn.studies.bundles import bundle_trial
@@ -40,7 +39,7 @@ def test_it_is_the_trial(left_alone: Path, study: Study, tmp_path: Path, repeat:
     trial = left_alone / "ecnn" / f"repeat-{repeat}"
     weights = (trial / "checkpoint" / "weights.safetensors").read_bytes()
     assert (tmp_path / "mine" / "model.safetensors").read_bytes() == weights
-    assert read_json(tmp_path / "mine" / "metrics.json") == metrics
+    assert read_metrics(tmp_path / "mine") == metrics
     assert metrics["accuracy"] == accuracy(left_alone, "ecnn", repeat)
     accuracies = [accuracy(left_alone, "ecnn", r) for r in (0, 1)]
     assert metrics["trials"] == {"finished": 2, "best": max(accuracies), "mean": pytest.approx(np.mean(accuracies))}
@@ -120,7 +119,7 @@ def test_a_test_part_that_validated(
 
 def test_what_cannot_be_bundled(left_alone: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine"
-    with one_line(RunDirectoryError, tmp_path, "is not a study: study.yaml is missing"):
+    with one_line(RunDirectoryError, tmp_path, "is not a run directory: it has no study.yaml"):
         bundle_trial(tmp_path, "cnn", out)
     with one_line(UnknownNameError, "unknown model 'crnn-lstm-16', known are cnn, ecnn (the models of "):
         bundle_trial(left_alone, "crnn-lstm-16", out)
@@ -154,5 +153,5 @@ def test_nothing_is_overwritten(left_alone: Path, tmp_path: Path) -> None:
 
 def test_it_loads(left_alone: Path, tmp_path: Path) -> None:
     bundle_trial(left_alone, "ecnn", tmp_path / "mine")
-    description, _, _ = read_bundle(tmp_path / "mine")
+    description, *_ = read_bundle(tmp_path / "mine")
     assert (description.model, description.classes) == ("ecnn", tuple("abcd"))

@@ -8,7 +8,8 @@ import torch
 from studies.small import Study
 
 from ecrnn.core.errors import BundleError, RunDirectoryError
-from ecrnn.core.runs import read_manifest, read_trial, trial_folder, write_manifest
+from ecrnn.core.manifests import read_manifest, write_manifest
+from ecrnn.core.runs import read_trial, trial_folder
 from ecrnn.data.images import from_arrays
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.explain.memory import network_memory
@@ -64,12 +65,12 @@ def test_an_unfinished_trial_is_left_out(study: Study, tmp_path: Path) -> None:
     assert facts is not None
     (folder / "checkpoint" / "weights.safetensors").unlink()  # as in an archive
     write_manifest(folder, ("predictions.npz",), facts)
-    with pytest.raises(BundleError, match=r"^cannot read the weights .*weights\.safetensors: No such file"):
+    with pytest.raises(BundleError, match=r"^cannot read .*weights\.safetensors: No such file"):
         list(trained_memories(tmp_path))
 
 
 def test_what_is_no_study(tmp_path: Path) -> None:
-    with pytest.raises(RunDirectoryError, match=r"is not a study: study.yaml is missing; give the --out of an earlier"):
+    with pytest.raises(RunDirectoryError, match=r"is not a run directory: it has no study.yaml; give the --out"):
         list(trained_memories(tmp_path))
 
 

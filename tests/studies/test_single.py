@@ -14,9 +14,9 @@ from training.trainings import stop_at
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.errors import DataError, RunDirectoryError, UnknownNameError
-from ecrnn.core.files import read_json
+from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked
-from ecrnn.serving.bundle import read_bundle
+from ecrnn.serving.bundle import read_bundle, read_metrics
 from ecrnn.studies.single import train_bundle
 from ecrnn.training.interruption import Interrupted
 
@@ -44,7 +44,7 @@ def interrupt(step: int):
 
 def test_what_it_leaves(bundle: Path) -> None:
     assert {p.name for p in bundle.iterdir()} == LEFT
-    description, _, _ = read_bundle(bundle)
+    description, *_ = read_bundle(bundle)
     assert (description.model, description.classes) == ("cnn", tuple("abcd"))
     metrics = read_json(bundle / "metrics.json")
     assert (metrics["n_train"], metrics["n_validation"], metrics["epochs"]) == (38, 10, 2)
@@ -88,7 +88,7 @@ def test_resume(bundle: Path, folder: Path, tmp_path: Path, step: int) -> None:
     assert train_bundle(settings, out, resume=True)
     assert weights(out) == weights(bundle)
     assert {p.name for p in out.iterdir()} == LEFT
-    timeless = [read_json(place / "metrics.json") for place in (out, bundle)]
+    timeless = [read_metrics(place) for place in (out, bundle)]
     for metrics in timeless:
         metrics.pop("seconds")
         for line in metrics["history"]:

@@ -16,8 +16,9 @@ from training.trainings import stop_at
 
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownNameError
-from ecrnn.core.files import read_json
-from ecrnn.core.runs import locked, read_manifest, read_trial, trial_folder
+from ecrnn.core.manifests import read_manifest
+from ecrnn.core.reading import read_json
+from ecrnn.core.runs import locked, read_trial, trial_folder
 from ecrnn.studies.study import default_out, finished, run_study, trials
 from ecrnn.training.interruption import Interrupted
 

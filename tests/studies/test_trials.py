@@ -12,7 +12,7 @@ from studies.small import Study, everything, predictions
 
 from ecrnn.core.devices import threads
 from ecrnn.core.errors import DataError, RunDirectoryError, TrainingError
-from ecrnn.core.files import read_json
+from ecrnn.core.reading import read_json
 from ecrnn.core.runs import read_failure, read_trial, trial_folder
 from ecrnn.models.registry import build
 from ecrnn.models.store import load_weights

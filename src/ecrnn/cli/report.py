@@ -38,6 +38,8 @@ def report(
         from ecrnn.report import archive_study
 
         copied = archive_study(runs[0], archive)
+        for fault in copied.faults:
+            typer.echo(f"ecrnn: {fault}", err=True)
         runs = [archive]
         if not json:
             say(f"Archive: {archive}, {copied.added} trials added, {copied.kept} there already")

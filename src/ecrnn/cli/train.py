@@ -53,17 +53,16 @@ def train(
 
     from ecrnn.cli.figures import figures, use
     from ecrnn.cli.progress import Display
-    from ecrnn.core.files import read_json
     from ecrnn.core.tasks import TASKS
     from ecrnn.models.names import task
-    from ecrnn.serving.bundle import METRICS
+    from ecrnn.serving.bundle import read_metrics
     from ecrnn.studies.single import train_bundle
 
     with Display(quiet=json) as display:
         trained = train_bundle(
             settings, out, resume=resume, progress=display.tick, loading=display.bytes, told=display.line
         )
-    metrics = read_json(out / METRICS)
+    metrics = read_metrics(out)
     if json:
         say_json({"bundle": str(out), **metrics})
         return

@@ -16,6 +16,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
+from ecrnn.core.reading import read_text
+from ecrnn.core.seals import check_text
+
+MAX_SETTINGS = 2**20  # bytes of a file
+MAX_MARKS = 20_000  # of a file; a model takes two or three
+_MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
 
 
 class Settings(BaseModel):
@@ -113,20 +119,22 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, within: Path | None = None, *, sealed: bool = False) -> dict[str, Any]:
     """A YAML file of settings as nested plain data.
 
+    Args:
+        path: of the file.
+        within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
+        sealed: compare it with the digest in its first line, if it has one (`ecrnn.core.seals`).
+
     Raises:
-        EcrnnError: the file is missing, not YAML, or not a mapping.
+        EcrnnError: the file is missing, damaged, not YAML, or not a mapping.
     """
-    try:
-        if path.stat().st_size > 2**20:
-            raise EcrnnError(f"{path} is larger than 1 MiB, which no settings file should be")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise EcrnnError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise EcrnnError(f"{path} is not a text file in UTF-8") from error
+    text = read_text(path, MAX_SETTINGS, within)
+    if sealed:
+        check_text(text, path)
+    if sum(text.count(mark) for mark in _MARKS) > MAX_MARKS:
+        raise EcrnnError(f"{path} holds more values than any settings file")
     try:
         values = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or a number that is none

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: atomic writes, checksums, and errors of the disk in one line.
+"""Files that are either whole or absent: atomic writes, and errors of the disk in one line.
 
 Every write goes to a temporary file in the same folder, is flushed to the disk, renamed over the target, and the folder
 is flushed too. A process killed at any moment leaves the old file or the new one, never half of either, and perhaps a
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import json
 import os
 import re
 import secrets
@@ -22,7 +20,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.filesystems import flush_file, flush_folder, lock
 from ecrnn.core.text import json_text
 
@@ -168,27 +166,3 @@ def _delete_if_left(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically; NaN and infinity are refused."""
     write_atomically(path, json_text(value, indent=2) + "\n")
-
-
-def read_json(path: Path, limit: int = 64 * 2**20) -> Any:
-    """Read a JSON file of at most ``limit`` bytes.
-
-    Raises:
-        EcrnnError: the file is missing, larger than the limit, or not JSON.
-    """
-    try:
-        if path.stat().st_size > limit:
-            raise EcrnnError(f"{path} is larger than {limit} bytes, which no file of this kind should be")
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise EcrnnError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, EcrnnError):
-            raise
-        raise EcrnnError(f"{path} is not valid JSON: {str(error).splitlines()[0]}") from error
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@
                                           that was given in place of the logits, and no weights. For tasks without
                                           classes index and the statistics of the task's metric
                        checkpoint/        weights.safetensors; while unfinished the training's checkpoints
-                       manifest.json      SHA-256 of the files above, written last
+                       manifest.json      SHA-256 of the files above and of itself, written last
                        error.json         instead of a manifest: why the trial failed
 
 A trial without a valid manifest is not finished. No torch here: reports are made where there is none.
@@ -17,19 +17,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
+import reprlib
 import time
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import DataSettings, StudySettings, differences
+from ecrnn.core.arrays import read_arrays
+from ecrnn.core.config import DataSettings, StudySettings, differences, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import (
     delete_temporaries,
@@ -37,28 +36,18 @@ from ecrnn.core.files import (
     folder_option,
     is_temporary,
     make_folder,
-    read_json,
-    sha256,
     write_atomically,
-    write_json,
 )
 from ecrnn.core.filesystems import lock, open_lock_file, same_file
+from ecrnn.core.manifests import checked_manifest
+from ecrnn.core.reading import MAX_METRICS, parse_json, read_json, read_text, there
+from ecrnn.core.seals import seal_text
 
-MANIFEST_FORMAT = 1
+STUDY, METRICS = "study.yaml", "metrics.jsonl"
 LOCK = ".lock"  # the file that `locked` locks
-
-# What NumPy and zipfile raise for a file that is damaged or not theirs; TypeError is a lone array, not an archive.
-_DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+MAX_EPOCHS = 100_000
+_LONGEST_NAME = 200  # characters of a model's
+_LONGEST_LINE = 2000  # characters of a failed trial's line
 
 
 @dataclass(frozen=True)
@@ -203,6 +192,31 @@ def difference(
     return f"the {examples} of '{now.data}' are not those of '{before.data}', with which it was begun"
 
 
+def read_settings(folder: Path) -> StudySettings:
+    """The settings of a run directory.
+
+    Raises:
+        EcrnnError: it is none, or its `study.yaml` is damaged or names what cannot be a model's folder.
+    """
+    path = folder / STUDY
+    if not there(path):
+        line = f"{folder} is not a run directory: it has no {STUDY}"
+        raise RunDirectoryError(f"{line}; give the --out of an earlier compare")
+    settings = StudySettings.read(read_yaml(path, folder, sealed=True), str(path))
+    for model in settings.models:
+        plain = 0 < len(model) <= _LONGEST_NAME and "\0" not in model
+        if not plain or Path(model).is_absolute() or {".", ".."} & set(model.split("/")):
+            raise RunDirectoryError(f"{path}: model {reprlib.repr(model)} is a path, not a name")
+    if len(set(settings.models)) < len(settings.models):
+        raise RunDirectoryError(f"{path} names a model twice")
+    return settings
+
+
+def write_settings(folder: Path, settings: StudySettings) -> None:
+    """Write `study.yaml` of a run directory, with its digest."""
+    write_atomically(folder / STUDY, seal_text(to_yaml(settings)))
+
+
 def write_predictions(path: Path, predictions: AnyPredictions) -> None:
     """Write ``predictions`` as .npz, atomically; the same predictions give the same bytes."""
     if isinstance(predictions, Predictions):
@@ -224,90 +238,95 @@ def _narrow(array: np.ndarray) -> np.ndarray:
     return array.astype(np.result_type(*ends))
 
 
-def read_predictions(path: Path) -> AnyPredictions:
+def read_predictions(path: Path, within: Path | None = None) -> AnyPredictions:
     """Read what `write_predictions` wrote, checking types and shapes.
+
+    Args:
+        path: of the file.
+        within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
 
     Raises:
         EcrnnError: the file is damaged or holds something else.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            if "statistics" in arrays:
-                return _scored(arrays["index"], arrays["statistics"])
-            archived = "index_steps" in arrays
-            names = ("index_steps", "label", "predicted") if archived else ("index", "label", "logits")
-            index, label, given = (arrays[name] for name in names)
-    except _DAMAGED as error:
-        raise EcrnnError(f"{path} is not a file of predictions: {error}") from error
-    right = index.ndim == label.ndim == 1 and len(index) == len(label)
-    if archived:
-        right = right and given.shape == label.shape and all(a.dtype.kind in "ui" for a in (index, label, given))
-    else:
-        right = right and given.ndim == 2 and len(given) == len(label) and given.shape[1] > 0
-        right = right and index.dtype == label.dtype == np.int64 and given.dtype == np.float32
-    if not right:
+    arrays = read_arrays(path, within)
+    read = _READERS.get(frozenset(arrays))
+    if read is None:
+        names = ", ".join(sorted(arrays))[:200] or "nothing"
+        raise EcrnnError(f"{path} is not a file of predictions: it holds {names}")
+    found = read(**arrays)
+    if found is None:
         raise EcrnnError(f"{path}: arrays of the wrong shape or type for predictions")
-    if archived:
-        return PredictedClasses(index.cumsum(dtype=np.int64), label.astype(np.int64), given.astype(np.int64))
-    return Predictions(index, label, given)
+    return found
 
 
-def _scored(index: np.ndarray, statistics: np.ndarray) -> Scored:
+def _logits(index: np.ndarray, label: np.ndarray, logits: np.ndarray) -> Predictions | None:
+    right = index.ndim == label.ndim == 1 and len(index) == len(label) == len(logits)
+    right = right and logits.ndim == 2 and logits.shape[1] > 0
+    right = right and index.dtype == label.dtype == np.int64 and logits.dtype == np.float32
+    return Predictions(index, label, logits) if right else None
+
+
+def _archived(index_steps: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> PredictedClasses | None:
+    arrays = (index_steps, label, predicted)
+    if any(array.shape != (label.size,) or array.dtype.kind not in "ui" for array in arrays):
+        return None
+    return PredictedClasses(index_steps.cumsum(dtype=np.int64), label.astype(np.int64), predicted.astype(np.int64))
+
+
+def _scored(index: np.ndarray, statistics: np.ndarray) -> Scored | None:
     right = index.ndim == 1 and statistics.ndim == 2 and len(index) == len(statistics)
-    if not right or index.dtype != np.int64 or statistics.dtype != np.float64:
-        raise ValueError("arrays of the wrong shape or type")
-    return Scored(index, statistics)
+    return Scored(index, statistics) if right and index.dtype == np.int64 and statistics.dtype == np.float64 else None
 
 
-def write_manifest(folder: Path, files: Sequence[str], facts: dict[str, Any], **more: Any) -> None:
-    """Write `manifest.json`, which makes the trial in ``folder`` a finished one, and drop an old `error.json`.
-
-    Args:
-        folder: the trial's folder.
-        files: those in it that belong to the result.
-        facts: what `read_manifest` gives back.
-        more: other things to note in the manifest.
-    """
-    digests = {name: sha256(folder / name) for name in files}
-    write_json(folder / "manifest.json", {"format": MANIFEST_FORMAT, "files": digests, "facts": facts, **more})
-    with disk_errors(folder):
-        (folder / "error.json").unlink(missing_ok=True)
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The facts of a finished trial, or None where there is no manifest or a file does not match it."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        return None
-    try:
-        manifest = read_json(path)
-        files, facts = manifest["files"], manifest["facts"]
-        whole = manifest["format"] == MANIFEST_FORMAT and "predictions.npz" in files
-        whole = whole and isinstance(facts, dict)
-        whole = whole and not any(Path(name).is_absolute() or ".." in Path(name).parts for name in files)
-        whole = whole and all(sha256(folder / name) == digest for name, digest in files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return facts if whole else None
+_READERS: dict[frozenset[str], Callable[..., AnyPredictions | None]] = {  # by the names of the arrays
+    frozenset(("index", "label", "logits")): _logits,
+    frozenset(("index_steps", "label", "predicted")): _archived,
+    frozenset(("index", "statistics")): _scored,
+}
 
 
 def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:
-    """A finished trial from disk, or None if it is not finished."""
+    """A finished trial from disk, or None if there is none.
+
+    Raises:
+        RunDirectoryError: it is finished, but a file of it is damaged or does not hold what it should; the line names
+            the file.
+    """
     folder = trial_folder(study, model, repeat)
-    facts = read_manifest(folder)
-    if facts is None:
+    manifest = checked_manifest(folder, study)
+    if manifest is None:
         return None
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return FinishedTrial(model, repeat, facts, metrics, read_predictions(folder / "predictions.npz"))
+    try:
+        metrics = read_metrics(folder / METRICS, within=study)
+        predictions = read_predictions(folder / "predictions.npz", within=study)
+    except EcrnnError as error:
+        raise RunDirectoryError(str(error)) from error
+    return FinishedTrial(model, repeat, manifest["facts"], metrics, predictions)
+
+
+def read_metrics(path: Path, within: Path | None = None) -> list[dict[str, Any]]:
+    """The metrics of each epoch, from `metrics.jsonl`.
+
+    Raises:
+        EcrnnError: it cannot be read, or a line is no JSON object.
+    """
+    lines = [line for line in read_text(path, MAX_METRICS, within).split("\n") if line.strip()]
+    if len(lines) > MAX_EPOCHS:
+        raise EcrnnError(f"{path} has {len(lines):,} lines, more than the {MAX_EPOCHS:,} epochs of any training")
+    metrics = [parse_json(line, f"{path}, line {number},") for number, line in enumerate(lines, 1)]
+    for number, line in enumerate(metrics, 1):
+        if not isinstance(line, dict):
+            raise EcrnnError(f"{path}, line {number}, should hold an object")
+    return metrics
 
 
 def read_failure(study: Path, model: str, repeat: int) -> str | None:
     """The one line that a failed trial left, or None."""
     path = trial_folder(study, model, repeat) / "error.json"
-    if not path.is_file():
+    if not there(path):
         return None
     with contextlib.suppress(EcrnnError, KeyError, TypeError):
-        return str(read_json(path)["error"])
+        return str(read_json(path, within=study)["error"])[:_LONGEST_LINE]
     return "failed, and error.json cannot be read"
 
 

@@ -12,33 +12,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import StudySettings, to_yaml
-from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.files import disk_errors, folder_option, read_json, write_atomically
+from ecrnn.core.config import StudySettings
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import folder_option, write_atomically
+from ecrnn.core.manifests import checked_manifest, read_manifest, write_manifest
+from ecrnn.core.reading import MAX_JSON, MAX_OTHER, is_file, read_bytes, there
 from ecrnn.core.runs import (
+    STUDY,
     AnyPredictions,
+    FinishedTrial,
     PredictedClasses,
     Scored,
     grown,
     holds_nothing,
     locked,
-    read_manifest,
-    read_trial,
+    read_settings,
     trial_folder,
-    write_manifest,
     write_predictions,
+    write_settings,
 )
-from ecrnn.report.read import read_settings
+from ecrnn.training.finished import read_finished
 
 _COPIED = ("config.yaml", "metrics.jsonl")
 
 
 @dataclass(frozen=True)
 class Archived:
-    """What `archive_study` did: trials copied now, and finished ones that the archive had already."""
+    """What `archive_study` did: trials copied now, and finished ones that the archive had already.
+
+    ``faults`` has a line for each file of the study that is damaged, so that what it is of was left out.
+    """
 
     added: int
     kept: int
+    faults: tuple[str, ...] = ()
 
 
 def archive_study(study: Path, archive: Path) -> Archived:
@@ -65,21 +72,26 @@ def archive_study(study: Path, archive: Path) -> Archived:
 
 
 def _archive(study: Path, archive: Path, settings: StudySettings) -> Archived:
-    write_atomically(archive / "study.yaml", to_yaml(_joined(settings, archive)))
-    with disk_errors(study, "read"):
-        if (study / "environment.json").is_file():
-            write_atomically(archive / "environment.json", (study / "environment.json").read_bytes())
-    copied = [
-        _copy(study, archive, model, repeat)
-        for model in settings.models
-        for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats)
-    ]
-    return Archived(copied.count(True), copied.count(False))
+    write_settings(archive, _joined(settings, archive))
+    if there(study / "environment.json"):
+        content = read_bytes(study / "environment.json", MAX_JSON, study)
+        write_atomically(archive / "environment.json", content)
+    copied, faults = [], []
+    for model in settings.models:
+        for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
+            if there(trial_folder(study, model, repeat)):
+                try:
+                    finished = read_finished(study, model, repeat)
+                except EcrnnError as error:
+                    faults.append(f"{model}, repeat {repeat} was left out: {error}")
+                else:
+                    copied.append(_copy(study, archive, model, repeat, finished))
+    return Archived(copied.count(True), copied.count(False), tuple(faults))
 
 
 def _joined(settings: StudySettings, archive: Path) -> StudySettings:
     """The settings that the archive gets: those of the study, with models and repeats that it holds already."""
-    if (archive / "study.yaml").is_file():
+    if is_file(archive / STUDY):
         return grown(read_settings(archive), settings, archive, "--archive")
     if archive.exists() and not archive.is_dir():
         raise RunDirectoryError(f"{archive} is a file; an archive is a folder, choose another --archive")
@@ -88,14 +100,13 @@ def _joined(settings: StudySettings, archive: Path) -> StudySettings:
     return settings
 
 
-def _copy(study: Path, archive: Path, model: str, repeat: int) -> bool | None:
+def _copy(study: Path, archive: Path, model: str, repeat: int, finished: FinishedTrial | None) -> bool | None:
     """Copy one trial: True if that was done now, False if it lay there already, None if it is not finished."""
     trial, home = trial_folder(study, model, repeat), trial_folder(archive, model, repeat)
-    finished = read_trial(study, model, repeat)
     if finished is None:
         failure = trial / "error.json"
-        if failure.is_file() and read_manifest(home) is None:
-            write_atomically(home / failure.name, failure.read_bytes())
+        if there(failure) and read_manifest(home) is None:
+            write_atomically(home / failure.name, read_bytes(failure, MAX_JSON, study))
         return None
     origin = _origin(trial)
     if read_manifest(home) is not None:
@@ -107,14 +118,16 @@ def _copy(study: Path, archive: Path, model: str, repeat: int) -> bool | None:
         given = PredictedClasses(given.index, given.label, given.predicted)
     write_predictions(home / "predictions.npz", given)
     for name in _COPIED:
-        with disk_errors(trial / name, "read"):
-            content = (trial / name).read_bytes()
-        write_atomically(home / name, content)
+        write_atomically(home / name, read_bytes(trial / name, MAX_OTHER, study))
     write_manifest(home, (*_COPIED, "predictions.npz"), finished.facts, archived_from=origin)
     return True
 
 
 def _origin(trial: Path) -> dict[str, Any]:
     """The digests of the study's own files, also where ``trial`` is of an archive."""
-    manifest = read_json(trial / "manifest.json")
-    return manifest.get("archived_from", manifest["files"])
+    manifest = checked_manifest(trial)
+    assert manifest is not None  # it was read before
+    origin = manifest.get("archived_from", manifest["files"])
+    if not isinstance(origin, dict):
+        raise RunDirectoryError(f"{trial / 'manifest.json'}: archived_from should be an object")
+    return origin

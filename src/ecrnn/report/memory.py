@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.files import read_json
+from ecrnn.core.reading import read_json
 from ecrnn.explain.curves import CLASS_PART, EVERY, FINE, GRADIENT_PARTS, STATE_PARTS, Memory, from_plain
 from ecrnn.report import formats
 from ecrnn.report.canvas import WIDTH, Figure

@@ -7,7 +7,7 @@ classes, the statistics of each example.
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ecrnn.core.config import StudySettings, TrainingSettings, differences, read_yaml
-from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
-from ecrnn.core.files import read_json
-from ecrnn.core.runs import (
-    AnyPredictions,
-    FinishedTrial,
-    PredictedClasses,
-    Predictions,
-    Scored,
-    read_failure,
-    read_trial,
-    trial_folder,
-)
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS, Task
-from ecrnn.stats import METRICS
+from ecrnn.core.config import StudySettings, TrainingSettings, differences
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.reading import read_json, there
+from ecrnn.core.runs import FinishedTrial, PredictedClasses, Scored, read_failure, read_settings, trial_folder
+from ecrnn.core.seals import unsealed
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
+from ecrnn.training.finished import read_finished, trial_task
 
 State = Literal["failed", "damaged", "unfinished", "not started"]
 
@@ -95,16 +87,16 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
 
     environments, notes = [], []
     for folder in folders:
-        environment = _environment(folder)
+        environment, fault = _environment(folder)
         environments.append(environment)
-        if not environment:
-            notes.append(f"{folder} has no readable environment.json: machine and versions are not known.")
+        if fault:
+            notes.append(f"{fault}: machine and versions are not known.")
     found, unfinished = _trials(folders, settings, models, notes)
     kept, misfits = _consistent(found)
     if not kept:
         why = next((f"; {u.model}, repeat {u.repeat}: {u.reason}" for u in (*unfinished, *misfits)), "")
         raise RunDirectoryError(f"no finished trial in {', '.join(map(str, folders))}{why}")
-    task = _task(kept[0].facts)
+    task = trial_task(kept[0].facts)
     return StudyRecord(
         folders=folders,
         settings=settings[0].model_copy(update={"models": models}),
@@ -118,29 +110,15 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     )
 
 
-def read_settings(folder: Path) -> StudySettings:
-    """The settings of a run directory.
-
-    Raises:
-        EcrnnError: it is none, or its `study.yaml` cannot be read.
-    """
-    if not (folder / "study.yaml").is_file():
-        raise RunDirectoryError(
-            f"{folder} is not a run directory: it has no study.yaml; give the --out of an earlier compare"
-        )
-    settings = StudySettings.read(read_yaml(folder / "study.yaml"), where=str(folder / "study.yaml"))
-    for model in settings.models:
-        if Path(model).is_absolute() or ".." in Path(model).parts or "\0" in model:
-            raise RunDirectoryError(f"{folder / 'study.yaml'}: model {model!r} is a path, not a name")
-    return settings
-
-
-def _environment(folder: Path) -> dict[str, Any]:
+def _environment(folder: Path) -> tuple[dict[str, Any], str]:
+    """Machine and versions, and why they are not known, if so."""
+    path = folder / "environment.json"
+    if not there(path):
+        return {}, f"{folder} has no readable environment.json"
     try:
-        environment = read_json(folder / "environment.json")
-    except EcrnnError:
-        return {}
-    return environment if isinstance(environment, dict) else {}
+        return unsealed(read_json(path, within=folder), path), ""
+    except EcrnnError as error:
+        return {}, str(error)
 
 
 def _same_study(folder: Path, mine: StudySettings, other_folder: Path, theirs: StudySettings) -> None:
@@ -194,74 +172,28 @@ def _wanted(
 
 def _read(study: Path, model: str, repeat: int) -> Trial | Unfinished:
     folder = trial_folder(study, model, repeat)
+    if not there(folder):
+        return Unfinished(model, repeat, "not started", "no folder of this trial")
     try:
-        finished = read_trial(study, model, repeat)
+        finished = read_finished(study, model, repeat)
         if finished is not None:
-            return _checked(finished)
-        failure = read_failure(study, model, repeat)
-        manifest, exists = (folder / "manifest.json").is_file(), folder.is_dir()
-    except (
-        ValueError,
-        OSError,
-        KeyError,
-        TypeError,
-    ) as error:  # EcrnnError and JSON's errors are ValueErrors
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return Unfinished(model, repeat, "damaged", line)
-    if manifest:
-        return Unfinished(model, repeat, "damaged", "a file does not match manifest.json")
+            return _trial(finished)
+    except EcrnnError as error:
+        return Unfinished(model, repeat, "damaged", str(error))
+    failure = read_failure(study, model, repeat)
     if failure is not None:
         return Unfinished(model, repeat, "failed", failure)
-    if exists:
+    if os.path.isdir(folder):
         return Unfinished(model, repeat, "unfinished", "training was interrupted or still runs")
-    return Unfinished(model, repeat, "not started", "no folder of this trial")
+    return Unfinished(model, repeat, "damaged", f"{folder} is no folder")
 
 
-def _checked(finished: FinishedTrial) -> Trial:
-    """What the manifest's checksums cannot know: that the facts fit the predictions.
-
-    Raises:
-        ValueError, KeyError, TypeError: they do not.
-    """
-    facts, task = finished.facts, _task(finished.facts)
-    if not isinstance(facts["n_train"], int) or facts["n_train"] < 1:
-        raise ValueError(f"manifest.json: n_train must be a whole number above 0, not {facts['n_train']!r}")
-    fit = _classes_given(finished.predictions, facts["classes"]) if task.classes else _scored(finished, task)
-    metrics = tuple(line for line in finished.metrics if isinstance(line, dict))
-    json.dumps(facts)  # TypeError for what is not plain data
-    return Trial(finished.model, finished.repeat, facts, metrics, fit)
-
-
-def _task(facts: dict[str, Any]) -> Task:
-    """The task of a trial; manifests of image classifiers need not name it."""
-    name = facts.get("task", IMAGE_CLASSIFICATION.name)
-    if name not in TASKS:
-        raise unknown_name("task", str(name), TASKS, where="manifest.json")
-    return TASKS[name]
-
-
-def _classes_given(predictions: AnyPredictions, classes: Any) -> PredictedClasses:
-    if not (isinstance(classes, list) and classes and all(isinstance(name, str) for name in classes)):
-        raise ValueError("manifest.json: classes must be a list of names")
-    if isinstance(predictions, Scored):
-        raise ValueError("predictions.npz holds statistics, where the task of manifest.json has classes")
-    label, predicted = predictions.label, predictions.predicted
-    if isinstance(predictions, Predictions):
-        fits = predictions.logits.shape[1] == len(classes)
-    else:
-        fits = predicted.min(initial=0) >= 0 and predicted.max(initial=0) < len(classes)
-    if not fits or label.size < 1 or label.min() < 0 or label.max() >= len(classes):
-        raise ValueError(f"predictions.npz does not fit the {len(classes)} classes of manifest.json")
-    if isinstance(predictions, Predictions) and not np.isfinite(predictions.logits).all():
-        raise ValueError("predictions.npz holds logits that are not finite")
-    return PredictedClasses(predictions.index, label, predicted)
-
-
-def _scored(finished: FinishedTrial, task: Task) -> Scored:
-    if not isinstance(finished.predictions, Scored):
-        raise ValueError(f"predictions.npz holds classes, which {task.name} does not have")
-    METRICS[task.metric].checked(finished.predictions.statistics, "predictions.npz: statistics")
-    return finished.predictions
+def _trial(finished: FinishedTrial) -> Trial:
+    """What a report keeps of a trial."""
+    predictions = finished.predictions
+    if not isinstance(predictions, Scored):
+        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
+    return Trial(finished.model, finished.repeat, finished.facts, tuple(finished.metrics), predictions)
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
@@ -271,12 +203,12 @@ def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
     misfits: list[Unfinished] = []
     first: dict[int, Trial] = {}
     for trial in found:
-        if kept and _task(trial.facts) != _task(kept[0].facts):
+        if kept and trial_task(trial.facts) != trial_task(kept[0].facts):
             reason = f"another task than {kept[0].model}, repeat {kept[0].repeat}"
         elif kept and trial.facts.get("classes") != kept[0].facts.get("classes"):
             reason = f"other classes than {kept[0].model}, repeat {kept[0].repeat}"
         elif not _same_examples(trial, same := first.setdefault(trial.repeat, trial)):
-            reason = f"scored on other {_task(trial.facts).examples} than {same.model} in this repeat"
+            reason = f"scored on other {trial_task(trial.facts).examples} than {same.model} in this repeat"
         else:
             kept.append(trial)
             continue

@@ -1,7 +1,8 @@
 """Bundles: a trained model and all that is needed to use it, in a folder (DESIGN, section 6).
 
     model.safetensors   weights
-    bundle.json         task, architecture, classes, preprocessing, format version; written last
+    bundle.json         task, architecture, classes, preprocessing, format version, and the SHA-256 of itself, of the
+                        weights and of the tokens; written last
     vocabulary.json, tokenizer.json, source-...
                         tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
     metrics.json        what was measured, on which data
@@ -9,44 +10,49 @@
     README.md           model card
 
 A bundle may come from anywhere. `bundle.json` is checked key by key, it names only registered parts and holds no
-paths; the weights' header must fit the model's own shapes before memory for them is taken; nothing is unpickled.
+paths; every file is looked at before it is read (`ecrnn.core.reading`), and must be the one that was written with
+`bundle.json`; the weights' header must fit the model's own shapes before memory for them is taken; nothing is
+unpickled. Format 1 had no digests.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from ecrnn.core.config import Settings
 from ecrnn.core.errors import BundleError, EcrnnError
-from ecrnn.core.files import make_folder, read_json, write_atomically, write_json
+from ecrnn.core.files import make_folder, write_atomically, write_json
+from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
+from ecrnn.core.seals import seal, unsealed
 from ecrnn.models.names import task
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import make
 from ecrnn.models.sizes import check
-from ecrnn.models.store import check_header, load_weights, save_weights
+from ecrnn.models.store import load_network, save_weights
 from ecrnn.serving.trained_on import FILE as EXAMPLES
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.serving.trained_on import read as read_examples
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
-MAX_DESCRIPTION = 16 * 2**20  # bytes
 MAX_VOCABULARY = 64 * 2**20
 _LONGEST_ERROR = 500  # characters; a damaged file's content is quoted in it
 
 ClassName = Annotated[str, Field(min_length=1, max_length=1000)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Description(Settings):
     """What `bundle.json` holds. Of the parts after ``classes`` those are there that the task needs."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
     task: str = Field(max_length=50)
     model: str = Field(max_length=200)
     classes: tuple[ClassName, ...] | None = Field(None, min_length=2)
@@ -56,6 +62,7 @@ class Description(Settings):
     length: int | None = None
     frames: int | None = None
     ecrnn_version: str = Field(max_length=50)
+    files: dict[str, Digest] = Field({}, max_length=16)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -64,13 +71,14 @@ class Description(Settings):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-def describe(model: str, prepared: Prepared) -> Description:
-    """What `bundle.json` says of a trained model."""
+def describe(model: str, prepared: Prepared, files: dict[str, str] | None = None) -> Description:
+    """What `bundle.json` says of a trained model; ``files`` are the SHA-256 of the files beside it."""
     return Description(
         format=FORMAT,
         task=prepared.task.name,
         model=model,
         classes=prepared.classes or None,
+        files=files or {},
         ecrnn_version=version("ecrnn"),
         **prepared.to_plain(),
     )
@@ -86,17 +94,18 @@ def write_bundle(
     trained_on: TrainedOn | None = None,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
-    description = describe(model, prepared)
-    _check(description, prepared)
+    _check(describe(model, prepared), prepared)
     make_folder(folder)
-    save_weights(network, folder / WEIGHTS)
-    write_json(folder / METRICS, metrics)
+    files = {WEIGHTS: save_weights(network, folder / WEIGHTS)}
+    write_json(folder / METRICS, seal(metrics))  # of its own, as seconds are in it: the others are the same every time
     write_atomically(folder / CARD, card)
     if trained_on is not None:
         write_atomically(folder / EXAMPLES, trained_on.to_bytes())
     for name, text in prepared.files().items():
         write_atomically(folder / name, text)
-    write_json(folder / DESCRIPTION, description.model_dump(mode="json", exclude_none=True))
+        files[name] = hashlib.sha256(text.encode()).hexdigest()
+    description = describe(model, prepared, files)
+    write_json(folder / DESCRIPTION, seal(description.model_dump(mode="json", exclude_none=True)))
 
 
 def file_names(prepared: Prepared) -> set[str]:
@@ -106,11 +115,11 @@ def file_names(prepared: Prepared) -> set[str]:
 
 def is_bundle(folder: Path) -> bool:
     """Whether ``folder`` looks like a finished bundle."""
-    return (folder / DESCRIPTION).is_file()
+    return is_file(folder / DESCRIPTION)
 
 
-def read_bundle(folder: Path) -> tuple[Description, Prepared, nn.Module]:
-    """The description of a bundle, its parts, and its network, on the CPU and ready to predict.
+def read_bundle(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[str, Any]]:
+    """The description of a bundle, its parts, its network, on the CPU and ready to predict, and its metrics.
 
     Raises:
         BundleError: the folder is no bundle, or anything in it is not as it should be; one line.
@@ -127,16 +136,10 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         BundleError: the file is damaged, or a link out of the folder.
     """
-    if not (folder / METRICS).is_file():
-        return {}
     try:
-        _check_file(folder, METRICS)
-        metrics = read_json(folder / METRICS)
-        if not isinstance(metrics, dict):
-            raise BundleError(f"{folder / METRICS} should hold an object")
+        return _metrics(folder, _description(folder))
     except EcrnnError as error:
         raise BundleError(_one_line(str(error))) from error
-    return metrics
 
 
 def read_trained_on(folder: Path) -> TrainedOn | None:
@@ -145,74 +148,83 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
     Raises:
         BundleError: the file is damaged, or a link out of the folder.
     """
-    if not (folder / EXAMPLES).is_file():
-        return None
     try:
-        _check_file(folder, EXAMPLES)
-        return read_examples(folder / EXAMPLES)
+        return read_examples(folder / EXAMPLES, folder)
     except EcrnnError as error:
         raise BundleError(_one_line(str(error))) from error
 
 
-def _read(folder: Path) -> tuple[Description, Prepared, nn.Module]:
-    for name in (DESCRIPTION, WEIGHTS):
-        _check_file(folder, name)
+def _read(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[str, Any]]:
+    description = _description(folder)
     try:
-        values = read_json(folder / DESCRIPTION, limit=MAX_DESCRIPTION)
-        if not isinstance(values, dict):
-            raise BundleError("expected an object")
-        description = Description.read(values)
         prepared = Prepared.from_plain(
-            description.task, description.classes or (), description.parts, lambda name: _text(folder, name)
+            description.task,
+            description.classes or (),
+            description.parts,
+            lambda name: _text(folder, name, description),
         )
         _check(description, prepared)
     except EcrnnError as error:
         raise BundleError(f"{folder / DESCRIPTION} cannot be used: {error}") from error
-    with torch.device("meta"):  # shapes without memory: the file is compared with them before anything is taken
-        shapes = make(description.model, prepared.sizes).state_dict()
-    check_header(folder / WEIGHTS, shapes)
-    network = make(description.model, prepared.sizes)
-    load_weights(network, folder / WEIGHTS)
-    return description, prepared, network.eval()
+    metrics = _metrics(folder, description)
+    digest = _digest(description, folder, WEIGHTS)
+    network = load_network(description.model, prepared.sizes, folder / WEIGHTS, folder, digest)
+    return description, prepared, network.eval(), metrics
+
+
+def _description(folder: Path) -> Description:
+    if not os.path.isdir(folder):
+        raise BundleError(f"there is no folder {folder}; a bundle is what 'ecrnn train ... -o BUNDLE' leaves")
+    for name in (DESCRIPTION, WEIGHTS):
+        if not there(folder / name):
+            raise BundleError(f"{folder} is not a bundle: {name} is missing")
+    path = folder / DESCRIPTION
+    content = read_json(path, within=folder)
+    newer = isinstance(content, dict) and content.get("format") == FORMAT
+    content = unsealed(content, path, required=newer)
+    try:
+        return Description.read(content)
+    except EcrnnError as error:
+        raise BundleError(f"{path} cannot be used: {error}") from error
+
+
+def _metrics(folder: Path, description: Description) -> dict[str, Any]:
+    path, newer = folder / METRICS, description.format > 1
+    if not there(path) and not newer:
+        return {}
+    return unsealed(read_json(path, MAX_METRICS, folder), path, required=newer)
+
+
+def _digest(description: Description, folder: Path, name: str) -> str | None:
+    """The SHA-256 that a file must have; None in a bundle of format 1, which has none."""
+    if description.format > 1 and name not in description.files:
+        raise BundleError(f"{folder / DESCRIPTION} has no digest of {name}")
+    return description.files.get(name)
+
+
+def _text(folder: Path, name: str, description: Description) -> str:
+    """The text of a vocabulary in a bundle."""
+    digest = _digest(description, folder, name)
+    content = read_bytes(folder / name, MAX_VOCABULARY, folder)
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{folder / name} is damaged, or was changed by hand: it does not match {DESCRIPTION}")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{folder / name} is not a text file in UTF-8") from error
 
 
 def _check(description: Description, prepared: Prepared) -> None:
     """Raise an EcrnnError unless the classes differ and there is a model for them and for the other sizes."""
     classes = prepared.classes
     if len(set(classes)) < len(classes):
-        twice = next(name for name in classes if classes.count(name) > 1)
-        raise BundleError(f"two classes have the same name, '{twice}'")
+        raise BundleError(f"two classes have the same name, '{Counter(classes).most_common(1)[0][0]}'")
     if task(description.model) != prepared.task.name:
         raise BundleError(f"{description.model} is for {task(description.model)}, not for {prepared.task.name}")
     check(prepared.sizes, description.model)
-
-
-def _text(folder: Path, name: str) -> str:
-    """The text of a vocabulary in a bundle."""
-    _check_file(folder, name)
-    try:
-        with (folder / name).open("rb") as file:
-            content = file.read(MAX_VOCABULARY + 1)
-        if len(content) > MAX_VOCABULARY:
-            raise BundleError(f"{folder / name} is larger than {MAX_VOCABULARY >> 20} MiB")
-        return content.decode("utf-8")
-    except OSError as error:
-        raise BundleError(f"cannot read {folder / name}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{folder / name} is not a text file in UTF-8") from error
 
 
 def _one_line(text: str) -> str:
     """``text``, which may quote a hostile file, without control characters and not endless."""
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_LONGEST_ERROR])
     return shown + ("..." if len(text) > _LONGEST_ERROR else "")
-
-
-def _check_file(folder: Path, name: str) -> None:
-    path = folder / name
-    if not folder.is_dir():
-        raise BundleError(f"there is no folder {folder}; a bundle is what 'ecrnn train ... -o BUNDLE' leaves")
-    if not path.is_file():
-        raise BundleError(f"{folder} is not a bundle: {name} is missing")
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{path} points out of the bundle's folder; a bundle holds its files itself")

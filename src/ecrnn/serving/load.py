@@ -17,7 +17,7 @@ from ecrnn.core.tasks import (
     TRANSLATION,
 )
 from ecrnn.models.prepared import Prepared
-from ecrnn.serving.bundle import Description, read_bundle, read_metrics, read_trained_on
+from ecrnn.serving.bundle import Description, read_bundle, read_trained_on
 from ecrnn.serving.classifier import Classifier
 from ecrnn.serving.clips import ClipClassifier
 from ecrnn.serving.language import LanguageModel
@@ -68,7 +68,6 @@ def load(bundle: str | Path, device: str = "auto") -> Any:
         (1,)
     """
     folder = find(bundle)
-    description, prepared, network = read_bundle(folder)
-    model = in_use(description, prepared, network, read_metrics(folder), device)
+    model = in_use(*read_bundle(folder), device)
     model.trained_on = read_trained_on(folder)
     return model

@@ -3,12 +3,14 @@
     16 bytes   "ecrnn-examples-1", the format and its version
     8 + 8      how many keys of training and of validation examples follow, little-endian
     8 each     the keys, see `ecrnn.data.keys`: first those of training, then those of validation, each group ascending
+    32         SHA-256 of all that
 
 A study keeps the keys of all its examples, `keys.bin`, for bundles of its trials:
 
     16 bytes   "ecrnn-keys-00001"
     8 + 8      how many examples there are, how many keys follow
     8 each     the keys, then the example that each is of, ascending
+    32         SHA-256 of all that
 
 A bundle of 50,000 images is 400,000 bytes larger for it. Without the file a bundle works all the same, but says only
 of the very data set it was trained on what belongs to its training.
@@ -16,12 +18,14 @@ of the very data set it was trained on what belongs to its training.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ecrnn.core.errors import BundleError
+from ecrnn.core.reading import read_bytes, there
 from ecrnn.data.keys import Keys
 
 FILE = "examples.bin"
@@ -56,15 +60,19 @@ class TrainedOn:
         return int(keys.known(self.train)[index].sum())
 
 
-def read(path: Path) -> TrainedOn | None:
+def read(path: Path, within: Path | None = None) -> TrainedOn | None:
     """What the file of a bundle holds; None where there is none.
 
+    Args:
+        path: of the file.
+        within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
+
     Raises:
-        BundleError: the file is damaged or of another version.
+        EcrnnError: the file is damaged or of another version, or cannot be read.
     """
-    if not path.is_file():
+    if not there(path):
         return None
-    numbers = _numbers(path, _MAGIC)
+    numbers = _numbers(path, _MAGIC, within)
     if int(numbers[0]) + int(numbers[1]) != len(numbers) - 2:
         raise _damaged(path)
     train, validation = np.split(numbers[2:], [int(numbers[0])])
@@ -82,11 +90,11 @@ def read_study(path: Path) -> Keys | None:
     """The keys of the examples of a study; None where it has none, being of an earlier version.
 
     Raises:
-        BundleError: the file is damaged or of another version.
+        EcrnnError: the file is damaged or of another version, points out of the study, or cannot be read.
     """
-    if not path.is_file():
+    if not there(path):
         return None
-    numbers = _numbers(path, _STUDY_MAGIC)
+    numbers = _numbers(path, _STUDY_MAGIC, path.parent)
     total, count = int(numbers[0]), int(numbers[1])
     if 2 * count != len(numbers) - 2:
         raise _damaged(path)
@@ -97,19 +105,17 @@ def read_study(path: Path) -> Keys | None:
 
 
 def _packed(magic: bytes, counts: tuple[int, int], *arrays: np.ndarray) -> bytes:
-    return magic + b"".join(array.astype("<u8").tobytes() for array in (np.array(counts, "<u8"), *arrays))
+    content = magic + b"".join(array.astype("<u8").tobytes() for array in (np.array(counts, "<u8"), *arrays))
+    return content + hashlib.sha256(content).digest()
 
 
-def _numbers(path: Path, magic: bytes) -> np.ndarray:
-    """The numbers of a file after its first bytes, uint64, at least two."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror}") from error
+def _numbers(path: Path, magic: bytes, within: Path | None) -> np.ndarray:
+    """The numbers of a file between its first bytes and its digest, uint64, at least two."""
+    content = read_bytes(path, _LARGEST, within)
     if content[: len(magic)] != magic:
         raise BundleError(f"{path} is not of a format that this version of ecrnn reads; delete it or update ecrnn")
-    if len(content) % 8 or len(content) < len(magic) + 16:
+    content, digest = content[:-32], content[-32:]
+    if len(content) % 8 or len(content) < len(magic) + 16 or hashlib.sha256(content).digest() != digest:
         raise _damaged(path)
     return np.frombuffer(content, "<u8", offset=len(magic)).astype(np.uint64)
 

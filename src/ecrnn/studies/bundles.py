@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainSettings, read_yaml, to_yaml
-from ecrnn.core.errors import RunDirectoryError, unknown_name
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import (
     LOCK,
     AnyPredictions,
@@ -19,17 +20,16 @@ from ecrnn.core.runs import (
     Predictions,
     holds_nothing,
     locked,
-    read_trial,
+    read_settings,
     trial_folder,
 )
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
+from ecrnn.core.tasks import Task
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
 from ecrnn.data.splits import Examples
 from ecrnn.models.names import common_task, parse
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import make
-from ecrnn.models.store import load_weights
+from ecrnn.models.store import load_network
 from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.evaluation import choose
@@ -42,6 +42,7 @@ from ecrnn.studies.places import data_name
 from ecrnn.studies.study import trials
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load
 from ecrnn.training.classes import score
+from ecrnn.training.finished import read_finished, trial_task
 
 
 def bundle_trial(
@@ -75,27 +76,24 @@ def bundle_trial(
             weights, its data has changed, or ``out`` is not empty.
         DataError: data for the test that is missing or damaged.
     """
-    if not (study / "study.yaml").is_file():
-        raise RunDirectoryError(f"{study} is not a study: study.yaml is missing; give the --out of an earlier compare")
-    settings = StudySettings.read(read_yaml(study / "study.yaml"), str(study / "study.yaml"))
+    settings = read_settings(study)
     model = str(parse(model))
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
     task = common_task([model])
-    finished = _finished(study, settings, model)
+    finished = _finished(study, settings, model, task)
     trial = _chosen(finished, task, repeat, study)
-    weights = trial_folder(study, model, trial.repeat) / WEIGHTS
-    if isinstance(trial.predictions, PredictedClasses) or not weights.is_file():
-        line = f"{trial_folder(study, model, trial.repeat)} is of an archive, which keeps no weights"
+    home = trial_folder(study, model, trial.repeat)
+    if isinstance(trial.predictions, PredictedClasses) or not there(home / WEIGHTS):
+        line = f"{home} is of an archive, which keeps no weights"
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
-    prepared = _prepared(facts, trial_folder(study, model, trial.repeat))
-    own = StudySettings.read(read_yaml(trial_folder(study, model, trial.repeat) / CONFIG))
+    prepared = prepared_of(trial, study)
+    own = StudySettings.read(read_yaml(home / CONFIG, study), str(home / CONFIG))
     config = to_yaml(own.model_copy(update={"data_dir": None}))
     killed = (out / LOCK).exists()
     _check_free_or_ours(out, config, prepared, killed)
-    network = make(model, prepared.sizes)
-    load_weights(network, weights)
+    network = load_network(model, prepared.sizes, home / WEIGHTS, study)
     metrics = measured(
         settings,
         task,
@@ -200,7 +198,7 @@ def measured(
         "recipe": f"{training.optimizer} at {training.lr:g}, batch {training.batch_size}, {training.precision}",
         "parameters": parameters,
         "multiply_adds": multiply_adds,
-        "seconds": sum(line["seconds"] for line in history),
+        "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
 
@@ -213,22 +211,44 @@ def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
     return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
 
 
-def _prepared(facts: dict[str, Any], folder: Path) -> Prepared:
-    """The parts of a finished trial, from its manifest and the files beside it."""
+def prepared_of(trial: FinishedTrial, study: Path) -> Prepared:
+    """The parts of a finished trial, from its manifest and the files beside it.
+
+    Raises:
+        EcrnnError: they are not as they should be, or not those of a model of that name.
+    """
+    folder, task = trial_folder(study, trial.model, trial.repeat), trial_task(trial.facts)
     parts = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
-    plain = {name: facts[name] for name in parts if name in facts}
-    task = facts.get("task", IMAGE_CLASSIFICATION.name)
-    return Prepared.from_plain(
-        task, tuple(facts.get("classes", ())), plain, lambda name: (folder / name).read_text(encoding="utf-8")
-    )
+    plain = {name: trial.facts[name] for name in parts if name in trial.facts}
+    if task != common_task([trial.model]):
+        raise RunDirectoryError(f"{folder}: manifest.json is of {task.name}, which is not the task of {trial.model}")
+    classes = tuple(trial.facts["classes"]) if task.classes else ()
+    return Prepared.from_plain(task.name, classes, plain, lambda name: read_text(folder / name, MAX_OTHER, study))
 
 
-def _finished(study: Path, settings: StudySettings, model: str) -> list[FinishedTrial]:
-    found = [read_trial(study, *trial) for trial in trials(settings) if trial[0] == model]
-    finished = [trial for trial in found if trial is not None]
+def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> list[FinishedTrial]:
+    """The finished trials of a model. A damaged one is an error: without it another might be the best."""
+    finished = []
+    for trial in trials(settings):
+        if trial[0] == model and there(trial_folder(study, *trial)):
+            try:
+                found = read_finished(study, *trial)
+            except EcrnnError as error:
+                again = "the study's compare command, given again, trains it anew"
+                raise RunDirectoryError(f"{model}, repeat {trial[1]}: {error}; {again}") from error
+            if found is not None:
+                _check_needed(found, task, study)
+                finished.append(found)
     if not finished:
         raise RunDirectoryError(f"no trial of {model} in {study} is finished; give its compare command again")
     return finished
+
+
+def _check_needed(trial: FinishedTrial, task: Task, study: Path) -> None:
+    """Raise a RunDirectoryError unless the manifest says all that a bundle's `metrics.json` needs."""
+    for name in ("parameters", "multiply_adds", "n_images", "n_validation", f"last_{task.metric}"):
+        if trial.facts.get(name) is None:
+            raise RunDirectoryError(f"{trial_folder(study, trial.model, trial.repeat)}: manifest.json lacks {name}")
 
 
 def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study: Path) -> FinishedTrial:

@@ -8,23 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.runs import read_trial, trial_folder
+from ecrnn.core.runs import read_settings, trial_folder
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.images import ImageSet
-from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.explain.curves import Memory
 from ecrnn.explain.memory import memory, network_memory
 from ecrnn.layers.areas import CELLS, RecurrentArea
 from ecrnn.layers.initialisation import initialise
-from ecrnn.models.inference import Standardise
 from ecrnn.models.names import parse
-from ecrnn.models.registry import build
-from ecrnn.models.store import load_weights
+from ecrnn.models.store import load_network
+from ecrnn.studies.bundles import prepared_of
 from ecrnn.studies.study import trials
 from ecrnn.studies.tasks import task_of
-from ecrnn.studies.trials import load
+from ecrnn.studies.trials import WEIGHTS, load
+from ecrnn.training.finished import read_finished
 
 PICTURES = 512
 STEPS, NODES = 1024, 16  # the paper's sequence and layer
@@ -54,10 +52,7 @@ def trained_memories(study: Path, data_dir: Path | None = None, pictures: int = 
         EcrnnError: there is no study, its data is missing or has changed, a trial has no weights, or
             `ecrnn.explain.memory` cannot measure it.
     """
-    path = study / "study.yaml"
-    if not path.is_file():
-        raise RunDirectoryError(f"{study} is not a study: study.yaml is missing; give the --out of an earlier compare")
-    settings = StudySettings.read(read_yaml(path), str(path))
+    settings = read_settings(study)
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": str(data_dir)})
     if task_of(settings) != IMAGE_CLASSIFICATION:
@@ -71,14 +66,15 @@ def trained_memories(study: Path, data_dir: Path | None = None, pictures: int = 
 
 def _trial_memory(images: ImageSet, study: Path, model: str, repeat: int, pictures: int) -> Iterator[Memory]:
     """The memory of one trial; nothing if it is not finished."""
-    trial = read_trial(study, model, repeat)
+    trial = read_finished(study, model, repeat)
     if trial is None:
         return
-    preprocessing = Preprocessing.from_dict(trial.facts["preprocessing"])
-    network = build(model, preprocessing.image, len(trial.facts["classes"]))
-    load_weights(network, trial_folder(study, model, repeat) / "checkpoint" / "weights.safetensors")
+    prepared = prepared_of(trial, study)
+    network = load_network(model, prepared.sizes, trial_folder(study, model, repeat) / WEIGHTS, study)
+    if trial.predictions.index.min() < 0 or trial.predictions.index.max() >= len(images):
+        raise RunDirectoryError(f"{trial_folder(study, model, repeat)} was not scored on these pictures")
     index = np.random.default_rng(0).permutation(trial.predictions.index)[:pictures]  # a folder's are class by class
-    standardised = Standardise(preprocessing)(torch.from_numpy(np.asarray(images.images[index])))
+    standardised = prepared.standardise()(torch.from_numpy(np.asarray(images.images[index])))
     yield network_memory(network, standardised, model=model, repeat=repeat)
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.progress import Progress, silent
+from ecrnn.core.reading import there
 from ecrnn.core.runs import difference, holds_nothing, locked
+from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.images import Progress as LoadingProgress
@@ -77,7 +79,7 @@ def train_bundle(
         settings = _resolved(asked, data, out)
         finished = is_bundle(out)
         if not finished:
-            write_atomically(out / SETTINGS, to_yaml(settings))
+            write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
             try:
                 _train(data, split, prepared, settings, out, progress, told)
             except Interrupted as stop:
@@ -92,9 +94,8 @@ def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
     Raises:
         RunDirectoryError: that is another training.
     """
-    training, before = asked.training, None
-    if (out / SETTINGS).is_file():
-        before = TrainSettings.read(read_yaml(out / SETTINGS), str(out / SETTINGS))
+    training = asked.training
+    if before := _settings_before(out):
         training = training.model_copy(update={"threads": training.threads or before.training.threads})
     settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(training)})
     if before:
@@ -110,6 +111,23 @@ def _leftovers(out: Path) -> list[str]:
         return [name for name in os.listdir(out) if name == "checkpoint" or holds_nothing(name)]
 
 
+def _settings_before(out: Path) -> TrainSettings | None:
+    """Those of the training that lies in ``out``; None where there is none.
+
+    A damaged file is passed over while a training is under way: its checkpoints say themselves which training they are
+    of, and the file is written anew.
+    """
+    path = out / SETTINGS
+    if not there(path):
+        return None
+    try:
+        return TrainSettings.read(read_yaml(path, out, sealed=True), str(path))
+    except EcrnnError:
+        if is_bundle(out):
+            raise
+        return None
+
+
 def _remove_checkpoints(out: Path) -> None:
     with disk_errors(out / "checkpoint", "delete"):
         if (out / "checkpoint").is_dir():
@@ -117,7 +135,7 @@ def _remove_checkpoints(out: Path) -> None:
 
 
 def _check_folder(out: Path, resume: bool) -> None:
-    begun = (out / SETTINGS).is_file()
+    begun = there(out / SETTINGS)
     if begun and not resume and not is_bundle(out):
         raise RunDirectoryError(f"{out} holds an unfinished training; add --resume to go on, or choose another -o")
     if not (begun and resume):

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecrnn.core.config import StudySettings, read_yaml, to_yaml
+from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import environment
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically, write_json
+from ecrnn.core.manifests import read_manifest
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.runs import grown, holds_nothing, locked, read_manifest, trial_folder
+from ecrnn.core.reading import is_file, there
+from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
+from ecrnn.core.seals import seal
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
@@ -136,7 +139,7 @@ def _check_folder(out: Path) -> None:
     """Look before anything is written, the lock too."""
     if out.exists() and not out.is_dir():
         raise RunDirectoryError(f"{out} is a file; a study is a folder, choose another --out")
-    if out.is_dir() and not (out / "study.yaml").is_file():
+    if out.is_dir() and not is_file(out / STUDY):
         with disk_errors(out, "read"):
             empty = all(holds_nothing(entry.name) for entry in out.iterdir())
         if not empty:
@@ -145,8 +148,7 @@ def _check_folder(out: Path) -> None:
 
 def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baseline: str | None) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
-    path = out / "study.yaml"
-    before = StudySettings.read(read_yaml(path), str(path)) if path.is_file() else None
+    before = read_settings(out) if there(out / STUDY) else None
     if before is None:
         _check_folder(out)  # again, now that nobody else works in it
     training = settings.training
@@ -161,9 +163,9 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
     if baseline not in (None, *resolved.models):
         raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:
-        write_atomically(path, to_yaml(resolved))
-    if resolved != before or not (out / "environment.json").is_file():  # killed between the two files
-        write_json(out / "environment.json", environment())
+        write_settings(out, resolved)
+    if resolved != before or not is_file(out / "environment.json"):  # killed between the two files
+        write_json(out / "environment.json", seal(environment()))
     return resolved
 
 

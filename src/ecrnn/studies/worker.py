@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.core import filesystems
-from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Tick
+from ecrnn.core.runs import read_settings
 from ecrnn.core.streams import open_closed_streams
 from ecrnn.data import layout
 from ecrnn.data.splits import Examples
@@ -66,7 +66,7 @@ def _listen() -> queue.SimpleQueue[str | None]:
 class _Worker:
     def __init__(self, study: Path, answers: Any) -> None:
         self.study, self.answers = study, answers
-        self.settings = StudySettings.read(read_yaml(study / "study.yaml"))
+        self.settings = read_settings(study)
         self.data: Examples | None = None
         self.told = 0.0
 

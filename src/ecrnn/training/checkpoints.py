@@ -17,8 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ecrnn.core.errors import RunDirectoryError, TrainingError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.reading import MAX_WEIGHTS, opened, parse_json
 
 NAMES = ("step.safetensors", "epoch.safetensors")
 
@@ -37,6 +38,7 @@ class Position:
         roll_backs: how often the training went back to the start of an epoch, with half the learning rate.
         history: the metrics of the whole epochs.
         best: epoch (from 1) and metric of the best epoch so far.
+        best_digest: SHA-256 of the file with that epoch's weights, where they are kept.
     """
 
     epoch: int = 0
@@ -49,6 +51,7 @@ class Position:
     roll_backs: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best: tuple[int, float | None] = (0, None)
+    best_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,25 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer, position: Positi
     }
     copied = Position(**json.loads(json.dumps(vars(position))))
     return Checkpoint(copies, copied)
+
+
+def fits(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a checkpoint is of such a model and such an optimizer: one from elsewhere may hold anything."""
+    wanted = {f"model.{name}": (value.shape, value.dtype) for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    wanted["generator.cpu"] = (state.shape, state.dtype)
+    known = ({"exp_avg", "exp_avg_sq", "step"}, {"momentum_buffer"})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for number, parameter in enumerate(parameters):
+        start = f"optimizer.{number}."
+        keys = {name.removeprefix(start) for name in checkpoint.tensors if name.startswith(start)}
+        if keys and keys not in known:
+            return False
+        shapes = {key: torch.Size() if key == "step" else parameter.shape for key in keys}
+        wanted |= {start + key: (shape, parameter.dtype) for key, shape in shapes.items()}
+    found = {name: (value.shape, value.dtype) for name, value in checkpoint.tensors.items()}
+    found.pop("generator.cuda", None)
+    return found == wanted
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
@@ -135,14 +157,16 @@ def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
         RunDirectoryError: it belongs to a training with other settings.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened(path, MAX_WEIGHTS), safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         if metadata["digest"] != _digest(metadata["training"], tensors):
             return None
-        about = json.loads(metadata["training"])
-        position = Position(**about["position"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        about = parse_json(metadata["training"], path)
+        position = _position(about["position"])
+    except (EcrnnError, OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(about["identity"], dict):
         return None
     if about["identity"] != identity:
         keys = sorted(
@@ -152,6 +176,22 @@ def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
             f"{path.parent} holds a training with another {', '.join(keys)}; choose another folder or the same settings"
         )
     return Checkpoint(tensors, position)
+
+
+def _position(value: dict[str, Any]) -> Position:
+    """Raises a TypeError or ValueError for what is none."""
+    position = Position(**value)
+    whole = (position.epoch, position.step, position.seen, position.skipped, position.roll_backs, position.best[0])
+    if not all(type(number) is int and number >= 0 for number in whole):
+        raise ValueError("a count is none")
+    real = (position.loss_sum, position.seconds, position.correct or 0, position.best[1] or 0)
+    if len(position.best) != 2 or not all(type(number) in (int, float) for number in real):
+        raise ValueError("a sum is no number")
+    if type(position.history) is not list or not all(type(line) is dict for line in position.history):
+        raise ValueError("the history is not one of epochs")
+    if position.best[0] > len(position.history) or not isinstance(position.best_digest, str | None):
+        raise ValueError("the best epoch is none of them")
+    return position
 
 
 def remove(folder: Path, *names: str) -> None:

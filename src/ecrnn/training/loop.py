@@ -7,6 +7,7 @@ and resumed ends, on the CPU, with the same bits as one left alone. What a task 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -16,15 +17,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import available_cores, freed_memory_kept, resolve_device, resolve_precision, threads
-from ecrnn.core.errors import TrainingError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.progress import Progress, Tick, silent
+from ecrnn.core.reading import MAX_WEIGHTS, sha256
 from ecrnn.core.runs import AnyPredictions
-from ecrnn.models.store import load_weights, save_weights
+from ecrnn.models.store import check_header, load_weights, weights_of
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint, Position
@@ -225,13 +228,16 @@ class _Training:
         }
         self._check_finite(metrics)
         metrics["seconds"] = position.seconds + time.monotonic() - started
+        best = None
         if self._is_best(metrics):
             position.best = (position.epoch + 1, metrics[f"validation_{self.task.metric.name}"])
-            self._keep_best()
+            best = self._keep_best()
         position.history.append(metrics)
         position.epoch, position.step = position.epoch + 1, 0
         position.loss_sum, position.correct, position.seen, position.seconds = 0.0, 0, 0, 0.0
         self._save("epoch.safetensors")
+        if best is not None:  # after the checkpoint, from which these weights can be had if this write never ends
+            write_atomically(self.best_path, best)
         if self.settings.non_finite == "roll-back":
             self.epoch_start = self._capture()
         self._write_metrics()
@@ -290,7 +296,33 @@ class _Training:
             if start is None or start.position.epoch != latest.position.epoch:
                 return  # the epoch's start, to which a roll-back would go, is lost: begin again, for the same bits
             self.epoch_start = start
+        if not checkpoints.fits(latest, self.model, self.optimizer):
+            raise RunDirectoryError(f"{self.checkpoint_folder} holds a checkpoint of another network; delete it")
+        if self.keep == "best" and not self._best_is_whole(latest):
+            checkpoints.remove(self.checkpoint_folder, *checkpoints.NAMES)
+            return  # the best epoch's weights are lost: begin again, for the same bits
         self.position = checkpoints.restore(latest, self.model, self.optimizer)
+
+    def _best_is_whole(self, latest: Checkpoint) -> bool:
+        """Whether the best epoch's weights are on disk, where the checkpoint of that very epoch can put them again."""
+        assert self.checkpoint_folder is not None
+        epoch, digest = latest.position.best[0], latest.position.best_digest
+        if epoch == 0:
+            return True
+        try:
+            check_header(self.best_path, self.model.state_dict())
+            if digest in (None, sha256(self.best_path, MAX_WEIGHTS)):  # None: from before there were digests
+                return True
+        except EcrnnError:  # cut, missing, or something else
+            pass
+        of_epoch = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity)
+        if of_epoch is None or of_epoch.position.epoch != epoch or of_epoch.position.best_digest != digest:
+            return False
+        if not checkpoints.fits(of_epoch, self.model, self.optimizer):
+            return False
+        weights = {name: t for name, t in of_epoch.tensors.items() if name.startswith("model.")}
+        write_atomically(self.best_path, save({name.removeprefix("model."): t for name, t in weights.items()}))
+        return True
 
     def _checkpoint_if_due(self) -> None:
         stop = self.interruption.received if self.interruption else None
@@ -309,18 +341,27 @@ class _Training:
         if name == "epoch.safetensors":
             checkpoints.remove(self.checkpoint_folder, "step.safetensors")
 
-    def _keep_best(self) -> None:
+    @property
+    def best_path(self) -> Path:
+        """Where the best epoch's weights lie; they are kept on disk where there is a folder."""
+        assert self.checkpoint_folder is not None
+        return self.checkpoint_folder / "best.safetensors"
+
+    def _keep_best(self) -> bytes | None:
+        """Keep the weights as the best ones; on disk that is done after the epoch's checkpoint, by the caller."""
         if self.keep != "best":
-            return
-        if self.checkpoint_folder is not None:
-            save_weights(self.model, self.checkpoint_folder / "best.safetensors")
-        else:
+            return None
+        if self.checkpoint_folder is None:
             self.best_weights = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+            return None
+        weights = weights_of(self.model)
+        self.position.best_digest = hashlib.sha256(weights).hexdigest()
+        return weights
 
     def _load_best(self) -> None:
         self.predictions = None
         if self.checkpoint_folder is not None:
-            load_weights(self.model, self.checkpoint_folder / "best.safetensors")
+            load_weights(self.model, self.best_path, self.checkpoint_folder, self.position.best_digest)
         elif self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
 

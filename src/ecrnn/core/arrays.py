@@ -1,0 +1,93 @@
+"""Small `.npz` files that nobody vouches for: what an array needs is known before memory is taken for it.
+
+Only what `numpy.savez` writes is read: stored or deflated arrays of plain numbers, in an archive without a comment.
+Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.reading import opened
+
+MAX_FILE = 2**30  # bytes
+MAX_SMALL = 64 * 2**20  # bytes of arrays that any file may unfold to
+MAX_RATIO = 20  # and others at most to so many times their size: measured values hardly compress
+MAX_MEMBERS = 16
+_END = 22  # bytes of the record at the end of an archive without a comment
+
+# What zipfile and NumPy raise for a file that is damaged or not theirs.
+_DAMAGED = (ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def read_arrays(path: Path, within: Path | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` file by name.
+
+    Args:
+        path: of the file.
+        within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
+
+    Raises:
+        EcrnnError: it cannot be read, is damaged or of another kind, or unfolds to more than it may.
+    """
+    with opened(path, MAX_FILE, within) as file:
+        try:
+            return _read(file)
+        except EcrnnError:
+            raise
+        except _DAMAGED as error:
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise EcrnnError(f"{path} is damaged or holds something else: {line[:200]}") from error
+
+
+def _read(file: BinaryIO) -> dict[str, np.ndarray]:
+    size = _check_end(file)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if len({member.filename for member in members}) < len(members):
+            raise ValueError("two of its arrays have the same name")
+        needed = sum(member.file_size for member in members)
+        if needed > max(MAX_SMALL, MAX_RATIO * size):
+            raise ValueError(f"{size:,} bytes that unfold to {needed:,}")
+        return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+
+
+def _check_end(file: BinaryIO) -> int:
+    """Look at the record at the end, so that no endless list of members is read; gives the size of the file."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END - 20))
+    tail = file.read()
+    end = tail[-_END:]
+    if len(end) < _END or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0":
+        raise ValueError("it does not end as an archive")
+    if tail.startswith(b"PK\6\7"):
+        raise ValueError("it is an archive of more than 4 GiB")
+    if int.from_bytes(end[10:12], "little") > MAX_MEMBERS or int.from_bytes(end[12:16], "little") > MAX_MEMBERS * 256:
+        raise ValueError(f"it has more than {MAX_MEMBERS} arrays")
+    return size
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """The array of a member whose header agrees with its size."""
+    name = member.filename[:100]
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name!r} is compressed in a way that is not read")
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"{name!r} is of version {version}")
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read_header(file)
+        if dtype.kind not in "iuf" or min(shape, default=1) < 0:
+            raise ValueError(f"{name!r} holds no plain numbers")
+        if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+            raise ValueError(f"the header of {name!r} and its size differ")
+        content = bytearray(file.read())  # to the end, where the checksum is compared
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")

@@ -1,0 +1,103 @@
+"""Manifests: what makes a trial a finished one, and how one tells that it is whole (DESIGN, section 6).
+
+`manifest.json` holds facts of the trial, the SHA-256 of its files, and its own. Format 1 lacked the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core.arrays import MAX_FILE
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import disk_errors, write_json
+from ecrnn.core.reading import MAX_METRICS, MAX_OTHER, MAX_WEIGHTS, read_json, sha256, there
+from ecrnn.core.seals import seal, unsealed
+
+MANIFEST = "manifest.json"
+MANIFEST_FORMAT = 2
+_MAX_FILES = 16
+_LARGEST = {"predictions.npz": MAX_FILE, "metrics.jsonl": MAX_METRICS}  # bytes
+
+
+def write_manifest(folder: Path, files: Sequence[str], facts: dict[str, Any], **more: Any) -> None:
+    """Write `manifest.json`, which makes the trial in ``folder`` a finished one, and drop an old `error.json`.
+
+    Args:
+        folder: the trial's folder.
+        files: those in it that belong to the result.
+        facts: what `read_manifest` gives back.
+        more: other things to note in the manifest.
+    """
+    digests = {name: sha256(folder / name, MAX_WEIGHTS) for name in files}
+    write_json(folder / MANIFEST, seal({"format": MANIFEST_FORMAT, "files": digests, "facts": facts, **more}))
+    with disk_errors(folder):
+        (folder / "error.json").unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The facts of a finished trial, or None where there is no manifest or anything does not match it."""
+    try:
+        manifest = checked_manifest(folder)
+    except EcrnnError:
+        return None
+    return None if manifest is None else manifest["facts"]
+
+
+def checked_manifest(folder: Path, study: Path | None = None) -> dict[str, Any] | None:
+    """What the manifest of a trial says, with the files that it names compared with their digests.
+
+    Args:
+        folder: of the trial.
+        study: the run directory, out of which nothing may point; None: two folders above ``folder``.
+
+    Returns:
+        ``facts``, ``files`` and what else was noted, or None where there is no manifest.
+
+    Raises:
+        RunDirectoryError: it is damaged, or a file does not match it; the line names the file.
+    """
+    path, study = folder / MANIFEST, study or folder.parents[1]
+    if not there(path):
+        return None
+    try:
+        content = read_json(path, within=study)
+        newer = isinstance(content, dict) and content.get("format") == MANIFEST_FORMAT
+        manifest = unsealed(content, path, required=newer)
+        if not newer and not (type(manifest.get("format")) is int and manifest["format"] == 1):
+            found = _shown(manifest.get("format"))
+            raise RunDirectoryError(f"{path}: format should be 1 or {MANIFEST_FORMAT}, not {found}")
+        files, facts = manifest.get("files"), manifest.get("facts")
+        if not isinstance(facts, dict) or not isinstance(files, dict) or "predictions.npz" not in files:
+            line = "it should hold facts, and files with predictions.npz among them"
+            raise RunDirectoryError(f"{path} is damaged: {line}")
+        if len(files) > _MAX_FILES:
+            raise RunDirectoryError(f"{path} names {len(files):,} files, more than the {_MAX_FILES} of a trial")
+        for name, digest in files.items():
+            if not _plain_name(name):
+                raise RunDirectoryError(f"{path} names a file {_shown(name)}, which is no file of a trial")
+            if sha256(folder / name, _limit(name), within=study) != digest:
+                raise RunDirectoryError(f"{folder / name} is damaged: it does not match manifest.json")
+    except RunDirectoryError:
+        raise
+    except EcrnnError as error:
+        raise RunDirectoryError(str(error)) from error
+    return manifest
+
+
+def _plain_name(name: str) -> bool:
+    """Whether a file of that name lies in the folder, or in one folder in it."""
+    parts = name.split("/")
+    return len(name) <= 100 and len(parts) <= 2 and name.isprintable() and not {"", ".", ".."} & set(parts)
+
+
+def _limit(name: str) -> int:
+    """The most bytes of a trial's file."""
+    if name.endswith(".safetensors"):
+        return MAX_WEIGHTS
+    return _LARGEST.get(name, MAX_OTHER)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]

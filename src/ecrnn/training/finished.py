@@ -1,0 +1,116 @@
+"""Finished trials from disk, for whatever reads a study: each checked in the same way, and without torch.
+
+The digests of a manifest say that nothing has changed since it was written; here is looked whether what was written can
+be true, as a run directory may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.errors import EcrnnError, unknown_name
+from ecrnn.core.runs import AnyPredictions, FinishedTrial, Predictions, Scored, read_trial
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS, Task
+from ecrnn.stats import METRICS
+
+MOST = 10**15  # that any fact or statistic may be, in whatever unit
+MAX_CLASSES = 100_000
+_LONGEST_TEXT = 200  # characters
+_LONGEST_CLASS = 1000
+_TEXTS = ("device", "precision", "finished", "model")  # of a trial's facts; all of them may be missing
+_COUNTS = (
+    *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
+    *("steps", "best_epoch", "skipped_steps", "roll_backs"),
+)
+_NUMBERS = ("seconds", "last_", "best_")  # how the names of others begin
+
+
+def read_finished(study: Path, model: str, repeat: int) -> FinishedTrial | None:
+    """A finished trial of a study, or None if there is none.
+
+    Raises:
+        EcrnnError: it is finished, but a file of it is damaged, or the facts cannot be true or do not fit the
+            predictions; the line names the file.
+    """
+    finished = read_trial(study, model, repeat)
+    if finished is not None:
+        _check_facts(finished)
+        _check_metrics(finished.metrics)
+        _check_predictions(finished)
+    return finished
+
+
+def trial_task(facts: dict[str, Any]) -> Task:
+    """The task of a trial; manifests of image classifiers need not name it.
+
+    Raises:
+        UnknownNameError: there is no such task.
+    """
+    name = facts.get("task", IMAGE_CLASSIFICATION.name)
+    if not isinstance(name, str) or name not in TASKS:
+        raise unknown_name(
+            "task", name[:50] if isinstance(name, str) else reprlib.repr(name), TASKS, where="manifest.json"
+        )
+    return TASKS[name]
+
+
+def _check_facts(finished: FinishedTrial) -> None:
+    facts = finished.facts
+    for name, value in facts.items():
+        if name in _TEXTS and not (value is None or (isinstance(value, str) and len(value) <= _LONGEST_TEXT)):
+            raise EcrnnError(f"manifest.json: {name} must be a short text, not {reprlib.repr(value)}")
+        counted = name in _COUNTS
+        if (counted or name.startswith(_NUMBERS)) and value is not None and not _is_number(value, counted):
+            what = "a whole number" if counted else "a number"
+            raise EcrnnError(f"manifest.json: {name} must be {what}, not {reprlib.repr(value)}")
+    if not _is_number(facts.get("n_train"), True) or facts["n_train"] < 1:
+        found = reprlib.repr(facts.get("n_train"))
+        raise EcrnnError(f"manifest.json: n_train must be a whole number above 0, not {found}")
+    if (facts.get("model", finished.model), facts.get("repeat", finished.repeat)) != (finished.model, finished.repeat):
+        raise EcrnnError(f"manifest.json is of another trial, {facts.get('model')}, repeat {facts.get('repeat')}")
+
+
+def _is_number(value: Any, whole: bool) -> bool:
+    kinds = int if whole else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) <= MOST
+
+
+def _check_metrics(metrics: list[dict[str, Any]]) -> None:
+    for number, line in enumerate(metrics, 1):
+        for name, value in line.items():
+            if value is not None and not _is_number(value, name == "epoch"):
+                found = reprlib.repr(value)
+                raise EcrnnError(f"metrics.jsonl, line {number}: {name[:40]!r} must be a number, not {found}")
+
+
+def _check_predictions(finished: FinishedTrial) -> None:
+    task, predictions = trial_task(finished.facts), finished.predictions
+    if task.classes:
+        _check_classes(predictions, finished.facts.get("classes"))
+        return
+    if not isinstance(predictions, Scored):
+        raise EcrnnError(f"predictions.npz holds classes, which {task.name} does not have")
+    METRICS[task.metric].checked(predictions.statistics, "predictions.npz: statistics")
+    if predictions.statistics.max() > MOST:
+        raise EcrnnError("predictions.npz holds statistics that are larger than any can be")
+
+
+def _check_classes(predictions: AnyPredictions, classes: Any) -> None:
+    named = isinstance(classes, list) and 1 <= len(classes) <= MAX_CLASSES
+    if not (named and all(isinstance(name, str) and len(name) <= _LONGEST_CLASS for name in classes)):
+        raise EcrnnError(f"manifest.json: classes must be a list of at most {MAX_CLASSES:,} names")
+    if isinstance(predictions, Scored):
+        raise EcrnnError("predictions.npz holds statistics, where the task of manifest.json has classes")
+    label, fits = predictions.label, True
+    if isinstance(predictions, Predictions):
+        fits = predictions.logits.shape[1] == len(classes)
+    else:
+        fits = predictions.predicted.min(initial=0) >= 0 and predictions.predicted.max(initial=0) < len(classes)
+    if not fits or label.size < 1 or label.min() < 0 or label.max() >= len(classes):
+        raise EcrnnError(f"predictions.npz does not fit the {len(classes)} classes of manifest.json")
+    if isinstance(predictions, Predictions) and not np.isfinite(predictions.logits).all():
+        raise EcrnnError("predictions.npz holds logits that are not finite")
