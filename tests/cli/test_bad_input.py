@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from ecrnn.core.seals import seal
 
 # Words with {place} in them stand for the folder that `place` prepares. Status 2: a wrong call; 1: it cannot be done.
 ROWS = [
@@ -122,6 +125,7 @@ ROWS = [
     ("evaluate {bundle} digits", 1, "digits has a class '0' that the model does not know"),
     ("evaluate {bundle} {pictures} --part test", 1, "has no test part of its own; use --part validation or all"),
     ("predict {place}/truncated {pictures}", 1, "truncated/model.safetensors"),
+    ("predict {place}/flipped {pictures}", 1, "flipped/bundle.json is damaged, or was changed by hand"),
     ("predict {place}/foreign {pictures}", 1, "bundle.json cannot be used: .*'cmm'"),
     ("predict {bundle} {place}/none.png --json", 1, "there is no file or folder .*none.png"),
     ("predict {bundle} {place}/corrupt/b/2.png", 1, "cannot read .*2.png"),
@@ -159,7 +163,13 @@ def place(bundle: Path, study: Path, tmp_path_factory: pytest.TempPathFactory) -
     weights = folder / "truncated" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     description = folder / "foreign" / "bundle.json"
-    description.write_text(description.read_text().replace('"cnn"', '"cmm"'))
+    values = json.loads(description.read_text())
+    del values["digest"]
+    description.write_text(json.dumps(seal(values | {"model": "cmm"})))
+    (folder / "flipped").mkdir()
+    for path in bundle.iterdir():
+        if path.is_file():
+            (folder / "flipped" / path.name).write_bytes(path.read_bytes().replace(b'"cnn"', b'"cmm"'))
     (folder / "begun").mkdir()
     shutil.copy(study / "study.yaml", folder / "begun")
     shutil.copy(study / "environment.json", folder / "begun")
@@ -171,7 +181,8 @@ def other(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with another seed."""
     folder = shutil.copytree(study, tmp_path_factory.mktemp("other") / "study")
     settings = folder / "study.yaml"
-    settings.write_text(settings.read_text().replace("seed: 0", "seed: 1"))
+    _, _, lines = settings.read_text().partition("\n")  # the first has their digest
+    settings.write_text(lines.replace("seed: 0", "seed: 1"))
     return folder
 
 

@@ -128,9 +128,11 @@ def test_what_cannot_be_bundled(left_alone: Path, tmp_path: Path) -> None:
     study = Path(shutil.copytree(left_alone, tmp_path / "study"))
     weights = study / "cnn" / "repeat-1" / "checkpoint" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"1234")  # no longer what the manifest says
-    with one_line(RunDirectoryError, "repeat 1 is not among the finished trials"):
-        bundle_trial(study, "cnn", out, repeat=1)
+    for repeat in (None, 0, 1):  # with one trial fewer another would be the best, and the card would say another mean
+        with one_line(RunDirectoryError, weights, "is damaged", "trains it anew"):
+            bundle_trial(study, "cnn", out, repeat=repeat)
     (study / "cnn" / "repeat-0" / "manifest.json").unlink()
+    (study / "cnn" / "repeat-1" / "manifest.json").unlink()
     with one_line(RunDirectoryError, "no trial of cnn in", "is finished"):
         bundle_trial(study, "cnn", out)
     assert not out.exists()
