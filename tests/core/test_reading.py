@@ -116,7 +116,7 @@ def test_json_missing_or_too_large(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a.json", limit=9) == [1, 2, 3]
 
 
-PLAIN = {"a": [1, -2.5e-3, 2**63 - 1, -(2**63), True, None, "가", "\U0001f41d"], "b": {}}
+PLAIN = {"a": [1, -2.5e-3, 2**63 - 1, -(2**63), True, None, "가", "\U0001f41d", "\udcff"], "b": {}}
 
 
 def test_plain_json_is_read_as_it_is() -> None:
@@ -138,12 +138,10 @@ def test_plain_json_is_read_as_it_is() -> None:
         ("1" * 5000, "is too large"),
         (str(2**63), "is too large"),
         ('{"a": 1, "b": 2, "a": 1}', "the key 'a' stands there twice"),
-        ('["\\ud800"]', "half a character"),
-        ('{"\\udcff": 1}', "half a character"),
         ("[" + "[]," * 1_000_000 + "0]", "more values than"),
         ("[" + "{}," * 1_000_000 + "0]", "more values than"),
     ],
-    ids=range(15),
+    ids=range(13),
 )
 def test_json_that_is_not_plain(text: str, line: str) -> None:
     with one_line(EcrnnError, "file.json", line):

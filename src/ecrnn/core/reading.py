@@ -2,8 +2,8 @@
 
 A run directory or a bundle may come from anywhere. What is read from one goes through here: it must be a regular file
 (no named pipe, device, socket or folder), inside that folder (no link out of it), and no larger than a file of its kind
-can be. JSON is plain: finite numbers of 64 bits, each key once, text that UTF-8 can hold, and not more values than fit
-in memory beside everything else.
+can be. JSON is plain: finite numbers of 64 bits, each key once, and not more values than fit in memory beside
+everything else.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def parse_json(text: str, where: Path | str) -> Any:
         where: what it is of, for the error.
 
     Raises:
-        EcrnnError: it is no JSON, holds a number that is not finite or beyond 64 bits, a key twice, half a surrogate
-            pair, or more values than `MAX_VALUES`.
+        EcrnnError: it is no JSON, holds a number that is not finite or beyond 64 bits, a key twice, or more values than
+            `MAX_VALUES`.
     """
     if text.count(",") + 2 * text.count("[") + 4 * text.count("{") > MAX_VALUES:
         raise EcrnnError(f"{where} holds more values than any file of its kind")
@@ -148,10 +148,6 @@ def parse_json(text: str, where: Path | str) -> Any:
         value = json.loads(
             text, parse_int=_whole, parse_float=_finite, parse_constant=_constant, object_pairs_hook=_object
         )
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise EcrnnError(f"{where} is not valid JSON: it holds half a character, which no text can") from error
     except (ValueError, RecursionError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EcrnnError(f"{where} is not valid JSON: {line[:200]}") from error

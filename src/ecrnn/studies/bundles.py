@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import StudySettings, TrainSettings, read_yaml, to_yaml
+from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.reading import MAX_OTHER, read_text, there
@@ -133,8 +133,8 @@ def _check_free_or_ours(out: Path, config: str, prepared: Prepared, killed: bool
         killed: a lock was left in ``out``.
     """
     try:
-        same = (out / CONFIG).read_bytes() == config.encode()
-    except OSError:
+        same = read_text(out / CONFIG, MAX_SETTINGS) == config
+    except EcrnnError:
         same = False
     if not (same and killed and is_bundle(out)):
         check_free(out, besides={CONFIG, *file_names(prepared)} if same else frozenset())
