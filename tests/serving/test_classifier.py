@@ -1,7 +1,5 @@
 """A trained classifier in use: arrays and files agree, and what does not fit is one line."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -125,10 +123,11 @@ def test_load_without_metrics(bundle):
 
 
 def test_load_with_damaged_metrics(bundle):
-    (bundle / "metrics.json").write_text(json.dumps({"accuracy": 1})[:-1])
+    text = (bundle / "metrics.json").read_text()
+    (bundle / "metrics.json").write_text(text.replace("0.5", "0.6"))
     with pytest.raises(BundleError, match=r"metrics\.json is damaged, or was changed by hand"):
         load(bundle)
-    to_format_1(bundle)
+    (bundle / "metrics.json").write_text(text[:-3])
     with pytest.raises(BundleError, match=r"metrics\.json is not valid JSON"):
         load(bundle)
 

@@ -37,7 +37,7 @@ def test_round_trip(tmp_path):
     assert found is not None
     assert found.train.tolist() == SMALL.train.tolist()
     assert found.validation.tolist() == [5]
-    assert len(SMALL.to_bytes()) == 32 + 8 * 4
+    assert len(SMALL.to_bytes()) == 32 + 8 * 4 + 32
     assert read(tmp_path / "none") is None
     keys = of_texts(["a", "b", "c"])
     (tmp_path / "study").write_bytes(study_bytes(keys))
@@ -56,6 +56,7 @@ def test_round_trip(tmp_path):
         (SMALL.to_bytes()[:-1], "is damaged"),
         (SMALL.to_bytes()[:24], "is damaged"),
         (SMALL.to_bytes() + bytes(8), "is damaged"),
+        (SMALL.to_bytes()[:40] + b"\7" + SMALL.to_bytes()[41:], "is damaged"),
         (TrainedOn(some(7, 3), some()).to_bytes(), "is damaged"),
         (TrainedOn(some(3, 3), some()).to_bytes(), "is damaged"),
         (b"ecrnn-examples-1" + b"\xff" * 16, "is damaged"),
@@ -77,7 +78,7 @@ def test_bundles_with_and_without(bundle, network, prepared, tmp_path):
     assert load(tmp_path / "new").trained_on.train.tolist() == SMALL.train.tolist()
     (tmp_path / "elsewhere").write_bytes(SMALL.to_bytes())
     (bundle / FILE).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleError, match="points out of the bundle's folder"):
+    with pytest.raises(BundleError, match="points out of"):
         read_trained_on(bundle)
 
 
