@@ -56,7 +56,7 @@ def test_round_trip(tmp_path):
         (SMALL.to_bytes()[:-1], "is damaged"),
         (SMALL.to_bytes()[:24], "is damaged"),
         (SMALL.to_bytes() + bytes(8), "is damaged"),
-        (SMALL.to_bytes()[:40] + b"\7" + SMALL.to_bytes()[41:], "is damaged"),
+        (SMALL.to_bytes()[:40] + b"\x08" + SMALL.to_bytes()[41:], "is damaged"),
         (TrainedOn(some(7, 3), some()).to_bytes(), "is damaged"),
         (TrainedOn(some(3, 3), some()).to_bytes(), "is damaged"),
         (b"ecrnn-examples-1" + b"\xff" * 16, "is damaged"),
