@@ -98,7 +98,7 @@ ROWS = [
     ("compare {place}/one-class", 1, "holds one class (a), but at least two are needed"),
     ("compare {place}/corrupt", 1, "1 of 4 pictures in .* cannot be read (b/2.png: .*); replace or remove them"),
     ("compare {place}/parts", 1, "parts/test has a class 'c' that .*parts/train has not; give both the same classes"),
-    ("train {place}/flat-test --model cnn -o {place}/new", 1, "flat-test/test holds 1 images but no .* give .*/train"),
+    ("train {place}/flat-test --model cnn -o {place}/new", 1, "flat-test/test holds 1 image but no .* give .*/train"),
     ("train digits --model cnn --val {place}/loose -o {place}/new", 1, "--val and --test go with a folder of your own"),
     ("train {pictures} --model cnn --val {place}/none -o {place}/new", 1, "none does not exist; give a folder"),
     ("train {pictures} --model cnn --val {pictures} --split 0.8 -o {place}/new", 2, "--split 0.8 and --val exclude"),

@@ -197,6 +197,8 @@ def _inside(folder: Path, kind: str, name: str, wanted: Callable[[str], bool]) -
 def _give(folder: Path) -> str:
     """The advice to give ``folder`` instead, where there are at least two classes in it."""
     inner = folders_in(folder)
+    if len(inner) == 1:
+        return _give(folder / inner[0])
     return f", or give {folder}" if len(inner) > 1 and not any(map(part_of, inner)) else ""
 
 
