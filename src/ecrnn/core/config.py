@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
 from ecrnn.core.reading import read_text
@@ -86,6 +86,12 @@ class DataSettings(Settings):
     vocabulary: int | None = Field(None, ge=5, le=1_000_000)  # most tokens; None: all of the training texts
     length: int | None = Field(None, ge=2, le=2**20)  # longest text in tokens; of a language model the block
     fingerprint: str | None = Field(None, pattern="^[0-9a-f]{64}$")  # of all examples
+
+    @model_serializer(mode="wrap")
+    def _plain(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``val`` and ``test`` where there are none, as in files from before there were any."""
+        plain: dict[str, Any] = dump(self)
+        return {key: value for key, value in plain.items() if key not in ("val", "test") or value is not None}
 
 
 class StudySettings(DataSettings):
