@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,3 +103,42 @@ def test_a_read_only_run_directory(
     assert contents(place) == before
     disk("rw,size=64m")
     assert call("report", mine).status == 0
+
+
+REFUSING = """
+import errno, fcntl, os, stat
+real = os.fsync
+def fsync(handle):
+    if stat.S_ISDIR(os.fstat(handle).st_mode):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    real(handle)
+def refuse(number):
+    def call(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+    return call
+os.fsync, fcntl.flock = fsync, refuse(errno.ENOLCK)
+os.chmod = os.fchmod = refuse(errno.EPERM)
+os.link = refuse(errno.ENOTSUP)
+"""
+
+
+def test_a_file_system_that_lacks_calls(tmp_path: Path) -> None:
+    """No flushing of folders, locks, permissions or hard links: two workers work there, and each thing is said once."""
+    (tmp_path / "sitecustomize.py").write_text(REFUSING, encoding="utf-8")
+    options = ("--image-size", "8", "--epochs", "1", "--threads", "1", "--jobs", "2")
+    command = ("compare", "digits", "--models", "mlp-4,mlp-8", "--repeats", "1", *options, "--out", "study")
+    done = subprocess.run(
+        [sys.executable, "-m", "ecrnn", *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "study" / "report" / "report.html").is_file()
+    said = sorted(line for line in done.stderr.splitlines() if "the file system" in line)
+    assert said == [
+        "the file system of study cannot flush folders; a loss of power may undo a last write",
+        "the file system of study has no locks; run only one command in a folder at a time",
+    ]

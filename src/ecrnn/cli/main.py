@@ -81,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     streams.prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    sys.exit(_run([argument for argument in given if argument != "--debug"], debug))
+    status = _run([argument for argument in given if argument != "--debug"], debug)
+    streams.settle()
+    sys.exit(status)
 
 
 def _run(arguments: list[str], debug: bool) -> int:

@@ -96,10 +96,24 @@ def is_of_output(error: Exception) -> bool:
 
 
 def discard_output() -> None:
-    """Let go of what waits for the standard output: Python would try it once more at the end, and complain."""
+    """Let go of what waits for the standard output, which cannot be written."""
+    _discard("stdout")
+
+
+def settle() -> None:
+    """Let go of what cannot be written at the end: Python would try once more, and leave with a status of its own."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError):
+            _discard(name)
+
+
+def _discard(name: str) -> None:
+    number = {"stdout": 1, "stderr": 2}[name]
     with contextlib.suppress(OSError, ValueError):
-        if sys.stdout.fileno() == 1:
+        if getattr(sys, name).fileno() == number:  # else it is a test's
             null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 1)
+            os.dup2(null, number)
             os.close(null)
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 until the process ends
+    setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 until the process ends
