@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core.lines import one_line
 from report.synthetic import make_study
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.runs import Predictions, read_predictions, read_trial, write_predictions
+from ecrnn.core.runs import Predictions, locked, read_predictions, read_trial, write_predictions
 from ecrnn.report import Archived, analyse, archive_study, plain, read_study
 
 TWO = {"cnn": 0.7, "ecrnn-bilstm-16": 0.8}
@@ -151,6 +152,21 @@ def test_what_is_refused(run: Path, tmp_path: Path, prepare: Callable[[Path, Pat
     with pytest.raises(RunDirectoryError, match=line):
         archive_study(run, tmp_path / "small")
     assert contents(run) == before
+
+
+def test_an_archive_that_was_killed_in_its_first_write_goes_on(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    for name in (".lock", ".study.yaml.0a1b2c3d.tmp"):
+        (tmp_path / "small" / name).write_text("")
+    assert archive_study(run, tmp_path / "small").added
+    archive_study(run, tmp_path / "whole")
+    assert contents(tmp_path / "small") == contents(tmp_path / "whole")
+
+
+def test_two_archives_at_once(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locked.__wrapped__, "__defaults__", (0.1,))
+    with locked(tmp_path / "small"), one_line(RunDirectoryError, "another process", "choose another --archive"):
+        archive_study(run, tmp_path / "small")
 
 
 def test_a_damaged_trial_is_left_out(run: Path, tmp_path: Path) -> None:

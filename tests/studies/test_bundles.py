@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from studies.small import Study, everything
 
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError, UnknownNameError
-from ecrnn.core.runs import read_trial
+from ecrnn.core.runs import locked, read_trial
 from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
 from ecrnn.report import archive_study
@@ -53,6 +55,47 @@ def test_an_archive_has_no_weights_to_bundle(left_alone: Path, tmp_path: Path) -
     with one_line(RunDirectoryError, "repeat-1 is of an archive, which keeps no weights", "give the run directory"):
         bundle_trial(tmp_path / "small", "cnn", tmp_path / "mine", repeat=1)
     assert not (tmp_path / "mine").exists()
+
+
+def test_another_makes_a_bundle_while_this_one_waits(
+    left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle_trial(left_alone, "cnn", tmp_path / "other", repeat=0)
+
+    @contextlib.contextmanager
+    def locked_at_last(place: Path, **options: object) -> Iterator[int]:
+        shutil.copytree(tmp_path / "other", place)
+        with locked(place, **options) as handle:  # type: ignore[arg-type]
+            yield handle
+
+    monkeypatch.setattr("ecrnn.studies.bundles.locked", locked_at_last)
+    with one_line(RunDirectoryError, tmp_path / "mine", "holds a bundle already"):
+        bundle_trial(left_alone, "ecnn", tmp_path / "mine", repeat=1)
+    assert everything(tmp_path / "mine") == everything(tmp_path / "other")
+
+
+def test_a_bundle_whose_making_was_killed(left_alone: Path, tmp_path: Path) -> None:
+    """The same command goes on; one for another trial, or with files of others beside, does not."""
+    out = tmp_path / "mine"
+    bundle_trial(left_alone, "cnn", out, repeat=0)
+    wanted = {name: content for name, (content, _) in everything(out).items()}
+    (out / "bundle.json").unlink()
+    (out / ".bundle.json.0a1b2c3d.tmp").write_text("{")
+    with one_line(RunDirectoryError, out, "not empty"):
+        bundle_trial(left_alone, "cnn", out, repeat=1)
+    (out / "thesis.txt").write_text("precious")
+    with one_line(RunDirectoryError, out, "not empty"):
+        bundle_trial(left_alone, "cnn", out, repeat=0)
+    (out / "thesis.txt").unlink()
+    bundle_trial(left_alone, "cnn", out, repeat=0)
+    assert {name: content for name, (content, _) in everything(out).items()} == wanted
+    (out / ".lock").write_text("")  # killed between its last file and the end
+    with one_line(RunDirectoryError, out, "holds a bundle already"):
+        bundle_trial(left_alone, "ecnn", out, repeat=0)
+    bundle_trial(left_alone, "cnn", out, repeat=0)
+    assert {name: content for name, (content, _) in everything(out).items()} == wanted
+    with one_line(RunDirectoryError, out, "holds a bundle already"):
+        bundle_trial(left_alone, "cnn", out, repeat=0)
 
 
 def test_evaluation_finds_its_own_validation_pictures(left_alone: Path, study: Study, tmp_path: Path) -> None:

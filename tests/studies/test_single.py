@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,8 +68,6 @@ def test_a_finished_bundle(bundle: Path, folder: Path) -> None:
 
 def test_leftover_checkpoints_of_a_finished_bundle(bundle: Path, folder: Path, tmp_path: Path) -> None:
     """Killed between the bundle's last file and the end."""
-    import shutil
-
     shutil.copytree(bundle, tmp_path / "mine")
     (tmp_path / "mine" / "checkpoint").mkdir()
     assert train_bundle(train_settings(str(folder)), tmp_path / "mine", resume=True) is False
@@ -143,6 +144,42 @@ def test_killed_before_its_settings_were_written(folder: Path, bundle: Path, tmp
         pass
     assert train_bundle(train_settings(str(folder)), tmp_path, resume=True)
     assert weights(tmp_path) == weights(bundle)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_another_finishes_it_while_this_one_waits(
+    folder: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
+) -> None:
+    """What is there is looked at again under the lock: nothing is trained twice, and nothing is deleted."""
+    out = tmp_path / "mine"
+
+    @contextlib.contextmanager
+    def locked_at_last(place: Path, **options: object) -> Iterator[int]:
+        shutil.copytree(bundle, place)
+        with locked(place, **options) as handle:  # type: ignore[arg-type]
+            yield handle
+
+    monkeypatch.setattr("ecrnn.studies.single.locked", locked_at_last)
+    monkeypatch.setattr("ecrnn.studies.single.fit", lambda *_, **__: pytest.fail("trained again"))
+    if resume:
+        assert train_bundle(train_settings(str(folder)), out, resume=True) is False
+    else:
+        with one_line(RunDirectoryError, out, "holds a bundle already"):
+            train_bundle(train_settings(str(folder)), out)
+    assert {p.name for p in out.iterdir()} == LEFT
+    assert everything(out) == everything(bundle)
+
+
+def test_a_finished_bundle_is_left_alone_without_a_lock(folder: Path, bundle: Path, tmp_path: Path) -> None:
+    """As it may lie on a disk that is read-only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ecrnn.studies.single.locked", lambda *_, **__: pytest.fail("locked"))
+        assert train_bundle(train_settings(str(folder)), bundle, resume=True) is False
+    shutil.copytree(bundle, tmp_path / "mine")
+    for name in (".lock", ".bundle.json.0a1b2c3d.tmp"):  # killed at the very end
+        (tmp_path / "mine" / name).write_text("")
+    assert train_bundle(train_settings(str(folder)), tmp_path / "mine", resume=True) is False
+    assert {p.name for p in (tmp_path / "mine").iterdir()} == LEFT
 
 
 @pytest.mark.parametrize(

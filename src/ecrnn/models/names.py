@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ecrnn.core import tasks
-from ecrnn.core.errors import EcrnnError, nearest, unknown_name
+from ecrnn.core.errors import EcrnnError, UnknownNameError, nearest, unknown_name
 from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
 
 ONE_WAY = ("rnn", "lstm", "gru")
@@ -229,7 +229,7 @@ def _is_size(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NODES)) and 1 <= int(text) <= MAX_NODES
 
 
-def _unknown_model(name: str, rest: list[str], scan: str) -> EcrnnError:
+def _unknown_model(name: str, rest: list[str], scan: str) -> UnknownNameError:
     sizes = [part for part in rest if _is_size(part)] or ["16"]
     known = list(_names_like(sizes, f"@{scan}" if scan in SCANS else ""))
     family = name.partition("-")[0].lower()
@@ -241,7 +241,7 @@ def _unknown_model(name: str, rest: list[str], scan: str) -> EcrnnError:
     if not right and family:  # with the family right, the rest may be far off
         right = next(iter(difflib.get_close_matches(wanted.lower(), _of_family(known, family), n=1, cutoff=0.4)), None)
     hint = f"did you mean '{right}'?" if right else _NAMES
-    return EcrnnError(f"unknown model '{name}', {hint}")
+    return UnknownNameError(f"unknown model '{name}', {hint}")
 
 
 def _of_family(names: list[str], family: str) -> list[str]:
