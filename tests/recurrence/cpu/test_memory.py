@@ -1,6 +1,8 @@
 """The memory that ecrnn.recurrence.cpu keeps from call to call: used again only when nothing refers to it any more."""
 
 import re
+import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from recurrence.cpu.problems import Problem, built
 
 from ecrnn.recurrence import LSTM, cpu
+from ecrnn.recurrence.cpu import memory
 
 pytestmark = built
 SHAPE = (64, 512, 16)  # 2 MiB: large enough to be kept
@@ -41,6 +44,180 @@ def test_an_output_that_is_held_is_not_written_over():
         del part, third
         addresses = {own(x)[0].data_ptr() for _ in range(3)}
     assert len(addresses) == 1  # and then it is used again
+
+
+def as_it_is(held):
+    return held
+
+
+def in_the_storage(storage):
+    return torch.empty(0).set_(storage)
+
+
+def sent_to_another_process(output):
+    """The mapping that the other process has."""
+    handle, size = output.untyped_storage()._share_fd_cpu_()
+    return torch.UntypedStorage._new_shared_fd_cpu(handle, size)
+
+
+def moved_to_another_storage(output):
+    other = torch.UntypedStorage(0)
+    other._swap_data_ptr_(output.untyped_storage())
+    return other
+
+
+WAYS_TO_HOLD = {
+    "tensor": (as_it_is, as_it_is),
+    "view": (lambda output: output[1:], as_it_is),
+    "data": (lambda output: output.data, as_it_is),
+    "parameter": (torch.nn.Parameter, torch.Tensor.detach),
+    "set to it": (lambda output: torch.empty(0).set_(output), as_it_is),
+    "copied on writing": (torch._lazy_clone, as_it_is),
+    "storage": (torch.Tensor.untyped_storage, in_the_storage),
+    "array": (torch.Tensor.numpy, torch.from_numpy),
+    "buffer": (lambda output: memoryview(output.numpy()), torch.asarray),
+    "capsule": (lambda output: output.__dlpack__(), torch.from_dlpack),
+    "DLPack": (torch.from_dlpack, as_it_is),
+    "graph": (lambda output: output.clone().requires_grad_() * output, lambda made: made.grad_fn._saved_other),
+    "another process": (sent_to_another_process, in_the_storage),
+    "moved": (moved_to_another_storage, in_the_storage),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_HOLD)
+@pytest.mark.parametrize("grad", [False, True])
+def test_what_can_be_seen_is_not_written_over(way, grad):
+    hold, read = WAYS_TO_HOLD[way]
+    own, x = layer(), torch.randn(*SHAPE[:2], 1)
+
+    def output(factor):
+        with torch.set_grad_enabled(grad):
+            return own(factor * x)[0].detach()
+
+    output(1)  # there is memory to use again
+    made = output(2)
+    expected = made.sum(dtype=torch.float64), made[1:].sum(dtype=torch.float64)
+    held = hold(made)
+    del made
+    for factor in (3, 4, 5):
+        output(factor)
+    assert read(held).sum(dtype=torch.float64) in expected
+    assert torch.equal(output(2), layer_alone(own, 2 * x))
+
+
+def layer_alone(own, x):
+    """What the layer gives in memory that nothing had before."""
+    cpu.release()
+    with torch.no_grad():
+        return own(x)[0]
+
+
+def shared(output):
+    output.share_memory_()
+
+
+def emptied(output):
+    output.untyped_storage().resize_(0)
+
+
+def emptied_and_as_before(output):
+    storage = output.untyped_storage()
+    size = storage.nbytes()
+    storage.resize_(0)
+    storage.resize_(size)
+
+
+def enlarged(output):
+    output.resize_(3 * output.numel())
+
+
+def cut(output):
+    output.resize_(5)
+
+
+def taken_apart(output):
+    output.set_(torch.empty(0))
+
+
+def out_of_an_operation(output):
+    torch.add(torch.ones(3_000_000), 1, out=output)
+
+
+def swapped_with_another(output):
+    torch.utils.swap_tensors(output, torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [shared, emptied, emptied_and_as_before, enlarged, cut, taken_apart, out_of_an_operation, swapped_with_another],
+    ids=lambda f: f.__name__,
+)
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
+def test_outputs_can_be_moved_shared_and_resized_as_torchs(change):
+    own, x = layer(), torch.randn(*SHAPE[:2], 1)
+    expected = layer_alone(own, x).clone()
+    for _ in range(3):
+        with torch.no_grad():
+            output = own(x)[0]
+            change(output)
+            del output
+            assert torch.equal(own(x)[0], expected)
+        own(x)[0].sum().backward()
+
+
+def test_weak_references_end_as_torchs_do():
+    own, x = layer(), torch.randn(*SHAPE[:2], 1)
+    with torch.no_grad():
+        storage = own(x)[0].untyped_storage()
+        of_python, of_cpp = weakref.ref(storage), storage._weak_ref()
+        del storage
+        own(x)
+        assert of_python() is None
+        assert torch.UntypedStorage._new_with_weak_ptr(of_cpp) is None
+    torch.UntypedStorage._free_weak_ref(of_cpp)
+
+
+def test_gradients_and_what_a_graph_keeps_are_not_written_over():
+    own, x = LSTM(16, 16, batch_first=True, backend="cpu", cutoff=0), torch.randn(*SHAPE, requires_grad=True)
+    seen = []
+
+    def see(tensor):
+        seen.append((tensor, tensor.detach().clone()))
+        return tensor
+
+    for factor in (1, 2, 3):
+        with torch.autograd.graph.saved_tensors_hooks(see, as_it_is):
+            output = own(factor * x)[0]
+        see(torch.autograd.grad(output.square().sum(), x)[0])
+    assert len(seen) > 10
+    for tensor, as_it_was in seen:
+        assert torch.equal(tensor, as_it_was)
+
+
+def test_threads_do_not_write_over_one_another():
+    own, x = layer(), torch.randn(*SHAPE[:2], 1)
+    expected = [layer_alone(own, k * x).clone() for k in range(4)]
+    wrong = []
+
+    def work(k):
+        with torch.no_grad():
+            for _ in range(10):
+                if not torch.equal(own(k * x)[0], expected[k]):
+                    wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_without_torchs_functions_nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(memory, "_CAN_KEEP", False)
+    own, x = layer(), torch.randn(*SHAPE[:2], 1)
+    own(x)[0].sum().backward()
+    assert memory._kept == []
 
 
 def test_two_graphs_at_once():
@@ -79,15 +256,15 @@ def test_memory_made_in_inference_mode_serves_training():
 
 
 def test_no_more_is_kept_than_is_said(monkeypatch):
-    monkeypatch.setattr(cpu, "_MOST_KEPT", 3 * 64 * 512 * 16)
+    monkeypatch.setattr(memory, "MOST_KEPT", 3 * 64 * 512 * 16)
     held = [cpu._memory((64 * 512 * 16,), (1,)) for _ in range(5)]
-    assert len({memory.data_ptr() for memory in held}) == 5
-    assert len(cpu._kept) == 3
+    assert len({each.data_ptr() for each in held}) == 5
+    assert len(memory._kept) == 3
     cpu.release()
-    assert cpu._kept == []
+    assert memory._kept == []
     cpu._memory((10,), (1,))
     cpu._memory((4 * 64 * 512 * 16,), (1,))
-    assert cpu._kept == []  # small memory is not kept, nor is too large
+    assert memory._kept == []  # small memory is not kept, nor is too large
 
 
 def test_gates_are_kept_only_in_memory_that_is_kept(monkeypatch):
@@ -99,7 +276,7 @@ def test_gates_are_kept_only_in_memory_that_is_kept(monkeypatch):
         return cpu.forward(cell, x, weights, h_0, c_0, lengths, False, True, cutoff=0.0)[3]
 
     with_gates = len(saved())
-    monkeypatch.setattr(cpu, "_MOST_KEPT", with_gates - 1)
+    monkeypatch.setattr(memory, "MOST_KEPT", with_gates - 1)
     assert len(saved()) < with_gates / 8
 
 
@@ -117,12 +294,12 @@ def flags_of(address):
 @pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no large pages here")
 def test_large_pages_are_asked_for_and_nothing_else_changes():
     extension = pytest.importorskip("ecrnn.recurrence._cpu")
-    memory = torch.arange(5 << 20, dtype=torch.float32)  # 20 MiB
-    for part in (memory[:0], memory[:1], memory[3:70], memory[1:-1]):
+    fresh = torch.arange(5 << 20, dtype=torch.float32)  # 20 MiB
+    for part in (fresh[:0], fresh[:1], fresh[3:70], fresh[1:-1]):
         extension.prefer_large_pages(part)
-    assert "hg" in flags_of(memory[len(memory) // 2].data_ptr())
-    assert torch.equal(memory, torch.arange(5 << 20, dtype=torch.float32))
+    assert "hg" in flags_of(fresh[len(fresh) // 2].data_ptr())
+    assert torch.equal(fresh, torch.arange(5 << 20, dtype=torch.float32))
     kept = cpu._memory((5 << 20,), (1,))
     assert "hg" in flags_of(kept[len(kept) // 2].data_ptr())
     with pytest.raises(TypeError):
-        extension.prefer_large_pages(memory.double())
+        extension.prefer_large_pages(fresh.double())

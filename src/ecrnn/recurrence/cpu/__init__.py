@@ -10,13 +10,14 @@ reset after the product), "rnn_tanh", "rnn_relu".
 from __future__ import annotations
 
 import importlib
-import math
-import threading
 from functools import cache, partial
 from types import ModuleType
 
 import torch
 from torch import Tensor
+
+from ecrnn.recurrence.cpu import memory
+from ecrnn.recurrence.cpu.memory import release
 
 __all__ = ["available", "backward", "forward", "instructions", "release"]
 
@@ -90,7 +91,7 @@ def forward(
     if keep:
         size = partial(extension.saved_size, cell, B, T, inputs, H, D, instructions=instruction_set)
         if keep_gates is None:
-            keep_gates = _gates_pay(cutoff, want_output, inputs, H) and size(True) <= _MOST_KEPT
+            keep_gates = _gates_pay(cutoff, want_output, inputs, H) and size(True) <= memory.MOST_KEPT
         floats = size(keep_gates)
     saved = _memory((floats,), (1,))
     extension.forward(
@@ -186,47 +187,11 @@ def _gates_pay(cutoff: float, want_output: bool, inputs: int, hidden: int) -> bo
     return (cutoff == 0 and together > 16) or inputs >= 4 * hidden or (want_output and together >= 96)
 
 
-_WORTH_KEEPING = 1 << 15  # floats: 128 KiB, from where glibc asks the system for fresh pages
-_MOST_KEPT = 1 << 27  # floats in all: 512 MiB
-_kept: list[Tensor] = []
-_lock = threading.Lock()
-
-
-def release() -> None:
-    """Give back the memory that is kept for the next call, at most 512 MiB."""
-    with _lock:
-        _kept.clear()
-
-
 def _memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
-    """A dense tensor to be written; where it is large, in memory of an earlier call that nothing refers to any more.
-
-    Fresh memory comes from the operating system page by page, which for sequences takes longer than to compute them;
-    with pages of 2 MiB, where the system has them, less, and they are found faster.
-    """
-    floats = math.prod(shape)
-    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    fill = torch.are_deterministic_algorithms_enabled() and fills
-    if fill or floats < _WORTH_KEEPING:
-        return torch.empty_strided(shape, strides)
-    with _lock:
-        memory = next((kept for kept in _kept if len(kept) == floats and _unused(kept)), None)
-        if memory is None:
-            memory = torch.empty(floats)
-            extension = _extension()
-            assert extension is not None, "the extension is not built"
-            extension.prefer_large_pages(memory)
-            if floats <= _MOST_KEPT:
-                while _kept and floats + sum(map(len, _kept)) > _MOST_KEPT:
-                    _kept.pop(0)
-                _kept.append(memory)
-        # not a view, which autograd would not let users change in place
-        return torch.empty(0).set_(memory.untyped_storage(), 0, shape, strides)
-
-
-def _unused(memory: Tensor) -> bool:
-    """Whether no other tensor lies in ``memory``'s storage: two refer to it, the tensor and the object asked with."""
-    return bool(torch._C._storage_Use_Count(memory.untyped_storage()._cdata) == 2)
+    """A dense tensor to be written."""
+    extension = _extension()
+    assert extension is not None, "the extension is not built"
+    return memory.empty(shape, strides, extension.prefer_large_pages)
 
 
 def _like(x: Tensor, features: int) -> Tensor:
