@@ -33,7 +33,9 @@ MOST_KEPT = 1 << 27  # floats in all: 512 MiB
 
 _FLOAT = 4  # bytes
 
-_CAN_KEEP = hasattr(torch.UntypedStorage, "_swap_data_ptr_") and hasattr(torch._C, "_storage_Use_Count")
+_Storage: Any = torch.UntypedStorage  # whose methods have no types
+
+_CAN_KEEP = hasattr(_Storage, "_swap_data_ptr_") and hasattr(torch._C, "_storage_Use_Count")
 
 
 class _Kept:
@@ -61,7 +63,7 @@ class _Kept:
 @cache
 def _alone() -> tuple[int, int]:
     """The references to a storage that nobody but its `_Kept` refers to."""
-    return _Kept(torch.UntypedStorage(_FLOAT, device="cpu"), 1).references()
+    return _Kept(_Storage(_FLOAT, device="cpu"), 1).references()
 
 
 _kept: list[_Kept] = []
@@ -87,7 +89,7 @@ def empty(shape: tuple[int, ...], strides: tuple[int, ...], prefer_large_pages: 
     storage = _take(floats)
     fresh = storage is None
     if storage is None:
-        storage = torch.UntypedStorage(_FLOAT * floats, device="cpu")
+        storage = _Storage(_FLOAT * floats, device="cpu")
     if _CAN_KEEP and floats <= MOST_KEPT:
         _keep(_Kept(storage, floats))
     # not a view, which autograd would not let users change in place
@@ -103,7 +105,7 @@ def _take(floats: int) -> torch.UntypedStorage | None:
         if kept.lost():
             _forget(kept)
         elif kept.floats == floats and kept.unused() and _forget(kept):
-            storage = torch.UntypedStorage(0, device="cpu")
+            storage = _Storage(0, device="cpu")
             storage._swap_data_ptr_(kept.storage)
             return storage
     return None
