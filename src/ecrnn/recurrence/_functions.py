@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.recurrence._lengths import check_lengths
 from ecrnn.recurrence.dispatch import load
 
 
@@ -48,18 +49,6 @@ def run_forward(
     if output is None:
         output = x.new_empty((x.shape[0], 0, h_0.shape[0] * h_0.shape[2]))
     return output, h_n, h_n.new_empty(0) if c_n is None else c_n, saved
-
-
-def check_lengths(lengths: Tensor, batch: int, steps: int) -> None:
-    """Raise EcrnnError unless ``lengths`` says of every sample of the batch how many steps it has."""
-    if lengths.dtype != torch.int64 or lengths.device.type != "cpu" or lengths.shape != (batch,):
-        raise EcrnnError(
-            f"lengths must be int64 ({batch},) on the CPU, "
-            f"got {lengths.dtype} {tuple(lengths.shape)} on {lengths.device}"
-        )
-    least, largest = int(lengths.min()), int(lengths.max())
-    if least < 1 or largest > steps:
-        raise EcrnnError(f"lengths must be from 1 to {steps}, got {least} to {largest}")
 
 
 def run_backward(
@@ -126,8 +115,10 @@ class Recurrence(torch.autograd.Function):
         lengths, saved, x, h_0, c_0, *weights = ctx.saved_tensors
         needs_x, needs_initial = ctx.needs_input_grad[5], any(ctx.needs_input_grad[6:8])
         given = (ctx.backend, ctx.cell, needs_x, needs_initial, ctx.cutoff, lengths, x, h_0, c_0, saved, *grads[:3])
-        # the graph of the gradient is recorded only to say, when it is used, that it cannot be
-        made = (_Gradient.apply if torch.is_grad_enabled() else _Gradient.forward)(*given, *weights)
+        # the graph of the gradient is recorded only to say, when it is used, that it cannot be; batched gradients
+        # (is_grads_batched, jacobian(vectorize=True)) come under vmap, which has a rule for the function alone
+        plain = not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
+        made = (_Gradient.forward if plain else _Gradient.apply)(*given, *weights)
         d_x, d_h_0, d_c_0 = (d if d.numel() else None for d in made[:3])
         return None, None, None, None, None, d_x, d_h_0, d_c_0, *made[3:]
 

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import _onnx, dispatch
-from ecrnn.recurrence._functions import check_lengths
+from ecrnn.recurrence._lengths import as_lengths, check_lengths
 from ecrnn.recurrence._truncated import stock, truncated
 from ecrnn.recurrence.operators import recurrence
 
@@ -45,10 +45,34 @@ class Recurrent(nn.RNNBase):
         self.set_options(backend, cutoff)
         if bias_vectors == 1 and self.bias:
             for name in [name for name, _ in self.named_parameters() if name.startswith("bias_hh")]:
-                zeros = torch.zeros_like(getattr(self, name), requires_grad=False)
                 delattr(self, name)
-                self.register_buffer(name, zeros, persistent=False)  # the kernels want both vectors
             self._init_flat_weights()
+
+    def __getattr__(self, name: str) -> Any:
+        """Zeros for a bias that there is not: torch's kernels want both vectors, and find them in `_flat_weights`.
+
+        Neither a parameter nor a buffer, so that nothing moves, saves, shares, prunes or shows them.
+        """
+        own = self.__dict__
+        if name.startswith("bias_hh_") and own.get("bias_vectors") == 1 and self._lacks(name):
+            learnt = getattr(self, name.replace("hh", "ih", 1))
+            kept = own["_flat_weights"][own["_flat_weights_names"].index(name)]
+            if type(learnt) not in (Tensor, nn.Parameter):
+                return learnt.new_zeros(learnt.shape)
+            if type(kept) is Tensor and (kept.shape, kept.dtype, kept.device) == _kind(learnt):
+                return kept
+            with torch.inference_mode(False):  # else no backward pass could keep it
+                return torch.zeros(learnt.shape, dtype=learnt.dtype, device=learnt.device)
+        return super().__getattr__(name)
+
+    def _lacks(self, name: str) -> bool:
+        own = self.__dict__
+        return self.bias and name in own["_flat_weights_names"] and name not in {**own["_parameters"], **own["_buffers"]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state.get("bias_vectors") == 1:  # layers of before 0.2 had zeros among their buffers
+            state["_buffers"] = {n: b for n, b in state["_buffers"].items() if not n.startswith("bias_hh_")}
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
 
     def set_options(self, backend: str | None = None, cutoff: float | None = None, truncate: int | None = None) -> None:
         """Set what ``configure`` explains; None leaves one as it is."""
@@ -65,12 +89,6 @@ class Recurrent(nn.RNNBase):
                 raise EcrnnError(f"{fault} (recurrence.{type(self).__name__})")
             self.truncate = truncate
 
-    def reset_parameters(self) -> None:
-        """Draw the weights anew as torch does, uniform within 1 / sqrt(H) of 0; an absent bias stays zero."""
-        super().reset_parameters()
-        for zeros in self.buffers():  # not zero yet after to_empty()
-            zeros.zero_()
-
     def multiply_adds(self, steps: int) -> int:
         """Multiply-adds of one sample over ``steps`` time steps in the products of matrices and vectors.
 
@@ -84,7 +102,7 @@ class Recurrent(nn.RNNBase):
         text += f", cutoff={self.cutoff:g}" if self.cutoff != dispatch.CUTOFF else ""
         return text + (f", truncate={self.truncate}" if self.truncate else "")
 
-    def last_states(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Tensor | None = None) -> Any:
+    def last_states(self, input: Tensor | PackedSequence, hx: Any = None, lengths: Any = None) -> Any:
         """``h_n``, or ``(h_n, c_n)`` of an LSTM, without computing the output sequence of the last layer.
 
         Arguments as for a call. It is a call, with ``want_output=False``: hooks run.
@@ -96,7 +114,7 @@ class Recurrent(nn.RNNBase):
         input: Tensor | PackedSequence,
         hx: Any = None,
         *,
-        lengths: Tensor | None = None,
+        lengths: Any = None,
         want_output: bool = True,
     ) -> Any:
         """``output, h_n``, or ``output, (h_n, c_n)`` of an LSTM; see the class."""
@@ -115,13 +133,11 @@ class Recurrent(nn.RNNBase):
             return _unseen_forward()(self, input, hx, lengths, want_output)
         return self._forward(input, hx, lengths, want_output)
 
-    def _forward(
-        self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, want_output: bool
-    ) -> tuple[Any, Any]:
+    def _forward(self, input: Tensor | PackedSequence, hx: Any, lengths: Any, want_output: bool) -> tuple[Any, Any]:
         if lengths is not None:
             if isinstance(input, PackedSequence) or input.dim() != 3:
                 raise EcrnnError("lengths go with input of three dimensions (recurrence)")
-            lengths = lengths.to("cpu", torch.int64)
+            lengths = as_lengths(lengths)
         weights = self._weights()
         backend = self._backend_for(input, hx, weights)
         cut = self.truncate > 0 and self._cuts(input, hx, lengths, weights)
@@ -201,9 +217,14 @@ class Recurrent(nn.RNNBase):
     def _weights(self) -> list[Tensor]:
         """Four tensors a layer and direction, as they are now: parametrised or given by functional_call too."""
         own = self._parameters
-        made: list[Any] = [
-            own.get(name) if own.get(name) is not None else getattr(self, name) for name in self._flat_weights_names
-        ]
+        made: list[Any] = []
+        zeros = None
+        for name in self._flat_weights_names:
+            weight = own.get(name)
+            if weight is None and self.bias_vectors == 1 and name.startswith("bias_hh_"):
+                zeros = made[0].new_zeros(made[0].shape[0]) if zeros is None else zeros
+                weight = zeros
+            made.append(getattr(self, name) if weight is None else weight)
         if not self.bias and not self.proj_size:
             zeros = made[0].new_zeros(made[0].shape[0])
             made = [w for pair in zip(made[::2], made[1::2], strict=True) for w in (*pair, zeros, zeros)]
@@ -287,9 +308,10 @@ class Recurrent(nn.RNNBase):
     ) -> tuple[Any, Any]:
         """torch's own layer; ``lengths`` by packing."""
         stock: Any = super().forward
-        if lengths is not None and isinstance(input, Tensor):
-            steps, batch = _sizes(input, self.batch_first)
+        steps, batch = _sizes(input, self.batch_first)
+        if lengths is not None:
             check_lengths(lengths, batch or 0, steps)
+        if lengths is not None and batch and isinstance(input, Tensor):
             packed = pack_padded_sequence(input, lengths, self.batch_first, enforce_sorted=False)
             output, last = stock(packed, hx)
             output, _ = pad_packed_sequence(output, self.batch_first, total_length=steps)
@@ -307,6 +329,10 @@ def _unseen_forward() -> Callable[..., tuple[Any, Any]]:
     """``_forward``, hidden from dynamo, which stops at these layers and would go on to compile what they call."""
     disable: Any = torch.compiler.disable  # loads dynamo, so only where it is loaded already
     return disable(Recurrent._forward)
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype, tensor.device
 
 
 def _states(hx: Any) -> States:
