@@ -114,11 +114,16 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
         lengths, saved, x, h_0, c_0, *weights = ctx.saved_tensors
         needs_x, needs_initial = ctx.needs_input_grad[5], any(ctx.needs_input_grad[6:8])
-        given = (ctx.backend, ctx.cell, needs_x, needs_initial, ctx.cutoff, lengths, x, h_0, c_0, saved, *grads[:3])
-        # the graph of the gradient is recorded only to say, when it is used, that it cannot be; batched gradients
-        # (is_grads_batched, jacobian(vectorize=True)) come under vmap, which has a rule for the function alone
+        given = (ctx.backend, ctx.cell, needs_x, needs_initial, ctx.cutoff, lengths, x, h_0, c_0, saved)
+        # the graph of the gradient is recorded only to say, when it is used, that it cannot be; vmap has a rule for it
         plain = not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
-        made = (_Gradient.forward if plain else _Gradient.apply)(*given, *weights)
+
+        def gradient(*grads: Tensor | None) -> tuple[Tensor, ...]:
+            call: Any = _Gradient.forward if plain else _Gradient.apply
+            made: tuple[Tensor, ...] = call(*given, *grads, *weights)
+            return made
+
+        made = _each_of_a_batch(gradient, grads[:3])
         d_x, d_h_0, d_c_0 = (d if d.numel() else None for d in made[:3])
         return None, None, None, None, None, d_x, d_h_0, d_c_0, *made[3:]
 
@@ -184,6 +189,26 @@ class _Gradient(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         return _one_by_one(_Gradient.apply, info, in_dims, args)
+
+
+def _each_of_a_batch(gradient: Callable[..., tuple[Tensor, ...]], grads: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    """``gradient(*grads)``, one by one where each stands for several.
+
+    So `torch.autograd.grad(..., is_grads_batched=True)` and `jacobian(..., vectorize=True)` have it, by torch's older
+    vmap, which knows operators but no function of ours.
+    """
+    several = [d is not None and torch._C._functorch.is_legacy_batchedtensor(d) for d in grads]
+    if not any(several):
+        return gradient(*grads)
+    level = torch._C._vmapmode_increment_nesting() - 1  # the only way to ask for it
+    torch._C._vmapmode_decrement_nesting()
+    apart = [torch._remove_batch_dim(d, level, 1, 0) if s else d for d, s in zip(grads, several, strict=True)]  # type: ignore[arg-type]
+    number = next(len(d) for d, s in zip(apart, several, strict=True) if s and d is not None)
+    made = [
+        gradient(*(d[n] if s and d is not None else d for d, s in zip(apart, several, strict=True)))
+        for n in range(number)
+    ]
+    return tuple(torch._add_batch_dim(torch.stack(each), 0, level) for each in zip(*made, strict=True))
 
 
 def save(

@@ -67,7 +67,9 @@ class Recurrent(nn.RNNBase):
 
     def _lacks(self, name: str) -> bool:
         own = self.__dict__
-        return self.bias and name in own["_flat_weights_names"] and name not in {**own["_parameters"], **own["_buffers"]}
+        return (
+            self.bias and name in own["_flat_weights_names"] and name not in {**own["_parameters"], **own["_buffers"]}
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state.get("bias_vectors") == 1:  # layers of before 0.2 had zeros among their buffers
