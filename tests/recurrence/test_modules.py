@@ -29,6 +29,7 @@ from recurrence.pairs import (
     pair,
     weights_of,
 )
+from torch.nn.utils import prune
 
 import ecrnn.recurrence
 from ecrnn.core.errors import EcrnnError
@@ -293,7 +294,8 @@ def test_representation_says_what_is_not_the_default():
 
 
 def test_package_is_lazy_and_complete():
-    assert set(ecrnn.recurrence.__all__) == {"GRU", "LSTM", "RNN", "configure"} <= set(dir(ecrnn.recurrence))
+    names = {"GRU", "LSTM", "RNN", "configure", "replace", "to_torch"}
+    assert set(ecrnn.recurrence.__all__) == names <= set(dir(ecrnn.recurrence))
     with pytest.raises(AttributeError, match=r"module 'ecrnn\.recurrence' has no attribute 'LSTN'"):
         _ = ecrnn.recurrence.LSTN
     say = "print('torch' in sys.modules)"
@@ -308,3 +310,96 @@ def test_the_page_about_the_layers_runs_as_it_stands():
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == len(dispatch.BACKENDS)
+
+
+@each_kind
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_an_absent_bias_is_neither_parameter_nor_buffer(kind, options):
+    layer = kind(3, 5, **options, bias_vectors=1)
+    assert not list(layer.buffers())
+    assert not any(name.startswith("bias_hh") for name in (*vars(layer), *dict(layer.named_parameters())))
+    zeros = [w for w, name in zip(layer._flat_weights, layer._flat_weights_names, strict=True) if "bias_hh" in name]
+    assert all(w.abs().max() == 0 and not w.requires_grad for w in zeros)
+    assert len({w.data_ptr() for w in zeros}) == len(zeros)  # cuDNN wants weights that share no memory
+    layer.double()
+    assert {w.dtype for w in layer._flat_weights} == {torch.float64}
+    layer.to("meta")
+    assert {w.device.type for w in layer._flat_weights} == {"meta"}
+    layer.to_empty(device="cpu")
+    assert torch.equal(layer.bias_hh_l0, torch.zeros_like(layer.bias_ih_l0))
+    with pytest.raises(AttributeError, match="no attribute 'bias_hh_l9'"):
+        _ = layer.bias_hh_l9
+
+
+@pytest.mark.parametrize("backend", ["torch", *KERNELS])
+@each_kind
+def test_zeros_made_in_inference_mode_serve_training(backend, kind):
+    layer = kind(3, 5, bias_vectors=1, backend=backend)
+    with torch.inference_mode():
+        layer._flat_weights = [None] * len(layer._flat_weights)
+        layer._init_flat_weights()
+        layer(torch.zeros(6, 2, 3))
+    layer(torch.zeros(6, 2, 3))[0].sum().backward()
+    assert layer.bias_ih_l0.grad.abs().sum() > 0
+
+
+def test_layers_pickled_with_zeros_among_their_buffers_lose_them():
+    layer = LSTM(3, 5, bias_vectors=1)
+    old = LSTM(3, 5, bias_vectors=1)
+    state = layer.__getstate__() | {"_buffers": {"bias_hh_l0": torch.full((20,), torch.nan)}}
+    old.__setstate__(state)
+    assert not list(old.buffers())
+    compare(flat(layer(torch.ones(6, 2, 3))), flat(old(torch.ones(6, 2, 3))), 0.0)
+
+
+@each_backend
+@each_kind
+@each_bias
+@pytest.mark.parametrize("name", ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"])
+def test_pruning_as_with_torch(backend, kind, bias_vectors, name):
+    ours, stock = pair(kind, bias_vectors, backend)
+    x = torch.randn(6, 2, 3)
+    for layer in (ours, stock):
+        prune.l1_unstructured(layer, name, 0.5)
+    mask = getattr(ours, f"{name}_mask")
+    assert torch.equal(mask, getattr(stock, f"{name}_mask"))
+    compare(flat(stock(x)), flat(ours(x)), near(backend, 6))
+    ours.reset_parameters()
+    flat(ours(x))["output"].sum().backward()
+    assert torch.equal(getattr(ours, name) != 0, mask.bool())
+    prune.remove(ours, name)
+    assert not list(ours.buffers())
+
+
+def doubled():
+    module = torch.nn.Module()
+    module.forward = lambda w: 2 * w
+    return module
+
+
+@each_backend
+@each_kind
+@each_bias
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda layer: torch.nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0"),
+        lambda layer: torch.nn.utils.parametrize.register_parametrization(layer, "bias_ih_l0", doubled()),
+        lambda layer: torch.nn.utils.spectral_norm(layer, "weight_ih_l0"),
+    ],
+    ids=["weight norm", "a function", "spectral norm"],
+)
+def test_parametrised_weights_as_with_torch(backend, kind, bias_vectors, way):
+    ours, stock = pair(kind, bias_vectors, backend)
+    x, made = torch.randn(6, 2, 3), []
+    for layer in (stock, ours):
+        torch.manual_seed(7)
+        way(layer)
+        made.append(flat(layer(x)))
+        made[-1]["output"].sum().backward()
+    compare(*made, near(backend, 6))
+    gradients = [
+        {name: p.grad for name, p in layer.named_parameters() if not name.startswith("bias_hh")}
+        for layer in (stock, ours)
+    ]
+    compare(*gradients, 10 * near(backend, 6))

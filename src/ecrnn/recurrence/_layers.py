@@ -54,7 +54,7 @@ class Recurrent(nn.RNNBase):
         Neither a parameter nor a buffer, so that nothing moves, saves, shares, prunes or shows them.
         """
         own = self.__dict__
-        if name.startswith("bias_hh_") and own.get("bias_vectors") == 1 and self._lacks(name):
+        if name.startswith("bias_hh_") and self.lacks(name):
             learnt = getattr(self, name.replace("hh", "ih", 1))
             kept = own["_flat_weights"][own["_flat_weights_names"].index(name)]
             if type(learnt) not in (Tensor, nn.Parameter):
@@ -65,11 +65,12 @@ class Recurrent(nn.RNNBase):
                 return torch.zeros(learnt.shape, dtype=learnt.dtype, device=learnt.device)
         return super().__getattr__(name)
 
-    def _lacks(self, name: str) -> bool:
+    def lacks(self, name: str) -> bool:
+        """Whether that is one of the biases that torch's kernels want and this layer has not."""
         own = self.__dict__
-        return (
-            self.bias and name in own["_flat_weights_names"] and name not in {**own["_parameters"], **own["_buffers"]}
-        )
+        if own.get("bias_vectors") != 1 or not self.bias or name in own["_parameters"] or name in own["_buffers"]:
+            return False
+        return name.startswith("bias_hh_") and name in own["_flat_weights_names"] and name not in own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state.get("bias_vectors") == 1:  # layers of before 0.2 had zeros among their buffers
