@@ -149,9 +149,9 @@ class Recurrent(nn.RNNBase):
         if isinstance(input, PackedSequence):
             return self._packed(backend, input, _states(hx), weights, want_output)
         if input.dim() == 3:
-            x = input if self.batch_first else input.transpose(0, 1)  # (B, T, I)
+            x = input if self.batch_first else _steps_outside(input).transpose(0, 1)  # (B, T, I)
             output, states = self._layers(backend, x, _states(hx), weights, lengths, want_output)
-            return output if self.batch_first else output.transpose(0, 1), self._hx(states)
+            return output if self.batch_first else _dense(output.transpose(0, 1)), self._hx(states)
         states = tuple(s.unsqueeze(1) for s in _states(hx))
         output, states = self._layers(backend, input.unsqueeze(0), states, weights, None, want_output)
         return output.squeeze(0), self._hx(tuple(s.squeeze(1) for s in states))
@@ -332,6 +332,20 @@ def _unseen_forward() -> Callable[..., tuple[Any, Any]]:
     """``_forward``, hidden from dynamo, which stops at these layers and would go on to compile what they call."""
     disable: Any = torch.compiler.disable  # loads dynamo, so only where it is loaded already
     return disable(Recurrent._forward)
+
+
+def _steps_outside(input: Tensor) -> Tensor:
+    """(T, B, I) in memory step by step: the output lies as the input does, and torch's can be viewed as (T * B, H)."""
+    B, features = input.shape[1:]
+    in_order = B == 1 or input.stride(0) > input.stride(1)
+    return input if in_order and (features == 1 or input.stride(2) == 1) else input.contiguous()
+
+
+def _dense(output: Tensor) -> Tensor:
+    """(T, B, features) contiguous, with the strides of torch's output also where a dimension is 1."""
+    if 1 in output.shape[:2] and not torch.compiler.is_compiling():
+        return output.reshape(output.shape)
+    return output.contiguous()
 
 
 def _kind(tensor: Tensor) -> tuple[Any, ...]:
