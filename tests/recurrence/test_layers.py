@@ -423,3 +423,84 @@ def test_a_refused_call_does_not_hand_the_next_to_torch(monkeypatch, backend):
     monkeypatch.setattr(dispatch.load(backend), "forward", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         layer(x)
+
+
+def in_memory_otherwise(x):
+    """The values of a (T, B, I) with its dimensions in other orders in memory, strided and expanded."""
+    for order, back in (((1, 0, 2), (1, 0, 2)), ((1, 2, 0), (2, 0, 1)), ((2, 0, 1), (1, 2, 0)), ((0, 2, 1), (0, 2, 1))):
+        yield x.permute(order).contiguous().permute(back)
+    yield x
+    yield x.repeat_interleave(2, 2)[..., ::2]
+    yield x.repeat_interleave(2, 0)[::2]
+    yield x[:1].expand_as(x)
+    yield x[:, :1].expand_as(x)
+
+
+@each_kernel
+@each_kind
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])
+@pytest.mark.parametrize("shape", [(6, 5, 3), (6, 1, 3), (1, 5, 3)])
+def test_time_first_results_lie_in_memory_as_torchs(backend, kind, options, shape):
+    ours, stock = pair(kind, 2, backend, **options)
+    with torch.no_grad():
+        for x in in_memory_otherwise(torch.randn(shape)):
+            expected, made = flat(stock(x)), flat(ours(x))
+            compare(expected, made, near(backend, 6))
+            assert {name: t.stride() for name, t in made.items()} == {name: t.stride() for name, t in expected.items()}
+            assert made["output"].view(-1, made["output"].shape[2]).shape[0] == shape[0] * shape[1]
+
+
+@each_kernel
+@each_kind
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_gradients_in_batches(backend, kind, options):
+    layer, x = kind(3, 5, backend=backend, **options), torch.randn(6, 2, 3, requires_grad=True)
+    output, last = layer(x)
+    h_n = last[0] if isinstance(last, tuple) else last
+    inputs, cotangents = [x, *layer.parameters()], [torch.randn(4, *t.shape) for t in (output, h_n)]
+    alone = [
+        torch.autograd.grad([output, h_n], inputs, [c[n] for c in cotangents], retain_graph=True) for n in range(4)
+    ]
+    expected = {k: torch.stack(each) for k, each in enumerate(zip(*alone, strict=True))}
+    together = torch.autograd.grad([output, h_n], inputs, cotangents, is_grads_batched=True, retain_graph=True)
+    compare(expected, dict(enumerate(together)), 0.0)
+    by_vmap = torch.func.vmap(lambda *c: torch.autograd.grad([output, h_n], inputs, c, retain_graph=True))(*cotangents)
+    compare(expected, dict(enumerate(by_vmap)), 0.0)
+
+    def of(values):
+        return layer(values)[0].sum((1, 2))
+
+    exact = torch.autograd.functional.jacobian(of, x.detach())
+    for made in (
+        torch.autograd.functional.jacobian(of, x.detach(), vectorize=True),
+        torch.func.jacrev(of)(x.detach()),
+        torch.func.jacrev(of, chunk_size=2)(x.detach()),
+    ):
+        compare({"d": exact}, {"d": made}, 0.0)
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch", *KERNELS])
+@each_kind
+@each_bias
+def test_the_processs_default_type_and_device_change_nothing(backend, kind, bias_vectors):
+    layer = kind(3, 16, 2, bidirectional=True, bias_vectors=bias_vectors, backend=backend, batch_first=True)
+    lengths = torch.tensor([70, 3, 70], device="cpu")
+    x = torch.randn(3, 70, 3)
+    sequences = pack_sequence([x[0], x[1, :3]])
+
+    def everything():
+        layer.zero_grad()
+        made = flat(layer(x, lengths=lengths)) | {f"packed_{k}": t for k, t in flat(layer(sequences)).items()}
+        made["output"].sum().backward()
+        return made | {name: p.grad.clone() for name, p in layer.named_parameters()}
+
+    expected = everything()
+    for default in (torch.float64, torch.bfloat16):
+        torch.set_default_dtype(default)
+        try:
+            compare(expected, everything(), 0.0)
+        finally:
+            torch.set_default_dtype(torch.float32)
+    with torch.device("meta"):
+        made = everything()
+    compare(expected, made, 0.0)
