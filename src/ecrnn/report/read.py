@@ -134,7 +134,7 @@ def _essence(settings: StudySettings, same_pictures: bool) -> StudySettings:
     place = {key: fields[key].default for key in ("device", "threads", "checkpoint_seconds")}
     neutral: dict[str, Any] = {"models": ("any",), "repeats": 1, "first_repeat": 0, "data_dir": None}
     if same_pictures:  # the same pictures under another name are the same data
-        neutral["data"] = "same"
+        neutral |= {"data": "same", "val": None, "test": None}
     neutral["training"] = settings.training.model_copy(update=place)
     return settings.model_copy(update=neutral)
 
