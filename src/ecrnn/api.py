@@ -53,8 +53,9 @@ def compare(
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
             half a point. Default: the metric's, 0.005, for bits 0.01.
         progress: called after every training step.
-        **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; and length, tokens, ... of tasks
-            with texts: see `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.core.tasks`.
+        **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; val and test, other folders of
+            the same classes to validate and to test on; and length, tokens, ... of tasks with texts: see
+            `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.core.tasks`.
 
     Returns:
         The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`.

@@ -9,8 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 
 def test_train_says_what_it_reached_and_how_to_use_it(call: Any, tiny: tuple, tmp_path: Path) -> None:
@@ -139,3 +141,51 @@ def test_flowers_from_folder_to_prediction(call: Any, real_data: Path, tmp_path:
     done = call("predict", out, flowers / "roses", "--json")
     assert done.status == 0, done.err
     assert len(done.out.splitlines()) == len(list((flowers / "roses").iterdir()))
+
+
+def test_parts_of_a_folder_and_what_was_trained_on(
+    call: Any, tiny: tuple, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    draw = np.random.default_rng(0)
+    for part, count in (("train", 12), ("val", 4), ("test", 5)):
+        for name in ("cat", "dog"):
+            (tmp_path / "pets" / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "pets" / part / name / f"{i}.png")
+    for part, number in (("val", 0), ("test", 1)):  # of those trained on
+        shutil.copy(tmp_path / f"pets/train/cat/{number}.png", tmp_path / f"pets/{part}/cat/again.png")
+    (tmp_path / "pets/train/dog/IMG_1.HEIC").write_bytes(b"x")
+    left_out = "pets: left out 1 file that cannot be read as images: 1 .heic; convert .heic to JPEG or PNG"
+
+    done = call("train", tmp_path / "pets", "--model", "mlp-4", *tiny, "-o", tmp_path / "mine", "--json")
+    assert done.status == 0, done.err
+    metrics = json.loads(done.out)
+    assert left_out in caplog.text
+    assert (metrics["split"], metrics["n_train"], metrics["n_validation"]) == ("own", 24, 9)
+    assert (metrics["validation_trained_on"], metrics["files_left_out"]) == (1, {".heic": 1})
+    assert (metrics["test"]["n"], metrics["test"]["left_out"]) == (10, 1)
+    assert "Test accuracy" in (tmp_path / "mine" / "README.md").read_text()
+
+    shutil.copytree(tmp_path / "pets/train", tmp_path / "photos")
+    apart = ("--val", tmp_path / "pets/val", "--test", tmp_path / "pets/test")
+    done = call("train", tmp_path / "photos", *apart, "--model", "mlp-4", *tiny, "-o", tmp_path / "apart")
+    assert done.status == 0, done.err
+    assert "Test part: " in done.out
+    assert "1 of 9 validation pictures are also among those trained on" in done.err
+    same = json.loads((tmp_path / "apart" / "metrics.json").read_text())
+    for key in ("fingerprint", "split", "accuracy", "loss", "validation_trained_on", "files_left_out", "test"):
+        assert same[key] == metrics[key], key
+
+    done = call("evaluate", tmp_path / "mine", tmp_path / "pets", "--json")
+    found = json.loads(done.out)
+    assert (found["n"], found["trained_on"], found["left_out"], found["files_left_out"]) == (10, 0, 1, {".heic": 1})
+    assert found["n_note"] == "the data set's own test part; left out, because trained on: 1 of 11 pictures"
+    done = call("evaluate", tmp_path / "mine", tmp_path / "photos", "--out", tmp_path / "page")
+    note = "all pictures; the model was trained on all 24, so the figure is too good"
+    assert f"Judged on {note}." in " ".join(done.out.split())
+    assert note in (tmp_path / "page" / "evaluation.html").read_text()
+    caplog.clear()
+    done = call("predict", tmp_path / "mine", tmp_path / "photos")
+    assert done.status == 0
+    assert left_out.replace("pets", "photos") in caplog.text

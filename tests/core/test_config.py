@@ -248,3 +248,11 @@ def test_differences() -> None:
     assert differences(mine, mine) == []
     theirs = mine.model_copy(update={"seed": 3, "training": TrainingSettings(lr=0.1)})
     assert differences(mine, theirs) == ["seed is 0 here and 3 there", "training.lr is 0.001 here and 0.1 there"]
+
+
+def test_settings_without_other_folders_are_written_as_before() -> None:
+    settings = TrainSettings.read(NEEDED[TrainSettings])
+    assert "val" not in to_yaml(settings).replace("validation", "").split()
+    assert not {"val", "test"} & set(settings.model_dump())
+    named = TrainSettings.read({**NEEDED[TrainSettings], "val": "a", "test": "b"})
+    assert {key: named.model_dump()[key] for key in ("val", "test")} == {"val": "a", "test": "b"}
