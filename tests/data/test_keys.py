@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecrnn.data.corpus import make_corpus
-from ecrnn.data.keys import of_arrays, of_blocks, of_texts
+from ecrnn.data.keys import nearest_looks, of_arrays, of_blocks, of_images, of_texts
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "io", "u") for c in ("sh", "nd", "rt", "ll", "ng")]
 
@@ -34,6 +34,21 @@ def test_the_keys_stay_as_they_are_in_bundles():
     assert of_texts(["a text"]).keys.tolist() == [5830437876521264211]
     assert of_arrays([np.zeros((2, 2, 1), np.uint8)]).keys.tolist() == [740270769806682775]
     assert of_blocks([prose(60, 0)], 64).keys.sum() == 4622008852811789003
+
+
+def test_looks_of_images():
+    rows = np.zeros((8, 9), np.uint8)
+    rows[:, 0] = 200  # the first part of each row is brighter than the second: no comparison but none is right
+    rows[2, 5] = 100  # and here one is: the fifth of the third row
+    image = np.repeat(np.repeat(rows, 3, 0), 2, 1)[..., None]
+    bits = np.unpackbits(of_images(image[None]).looks.view(np.uint8))
+    assert np.flatnonzero(bits).tolist() == [2 * 8 + 4]
+    looks = of_images(np.random.default_rng(0).integers(0, 256, (9, 20, 30, 3), dtype=np.uint8)).looks
+    assert nearest_looks(looks, looks).tolist() == [0] * 9
+    by_hand = [min(bin(int(a) ^ int(b)).count("1") for b in looks[5:]) for a in looks[:5]]
+    assert nearest_looks(looks[:5], looks[5:]).tolist() == by_hand
+    assert nearest_looks(looks, looks[:0]).tolist() == [64] * 9
+    assert not len(of_texts(["a"]).looks)
 
 
 def test_texts_are_known_by_their_words():

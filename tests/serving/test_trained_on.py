@@ -13,7 +13,7 @@ from PIL import Image
 from ecrnn.core.errors import BundleError, DataError
 from ecrnn.data import images as image_data
 from ecrnn.data.images import from_arrays, make_image_set
-from ecrnn.data.keys import of_texts
+from ecrnn.data.keys import of_images, of_texts
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.bundle import read_trained_on, write_bundle
 from ecrnn.serving.classifier import Classifier
@@ -28,7 +28,7 @@ def some(*numbers: int) -> np.ndarray:
     return np.array(numbers, np.uint64)
 
 
-SMALL = TrainedOn(some(3, 7, 2**64 - 1), some(5))
+SMALL = TrainedOn(some(3, 7, 2**64 - 1), some(5), some(1, 2))
 
 
 def test_round_trip(tmp_path):
@@ -36,15 +36,18 @@ def test_round_trip(tmp_path):
     found = read(tmp_path / FILE)
     assert found is not None
     assert found.train.tolist() == SMALL.train.tolist()
-    assert found.validation.tolist() == [5]
-    assert len(SMALL.to_bytes()) == 32 + 8 * 4 + 32
+    assert (found.validation.tolist(), found.looks.tolist()) == ([5], [1, 2])
+    assert len(SMALL.to_bytes()) == 16 + 24 + 8 * 6 + 32
     assert read(tmp_path / "none") is None
     keys = of_texts(["a", "b", "c"])
     (tmp_path / "study").write_bytes(study_bytes(keys))
     again = read_study(tmp_path / "study")
     assert again is not None
     assert (again.keys == keys.keys).all()
-    assert (again.owners.tolist(), again.total) == ([0, 1, 2], 3)
+    assert (again.owners.tolist(), again.total, len(again.looks)) == ([0, 1, 2], 3, 0)
+    images = of_images(np.random.default_rng(0).integers(0, 256, (3, 9, 9, 1), dtype=np.uint8))
+    (tmp_path / "study").write_bytes(study_bytes(images))
+    assert (read_study(tmp_path / "study").looks == images.looks).all()
 
 
 @pytest.mark.parametrize(
@@ -228,3 +231,38 @@ def test_two_that_are_the_same_in_training_and_validation(classifier, pets):
     assert found.index.tolist() == split.validation.tolist()  # as its training was measured
     assert found.trained_on == sum(data.images[i].tobytes() in both for i in split.validation) > 0
     assert "so the figure is too good" in found.note
+
+
+@pytest.fixture
+def photographed(description, prepared, network, tmp_path) -> tuple[Classifier, Path]:
+    """A classifier of images of 64 pixels a side, trained on the first 15 of each of two classes, and all of them."""
+    root = tmp_path / "photos"
+    rng = np.random.default_rng(3)
+    for name in CLASSES[:2]:
+        (root / name).mkdir(parents=True)
+        for k in range(20):
+            coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+            coarse.resize((64, 64), Image.Resampling.BICUBIC).save(root / name / f"{k:02}.png")
+    data = image_data.load(root, image_size=(9, 12))
+    found = Classifier(description, prepared, network, {"fingerprint": "0"}, "cpu")
+    first = np.flatnonzero(np.arange(len(data)) % 20 < 15)
+    found.trained_on = TrainedOn.of(data.keys(), first, first[:0])
+    return found, root
+
+
+def test_images_saved_again_with_losses_are_told(photographed):
+    classifier, root = photographed
+    assert judge(classifier, str(root)).note == "all pictures; left out, because trained on: 30 of 40 pictures"
+    for path in list(root.glob("*/*.png")):
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".jpg"), quality=80)
+        path.unlink()
+    found = judge(classifier, str(root))
+    assert len(found.index) == 40
+    assert found.note == (
+        "all pictures; 30 look much like ones trained on, as if saved again: the figure may be too good"
+    )
+    looks = classifier.trained_on.looks
+    alike = TrainedOn(classifier.trained_on.train, some(), np.unique(np.concatenate([looks, looks ^ np.uint64(1)])))
+    classifier.trained_on = alike  # a set whose images all look like another one: nothing can be said
+    assert judge(classifier, str(root)).note == "all pictures"

@@ -27,7 +27,7 @@ from ecrnn.data.downloads import candidates, reading
 from ecrnn.data.folder import check_listed
 from ecrnn.data.images import Progress, checked_size
 from ecrnn.data.images import fingerprint as image_fingerprint
-from ecrnn.data.keys import Keys, of_arrays
+from ecrnn.data.keys import Keys, of_images
 from ecrnn.data.textfiles import fingerprint, lines_of, read_text, rows_of
 
 CAPTIONS, IMAGES = "captions.tsv", "images"
@@ -74,7 +74,7 @@ class CaptionSet:
 
     def keys(self) -> Keys:
         """By which each example is known again."""
-        return of_arrays(self.images)
+        return of_images(self.images)
 
     @property
     def image(self) -> tuple[int, int, int]:

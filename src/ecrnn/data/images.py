@@ -19,7 +19,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.catalogue import unknown_data
-from ecrnn.data.keys import Keys, of_arrays
+from ecrnn.data.keys import Keys, of_images
 
 Progress = Callable[[str, int, int], None]  # (what, done, total): bytes of a download, or pictures decoded
 
@@ -69,7 +69,7 @@ class ImageSet:
 
     def keys(self) -> Keys:
         """By which each example is known again."""
-        return of_arrays(self.images)
+        return of_images(self.images)
 
     @property
     def height(self) -> int:

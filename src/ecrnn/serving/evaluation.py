@@ -89,13 +89,16 @@ def choose(model: Model, data: Any, part: str) -> Choice:
             raise DataError(f"{data.name} has no test part of its own; use --part validation or all")
         index = np.arange(data.n_train, len(data))
         registered = catalogue.task_of(data.name) is not None  # its figures are compared with those of others
-        return _without(index, "the data set's own test part", trained, what, keep=registered)
+        choice = _without(index, "the data set's own test part", trained, what, keep=registered)
+        return choice if registered else _with_alike(model, data, choice)
     if part in ("all", "new"):
         if trained is None:
-            note = f"all {what}, those of training among them: the figure is too good" if same else f"all {what}"
+            too_good = f"all {what}, those of training among them: the figure is too good"
+            unknown = f"all {what}; the bundle does not say whether any of them were trained on"
+            note = too_good if same else unknown
             return Choice(np.arange(len(data)), note)
         choice = _without(np.arange(len(data)), f"all {what}", trained, what, keep=part == "all")
-        return choice if part == "all" else _with_validation(model, data, choice)
+        return choice if part == "all" else _with_alike(model, data, _with_validation(model, data, choice))
     if same:
         return _without(
             _validation(model, data), "those that training left out for validation", trained, what, keep=True
@@ -129,6 +132,15 @@ def _with_validation(model: Model, data: Any, choice: Choice) -> Choice:
         return choice
     count = int(data.keys().known(known.validation)[choice.index].sum())
     return replace(choice, note=f"{choice.note}; {count:,} of the others chose the epoch") if count else choice
+
+
+def _with_alike(model: Model, data: Any, choice: Choice) -> Choice:
+    """``choice``, its note with how many of the images look much like ones that were trained on."""
+    if model.trained_on is None or choice.trained_on:
+        return choice
+    count = model.trained_on.alike(data.keys(), choice.index)
+    note = f"{choice.note}; {count:,} look much like ones trained on, as if saved again: the figure may be too good"
+    return replace(choice, note=note) if count else choice
 
 
 def _validation(model: Model, data: Any) -> np.ndarray:

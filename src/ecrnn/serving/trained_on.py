@@ -1,37 +1,40 @@
 """Which examples a model was trained on and validated on, as a bundle keeps it: `examples.bin`.
 
     16 bytes   "ecrnn-examples-1", the format and its version
-    8 + 8      how many keys of training and of validation examples follow, little-endian
-    8 each     the keys, see `ecrnn.data.keys`: first those of training, then those of validation, each group ascending
+    3 times 8  how many keys of training examples, keys of validation examples, and looks of training examples follow
+    8 each     these, see `ecrnn.data.keys`, each group ascending; all numbers are little-endian
     32         SHA-256 of all that
 
 A study keeps the keys of all its examples, `keys.bin`, for bundles of its trials:
 
     16 bytes   "ecrnn-keys-00001"
-    8 + 8      how many examples there are, how many keys follow
-    8 each     the keys, then the example that each is of, ascending
+    3 times 8  how many examples there are, how many keys and how many looks follow, of images one each
+    8 each     the keys, then the example that each is of, ascending, then the looks
     32         SHA-256 of all that
 
-A bundle of 50,000 images is 400,000 bytes larger for it. Without the file a bundle works all the same, but says only
+A bundle of 50,000 images is 800,000 bytes larger for it. Without the file a bundle works all the same, but says only
 of the very data set it was trained on what belongs to its training.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ecrnn.core.errors import BundleError
 from ecrnn.core.reading import read_bytes, there
-from ecrnn.data.keys import Keys
+from ecrnn.data.keys import Keys, nearest_looks
 
 FILE = "examples.bin"
 STUDY_FILE = "keys.bin"
 _MAGIC, _STUDY_MAGIC = b"ecrnn-examples-1", b"ecrnn-keys-00001"
 _LARGEST = 2**31  # bytes
+_ALIKE = 4  # comparisons of 64 that may differ between images that look alike (docs/decisions/known-examples.md)
+_ORDINARY = 0.02  # share of images trained on that may look like another one, where looks are to say anything
+_FEWEST, _SAMPLE = 20, 300  # looks that are needed, and that this share is taken from
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,39 @@ class TrainedOn:
     Attributes:
         train: of those trained on.
         validation: of those validated on, which chose the epoch where the best was kept.
+        looks: of the images trained on; empty for other examples.
     """
 
     train: np.ndarray
     validation: np.ndarray
+    looks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     @classmethod
     def of(cls, keys: Keys, train: np.ndarray, validation: np.ndarray) -> TrainedOn:
         """Of a data set with these keys the examples at the indices ``train`` and ``validation``."""
-        return cls(keys.of(train), keys.of(validation))
+        return cls(keys.of(train), keys.of(validation), np.unique(keys.looks[train] if len(keys.looks) else keys.looks))
 
     def to_bytes(self) -> bytes:
         """What the file holds."""
-        return _packed(_MAGIC, (len(self.train), len(self.validation)), self.train, self.validation)
+        counts = (len(self.train), len(self.validation), len(self.looks))
+        return _packed(_MAGIC, counts, self.train, self.validation, self.looks)
 
     def overlap(self, keys: Keys, index: np.ndarray) -> int:
         """How many of the examples ``index`` of a data set with these keys were trained on."""
         return int(keys.known(self.train)[index].sum())
+
+    def alike(self, keys: Keys, index: np.ndarray) -> int:
+        """How many of the images ``index`` of a data set with these keys look much like one that was trained on.
+
+        0 where looks say little: where many of those trained on look as much like another one.
+        """
+        if not len(keys.looks) or len(self.looks) < _FEWEST:
+            return 0
+        places = range(0, len(self.looks), -(-len(self.looks) // _SAMPLE))
+        near = [nearest_looks(self.looks[i : i + 1], np.delete(self.looks, i))[0] for i in places]
+        if np.mean(np.array(near) <= _ALIKE) > _ORDINARY:
+            return 0
+        return int((nearest_looks(keys.looks[index], self.looks) <= _ALIKE).sum())
 
 
 def read(path: Path, within: Path | None = None) -> TrainedOn | None:
@@ -73,17 +92,18 @@ def read(path: Path, within: Path | None = None) -> TrainedOn | None:
     if not there(path):
         return None
     numbers = _numbers(path, _MAGIC, within)
-    if int(numbers[0]) + int(numbers[1]) != len(numbers) - 2:
+    n_train, n_validation, n_looks = (int(number) for number in numbers[:3])
+    if n_train + n_validation + n_looks != len(numbers) - 3:
         raise _damaged(path)
-    train, validation = np.split(numbers[2:], [int(numbers[0])])
-    if any((keys[1:] <= keys[:-1]).any() for keys in (train, validation)):
+    groups = np.split(numbers[3:], [n_train, n_train + n_validation])
+    if any((group[1:] <= group[:-1]).any() for group in groups):
         raise _damaged(path)
-    return TrainedOn(train, validation)
+    return TrainedOn(*groups)
 
 
 def study_bytes(keys: Keys) -> bytes:
     """What a study keeps of the keys of all its examples."""
-    return _packed(_STUDY_MAGIC, (keys.total, len(keys.keys)), keys.keys, keys.owners)
+    return _packed(_STUDY_MAGIC, (keys.total, len(keys.keys), len(keys.looks)), keys.keys, keys.owners, keys.looks)
 
 
 def read_study(path: Path) -> Keys | None:
@@ -95,27 +115,27 @@ def read_study(path: Path) -> Keys | None:
     if not there(path):
         return None
     numbers = _numbers(path, _STUDY_MAGIC, path.parent)
-    total, count = int(numbers[0]), int(numbers[1])
-    if 2 * count != len(numbers) - 2:
+    total, count, seen = (int(number) for number in numbers[:3])
+    if 2 * count + seen != len(numbers) - 3 or seen not in (0, total):
         raise _damaged(path)
-    keys, owners = np.split(numbers[2:], 2)
+    keys, owners, looks = np.split(numbers[3:], [count, 2 * count])
     if (owners[1:] < owners[:-1]).any() or (count and int(owners[-1]) >= total) or total > count:
         raise _damaged(path)
-    return Keys(keys, owners.astype(np.int64), total)
+    return Keys(keys, owners.astype(np.int64), total, looks)
 
 
-def _packed(magic: bytes, counts: tuple[int, int], *arrays: np.ndarray) -> bytes:
+def _packed(magic: bytes, counts: tuple[int, int, int], *arrays: np.ndarray) -> bytes:
     content = magic + b"".join(array.astype("<u8").tobytes() for array in (np.array(counts, "<u8"), *arrays))
     return content + hashlib.sha256(content).digest()
 
 
 def _numbers(path: Path, magic: bytes, within: Path | None) -> np.ndarray:
-    """The numbers of a file between its first bytes and its digest, uint64, at least two."""
+    """The numbers of a file between its first bytes and its digest, uint64, at least three."""
     content = read_bytes(path, _LARGEST, within)
     if content[: len(magic)] != magic:
         raise BundleError(f"{path} is not of a format that this version of ecrnn reads; delete it or update ecrnn")
     content, digest = content[:-32], content[-32:]
-    if len(content) % 8 or len(content) < len(magic) + 16 or hashlib.sha256(content).digest() != digest:
+    if len(content) % 8 or len(content) < len(magic) + 24 or hashlib.sha256(content).digest() != digest:
         raise _damaged(path)
     return np.frombuffer(content, "<u8", offset=len(magic)).astype(np.uint64)
 
