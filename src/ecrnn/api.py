@@ -92,6 +92,7 @@ def train(
     *,
     split: str | float | None = None,
     keep: Literal["best", "last"] = "best",
+    keep_window: int | None = None,
     seed: int = 0,
     resume: bool = False,
     data_dir: str | Path | None = None,
@@ -108,6 +109,7 @@ def train(
         out: the bundle's folder, new or empty.
         split: the part that trains; the rest validates. Default: the task's, "0.8" for pictures.
         keep: weights of the epoch that is best on the validation examples, or of the last.
+        keep_window: epochs over whose mean metric the best one is chosen; default 5.
         resume: go on with an unfinished training in ``out``.
 
     Returns:
@@ -130,6 +132,7 @@ def train(
         "model": model,
         "split": None if split is None else str(split),
         "keep": keep,
+        "keep_window": keep_window,
         "seed": seed,
     }
     settings = read_settings(TrainSettings, {**asked, **_sorted(more)})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ecrnn.cli.figures import figures, use
-from ecrnn.core.tasks import TASKS
+from ecrnn.cli.figures import choice, figures, use
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, NEXT_TOKEN, TASKS
 
 LINES = {
     "accuracy": "25.00 % of 1,200 test {examples} right (95 % interval 12.50 to 50.00)",
@@ -33,3 +33,18 @@ def test_in_a_line(task) -> None:
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_use(task) -> None:
     assert use(task, "my model") == USES[task.name]
+
+
+LAST = {"last_epochs": {"epochs": 5, "lowest": 0.5, "mean": 0.6, "highest": 0.7}, "epoch": 4, "epochs": 9}
+
+
+def test_the_epochs_of_a_figure() -> None:
+    last, kept = choice(IMAGE_CLASSIFICATION, {**LAST, "kept_accuracy": 0.75, "keep_window": 5})
+    assert last == " after the last epoch, 50.00 to 70.00 % over the last 5"
+    assert kept == "Kept: the weights of epoch 4 of 9, 75.00 % on the same pictures, with which the epoch was chosen"
+    assert choice(IMAGE_CLASSIFICATION, {**LAST, "epoch": 9}) == [last]
+    assert choice(IMAGE_CLASSIFICATION, {**LAST, "kept_accuracy": 0.75, "keep_window": 9}) == [last]
+    assert choice(IMAGE_CLASSIFICATION, {"epoch": 4, "epochs": 9, "keep": "best"}) == [", weights of epoch 4 of 9"]
+    last, kept = choice(NEXT_TOKEN, {**LAST, "kept_bits": 2.5, "keep_window": 1})
+    assert last == " after the last epoch, 0.5000 to 0.7000 bits over the last 5"
+    assert "2.5000 bits on the same blocks" in kept

@@ -14,7 +14,8 @@ from ecrnn.core.config import StudySettings
 from ecrnn.models.names import PAPER_MODELS
 from ecrnn.studies import paper
 
-PAPER_LINE = ("--repeats", 3, "--seed", 0, "--split", "0.7", "--precision", "bfloat16", "--jobs", 2, "--threads", 1)
+PAPER_LINE = ("--repeats", 3, "--seed", 0, "--split", "0.7", "--precision", "bfloat16", "--jobs", 2, "--threads", 1,
+    "--set", "training.batch_statistics=even")  # fmt: skip
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def test_it_goes_on_with_a_study_and_sets_the_paper_beside_it(
     monkeypatch.setitem(paper.PROFILES, "quick", quick)
     out = tmp_path / "study"
     line = ("--image-size", 8, "--epochs", 1, "--batch-size", 512, "--threads", 1, "--repeats", 1, "--out", out)
+    line = (*line, "--set", "training.batch_statistics=even")
     assert call("compare", "digits", "--models", "cnn,ecrnn-lstm-16", *line).status == 0
     shutil.rmtree(out / "ecrnn-lstm-16")
     done = call("reproduce", "--jobs", 1, "--out", out)

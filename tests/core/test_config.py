@@ -46,6 +46,7 @@ TRAINING = {
     "threads": ([None, 1, 1024], [0, -1, 1025, 1.5, "all"]),
     "clip_norm": ([0, 0.5, 1e6], [-1e-9, NAN, INF, "none", None]),
     "truncate_steps": ([0, 1, 100_000], [-1, 1.5, "all", None]),
+    "batch_statistics": (["recent", "even"], ["keras", "last", None]),
     "cutoff": ([0, 1e-8, 0.99], [-1e-9, 1, NAN, INF, "none", None]),
     "checkpoint_seconds": ([1e-9, 3600], [0, -1, NAN, "often"]),
 }
@@ -71,7 +72,11 @@ STUDY = DATA | {
     "repeats": ([1, 10_000], [0, -1, 10_001, 1.5, None]),
     "first_repeat": ([0, 2**31 - 1], [-1, 2**31, 0.5]),
 }
-TRAIN = DATA | {"model": (["cnn"], [None, 1]), "keep": (["best", "last"], ["first", None])}
+TRAIN = DATA | {
+    "model": (["cnn"], [None, 1]),
+    "keep": (["best", "last"], ["first", None]),
+    "keep_window": ([1, 3, 1000], [0, 1001, 2.5, None]),
+}
 TABLE = {TrainingSettings: TRAINING, StudySettings: STUDY, TrainSettings: TRAIN}
 TAKEN = [(kind, key, value) for kind, keys in TABLE.items() for key, (good, _) in keys.items() for value in good]
 REFUSED = [(kind, key, value) for kind, keys in TABLE.items() for key, (_, bad) in keys.items() for value in bad]
@@ -256,3 +261,39 @@ def test_settings_without_other_folders_are_written_as_before() -> None:
     assert not {"val", "test"} & set(settings.model_dump())
     named = TrainSettings.read({**NEEDED[TrainSettings], "val": "a", "test": "b"})
     assert {key: named.model_dump()[key] for key in ("val", "test")} == {"val": "a", "test": "b"}
+
+
+FINGERPRINT = "0" * 64
+RESULTS = Path(__file__).parents[2] / "results"
+
+
+def test_a_run_saved_before_a_setting_existed_means_what_was_done_then() -> None:
+    study = {"data": "x", "models": ["cnn"], "fingerprint": FINGERPRINT, "training": {"epochs": 2}}
+    training = {"data": "x", "model": "cnn", "fingerprint": FINGERPRINT, "training": {"epochs": 2}}
+    assert StudySettings.read(study).training.batch_statistics == "even"
+    old = TrainSettings.read(training)
+    assert (old.training.batch_statistics, old.keep_window) == ("even", 1)
+    named = training | {"keep_window": 4, "training": {"batch_statistics": "recent"}}
+    assert TrainSettings.read(named).keep_window == 4
+    assert TrainSettings.read(named).training.batch_statistics == "recent"
+    for kind, values in ((StudySettings, study), (TrainSettings, training)):
+        new = kind.read({key: value for key, value in values.items() if key != "fingerprint"})
+        assert new.training.batch_statistics == "recent"
+        assert getattr(new, "keep_window", 5) == 5
+        again = kind.read(yaml.safe_load(to_yaml(new.model_copy(update={"fingerprint": FINGERPRINT}))))
+        assert again.training == new.training  # what is saved today says all
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.rglob("study.yaml")), ids=lambda path: path.parent.name)
+def test_the_committed_studies_are_those_of_their_time(path: Path) -> None:
+    values = read_yaml(path)
+    settings = StudySettings.read(values, str(path))
+    assert settings.training.batch_statistics == "even"
+    saved = yaml.safe_load(to_yaml(settings))
+    del saved["training"]["batch_statistics"]
+    for kept in (values, saved):
+        kept.setdefault("frames", None)
+    assert {key: saved[key] for key in values if key != "training"} == {
+        k: v for k, v in values.items() if k != "training"
+    }
+    assert {key: saved["training"][key] for key in values["training"]} == values["training"]

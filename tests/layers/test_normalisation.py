@@ -1,4 +1,4 @@
-"""Batch normalisation: torch's in training, running statistics that average the first hundred batches."""
+"""Batch normalisation: torch's in training, and running statistics that average batches by a rule."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from torch import nn
 
 from ecrnn.layers import normalisation
 from ecrnn.layers.normalisation import BatchNorm1d, BatchNorm2d
+from ecrnn.models.registry import build
 
 PAIRS = [(BatchNorm1d, nn.BatchNorm1d, (6, 3)), (BatchNorm2d, nn.BatchNorm2d, (6, 3, 4, 5))]
 pairs = pytest.mark.parametrize(("ours", "stock", "shape"), PAIRS)
@@ -42,9 +43,10 @@ def test_training_is_torchs(ours, stock, shape):
 
 
 @pairs
-def test_first_hundred_batches_are_averaged_then_one_percent_is_taken(ours, stock, shape):
+def test_even_averages_the_first_hundred_batches_and_then_takes_one_percent(ours, stock, shape):
     torch.manual_seed(1)
     layer, means, variances = ours(3), [], []
+    normalisation.average(layer, "even")
     for batch in range(1, 131):
         x = torch.randn(shape) * (1 + batch / 50) + batch / 10
         mean, variance = statistics(x)
@@ -58,6 +60,45 @@ def test_first_hundred_batches_are_averaged_then_one_percent_is_taken(ours, stoc
         torch.testing.assert_close(layer.running_mean.double(), expected[0], rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(layer.running_var.double(), expected[1], rtol=1e-4, atol=1e-6)
     assert int(layer.num_batches_tracked) == 130
+
+
+@pairs
+def test_recent_takes_thirty_percent_then_the_last_fortieth_and_in_the_end_one_percent(ours, stock, shape):
+    torch.manual_seed(1)
+    layer, expected = ours(3), (torch.zeros(3), torch.zeros(3))
+    for batch in range(1, 161):
+        x = torch.randn(shape) * (1 + batch / 50) + batch / 10
+        layer(x)
+        weight = 1 / batch if batch < 4 else 0.3 if batch <= 133 else 40 / batch
+        expected = tuple(a + weight * (b - a) for a, b in zip(expected, statistics(x), strict=True))
+        torch.testing.assert_close(layer.running_mean.double(), expected[0], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(layer.running_var.double(), expected[1], rtol=1e-4, atol=1e-6)
+    for batch, weight in ((1, 1), (3, 1 / 3), (4, 0.3), (400, 0.1), (4000, 0.01), (4001, 0.01), (10**6, 0.01)):
+        layer.num_batches_tracked.fill_(batch - 1)
+        layer(torch.randn(shape))
+        assert layer.momentum == pytest.approx(weight)
+
+
+@pairs
+def test_a_long_training_ends_the_same_by_either_rule(ours, stock, shape):
+    torch.manual_seed(1)
+    recent, even = ours(3), ours(3)
+    normalisation.average(even, "even")
+    for batch in range(6000):
+        x = torch.randn(shape) + min(1, batch / 3000)
+        recent(x)
+        even(x)
+    for name, values in recent.state_dict().items():
+        torch.testing.assert_close(values, even.state_dict()[name], rtol=1e-5, atol=1e-6)
+
+
+def test_every_layer_of_a_network_gets_the_rule():
+    network = build("ecrnn-lstm-2", (1, 8, 8), 3)
+    layers = [m for m in network.modules() if isinstance(m, BatchNorm1d | BatchNorm2d)]
+    assert len(layers) > 6
+    assert {layer.rule for layer in layers} == {"recent"}
+    normalisation.average(network, "even")
+    assert {layer.rule for layer in layers} == {"even"}
 
 
 @pairs

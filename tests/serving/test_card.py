@@ -19,7 +19,10 @@ METRICS = {
     "accuracy": 0.9721,
     "accuracy_low": 0.9496,
     "accuracy_high": 0.985,
+    "last_epochs": {"epochs": 5, "lowest": 0.9415, "mean": 0.96, "highest": 0.9805},
     "keep": "best",
+    "kept_accuracy": 0.9833,
+    "keep_window": 3,
     "epoch": 7,
     "epochs": 15,
     "recipe": "adam at 0.001, batch 128, float32",
@@ -45,17 +48,48 @@ def test_figures(prepared):
     assert table["Input"].startswith("9x12 pixels, RGB, ")
     assert table["Classes"] == "3: ant, bee, cat"
     assert table["Trained on"] == "1,438 pictures of flowers, 15 epochs, adam at 0.001, batch 128, float32"
-    assert table["Accuracy"] == "**97.21 %** on 359 validation pictures (95 % interval 94.96 to 98.50)"
-    assert "epoch 7, the best of 15" in text
+    assert table["Accuracy"] == (
+        "**97.21 %** on 359 validation pictures (95 % interval 94.96 to 98.50) after the last epoch; "
+        "94.15 to 98.05 % over the last 5 epochs"
+    )
+    assert table["Kept weights"].startswith(
+        "98.33 % on the same pictures, with which its epoch was chosen: no estimate"
+    )
+    assert text.index("**97.21 %**") < text.index("98.33 %")
+    assert "epoch 7 of 15, chosen by the mean accuracy of 3 epochs up to it on these validation pictures." in text
     assert "optimistic" in text
     assert "ecrnn predict flowers-model photo.png" in text
     assert 'ecrnn.load("flowers-model").predict' in text
 
 
+def test_a_kept_epoch_with_a_test_part(prepared):
+    text = card(prepared, test={"n": 1, "accuracy": 1.0, "accuracy_low": 0.2, "accuracy_high": 1.0})
+    assert rows(text)["Test accuracy"] == "**100.00 %** on 1 test picture (95 % interval 20.00 to 100.00)"
+    assert "their own figure is optimistic.\nThe test pictures are the data set's own." in text
+    assert "theirs is the figure to expect" in text
+    assert "Expect about the last" not in text
+
+
 def test_last_epoch(prepared):
-    text = card(prepared, keep="last")
+    text = card(prepared, keep="last", kept_accuracy=None)
     assert "The weights are those of the last epoch" in text
     assert "optimistic" not in text
+    assert "Kept weights" not in rows(text)
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_best_epoch_that_nothing_chose(prepared, epochs):
+    text = card(prepared, epoch=epochs, epochs=epochs, last_epochs=None)
+    assert "The weights are those of the last epoch; nothing was chosen" in text
+    assert "over the last" not in text
+
+
+def test_one_of_everything(prepared):
+    text = card(prepared, n_train=1, n_validation=1, epochs=1, keep="last", kept_accuracy=None, keep_window=1)
+    assert rows(text)["Trained on"].startswith("1 picture of flowers, 1 epoch, adam")
+    assert "on 1 validation picture (" in rows(text)["Accuracy"]
+    single = card(prepared, keep_window=1)
+    assert "epoch 7 of 15, chosen by its accuracy on these validation pictures." in single
 
 
 TRIAL = {
@@ -154,6 +188,7 @@ def test_every_task_has_its_words(task, tmp_path):
     model, _ = untrained(task, tmp_path)
     metric = METRICS_OF[model.task.metric]
     values = {metric.name: 0.25, f"{metric.name}_low": 0.2, f"{metric.name}_high": 0.3, "n": 1000}
+    values[f"kept_{metric.name}"] = 0.26
     text = model_card(TINY[task].model, model.prepared, METRICS | values | {"test": values}, "my model")
     what, goes_in, use = SENTENCES[task]
     assert f"\n{what}" in text
@@ -163,5 +198,9 @@ def test_every_task_has_its_words(task, tmp_path):
     assert rows(text)[f"Test {metric.title}"].startswith(
         f"**{metric.measured(0.25)}** on 1,000 test {model.task.examples} ("
     )
-    assert "the figure is a little optimistic" in text
+    assert f"chosen by the mean {metric.title} of 3 epochs" in text
+    assert rows(text)["Kept weights"].startswith(
+        f"{metric.measured(0.26)} on the same {model.task.examples}, with which"
+    )
+    assert f"; {metric.shown(0.9415)} to {metric.measured(0.9805)} over the last 5 epochs" in text
     assert "{" not in text

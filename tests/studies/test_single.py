@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from training.forks import DONE, INTERRUPTED, Forks
 from training.trainings import stop_at
 
 from ecrnn.core.config import TrainSettings, read_yaml
-from ecrnn.core.errors import DataError, RunDirectoryError, UnknownNameError
+from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked
 from ecrnn.serving.bundle import read_bundle, read_metrics
@@ -114,18 +115,47 @@ def test_killed(forks: Forks, folder: Path, bundle: Path, tmp_path: Path, ticks:
 
 
 def test_best_and_last(folder: Path, tmp_path: Path) -> None:
-    training = {"epochs": 4, "lr": 0.02}
+    training = {"epochs": 8, "lr": 0.01}
     for keep in ("best", "last"):
         train_bundle(train_settings(str(folder), keep=keep, training=training), tmp_path / keep)
     best, last = (read_json(tmp_path / keep / "metrics.json") for keep in ("best", "last"))
     accuracies = [line["validation_accuracy"] for line in best["history"]]
-    assert best["accuracy"] == max(accuracies)
-    assert best["epoch"] == accuracies.index(max(accuracies)) + 1
-    assert last["accuracy"] == accuracies[-1]
-    assert last["epoch"] == 4
-    assert best["epoch"] < 4, "the test needs a best epoch that is not the last"
+    means = [sum(accuracies[n - 5 : n]) / 5 for n in range(5, 9)]
+    assert means[best["epoch"] - 5] == pytest.approx(max(means))
+    assert best["epoch"] < 8, "the test needs a best epoch that is not the last"
+    assert best["kept_accuracy"] == accuracies[best["epoch"] - 1] != accuracies[-1]
+    assert (best["keep_window"], last["epoch"]) == (5, 8)
+    assert not {"kept_accuracy", "keep_window"} & last.keys()
+    spread = {"epochs": 5, "lowest": min(accuracies[3:]), "highest": max(accuracies[3:])}
+    for metrics in (best, last):  # the figure to expect is the last epoch's, whatever was kept
+        assert metrics["accuracy"] == accuracies[-1]
+        assert metrics["accuracy_low"] < accuracies[-1] < metrics["accuracy_high"]
+        assert metrics["loss"] == metrics["history"][-1]["validation_loss"]
+        assert metrics["last_epochs"] == {**spread, "mean": pytest.approx(sum(accuracies[3:]) / 5)}
     one, other = (load_file(tmp_path / keep / "model.safetensors") for keep in ("best", "last"))
     assert any((one[name] != other[name]).any() for name in one)
+    card = (tmp_path / "best" / "README.md").read_text()
+    assert f"**{100 * accuracies[-1]:.2f} %** on 10 validation" in card
+    assert f"| Kept weights | {100 * best['kept_accuracy']:.2f} % on the same" in card
+
+
+def test_a_training_begun_before_epochs_were_smoothed_goes_on_as_it_was(folder: Path, tmp_path: Path) -> None:
+    """Its train.yaml names neither window nor rule; best and batches are averaged as then."""
+    old = {"keep_window": 1, "training": {"epochs": 6, "lr": 0.05, "batch_statistics": "even"}}
+    train_bundle(train_settings(str(folder), **old), tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train_bundle(train_settings(str(folder), **old), tmp_path / "old", progress=interrupt(17))
+    path = tmp_path / "old" / "train.yaml"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if not re.match(r"#| *(keep_window|batch_statistics):", line)))
+    assert len(path.read_text().splitlines()) == len(lines) - 3  # nor was there a line with a digest
+    now = train_settings(str(folder), training={"epochs": 6, "lr": 0.05})
+    train_bundle(now, tmp_path / "old", resume=True)
+    assert weights(tmp_path / "old") == weights(tmp_path / "whole")
+    one, other = (read_json(tmp_path / name / "metrics.json") for name in ("old", "whole"))
+    assert (one["epoch"], one["keep_window"]) == (other["epoch"], 1)
+    with one_line(RunDirectoryError, "another training", "keep_window is 5 here and 1 there"):
+        train_bundle(now.model_copy(update={"keep_window": 5}), tmp_path / "old", resume=True)
 
 
 def test_foreign_folders(folder: Path, tmp_path: Path) -> None:
@@ -184,7 +214,7 @@ def test_a_finished_bundle_is_left_alone_without_a_lock(folder: Path, bundle: Pa
 
 @pytest.mark.parametrize(
     ("changes", "kind"),
-    [({"model": "cnm"}, UnknownNameError), ({"split": "2"}, DataError), ({"split": "0.999"}, DataError)],
+    [({"model": "cnm"}, EcrnnError), ({"split": "2"}, DataError), ({"split": "0.999"}, DataError)],
 )
 def test_wrong_from_the_start(folder: Path, tmp_path: Path, changes: dict[str, object], kind: type[Exception]) -> None:
     with one_line(kind):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from core.lines import one_line
@@ -107,23 +108,60 @@ def test_checkpoints_do_not_change_the_training(tmp_path: Path) -> None:
     same(weights(without), weights(with_folder))
 
 
-def test_best_and_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize("window", [1, 3])
+def test_best_and_last(tmp_path: Path, window: int) -> None:
     """The best epoch's weights are those of a training that ends there; on disk and in memory the same."""
-    settings = {"epochs": 5, "lr": 0.01}
-    model, trained = train(tmp_path, keep="best", **settings)
-    accuracies = [metrics["validation_accuracy"] for metrics in trained.history]
-    assert trained.best_value == max(accuracies)
-    best = [line for line in trained.history if line["validation_accuracy"] == max(accuracies)]
-    assert trained.best_epoch == min(best, key=lambda line: line["validation_loss"])["epoch"]
-    in_memory, _ = train(keep="best", **settings)
+    settings = {"epochs": 6, "lr": 0.03}
+    model, trained = train(tmp_path, keep="best", window=window, **settings)
+    scores = {
+        epoch: tuple(
+            sum(line[f"validation_{name}"] for line in trained.history[epoch - window : epoch]) / window
+            for name in ("accuracy", "loss")
+        )
+        for epoch in range(window, 7)
+    }
+    best = max(score for score, _ in scores.values())
+    assert trained.best_value == pytest.approx(best, rel=1e-12)
+    assert trained.best_epoch == min((loss, epoch) for epoch, (score, loss) in scores.items() if score > best - 1e-9)[1]
+    in_memory, _ = train(keep="best", window=window, **settings)
     same(weights(model), weights(in_memory))
-    until_then, _ = train(epochs=trained.best_epoch, lr=0.01)
+    until_then, _ = train(epochs=trained.best_epoch, lr=0.03)
     same(weights(model), weights(until_then))
-    last, _ = train(**settings)
-    assert trained.best_epoch < 5, "the test needs a best epoch that is not the last"
+    last, of_last = train(**settings)
+    assert trained.best_epoch < 6, "the test needs a best epoch that is not the last"
     assert any(
         not torch.equal(a, b) for a, b in zip(model.state_dict().values(), last.state_dict().values(), strict=True)
     )
+    assert np.array_equal(trained.last_predictions.logits, of_last.predictions.logits)
+    assert not np.array_equal(trained.predictions.logits, of_last.predictions.logits)
+    assert trained.predictions.correct.mean() == trained.history[trained.best_epoch - 1]["validation_accuracy"]
+
+
+def test_a_window_as_long_as_the_training_keeps_the_last_epoch() -> None:
+    for window in (2, 50):
+        model, trained = train(keep="best", window=window, epochs=2, lr=0.03)
+        assert trained.best_epoch == 2
+        same(weights(model), weights(train(epochs=2, lr=0.03)[0]))
+
+
+def test_checkpoints_of_before_there_was_a_choice(tmp_path: Path) -> None:
+    """What they did not name is named only where it is something else; so they still go on."""
+    train(tmp_path, epochs=1, batch_statistics="even", keep="best")
+    with safe_open(tmp_path / "checkpoint" / "epoch.safetensors", "pt") as file:
+        identity = json.loads(file.metadata()["training"])["identity"]
+    assert not {"batch_statistics", "window", "clip_norm", "truncate_steps"} & identity.keys()
+    for other, named in (({}, "batch_statistics"), ({"batch_statistics": "even", "window": 3}, "window")):
+        with pytest.raises(RunDirectoryError, match=f"another {named};"):
+            train(tmp_path, epochs=1, keep="best", **other)
+
+
+def test_the_rule_of_batch_statistics_changes_what_predicts_and_nothing_that_trains() -> None:
+    (one, of_one), (other, of_other) = (train(epochs=3, batch_statistics=rule) for rule in ("recent", "even"))
+    mine, theirs = one.state_dict(), other.state_dict()
+    differ = {name for name in mine if not torch.equal(mine[name], theirs[name])}
+    assert differ == {name for name in mine if "running" in name}
+    losses = [[line["train_loss"] for line in trained.history] for trained in (of_one, of_other)]
+    assert losses[0] == losses[1]
 
 
 def test_metrics_on_disk(tmp_path: Path) -> None:

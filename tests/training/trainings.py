@@ -80,6 +80,7 @@ def train(
     model: str = "cnn",
     seed: int = SEED,
     keep: str = "last",
+    window: int = 1,
     poison: Poison | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -105,6 +106,7 @@ def train(
             folder=Path(folder) if folder else None,
             identity={"model": model},
             keep=keep,  # type: ignore[arg-type]
+            window=window,
             progress=progress,
         )
     finally:

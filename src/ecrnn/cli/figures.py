@@ -27,6 +27,25 @@ def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:
     return f"{metric.title} {value}{unit} on {n:,} {part} {task.examples} {interval}"
 
 
+def choice(task: Task, measured: dict[str, Any]) -> list[str]:
+    """Of which epochs the figures of a training are, which goes on with a line, and a line on the epoch that was kept.
+
+    Args:
+        task: of the model.
+        measured: what a bundle's metrics.json holds.
+    """
+    metric, epoch = METRICS[task.metric], f"epoch {measured['epoch']} of {measured['epochs']}"
+    last, kept = measured.get("last_epochs"), measured.get(f"kept_{metric.name}")
+    if last is None:  # a single epoch, or a bundle of before these figures were kept
+        return [f", weights of {epoch}"]
+    lowest, highest = metric.shown(last["lowest"]), metric.measured(last["highest"])
+    text = f" after the last epoch, {lowest} to {highest} over the last {last['epochs']}"
+    if kept is None or measured["keep_window"] >= measured["epochs"]:
+        return [text]
+    chosen = f"{metric.measured(kept)} on the same {task.examples}, with which the epoch was chosen"
+    return [text, f"Kept: the weights of {epoch}, {chosen}"]
+
+
 def use(task: Task, bundle: str) -> str:
     """A command that uses a bundle."""
     folder = shlex.quote(bundle)

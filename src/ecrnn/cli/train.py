@@ -26,7 +26,7 @@ def train(
         str | None, typer.Option(help="Part that trains; the rest validates. Default: 0.8, or the task's.")
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(help="best or last epoch on the validation examples. Default: best.")
+        str | None, typer.Option(help="Weights of the best or the last epoch. Default: best, by the mean of 5 epochs.")
     ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
@@ -51,7 +51,7 @@ def train(
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 
-    from ecrnn.cli.figures import figures, use
+    from ecrnn.cli.figures import choice, figures, use
     from ecrnn.cli.progress import Display
     from ecrnn.core.tasks import TASKS
     from ecrnn.models.names import task
@@ -67,8 +67,12 @@ def train(
         say_json({"bundle": str(out), **metrics})
         return
     state = "" if trained else " (finished already)"
-    figure = figures(TASKS[task(settings.model)], metrics, metrics["n_validation"], "validation")
-    say(f"{settings.model} in {out}{state}: {figure}, weights of epoch {metrics['epoch']} of {metrics['epochs']}")
+    own = TASKS[task(settings.model)]
+    figure = figures(own, metrics, metrics["n_validation"], "validation")
+    of_epochs, *kept = choice(own, metrics)
+    say(f"{settings.model} in {out}{state}: {figure}{of_epochs}")
+    for line in kept:
+        say(line)
     if "test" in metrics:
-        say(f"Test part: {figures(TASKS[task(settings.model)], metrics['test'], metrics['test']['n'], 'test')}")
-    say(f"Use it: {use(TASKS[task(settings.model)], str(out))}")
+        say(f"Test part: {figures(own, metrics['test'], metrics['test']['n'], 'test')}")
+    say(f"Use it: {use(own, str(out))}")

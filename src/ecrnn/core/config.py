@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
 from ecrnn.core.reading import read_text
@@ -63,6 +71,7 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     clip_norm: float = Field(0.0, ge=0, allow_inf_nan=False)  # largest norm of all gradients together; 0: any
     cutoff: float = Field(1e-8, ge=0, lt=1)  # where back-propagation through time may end (docs/recurrence.md)
+    batch_statistics: Literal["recent", "even"] = "recent"  # averages of batches that predict; docs/decisions has it
     truncate_steps: int = Field(0, ge=0)  # of truncated back-propagation through time (docs/gradients.md); 0: all
     threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
     checkpoint_seconds: float = Field(60.0, gt=0)  # between checkpoints inside an epoch
@@ -94,7 +103,23 @@ class DataSettings(Settings):
         return {key: value for key, value in plain.items() if key not in ("val", "test") or value is not None}
 
 
-class StudySettings(DataSettings):
+class _RunSettings(DataSettings):
+    """Settings that are saved with a run, and may have been saved before some of them existed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_they_were_meant(cls, values: Any) -> Any:
+        """What a run's file does not name was done as it was before; all files of runs have a fingerprint."""
+        if not isinstance(values, Mapping) or not values.get("fingerprint"):
+            return values
+        known = {"keep_window": 1, **values} if "keep_window" in cls.model_fields else dict(values)
+        training = values.get("training", {})
+        if isinstance(training, Mapping):
+            known["training"] = {"batch_statistics": "even", **training}
+        return known
+
+
+class StudySettings(_RunSettings):
     """k models x r repeats on one data set. A trial's saved settings are a study of one model and one repeat."""
 
     models: tuple[str, ...] = Field(min_length=1)
@@ -105,13 +130,14 @@ class StudySettings(DataSettings):
     training: TrainingSettings = TrainingSettings()
 
 
-class TrainSettings(DataSettings):
+class TrainSettings(_RunSettings):
     """One model trained to be kept."""
 
     model: str
     split: str = Field("0.8", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     keep: Literal["best", "last"] = "best"
+    keep_window: int = Field(5, ge=1, le=1000)  # epochs over whose mean score the best one is chosen
     training: TrainingSettings = TrainingSettings()
 
 

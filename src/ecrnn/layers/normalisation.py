@@ -2,25 +2,38 @@
 
 Keras's running mean and variance start at 0 and 1 and take 1 % of each batch. After 40 steps two thirds of them are
 still the start, so a network trained for a short time on a small data set predicts nonsense although it has learnt.
-Here the first hundred batches are averaged with equal weight, and from then on 1 % of each batch is taken. Training
-itself, which uses the batch's own statistics, is the same, and so is a long training's end. See
+Here the first batch counts whole, and in the long run each takes 1 % as in Keras. In between there are two rules:
+
+    recent   a batch takes 30 %, from batch 133 on 40 / n: about the last 2.5 % of all batches count, at least three,
+             which are those of the network as it is now
+    even     batch n takes 1 / n: the first hundred batches weigh the same; the rule of the paper's study here
+
+Training itself, which uses the batch's own statistics, is the same, and so is a long training's end. See
 docs/decisions/batch-statistics.md.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 EPS = 1e-3
 MOMENTUM = 0.01  # weight of the new batch in the long run; Keras writes the same as momentum=0.99
+RECENT, SHARE = 0.3, 40  # by the rule "recent": weight of a new batch at first, and later times the number of batches
 
 
-class _EvenStart(nn.modules.batchnorm._BatchNorm):
-    """Keras's constants, and the momentum of the present step."""
+class _BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Keras's constants, and the momentum of the present step.
+
+    Attributes:
+        rule: by which batches are averaged, "recent" or "even"; see `average`.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=EPS, momentum=MOMENTUM)
+        self.rule = "recent"
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
@@ -45,13 +58,27 @@ class _EvenStart(nn.modules.batchnorm._BatchNorm):
 
     def _set_momentum(self) -> float:
         assert self.num_batches_tracked is not None
-        self.momentum = max(MOMENTUM, 1 / (1 + int(self.num_batches_tracked)))
+        batch = 1 + int(self.num_batches_tracked)
+        recent = min(RECENT, SHARE / batch) if self.rule == "recent" else 0.0
+        self.momentum = max(MOMENTUM, 1 / batch, recent)
         return self.momentum
 
 
-class BatchNorm1d(_EvenStart, nn.BatchNorm1d):
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
     """Over vectors (B, channels)."""
 
 
-class BatchNorm2d(_EvenStart, nn.BatchNorm2d):
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
     """Over maps (B, channels, H, W)."""
+
+
+def average(model: nn.Module, rule: Literal["recent", "even"]) -> None:
+    """Let the running statistics of a network average its batches by ``rule`` from now on.
+
+    Args:
+        model: a network from `ecrnn.build`, whose layers average by "recent".
+        rule: "recent" or "even", see the head of this file.
+    """
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.rule = rule

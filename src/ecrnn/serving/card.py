@@ -12,7 +12,7 @@ from ecrnn.core.tasks import Task
 from ecrnn.core.text import json_text, one_line
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.summary import LENGTH
-from ecrnn.stats.metrics import METRICS
+from ecrnn.stats.metrics import METRICS, Metric
 
 _CARD = """# {model} on {data}
 
@@ -22,7 +22,7 @@ _CARD = """# {model} on {data}
 |---|---|
 | Model | `{model}`, {parameters:,} parameters, {multiply_adds:,} multiply-adds {each} |
 {inputs}
-| Trained on | {n_train:,} {examples} of {data}, {epochs} epochs, {recipe} |
+| Trained on | {examples} of {data}, {epochs}, {recipe} |
 {figures}
 
 {choice}
@@ -123,13 +123,14 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
     """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
     words, folder = _WORDS[prepared.task.name], one_line(folder)
     return _CARD.format(
-        **{k: metrics[k] for k in ("parameters", "multiply_adds", "n_train", "n_validation", "epochs", "recipe")},
+        **{k: metrics[k] for k in ("parameters", "multiply_adds", "recipe")},
         data=_escaped(metrics["data"]),
         model=model,
         version=version("ecrnn"),
         what=words.what,
         each=words.each,
-        examples=prepared.task.examples,
+        examples=_counted(metrics["n_train"], prepared.task.examples),
+        epochs=_counted(metrics["epochs"], "epochs"),
         inputs="\n".join(f"| {name} | {text} |" for name, text in _inputs(prepared)),
         figures="\n".join(_figures(prepared.task, metrics)),
         choice=_choice(prepared.task, metrics),
@@ -177,31 +178,58 @@ def _figures(task: Task, metrics: dict[str, Any]) -> list[str]:
         judged.insert(0, ("Test ", metrics["test"], metrics["test"]["n"], "test"))
     metric = METRICS[task.metric]
     rows = []
-    for part, own, n, pictures in judged:
+    for part, own, n, kind in judged:
         name = part + metric.title if part else metric.title[0].upper() + metric.title[1:]
         value, low, high = (own[metric.name + end] for end in ("", "_low", "_high"))
         interval = f"(95 % interval {metric.shown(low)} to {metric.shown(high)})"
-        rows.append(f"| {name} | **{metric.measured(value)}** on {n:,} {pictures} {task.examples} {interval} |")
+        where = f"on {_counted(n, task.examples, kind)} {interval}{_last_epochs(metric, own)}"
+        rows.append(f"| {name} | **{metric.measured(value)}** {where} |")
+    if (kept := metrics.get(f"kept_{metric.name}")) is not None and _was_chosen(metrics):
+        where = f"on the same {task.examples}, with which its epoch was chosen: no estimate for others"
+        rows.append(f"| Kept weights | {metric.measured(kept)} {where} |")
     return rows
+
+
+def _last_epochs(metric: Metric, own: dict[str, Any]) -> str:
+    """That a figure is the last epoch's, and how much the last ones differ; nothing where that is not known."""
+    last = own.get("last_epochs")
+    if last is None:
+        return ""
+    lowest, highest = metric.shown(last["lowest"]), metric.measured(last["highest"])
+    return f" after the last epoch; {lowest} to {highest} over the last {last['epochs']} epochs"
 
 
 def _choice(task: Task, metrics: dict[str, Any]) -> str:
     """What was chosen on the validation examples, and which figure to believe."""
     what = task.examples
-    if metrics["keep"] == "best":
-        return (
-            f"The weights are those of epoch {metrics['epoch']}, the best of {metrics['epochs']} on these validation "
-            f"{what}. Because they were chosen on them, the figure is a little optimistic; a test set tells more."
-        )
-    if "trials" not in metrics:
-        return f"The weights are those of the last epoch; nothing was chosen on the validation {what}."
-    text = f"The weights are those of the last epoch of {_trial(task, metrics)}"
+    if _was_chosen(metrics):
+        text = _chosen_epoch(task, metrics)
+    elif "trials" not in metrics:
+        text = f"The weights are those of the last epoch; nothing was chosen on the validation {what}."
+    else:
+        text = f"The weights are those of the last epoch of {_trial(task, metrics)}"
     if "test" in metrics:
         text += (
             f"\nThe test {what} are the data set's own. They were used neither to train nor to choose: theirs is the "
             "figure to expect."
         )
     return text
+
+
+def _was_chosen(metrics: dict[str, Any]) -> bool:
+    """Whether the epoch of the weights was one of several that could have been kept."""
+    return bool(metrics["keep"] == "best" and metrics["epochs"] > metrics.get("keep_window", 1))
+
+
+def _chosen_epoch(task: Task, metrics: dict[str, Any]) -> str:
+    """How the epoch was chosen whose weights were kept, and what the figures are worth."""
+    metric, what, window = METRICS[task.metric], task.examples, metrics.get("keep_window", 1)
+    by = f"its {metric.title}" if window == 1 else f"the mean {metric.title} of {window} epochs up to it"
+    expected = "" if "test" in metrics else " Expect about the last epoch's; a test set tells more."
+    return (
+        f"The weights are those of epoch {metrics['epoch']} of {metrics['epochs']}, chosen by {by} on these validation "
+        f"{what}.\nBecause they were chosen on them, their own figure is optimistic.{expected}"
+    )
 
 
 def _trial(task: Task, metrics: dict[str, Any]) -> str:
@@ -220,6 +248,11 @@ def _trial(task: Task, metrics: dict[str, Any]) -> str:
         f"{trial}, the best {others}. Because it was chosen for that, its validation {metric.title} is a little "
         "optimistic."
     )
+
+
+def _counted(n: int, things: str, kind: str = "") -> str:
+    """A number of things, which are regular plurals: "1,438 validation pictures", "1 epoch"."""
+    return " ".join(word for word in (f"{n:,}", kind, things if n != 1 else things.removesuffix("s")) if word)
 
 
 def _escaped(text: str) -> str:

@@ -44,6 +44,8 @@ from ecrnn.studies.trials import CONFIG, WEIGHTS, load
 from ecrnn.training.classes import score
 from ecrnn.training.finished import read_finished, trial_task
 
+LAST_EPOCHS = 5  # whose spread a model card shows
+
 
 def bundle_trial(
     study: Path,
@@ -169,20 +171,30 @@ def measured(
     n_train: int,
     parameters: int,
     multiply_adds: int,
-    best_epoch: int | None = None,
+    best: tuple[int, AnyPredictions | None] | None = None,
 ) -> dict[str, Any]:
-    """What `metrics.json` holds: figures of the kept weights, and on which examples they were measured.
+    """What `metrics.json` holds: figures of the last epoch, and on which examples they were measured.
+
+    Where the best epoch's weights are kept, theirs is a figure of its own: on the examples that the epoch was chosen
+    with it is no estimate for new ones, and the last epoch's is.
 
     Args:
         settings: resolved.
         task: of the model.
-        predictions: of the kept weights, for the validation examples.
+        predictions: of the last epoch's weights, for the validation examples.
         history: the metrics of each epoch.
         n_train: examples trained on.
         parameters, multiply_adds: of the network.
-        best_epoch: the epoch (from 1) whose weights were kept as the best; None if the last one's were.
+        best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
     """
     training = settings.training
+    kept: dict[str, Any] = {"keep": "last", "epoch": training.epochs}
+    if best is not None:
+        epoch, chosen = best
+        assert chosen is not None
+        assert isinstance(settings, TrainSettings)
+        kept = {"keep": "best", "epoch": epoch, "keep_window": min(settings.keep_window, training.epochs)}
+        kept[f"kept_{task.metric}"] = scores(task, chosen)[task.metric]
     return {
         "data": data_name(settings),
         "terms": TERMS.get(settings.data),
@@ -192,8 +204,8 @@ def measured(
         "n_train": n_train,
         "n_validation": len(predictions.index),
         **scores(task, predictions),
-        "keep": "last" if best_epoch is None else "best",
-        "epoch": best_epoch or training.epochs,
+        **spread(task, history),
+        **kept,
         "epochs": training.epochs,
         "recipe": f"{training.optimizer} at {training.lr:g}, batch {training.batch_size}, {training.precision}",
         "parameters": parameters,
@@ -201,6 +213,15 @@ def measured(
         "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
+
+
+def spread(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lowest, mean and highest metric of the last epochs, at most `LAST_EPOCHS`; nothing of a single epoch."""
+    values = [line[f"validation_{task.metric}"] for line in history[-LAST_EPOCHS:]]
+    if len(values) < 2:
+        return {}
+    mean = sum(values) / len(values)
+    return {"last_epochs": {"epochs": len(values), "lowest": min(values), "mean": mean, "highest": max(values)}}
 
 
 def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:

@@ -23,6 +23,7 @@ _PAPER = StudySettings(
         standardise="global",
         precision="bfloat16",  # not "auto", so that it is the same study on every machine
         cutoff=1e-8,
+        batch_statistics="even",
     ),
 )
 

@@ -44,3 +44,20 @@ def _own_split(kind: type[AnySettings], task: Task, asked: Mapping[str, Any]) ->
         return True
     data = asked.get("data")
     return kind is TrainSettings and isinstance(data, str) and has_validation(data, task)
+
+
+def as_begun(settings: AnySettings, before: AnySettings) -> AnySettings:
+    """The settings of a run that is to go on, with those it was begun with where they were not given.
+
+    Args:
+        settings: as given, not resolved.
+        before: of the run on disk, which may be older than some of the defaults of today.
+    """
+    training, begun = settings.training, before.training
+    update: dict[str, Any] = {"threads": training.threads or begun.threads}
+    if "batch_statistics" not in training.model_fields_set:
+        update["batch_statistics"] = begun.batch_statistics
+    whole: dict[str, Any] = {"training": training.model_copy(update=update)}
+    if isinstance(before, TrainSettings) and "keep_window" not in settings.model_fields_set:
+        whole["keep_window"] = before.keep_window
+    return settings.model_copy(update=whole)

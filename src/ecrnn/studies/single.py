@@ -29,6 +29,7 @@ from ecrnn.serving.load import in_use
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundles import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
+from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import objective, prepare, task_of
 from ecrnn.studies.trials import load, split_of
 from ecrnn.training.interruption import Interrupted
@@ -94,10 +95,9 @@ def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
     Raises:
         RunDirectoryError: that is another training.
     """
-    training = asked.training
     if before := _settings_before(out):
-        training = training.model_copy(update={"threads": training.threads or before.training.threads})
-    settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(training)})
+        asked = as_begun(asked, before)
+    settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(asked.training)})
     if before:
         check_same_kind_of_data(before, settings, out, "-o")
         if other := difference(before, settings, examples=task_of(settings).examples):
@@ -169,20 +169,21 @@ def _train(
         folder=out,
         identity=identity,
         keep=settings.keep,
+        window=settings.keep_window if settings.keep == "best" else 1,
         label=settings.model,
         progress=progress,
     )
-    assert trained.predictions is not None  # every rule of splitting leaves examples to validate
+    assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
     summary = summarise(network, prepared.sizes)
     metrics = measured(
         settings,
         prepared.task,
-        trained.predictions,
+        trained.last_predictions,
         trained.history,
         n_train=len(split.train),
         parameters=summary.parameters,
         multiply_adds=summary.multiply_adds,
-        best_epoch=trained.best_epoch if settings.keep == "best" else None,
+        best=(trained.best_epoch, trained.predictions) if settings.keep == "best" else None,
     )
     if both:
         metrics["validation_trained_on"] = both

@@ -24,6 +24,7 @@ from ecrnn.models.sizes import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.places import check_same_kind_of_data, data_name
+from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import prepare, task_of
 from ecrnn.studies.trials import load, split_of
 from ecrnn.training import checkpoints
@@ -151,11 +152,10 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
     before = read_settings(out) if there(out / STUDY) else None
     if before is None:
         _check_folder(out)  # again, now that nobody else works in it
-    training = settings.training
-    if before and training.threads is None:
-        training = training.model_copy(update={"threads": before.training.threads})
+    if before:
+        settings = as_begun(settings, before)
     resolved = settings.model_copy(
-        update={"fingerprint": data.fingerprint, "training": resolve(training, jobs)},
+        update={"fingerprint": data.fingerprint, "training": resolve(settings.training, jobs)},
     )
     if before:
         check_same_kind_of_data(before, resolved, out, "--out")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Position:
         skipped: steps left out because of a loss or gradient that was not finite.
         roll_backs: how often the training went back to the start of an epoch, with half the learning rate.
         history: the metrics of the whole epochs.
-        best: epoch (from 1) and metric of the best epoch so far.
+        best: epoch (from 1) and score of the best epoch so far.
         best_digest: SHA-256 of the file with that epoch's weights, where they are kept.
     """
 
@@ -52,6 +53,11 @@ class Position:
     history: list[dict[str, Any]] = field(default_factory=list)
     best: tuple[int, float | None] = (0, None)
     best_digest: str | None = None
+
+    def score(self, epoch: int, name: str, window: int) -> float:
+        """The mean of a validation metric over the ``window`` epochs that end with ``epoch`` (from 1)."""
+        lines = self.history[epoch - window : epoch]
+        return math.fsum(line[f"validation_{name}"] for line in lines) / window
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.progress import Progress, Tick, silent
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
 from ecrnn.core.runs import AnyPredictions
+from ecrnn.layers.normalisation import average
 from ecrnn.models.store import check_header, load_weights, weights_of
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
@@ -36,7 +37,8 @@ from ecrnn.training.objective import Objective
 from ecrnn.training.optimizers import learning_rate, make_optimizer
 
 MAX_ROLL_BACKS = 5
-_OFF_AT_0 = ("clip_norm", "truncate_steps")  # settings that checkpoints name only where they do something
+# Settings that checkpoints name only where they are not these: older checkpoints do not name them.
+_UNNAMED = {"clip_norm": 0.0, "truncate_steps": 0, "batch_statistics": "even"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ class Trained:
 
     Attributes:
         history: metrics of each epoch.
-        best_epoch, best_value: the best epoch (from 1) and its metric on the validation examples; 0 and None where
-            nothing validates.
+        best_epoch, best_value: the best epoch (from 1) and its score on the validation examples, the mean metric of
+            ``window`` epochs up to it; 0 and None where nothing validates.
         skipped, roll_backs: what was done about steps that were not finite.
         steps: optimizer steps of all epochs.
         predictions: of the weights that were kept, for the validation examples; None where there are none.
+        last_predictions: of the last epoch's weights.
     """
 
     history: list[dict[str, Any]]
@@ -59,6 +62,7 @@ class Trained:
     roll_backs: int
     steps: int
     predictions: AnyPredictions | None = field(compare=False)
+    last_predictions: AnyPredictions | None = field(compare=False)
 
 
 def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
@@ -86,6 +90,7 @@ def fit(
     folder: Path | None = None,
     identity: dict[str, Any] | None = None,
     keep: Literal["best", "last"] = "last",
+    window: int = 1,
     label: str = "training",
     progress: Progress = silent,
 ) -> Trained:
@@ -101,6 +106,8 @@ def fit(
         identity: what makes it the same training, beside its settings and seed, for the check when it goes on.
         keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation
             examples.
+        window: epochs over whose mean metric the best one is chosen; where few examples validate, the best of many
+            single epochs is above all a lucky one.
         label: what `progress` calls this training.
 
     Raises:
@@ -111,7 +118,8 @@ def fit(
     interruptible = Interruption() if folder else nullcontext()
     with threads(settings.threads), freed_memory_kept(), torch.random.fork_rng(), interruptible as interruption:
         torch.manual_seed(seed)
-        training = _Training(model, task, settings, seed, folder, identity or {}, keep, label, progress, interruption)
+        about = identity or {}
+        training = _Training(model, task, settings, seed, folder, about, keep, label, progress, interruption, window)
         trained = training.run()
         if interruption and interruption.received:  # in the last epoch; what the caller had in mind next is not begun
             raise Interrupted(interruption.received)
@@ -133,16 +141,20 @@ class _Training:
         label: str,
         progress: Progress,
         interruption: Interruption | None,
+        window: int = 1,
     ) -> None:
         self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         configure(model, cutoff=settings.cutoff, truncate=settings.truncate_steps)
+        average(model, settings.batch_statistics)
         self.task, self.settings, self.seed = task, settings, seed
         self.folder, self.keep, self.label, self.progress = folder, keep, label, progress
         self.interruption = interruption
         self.checkpoint_folder = make_folder(folder / "checkpoint") if folder else None
         timeless = settings.model_dump(mode="json", exclude={"checkpoint_seconds"})
-        does = {name: value for name, value in timeless.items() if value or name not in _OFF_AT_0}
-        self.identity = {**identity, "seed": seed, "keep": keep, **does}
+        named = {name: value for name, value in timeless.items() if name not in _UNNAMED or value != _UNNAMED[name]}
+        smoothed = {"window": window} if window > 1 else {}
+        self.identity = {**identity, "seed": seed, "keep": keep, **smoothed, **named}
+        self.window = min(window, settings.epochs)
         self.optimizer = make_optimizer(self.model, settings)
         self.steps = task.steps
         self.position = Position()
@@ -156,10 +168,10 @@ class _Training:
         self.model.train()
         while self.position.epoch < self.settings.epochs:
             self._epoch()
+        last = self._predictions()
         if self.keep == "best":
             self._load_best()
-        if self.predictions is None:
-            _, self.predictions = self.task.validate(self.model)
+        kept = self._predictions()
         self._write_metrics()
         position = self.position
         return Trained(
@@ -168,8 +180,14 @@ class _Training:
             position.skipped,
             position.roll_backs,
             position.epoch * self.steps,
-            self.predictions,
+            kept,
+            last,
         )
+
+    def _predictions(self) -> AnyPredictions | None:
+        if self.predictions is None:
+            _, self.predictions = self.task.validate(self.model)
+        return self.predictions
 
     def _epoch(self) -> None:
         batches = self.task.order(self.seed, self.position.epoch)
@@ -228,11 +246,11 @@ class _Training:
         }
         self._check_finite(metrics)
         metrics["seconds"] = position.seconds + time.monotonic() - started
-        best = None
-        if self._is_best(metrics):
-            position.best = (position.epoch + 1, metrics[f"validation_{self.task.metric.name}"])
-            best = self._keep_best()
         position.history.append(metrics)
+        best = None
+        if self._is_best():
+            position.best = (position.epoch + 1, position.score(position.epoch + 1, self.task.metric.name, self.window))
+            best = self._keep_best()
         position.epoch, position.step = position.epoch + 1, 0
         position.loss_sum, position.correct, position.seen, position.seconds = 0.0, 0, 0, 0.0
         self._save("epoch.safetensors")
@@ -245,14 +263,18 @@ class _Training:
         if self.interruption and self.interruption.received:  # now that all of the epoch is on disk
             raise Interrupted(self.interruption.received)
 
-    def _is_best(self, metrics: dict[str, float]) -> bool:
-        """Whether an epoch is better than those before it; of two with the same metric, the one with the lower loss."""
-        name, (epoch, best) = f"validation_{self.task.metric.name}", self.position.best
-        if best is None or name not in metrics:
-            return name in metrics
-        if metrics[name] == best:
-            return metrics["validation_loss"] < self.position.history[epoch - 1]["validation_loss"]
-        return self.task.metric.better(metrics[name], best)
+    def _is_best(self) -> bool:
+        """Whether the last epoch is better than those before it; of two with the same score, the one of lower loss."""
+        name, (epoch, best), last = self.task.metric.name, self.position.best, len(self.position.history)
+        if f"validation_{name}" not in self.position.history[-1] or last < self.window:
+            return False
+        score = self.position.score(last, name, self.window)
+        if best is None:
+            return True
+        if score == best:
+            now, before = (self.position.score(e, "loss", self.window) for e in (last, epoch))
+            return now < before
+        return self.task.metric.better(score, best)
 
     def _stop_not_finite(self, loss: float, norm: float) -> None:
         place = f"epoch {self.position.epoch + 1}, step {self.position.step + 1}"
