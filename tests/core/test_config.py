@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +298,23 @@ def test_the_committed_studies_are_those_of_their_time(path: Path) -> None:
         k: v for k, v in values.items() if k != "training"
     }
     assert {key: saved["training"][key] for key in values["training"]} == values["training"]
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        (
+            {"models": [f"m{i}" for i in range(1000)], "repeats": 1000},
+            "1,000 models in 1,000 repeats are more than",
+        ),
+        ({"models": [f"m{i}" for i in range(3000)]}, "models: tuple should have at most 2000 items"),
+        ({"repeats": 16**9000}, "not a number of more than 20 digits"),
+        ({"data": "d" * 5000}, "data: string should have at most 4096 characters"),
+        ({"k" * 10**6: 1}, "unknown configuration key 'kkkk"),
+    ],
+    ids=["trials", "models", "digits", "data", "key"],
+)
+def test_a_study_has_bounds(values: dict[str, Any], line: str) -> None:
+    with pytest.raises(EcrnnError, match=re.escape(line)) as caught:
+        StudySettings.read({"data": "digits", "models": ["cnn"]} | values)
+    assert len(str(caught.value)) < 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -12,10 +13,11 @@ import torch
 from core.lines import one_line
 from training.forks import DONE, INTERRUPTED, Forks
 from training.small_tasks import MODELS, train_small
-from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train
+from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train, weights
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.models.registry import build
+from ecrnn.training import loop
 from ecrnn.training.interruption import Interrupted
 
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
@@ -216,3 +218,45 @@ def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         train(tmp_path, progress=progress)
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "missing", "a pipe"])
+@pytest.mark.parametrize("put_again", [True, False])
+def test_the_best_weights_are_damaged(tmp_path: Path, how: str, put_again: bool, monkeypatch) -> None:
+    """From the checkpoint of their own epoch they are written again; with another the training begins again."""
+    best = 3 if put_again else 1
+    monkeypatch.setattr(loop._Training, "_is_best", lambda self, metrics: metrics["epoch"] == best)
+    network, trained = train(tmp_path, keep="best", epochs=3)
+    assert trained.best_epoch == best
+    path = tmp_path / "checkpoint" / "best.safetensors"
+    good, data = weights(network), path.read_bytes()
+    path.unlink()
+    match how:
+        case "flipped":
+            path.write_bytes(data[:-5] + bytes([data[-5] ^ 1]) + data[-4:])
+        case "cut":
+            path.write_bytes(data[: len(data) // 2])
+        case "a pipe":
+            os.mkfifo(path)
+    steps: list[int] = []
+    network, trained = train(tmp_path, keep="best", epochs=3, progress=lambda tick: steps.append(tick.step))
+    assert trained.best_epoch == best
+    assert bool(steps) == (not put_again)
+    assert path.read_bytes() == data
+    same(weights(network), good)
+
+
+def test_killed_between_a_checkpoint_and_the_best_weights(tmp_path: Path, monkeypatch) -> None:
+    good = weights(train(tmp_path / "whole", keep="best", epochs=2)[0])
+    real = loop.write_atomically
+
+    def write(path: Path, content: bytes | str) -> None:
+        if path.name == "best.safetensors":
+            raise Stop
+        real(path, content)
+
+    monkeypatch.setattr(loop, "write_atomically", write)
+    with pytest.raises(Stop):
+        train(tmp_path / "run", keep="best", epochs=2)
+    monkeypatch.setattr(loop, "write_atomically", real)
+    same(weights(train(tmp_path / "run", keep="best", epochs=2)[0]), good)

@@ -28,6 +28,7 @@ from ecrnn.core.reading import read_text
 from ecrnn.core.seals import check_text
 
 MAX_SETTINGS = 2**20  # bytes of a file
+MAX_TRIALS = 50_000  # of a study
 MAX_MARKS = 20_000  # of a file; a model takes two or three
 _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
 
@@ -83,8 +84,8 @@ class DataSettings(Settings):
     A task uses those that concern it; its defaults stand in `ecrnn.core.tasks`.
     """
 
-    data: str
-    data_dir: str | None = None
+    data: str = Field(max_length=4096)
+    data_dir: str | None = Field(None, max_length=4096)
     val: str | None = None  # another folder of the same kind, to validate on
     test: str | None = None  # another folder of the same kind, to test on
     image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the data set's own, 32 for a folder
@@ -122,12 +123,20 @@ class _RunSettings(DataSettings):
 class StudySettings(_RunSettings):
     """k models x r repeats on one data set. A trial's saved settings are a study of one model and one repeat."""
 
-    models: tuple[str, ...] = Field(min_length=1)
+    models: tuple[str, ...] = Field(min_length=1, max_length=2000)
     repeats: int = Field(3, ge=1, le=10_000)
     first_repeat: int = Field(0, ge=0, lt=2**31)
     split: str = Field("0.7", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if len(self.models) * self.repeats > MAX_TRIALS:
+            raise ValueError(
+                f"{len(self.models):,} models in {self.repeats:,} repeats are more than {MAX_TRIALS:,} trials"
+            )
+        return self
 
 
 class TrainSettings(_RunSettings):
@@ -234,7 +243,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnError:
     first = error.errors()[0]
-    path = " ".join(".".join(str(part) for part in first["loc"]).split())
+    path = " ".join(".".join(str(part)[:_LONGEST_KEY] for part in first["loc"]).split())
     source = f" ({where})" if where else ""
     if first["type"] == "extra_forbidden":
         known = _keys(cls)
@@ -243,11 +252,18 @@ def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnE
         return UnknownNameError(f"unknown configuration key '{path}', {hint}{source}")
     if first["type"] == "missing":
         return EcrnnError(f"configuration key '{path}' is missing{source}")
+    if first["type"] == "value_error":  # of a validator of ours, whose line says all
+        return EcrnnError(f"{first['ctx']['error']}{source}")
     message = first["msg"][:1].lower() + first["msg"][1:]
     fault = f"{message}, not {_SHORT.repr(first['input'])}"
     if first["type"] == "literal_error":
         fault += _nearest_value(first["input"], first["ctx"]["expected"])
     return SettingsError(path, fault + source)
+
+
+class _Short(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if abs(x) < 10**20 else "a number of more than 20 digits"  # which Python may refuse to write
 
 
 def _nearest_value(value: Any, expected: str) -> str:
@@ -258,7 +274,8 @@ def _nearest_value(value: Any, expected: str) -> str:
 
 
 _OTHER_WORDS = {"gpu": "cuda", "fp32": "float32", "float": "float32", "bf16": "bfloat16"}  # not alike, but the same
-_SHORT = reprlib.Repr()  # a value may be as long as a file
+_LONGEST_KEY = 100  # characters
+_SHORT = _Short()  # a value may be as long as a file
 _SHORT.maxstring = _SHORT.maxother = 100
 
 

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.runs import PredictedClasses
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
-from ecrnn.report.confusion import confusion, confusion_counts
+from ecrnn.report.confusion import confusion
 from ecrnn.report.fairness import command, environment_facts, fairness
 from ecrnn.report.formats import listed
 from ecrnn.report.headline import certainty, headline
@@ -172,8 +171,5 @@ def _curves(model: str, trials: Sequence[Trial], metric: Metric) -> list[Curve]:
 
 def _confusion(model: str, trials: Sequence[Trial], classes: tuple[str, ...]) -> Confusion:
     given = [trial.predictions for trial in trials]
-    counts = sum(
-        (confusion_counts(g.label, g.predicted, len(classes)) for g in given if isinstance(g, PredictedClasses)),
-        start=np.zeros((len(classes), len(classes)), dtype=np.int64),
-    )
-    return confusion(model, counts, classes)
+    labels, predicted = (np.concatenate([getattr(g, of) for g in given]) for of in ("label", "predicted"))
+    return confusion(model, labels, predicted, classes)

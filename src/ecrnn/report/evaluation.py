@@ -18,7 +18,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.text import json_text
 from ecrnn.report import formats, tables
-from ecrnn.report.confusion import confusion, confusion_counts
+from ecrnn.report.confusion import confusion
 from ecrnn.report.results import Confusion, plain
 from ecrnn.report.table import Cell, Column, Table, text
 from ecrnn.stats import Interval, wilson
@@ -109,7 +109,7 @@ def evaluate_predictions(
     predicted = logits.argmax(axis=1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     losses = np.log(np.exp(shifted).sum(axis=1)) - np.take_along_axis(shifted, label[:, None], axis=1)[:, 0]
-    counted = confusion(model, confusion_counts(label, predicted, len(classes)), tuple(classes))
+    counted = confusion(model, label, predicted, tuple(classes))
     accuracy = wilson(int((predicted == label).sum()), len(label))
     return Evaluation(
         model=model,

@@ -12,6 +12,7 @@ from ecrnn.report.results import Analysis, ClassScore
 from ecrnn.report.table import Cell, Column, Table, as_percent, text
 from ecrnn.stats import Interval
 
+MOST_MISSING = 500  # rows, where a study has only begun
 MANY_CLASSES = 20  # above, no matrices, and only the hardest classes
 
 _MODEL = Column("Model", ("model",), "left")
@@ -222,10 +223,12 @@ def missing_table(analysis: Analysis) -> Table:
     )
     rows = tuple(
         (text(own.model), Cell(str(own.repeat), (own.repeat,)), text(own.state), text(own.reason))
-        for own in analysis.missing
+        for own in analysis.missing[:MOST_MISSING]
     )
     planned = formats.plural(analysis.planned, "planned trial")
     caption = f"{len(analysis.missing)} of {planned} without a valid result."
+    if len(analysis.missing) > MOST_MISSING:
+        caption += f" The first {MOST_MISSING}; all are in report.json."
     return Table("missing", "Missing trials", caption, columns, rows, row_headings=2)
 
 
