@@ -225,7 +225,7 @@ def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
 def test_the_best_weights_are_damaged(tmp_path: Path, how: str, put_again: bool, monkeypatch) -> None:
     """From the checkpoint of their own epoch they are written again; with another the training begins again."""
     best = 3 if put_again else 1
-    monkeypatch.setattr(loop._Training, "_is_best", lambda self, metrics: metrics["epoch"] == best)
+    monkeypatch.setattr(loop._Training, "_is_best", lambda self: len(self.position.history) == best)
     network, trained = train(tmp_path, keep="best", epochs=3)
     assert trained.best_epoch == best
     path = tmp_path / "checkpoint" / "best.safetensors"
