@@ -504,3 +504,13 @@ def test_the_processs_default_type_and_device_change_nothing(backend, kind, bias
     with torch.device("meta"):
         made = everything()
     compare(expected, made, 0.0)
+
+
+@each_kernel
+@each_kind
+def test_forward_mode_is_refused_with_the_way_out(backend, kind):
+    layer, x = kind(3, 5, backend=backend), torch.randn(6, 2, 3)
+    with pytest.raises(EcrnnError, match=rf"^backend '{backend}' has no forward-mode derivative, backend='torch' has "):
+        torch.func.jacfwd(lambda values: layer(values)[0])(x)
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(EcrnnError, match="no forward-mode derivative"):
+        layer(torch.autograd.forward_ad.make_dual(x, x))

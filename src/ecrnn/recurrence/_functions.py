@@ -128,6 +128,11 @@ class Recurrence(torch.autograd.Function):
         return None, None, None, None, None, d_x, d_h_0, d_c_0, *made[3:]
 
     @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        way_out = "backend='torch' has for GRU and RNN"
+        raise EcrnnError(f"backend '{ctx.backend}' has no forward-mode derivative, {way_out} (recurrence)")
+
+    @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
         return _one_by_one(Recurrence.apply, info, in_dims, args)
 
@@ -145,6 +150,7 @@ class _Recurrence(torch.autograd.Function):
         return made
 
     backward = Recurrence.backward
+    jvp = Recurrence.jvp
 
 
 def apply(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
