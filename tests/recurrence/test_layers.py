@@ -506,6 +506,7 @@ def test_the_processs_default_type_and_device_change_nothing(backend, kind, bias
     compare(expected, made, 0.0)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")  # by which torch loads forward mode
 @each_kernel
 @each_kind
 def test_forward_mode_is_refused_with_the_way_out(backend, kind):
