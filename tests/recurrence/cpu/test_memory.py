@@ -169,12 +169,21 @@ def test_weak_references_end_as_torchs_do():
     own, x = layer(), torch.randn(*SHAPE[:2], 1)
     with torch.no_grad():
         storage = own(x)[0].untyped_storage()
-        of_python, of_cpp = weakref.ref(storage), storage._weak_ref()
+        reference = weakref.ref(storage)
+        assert memory._kept[-1].lost()  # whoever makes it strong again, in another thread, sees what it saw
         del storage
         own(x)
-        assert of_python() is None
-        assert torch.UntypedStorage._new_with_weak_ptr(of_cpp) is None
-    torch.UntypedStorage._free_weak_ref(of_cpp)
+    assert reference() is None
+
+
+def test_weak_references_of_cpp_find_nothing_in_memory_that_is_used_again():
+    own, x = layer(), torch.randn(*SHAPE[:2], 1)
+    with torch.no_grad():
+        reference = own(x)[0].untyped_storage()._weak_ref()
+        address = memory._kept[-1].address
+        assert own(x)[0].data_ptr() == address
+    assert torch.UntypedStorage._new_with_weak_ptr(reference) is None
+    torch.UntypedStorage._free_weak_ref(reference)
 
 
 def test_gradients_and_what_a_graph_keeps_are_not_written_over():
