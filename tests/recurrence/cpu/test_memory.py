@@ -182,7 +182,8 @@ def test_weak_references_of_cpp_find_nothing_in_memory_that_is_used_again():
         reference = own(x)[0].untyped_storage()._weak_ref()
         address = memory._kept[-1].address
         assert own(x)[0].data_ptr() == address
-    assert torch.UntypedStorage._new_with_weak_ptr(reference) is None
+    found = torch.UntypedStorage._new_with_weak_ptr(reference) is not None
+    assert not found
     torch.UntypedStorage._free_weak_ref(reference)
 
 
