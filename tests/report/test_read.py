@@ -4,6 +4,7 @@ together."""
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,18 @@ from report.synthetic import make_study
 
 from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
-from ecrnn.core.runs import PredictedClasses, read_predictions, read_trial, trial_folder, write_predictions
+from ecrnn.core.runs import (
+    PredictedClasses,
+    read_predictions,
+    read_settings,
+    read_trial,
+    trial_folder,
+    write_predictions,
+    write_settings,
+)
+from ecrnn.core.seals import seal
 from ecrnn.report import analyse, read_study
 
 SMALL = {"n_validation": 60, "epochs": 2}
@@ -172,3 +183,44 @@ def test_threads_do_not_make_another_study(tmp_path: Path) -> None:
     analysis = analyse(read_study([a, b]))
     threads = next(line for line in analysis.fairness if line.what == "Threads a training")
     assert (threads.status, threads.text) == ("differs", "2, 8, not the same in all trials.")
+
+
+def _changed(rng: random.Random, data: bytes) -> bytes:
+    """A flipped bit, a cut, or another digit."""
+    at = rng.randrange(len(data))
+    how = rng.choice(("flip", "cut", "digit"))
+    if how == "cut":
+        return data[:at]
+    digits = [place for place, byte in enumerate(data) if byte in b"0123456789"]
+    if how == "digit" and digits:
+        at = rng.choice(digits)
+        return data[:at] + bytes([rng.choice(b"0123456789")]) + data[at + 1 :]
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+
+
+def test_changed_files_change_no_figure(tmp_path: Path) -> None:
+    """300 seeded changes of any file: the same figures, or a line that names the file."""
+    whole = make_study(tmp_path / "whole", TWO, repeats=2, **SMALL)
+    write_settings(whole, read_settings(whole))
+    write_json(whole / "environment.json", seal(json.loads((whole / "environment.json").read_text())))
+    good = read_study([whole])
+    files, rng = sorted(path for path in whole.rglob("*") if path.is_file()), random.Random(0)
+    lines: list[tuple[str, str]] = []
+    for _ in range(300):
+        path = rng.choice(files)
+        data = path.read_bytes()
+        path.write_bytes(_changed(rng, data))
+        try:
+            found = read_study([whole])
+        except EcrnnError as error:
+            lines.append((path.name, str(error)))
+        else:
+            assert found.settings == good.settings
+            facts = {(trial.model, trial.repeat): trial.facts for trial in good.trials}
+            assert all(trial.facts == facts[trial.model, trial.repeat] for trial in found.trials)
+            same = {**found.environments[0], **good.environments[0]} == found.environments[0]  # but for an unknown key
+            assert same or path.name in " ".join(found.notes)
+            assert len(found.trials) == 4 or path.name in found.unfinished[0].reason
+        path.write_bytes(data)
+    assert lines
+    assert all(name in line for name, line in lines)
