@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 TRAIN = "train digits --model mlp-4 --image-size 8 --epochs 1 --threads 1 -o model"
 SUMMARY = "summary mlp-4"
@@ -35,6 +36,15 @@ def test_a_training_whose_streams_cannot_be_used(tmp_path: Path, streams: str) -
     assert ("Use it: ecrnn predict model" in out) == (">&-" not in streams)
     assert (tmp_path / "model" / "bundle.json").is_file()
     assert (tmp_path / "model" / "model.safetensors").stat().st_size > 1000
+
+
+@needs_full
+def test_remarks_that_cannot_be_written(tmp_path: Path) -> None:
+    """Such as that no bundle was named."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
+    status, out, err = shell(tmp_path, "predict black.png missing.png", "2>/dev/full")
+    assert (status, err) == (1, "")  # 1 for the file that is missing
+    assert "black.png" in out
 
 
 def test_an_error_has_its_status_though_nobody_hears_it(tmp_path: Path) -> None:

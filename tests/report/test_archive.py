@@ -161,6 +161,7 @@ def test_an_archive_that_was_killed_in_its_first_write_goes_on(run: Path, tmp_pa
     assert archive_study(run, tmp_path / "small").added
     archive_study(run, tmp_path / "whole")
     assert contents(tmp_path / "small") == contents(tmp_path / "whole")
+    assert ".lock" not in contents(tmp_path / "small")
 
 
 def test_two_archives_at_once(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
