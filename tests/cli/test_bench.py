@@ -168,7 +168,7 @@ def test_one_picture(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch
         ("recurrence --keras-python /none --no-keras", 2, "--no-keras and --keras-python contradict"),
         ("recurrence --keras-python /none", 1, "--keras-python /none cannot be run"),
         ("step --models ,", 2, "--models names none"),
-        ("step --models cnm", 2, "unknown model 'cnm', did you mean 'cnn'?"),
+        ("step --models cnnn", 2, "unknown model 'cnnn', did you mean 'cnn'?"),
         ("step --models crnn-lstm-4@rows --no-keras --threads 1", 1, "only models with the scan flatten-hwc"),
         ("one-picture --rounds 0", 2, "--rounds: "),
     ],

@@ -31,7 +31,7 @@ def test_json(call: Any, tmp_path: Path) -> None:
     ("arguments", "line"),
     [
         (("--steps", "4,x"), "ecrnn: --steps wants whole numbers, as in 32,128,512, not 'x'\n"),
-        (("--cells", "lstn"), "ecrnn: unknown cell 'lstn', did you mean 'lstm'?\n"),
+        (("--cells", "lsmt"), "ecrnn: unknown cell 'lsmt', did you mean 'lstm'?\n"),
         (("--init", ","), "ecrnn: --init names nothing\n"),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_model_without_a_finished_trial_is_missing_not_compared(tmp_path: Path
     with pytest.raises(EcrnnError, match="baseline 'ecnn' has no finished trial"):
         _of(folder, baseline="ecnn")
     with pytest.raises(UnknownNameError, match="did you mean 'cnn'"):
-        _of(folder, baseline="cmn")
+        _of(folder, baseline="cn")
 
 
 def test_what_was_not_equal_is_said(tmp_path: Path) -> None:

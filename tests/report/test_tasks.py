@@ -100,8 +100,11 @@ def test_findings_say_what_was_measured_on_what(made) -> None:
     assert re.fullmatch(FINDINGS[analysis.task], analysis.headline)
     folder = made[0]
     worse, better = STUDIES[analysis.task]
+    title = analysis.metric.title
     against = analyse(read_study([folder]), baseline=worse).headline
-    assert re.match(rf"Against {worse} \(\d+\.\d+ \S+\): {better} is better \([+−]\d+\.\d+ (points|bits)\)\.", against)
+    assert re.match(
+        rf"Against {worse} \(\d+\.\d+[ %]* {title}\): {better} is better \([+−]\d+\.\d+ (points|bits)\)\.", against
+    )
 
 
 def test_no_output_speaks_of_another_task(made) -> None:

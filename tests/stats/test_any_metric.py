@@ -101,7 +101,10 @@ def test_sentences_say_bits():
 def test_sentences_say_points_of_an_error_rate():
     pair = compare(edits({"a": 0.20, "b": 0.15}), N_TRAIN, N_TEST, metric=CER).pairs[0]
     assert pair.verdict == "better"
-    assert re.match(r"b is better than a by [45]\.\d points \(95 % interval [2-5]\.\d to [4-7]\.\d, ", pair.sentence)
+    assert re.match(
+        r"b is better than a by [45]\.\d points of character error rate \(95 % interval [2-5]\.\d to [4-7]\.\d, ",
+        pair.sentence,
+    )
 
 
 @pytest.mark.parametrize(("metric", "make", "values"), [(BITS, bits, (1.3, 1.2)), (CER, edits, (0.3, 0.2))])
@@ -160,3 +163,28 @@ def test_accuracy_takes_statistics_as_well_as_correctness():
 def test_scores_that_are_not_the_metrics(scores, line):
     with pytest.raises(EcrnnError, match=line):
         compare(scores, 10, 4, metric=BLEU)
+
+
+def test_no_interval_goes_beyond_what_can_be():
+    apart = {"a": [np.zeros(10)] * 2 + [np.ones(10)], "b": [np.ones(10)] * 2 + [np.zeros(10)]}
+    found = compare(apart, 20, 10)
+    pair = found.pairs[0]
+    assert (pair.test.low, pair.test.high) == (-1.0, 1.0)
+    assert pair.smallest_detectable is None, "more than the largest difference that there can be"
+    assert "interval -100.0 to 100.0" in pair.sentence
+    assert [(own.summary.low, own.summary.high) for own in found.models] == [(0.0, 1.0)] * 2
+    wild = compare(edits({"a": 0.9, "b": 0.01}, repeats=2), 20, 300, metric=CER)
+    assert wild.models[0].summary.low >= 0.0
+
+
+def test_a_metric_without_units_is_named():
+    metric = replace(CER, name="score", title="my score", unit="", points="", scale=1.0)
+    pair = compare(edits({"a": 0.20, "b": 0.15}), N_TRAIN, N_TEST, metric=metric).pairs[0]
+    assert re.match(r"b is better than a by 0\.0\d+ of my score \(95 % interval 0\.0\d+ to 0\.0\d+, ", pair.sentence)
+    assert "  " not in pair.sentence
+
+
+@pytest.mark.parametrize("name", ["n_train", "n_test"])
+def test_sizes_are_whole_numbers(name):
+    with pytest.raises(EcrnnError, match=f"{name} must be a whole number, got 10.5"):
+        compare(edits({"a": 0.2, "b": 0.1}), **({"n_train": 20, "n_test": 10} | {name: 10.5}), metric=CER)

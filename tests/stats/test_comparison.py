@@ -59,7 +59,7 @@ def test_pairs_that_are_named_are_compared_alone(three):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"pairs": [("cnn", "crnn")]}, r"unknown model 'crnn', did you mean 'cnn'\? \(pairs of compare\)"),
+        ({"pairs": [("cnn", "cnnn")]}, r"unknown model 'cnnn', did you mean 'cnn'\? \(pairs of compare\)"),
         ({"pairs": [("cnn", "cnn")]}, "two different models"),
         ({"pairs": [("cnn", "crnn-lstm-16"), ("crnn-lstm-16", "cnn")]}, "each pair once"),
         ({"pairs": [], "baseline": "cnn"}, "not both"),
@@ -121,7 +121,7 @@ def test_other_sentences():
     assert pair.verdict == "equivalent"
     assert pair.test.p == 1.0
     assert re.match(
-        r"b and a are equivalent, within 1 points with probability above 0\.999: the mean scores are equal "
+        r"b and a are equivalent, within 1 point with probability above 0\.999: both have the same mean accuracy "
         r"\(95 % interval -\d\.\d\d to \d\.\d\d, corrected",
         pair.sentence,
     )
@@ -241,7 +241,7 @@ def test_fixed_test_with_repeats_is_warned_of():
 def test_warnings_of_few_repeats_and_of_sizes():
     comparison = compare(study({"a": 0.7, "b": 0.8}, repeats=3), N_TRAIN, 15_000)
     assert comparison.warnings[0].startswith("Only 3 repeats")
-    assert comparison.warnings[1].startswith("n_test is 15000, but repeats were scored on 300 to 300 examples")
+    assert comparison.warnings[1].startswith("n_test is 15000, but repeats were scored on 300 examples;")
 
 
 def test_scores_other_than_right_and_wrong():

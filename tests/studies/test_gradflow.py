@@ -67,7 +67,7 @@ def test_every_combination_in_order():
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"cells": ["lstn"]}, "unknown cell 'lstn', did you mean 'lstm'?"),
+        ({"cells": ["lsmt"]}, "unknown cell 'lsmt', did you mean 'lstm'?"),
         ({"cells": []}, "--cells names nothing"),
         ({"inits": ["kears"]}, "unknown initialisation 'kears', did you mean 'keras'?"),
         ({"inits": ["-1"]}, "--init wants a spectral radius above 0 and up to 1000, not -1"),

@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 from ecrnn.core.tasks import CLIP_CLASSIFICATION, NEXT_TOKEN, TEXT_CLASSIFICATION, TRANSLATION, Task
+from ecrnn.core.text import counted
 from ecrnn.stats.metrics import METRICS
 
 
@@ -21,10 +22,11 @@ def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:
     metric = METRICS[task.metric]
     value, low, high = (metric.shown(measured[metric.name + end]) for end in ("", "_low", "_high"))
     interval = f"(95 % interval {low} to {high})"
+    examples = counted(n, f"{part} {task.examples}")
     if metric.binary:
-        return f"{value} % of {n:,} {part} {task.examples} right {interval}"
+        return f"{value} % of {examples} right {interval}"
     unit = f" {metric.unit}" if metric.unit == "%" else ""
-    return f"{metric.title} {value}{unit} on {n:,} {part} {task.examples} {interval}"
+    return f"{metric.title} {value}{unit} on {examples} {interval}"
 
 
 def choice(task: Task, measured: dict[str, Any]) -> list[str]:

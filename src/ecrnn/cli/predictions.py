@@ -15,7 +15,7 @@ from ecrnn.cli.options import WrongCall
 from ecrnn.cli.output import UNLIMITED, complain, say, terminal
 from ecrnn.core.errors import unknown_name
 from ecrnn.core.files import write_atomically
-from ecrnn.core.text import json_text, one_line, printable
+from ecrnn.core.text import counted, json_text, one_line, printable
 from ecrnn.report.csv import safe
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def write(predictions: Iterator[Prediction], shape: Shape, style: str, out: Path
     if out is not None:
         assert isinstance(file, io.StringIO)
         write_atomically(out, file.getvalue())
-        say(f"{count:,} {'prediction' if count == 1 else 'predictions'} in {out}")
+        say(f"{counted(count, 'predictions')} in {out}")
     return failed
 
 

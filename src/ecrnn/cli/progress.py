@@ -140,7 +140,7 @@ def duration(seconds: float) -> str:
 
 
 def _short(tick: Tick) -> str:
-    return f"{tick.epoch}/{tick.epochs}{_metric(tick, ' {value:.1f}{unit}')}"
+    return f"{tick.epoch}/{tick.epochs}{_metric(tick, ' {title} {value:.1f}{unit}')}"
 
 
 def _epoch(tick: Tick) -> str:

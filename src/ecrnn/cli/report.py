@@ -9,6 +9,7 @@ import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.output import console, say
+from ecrnn.core.text import counted
 
 EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
 
@@ -42,7 +43,7 @@ def report(
             typer.echo(f"ecrnn: {fault}", err=True)
         runs = [archive]
         if not json:
-            say(f"Archive: {archive}, {copied.added} trials added, {copied.kept} there already")
+            say(f"Archive: {archive}, {counted(copied.added, 'trials')} added, {copied.kept} there already")
     show(runs, baseline=baseline, rope=rope, out=out, json=json)
 
 

@@ -56,6 +56,11 @@ def one_line(text: object) -> str:
     return printable(" ".join(str(text).split()))
 
 
+def counted(n: int, nouns: str) -> str:
+    """ "1 image", "3 images", "1,000 images"; of "validation images" the last word counts."""
+    return f"{n:,} {nouns.removesuffix('s') if n == 1 else nouns}"
+
+
 def json_text(value: Any, indent: int | None = None) -> str:
     """``value`` as JSON that every program reads and a terminal can show: exact, and safe to print.
 

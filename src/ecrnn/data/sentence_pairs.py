@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.tasks import TRANSLATION
+from ecrnn.core.text import counted
 from ecrnn.data import catalogue
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.folder import entries_of
@@ -80,7 +81,7 @@ def make_pair_set(name: str, train: Sequence[tuple[str, str]], test: Sequence[tu
         DataError: fewer than two pairs to train on.
     """
     if len(train) < 2:
-        raise DataError(f"{name} holds {len(train)} pairs of sentences to train on; give at least two")
+        raise DataError(f"{name} holds {counted(len(train), 'pairs')} of sentences to train on; give at least two")
     pairs = [*train, *test]
     sources, targets = tuple(source for source, _ in pairs), tuple(target for _, target in pairs)
     return PairSet(name, sources, targets, len(train), fingerprint(len(train), sources, targets))

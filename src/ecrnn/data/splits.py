@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.text import counted
 from ecrnn.data import counter
 from ecrnn.data.keys import Keys
 
@@ -115,7 +116,9 @@ class SplitRule:
         size = math.floor(self.fraction * n + Fraction(1, 2))
         if size in (0, n):
             part = "training" if size == 0 else "validation"
-            raise DataError(f"split {self.text} of {n} examples leaves none for {part}, choose another fraction")
+            raise DataError(
+                f"split {self.text} of {counted(n, 'examples')} leaves none for {part}, choose another fraction"
+            )
         order = counter.permutation(n, (counter.SPLIT, seed, repeat))
         return order[:size], order[size:]
 

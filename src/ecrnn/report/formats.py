@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from ecrnn.core.text import counted
 from ecrnn.stats import ACCURACY, Metric
 
 MINUS = "\N{MINUS SIGN}"
@@ -47,6 +48,12 @@ def percent(fraction: float | None) -> str:
 def points(fraction: float | None) -> str:
     """A difference, with its sign: 0.0383 is "+3.83"."""
     return difference(fraction, ACCURACY)
+
+
+def rope(size: float, metric: Metric) -> str:
+    """Half the width of a region of practical equivalence: "0.5 points", "1 point"."""
+    shown = f"{metric.scale * size:g}"
+    return f"{shown} {one(metric.points) if shown == '1' else metric.points}"
 
 
 def spread(fraction: float | None) -> str:
@@ -129,7 +136,7 @@ def moment(iso: str) -> str:
 
 def plural(n: int, noun: str) -> str:
     """ "1 repeat", "3 repeats"."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return counted(n, f"{noun}s")
 
 
 def listed(names: Sequence[str], most: int = 4, noun: str = "models") -> str:

@@ -53,14 +53,14 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
     decided = counted["better"] + counted["worse"]
     tally = f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
     tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
-    tally += f"{metric.scale * comparison.rope:g} {metric.points}, and {counted['undecided']} "
+    tally += f"{formats.rope(comparison.rope, metric)}, and {counted['undecided']} "
     tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
     tally += f"(corrected resampled t, Holm-adjusted, level {comparison.alpha:g})."
     if not any(pair.verdict for pair in tested):
         return f"No verdict is given below {MIN_REPEATS} repeats."
     sizes = sorted(pair.smallest_detectable for pair in tested if pair.smallest_detectable is not None)
     if not sizes:
-        return tally
+        return f"{tally} From so few repeats not even the largest difference that can be would be found 8 times in 10."
     ends = [formats.value(size, metric) for size in (sizes[0], sizes[-1])]
     size = f"{ends[0]} {metric.points}"
     if ends[0] != ends[1]:
@@ -87,7 +87,9 @@ def _without_verdict(comparison: Comparison, models: Sequence[ModelRow], best: M
         standing += _mean(best, metric)
     if len(models) == 2 and len(top) == 1:
         other = next(row for row in models if row is not best)
-        standing = f"{best.model} has {_mean(best, metric)} and {other.model} {_mean(other, metric)}"
+        standing = (
+            f"{best.model} has {formats.titled(best.summary.mean, metric)} and {other.model} {_mean(other, metric)}"
+        )
     fewest = min((len(pair.repeats) for pair in comparison.pairs), default=0)
     repeats = formats.plural(fewest, "shared repeat")
     return f"No verdict: {standing}, but {repeats} cannot tell them apart for sure."
@@ -96,9 +98,9 @@ def _without_verdict(comparison: Comparison, models: Sequence[ModelRow], best: M
 def _against_baseline(comparison: Comparison, models: Sequence[ModelRow], metric: Metric) -> str:
     name = comparison.baseline
     base = next(row for row in models if row.model == name)
-    pairs = comparison.pairs
+    pairs, against = comparison.pairs, f"Against {name} ({formats.titled(base.summary.mean, metric)})"
     if len(pairs) <= 3:
-        return f"Against {name} ({_mean(base, metric)}): {'; '.join(_said(pair, metric) for pair in pairs)}."
+        return f"{against}: {'; '.join(_said(pair, metric) for pair in pairs)}."
     parts = []
     for word in ("better", "worse", "equivalent", "undecided"):
         own = [pair for pair in pairs if pair.verdict == word]
@@ -108,7 +110,7 @@ def _against_baseline(comparison: Comparison, models: Sequence[ModelRow], metric
     found = [pair for pair in pairs if pair.difference is not None]
     top = max(found, key=lambda pair: sign * (pair.difference or 0.0))
     return (
-        f"Against {name} ({_mean(base, metric)}): {'; '.join(parts)}; the largest difference is {top.model_a}'s, "
+        f"{against}: {'; '.join(parts)}; the largest difference is {top.model_a}'s, "
         f"{formats.difference(top.difference, metric)} {metric.points} ({top.verdict or 'no verdict'})."
     )
 

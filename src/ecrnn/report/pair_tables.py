@@ -69,7 +69,7 @@ def _lower(metric: Metric) -> str:
 def evidence_table(analysis: Analysis) -> Table:
     """One row a pair: what the verdict rests on."""
     metric, level = analysis.metric, as_percent(1 - analysis.comparison.alpha)
-    rope = f"{metric.scale * analysis.comparison.rope:g} {metric.points}"
+    rope = formats.rope(analysis.comparison.rope, metric)
     better = "higher" if metric.higher_is_better else "lower"
     return _pair_table(
         analysis,

@@ -235,7 +235,7 @@ def missing_table(analysis: Analysis) -> Table:
 def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     """Each verdict with what it means here."""
     alpha, metric = f"{analysis.comparison.alpha:g}", analysis.metric
-    rope = f"{metric.scale * analysis.comparison.rope:g} {metric.points}"
+    rope = formats.rope(analysis.comparison.rope, metric)
     ways = ("higher", "lower") if metric.higher_is_better else ("lower", "higher")
     return (
         (

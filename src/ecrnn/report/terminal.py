@@ -9,7 +9,7 @@ import fnmatch
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecrnn.core.text import printable
+from ecrnn.core.text import counted, printable
 from ecrnn.report import pair_tables, tables
 from ecrnn.report.reproduction_tables import MARKS, reproduction_tables
 from ecrnn.report.results import Analysis
@@ -136,7 +136,9 @@ def print_report(analysis: Analysis, console: Console) -> None:
         console.print(rich_table(replace(pairs, rows=shown), console.width))
         if len(shown) < len(pairs.rows):
             rest = len(pairs.rows) - len(shown)
-            console.print(words(f"and {rest} more pairs in the report's files; --baseline MODEL shortens the list"))
+            console.print(
+                words(f"and {counted(rest, 'more pairs')} in the report's files; --baseline MODEL shortens the list")
+            )
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra, console.width))

@@ -53,6 +53,13 @@ def not_negative(name: str, value: float) -> float:
     return float(value)
 
 
+def whole(name: str, value: float, at_least: int = 1) -> int:
+    """``value``, a whole number of at least ``at_least``; nothing is cut off."""
+    if count(name, value, at_least) != int(value):
+        raise EcrnnError(f"{name} must be a whole number, got {value}")
+    return int(value)
+
+
 def count(name: str, value: float, at_least: int = 1) -> float:
     """``value``, finite and at least ``at_least``. Fractions pass: the mean size of unequal folds is one."""
     if not (math.isfinite(value) and value >= at_least):

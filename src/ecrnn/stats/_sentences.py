@@ -28,11 +28,11 @@ def with_verdict(
     evidence = f"({interval}, corrected resampled t, Holm-adjusted {_p(p_holm)}{alone}, {test.n} repeats)"
     if word in ("better", "worse"):
         return f"{a} is {word} than {b} by {size} {evidence}."
-    standing = _standing(a, test.difference, size)
+    standing = _standing(a, metric, test.difference, size)
     if word == "undecided":
         return f"{a} against {b} is undecided: {standing} {evidence}."
     surely = "significant, but too small to matter: " if p_holm < alpha else ""
-    within = f"{metric.scale * posterior.rope:g} {metric.points}"
+    within = metric.difference_of(f"{metric.scale * posterior.rope:g}")
     rope = f"{within} with probability {_probability(posterior.equivalent)}"
     return f"{a} and {b} are equivalent, within {rope}: {surely}{standing} {evidence}."
 
@@ -40,14 +40,14 @@ def with_verdict(
 def without_verdict(a: str, b: str, metric: Metric, test: PairedT) -> str:
     """From two repeats."""
     size, interval = _size_and_interval(metric, test.difference, test.low, test.high, test.level)
-    standing = _standing(a, test.difference, size)
+    standing = _standing(a, metric, test.difference, size)
     return f"{_no_verdict(a, b, test.n)}: {standing} ({interval}, corrected resampled t, 2 repeats)."
 
 
 def one_repeat(a: str, b: str, metric: Metric, difference: float) -> str:
     """From one repeat, not on a fixed test set."""
-    size = f"{metric.scale * abs(difference):.{metric.decimals - 1}f} {metric.points}"
-    return f"{_no_verdict(a, b, 1)}: {_standing(a, difference, size)}."
+    size = f"{metric.scale * abs(difference):.{max(0, metric.decimals - 1)}f} {metric.difference_unit}"
+    return f"{_no_verdict(a, b, 1)}: {_standing(a, metric, difference, size)}."
 
 
 def on_one_test_set(a: str, b: str, metric: Metric, exact: McNemar | None, interval: Interval, examples: str) -> str:
@@ -55,7 +55,7 @@ def on_one_test_set(a: str, b: str, metric: Metric, exact: McNemar | None, inter
     size, shown = _size_and_interval(metric, interval.estimate, interval.low, interval.high, interval.level)
     test = f", McNemar's exact {_p(exact.p)}" if exact else ""
     return (
-        f"{_no_verdict(a, b, 1)}: on this test set {_standing(a, interval.estimate, size)} "
+        f"{_no_verdict(a, b, 1)}: on this test set {_standing(a, metric, interval.estimate, size)} "
         f"({shown}, bootstrap over {examples}{test}), "
         "which says nothing about training again."
     )
@@ -70,9 +70,9 @@ def _no_verdict(a: str, b: str, repeats: int) -> str:
     return f"No verdict on {a} against {b} from {repeats} of at least {MIN_REPEATS} repeats"
 
 
-def _standing(a: str, difference: float, size: str) -> str:
+def _standing(a: str, metric: Metric, difference: float, size: str) -> str:
     if difference == 0:
-        return "the mean scores are equal"
+        return f"both have the same mean {metric.title}"
     return f"{a} is {'higher' if difference > 0 else 'lower'} by {size}"
 
 
@@ -80,13 +80,13 @@ def _size_and_interval(metric: Metric, difference: float, low: float, high: floa
     """Size of the difference with its unit, and its interval, both in the direction of the difference."""
     if difference < 0:
         low, high = -high, -low
-    decimals = metric.decimals - (100 * (high - low) >= 1)  # no more than the interval's width deserves
+    decimals = max(0, metric.decimals - (100 * (high - low) >= 1))  # no more than the interval's width deserves
 
     def shown(value: float) -> str:
         return f"{round(metric.scale * value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0.0 into 0.0
 
     interval = f"{100 * level:g} % interval {shown(low)} to {shown(high)}"
-    return f"{shown(abs(difference))} {metric.points}", interval
+    return f"{shown(abs(difference))} {metric.difference_unit}", interval
 
 
 def _p(p: float) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecrnn.core.text import counted
 from ecrnn.stats import _checks, _pairs, _scores, _sentences
 from ecrnn.stats._scores import Examples, Scores
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
@@ -49,8 +50,8 @@ class Pair:
     only for one trained model each on a fixed test set, ``mcnemar`` too if the scores are right and wrong.
 
     ``smallest_detectable`` and ``repeats_needed`` stand for power 0.8 at alpha divided by the number of
-    pairs, the hardest step of Holm's adjustment; ``repeats_needed`` is None also where no number of repeats
-    is enough.
+    pairs, the hardest step of Holm's adjustment. ``smallest_detectable`` is None also where no difference that the
+    metric can have is as large, ``repeats_needed`` also where no number of repeats is enough.
     """
 
     model_a: str
@@ -134,7 +135,7 @@ def compare(
             of range.
     """
     alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", metric.rope if rope is None else rope)
-    n_train, n_test = int(_checks.count("n_train", n_train)), int(_checks.count("n_test", n_test))
+    n_train, n_test = _checks.whole("n_train", n_train), _checks.whole("n_test", n_test)
     examples = _scores.read(scores, metric)
     names = _pairs.chosen(list(examples), baseline, pairs)
 
@@ -171,7 +172,8 @@ class _Settings:
 
 def _model(name: str, examples: Examples, settings: _Settings) -> ModelScores:
     values = tuple(settings.metric.value(array) for array in examples.values())
-    summary = summarise(values, settings.n_train, settings.n_test) if values else None
+    bounds = settings.metric.least, settings.metric.most
+    summary = summarise(values, settings.n_train, settings.n_test, bounds=bounds) if values else None
     return ModelScores(name, tuple(examples), values, summary)
 
 
@@ -193,14 +195,15 @@ def _draft(model_a: str, model_b: str, a: Examples, b: Examples, settings: _Sett
     )
     if len(shared) == 1:
         return _on_one_test_set(pair, a[shared[0]], b[shared[0]], settings) if settings.fixed_test else pair
-    test = corrected_resampled_t(differences, n_train, n_test, level)
+    test = corrected_resampled_t(differences, n_train, n_test, level, widest=metric.widest)
     step = settings.alpha / pairs
+    smallest = smallest_detectable(test.sd, test.n, n_train, n_test, alpha=step)
     needed = repeats_needed(test.difference, test.sd, n_train, n_test, alpha=step)
     return replace(
         pair,
         test=test,
         posterior=bayesian_correlated_t(gains, n_train, n_test, settings.rope),
-        smallest_detectable=smallest_detectable(test.sd, test.n, n_train, n_test, alpha=step),
+        smallest_detectable=smallest if smallest <= metric.widest else None,
         repeats_needed=None if needed is None else max(needed, MIN_REPEATS),
     )
 
@@ -223,7 +226,7 @@ def _on_one_test_set(pair: Pair, a: NDArray[np.float64], b: NDArray[np.float64],
     else:
         interval = bootstrap_difference(a, b, metric, level, settings.seed)
     sentence = _sentences.on_one_test_set(
-        pair.model_a, pair.model_b, metric, exact, interval, f"{len(a):,} {settings.noun}"
+        pair.model_a, pair.model_b, metric, exact, interval, counted(len(a), settings.noun)
     )
     return replace(pair, mcnemar=exact, image_interval=interval, sentence=sentence)
 
@@ -288,8 +291,10 @@ def _warnings(
         warnings.append(f"All repeats share one test set: their spread leaves out what {other} would change.")
     sizes = {len(array) for own in examples.values() for array in own.values()}
     if any(abs(size - settings.n_test) > 1 for size in sizes):  # folds may differ by one
+        scored = str(min(sizes)) if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+        noun = "examples" if max(sizes) > 1 else "example"
         warnings.append(
-            f"n_test is {settings.n_test}, but repeats were scored on {min(sizes)} to {max(sizes)} examples; "
+            f"n_test is {settings.n_test}, but repeats were scored on {scored} {noun}; "
             "the correction for overlapping splits uses n_test."
         )
     return warnings

@@ -89,7 +89,7 @@ def bootstrap_difference(
 
 def _resampled_sums(statistics: NDArray[np.float64], seed: int, resamples: int) -> NDArray[np.float64]:
     """(resamples, k) sums over n examples that are drawn from the n with replacement."""
-    resamples = int(_checks.count("resamples", resamples))
+    resamples = _checks.whole("resamples", resamples)
     rng = np.random.default_rng(seed)
     n, k = statistics.shape
     sums = np.empty((resamples, k))

@@ -67,7 +67,7 @@ def paper_test(accuracy_a: float, accuracy_b: float, n: int) -> ImageTest:
     for name, accuracy in (("accuracy_a", accuracy_a), ("accuracy_b", accuracy_b)):
         if not 0 <= accuracy <= 1:
             raise EcrnnError(f"{name} must be a fraction between 0 and 1, got {accuracy}")
-    n = int(_checks.count("n", n))
+    n = _checks.whole("n", n)
     difference = accuracy_a - accuracy_b
     variance = (accuracy_a * (1 - accuracy_a) + accuracy_b * (1 - accuracy_b)) / n
     z: float | None
@@ -123,7 +123,7 @@ def accuracy_difference_interval(
     """
     a, b = _paired_correctness(correct_a, correct_b)
     level = _checks.share("level", level)
-    resamples = int(_checks.count("resamples", resamples))
+    resamples = _checks.whole("resamples", resamples)
     n = a.size
     only_a, only_b = np.count_nonzero(a > b), np.count_nonzero(b > a)
     shares = [only_a / n, only_b / n, (n - only_a - only_b) / n]

@@ -42,17 +42,24 @@ class Summary:
     level: float
 
 
-def summarise(scores: ArrayLike, n_train: float, n_test: float, level: float = 0.95) -> Summary:
+def summarise(
+    scores: ArrayLike,
+    n_train: float,
+    n_test: float,
+    level: float = 0.95,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Summary:
     """Mean, spread and corrected interval of one model's scores over repeated splits.
 
     The interval is mean +- t(r - 1) * sd * sqrt(1/r + n_test/n_train), the variance of Nadeau and Bengio
-    (2003). It is not cut to 0..1: a bound outside says that the normal approximation is coarse there.
+    (2003), no further than ``bounds``.
 
     Args:
         scores: (r,) one score a repeat, fractions.
         n_train: training examples in a repeat.
         n_test: scored examples in a repeat.
         level: confidence of the interval.
+        bounds: what a score can be at all, (0, 1) for shares.
 
     Raises:
         EcrnnError: no scores, scores that are not finite, sizes below 1, a level outside (0, 1).
@@ -65,7 +72,7 @@ def summarise(scores: ArrayLike, n_train: float, n_test: float, level: float = 0
         sd = _resampling.sample_sd(scores)
         error = _resampling.standard_error(sd, n, n_train, n_test)
         half = _resampling.t_quantile(n - 1, (1 + level) / 2) * error
-        low, high = mean - half, mean + half
+        low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
     return Summary(n, mean, sd, low, high, float(scores.min()), float(scores.max()), level)
 
 
@@ -83,7 +90,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     Raises:
         EcrnnError: n below 1, successes outside 0..n, a level outside (0, 1).
     """
-    n = int(_checks.count("n", n))
+    n = _checks.whole("n", n)
     level = _checks.share("level", level)
     if not 0 <= successes <= n:
         raise EcrnnError(f"successes must lie between 0 and n = {n}, got {successes}")
@@ -111,7 +118,7 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95, seed: int = 0, resamp
     """
     values = _checks.vector("values", values)
     level = _checks.share("level", level)
-    resamples = int(_checks.count("resamples", resamples))
+    resamples = _checks.whole("resamples", resamples)
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
     step = max(1, _INDICES_AT_ONCE // values.size)

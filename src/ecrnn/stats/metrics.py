@@ -36,6 +36,7 @@ class Metric:
         points: of a shown difference, such as "points".
         rope: half the width of the region of practical equivalence, in values; see `ecrnn.stats.compare`.
         binary: each example is right or wrong, which some tests need.
+        least, most: what a value can be at all; no interval goes beyond.
     """
 
     name: str
@@ -48,11 +49,31 @@ class Metric:
     points: str
     rope: float
     binary: bool = False
+    least: float = -math.inf
+    most: float = math.inf
 
     @property
     def decimals(self) -> int:
         """Digits after the point of a shown value: a ten-thousandth of a value is shown, so two in percent."""
-        return 4 - round(math.log10(self.scale))
+        return max(0, 4 - round(math.log10(self.scale)))
+
+    @property
+    def difference_unit(self) -> str:
+        """What follows a shown difference, so that the metric is named: "points" (of accuracy), "points of BLEU"."""
+        if not self.points:
+            return f"of {self.title}"
+        named = self.name == "accuracy" or self.points in self.title
+        return self.points if named else f"{self.points} of {self.title}"
+
+    def difference_of(self, size: str) -> str:
+        """A shown size with its unit, in the singular where it is one: "0.5 points", "1 point"."""
+        first, blank, rest = self.difference_unit.partition(" ")
+        return f"{size} {first.removesuffix('s') if size == '1' else first}{blank}{rest}"
+
+    @property
+    def widest(self) -> float:
+        """The largest difference that two values can have."""
+        return self.most - self.least
 
     def value(self, statistics: ArrayLike) -> float:
         """The metric over examples.
@@ -81,8 +102,8 @@ class Metric:
         return f"{self.scale * value:.{self.decimals}f}"
 
     def measured(self, value: float) -> str:
-        """``value`` with its unit, if it has one: "73.25 %", "2.1043 bits", "41.30"."""
-        return f"{self.shown(value)} {self.unit}".rstrip()
+        """``value`` with its unit, or what it is: "73.25 %", "2.1043 bits", "41.30 BLEU"."""
+        return f"{self.shown(value)} {self.unit or self.title}"
 
     def better(self, a: float, b: float) -> bool:
         """Whether the value ``a`` is better than ``b``."""
@@ -124,8 +145,8 @@ def bleu_of_sums(sums: NDArray[np.float64], order: int = 4) -> NDArray[np.float6
     return np.where(some, mean * np.exp(np.minimum(0.0, 1.0 - short)), 0.0)
 
 
-ACCURACY = Metric("accuracy", "accuracy", ("right", "n"), _ratio, True, 100.0, "%", "points", 0.005, binary=True)
-BITS = Metric("bits", "bits a character", ("nats", "characters"), _bits, False, 1.0, "bits", "bits", 0.01)
+ACCURACY = Metric("accuracy", "accuracy", ("right", "n"), _ratio, True, 100.0, "%", "points", 0.005, True, 0.0, 1.0)
+BITS = Metric("bits", "bits a character", ("nats", "characters"), _bits, False, 1.0, "bits", "bits", 0.01, least=0.0)
 BLEU = Metric(
     "bleu",
     "BLEU",
@@ -136,8 +157,12 @@ BLEU = Metric(
     "",
     "points",
     0.005,
+    least=0.0,
+    most=1.0,
 )
-CER = Metric("cer", "character error rate", ("edits", "characters"), _ratio, False, 100.0, "%", "points", 0.005)
+CER = Metric(
+    "cer", "character error rate", ("edits", "characters"), _ratio, False, 100.0, "%", "points", 0.005, least=0.0
+)
 
 #: Others that are shown beside these: BLEU of shorter n-grams, errors counted in words, texts without any error, nats.
 BLEU_1, BLEU_2, BLEU_3 = (

@@ -37,7 +37,9 @@ class PairedT:
     level: float
 
 
-def corrected_resampled_t(differences: ArrayLike, n_train: float, n_test: float, level: float = 0.95) -> PairedT:
+def corrected_resampled_t(
+    differences: ArrayLike, n_train: float, n_test: float, level: float = 0.95, widest: float = math.inf
+) -> PairedT:
     """The t test for repeats on overlapping splits.
 
     From Nadeau and Bengio (2003), "Inference for the generalization error", Machine Learning 52, "corrected
@@ -60,6 +62,7 @@ def corrected_resampled_t(differences: ArrayLike, n_train: float, n_test: float,
         n_train: training examples in a repeat (a number of examples, not a ratio).
         n_test: scored examples in a repeat.
         level: confidence of the interval.
+        widest: the largest difference that there can be, 1 of shares; the interval goes no further.
 
     Raises:
         EcrnnError: fewer than two differences, not finite, sizes below 1, a level outside (0, 1).
@@ -67,7 +70,7 @@ def corrected_resampled_t(differences: ArrayLike, n_train: float, n_test: float,
     differences = _checks.vector("differences", differences, at_least=2)
     sd = _resampling.sample_sd(differences)
     error = _resampling.standard_error(sd, differences.size, n_train, n_test)
-    return _paired_t(differences, sd, error, level)
+    return _paired_t(differences, sd, error, level, widest)
 
 
 def paired_t(differences: ArrayLike, level: float = 0.95) -> PairedT:
@@ -90,7 +93,9 @@ def paired_t(differences: ArrayLike, level: float = 0.95) -> PairedT:
     return _paired_t(differences, sd, sd / math.sqrt(differences.size), level)
 
 
-def _paired_t(differences: NDArray[np.float64], sd: float, error: float, level: float) -> PairedT:
+def _paired_t(
+    differences: NDArray[np.float64], sd: float, error: float, level: float, widest: float = math.inf
+) -> PairedT:
     level = _checks.share("level", level)
     n, mean = differences.size, float(differences.mean())
     statistic: float | None
@@ -102,7 +107,8 @@ def _paired_t(differences: NDArray[np.float64], sd: float, error: float, level: 
     else:
         statistic, p = None, 0.0
     half = _resampling.t_quantile(n - 1, (1 + level) / 2) * error
-    return PairedT(n, mean, sd, error, statistic, n - 1, p, mean - half, mean + half, level)
+    low, high = max(mean - half, -widest), min(mean + half, widest)
+    return PairedT(n, mean, sd, error, statistic, n - 1, p, low, high, level)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -149,7 +155,7 @@ def probability_better(differences: ArrayLike, level: float = 0.95, seed: int = 
     """
     differences = _checks.vector("differences", differences)
     level = _checks.share("level", level)
-    resamples = int(_checks.count("resamples", resamples))
+    resamples = _checks.whole("resamples", resamples)
     n = differences.size
     ties = np.count_nonzero(np.abs(differences) <= _resampling.SAME)
     wins = np.count_nonzero(differences > _resampling.SAME)

@@ -91,7 +91,7 @@ def repeats_needed(
             alpha, a limit below 2.
     """
     power, alpha = _levels(power, alpha)
-    low, high = 2, int(_checks.count("limit", limit, at_least=2))
+    low, high = 2, _checks.whole("limit", limit, at_least=2)
 
     def enough(r: int) -> bool:
         return _power(abs(difference) / _error(sd, r, n_train, n_test), r - 1, alpha) >= power
@@ -112,7 +112,7 @@ def _levels(power: float, alpha: float) -> tuple[float, float]:
 
 
 def _error(sd: float, r: int, n_train: float, n_test: float) -> float:
-    r = int(_checks.count("r", r, at_least=2))
+    r = _checks.whole("r", r, at_least=2)
     return _resampling.standard_error(_checks.not_negative("sd", sd), r, n_train, n_test)
 
 

@@ -16,6 +16,7 @@ from ecrnn.core.progress import Progress, silent
 from ecrnn.core.reading import is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
 from ecrnn.core.seals import seal
+from ecrnn.core.text import counted
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
@@ -96,7 +97,8 @@ def run_study(
         waiting = [trial for trial in trials(settings) if trial not in outcome.found]
         waits(len(waiting))
         if outcome.found:
-            told(f"{len(outcome.found)} of {len(trials(settings))} trials are finished already")
+            are = "is" if len(outcome.found) == 1 else "are"
+            told(f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already")
 
         def failed(trial: Trial, line: str) -> None:
             outcome.failed[trial] = line
