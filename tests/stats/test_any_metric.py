@@ -178,7 +178,7 @@ def test_no_interval_goes_beyond_what_can_be():
 
 
 def test_a_metric_without_units_is_named():
-    metric = replace(CER, name="score", title="my score", unit="", points="", scale=1.0)
+    metric = dataclasses.replace(CER, name="score", title="my score", unit="", points="", scale=1.0)
     pair = compare(edits({"a": 0.20, "b": 0.15}), N_TRAIN, N_TEST, metric=metric).pairs[0]
     assert re.match(r"b is better than a by 0\.0\d+ of my score \(95 % interval 0\.0\d+ to 0\.0\d+, ", pair.sentence)
     assert "  " not in pair.sentence

@@ -135,10 +135,8 @@ def print_report(analysis: Analysis, console: Console) -> None:
         shown = pairs.rows[:_MANY_PAIRS]
         console.print(rich_table(replace(pairs, rows=shown), console.width))
         if len(shown) < len(pairs.rows):
-            rest = len(pairs.rows) - len(shown)
-            console.print(
-                words(f"and {counted(rest, 'more pairs')} in the report's files; --baseline MODEL shortens the list")
-            )
+            more = counted(len(pairs.rows) - len(shown), "more pairs")
+            console.print(words(f"and {more} in the report's files; --baseline MODEL shortens the list"))
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra, console.width))
