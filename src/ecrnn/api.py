@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.files import path_of
 from ecrnn.core.progress import Progress, silent
 from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.report import Report, write_report
@@ -70,8 +71,8 @@ def compare(
         ['cnn', 'ecnn']
     """
     asked = {
-        "data": str(data),
-        "data_dir": data_dir and str(data_dir),
+        "data": str(path_of(data, "data")),
+        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
         "models": tuple(models),
@@ -80,7 +81,7 @@ def compare(
         "seed": seed,
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
-    folder = Path(spelt_as_it_exists(out)) if out else default_out(settings)
+    folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else default_out(settings)
     run_study(settings, folder, jobs=jobs, progress=progress, baseline=baseline)
     return write_report([folder], baseline=baseline, rope=rope)
 
@@ -125,8 +126,8 @@ def train(
         True
     """
     asked = {
-        "data": str(data),
-        "data_dir": data_dir and str(data_dir),
+        "data": str(path_of(data, "data")),
+        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
         "model": model,
@@ -136,7 +137,7 @@ def train(
         "seed": seed,
     }
     settings = read_settings(TrainSettings, {**asked, **_sorted(more)})
-    folder = Path(spelt_as_it_exists(out))
+    folder = Path(spelt_as_it_exists(path_of(out, "out")))
     train_bundle(settings, folder, resume=resume, progress=progress)
     return load(folder)
 

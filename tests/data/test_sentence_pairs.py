@@ -84,7 +84,7 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
         ({**TRAIN, "test.en": "x"}, "holds test. in en but train. in en, fr"),
         ({**TRAIN, "val.en": "x", "val.de": "x"}, "holds val. in de, en but train. in en, fr"),
         ({"train.en": "1\n2\n3\n", "train.fr": "1\n2\n"}, r"train.en has 3 lines and train.fr has 2; line by line"),
-        ({"train.en": "1\n", "train.fr": "1\n"}, "holds 1 pairs of sentences to train on; give at least two"),
+        ({"train.en": "1\n", "train.fr": "1\n"}, "holds 1 pair of sentences to train on; give at least two"),
         ({"train.en": "", "train.fr": ""}, "holds 0 pairs"),
         ({"train.en": "1\n\0\n", "train.fr": "1\n2\n"}, r"train.en, line 2: there is a NUL"),
     ],

@@ -128,3 +128,26 @@ def test_a_fingerprint_is_of_the_content():
     data = b"3" + b"".join(len(t).to_bytes(8, "little") + t for t in (b"a", "bé".encode(), b"c"))
     assert first == hashlib.sha256(data).hexdigest()
     assert len({first, fingerprint(4, ["a", "bé"], ["c"]), fingerprint(3, ["ab", "é"], ["c"])}) == 3
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "label\ttext",
+        "Label\tText",
+        "sentiment\treview",
+        "#class\tsentence",
+        '"label"\t"text"',
+        "\ufeffcategory\tmessage",
+    ],
+)
+def test_a_heading_is_no_example(tmp_path: Path, heading: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(f"{heading}\nwarm\tred dog\nlabel\ttext\n", encoding="utf-8")
+    assert list(rows_of(path, ("label", "text"))) == [("warm", "red dog"), ("label", "text")], "the first line alone"
+
+
+@pytest.mark.parametrize("row", ["warm\ttext", "label\tred dog", "text\ttext"])
+def test_an_example_is_no_heading(tmp_path: Path, row: str) -> None:
+    (tmp_path / "a.tsv").write_text(f"{row}\n", encoding="utf-8")
+    assert list(rows_of(tmp_path / "a.tsv", ("label", "text"))) == [tuple(row.split("\t"))]

@@ -34,7 +34,7 @@ def show(found: Mapping[str, Any]) -> None:
     }
     drawn[found["what"]](console, found)
     if "missing" in found:
-        console.print(f"{found['missing']}.", highlight=False)
+        console.print(f"{found['missing']}.", highlight=False, markup=False)
     if "environment" in found:
         machine = found["environment"]
         keras = {key: found["keras"][key] for key in ("tensorflow", "keras")} if "keras" in found else {}
@@ -44,6 +44,7 @@ def show(found: Mapping[str, Any]) -> None:
             f"{found['threads']} threads, {found['rounds']} rounds, {told}, {machine['processor']}, "
             f"{machine['cores']} cores ({machine['cpu_capability']}), Python {machine['python']}",
             highlight=False,
+            markup=False,
         )
 
 
@@ -69,6 +70,7 @@ def _recurrence(console: Console, found: Mapping[str, Any]) -> None:
     console.print(
         f"Ours: backend {served['backend']} ({served['reason']}), cutoff {found['cutoff']:g}; {right}.",
         highlight=False,
+        markup=False,
     )
 
 
@@ -77,7 +79,11 @@ def _models(console: Console, found: Mapping[str, Any]) -> None:
         batch = f"a training step at batch {model['batch']}" if "batch" in model else "one picture"
         _variants(console, model, f"{model['model']}, {batch}")
         for layer in model["served"]:
-            console.print(f"Ours: {layer['layer']}: backend {layer['backend']} ({layer['reason']}).", highlight=False)
+            console.print(
+                f"Ours: {layer['layer']}: backend {layer['backend']} ({layer['reason']}).",
+                highlight=False,
+                markup=False,
+            )
 
 
 def _grid(console: Console, found: Mapping[str, Any]) -> None:
@@ -97,6 +103,7 @@ def _grid(console: Console, found: Mapping[str, Any]) -> None:
         f"{summary['smallest_ratio_stock']:.2f}, {len(summary['shapes_under_0.95'])} under 0.95"
         + (f", geometric mean up to 64 nodes {mean:.2f}" if mean else ""),
         highlight=False,
+        markup=False,
     )
 
 
@@ -115,6 +122,7 @@ def _variants(console: Console, found: Mapping[str, Any], title: str) -> None:
     console.print(
         "Within rounds, medians: " + ", ".join(f"{name} {value:.2f}" for name, value in ratios.items()),
         highlight=False,
+        markup=False,
     )
 
 

@@ -119,6 +119,9 @@ def _sentence(error: Exception) -> tuple[str, int]:
         return "stopped by Ctrl-C; what was finished is kept", 130
     if number := getattr(error, "signal", None):  # ecrnn.training.interruption.Interrupted, without loading torch
         return str(error), 128 + int(number)
+    if isinstance(error, OSError):  # of a path on the command line, or of the machine; --debug shows where
+        path = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        return f"{path}{error.strerror or error}", 1
     kind = type(error).__name__
     return f"internal error, {kind}: {str(error).splitlines()[0] if str(error) else kind}; --debug shows where", 70
 

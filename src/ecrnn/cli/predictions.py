@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ecrnn.cli.options import WrongCall
 from ecrnn.cli.output import UNLIMITED, complain, say, terminal
 from ecrnn.core.errors import unknown_name
-from ecrnn.core.files import write_atomically
+from ecrnn.core.files import path_of, write_atomically
 from ecrnn.core.text import counted, json_text, one_line, printable
 from ecrnn.report.csv import safe
 
@@ -74,9 +75,9 @@ def style_of(style: str | None, out: Path | None, inputs: Iterable[Path]) -> str
     """
     if style is not None and style not in STYLES:
         raise unknown_name("format", style, STYLES)
-    if out is not None and out.is_dir():
+    if out is not None and path_of(out, "--out").is_dir():
         raise WrongCall(f"--out: {out} is a folder; name a file, as in --out predictions.csv")
-    if out is not None and out.exists() and any(path.exists() and out.samefile(path) for path in inputs):
+    if out is not None and out.exists() and any(os.path.exists(path) and out.samefile(path) for path in inputs):
         raise WrongCall(f"--out: {out} is one of the inputs; name another file")
     return style or (_SUFFIXES.get(out.suffix.lower(), "table") if out else "table")
 

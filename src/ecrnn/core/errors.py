@@ -11,12 +11,17 @@ from collections.abc import Iterable
 
 from ecrnn.core.text import printable
 
+_LONGEST = 2000  # characters of a message
+
 
 class EcrnnError(ValueError):
     """Base of all errors that are the user's to mend; its message is one line that a terminal can show."""
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(message))
+        line = printable(message)
+        if len(line) > _LONGEST:  # somebody gave a text where a name or a path belongs
+            line = f"{line[: _LONGEST // 4]} [...] {line[-_LONGEST // 4 :]}"
+        super().__init__(line)
 
 
 class UnknownNameError(EcrnnError):

@@ -20,12 +20,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import DataError, RunDirectoryError
 from ecrnn.core.filesystems import flush_file, flush_folder, lock
 from ecrnn.core.text import json_text
 
 # The option of the command that chose the folder, for advice.
 folder_option: ContextVar[str] = ContextVar("folder_option", default="--out")
+
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, of Linux and macOS
 
 _ADVICE = {
     errno.ENOSPC: "no space left on the disk; free some and give the same command again, finished work is kept",
@@ -56,6 +58,28 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "").format(option=folder_option.get())
         raise RunDirectoryError(f"cannot {doing} {path}: {advice or error.strerror or error}") from error
+
+
+def path_of(value: Any, what: str) -> Path:
+    """``value`` as a path.
+
+    Args:
+        value: what the user gave where a path belongs.
+        what: what it should be, for the error, such as "data".
+
+    Raises:
+        DataError: it is no text and no path, or one that no file system can have.
+    """
+    if isinstance(value, bytes):
+        value = os.fsdecode(value)
+    if not isinstance(value, str | os.PathLike):
+        raise DataError(f"{what} should be a name or a path, not an object of type {type(value).__name__}")
+    text = os.fspath(value)
+    longest = max(len(os.fsencode(part)) for part in text.split(os.sep))
+    if "\0" in text or longest > _LONGEST_NAME or len(os.fsencode(text)) > _LONGEST_PATH:
+        fault = "holds a NUL character" if "\0" in text else f"has {len(text):,} characters, too long for a file name"
+        raise DataError(f"{what} should be a name or a path, but '{text[:60]}...' {fault}")
+    return Path(text)
 
 
 def make_folder(path: Path) -> Path:

@@ -28,7 +28,7 @@ from ecrnn.data.folder import check_listed
 from ecrnn.data.images import Progress, checked_size
 from ecrnn.data.images import fingerprint as image_fingerprint
 from ecrnn.data.keys import Keys, of_images
-from ecrnn.data.textfiles import fingerprint, lines_of, read_text, rows_of
+from ecrnn.data.textfiles import fingerprint, is_heading, lines_of, read_text, rows_of
 
 CAPTIONS, IMAGES = "captions.tsv", "images"
 SIZE = 96  # pixels a side where no other is asked for
@@ -160,8 +160,9 @@ def _rows(table: Path) -> Iterator[tuple[str, bool, str]]:
 
 def _columns(table: Path) -> tuple[str, ...]:
     with reading(table), table.open("rb") as file:
-        top = file.readline(100)
-    return ("image", "split", "caption") if b"split" in top.lower().split(b"\t") else ("image", "caption")
+        top = file.readline(100).decode("utf-8-sig", "replace").lower().split("\t")
+    named = is_heading(top, ("image", "split", "caption")) and "split" in [cell.strip(" \n\r\"'#") for cell in top]
+    return ("image", "split", "caption") if named else ("image", "caption")
 
 
 def _is_test(split: str, name: str, table: Path) -> bool:

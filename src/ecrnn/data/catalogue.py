@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ecrnn.core import tasks
 from ecrnn.core.errors import DataError, EcrnnError, unknown_name
+from ecrnn.core.files import path_of
 from ecrnn.core.names import on_disk
 
 DATA_SETS: dict[str, tuple[str, ...]] = {  # by task, sorted
@@ -51,7 +52,7 @@ def place(data: str | Path, task: str, instead: str) -> Path | None:
     """
     if isinstance(data, str) and data in DATA_SETS[task]:
         return None
-    path = on_disk(Path(data))
+    path = on_disk(path_of(data, "data"))
     if path.exists():
         return path
     if isinstance(data, str) and os.sep not in data and "/" not in data:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.files import path_of
 from ecrnn.core.names import alike, nfc, on_disk, order
 from ecrnn.data import layout
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
@@ -306,7 +307,7 @@ def picture_files(path: Path) -> list[Path]:
     Raises:
         DataError: no such path, or a folder without pictures.
     """
-    path = on_disk(Path(path))
+    path = on_disk(path_of(path, "an image"))
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -322,7 +323,7 @@ def picture_files(path: Path) -> list[Path]:
 
 def names_pictures(path: Path) -> bool:
     """Whether ``path`` is called like a picture, or is a folder with pictures in it (those deeper do not count)."""
-    if not path.is_dir():
+    if not path_of(path, "an image").is_dir():
         return is_picture(path.name)
     return any(entry.is_file() and is_picture(entry.name) for entry in entries_of(path))
 

@@ -22,6 +22,87 @@ LARGEST_FILE = 2**30  # bytes, unpacked
 MOST_LINES = 2**24
 LONGEST_TEXT = 2**20  # characters of one example
 
+#: What the columns of tables are called in the world: a first line of such names alone is a heading, not an example.
+HEADINGS = frozenset(
+    [
+        "label",
+        "labels",
+        "class",
+        "class_name",
+        "category",
+        "target",
+        "targets",
+        "sentiment",
+        "tag",
+        "intent",
+        "topic",
+        "y",
+        "text",
+        "texts",
+        "sentence",
+        "sentences",
+        "review",
+        "comment",
+        "message",
+        "content",
+        "document",
+        "tweet",
+        "x",
+        "image",
+        "images",
+        "image_name",
+        "image_id",
+        "image_path",
+        "img",
+        "file",
+        "files",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "path",
+        "name",
+        "caption",
+        "captions",
+        "caption_text",
+        "comment_text",
+        "description",
+        "transcription",
+        "transcript",
+        "ground_truth",
+        "gt",
+        "source",
+        "src",
+        "target_text",
+        "tgt",
+        "source_text",
+        "input",
+        "output",
+        "translation",
+        "original",
+        "english",
+        "french",
+        "german",
+        "korean",
+        "spanish",
+        "italian",
+        "chinese",
+        "japanese",
+        "en",
+        "fr",
+        "de",
+        "ko",
+        "es",
+        "it",
+        "zh",
+        "ja",
+        "split",
+        "part",
+        "set",
+        "id",
+    ]
+)
+
 
 def read_text(path: Path) -> str:
     """The text of a file, unpacked if its name ends in .gz.
@@ -97,7 +178,8 @@ def lines_of(text: str, path: Path) -> list[str]:
 def rows_of(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The rows of a .tsv file: a row a line, its columns apart by one TAB, nothing quoted or escaped.
 
-    Empty lines are passed over, and so is a first line that holds the columns' names.
+    Empty lines are passed over, and so is a heading: a first line, before any row, whose cells are all names of
+    columns, the usual ones (`HEADINGS`) or these, in capitals or not, in quotes or behind "#".
 
     Args:
         path: of the file.
@@ -109,17 +191,26 @@ def rows_of(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     Raises:
         DataError: as `read_text` and `lines_of`, or a line with another number of columns or an empty one.
     """
-    wanted = " TAB ".join(columns)
+    wanted, first = " TAB ".join(columns), True
     for number, line in enumerate(lines_of(read_text(path), path), 1):
         if not line:
             continue
         row = tuple(cell.strip() for cell in line.split("\t"))
-        if number == 1 and [cell.lower() for cell in row] == list(columns):
+        if first and is_heading(row, columns):
+            first = False
             continue
+        first = False
         if len(row) != len(columns) or not all(row):
             found = f"{len(row)} column{'s' if len(row) > 1 else ''}" if all(row) else "an empty column"
             raise DataError(f"{path}, line {number} has {found}, but should hold {wanted}")
         yield row
+
+
+def is_heading(row: Sequence[str], columns: Sequence[str]) -> bool:
+    """Whether ``row`` names columns instead of holding an example: each cell is one of ``columns`` or of `HEADINGS`,
+    and no two are the same."""
+    names = [cell.lstrip("#").strip().strip("\"'").strip().lower().replace(" ", "_") for cell in row]
+    return len(set(names)) == len(names) > 1 and all(name in HEADINGS or name in columns for name in names)
 
 
 def fingerprint(facts: object, *columns: Sequence[str]) -> str:

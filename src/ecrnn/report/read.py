@@ -17,6 +17,7 @@ import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import path_of
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import FinishedTrial, PredictedClasses, Scored, read_failure, read_settings, trial_folder
 from ecrnn.core.seals import unsealed
@@ -77,7 +78,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         EcrnnError: a folder is not a run directory, the folders belong to different studies (the line names
             the first difference), or no trial in them is finished.
     """
-    folders = tuple(dict.fromkeys(Path(folder) for folder in folders))
+    folders = tuple(dict.fromkeys(path_of(folder, "a run directory") for folder in folders))
     if not folders:
         raise RunDirectoryError("give at least one run directory, the --out of an earlier compare")
     settings = [read_settings(folder) for folder in folders]

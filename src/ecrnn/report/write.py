@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.files import make_folder, path_of, write_atomically
 from ecrnn.core.text import json_text
 from ecrnn.report import tables
 from ecrnn.report.analyse import analyse
@@ -53,7 +53,7 @@ def write_report(
             or the files cannot be written; one line.
     """
     analysis = analyse(read_study(folders), baseline=baseline, rope=rope)
-    folder = make_folder(out if out is not None else Path(folders[0]) / "report")
+    folder = make_folder(path_of(out, "out") if out is not None else Path(folders[0]) / "report")
     paths = {}
     for name, content in report_files(analysis).items():
         paths[name] = folder / name

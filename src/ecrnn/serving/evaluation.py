@@ -7,6 +7,7 @@ from, its own split is drawn again.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def _with_alike(model: Model, data: Any, choice: Choice) -> Choice:
 def _validation(model: Model, data: Any) -> np.ndarray:
     """What training left out of this very data set."""
     try:
-        seed, repeat = int(model.metrics["seed"]), int(model.metrics.get("repeat", 0))
+        seed, repeat = operator.index(model.metrics["seed"]), operator.index(model.metrics.get("repeat", 0))
         if repeat < 0:
             raise ValueError
         split = parse_split(model.metrics["split"]).split(data, seed, repeat)

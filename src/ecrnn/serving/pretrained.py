@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecrnn.core.errors import BundleError
+from ecrnn.core.files import path_of
 from ecrnn.serving.bundle import is_bundle
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
@@ -21,7 +22,7 @@ def names() -> list[str]:
 
 def find(bundle: str | Path) -> Path:
     """The folder that ``bundle`` names: itself, or, where there is no such file or folder, the pretrained one."""
-    folder = Path(bundle)
+    folder = path_of(bundle, "a bundle")
     return FOLDER / folder if str(folder) in names() and not folder.exists() else folder
 
 

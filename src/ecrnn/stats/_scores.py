@@ -32,7 +32,7 @@ def read(scores: Mapping[str, Scores], metric: Metric) -> dict[str, Examples]:
                     f"all models of a repeat must be scored on the same examples, got {size} of {other} and "
                     f"{len(array)} of {model} in repeat {repeat}"
                 )
-            checked[model][int(repeat)] = array
+            checked[model][_checks.whole(f"the number of a repeat of {model}", repeat, 0)] = array
     return checked
 
 
