@@ -22,86 +22,16 @@ LARGEST_FILE = 2**30  # bytes, unpacked
 MOST_LINES = 2**24
 LONGEST_TEXT = 2**20  # characters of one example
 
-#: What the columns of tables are called in the world: a first line of such names alone is a heading, not an example.
-HEADINGS = frozenset(
-    [
-        "label",
-        "labels",
-        "class",
-        "class_name",
-        "category",
-        "target",
-        "targets",
-        "sentiment",
-        "tag",
-        "intent",
-        "topic",
-        "y",
-        "text",
-        "texts",
-        "sentence",
-        "sentences",
-        "review",
-        "comment",
-        "message",
-        "content",
-        "document",
-        "tweet",
-        "x",
-        "image",
-        "images",
-        "image_name",
-        "image_id",
-        "image_path",
-        "img",
-        "file",
-        "files",
-        "filename",
-        "file_name",
-        "filepath",
-        "file_path",
-        "path",
-        "name",
-        "caption",
-        "captions",
-        "caption_text",
-        "comment_text",
-        "description",
-        "transcription",
-        "transcript",
-        "ground_truth",
-        "gt",
-        "source",
-        "src",
-        "target_text",
-        "tgt",
-        "source_text",
-        "input",
-        "output",
-        "translation",
-        "original",
-        "english",
-        "french",
-        "german",
-        "korean",
-        "spanish",
-        "italian",
-        "chinese",
-        "japanese",
-        "en",
-        "fr",
-        "de",
-        "ko",
-        "es",
-        "it",
-        "zh",
-        "ja",
-        "split",
-        "part",
-        "set",
-        "id",
-    ]
-)
+# What the columns of tables are called in the world: a first line of such names alone is a heading, not an example.
+_NAMES = """
+label labels class class_name category target targets sentiment tag intent topic y text texts sentence
+sentences review comment message content document tweet x image images image_name image_id image_path img
+file files filename file_name filepath file_path path name caption captions caption_text comment_text
+description transcription transcript ground_truth gt source src target_text tgt source_text input output
+translation original english french german korean spanish italian chinese japanese en fr de ko es it zh ja
+split part set id
+"""
+HEADINGS = frozenset(_NAMES.split())
 
 
 def read_text(path: Path) -> str:
