@@ -11,7 +11,7 @@ import pytest
 from core.lines import one_line
 
 from ecrnn.core import files
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import DataError, RunDirectoryError
 from ecrnn.core.reading import read_json
 
 
@@ -245,3 +245,15 @@ def test_json_has_no_nan(tmp_path: Path, value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "a.json", [value])
     assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "a long text " * 500, "a\0b", [1, 2], 7, None, {"a": 1}])
+def test_what_is_no_path_is_one_line(value: object) -> None:
+    with pytest.raises(DataError, match=r"^data should be a name or a path, ") as error:
+        files.path_of(value, "data")
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["photos", Path("a/b"), "한국어/사진", b"bytes", "x" * 255, "a/" * 2000])
+def test_what_may_be_a_path_is_one(value: str | Path | bytes) -> None:
+    assert files.path_of(value, "data") == Path(os.fsdecode(value))

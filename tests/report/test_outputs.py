@@ -326,3 +326,18 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "heavy = {'torch', 'matplotlib', 'jinja2', 'rich'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_only_what_is_for_machines_keeps_what_a_terminal_obeys(tmp_path: Path) -> None:
+    name = "\x1b[31mm\u202e\n [a](b) www.example.com $x$"
+    study = make_study(
+        tmp_path / "run", {name: 0.6, "cnn": 0.9}, repeats=3, n_validation=60, epochs=1, classes=(name, "b")
+    )
+    found = report_files(analyse(read_study([study])))
+    for file, text in found.items():
+        assert not set(text) & {"\x1b", "\u202e"}, file
+    assert json.loads(found["report.json"])["models"][0]["model"] == name
+    assert "www\\.example" in found["report.md"]
+    console = Console(file=io.StringIO(), width=200)
+    print_report(analyse(read_study([study])), console)
+    assert "\x1b" not in console.file.getvalue()  # type: ignore[attr-defined]
