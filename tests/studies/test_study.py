@@ -68,6 +68,13 @@ def test_what_lies_on_disk(left_alone: Path, study: Study) -> None:
     assert not finished(left_alone, saved.model_copy(update={"repeats": 3}))
 
 
+def test_killed_between_its_first_two_files(study: Study, tmp_path: Path) -> None:
+    study.run(tmp_path, models=("mlp-4",), repeats=1)
+    (tmp_path / "environment.json").unlink()
+    study.run(tmp_path, models=("mlp-4",), repeats=1)
+    assert read_json(tmp_path / "environment.json")["packages"]["torch"]
+
+
 def test_finished_trials_are_never_trained_again(
     study: Study, left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
