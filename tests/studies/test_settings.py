@@ -10,7 +10,7 @@ from core.lines import one_line
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
-from ecrnn.studies.settings import read_settings
+from ecrnn.studies.settings import as_begun, read_settings
 
 MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr")  # one of each task
 
@@ -60,3 +60,28 @@ def test_wrong_in_one_line(asked: dict[str, Any], line: str) -> None:
 def test_no_model_for_a_training() -> None:
     with one_line(EcrnnError, "configuration key 'model' is missing"):
         read_settings(TrainSettings, {"data": "d"})
+
+
+OLD = {"fingerprint": "0" * 64, "training": {"threads": 3}}  # of a run that was saved before rule and window had names
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [({}, "even"), ({"lr": 0.1}, "even"), ({"batch_statistics": "recent"}, "recent"), ({"threads": 1}, "even")],
+)
+def test_a_run_goes_on_with_what_it_was_begun_with(given: dict[str, Any], rule: str) -> None:
+    study = as_begun(
+        read_settings(StudySettings, {"data": "d", "models": ["cnn"], "training": given}),
+        StudySettings.read({"data": "d", "models": ["cnn"], **OLD}),
+    )
+    training = as_begun(
+        read_settings(TrainSettings, {"data": "d", "model": "cnn", "training": given}),
+        TrainSettings.read({"data": "d", "model": "cnn", **OLD}),
+    )
+    for settings in (study, training):
+        assert settings.training.batch_statistics == rule
+        assert settings.training.threads == given.get("threads", 3)
+        assert settings.training.lr == given.get("lr", 0.001)
+    assert training.keep_window == 1
+    asked = read_settings(TrainSettings, {"data": "d", "model": "cnn", "keep_window": 5})
+    assert as_begun(asked, TrainSettings.read({"data": "d", "model": "cnn", **OLD})).keep_window == 5
