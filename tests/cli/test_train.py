@@ -190,3 +190,14 @@ def test_parts_of_a_folder_and_what_was_trained_on(
     done = call("predict", tmp_path / "mine", tmp_path / "photos")
     assert done.status == 0
     assert left_out.replace("pets", "photos") in caplog.text
+
+
+def test_the_home_folder_where_no_shell_writes_it(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in --out=~/model, and for a folder whose name was decomposed on the way."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    line = ("train", "digits", "--model", "mlp-4", "--image-size", 8, "--epochs", 1, "--threads", 1)
+    assert call(*line, "-o", "~/gr\u00fcn").status == 0
+    assert (tmp_path / "gr\u00fcn" / "bundle.json").is_file()
+    again = call(*line, "-o", "gru\u0308n", "--resume")
+    assert "(finished already)" in again.out, again.err

@@ -82,8 +82,10 @@ def run(
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
+    from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.study import run_study
 
+    folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=json) as display:
         outcome = run_study(
             settings,

@@ -56,8 +56,10 @@ def train(
     from ecrnn.core.tasks import TASKS
     from ecrnn.models.names import task
     from ecrnn.serving.bundle import read_metrics
+    from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.single import train_bundle
 
+    out = Path(spelt_as_it_exists(out))
     with Display(quiet=json) as display:
         trained = train_bundle(
             settings, out, resume=resume, progress=display.tick, loading=display.bytes, told=display.line
