@@ -36,7 +36,7 @@ NAMES = (
     "\x1b[31mred\x00",
     "\u202eturned",
     "{[}]*--``''?`!`,,<<",
-    "x" * 5000,
+    "x" * 1000,  # the longest name that a class may have
     "日本語 Ωmega Привет",
     "\udcff.png",
     "&<>|\"'~^_#",
@@ -47,6 +47,7 @@ NAMES = (
 def test_letters_that_pdflatex_does_not_have_are_codes() -> None:
     assert escape("한국 a") == r"\ecrnntext{한국}{D55C}{U+D55C U+AD6D} a"
     assert escape("e\u0301") == "é", "composed, as pdfLaTeX sets no accent that stands by itself"
+    assert len(escape("x" * 5000).replace(r"\hspace{0pt}", "")) == 2001, "TeX's widths overflow above some thousands"
     assert escape("a\x1b\u202eb") == r"a\textbackslash{}x1b\textbackslash{}u202eb"
 
 

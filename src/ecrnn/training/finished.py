@@ -102,7 +102,8 @@ def _check_predictions(finished: FinishedTrial) -> None:
 def _check_classes(predictions: AnyPredictions, classes: Any) -> None:
     named = isinstance(classes, list) and 1 <= len(classes) <= MAX_CLASSES
     if not (named and all(isinstance(name, str) and len(name) <= _LONGEST_CLASS for name in classes)):
-        raise EcrnnError(f"manifest.json: classes must be a list of at most {MAX_CLASSES:,} names")
+        most = f"at most {MAX_CLASSES:,} names of at most {_LONGEST_CLASS:,} characters"
+        raise EcrnnError(f"manifest.json: classes must be a list of {most}")
     if isinstance(predictions, Scored):
         raise EcrnnError("predictions.npz holds statistics, where the task of manifest.json has classes")
     label, fits = predictions.label, True
