@@ -1,4 +1,4 @@
-"""Manifests: what makes a trial a finished one, and how one tells that it is whole (DESIGN, section 6).
+"""Manifests: what makes a trial a finished one, and how one tells that it is whole.
 
 `manifest.json` holds facts of the trial, the SHA-256 of its files, and its own. Format 1 lacked the last.
 """

@@ -1,4 +1,4 @@
-"""Run directories: what a study leaves on disk, and how one tells that a trial is whole (DESIGN, section 6).
+"""Run directories: what a study leaves on disk, and how one tells that a trial is whole.
 
     study.yaml, environment.json
     <model>/repeat-<r>/config.yaml        the trial's own settings: a study of this model and repeat alone

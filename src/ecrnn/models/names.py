@@ -1,5 +1,4 @@
-"""The grammar of model names (DESIGN, section 2), free of torch, so that a name can be
-checked before anything heavy is loaded.
+"""The grammar of model names, free of torch, so that a name can be checked before anything heavy is loaded.
 
     cnn[-<nodes>...] | ecnn | crnn-<cell>-<nodes>[-<nodes>...][@<scan>] | ecrnn-<cell>-<nodes>[-<nodes>...][@<scan>]
     mlp[-<nodes>][-squared] | lenet5[-1998] | alexnet[-lrn]

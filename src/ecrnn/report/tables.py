@@ -19,7 +19,7 @@ _MODEL = Column("Model", ("model",), "left")
 
 
 def models_table(analysis: Analysis) -> Table:
-    """One row a model: what DESIGN, section 8, asks first."""
+    """One row a model: its score over the repeats, its size and its time."""
     level = as_percent(analysis.models[0].summary.level)
     metric, title = analysis.metric, formats.capital(analysis.metric.title)
     heading = partial(formats.heading, unit=metric.unit)

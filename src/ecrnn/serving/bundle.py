@@ -1,4 +1,4 @@
-"""Bundles: a trained model and all that is needed to use it, in a folder (DESIGN, section 6).
+"""Bundles: a trained model and all that is needed to use it, in a folder.
 
     model.safetensors   weights
     bundle.json         task, architecture, classes, preprocessing, format version, and the SHA-256 of itself, of the
