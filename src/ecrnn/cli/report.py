@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.output import console, say
+from ecrnn.cli.output import complain, console, say
 from ecrnn.core.text import counted
 
 EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
@@ -40,7 +40,7 @@ def report(
 
         copied = archive_study(runs[0], archive)
         for fault in copied.faults:
-            typer.echo(f"ecrnn: {fault}", err=True)
+            complain(fault)
         runs = [archive]
         if not json:
             say(f"Archive: {archive}, {counted(copied.added, 'trials')} added, {copied.kept} there already")

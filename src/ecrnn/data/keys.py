@@ -15,11 +15,12 @@ Two different examples have the same key with probability 2 ** -64: among 50,000
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+
+from ecrnn.core.names import nfc
 
 _WINDOW = 32  # characters that a key of a long text covers
 _EVERY = 16  # of its places one has a key, of short blocks more
@@ -86,7 +87,7 @@ def nearest_looks(looks: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 def of_texts(texts: Iterable[str]) -> Keys:
     """The keys of short texts: one each, of its words composed (NFC), however they are spaced."""
-    return _one_each(" ".join(unicodedata.normalize("NFC", text).split()).encode() for text in texts)
+    return _one_each(" ".join(nfc(text).split()).encode() for text in texts)
 
 
 def _one_each(contents: Iterable[bytes]) -> Keys:

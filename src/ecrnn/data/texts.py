@@ -144,7 +144,7 @@ def load(
         refuse_parts(data, val, test)
         files = official_texts(str(data), RT_POLARITY, _RT_FOLDERS, data_dir, cache, progress)
         groups = dict(zip(_RT_CLASSES, (lines_of(*file) for file in files), strict=True))
-        return _labelled(str(data), {TRAIN: (place or Path(), groups)})
+        return _labelled(str(data), {TRAIN: (Path(), groups)})
     places = _parts(place)
     for part, other in ((VAL, val), (TEST, test)):
         if other is None:

@@ -7,8 +7,6 @@ import numpy as np
 from ecrnn.report.results import ClassScore, ConfusedPair, Confusion
 
 MOST_CONFUSED = 20
-
-
 MOST_CLASSES = 1000  # of a matrix that is written out; memory and time are otherwise linear in classes and examples
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
+from ecrnn.core.names import nfc
 from ecrnn.core.text import one_line
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Column, Table
@@ -79,7 +79,7 @@ def escape(text: str) -> str:
 
     Letters are composed (NFC), as pdfLaTeX sets no accent that stands by itself; what is longer than a page is cut.
     """
-    line = unicodedata.normalize("NFC", one_line(text))
+    line = nfc(one_line(text))
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
     return " ".join(map(_word, line.split(" ")))
 

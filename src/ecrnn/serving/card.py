@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ecrnn.core.tasks import Task
-from ecrnn.core.text import json_text, one_line
+from ecrnn.core.text import counted, json_text, one_line
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.summary import LENGTH
 from ecrnn.stats.metrics import METRICS, Metric
@@ -129,8 +129,8 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
         version=version("ecrnn"),
         what=words.what,
         each=words.each,
-        examples=_counted(metrics["n_train"], prepared.task.examples),
-        epochs=_counted(metrics["epochs"], "epochs"),
+        examples=counted(metrics["n_train"], prepared.task.examples),
+        epochs=counted(metrics["epochs"], "epochs"),
         inputs="\n".join(f"| {name} | {text} |" for name, text in _inputs(prepared)),
         figures="\n".join(_figures(prepared.task, metrics)),
         choice=_choice(prepared.task, metrics),
@@ -182,7 +182,7 @@ def _figures(task: Task, metrics: dict[str, Any]) -> list[str]:
         name = part + metric.title if part else metric.title[0].upper() + metric.title[1:]
         value, low, high = (own[metric.name + end] for end in ("", "_low", "_high"))
         interval = f"(95 % interval {metric.shown(low)} to {metric.shown(high)})"
-        where = f"on {_counted(n, task.examples, kind)} {interval}{_last_epochs(metric, own)}"
+        where = f"on {counted(n, f'{kind} {task.examples}')} {interval}{_last_epochs(metric, own)}"
         rows.append(f"| {name} | **{metric.measured(value)}** {where} |")
     if (kept := metrics.get(f"kept_{metric.name}")) is not None and _was_chosen(metrics):
         where = f"on the same {task.examples}, with which its epoch was chosen: no estimate for others"
@@ -248,11 +248,6 @@ def _trial(task: Task, metrics: dict[str, Any]) -> str:
         f"{trial}, the best {others}. Because it was chosen for that, its validation {metric.title} is a little "
         "optimistic."
     )
-
-
-def _counted(n: int, things: str, kind: str = "") -> str:
-    """A number of things, which are regular plurals: "1,438 validation pictures", "1 epoch"."""
-    return " ".join(word for word in (f"{n:,}", kind, things if n != 1 else things.removesuffix("s")) if word)
 
 
 def _escaped(text: str) -> str:

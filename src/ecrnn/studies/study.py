@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from ecrnn.core.devices import environment
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
+from ecrnn.core.names import nfc
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.reading import is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
@@ -91,9 +91,8 @@ def run_study(
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
                 outcome.found.append(trial)
-                checkpoints.remove(
-                    trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES
-                )  # if killed before that
+                # what is left of a process that was killed before it had deleted them
+                checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
         waiting = [trial for trial in trials(settings) if trial not in outcome.found]
         waits(len(waiting))
         if outcome.found:
@@ -178,7 +177,7 @@ def finished(out: Path, settings: StudySettings) -> bool:
 
 def default_out(settings: StudySettings) -> Path:
     """Where a study goes that was not told where: `runs/compare-<data>`."""
-    name = unicodedata.normalize("NFC", data_name(settings))
+    name = nfc(data_name(settings))
     if not name.isprintable():
         raise EcrnnError("choose a folder for the study with --out")
     return Path("runs") / f"compare-{name}"

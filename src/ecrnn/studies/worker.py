@@ -38,10 +38,8 @@ def main(study: Path) -> None:
     os.dup2(2, 1)  # nothing else that prints may mix with the answers
     trials = _listen()
     worker = _Worker(study, answers)
-    for logger in (filesystems.logger, layout.logger):
-        logger.setLevel(
-            logging.ERROR
-        )  # what the file system lacks and what data leaves out, the study's process has said
+    for logger in (filesystems.logger, layout.logger):  # the study's process has said what these warn of
+        logger.setLevel(logging.ERROR)
     while (line := trials.get()) is not None:
         model, repeat = json.loads(line)
         if not worker.run(model, repeat):
