@@ -4,7 +4,7 @@
 
 Rules: accuracy on new images after the last epoch, mean and standard deviation over repeats, and the difference to
 "even" with the interval of the corrected resampled t test. Epochs: which epoch's weights would be kept by the best mean
-validation accuracy of so many epochs, and how far what is then said is from what new images give.
+validation accuracy of so many epochs up to it, or as many as there are, and how far what is then said is from what new images give.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def epochs(runs: list[dict[str, Any]]) -> Iterator[str]:
         for rule, parts in run["rules"].items():
             validation, new = np.array(parts["validation"])[:-1], np.array(parts["new"])[:-1]  # the last: other images
             for window in WINDOWS if len(new) > max(WINDOWS) else ():
-                means = np.convolve(validation, np.ones(window) / window, "valid")
-                kept = int(means.argmax()) + window - 1
+                means = [validation[max(0, end - window) : end].mean() for end in range(1, len(validation) + 1)]
+                kept = int(np.argmax(means))
                 figures = (new[kept], validation[kept] - new[kept], validation[-1] - new[kept])
                 rows.setdefault((rule, window), []).append(figures)
     if not rows:

@@ -110,7 +110,7 @@ def train(
         out: the bundle's folder, new or empty.
         split: the part that trains; the rest validates. Default: the task's, "0.8" for pictures.
         keep: weights of the epoch that is best on the validation examples, or of the last.
-        keep_window: epochs over whose mean metric the best one is chosen; default 5.
+        keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
         resume: go on with an unfinished training in ``out``.
 
     Returns:

@@ -43,7 +43,6 @@ def test_the_epochs_of_a_figure() -> None:
     assert last == " after the last epoch, 50.00 to 70.00 % over the last 5"
     assert kept == "Kept: the weights of epoch 4 of 9, 75.00 % on the same pictures, with which the epoch was chosen"
     assert choice(IMAGE_CLASSIFICATION, {**LAST, "epoch": 9}) == [last]
-    assert choice(IMAGE_CLASSIFICATION, {**LAST, "kept_accuracy": 0.75, "keep_window": 9}) == [last]
     assert choice(IMAGE_CLASSIFICATION, {"epoch": 4, "epochs": 9, "keep": "best"}) == [", weights of epoch 4 of 9"]
     last, kept = choice(NEXT_TOKEN, {**LAST, "kept_bits": 2.5, "keep_window": 1})
     assert last == " after the last epoch, 0.5000 to 0.7000 bits over the last 5"

@@ -56,7 +56,10 @@ def test_figures(prepared):
         "98.33 % on the same pictures, with which its epoch was chosen: no estimate"
     )
     assert text.index("**97.21 %**") < text.index("98.33 %")
-    assert "epoch 7 of 15, chosen by the mean accuracy of 3 epochs up to it on these validation pictures." in text
+    assert (
+        "epoch 7 of 15, chosen by the mean accuracy of up to 3 epochs that end with it on these validation pictures."
+        in text
+    )
     assert "optimistic" in text
     assert "ecrnn predict flowers-model photo.png" in text
     assert 'ecrnn.load("flowers-model").predict' in text

@@ -42,7 +42,7 @@ def choice(task: Task, measured: dict[str, Any]) -> list[str]:
         return [f", weights of {epoch}"]
     lowest, highest = metric.shown(last["lowest"]), metric.measured(last["highest"])
     text = f" after the last epoch, {lowest} to {highest} over the last {last['epochs']}"
-    if kept is None or measured["keep_window"] >= measured["epochs"]:
+    if kept is None:
         return [text]
     chosen = f"{metric.measured(kept)} on the same {task.examples}, with which the epoch was chosen"
     return [text, f"Kept: the weights of {epoch}, {chosen}"]

@@ -218,13 +218,13 @@ def _choice(task: Task, metrics: dict[str, Any]) -> str:
 
 def _was_chosen(metrics: dict[str, Any]) -> bool:
     """Whether the epoch of the weights was one of several that could have been kept."""
-    return bool(metrics["keep"] == "best" and metrics["epochs"] > metrics.get("keep_window", 1))
+    return bool(metrics["keep"] == "best" and metrics["epochs"] > 1)
 
 
 def _chosen_epoch(task: Task, metrics: dict[str, Any]) -> str:
     """How the epoch was chosen whose weights were kept, and what the figures are worth."""
     metric, what, window = METRICS[task.metric], task.examples, metrics.get("keep_window", 1)
-    by = f"its {metric.title}" if window == 1 else f"the mean {metric.title} of {window} epochs up to it"
+    by = f"its {metric.title}" if window == 1 else f"the mean {metric.title} of up to {window} epochs that end with it"
     expected = "" if "test" in metrics else " Expect about the last epoch's; a test set tells more."
     return (
         f"The weights are those of epoch {metrics['epoch']} of {metrics['epochs']}, chosen by {by} on these validation "

@@ -193,7 +193,7 @@ def measured(
         epoch, chosen = best
         assert chosen is not None
         assert isinstance(settings, TrainSettings)
-        kept = {"keep": "best", "epoch": epoch, "keep_window": min(settings.keep_window, training.epochs)}
+        kept = {"keep": "best", "epoch": epoch, "keep_window": settings.keep_window}
         kept[f"kept_{task.metric}"] = scores(task, chosen)[task.metric]
     return {
         "data": data_name(settings),

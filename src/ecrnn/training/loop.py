@@ -48,7 +48,7 @@ class Trained:
     Attributes:
         history: metrics of each epoch.
         best_epoch, best_value: the best epoch (from 1) and its score on the validation examples, the mean metric of
-            ``window`` epochs up to it; 0 and None where nothing validates.
+            ``window`` epochs up to it, or as many as there are; 0 and None where nothing validates.
         skipped, roll_backs: what was done about steps that were not finite.
         steps: optimizer steps of all epochs.
         predictions: of the weights that were kept, for the validation examples; None where there are none.
@@ -106,8 +106,8 @@ def fit(
         identity: what makes it the same training, beside its settings and seed, for the check when it goes on.
         keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation
             examples.
-        window: epochs over whose mean metric the best one is chosen; where few examples validate, the best of many
-            single epochs is above all a lucky one.
+        window: the best epoch is that with the best mean metric over so many epochs up to it, or as many as there are;
+            where few examples validate, the best of many single epochs is above all a lucky one.
         label: what `progress` calls this training.
 
     Raises:
@@ -154,7 +154,7 @@ class _Training:
         named = {name: value for name, value in timeless.items() if name not in _UNNAMED or value != _UNNAMED[name]}
         smoothed = {"window": window} if window > 1 else {}
         self.identity = {**identity, "seed": seed, "keep": keep, **smoothed, **named}
-        self.window = min(window, settings.epochs)
+        self.window = window
         self.optimizer = make_optimizer(self.model, settings)
         self.steps = task.steps
         self.position = Position()
@@ -266,7 +266,7 @@ class _Training:
     def _is_best(self) -> bool:
         """Whether the last epoch is better than those before it; of two with the same score, the one of lower loss."""
         name, (epoch, best), last = self.task.metric.name, self.position.best, len(self.position.history)
-        if f"validation_{name}" not in self.position.history[-1] or last < self.window:
+        if f"validation_{name}" not in self.position.history[-1]:
             return False
         score = self.position.score(last, name, self.window)
         if best is None:
