@@ -4,7 +4,8 @@
 
 Rules: accuracy on new images after the last epoch, mean and standard deviation over repeats, and the difference to
 "even" with the interval of the corrected resampled t test. Epochs: which epoch's weights would be kept by the best mean
-validation accuracy of so many epochs up to it, or as many as there are, and how far what is then said is from what new images give.
+validation accuracy of so many epochs up to it, or as many as there are, and how far that figure is from what new images
+give.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Position:
     best_digest: str | None = None
 
     def score(self, epoch: int, name: str, window: int) -> float:
-        """The mean of a validation metric over the ``window`` epochs up to ``epoch`` (from 1), or as many as there are."""
+        """The mean of a validation metric over ``window`` epochs, or as many as there are, up to ``epoch`` (from 1)."""
         lines = self.history[max(0, epoch - window) : epoch]
         return math.fsum(line[f"validation_{name}"] for line in lines) / len(lines)
 
