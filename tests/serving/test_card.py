@@ -200,7 +200,7 @@ def test_every_task_has_its_words(task, tmp_path):
     assert rows(text)[f"Test {metric.title}"].startswith(
         f"**{metric.measured(0.25)}** on 1,000 test {model.task.examples} ("
     )
-    assert f"chosen by the mean {metric.title} of 3 epochs" in text
+    assert f"chosen by the mean {metric.title} of up to 3 epochs" in text
     assert rows(text)["Kept weights"].startswith(
         f"{metric.measured(0.26)} on the same {model.task.examples}, with which"
     )
