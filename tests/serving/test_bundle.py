@@ -31,7 +31,7 @@ def refused(folder, *parts) -> str:
         read_bundle(folder)
     line = str(error.value)
     assert line.isprintable(), f"control characters in {line!r}"
-    assert len(line) < 600
+    assert len(line) < 1100
     assert str(folder) in line
     for part in parts:
         assert part in line, f"{part!r} is not in {line!r}"

@@ -6,8 +6,9 @@ and leaves. A message says what was wrong, where, and what would be right. Progr
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ecrnn.core.text import printable
 
@@ -22,6 +23,17 @@ class EcrnnError(ValueError):
         if len(line) > _LONGEST:  # somebody gave a text where a name or a path belongs
             line = f"{line[: _LONGEST // 4]} [...] {line[-_LONGEST // 4 :]}"
         super().__init__(line)
+
+
+@contextlib.contextmanager
+def raised_as(kind: type[EcrnnError]) -> Iterator[None]:
+    """Around calls that raise errors of any kind of this package: they leave as ``kind``, with the same line."""
+    try:
+        yield
+    except kind:
+        raise
+    except EcrnnError as error:
+        raise kind(str(error)) from error
 
 
 class UnknownNameError(EcrnnError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.core.arrays import MAX_FILE
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, raised_as
 from ecrnn.core.files import disk_errors, write_json
 from ecrnn.core.reading import MAX_METRICS, MAX_OTHER, MAX_WEIGHTS, read_json, sha256, there
 from ecrnn.core.seals import seal, unsealed
@@ -61,7 +61,7 @@ def checked_manifest(folder: Path, study: Path | None = None) -> dict[str, Any] 
     path, study = folder / MANIFEST, study or folder.parents[1]
     if not there(path):
         return None
-    try:
+    with raised_as(RunDirectoryError):
         content = read_json(path, within=study)
         newer = isinstance(content, dict) and content.get("format") == MANIFEST_FORMAT
         manifest = unsealed(content, path, required=newer)
@@ -79,10 +79,6 @@ def checked_manifest(folder: Path, study: Path | None = None) -> dict[str, Any] 
                 raise RunDirectoryError(f"{path} names a file {_shown(name)}, which is no file of a trial")
             if sha256(folder / name, _limit(name), within=study) != digest:
                 raise RunDirectoryError(f"{folder / name} is damaged: it does not match manifest.json")
-    except RunDirectoryError:
-        raise
-    except EcrnnError as error:
-        raise RunDirectoryError(str(error)) from error
     return manifest
 
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from ecrnn.core.arrays import read_arrays
 from ecrnn.core.config import DataSettings, StudySettings, differences, read_yaml, to_yaml
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, raised_as
 from ecrnn.core.files import (
     delete_temporaries,
     disk_errors,
@@ -296,11 +296,9 @@ def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:
     manifest = checked_manifest(folder, study)
     if manifest is None:
         return None
-    try:
+    with raised_as(RunDirectoryError):
         metrics = read_metrics(folder / METRICS, within=study)
         predictions = read_predictions(folder / "predictions.npz", within=study)
-    except EcrnnError as error:
-        raise RunDirectoryError(str(error)) from error
     return FinishedTrial(model, repeat, manifest["facts"], metrics, predictions)
 
 

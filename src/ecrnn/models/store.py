@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ecrnn.core.errors import BundleError, EcrnnError
+from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import write_atomically
 from ecrnn.core.reading import opened, parse_json, read_bytes
 from ecrnn.models.registry import make
@@ -65,17 +65,14 @@ def load_weights(model: nn.Module, path: Path, within: Path | None = None, diges
     """
     wanted = model.state_dict()
     check_header(path, wanted, within)
-    try:
+    with raised_as(BundleError):
         content = read_bytes(path, _largest(wanted), within)
-        if digest is not None and hashlib.sha256(content).hexdigest() != digest:
-            raise BundleError(f"{path} is damaged: it is not the file whose digest was noted when it was written")
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{path} is damaged: it is not the file whose digest was noted when it was written")
+    try:
         tensors = load(content)
     except SafetensorError as error:
         raise BundleError(f"cannot read the weights {path}: {error}") from error
-    except BundleError:
-        raise
-    except EcrnnError as error:
-        raise BundleError(str(error)) from error
     bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if bad:
         raise BundleError(f"{path}: values of '{bad[0]}' are not finite; the file is damaged or not a trained model")
@@ -110,16 +107,11 @@ def _largest(wanted: dict[str, Tensor]) -> int:
 
 def _read_header(path: Path, limit: int, within: Path | None) -> tuple[dict[str, object], int, int]:
     """What the header declares, where the values start, and the size of the file."""
-    try:
-        with opened(path, limit, within) as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 2 <= size <= MAX_HEADER:
-                raise BundleError(f"{path} is not a safetensors file, or its header of {size} bytes is far too large")
-            content, end = file.read(size), file.seek(0, 2)
-    except BundleError:
-        raise
-    except EcrnnError as error:
-        raise BundleError(str(error)) from error
+    with raised_as(BundleError), opened(path, limit, within) as file:
+        size = int.from_bytes(file.read(8), "little")
+        if not 2 <= size <= MAX_HEADER:
+            raise BundleError(f"{path} is not a safetensors file, or its header of {size} bytes is far too large")
+        content, end = file.read(size), file.seek(0, 2)
     try:
         header = parse_json(content.decode(), f"the header of {path}")
     except (EcrnnError, UnicodeDecodeError) as error:

@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import nn
 
 from ecrnn.core.config import Settings
-from ecrnn.core.errors import BundleError, EcrnnError
+from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
 from ecrnn.core.seals import seal, unsealed
@@ -43,7 +43,6 @@ from ecrnn.serving.trained_on import read as read_examples
 FORMAT: Literal[2] = 2
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 MAX_VOCABULARY = 64 * 2**20
-_LONGEST_ERROR = 500  # characters; a damaged file's content is quoted in it
 
 ClassName = Annotated[str, Field(min_length=1, max_length=1000)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -124,10 +123,8 @@ def read_bundle(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[st
     Raises:
         BundleError: the folder is no bundle, or anything in it is not as it should be; one line.
     """
-    try:
+    with raised_as(BundleError):
         return _read(folder)
-    except EcrnnError as error:
-        raise BundleError(_one_line(str(error))) from error
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -136,10 +133,8 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         BundleError: the file is damaged, or a link out of the folder.
     """
-    try:
+    with raised_as(BundleError):
         return _metrics(folder, _description(folder))
-    except EcrnnError as error:
-        raise BundleError(_one_line(str(error))) from error
 
 
 def read_trained_on(folder: Path) -> TrainedOn | None:
@@ -148,10 +143,8 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
     Raises:
         BundleError: the file is damaged, or a link out of the folder.
     """
-    try:
+    with raised_as(BundleError):
         return read_examples(folder / EXAMPLES, folder)
-    except EcrnnError as error:
-        raise BundleError(_one_line(str(error))) from error
 
 
 def _read(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[str, Any]]:
@@ -222,9 +215,3 @@ def _check(description: Description, prepared: Prepared) -> None:
     if task(description.model) != prepared.task.name:
         raise BundleError(f"{description.model} is for {task(description.model)}, not for {prepared.task.name}")
     check(prepared.sizes, description.model)
-
-
-def _one_line(text: str) -> str:
-    """``text``, which may quote a hostile file, without control characters and not endless."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_LONGEST_ERROR])
-    return shown + ("..." if len(text) > _LONGEST_ERROR else "")
