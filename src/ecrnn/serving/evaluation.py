@@ -16,6 +16,7 @@ import numpy as np
 
 from ecrnn.core.errors import BundleError, DataError, unknown_name
 from ecrnn.data import catalogue
+from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.serving.model import Judged, Model, has_test_part
 
@@ -84,14 +85,15 @@ def choose(model: Model, data: Any, part: str) -> Choice:
     what, known = model.task.examples, model.trained_on
     if part == "auto":
         part = "test" if own_test else "validation" if same else "new"
-    trained = None if known is None else data.keys().known(known.train)
+    keys = None if known is None else data.keys()
+    trained = None if known is None or keys is None else keys.known(known.train)
     if part == "test":
         if not own_test:
             raise DataError(f"{data.name} has no test part of its own; use --part validation or all")
         index = np.arange(data.n_train, len(data))
         registered = catalogue.task_of(data.name) is not None  # its figures are compared with those of others
         choice = _without(index, "the data set's own test part", trained, what, keep=registered)
-        return choice if registered else _with_alike(model, data, choice)
+        return choice if registered else _with_alike(model, keys, choice)
     if part in ("all", "new"):
         if trained is None:
             too_good = f"all {what}, those of training among them: the figure is too good"
@@ -99,14 +101,14 @@ def choose(model: Model, data: Any, part: str) -> Choice:
             note = too_good if same else unknown
             return Choice(np.arange(len(data)), note)
         choice = _without(np.arange(len(data)), f"all {what}", trained, what, keep=part == "all")
-        return choice if part == "all" else _with_alike(model, data, _with_validation(model, data, choice))
+        return choice if part == "all" else _with_alike(model, keys, _with_validation(model, keys, choice))
     if same:
         return _without(
             _validation(model, data), "those that training left out for validation", trained, what, keep=True
         )
     index = np.zeros(0, np.int64)
-    if known is not None and trained is not None:
-        index = np.flatnonzero(data.keys().known(known.validation) & ~trained)
+    if known is not None and keys is not None:
+        index = np.flatnonzero(keys.known(known.validation) & ~keys.known(known.train))
     if not len(index):
         raise DataError(f"the model was not trained on {data.name}: it has no validation part there; use --part all")
     return Choice(index, f"the {len(index):,} {what} that training left out for validation", 0)
@@ -126,20 +128,20 @@ def _without(index: np.ndarray, part: str, trained: np.ndarray | None, what: str
     return Choice(index[~trained[index]], f"{part}; {left}", 0, count)
 
 
-def _with_validation(model: Model, data: Any, choice: Choice) -> Choice:
+def _with_validation(model: Model, keys: Keys | None, choice: Choice) -> Choice:
     """``choice``, its note with how many of the examples chose the model's epoch."""
     known = model.trained_on
-    if known is None or choice.trained_on or model.metrics.get("keep", "best") != "best":
+    if known is None or keys is None or choice.trained_on or model.metrics.get("keep", "best") != "best":
         return choice
-    count = int(data.keys().known(known.validation)[choice.index].sum())
+    count = int(keys.known(known.validation)[choice.index].sum())
     return replace(choice, note=f"{choice.note}; {count:,} of the others chose the epoch") if count else choice
 
 
-def _with_alike(model: Model, data: Any, choice: Choice) -> Choice:
+def _with_alike(model: Model, keys: Keys | None, choice: Choice) -> Choice:
     """``choice``, its note with how many of the images look much like ones that were trained on."""
-    if model.trained_on is None or choice.trained_on:
+    if model.trained_on is None or keys is None or choice.trained_on:
         return choice
-    count = model.trained_on.alike(data.keys(), choice.index)
+    count = model.trained_on.alike(keys, choice.index)
     note = f"{choice.note}; {count:,} look much like ones trained on, as if saved again: the figure may be too good"
     return replace(choice, note=note) if count else choice
 
