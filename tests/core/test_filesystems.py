@@ -99,7 +99,7 @@ def _socket(path: Path) -> None:
 NO_FILES: dict[str, Callable[[Path], object]] = {
     "a link": _link,
     "a folder": Path.mkdir,
-    "a pipe": os.mkfifo,
+    "a named pipe": os.mkfifo,
     "a socket": _socket,
 }
 

@@ -16,21 +16,13 @@ from pathlib import Path
 from typing import Literal
 
 from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.reading import kind_of
 
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 # A folder that may be written to but not read cannot be opened; some systems want it open for writing (EBADF).
 _NO_FLUSH_OF_FOLDERS = _UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR, errno.ESTALE}
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
 _LOCKED_BY_ANOTHER = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES})
-
-_KINDS = {
-    stat.S_IFLNK: "a link",
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 logger = logging.getLogger(__name__)
 _already_said: set[str] = set()
@@ -119,11 +111,11 @@ def open_lock_file(path: Path) -> int:
 
 def _check_regular(path: Path) -> None:
     try:
-        kind = stat.S_IFMT(path.lstat().st_mode)
+        mode = path.lstat().st_mode
     except FileNotFoundError:
         return
-    if kind != stat.S_IFREG:
-        raise RunDirectoryError(f"{path} should be a file, for the lock, and is {_KINDS.get(kind, 'none')}; delete it")
+    if not stat.S_ISREG(mode):
+        raise RunDirectoryError(f"{path} should be a file, for the lock, and is {kind_of(mode)}; delete it")
 
 
 def same_file(handle: int, path: Path) -> bool:

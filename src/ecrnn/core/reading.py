@@ -28,6 +28,7 @@ MAX_METRICS = 32 * 2**20  # bytes; a line for each of at most 100,000 epochs
 MAX_VALUES = 2_000_000  # of one JSON file, an object counted as four
 _SMALL = 64 * 2**20  # bytes; a file so small may be all holes
 _KINDS = {
+    stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",
@@ -77,9 +78,14 @@ def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.Bu
         raise EcrnnError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def kind_of(mode: int) -> str:
+    """What lies at a place that is no regular file, by its ``st_mode``: "a folder", "a named pipe"."""
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
 def _check_kind(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise EcrnnError(f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'something else')}, where a file should be")
+        raise EcrnnError(f"{path} is {kind_of(mode)}, where a file should be")
 
 
 def _check_holes(path: Path, file: io.BufferedReader, size: int) -> None:
