@@ -173,7 +173,7 @@ def test_parts_of_a_folder_and_what_was_trained_on(
     done = call("train", tmp_path / "photos", *apart, "--model", "mlp-4", *tiny, "-o", tmp_path / "apart")
     assert done.status == 0, done.err
     assert "Test part: " in done.out
-    assert "1 of 9 validation pictures are also among those trained on" in done.err
+    assert "1 of 9 validation pictures is also among those trained on" in done.err
     same = json.loads((tmp_path / "apart" / "metrics.json").read_text())
     for key in ("fingerprint", "split", "accuracy", "loss", "validation_trained_on", "files_left_out", "test"):
         assert same[key] == metrics[key], key

@@ -19,6 +19,8 @@ from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownN
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked, read_trial, trial_folder
+from ecrnn.data import images
+from ecrnn.data.splits import parse_split
 from ecrnn.studies.study import default_out, finished, run_study, trials
 from ecrnn.training.interruption import Interrupted
 
@@ -73,6 +75,21 @@ def test_killed_between_its_first_two_files(study: Study, tmp_path: Path) -> Non
     (tmp_path / "environment.json").unlink()
     study.run(tmp_path, models=("mlp-4",), repeats=1)
     assert read_json(tmp_path / "environment.json")["packages"]["torch"]
+
+
+def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> None:
+    data = make_pictures(tmp_path / "data")
+    for path in list(data.rglob("*.png")):
+        shutil.copy(path, path.with_name(f"again-{path.name}"))
+    lines: list[str] = []
+    run_study(settings(str(data), models=("mlp-4",), repeats=1), tmp_path / "run", told=lines.append)
+    examples = images.load(data, image_size=8, cache=tmp_path)
+    split = parse_split("0.8").split(examples, 0, 0)
+    trained = {examples.images[i].tobytes() for i in split.train}
+    both = sum(examples.images[i].tobytes() in trained for i in split.validation)
+    assert both > 1
+    what = f"{both} of {len(split.validation)} validation pictures of the first repeat are also among those trained on"
+    assert lines == [f"{data}: {what}, being the same to a model; the figures are too good by that"]
 
 
 def test_finished_trials_are_never_trained_again(

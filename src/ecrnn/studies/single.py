@@ -31,7 +31,7 @@ from ecrnn.studies.bundles import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import objective, prepare, task_of
-from ecrnn.studies.trials import load, split_of
+from ecrnn.studies.trials import load, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit, resolve
 
@@ -155,8 +155,7 @@ def _train(
     trained_on = TrainedOn.of(keys, split.train, split.validation)
     both = trained_on.overlap(keys, split.validation)
     if both:
-        what = f"{both} of {len(split.validation)} validation {prepared.task.examples} are also among those trained on"
-        told(f"{data.name}: {what}, being the same to a model; the figure is too good by that")
+        told(trained_on_too(data.name, both, split, prepared.task.examples))
     seed = trial_seed(settings.seed, 0)
     network = make(settings.model, prepared.sizes, seed)
     task = objective(data, split, prepared, settings.training, seed)

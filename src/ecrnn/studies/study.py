@@ -19,7 +19,7 @@ from ecrnn.core.seals import seal
 from ecrnn.core.text import counted
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.sizes import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
@@ -27,7 +27,7 @@ from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import prepare, task_of
-from ecrnn.studies.trials import load, split_of
+from ecrnn.studies.trials import load, split_of, trained_on_too
 from ecrnn.training import checkpoints
 from ecrnn.training.loop import resolve
 
@@ -86,7 +86,9 @@ def run_study(
     check(prepare(data, splits[0], settings).sizes, *settings.models)
     with locked(out) as lock:
         settings = _open(settings, data, out, jobs, baseline)
-        _say_of_data(data, _kept_keys(data, out), splits[0], told)
+        keys, first = _kept_keys(data, out), splits[0]
+        if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
+            told(trained_on_too(data.name, both, first, f"{task_of(settings).examples} of the first repeat"))
         outcome = Outcome()
         for trial in trials(settings):
             if read_manifest(trial_folder(out, *trial)) is not None:
@@ -118,16 +120,6 @@ def _kept_keys(data: Examples, out: Path) -> Keys:
         keys = data.keys()
         write_atomically(out / STUDY_FILE, study_bytes(keys))
     return keys
-
-
-def _say_of_data(data: Examples, keys: Keys, split: Split, told: Callable[[str], None]) -> None:
-    """Say what is wrong with the data where that makes figures too good."""
-    both = TrainedOn.of(keys, split.train, split.validation).overlap(keys, split.validation)
-    if both:
-        told(
-            f"{data.name}: {both} of {len(split.validation)} validation examples of the first repeat are also among "
-            "those trained on, being the same to a model; the figures are too good by that"
-        )
 
 
 def _canonical(settings: StudySettings) -> StudySettings:

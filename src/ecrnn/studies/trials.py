@@ -50,6 +50,20 @@ def split_of(data: Examples, settings: StudySettings | TrainSettings, repeat: in
     return parse_split(settings.split).split(data, settings.seed, repeat)
 
 
+def trained_on_too(name: str, count: int, split: Split, examples: str) -> str:
+    """That some of the validation examples are among those trained on, in a sentence.
+
+    Args:
+        name: of the data.
+        count: how many of them.
+        split: which examples train and validate.
+        examples: what the task calls them, in the plural.
+    """
+    are = "is" if count == 1 else "are"
+    what = f"{count:,} of {len(split.validation):,} validation {examples} {are} also among those trained on"
+    return f"{name}: {what}, being the same to a model; the figures are too good by that"
+
+
 def run_trial(
     data: Examples, study: Path, settings: StudySettings, model: str, repeat: int, progress: Progress = silent
 ) -> None:
