@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ecrnn.core import errors
-from ecrnn.core.errors import EcrnnError, nearest, unknown_name
+from ecrnn.core.errors import BundleError, DataError, EcrnnError, nearest, raised_as, unknown_name
 
 
 @pytest.mark.parametrize("name", ["UnknownNameError", "DataError", "BundleError", "RunDirectoryError", "TrainingError"])
@@ -13,6 +13,15 @@ def test_all_are_value_errors(name: str) -> None:
     kind = getattr(errors, name)
     assert issubclass(kind, EcrnnError)
     assert issubclass(kind, ValueError)
+
+
+def test_raised_as() -> None:
+    for kind in (EcrnnError, DataError, BundleError):
+        with pytest.raises(BundleError, match=r"^a line$") as caught, raised_as(BundleError):
+            raise kind("a line")
+        assert (caught.value.__cause__ is None) == (kind is BundleError)
+    with pytest.raises(OSError, match="other"), raised_as(BundleError):
+        raise OSError("other")
 
 
 @pytest.mark.parametrize(

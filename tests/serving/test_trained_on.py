@@ -169,6 +169,17 @@ def test_changed_data_is_judged_on_what_is_new(classifier, pets, change):
     assert (len(everything.index), everything.trained_on) == (len(known), known.sum())
 
 
+def test_the_keys_are_computed_once(classifier, pets, monkeypatch):
+    """With looks they take a second for 50,000 images."""
+    one_more(pets)
+    data, calls = image_data.load(pets, image_size=(9, 12)), []
+    monkeypatch.setattr(type(data), "keys", lambda self: calls.append(1) or of_images(self.images))
+    for part in ("auto", "all", "validation"):
+        judge(classifier, data, part=part)
+        assert calls.pop() == 1
+        assert not calls
+
+
 def test_validation_of_changed_data(classifier, pets):
     before = image_data.load(pets, image_size=(9, 12))
     wanted = {before.images[i].tobytes() for i in parse_split("0.5").split(before, 1, 0).validation}
