@@ -240,6 +240,19 @@ def test_what_was_trained_on_is_known_again_beside_one_more_example(task: str, t
     assert "so the figure is too good" in everything.note
 
 
+def test_a_class_name_that_no_bundle_can_hold_is_refused_before_the_training(tmp_path: Path) -> None:
+    for length in (1000, 1001):
+        rows = [f"{name}\tred dog {i}" for i in range(6) for name in ("warm", "x" * length)]
+        (tmp_path / f"{length}.tsv").write_text("\n".join(rows))
+    asked = {"model": "sentiment-gru-4", "tokens": "words", "training": {**TRAINING, "epochs": 1}}
+    train_bundle(read_settings(TrainSettings, {**asked, "data": str(tmp_path / "1000.tsv")}), tmp_path / "bundle")
+    assert load(tmp_path / "bundle", "cpu").classes == ("warm", "x" * 1000)
+    settings = read_settings(TrainSettings, {**asked, "data": str(tmp_path / "1001.tsv")})
+    with one_line(DataError, "1001.tsv: the class 'xxx", "has 1,001 characters; give it a name of at most 1,000"):
+        train_bundle(settings, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_parts_of_every_task_that_has_them(tmp_path: Path) -> None:
     """train/ and val/ and test/, or --val and --test, make a training that validates and is tested on them."""
     for part, count in (("train", 12), ("val", 4), ("test", 6)):

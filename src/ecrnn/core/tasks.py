@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+LONGEST_CLASS = 1000  # characters of a class's name
+MAX_CLASSES = 100_000
+
 
 @dataclass(frozen=True)
 class Task:

@@ -32,6 +32,7 @@ from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
 from ecrnn.core.seals import seal, unsealed
+from ecrnn.core.tasks import LONGEST_CLASS
 from ecrnn.models.names import task
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.sizes import check
@@ -44,7 +45,7 @@ FORMAT: Literal[2] = 2
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 MAX_VOCABULARY = 64 * 2**20
 
-ClassName = Annotated[str, Field(min_length=1, max_length=1000)]
+ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 

@@ -15,6 +15,8 @@ from ecrnn.core.tasks import (
     CAPTIONING,
     CLIP_CLASSIFICATION,
     IMAGE_CLASSIFICATION,
+    LONGEST_CLASS,
+    MAX_CLASSES,
     NEXT_TOKEN,
     TEXT_CLASSIFICATION,
     TRANSCRIPTION,
@@ -73,7 +75,20 @@ def load_examples(settings: AnySettings, loading: images.Progress | None = None)
         settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
     parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
     settings = settings.model_copy(update=parts)
-    return PARTS[task_of(settings).name].load(settings, data_dir, loading)
+    data: Examples = PARTS[task_of(settings).name].load(settings, data_dir, loading)
+    _check_classes(data)
+    return data
+
+
+def _check_classes(data: Examples) -> None:
+    """Raise a DataError for classes with which no study and no bundle could be read again."""
+    classes = getattr(data, "classes", ())
+    if len(classes) > MAX_CLASSES:
+        raise DataError(f"{data.name} holds {len(classes):,} classes, more than {MAX_CLASSES:,}")
+    for name in classes:
+        if len(name) > LONGEST_CLASS:
+            found = f"'{name[:40]}...' has {len(name):,} characters"
+            raise DataError(f"{data.name}: the class {found}; give it a name of at most {LONGEST_CLASS:,}")
 
 
 def has_validation(data: str, task: Task) -> bool:

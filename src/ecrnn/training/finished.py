@@ -14,13 +14,11 @@ import numpy as np
 
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.runs import AnyPredictions, FinishedTrial, Predictions, Scored, read_trial
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS, Task
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, LONGEST_CLASS, MAX_CLASSES, TASKS, Task
 from ecrnn.stats import METRICS
 
 MOST = 10**15  # that any fact or statistic may be, in whatever unit
-MAX_CLASSES = 100_000
 _LONGEST_TEXT = 200  # characters
-_LONGEST_CLASS = 1000
 _TEXTS = ("device", "precision", "finished", "model")  # of a trial's facts; all of them may be missing
 _COUNTS = (
     *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
@@ -101,8 +99,8 @@ def _check_predictions(finished: FinishedTrial) -> None:
 
 def _check_classes(predictions: AnyPredictions, classes: Any) -> None:
     named = isinstance(classes, list) and 1 <= len(classes) <= MAX_CLASSES
-    if not (named and all(isinstance(name, str) and len(name) <= _LONGEST_CLASS for name in classes)):
-        most = f"at most {MAX_CLASSES:,} names of at most {_LONGEST_CLASS:,} characters"
+    if not (named and all(isinstance(name, str) and len(name) <= LONGEST_CLASS for name in classes)):
+        most = f"at most {MAX_CLASSES:,} names of at most {LONGEST_CLASS:,} characters"
         raise EcrnnError(f"manifest.json: classes must be a list of {most}")
     if isinstance(predictions, Scored):
         raise EcrnnError("predictions.npz holds statistics, where the task of manifest.json has classes")
