@@ -12,7 +12,8 @@ from PIL import Image
 from ecrnn.core.errors import DataError
 from ecrnn.data import captions, clips, images, lines, texts
 from ecrnn.data.folder import has_validation, list_folder
-from ecrnn.data.layout import is_junk, left_out, part_of
+from ecrnn.data.layout import is_junk, part_of
+from ecrnn.data.left_out import sentence
 from ecrnn.data.splits import parse_split
 
 CLASSES = ("cat", "dog")
@@ -269,10 +270,10 @@ def test_files_left_out_are_counted(tmp_path, caplog):
 
 
 def test_many_kinds_left_out_are_one_line():
-    line = left_out({f".a{i}": 1 for i in range(30)})
+    line = sentence({f".a{i}": 1 for i in range(30)})
     assert line.startswith("left out 30 files that cannot be read as images: 1 .a0, 1 .a1,")
     assert line.endswith(", 22 others")
-    assert left_out({}) == ""
+    assert sentence({}) == ""
 
 
 def test_names_in_hangul_in_both_spellings(tmp_path):

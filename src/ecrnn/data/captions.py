@@ -24,7 +24,7 @@ from ecrnn.core.tasks import CAPTIONING
 from ecrnn.data import catalogue
 from ecrnn.data.decoding import load_pictures
 from ecrnn.data.downloads import candidates, reading
-from ecrnn.data.folder import check_listed
+from ecrnn.data.files import check_listed
 from ecrnn.data.images import Progress, checked_size
 from ecrnn.data.images import fingerprint as image_fingerprint
 from ecrnn.data.keys import Keys, of_images

@@ -24,7 +24,7 @@ from ecrnn.core.tasks import CLIP_CLASSIFICATION
 from ecrnn.data import catalogue, layout, moving
 from ecrnn.data.clip_arrays import read_arrays
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
-from ecrnn.data.folder import check_alike, check_same_classes, entries_of, is_picture
+from ecrnn.data.files import check_alike, check_same_classes, entries_of, is_picture
 from ecrnn.data.images import Progress, checked_size, fingerprint, refuse_parts
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL

@@ -18,7 +18,7 @@ from ecrnn.core.names import on_disk
 from ecrnn.core.tasks import NEXT_TOKEN
 from ecrnn.data import catalogue, layout
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.folder import entries_of, files_below
+from ecrnn.data.files import entries_of, files_below
 from ecrnn.data.images import Progress, refuse_parts
 from ecrnn.data.keys import Keys, of_blocks
 from ecrnn.data.layout import TEST, TRAIN, VAL

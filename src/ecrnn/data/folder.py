@@ -12,34 +12,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import path_of
-from ecrnn.core.names import alike, nfc, on_disk, order
-from ecrnn.data import layout
+from ecrnn.core.names import nfc, on_disk
+from ecrnn.data import layout, left_out
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
-from ecrnn.data.downloads import reading
+from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below, is_picture
 from ecrnn.data.images import ImageSet, Progress, make_image_set
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import SUFFIXES, read_picture
 
-__all__ = [
-    "Listing",
-    "check_listed",
-    "entries_of",
-    "files_below",
-    "is_picture",
-    "is_unicode",
-    "list_folder",
-    "load_folder",
-    "picture_files",
-    "read_picture",
-]
+__all__ = ["Listing", "list_folder", "load_folder", "picture_files", "read_picture"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
         own = classes if part == TRAIN else _classes(place)
         check_same_classes(place, own, places[TRAIN][0], classes)
         listed = [files_below(place / own[name], is_picture) for name in classes]
-        counted += layout.of_images(_loose(place))
+        counted += left_out.of_images(_loose(place))
         for label, (name, (images, others)) in enumerate(zip(classes, listed, strict=True)):
             found.setdefault(part, []).extend(f"{before}{own[name]}/{image}" for image in images)
             labels += [label] * len(images)
@@ -112,7 +101,7 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
     files = [file for part in found.values() for file in part]
     roots = {folder, *(place for place, _ in places.values())}
     ours = [name for place in sorted(roots) for name in _ours(place)]
-    notes = layout.notes(folder, counted, ours, sum(sum(_loose(place, is_picture).values()) for place in roots))
+    notes = left_out.notes(folder, counted, ours, sum(sum(_loose(place, is_picture).values()) for place in roots))
     n_test, n_validation = len(found.get(TEST, ())), len(found.get(VAL, ()))
     return Listing(
         folder,
@@ -163,71 +152,9 @@ def _classes(folder: Path) -> dict[str, str]:
     return {nfc(name): name for name in names}
 
 
-def check_alike(folder: Path, names: Sequence[str]) -> None:
-    """Raise a DataError where two of the ``names`` in ``folder`` are one name in two spellings, or one is not UTF-8."""
-    foreign = [name for name in names if not is_unicode(name)]
-    if foreign:
-        raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
-    if twice := alike(names):
-        raise DataError(
-            f"{folder} holds '{nfc(twice[0])}' twice, spelt with composed and with decomposed characters "
-            f"({twice[0]!a} and {twice[1]!a}); put the contents of one into the other"
-        )
-
-
-def check_same_classes(folder: Path, own: Collection[str], train: Path, classes: Collection[str]) -> None:
-    """Raise a DataError unless the ``own`` classes of a part in ``folder`` are the ``classes`` of the training part."""
-    for names, others, there, here in ((own, classes, train, folder), (classes, own, folder, train)):
-        if extra := [name for name in names if name not in others]:
-            more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
-            right = "give both the same classes (a sub-folder may be empty in the part that validates or tests)"
-            raise DataError(f"{here} has a class '{extra[0]}'{more} that {there} has not; {right}")
-
-
 def _loose(folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Counter[str]:
     """The files in ``folder`` itself by suffix."""
-    return Counter(layout.suffix(e.name) for e in entries_of(folder) if e.is_file() and wanted(e.name))
-
-
-def entries_of(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, sorted by name, without hidden entries and junk; DataError where there is none."""
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {what}; give a folder with one sub-folder a class, or a registered data set")
-    with reading(folder), os.scandir(folder) as entries:
-        return sorted((e for e in entries if not layout.is_junk(e.name)), key=lambda e: order(e.name))
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file is called like a picture."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str], Counter[str]]:
-    """The files in ``folder`` and deeper whose names are ``wanted``, and the number of others by suffix; no junk.
-
-    Returns:
-        Paths relative to ``folder``, with "/", sorted.
-
-    Raises:
-        DataError: a folder cannot be read.
-    """
-    found: list[str] = []
-    others: Counter[str] = Counter()
-
-    def stop(error: OSError) -> None:
-        raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
-
-    for place, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = [name for name in folders if not layout.is_junk(name)]
-        for name in names:
-            if layout.is_junk(name):
-                continue
-            if wanted(name):
-                found.append((Path(place) / name).relative_to(folder).as_posix())
-            else:
-                others[layout.suffix(name)] += 1
-    return sorted(found, key=order), others
+    return Counter(left_out.suffix(e.name) for e in entries_of(folder) if e.is_file() and wanted(e.name))
 
 
 def _check_listing(
@@ -237,7 +164,7 @@ def _check_listing(
     for name, (images, others) in zip(classes.values(), listed, strict=True):
         if not images and not empty:
             bare = [other for other, (own, _) in zip(classes, listed, strict=True) if not own]
-            unread = f" ({layout.left_out(others)})" if layout.of_images(others) else ""
+            unread = f" ({left_out.sentence(others)})" if left_out.of_images(others) else ""
             raise DataError(
                 f"{folder / name} holds no images{unread}{_more(bare, 'class folder')}; add some or remove it"
             )
@@ -250,55 +177,8 @@ def _check_listing(
         raise DataError(f"{folder} holds one class ({name}), but at least two are needed to tell apart")
 
 
-def is_unicode(name: str) -> bool:
-    """Whether a file name can be kept as UTF-8; one of other bytes cannot."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _more(names: list[str], what: str) -> str:
     return f" (nor do {len(names) - 1} more {what}s)" if len(names) > 1 else ""
-
-
-def check_listed(names: Sequence[str], folder: Path, table: Path) -> list[str]:
-    """Find the files that a table names, which lie in ``folder`` or deeper; each should be named once.
-
-    Args:
-        names: relative to ``folder``, with "/".
-        folder: where they should lie.
-        table: for errors.
-
-    Returns:
-        The names as on the disk, where they may be spelt otherwise (see `core.names`).
-
-    Raises:
-        DataError: a path that leads out of the folder, a file that is not there, or one that comes twice.
-    """
-    seen: set[str] = set()
-    for name in names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or PureWindowsPath(name).anchor or ".." in path.parts:
-            raise DataError(f"{table}: '{name[:200]}' should be the path of a file in {folder}, relative to it")
-        if nfc(name) in seen:
-            raise DataError(f"{table}: '{name[:200]}' comes twice; leave one of them")
-        seen.add(nfc(name))
-    found = _spellings(names, folder)
-    missing = [name for name, file in zip(names, found, strict=True) if not os.path.isfile(folder / file)]
-    if missing:  # os.path.isfile, as Path.is_file raises on a long name
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"{table} names '{missing[0][:200]}'{more}, but there is no such file in {folder}")
-    return found
-
-
-def _spellings(names: Sequence[str], folder: Path) -> list[str]:
-    """The names as on the disk; those that are nowhere in ``folder`` unchanged."""
-    if all(name.isascii() or os.path.isfile(folder / name) for name in names):
-        return list(names)
-    files = {nfc(file): file for file in files_below(folder, lambda name: True)[0]}
-    return [name if os.path.isfile(folder / name) else files.get(nfc(name), name) for name in names]
 
 
 def picture_files(path: Path) -> list[Path]:
@@ -313,11 +193,11 @@ def picture_files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise DataError(f"there is no file or folder {path}")
     pictures, others = files_below(path, is_picture)
-    unread = layout.of_images(others)
+    unread = left_out.of_images(others)
     if not pictures:
-        more = f"; {layout.left_out(unread)}" if unread else ""
+        more = f"; {left_out.sentence(unread)}" if unread else ""
         raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))}){more}")
-    layout.notes(path, unread, ())
+    left_out.notes(path, unread, ())
     return [path / name for name in pictures]
 
 

@@ -21,10 +21,10 @@ import numpy as np
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import TRANSCRIPTION
-from ecrnn.data import catalogue, layout
+from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.decoding import MEMORY_LIMIT, decode_files
 from ecrnn.data.downloads import candidates
-from ecrnn.data.folder import check_listed, entries_of, files_below, is_picture, is_unicode
+from ecrnn.data.files import check_listed, entries_of, files_below, is_picture, is_unicode
 from ecrnn.data.images import Progress, refuse_parts
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
@@ -163,7 +163,7 @@ def load(
         n_train=counts[TRAIN] + counts[VAL],
         n_validation=counts[VAL],
         left_out=others,
-        notes=layout.notes(place, others, ()),
+        notes=left_out.notes(place, others, ()),
     )
 
 
@@ -241,7 +241,7 @@ def _listing(folder: Path) -> tuple[list[str], list[str], Counter[str]]:
     foreign = [i for i, text in enumerate(texts) if not is_unicode(text)]
     if foreign:
         raise DataError(f"{folder / pictures[foreign[0]]} has a name that is not UTF-8; rename it")
-    return pictures, texts, layout.of_images(others)
+    return pictures, texts, left_out.of_images(others)
 
 
 def _text(name: str) -> str:

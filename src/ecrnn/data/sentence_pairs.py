@@ -21,7 +21,7 @@ from ecrnn.core.tasks import TRANSLATION
 from ecrnn.core.text import counted
 from ecrnn.data import catalogue
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.folder import entries_of
+from ecrnn.data.files import entries_of
 from ecrnn.data.images import Progress
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.textfiles import fingerprint, lines_of, official_texts, read_text, rows_of

@@ -14,7 +14,7 @@ from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
 from ecrnn.data import catalogue, layout
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.folder import check_alike, check_same_classes, entries_of, files_below
+from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.images import Progress, refuse_parts
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.layout import TEST, TRAIN, VAL
