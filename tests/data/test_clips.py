@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +42,7 @@ def levels(found: clips.ClipSet) -> list[list[int]]:
 
 def test_a_folder_of_clips(films, caplog):
     events = []
-    with caplog.at_level(logging.INFO):
-        found = load(films, frames=4, image_size=(8, 12), progress=lambda *event: events.append(event))
+    found = load(films, frames=4, image_size=(8, 12), progress=lambda *event: events.append(event))
     assert found.name == str(films)
     assert found.files == ("falls/c d", "walks/a", "walks/b")
     assert found.classes == ("falls", "walks")
@@ -56,7 +54,12 @@ def test_a_folder_of_clips(films, caplog):
     assert (len(found), found.n_train, found.frames, found.image) == (3, 3, 4, (3, 8, 12))
     np.testing.assert_array_equal(found.clips[1, 0], read_picture(films / "walks/a/007.bmp", (3, 8, 12)))
     assert events == [("pictures", 12, 12)]
-    assert "1 files are in no clip and were passed over" in caplog.text
+    assert found.left_out == {".txt": 1}
+    assert found.notes == (
+        f"{films}: left out 1 image in no clip",
+        f"{films}: left out 1 file that cannot be read as images: 1 .txt",
+    )
+    assert found.notes[1] in caplog.text
     assert load(films).clips.shape == (3, 8, 32, 32, 3)
     assert load(films, channels=1).image == (1, 32, 32)
 

@@ -50,6 +50,14 @@ def of_parts(*parts: str, count: int = 1) -> list[str]:
         *(("훈련", "train"), (unicodedata.normalize("NFD", "훈련"), "train"), ("Training Data", "train")),
         *(("val", "val"), ("valid", "val"), ("Validation", "val"), ("validation_set", "val"), ("dev", "val")),
         *(("val2017", "val"), ("eval", "val"), ("검증", "val")),
+        *(
+            ("trainA", "train"),
+            ("testB", "test"),
+            ("train (1)", "train"),
+            ("학습용 데이터", "train"),
+            ("训练集", "train"),
+        ),
+        *(("テスト", "test"), ("Validación", "val"), ("tests_b", None), ("trainb", None), ("deva", None)),
         *(("test", "test"), ("Testing", "test"), ("test_set", "test"), ("test.1", "test"), ("테스트", "test")),
         *((name, None) for name in ("cat", "trainer", "invalid", "testimony", "contest", "trainers", "device", "값")),
         *((name, None) for name in ("steam train", "test tube", "valid tickets", "development board", "sample")),
@@ -70,6 +78,8 @@ def test_names_of_parts(name, part):
         (("훈련", "검증", "테스트"), 20, 10),
         (("seg_train/seg_train", "seg_test/seg_test"), 10, 0),
         (("pets-train", "pets-val"), 20, 10),
+        (("mytrain2", "myval2"), 20, 10),
+        (("1.Training", "2.Validation"), 20, 10),
     ],
 )
 def test_parts_are_the_own_split(tmp_path, parts, n_train, n_validation):
@@ -161,8 +171,23 @@ REFUSED = {  # each with what the line says
     "none to train on": (of_parts("val", "test"), "holds parts (val, test) but none to train on; add a folder train"),
     "two of a kind": (
         of_parts("train", "training", "test"),
-        "2 folders for the part train (train, training); leave one",
+        "2 folders for the part train (train, training); leave one, or rename them if they are classes",
     ),
+    "two domains": (
+        ["trainA/1.png", "trainB/1.png", "testA/1.png", "testB/1.png"],
+        "2 folders for the part train (trainA, trainB); leave one",
+    ),
+    "parts of each class": (
+        ["cat_train/1.png", "cat_test/1.png", "dog_train/1.png", "dog_test/1.png"],
+        "(cat_train, dog_train); sort by part first and then by class, as in train/<class>",
+    ),
+    "folds": (
+        of_parts("fold0", "fold1", "fold_2"),
+        "holds folds (fold0, fold1, fold_2), not classes; sort all images by class alone and give --split 3-fold",
+    ),
+    "a fold among classes": (["cat/1.png", "dog/1.png", "split-1/1.png"], "holds folds (split-1), not classes"),
+    "a folder twice around all": (of_parts("a/b"), "ROOT holds one folder (a/b) with 2 in it; give ROOT/a/b"),
+    "around parts": (of_parts("a/b/train", "a/b/test"), "holds one folder (a/b) with 2 in it; give ROOT/a/b"),
     "parts in a part": (
         [f"train/{p}" for p in of_parts("train", "test")] + of_parts("test"),
         "ROOT/train holds parts in turn",
@@ -219,6 +244,68 @@ def test_classes_that_are_called_like_parts(tmp_path, files, caplog):
     assert name is None or f"{root}: {name} is taken for a class; parts are called so, too" in caplog.text
 
 
+TOLD = {  # classes that may be none, and what is said
+    "an only part": (["train/1.png"], "train is taken for a class; parts are called so, too"),
+    "small copies": (
+        ["Thumbnails/1.png"],
+        "Thumbnails is taken for a class; folders of other things are called so, too",
+    ),
+    "capitals": (["Cat/1.png"], "'Cat' and 'cat' are two classes, though their names differ in capitals, blanks, dots"),
+    "a blank": (["cat /1.png"], "'cat' and 'cat ' are two classes, though"),
+    "full width": (["ｄｏｇ/1.png", "Cat/1.png"], "'Cat' and 'cat' (and 1 more pairs like them) are two classes"),
+    "a copy": (["cat - Copy (2)/1.png"], "'cat - Copy (2)' is a class beside 'cat', though it is called like a copy"),
+    "a part inside": (
+        ["cat/new/test/1.png"],
+        "cat/new/test is called like a part, but its images are taken for some of the class",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_classes_that_may_be_none_are_told(tmp_path, caplog, case):
+    files, line = TOLD[case]
+    root = fill(tmp_path / "data", "cat/1.png", "dog/1.png", *files)
+    listing = list_folder(root)
+    assert [note.startswith(f"{root}: {line}") for note in listing.notes] == [True]
+    assert caplog.text.count(line) == 1
+
+
+def test_groups_with_the_same_classes_are_told(tmp_path):
+    listing = list_folder(fill(tmp_path / "data", *of_parts("alice", "bob")))
+    assert listing.classes == ("alice", "bob")
+    assert "alice, bob are taken for classes, though they hold folders of the same names (cat, dog)" in listing.notes[0]
+    assert list_folder(fill(tmp_path / "fine", "cat/in/1.png", "dog/out/1.png", "dog/in/1.png")).notes == ()
+
+
+def test_one_folder_by_two_names_is_refused(tmp_path):
+    root = fill(tmp_path / "pets", "cat/1.png", "dog/1.png")
+    (root / "emu").symlink_to(root / "cat")
+    with pytest.raises(DataError, match=r"pets/emu is the same folder as .*pets/cat, by a link; remove the link"):
+        list_folder(root)
+    (root / "emu").unlink()
+    (root / "emu").symlink_to(tmp_path)
+    with pytest.raises(DataError, match=r"pets/emu holds .*pets itself, by a link; remove the link"):
+        list_folder(root)
+    (root / "emu").unlink()
+    (root / "cat/more").symlink_to(fill(tmp_path / "more", "1.png"))
+    assert list_folder(root).left_out == {"link to a folder": 1}
+
+
+def test_texts_left_out_are_counted(tmp_path, caplog):
+    root = fill(tmp_path / "texts", "good/a.md", "bad/b.docx", "readme.md")
+    for name in ("good", "bad"):
+        (root / name / "1.txt").write_text(name)
+    data = texts.load(root)
+    assert data.left_out == {".md": 2, ".docx": 1}
+    assert f"{root}: left out 3 files that cannot be read as texts: 2 .md, 1 .docx" in caplog.text
+    assert data.notes[0] in caplog.text
+    (tmp_path / "a.tsv").write_text("good\tyes\nGood\tno\n")
+    assert "'good' and 'Good' are two classes" in texts.load(tmp_path / "a.tsv").notes[0]
+    fill(tmp_path / "one/wrapper", "good/1.txt", "bad/2.txt")
+    with pytest.raises(DataError, match=r"holds one folder \(wrapper\) with several in it; give .*one/wrapper"):
+        texts.load(tmp_path / "one")
+
+
 JUNK = (
     *(
         "__MACOSX",
@@ -237,7 +324,15 @@ def test_junk_is_no_class_and_no_example(tmp_path):
     files = ["cat/1.png", "dog/1.png"]
     root = fill(tmp_path / "pets", *files)
     fill(root, *(f"{name}/{file}" for name in JUNK for file in files), *(f"cat/{name}/1.png" for name in JUNK))
-    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._1.png", "ehthumbs.db", "Thumbs.db:encryptable"):
+    for name in (
+        "Thumbs.db",
+        "desktop.ini",
+        ".DS_Store",
+        "._1.png",
+        "ehthumbs.db",
+        "Thumbs.db:encryptable",
+        "1.png@SynoEAStream",
+    ):
         (root / "cat" / name).write_bytes(b"x")
         (root / name).write_bytes(b"x")
     listing = list_folder(root)
@@ -263,7 +358,8 @@ def test_files_left_out_are_counted(tmp_path, caplog):
     assert listing.left_out == {".csv": 1, ".mov": 1, ".heic": 3, "without suffix": 1, ".heif": 1}
     line = (
         f"{root}: left out 7 files that cannot be read as images: 3 .heic, 1 .csv, 1 .heif, 1 .mov, 1 without suffix; "
-        "convert .heic, .heif to JPEG or PNG; save frames of .mov as JPEG or PNG"
+        "convert .heic, .heif to JPEG or PNG; give images without a suffix theirs, such as .jpg; save frames "
+        "of .mov as JPEG or PNG"
     )
     assert listing.notes == (f"{root}: left out 2 images beside the classes, of none of them", line)
     assert line in caplog.text  # what the command shows

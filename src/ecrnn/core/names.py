@@ -8,9 +8,15 @@ normal form C; a file is opened under the name that it has on the disk.
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+
+_COPY = re.compile(
+    r"(.+?)(?:(?: -|_)? ?(?:copy|kopie|copie|copia|복사본|コピー|副本)(?: ?\(?[0-9]{1,3}\)?)?| \([0-9]{1,3}\))",
+    re.IGNORECASE,
+)
 
 
 def nfc(name: str) -> str:
@@ -31,6 +37,25 @@ def alike(names: Iterable[str]) -> tuple[str, str] | None:
         if other != name:
             return other, name
     return None
+
+
+def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of ``names`` that differ in capitals, blanks, dots at the end or the width of letters only."""
+    seen: dict[str, str] = {}
+    pairs = []
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        other = seen.setdefault(plain.rstrip(". ") or plain, name)
+        if nfc(other) != nfc(name):
+            pairs.append((other, name))
+    return pairs
+
+
+def copies(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of ``names`` of which the second is what systems call a copy of the first, such as "cat - Copy"."""
+    composed = {nfc(name): name for name in names}
+    found = ((match[1].rstrip(), name) for name in composed if (match := _COPY.fullmatch(name)))
+    return [(composed[first], composed[second]) for first, second in found if first in composed]
 
 
 def on_disk(path: Path) -> Path:

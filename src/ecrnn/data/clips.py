@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import CLIP_CLASSIFICATION
-from ecrnn.data import catalogue, layout, moving
+from ecrnn.data import catalogue, layout, left_out, moving
 from ecrnn.data.clip_arrays import read_arrays
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, is_picture
@@ -29,8 +29,6 @@ from ecrnn.data.images import Progress, checked_size, fingerprint, refuse_parts
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import resize_images
-
-logger = logging.getLogger(__name__)
 
 SIZE, CHANNELS = 32, 3  # of a folder's frames where nothing else is asked for
 MOST_FRAMES = 4096
@@ -50,6 +48,7 @@ class ClipSet:
         fingerprint: SHA-256 (hexadecimal) over shape, clips, labels, classes and n_train. The name is not part of it.
         files: for a folder the path of each clip's folder relative to it (with "/"), else empty.
         n_validation: the last ``n_validation`` clips of the training part are the data set's own for validation.
+        left_out, notes: as of `ecrnn.data.images.ImageSet`.
     """
 
     name: str
@@ -60,6 +59,8 @@ class ClipSet:
     fingerprint: str
     files: tuple[str, ...] = ()
     n_validation: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -244,9 +245,15 @@ def _load_folder(
     clips: list[str] = []
     labels: list[int] = []
     counts = dict.fromkeys((TRAIN, VAL, TEST), 0)
+    counted: Counter[str] = Counter()
+    doubts: list[str] = []
+    loose = 0
     for part in (part for part in counts if part in places):
         place = places[part]
         own, found, numbers = _listing(place)
+        count, others, lines = _beside(place, found)
+        loose, counted = loose + count, counted + others
+        doubts += [line for line in lines if line not in doubts]
         classes = classes or own
         check_same_classes(place, own, places[TRAIN], classes)
         near = place.is_relative_to(folder)
@@ -259,7 +266,24 @@ def _load_folder(
     images = images.reshape(len(clips), frames, *size, channels)
     n_train = counts[TRAIN] + counts[VAL]
     numbered = np.array(labels, np.int64)
-    return make_clip_set(str(folder), images, numbered, classes, n_train=n_train, n_validation=counts[VAL], files=clips)
+    made = make_clip_set(str(folder), images, numbered, classes, n_train=n_train, n_validation=counts[VAL], files=clips)
+    notes = left_out.notes(folder, counted, loose=loose, where="in no clip", doubts=doubts)
+    return replace(made, left_out=dict(counted), notes=notes)
+
+
+def _beside(folder: Path, clips: Sequence[str]) -> tuple[int, Counter[str], list[str]]:
+    """How many images lie in no clip, the other files by suffix, and doubts about the classes."""
+    classes = list(dict.fromkeys(clip.split("/")[0] for clip in clips))
+    loose = 0
+    others: Counter[str] = Counter()
+    for place in [folder, *(folder / name for name in classes)]:
+        names = [entry.name for entry in entries_of(place) if entry.is_file()]
+        loose += sum(map(is_picture, names))
+        others += left_out.of_images(Counter(left_out.suffix(name) for name in names if not is_picture(name)))
+    for clip in clips:
+        names = [entry.name for entry in entries_of(folder / clip) if not entry.is_dir()]
+        others += Counter(left_out.suffix(name) for name in names if not is_picture(name))
+    return loose, others, layout.doubts(folder, classes, [f"{clip}/" for clip in clips], "clips", levels=1)
 
 
 def _listing(folder: Path) -> tuple[list[str], list[str], list[int]]:
@@ -267,21 +291,17 @@ def _listing(folder: Path) -> tuple[list[str], list[str], list[int]]:
     classes = [entry.name for entry in entries_of(folder) if entry.is_dir()]
     clips: list[str] = []
     labels: list[int] = []
-    loose = 0
     for label, name in enumerate(classes):
         entries = entries_of(folder / name)
         own = [f"{name}/{entry.name}" for entry in entries if entry.is_dir()]
         if not own:
             raise DataError(f"{folder / name} holds no folders with the frames of a clip; give {_INSTEAD}")
-        loose += len(entries) - len(own)
         clips += own
         labels += [label] * len(own)
     if not classes:
         raise DataError(f"{folder} holds no sub-folders; give {_INSTEAD}")
     check_alike(folder, classes)
     check_alike(folder, clips)
-    if loose:
-        logger.info("%s: %d files are in no clip and were passed over", folder, loose)
     return [nfc(name) for name in classes], clips, labels
 
 

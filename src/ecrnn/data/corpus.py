@@ -10,13 +10,15 @@ reads. So every character but the very first is predicted exactly once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.names import on_disk
 from ecrnn.core.tasks import NEXT_TOKEN
-from ecrnn.data import catalogue, layout
+from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import entries_of, files_below
 from ecrnn.data.images import Progress, refuse_parts
@@ -45,6 +47,7 @@ class Corpus:
         n_train: the first ``n_train`` blocks are the data set's own training part; all when it has no test part.
         fingerprint: SHA-256 (hexadecimal) over text, length and parts. The name is not part of it.
         n_validation: the last ``n_validation`` blocks of the training part are the data set's own for validation.
+        left_out, notes: as of `ecrnn.data.images.ImageSet`.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Corpus:
     n_train: int
     fingerprint: str
     n_validation: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return (len(self.text) - 1) // self.length
@@ -140,8 +145,11 @@ def load(
                 raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
             if other is not None:
                 places[part] = on_disk(Path(other))
-        texts = {part: _read(own) for part, own in places.items()}
-        return make_corpus(str(data), texts[TRAIN], texts.get(TEST, ""), length, texts.get(VAL, ""))
+        counted: Counter[str] = Counter()
+        texts = {part: _read(own, counted) for part, own in places.items()}
+        corpus = make_corpus(str(data), texts[TRAIN], texts.get(TEST, ""), length, texts.get(VAL, ""))
+        notes = left_out.notes(place, counted, what="texts")
+        return replace(corpus, left_out=dict(counted), notes=notes)
     refuse_parts(data, val, test)
     ((text, _),) = official_texts(str(data), (TINY_SHAKESPEARE,), _FOLDERS, data_dir, cache, progress)
     start = len(text) * 9 // 10  # of the test part
@@ -179,10 +187,12 @@ def _is_text(name: str) -> bool:
     return name.lower().endswith(".txt")
 
 
-def _read(place: Path) -> str:
+def _read(place: Path, counted: Counter[str]) -> str:
+    """The text of a file or of all files of a folder; other files there are counted by suffix."""
     if place.is_file():
         return read_text(place)
-    files, _ = files_below(place, _is_text)
+    files, others = files_below(place, _is_text)
+    counted.update(others)
     if not files:
         raise DataError(f"{place} holds no .txt files; give a folder of them, or a file")
     texts: list[str] = []

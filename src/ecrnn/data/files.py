@@ -14,6 +14,8 @@ from ecrnn.data.layout import is_junk
 from ecrnn.data.left_out import suffix
 from ecrnn.data.pictures import SUFFIXES
 
+LINK = "link to a folder"  # beside the suffixes of other files that are counted
+
 
 def entries_of(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, sorted by name, without hidden entries and junk; DataError where there is none."""
@@ -55,6 +57,8 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str],
 
     for place, folders, names in os.walk(folder, onerror=stop):
         folders[:] = [name for name in folders if not is_junk(name)]
+        if linked := sum(os.path.islink(os.path.join(place, name)) for name in folders):
+            others[LINK] += linked
         for name in names:
             if is_junk(name):
                 continue

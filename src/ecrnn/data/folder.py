@@ -85,6 +85,7 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
     found: dict[str, list[str]] = {}
     labels: list[int] = []
     counted: Counter[str] = Counter()
+    doubts: list[str] = []
     for part in (TRAIN, VAL, TEST):
         if part not in places:
             continue
@@ -98,10 +99,13 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
             labels += [label] * len(images)
             counted += others
         _check_listing(place, own, listed, empty=part != TRAIN)
+        inside = (f"{own[name]}/{file}" for name, (images, _) in zip(classes, listed, strict=True) for file in images)
+        doubts += [line for line in layout.doubts(place, list(own.values()), inside, "images") if line not in doubts]
     files = [file for part in found.values() for file in part]
     roots = {folder, *(place for place, _ in places.values())}
     ours = [name for place in sorted(roots) for name in _ours(place)]
-    notes = left_out.notes(folder, counted, ours, sum(sum(_loose(place, is_picture).values()) for place in roots))
+    loose = sum(sum(_loose(place, is_picture).values()) for place in roots)
+    notes = left_out.notes(folder, counted, loose=loose, ours=ours, doubts=doubts)
     n_test, n_validation = len(found.get(TEST, ())), len(found.get(VAL, ()))
     return Listing(
         folder,
@@ -172,8 +176,9 @@ def _check_listing(
         raise DataError(f"{folder} holds no images at all; add some or remove it")
     if len(classes) < 2:
         (name,) = classes.values()
-        if len(inner := _class_folders(folder / name)) > 1:
-            raise DataError(f"{folder} holds one folder ({name}) with {len(inner)} in it; give {folder / name}")
+        if place := layout.deeper(folder / name):
+            count = len(layout.folders_in(place))
+            raise DataError(f"{folder} holds one folder ({place.relative_to(folder)}) with {count} in it; give {place}")
         raise DataError(f"{folder} holds one class ({name}), but at least two are needed to tell apart")
 
 
@@ -197,7 +202,7 @@ def picture_files(path: Path) -> list[Path]:
     if not pictures:
         more = f"; {left_out.sentence(unread)}" if unread else ""
         raise DataError(f"{path} holds no pictures ({' '.join(sorted(SUFFIXES))}){more}")
-    left_out.notes(path, unread, ())
+    left_out.notes(path, unread)
     return [path / name for name in pictures]
 
 

@@ -6,37 +6,47 @@ part without classes, a folder beside the parts.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import nfc, order
-from ecrnn.core.text import printable
+from ecrnn.core.names import copies, nearly_alike, nfc, order
 from ecrnn.data.downloads import reading
-
-logger = logging.getLogger(__name__)
 
 TRAIN, VAL, TEST = "train", "val", "test"
 
+_WORDS = {  # of parts, in small letters and as patterns
+    TRAIN: "train|training|trn|훈련|학습|训练|訓練|学习|学習|entrenamiento|entra[iî]nement|treino|addestramento",
+    VAL: "val|vali|valid|validation|validate|eval|evaluation|dev|development|검증|验证|驗證|検証|평가|validaci[oó]n|"
+    "validierung|valida[cç][aã]o|validazione",
+    TEST: "test|tests|testing|tst|holdout|hold_out|테스트|시험|测试|測試|テスト|prueba|teste",
+}
 _PART = re.compile(
     r"(?:(?:data|dataset|images?|imgs?|photos?|pictures?|seg)_)?"
-    r"(?:(?P<train>train|training|훈련|학습)"
-    r"|(?P<val>val|valid|validation|validate|eval|evaluation|dev|development|검증)"
-    r"|(?P<test>test|tests|testing|holdout|hold_out|테스트))"
-    r"(?:_?(?:set|data|dataset|images?|imgs?|photos?|pictures?|parts?|split|files|folder|dir|samples|examples))?"
+    rf"(?:{'|'.join(f'(?P<{part}>{words})' for part, words in _WORDS.items())})"
+    r"(?:_?(?:set|data|dataset|images?|imgs?|photos?|pictures?|parts?|split|files|folder|dir|samples|examples"
+    r"|용|용_?데이터|데이터|데이터셋|이미지|集|数据|データ|用))?"
     r"(?:_?[0-9]{1,4})?"
 )
+_DOMAIN = re.compile(r"(?P<part>(?i:train|val|test))_?[A-D]")  # trainA and testA, of networks between two domains
+_GLUED = re.compile(r"(.*?)(train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)(.*)", re.IGNORECASE)
+_FOLD = re.compile(r"(?:k_?)?(?:folds?|cv|splits?|partitions?)_?[0-9]{1,4}|[0-9]{1,4}_?folds?")
+_ALSO_OTHERS = {  # names of folders that may hold no class: copies of the examples, or those that have no class
+    *("thumb", "thumbs", "thumbnail", "thumbnails", "preview", "previews", "cache", "backup", "backups", "old", "tmp"),
+    *("temp", "trash", "mask", "masks", "label", "labels", "annotation", "annotations", "unlabeled", "unlabelled"),
+    *("unsup", "unsorted", "query", "gallery", "duplicates", "output", "outputs", "results", "augmented", "resized"),
+    *("new folder", "untitled folder", "새 폴더", "新建文件夹", "新しいフォルダー"),
+}
 _ALSO_CLASSES = {"train", "training", "valid"}  # a vehicle, an activity, what is not invalid
 
 _JUNK_FOLDERS = {  # of systems, NAS and other programs, in small letters; what begins with a dot is hidden anyway
     *("__macosx", "_macosx", "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found"),
     *("found.000", "network trash folder", "temporary items", "thevolumesettingsfolder", "$winreagent"),
     *("@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@recently_snapshot", "#recycle", "#snapshot"),
-    *("~snapshot", "__pycache__", "node_modules"),
+    *("~snapshot", "__pycache__", "node_modules", "venv", "site-packages"),
 }
 _JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info", "folder.htt"}
 _OURS = ("bundle.json", "study.yaml", "train.yaml", "report.json", "evaluation.json")  # in folders that ecrnn writes
@@ -46,7 +56,8 @@ _MOST_LOOKED_AT = 100  # entries of a folder that may be one with folders of ecr
 def is_junk(name: str) -> bool:
     """Whether a file or folder is hidden or left by a system, a NAS or the like: it is passed over in silence."""
     small = name.lower()
-    return name.startswith(".") or small in _JUNK_FOLDERS or small.partition(":")[0] in _JUNK_FILES
+    of_nas = "@syno" in small  # photo.jpg@SynoEAStream
+    return name.startswith(".") or small in _JUNK_FOLDERS or small.partition(":")[0] in _JUNK_FILES or of_nas
 
 
 def is_ours(folder: Path) -> bool:
@@ -60,8 +71,15 @@ def is_ours(folder: Path) -> bool:
 
 def part_of(name: str) -> str | None:
     """`TRAIN`, `VAL` or `TEST` for the name of a part, such as "Train", "training_set" or "val2017"; else None."""
-    match = _PART.fullmatch(re.sub(r"[\s_.-]+", "_", nfc(name).lower()).strip("_"))
+    if domain := _DOMAIN.fullmatch(name):
+        return domain["part"].lower()
+    match = _PART.fullmatch(_plain(name))
     return None if match is None else match.lastgroup
+
+
+def _plain(name: str) -> str:
+    """A name in small letters, composed, with "_" for whatever keeps its words apart."""
+    return re.sub(r"[\s_.()-]+", "_", nfc(name).lower()).strip("_")
 
 
 def folders_in(folder: Path) -> list[str]:
@@ -90,15 +108,14 @@ def parts(
     Raises:
         DataError: the sub-folders are neither, or a part holds no classes; one line with what to do.
     """
+    _check_folds(folder, names, what)
+    _check_links(folder, names)
     part = {name: kind for name in names if (kind := part_of(name))} or _prefixed(names)
     others = [name for name in names if name not in part and _holds(folder / name, wanted)]
     if not part:
         _check_inside(folder, names, what, levels)
         return {}
     if len(part) == 1 and others and _is_class(folder, next(iter(part)), others, wanted, levels):
-        logger.warning(
-            "%s: %s is taken for a class; parts are called so, too", printable(folder), *map(printable, part)
-        )
         return {}
     kinds = {kind: [name for name in part if part[name] == kind] for kind in (TRAIN, VAL, TEST)}
     kinds = {kind: own for kind, own in kinds.items() if own}
@@ -113,7 +130,31 @@ def parts(
 def _prefixed(names: Sequence[str]) -> dict[str, str]:
     """The parts where every name holds the word of one, as pets_train and pets_test do; else none."""
     part = {name: kind for name in names for word in re.split(r"[\s_.-]+", name) if (kind := part_of(word))}
+    if len(part) < len(names):  # as in mytrain and mytest
+        found = [match for name in names if (match := _GLUED.fullmatch(name))]
+        alike = len({(match[1], match[3]) for match in found}) == 1
+        part = {match[0]: str(part_of(match[2])) for match in found} if alike else {}
     return part if len(part) == len(names) and {TRAIN} < set(part.values()) else {}
+
+
+def _check_folds(folder: Path, names: Sequence[str], what: str) -> None:
+    if folds := [name for name in names if _FOLD.fullmatch(_plain(name))]:
+        raise DataError(
+            f"{folder} holds folds ({', '.join(folds[:5])}{', ...' if len(folds) > 5 else ''}), not classes; sort all "
+            f"{what} by class alone and give --split {max(2, len(folds))}-fold, or rename them if they are classes"
+        )
+
+
+def _check_links(folder: Path, names: Sequence[str]) -> None:
+    """Links that bring the same examples into two classes."""
+    places = {os.path.realpath(folder): "."}
+    for name in names:
+        place = os.path.realpath(folder / name)
+        if place in places or os.path.realpath(folder).startswith(place + os.sep):
+            other = places.get(place, ".")
+            what = f"is the same folder as {folder / other}" if other != "." else f"holds {folder} itself"
+            raise DataError(f"{folder / name} {what}, by a link; remove the link")
+        places[place] = name
 
 
 def _inside(folder: Path, kind: str, name: str, wanted: Callable[[str], bool]) -> str:
@@ -127,10 +168,76 @@ def _inside(folder: Path, kind: str, name: str, wanted: Callable[[str], bool]) -
 
 def _give(folder: Path) -> str:
     """The advice to give ``folder`` instead, where there are at least two classes in it."""
+    place = deeper(folder)
+    return f", or give {place}" if place and not any(map(part_of, folders_in(place))) else ""
+
+
+def deeper(folder: Path) -> Path | None:
+    """``folder``, or where it holds but one folder that one, and so on: the first with several in it, if any."""
     inner = folders_in(folder)
-    if len(inner) == 1:
-        return _give(folder / inner[0])
-    return f", or give {folder}" if len(inner) > 1 and not any(map(part_of, inner)) else ""
+    while len(inner) == 1:
+        folder = folder / inner[0]
+        inner = folders_in(folder)
+    return folder if inner else None
+
+
+def doubts(folder: Path, names: Sequence[str], files: Iterable[str], what: str, *, levels: int = 0) -> list[str]:
+    """Sentences on classes that may be none.
+
+    Args:
+        folder: of the classes.
+        names: of the classes' folders.
+        files: the examples, relative to ``folder``, each "<class>/.../<file>".
+        what, levels: as for `parts`.
+    """
+    lines = []
+    if parts_too := [name for name in names if part_of(name)]:
+        lines.append(f"{_listed(parts_too)} taken for {_classes(parts_too)}; parts are called so, too")
+    if others := [name for name in names if nfc(name).lower() in _ALSO_OTHERS]:
+        lines.append(f"{_listed(others)} taken for {_classes(others)}; folders of other things are called so, too")
+    lines += doubts_of_names(names)
+    places = {file.rpartition("/")[0] for file in files}
+    below = {tuple(place.split("/")) for place in places}
+    inner = sorted(
+        "/".join(own[: depth + 1])
+        for own in below
+        for depth, name in enumerate(own)
+        if depth > levels and (part_of(name) or _FOLD.fullmatch(_plain(name)))
+    )
+    if inner := list(dict.fromkeys(inner)):
+        more = f" (and {len(inner) - 1} more)" if len(inner) > 1 else ""
+        lines.append(f"{inner[0]}{more} is called like a part, but its {what} are taken for some of the class")
+    shared = Counter(name for _, name in {own[:2] for own in below if len(own) > 1})
+    common = sorted(name for name, count in shared.items() if count > 1 and 2 * count >= len(names))
+    if not levels and len(common) > 1 and not any(name in places for name in names):
+        lines.append(
+            f"{_listed(names)} taken for classes, though they hold folders of the same names ({', '.join(common[:5])}"
+            f"{', ...' if len(common) > 5 else ''}); if those are the classes, sort by them alone"
+        )
+    return lines
+
+
+def doubts_of_names(names: Sequence[str]) -> list[str]:
+    """Sentences on names of classes that are hardly told apart."""
+    lines = []
+    if pairs := nearly_alike(names):
+        more = f" (and {len(pairs) - 1} more pairs like them)" if len(pairs) > 1 else ""
+        first, second = pairs[0]
+        lines.append(
+            f"'{first}' and '{second}'{more} are two classes, though their names differ in capitals, blanks, dots or "
+            "the width of letters only"
+        )
+    if pairs := copies(names):
+        lines.append(f"'{pairs[0][1]}' is a class beside '{pairs[0][0]}', though it is called like a copy of it")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''} {'is' if len(names) == 1 else 'are'}"
+
+
+def _classes(names: Sequence[str]) -> str:
+    return "a class" if len(names) == 1 else "classes"
 
 
 def _check_inside(folder: Path, names: Sequence[str], what: str, levels: int) -> None:
@@ -172,7 +279,10 @@ def _check_parts(folder: Path, kinds: Mapping[str, list[str]], others: Sequence[
         )
     for kind, names in kinds.items():
         if len(names) > 1:
-            raise DataError(f"{folder} holds {len(names)} folders for the part {kind} ({', '.join(names)}); leave one")
+            line = f"{folder} holds {len(names)} folders for the part {kind} ({', '.join(names)})"
+            if not any(map(part_of, names)):  # cat_train, dog_train
+                raise DataError(f"{line}; sort by part first and then by class, as in train/<class>")
+            raise DataError(f"{line}; leave one, or rename them if they are classes")
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         line = f"{folder} holds parts ({listed}) and beside them {others[0]}{more}; move that out of {folder}"

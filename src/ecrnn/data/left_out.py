@@ -48,26 +48,38 @@ def sentence(counts: Mapping[str, int], what: str = "images") -> str:
     images, videos = ([end for end, _ in ranked if end in group] for group in (_IMAGES, _VIDEOS))
     if images and what == "images":
         line += f"; convert {', '.join(images[:8])} to JPEG or PNG"
+    if "without suffix" in counts and what == "images":
+        line += "; give images without a suffix theirs, such as .jpg"
     if videos and what == "images":
         line += f"; save frames of {', '.join(videos[:8])} as JPEG or PNG"
     return line
 
 
 def notes(
-    folder: Path, counts: Mapping[str, int], ours: Sequence[str], loose: int = 0, what: str = "images"
+    folder: Path,
+    counts: Mapping[str, int],
+    *,
+    what: str = "images",
+    loose: int = 0,
+    where: str = "beside the classes, of none of them",
+    ours: Sequence[str] = (),
+    doubts: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """What to say of a folder, also logged.
 
     Args:
         folder: of the data.
         counts: files left out, by suffix.
-        ours: folders left out, as ecrnn wrote them.
-        loose: images left out, as they lie in no class.
         what: examples, in the plural.
+        loose: examples left out, as they lie in no class or clip.
+        where: they lie, in words.
+        ours: folders left out, as ecrnn wrote them.
+        doubts: sentences on classes that may be none, see `layout.doubts`.
     """
-    lines = []
+    lines = [f"{folder}: {doubt}" for doubt in doubts]
     if loose:
-        lines.append(f"{folder}: left out {loose} image{'s' if loose > 1 else ''} beside the classes, of none of them")
+        some = f"{loose} {what if loose > 1 else what.removesuffix('s')}"
+        lines.append(f"{folder}: left out {some} {where}")
     if counts:
         lines.append(f"{folder}: {sentence(counts, what)}")
     if ours:

@@ -163,7 +163,7 @@ def load(
         n_train=counts[TRAIN] + counts[VAL],
         n_validation=counts[VAL],
         left_out=others,
-        notes=left_out.notes(place, others, ()),
+        notes=left_out.notes(place, others),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
-from ecrnn.data import catalogue, layout
+from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.images import Progress, refuse_parts
@@ -55,6 +56,7 @@ class TextSet:
         n_train: the first ``n_train`` texts are the data set's own training part; N when it has no test part.
         fingerprint: SHA-256 (hexadecimal) over texts, labels, classes and parts. The name is not part of it.
         n_validation: the last ``n_validation`` texts of the training part are the data set's own for validation.
+        left_out, notes: as of `ecrnn.data.images.ImageSet`.
     """
 
     name: str
@@ -64,6 +66,8 @@ class TextSet:
     n_train: int
     fingerprint: str
     n_validation: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -144,7 +148,7 @@ def load(
         refuse_parts(data, val, test)
         files = official_texts(str(data), RT_POLARITY, _RT_FOLDERS, data_dir, cache, progress)
         groups = dict(zip(_RT_CLASSES, (lines_of(*file) for file in files), strict=True))
-        return _labelled(str(data), {TRAIN: (Path(), groups)})
+        return _labelled(str(data), {TRAIN: (Path(), _Groups(groups))})
     places = _parts(place)
     for part, other in ((VAL, val), (TEST, test)):
         if other is None:
@@ -152,18 +156,31 @@ def load(
         if part in places:
             raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
         places[part] = on_disk(Path(other))
-    return _labelled(str(data), {part: (place, _groups(place)) for part, place in places.items()})
+    groups_of = {part: (own, _groups(own)) for part, own in places.items()}
+    counted = sum((own.others for _, own in groups_of.values()), Counter[str]())
+    doubts = list(dict.fromkeys(doubt for _, own in groups_of.values() for doubt in own.doubts))
+    notes = left_out.notes(place, counted, what="texts", doubts=doubts)
+    return replace(_labelled(str(data), groups_of), left_out=dict(counted), notes=notes)
 
 
-def _labelled(name: str, parts: dict[str, tuple[Path, dict[str, list[str]]]]) -> TextSet:
+@dataclass(frozen=True)
+class _Groups:
+    """The texts of each class of a part, the number of other files by suffix, and doubts, see `layout.doubts`."""
+
+    texts: dict[str, list[str]]
+    others: Counter[str] = field(default_factory=Counter)
+    doubts: Sequence[str] = ()
+
+
+def _labelled(name: str, parts: Mapping[str, tuple[Path, _Groups]]) -> TextSet:
     """The set of the texts of each class, by part, with where the part lies."""
-    train, groups = parts[TRAIN]
-    classes = sorted(groups)
+    train = parts[TRAIN][0]
+    classes = sorted(parts[TRAIN][1].texts)
     texts: list[str] = []
     labels: list[int] = []
     counts = dict.fromkeys((TRAIN, VAL, TEST), 0)
     for part in (part for part in counts if part in parts):
-        place, own = parts[part]
+        place, own = parts[part][0], parts[part][1].texts
         check_same_classes(place, own, train, classes)
         texts += [text for group in classes for text in own[group]]
         labels += [label for label, group in enumerate(classes) for _ in own[group]]
@@ -189,17 +206,17 @@ def has_validation(place: Path) -> bool:
         return False
 
 
-def _groups(place: Path) -> dict[str, list[str]]:
+def _groups(place: Path) -> _Groups:
     """The texts of each class of a folder or of a .tsv file; names of classes composed."""
     if place.is_dir():
         return _folder(place)
     groups: dict[str, list[str]] = {}
     for label, text in rows_of(place, ("label", "text")):
         groups.setdefault(nfc(label), []).append(text)
-    return groups
+    return _Groups(groups, doubts=layout.doubts_of_names(list(groups)))
 
 
-def _folder(folder: Path) -> dict[str, list[str]]:
+def _folder(folder: Path) -> _Groups:
     """The texts of each class of a folder, in either layout."""
     entries = entries_of(folder)
     folders = [entry.name for entry in entries if entry.is_dir()]
@@ -216,18 +233,29 @@ def _folder(folder: Path) -> dict[str, list[str]]:
     if all(layout.part_of(name) for name in classes):
         raise DataError(f"{folder} holds parts ({', '.join(classes)}), not classes; give a folder of classes")
     check_alike(folder, folders + files)
+    loose = Counter(left_out.suffix(entry.name) for entry in entries if entry.is_file() and not _is_text(entry.name))
     if folders:
-        return {nfc(name): _files(folder / name) for name in folders}
+        return _of_folders(folder, folders, loose)
     groups: dict[str, list[str]] = {}
     for name in files:
         lines = [line for line in lines_of(read_text(folder / name), folder / name) if line]
         groups.setdefault(nfc(os.path.splitext(name)[0]), []).extend(lines)
-    return groups
+    return _Groups(groups, loose, layout.doubts(folder, classes, (), "texts"))
 
 
-def _files(folder: Path) -> list[str]:
-    """The texts of all .txt files in a folder and deeper, those empty left out."""
-    names, _ = files_below(folder, _is_text)
+def _of_folders(folder: Path, folders: Sequence[str], loose: Counter[str]) -> _Groups:
+    """The texts of a folder with one sub-folder a class; ``loose`` are the other files beside those."""
+    listed = {name: files_below(folder / name, _is_text) for name in folders}
+    if len(folders) == 1 and not listed[folders[0]][0] == [] and (place := layout.deeper(folder / folders[0])):
+        raise DataError(f"{folder} holds one folder ({place.relative_to(folder)}) with several in it; give {place}")
+    inside = [f"{name}/{file}" for name, (files, _) in listed.items() for file in files]
+    others = sum((own for _, own in listed.values()), loose)
+    texts = {nfc(name): _read(folder / name, files) for name, (files, _) in listed.items()}
+    return _Groups(texts, others, layout.doubts(folder, folders, inside, "texts"))
+
+
+def _read(folder: Path, names: Sequence[str]) -> list[str]:
+    """The texts of these files, those empty left out."""
     if len(names) > MOST_LINES:
         raise DataError(f"{folder} holds more than {MOST_LINES} texts; give a part of it")
     texts: list[str] = []

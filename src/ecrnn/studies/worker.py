@@ -23,7 +23,7 @@ from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.progress import Tick
 from ecrnn.core.runs import read_settings
 from ecrnn.core.streams import open_closed_streams
-from ecrnn.data import layout
+from ecrnn.data import left_out
 from ecrnn.data.splits import Examples
 from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
@@ -38,7 +38,7 @@ def main(study: Path) -> None:
     os.dup2(2, 1)  # nothing else that prints may mix with the answers
     trials = _listen()
     worker = _Worker(study, answers)
-    for logger in (filesystems.logger, layout.logger):  # the study's process has said what these warn of
+    for logger in (filesystems.logger, left_out.logger):  # the study's process has said what these warn of
         logger.setLevel(logging.ERROR)
     while (line := trials.get()) is not None:
         model, repeat = json.loads(line)
