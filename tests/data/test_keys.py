@@ -84,3 +84,13 @@ def test_blocks_of_parts_and_of_few_characters():
     for length in (2, 5, 31, 33):
         small = make_corpus("a", text, "", length)
         assert small.keys().known(small.keys().of(np.arange(len(small)))).all()
+
+
+def test_examples_that_come_again():
+    keys = of_texts(["a", "b", "a ", "c", "a", "c"])
+    assert keys.repeated(np.arange(6)) == 3
+    assert keys.repeated(np.array([0, 1, 3])) == 0
+    assert keys.contradicting(np.array([0, 1, 0, 1, 0, 1])) == 0
+    assert keys.contradicting(np.array([0, 1, 0, 1, 1, 1])) == 3  # all that are "a"
+    several = make_corpus("a", prose(400, 1), "", 100).keys()
+    assert several.repeated(np.arange(several.total)) == several.contradicting(np.zeros(several.total, int)) == 0

@@ -95,7 +95,7 @@ def test_the_test_part(monkeypatch, trained_here, folder):
     for part in ("auto", "test"):
         predictions, note = predictions_on(trained_here, "parted", part=part)
         assert predictions.index.tolist() == [9, 10, 11]
-        assert note == "the data set's own test part"
+        assert note == "the data set's own test part; the bundle does not say whether any of them were trained on"
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,31 @@ def test_the_keys_are_computed_once(classifier, pets, monkeypatch):
         assert not calls
 
 
+def test_an_image_that_comes_twice_is_told(classifier, pets):
+    shutil.rmtree(pets / "cat")
+    (pets / "cat").mkdir()
+    one_more(pets)
+    shutil.copy(pets / "cat/new.png", pets / "bee/again.png")
+    assert "; 1 are the same as others of them, and count each time" in judge(classifier, str(pets)).note
+
+
+def test_a_test_part_of_known_examples(classifier, pets):
+    data = image_data.load(pets, image_size=(9, 12))
+    split = parse_split("0.5").split(data, 1, 0)
+    order = np.concatenate([split.train, split.validation])
+    parted = make_image_set("parted", data.images[order], data.labels[order], data.classes, n_train=4)
+    found = judge(classifier, parted)
+    assert (found.left_out, len(found.index)) == (2, 6)
+    assert found.note == (
+        "the data set's own test part; left out, because trained on: 2 of 8 pictures; 6 of the others chose the epoch"
+    )
+    parted = make_image_set("parted", data.images[order], data.labels[order], data.classes, n_train=6)
+    assert judge(classifier, parted).note == "the data set's own test part; 6 of them chose the epoch"
+    classifier.trained_on = None
+    unknown = "the data set's own test part; the bundle does not say whether any of them were trained on"
+    assert judge(classifier, parted).note == unknown
+
+
 def test_validation_of_changed_data(classifier, pets):
     before = image_data.load(pets, image_size=(9, 12))
     wanted = {before.images[i].tobytes() for i in parse_split("0.5").split(before, 1, 0).validation}
@@ -221,7 +246,8 @@ def test_test_parts(classifier, pets):
     parted = make_image_set("parted", data.images[index], data.labels[index], data.classes, n_train=6)
     found = judge(classifier, parted)
     assert found.index.tolist() == [8, 9, 10]
-    assert found.note == "the data set's own test part; left out, because trained on: 2 of 5 pictures"
+    left = "left out, because trained on: 2 of 5 pictures; 3 of the others chose the epoch"
+    assert found.note == f"the data set's own test part; {left}"
     found = judge(classifier, replace(parted, name="cifar10"))
     assert found.index.tolist() == [6, 7, 8, 9, 10]
     assert (

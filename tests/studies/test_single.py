@@ -232,3 +232,13 @@ def test_the_number_of_threads_is_kept(folder: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr("ecrnn.training.loop.available_cores", lambda: 2)
     assert train_bundle(settings, tmp_path / "mine", resume=True)
     assert TrainSettings.read(read_yaml(tmp_path / "mine" / "train.yaml")).training.threads == 1
+
+
+def test_the_same_image_in_two_classes_is_told(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "data")
+    first, second = sorted((tmp_path / "data").iterdir())[:2]
+    shutil.copy(sorted(first.iterdir())[0], second / "copy.png")
+    told: list[str] = []
+    train_bundle(train_settings(str(tmp_path / "data"), training={"epochs": 1}), tmp_path / "out", told=told.append)
+    line = "2 examples lie in several classes, being the same to a model; which class is right?"
+    assert [text for text in told if "classes" in text] == [f"{tmp_path / 'data'}: {line}"]

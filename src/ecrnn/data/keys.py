@@ -52,6 +52,18 @@ class Keys(NamedTuple):
         of_all = np.bincount(self.owners, minlength=self.total)
         return 2 * np.bincount(self.owners, found, minlength=self.total) > of_all
 
+    def repeated(self, index: np.ndarray) -> int:
+        """How many of the examples ``index`` are the same as an earlier one; 0 where examples have several keys."""
+        return len(index) - len(np.unique(self.keys[index])) if len(self.keys) == self.total else 0
+
+    def contradicting(self, labels: np.ndarray) -> int:
+        """How many examples are the same as one with another label; 0 where examples have several keys."""
+        if len(self.keys) != self.total:
+            return 0
+        _, same = np.unique(self.keys, return_inverse=True)
+        labels_of = np.bincount(np.unique(np.stack([same, labels]), axis=1)[0])
+        return int((labels_of[same] > 1).sum())
+
     def of(self, index: np.ndarray) -> np.ndarray:
         """The keys of some examples, sorted, each once: uint64."""
         wanted = np.zeros(self.total, bool)

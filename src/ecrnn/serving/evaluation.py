@@ -20,6 +20,7 @@ from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.serving.model import Judged, Model, has_test_part
 
+_UNKNOWN = "the bundle does not say whether any of them were trained on"
 PARTS = ("auto", "test", "validation", "all")
 
 
@@ -90,15 +91,11 @@ def choose(model: Model, data: Any, part: str) -> Choice:
     if part == "test":
         if not own_test:
             raise DataError(f"{data.name} has no test part of its own; use --part validation or all")
-        index = np.arange(data.n_train, len(data))
-        registered = catalogue.task_of(data.name) is not None  # its figures are compared with those of others
-        choice = _without(index, "the data set's own test part", trained, what, keep=registered)
-        return choice if registered else _with_alike(model, keys, choice)
+        return _test_part(model, data, keys, trained)
     if part in ("all", "new"):
         if trained is None:
             too_good = f"all {what}, those of training among them: the figure is too good"
-            unknown = f"all {what}; the bundle does not say whether any of them were trained on"
-            note = too_good if same else unknown
+            note = too_good if same else f"all {what}; {_UNKNOWN}"
             return Choice(np.arange(len(data)), note)
         choice = _without(np.arange(len(data)), f"all {what}", trained, what, keep=part == "all")
         return choice if part == "all" else _with_alike(model, keys, _with_validation(model, keys, choice))
@@ -112,6 +109,17 @@ def choose(model: Model, data: Any, part: str) -> Choice:
     if not len(index):
         raise DataError(f"the model was not trained on {data.name}: it has no validation part there; use --part all")
     return Choice(index, f"the {len(index):,} {what} that training left out for validation", 0)
+
+
+def _test_part(model: Model, data: Any, keys: Keys | None, trained: np.ndarray | None) -> Choice:
+    registered = catalogue.task_of(data.name) is not None  # its figures are compared with those of others
+    index = np.arange(data.n_train, len(data))
+    choice = _without(index, "the data set's own test part", trained, model.task.examples, keep=registered)
+    if registered:
+        return choice
+    if trained is None and model.metrics.get("fingerprint") != data.fingerprint:
+        return replace(choice, note=f"{choice.note}; {_UNKNOWN}")
+    return _with_alike(model, keys, _with_validation(model, keys, choice))
 
 
 def _without(index: np.ndarray, part: str, trained: np.ndarray | None, what: str, *, keep: bool) -> Choice:
@@ -134,11 +142,14 @@ def _with_validation(model: Model, keys: Keys | None, choice: Choice) -> Choice:
     if known is None or keys is None or choice.trained_on or model.metrics.get("keep", "best") != "best":
         return choice
     count = int(keys.known(known.validation)[choice.index].sum())
-    return replace(choice, note=f"{choice.note}; {count:,} of the others chose the epoch") if count else choice
+    of_these = "of the others" if choice.left_out else "of them"
+    return replace(choice, note=f"{choice.note}; {count:,} {of_these} chose the epoch") if count else choice
 
 
 def _with_alike(model: Model, keys: Keys | None, choice: Choice) -> Choice:
-    """``choice``, its note with how many of the images look much like ones that were trained on."""
+    """``choice``, its note with how many examples come again, and how many images look like ones trained on."""
+    if keys is not None and (again := keys.repeated(choice.index)):
+        choice = replace(choice, note=f"{choice.note}; {again:,} are the same as others of them, and count each time")
     if model.trained_on is None or keys is None or choice.trained_on:
         return choice
     count = model.trained_on.alike(keys, choice.index)

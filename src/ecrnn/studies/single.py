@@ -31,7 +31,7 @@ from ecrnn.studies.bundles import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import objective, prepare, task_of
-from ecrnn.studies.trials import load, split_of, trained_on_too
+from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit, resolve
 
@@ -153,6 +153,8 @@ def _train(
 ) -> None:
     keys = data.keys()
     trained_on = TrainedOn.of(keys, split.train, split.validation)
+    if line := contradiction(data, keys):
+        told(line)
     both = trained_on.overlap(keys, split.validation)
     if both:
         told(trained_on_too(data.name, both, split, prepared.task.examples))

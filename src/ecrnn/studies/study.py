@@ -27,7 +27,7 @@ from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import prepare, task_of
-from ecrnn.studies.trials import load, split_of, trained_on_too
+from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
 from ecrnn.training.loop import resolve
 
@@ -87,6 +87,8 @@ def run_study(
     with locked(out) as lock:
         settings = _open(settings, data, out, jobs, baseline)
         keys, first = _kept_keys(data, out), splits[0]
+        if line := contradiction(data, keys):
+            told(line)
         if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
             told(trained_on_too(data.name, both, first, f"{task_of(settings).examples} of the first repeat"))
         outcome = Outcome()

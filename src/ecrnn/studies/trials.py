@@ -14,7 +14,9 @@ from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.progress import Progress, silent
 from ecrnn.core.runs import trial_folder, write_predictions
 from ecrnn.core.seeds import trial_seed
+from ecrnn.data import catalogue
 from ecrnn.data.images import Progress as Loading
+from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import make
@@ -62,6 +64,14 @@ def trained_on_too(name: str, count: int, split: Split, examples: str) -> str:
     are = "is" if count == 1 else "are"
     what = f"{count:,} of {len(split.validation):,} validation {examples} {are} also among those trained on"
     return f"{name}: {what}, being the same to a model; the figures are too good by that"
+
+
+def contradiction(data: Examples, keys: Keys) -> str:
+    """A sentence on examples of your own that are the same but have different labels; "" where there are none."""
+    labels = getattr(data, "labels", None)
+    if labels is None or catalogue.task_of(data.name) is not None or not (count := keys.contradicting(labels)):
+        return ""
+    return f"{data.name}: {count:,} examples lie in several classes, being the same to a model; which class is right?"
 
 
 def run_trial(
