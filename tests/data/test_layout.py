@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
-from ecrnn.data import captions, clips, images, lines, texts
+from ecrnn.data import captions, clips, images, lines, sentence_pairs, texts
 from ecrnn.data.folder import has_validation, list_folder
 from ecrnn.data.layout import is_junk, part_of
 from ecrnn.data.left_out import sentence
@@ -445,3 +445,14 @@ def test_parts_are_told_from_clips_by_what_lies_in_them(tmp_path):
     root = fill(tmp_path / "b", *(f"{part}/{name}/1/1.png" for part in ("train", "test") for name in CLASSES))
     found = clips.load(root, frames=1, image_size=8, cache=tmp_path)
     assert (found.classes, found.n_train, found.files[2]) == (CLASSES, 2, "test/cat/1")
+
+
+def test_parts_that_are_joined_to_the_training_part_are_told(tmp_path, caplog):
+    for name in ("train.en", "train.fr", "val.en", "val.fr"):
+        (tmp_path / name).write_text("a\nb\n")
+    assert sentence_pairs.load(tmp_path).n_train == 4
+    assert f"{tmp_path}: val. is joined to the training part, which is split anew" in caplog.text
+    fill(tmp_path / "shown", "images/1.png", "images/2.png")
+    (tmp_path / "shown/captions.tsv").write_text("image\tsplit\tcaption\n1.png\ttrain\ta\n2.png\tDev\tb\n")
+    assert captions.load(tmp_path / "shown").n_train == 2
+    assert "captions.tsv: split dev is joined to the training part, which is split anew" in caplog.text

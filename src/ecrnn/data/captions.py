@@ -21,7 +21,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc
 from ecrnn.core.tasks import CAPTIONING
-from ecrnn.data import catalogue
+from ecrnn.data import catalogue, left_out
 from ecrnn.data.decoding import load_pictures
 from ecrnn.data.downloads import candidates, reading
 from ecrnn.data.files import check_listed
@@ -154,8 +154,12 @@ def _rows(table: Path) -> Iterator[tuple[str, bool, str]]:
     if not table.is_file():
         what = f"holds no {CAPTIONS}" if table.parent.is_dir() else "is a file"
         raise DataError(f"{table.parent} {what}; give a folder with {IMAGES}/ and {CAPTIONS}")
+    joined: set[str] = set()
     for name, *split, caption in rows_of(table, _columns(table)):
         yield name, _is_test(split[0], name, table) if split else False, caption
+        joined.update(own.lower() for own in split if own.lower() not in ("train", "test"))
+    for part in sorted(joined):
+        left_out.say_joined(table, f"split {part}")
 
 
 def _columns(table: Path) -> tuple[str, ...]:

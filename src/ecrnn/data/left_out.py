@@ -90,6 +90,11 @@ def notes(
     return tuple(lines)
 
 
+def say_joined(place: Path, part: str) -> None:
+    """Log that a part to validate on is one with the training part."""
+    logger.warning("%s: %s is joined to the training part, which is split anew", printable(place), printable(part))
+
+
 def of_images(counts: Mapping[str, int]) -> Counter[str]:
     """Those of ``counts`` that are suffixes of images and videos."""
     return Counter({end: count for end, count in counts.items() if end in _IMAGES | _VIDEOS})

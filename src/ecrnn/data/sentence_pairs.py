@@ -19,7 +19,7 @@ from pathlib import Path
 from ecrnn.core.errors import DataError
 from ecrnn.core.tasks import TRANSLATION
 from ecrnn.core.text import counted
-from ecrnn.data import catalogue
+from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import entries_of
 from ecrnn.data.images import Progress
@@ -146,6 +146,8 @@ def _folder(folder: Path, name: str, source: str | None) -> PairSet:
             raise DataError(f"{folder} holds {part}. in {', '.join(paths)} but train. in {', '.join(languages)}")
         if paths:
             pairs[part] = _aligned(read_text(paths[first]), paths[first], read_text(paths[second]), paths[second])
+    if pairs["val"]:
+        left_out.say_joined(folder, "val.")
     return make_pair_set(name, pairs["train"] + pairs["val"], pairs["test"])
 
 
