@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ecrnn.layers.normalisation import BatchNorm1d, BatchNorm2d
 from ecrnn.layers.stages import Stage
 from ecrnn.recurrence import GRU, LSTM, RNN
+from ecrnn.recurrence.replacing import call
 
 CNN_CHANNELS = (32, 64, 128, 256)
 
@@ -126,7 +127,7 @@ class RecurrentArea(nn.Module):
             *below, top = self.layers
             for layer in below:
                 sequence, _ = layer(sequence)
-            _, state = top(sequence, want_output=False)
+            _, state = call(top, sequence, want_output=False)
         last = state[0] if self.cell == "lstm" else state  # (directions, B, H)
         return last.transpose(0, 1).flatten(1)  # (B, directions * H)
 
@@ -147,7 +148,7 @@ class RecurrentSequence(nn.Module):
         with torch.autocast(sequence.device.type, enabled=False):
             sequence = sequence.float() if sequence.dtype != torch.float64 else sequence
             for layer in self.layers:
-                sequence, _ = layer(sequence, lengths=lengths)
+                sequence, _ = call(layer, sequence, lengths=lengths)
         return sequence
 
 

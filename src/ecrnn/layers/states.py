@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ecrnn.recurrence.replacing import call
+
 State = tuple[Tensor, ...]
 
 
@@ -20,7 +22,7 @@ def read(
     Computes in float32 also under autocast, as `ecrnn.layers.areas.RecurrentArea` and for its reason.
 
     Args:
-        layer: an RNN, LSTM or GRU of `ecrnn.recurrence`, one layer, batch first.
+        layer: an RNN, LSTM or GRU of `ecrnn.recurrence` or of torch, one layer, batch first.
         inputs: (B, T, features).
         state: from the last call, of one direction; () begins with zeros.
         lengths: (B,), steps that count, at least one; None where all do.
@@ -34,5 +36,5 @@ def read(
         inputs = inputs.float() if inputs.dtype != torch.float64 else inputs
         before = tuple(part.unsqueeze(0).to(inputs.dtype) for part in state)  # (1, B, H), as the layers have it
         hx = None if not before else before if two else before[0]
-        outputs, last = layer(inputs, hx, lengths=lengths, want_output=want_output)
+        outputs, last = call(layer, inputs, hx, lengths, want_output)
     return outputs, tuple(part.transpose(0, 1).flatten(1) for part in (last if two else (last,)))

@@ -17,7 +17,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import _onnx, dispatch
-from ecrnn.recurrence._lengths import as_lengths, check_lengths
+from ecrnn.recurrence._lengths import as_lengths
+from ecrnn.recurrence._torchs import call_torchs, sizes
 from ecrnn.recurrence._truncated import stock, truncated
 from ecrnn.recurrence.operators import recurrence
 
@@ -237,7 +238,7 @@ class Recurrent(nn.RNNBase):
         """A backend's name; "torch" also for what torch should refuse, "onnx" while that is exported."""
         packed = isinstance(input, PackedSequence)
         data: Tensor = input.data if isinstance(input, PackedSequence) else input
-        steps, batch = _sizes(input, self.batch_first)
+        steps, batch = sizes(input, self.batch_first)
         jitted = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         if jitted or self._is_odd(data, packed, batch, hx, weights[0]):
             return "torch"
@@ -303,28 +304,15 @@ class Recurrent(nn.RNNBase):
             raise EcrnnError(f"truncate needs sequences of one length, without lengths or packing {where}")
         if self.proj_size:
             raise EcrnnError(f"truncate does not go with proj_size {where}")
-        steps, batch = _sizes(input, self.batch_first)
+        steps, batch = sizes(input, self.batch_first)
         return steps > self.truncate and not self._is_odd(input, False, batch, hx, weights[0])
 
     def _by_torch(
         self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, want_output: bool
     ) -> tuple[Any, Any]:
-        """torch's own layer; ``lengths`` by packing."""
+        """torch's own layer."""
         stock: Any = super().forward
-        steps, batch = _sizes(input, self.batch_first)
-        if lengths is not None:
-            check_lengths(lengths, batch or 0, steps)
-        if lengths is not None and batch and isinstance(input, Tensor):
-            packed = pack_padded_sequence(input, lengths, self.batch_first, enforce_sorted=False)
-            output, last = stock(packed, hx)
-            output, _ = pad_packed_sequence(output, self.batch_first, total_length=steps)
-        else:
-            output, last = stock(input, hx)
-        if want_output:
-            return output, last
-        if isinstance(output, PackedSequence):
-            return None, last
-        return output[:, :0] if self.batch_first and output.dim() == 3 else output[:0], last
+        return call_torchs(stock, self.batch_first, input, hx, lengths, want_output)
 
 
 @cache
@@ -354,12 +342,3 @@ def _kind(tensor: Tensor) -> tuple[Any, ...]:
 
 def _states(hx: Any) -> States:
     return () if hx is None else (hx,) if isinstance(hx, Tensor) else tuple(hx)
-
-
-def _sizes(input: Tensor | PackedSequence, batch_first: bool) -> tuple[int, int | None]:
-    """Steps and samples; no samples for a single sequence."""
-    if isinstance(input, PackedSequence):
-        return len(input.batch_sizes), int(input.batch_sizes[0])
-    if input.dim() != 3:
-        return input.size(0) if input.dim() else 0, None
-    return (input.size(1), input.size(0)) if batch_first else (input.size(0), input.size(1))

@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence._layers import Recurrent
+from ecrnn.recurrence._lengths import as_lengths
+from ecrnn.recurrence._torchs import call_torchs
 from ecrnn.recurrence.dispatch import CUTOFF
 from ecrnn.recurrence.modules import GRU, LSTM, RNN
 
@@ -64,7 +67,8 @@ def to_torch(model: Model) -> Model:
     For tools that know torch's layers by their type: ``torch.jit.script``, ``torch.fx``, dynamic quantisation. The
     network that is given stays as it is; the copy has weights of its own. A layer with one bias vector has a second one
     there, zeros that are not trained. ``backend``, ``cutoff`` and ``truncate`` are left out, and what torch's layers do
-    not have is gone: ``lengths=``, ``want_output=`` and ``last_states``.
+    not have is gone: ``lengths=``, ``want_output=`` and ``last_states``; a network that uses them, and should work with
+    either kind of layer, calls its layers by ``call``, as this package's networks do.
 
     Args:
         model: a network, or a layer itself.
@@ -90,6 +94,25 @@ def to_torch(model: Model) -> Model:
             layer._parameters = {name: layer._parameters[name] for name in order if name in layer._parameters}
             layer._init_flat_weights()
     return made
+
+
+def call(
+    layer: nn.Module, input: Tensor | PackedSequence, hx: Any = None, lengths: Any = None, want_output: bool = True
+) -> tuple[Any, Any]:
+    """Call a recurrent layer of this package, of torch or of torch's quantised ones, as this package's are called.
+
+    Args:
+        layer: that layer.
+        input, hx, lengths, want_output: as for a call of ``LSTM``.
+
+    Returns:
+        ``output, h_n``, or ``output, (h_n, c_n)`` of an LSTM.
+    """
+    if isinstance(layer, Recurrent):
+        made: tuple[Any, Any] = layer(input, hx, lengths=lengths, want_output=want_output)
+        return made
+    lengths = None if lengths is None else as_lengths(lengths)
+    return call_torchs(layer, bool(layer.batch_first), input, hx, lengths, want_output)
 
 
 def _refuse_parametrised(model: nn.Module, kinds: Iterable[type[nn.Module]]) -> None:
