@@ -164,8 +164,8 @@ def test_a_layer_on_the_cpu_loads_nothing_heavy():
 
 
 def test_unknown_backends_are_refused():
-    message = r"^unknown backend 'cpp', did you mean 'cpu'\? \(recurrence\)$"
-    for call in (lambda: resolve("cpp", NARROW), lambda: LSTM(1, 16, backend="cpp")):
+    message = r"^unknown backend 'tritn', did you mean 'triton'\? \(recurrence\)$"
+    for call in (lambda: resolve("tritn", NARROW), lambda: LSTM(1, 16, backend="tritn")):
         with pytest.raises(UnknownNameError, match=message):
             call()
 

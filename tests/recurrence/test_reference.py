@@ -215,8 +215,8 @@ def test_initial_states_are_zero_and_biases_absent_by_default():
 
 def test_what_does_not_belong_is_refused():
     p = problem("lstm", batch=2, steps=3, inputs=2, nodes=3)
-    with pytest.raises(UnknownNameError, match=r"unknown cell 'lstn', did you mean 'lstm'\? \(recurrence\.reference\)"):
-        reference.forward("lstn", p["x"], p["weights"])
+    with pytest.raises(UnknownNameError, match=r"unknown cell 'lsmt', did you mean 'lstm'\? \(recurrence\.reference\)"):
+        reference.forward("lsmt", p["x"], p["weights"])
     with pytest.raises(AssertionError, match=r"weights of no layer or direction: .*weight_hr_l0"):
         reference.forward("lstm", p["x"], {**p["weights"], "weight_hr_l0": np.zeros((1, 3))})
     with pytest.raises(AssertionError, match=r"initial states must be \(1, 2, 3\)"):
