@@ -515,3 +515,17 @@ def test_forward_mode_is_refused_with_the_way_out(backend, kind):
         torch.func.jacfwd(lambda values: layer(values)[0])(x)
     with torch.autograd.forward_ad.dual_level(), pytest.raises(EcrnnError, match="no forward-mode derivative"):
         layer(torch.autograd.forward_ad.make_dual(x, x))
+
+
+@each_kind
+@each_bias
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True, "batch_first": True}])
+def test_tensors_without_values_have_torchs_shapes(kind, bias_vectors, options):
+    ours, stock = kind(3, 5, bias_vectors=bias_vectors, device="meta", **options), STOCK[kind](3, 5, **options)
+    x = torch.randn(6, 2, 3)
+    made, expected = flat(ours(x.to("meta"))), flat(stock(x))
+    assert {name: (t.shape, t.device.type) for name, t in made.items()} == {
+        name: (t.shape, "meta") for name, t in expected.items()
+    }
+    made["output"].sum().backward()
+    assert ours.weight_hh_l0.grad.shape == ours.weight_hh_l0.shape

@@ -184,7 +184,7 @@ class Recurrent(nn.RNNBase):
     ) -> tuple[Tensor, States]:
         """All layers over (B, T, I): the output (B, T, D * H) and the last states (layers * D, B, H)."""
         own = weights[0].dtype
-        mixed = torch.is_autocast_enabled(x.device.type)
+        mixed = _autocasts(x.device.type)
         if mixed:
             returned = self._type_under_autocast(x, states)
             x, states = x.to(own), tuple(s.to(own) for s in states)
@@ -279,7 +279,7 @@ class Recurrent(nn.RNNBase):
             return True
         if data.size(-1) != self.input_size or data.numel() == 0 or data.device != weight.device:
             return True
-        mixed = torch.is_autocast_enabled(data.device.type)  # torch casts then
+        mixed = _autocasts(data.device.type)  # torch casts then
         if data.dtype != weight.dtype and not (mixed and data.dtype in _HALF):
             return True
         if hx is None:
@@ -334,6 +334,10 @@ def _dense(output: Tensor) -> Tensor:
     if 1 in output.shape[:2] and not torch.compiler.is_compiling():
         return output.reshape(output.shape)
     return output.contiguous()
+
+
+def _autocasts(device: str) -> bool:
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)  # "meta" has none
 
 
 def _kind(tensor: Tensor) -> tuple[Any, ...]:

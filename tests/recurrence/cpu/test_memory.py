@@ -277,6 +277,25 @@ def test_no_more_is_kept_than_is_said(monkeypatch):
     assert memory._kept == []  # small memory is not kept, nor is too large
 
 
+def test_many_sizes_are_few_storages(monkeypatch):
+    monkeypatch.setattr(memory, "MOST_STORAGES", 5)
+    for more in range(20):
+        cpu._memory((memory.WORTH_KEEPING + more,), (1,))
+    assert [kept.floats - memory.WORTH_KEEPING for kept in memory._kept] == [15, 16, 17, 18, 19]
+    cpu._memory((memory.WORTH_KEEPING + 17,), (1,))  # there is one to use again, so none has to go
+    assert [kept.floats - memory.WORTH_KEEPING for kept in memory._kept] == [15, 16, 18, 19, 17]
+
+
+def test_what_is_shared_or_resized_is_soon_let_go_of():
+    """Else its memory would live for as long as ours."""
+    sizes = [memory.WORTH_KEEPING + more for more in range(6)]
+    for change, size in zip((shared, emptied, enlarged, shared, emptied, enlarged), sizes, strict=True):
+        change(cpu._memory((size,), (1,)))
+    for _ in range(8):
+        cpu._memory((memory.WORTH_KEEPING + 100,), (1,))
+    assert [kept.floats for kept in memory._kept] == [memory.WORTH_KEEPING + 100]
+
+
 def test_gates_are_kept_only_in_memory_that_is_kept(monkeypatch):
     """Fresh memory on every call takes longer than to compute them anew."""
     problem = Problem("lstm", B=16, T=64, I=1, H=16)

@@ -16,6 +16,7 @@ a storage takes it out of the list first, so that a fork or a signal at any poin
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import weakref
@@ -30,6 +31,7 @@ __all__ = ["empty", "release"]
 
 WORTH_KEEPING = 1 << 15  # floats: 128 KiB, from where glibc asks the system for fresh pages
 MOST_KEPT = 1 << 27  # floats in all: 512 MiB
+MOST_STORAGES = 256  # to look through them all is still nothing beside a call
 
 _FLOAT = 4  # bytes
 
@@ -67,6 +69,7 @@ def _alone() -> tuple[int, int]:
 
 
 _kept: list[_Kept] = []
+_turn = itertools.count()  # of looking for what is lost
 
 
 def release() -> None:
@@ -91,7 +94,8 @@ def empty(shape: tuple[int, ...], strides: tuple[int, ...], prefer_large_pages: 
     if storage is None:
         storage = _Storage(_FLOAT * floats, device="cpu")
     if _CAN_KEEP and floats <= MOST_KEPT:
-        _keep(_Kept(storage, floats))
+        _kept.append(_Kept(storage, floats))
+        _let_go(fresh)
     # not a view, which autograd would not let users change in place
     made = torch.empty(0, dtype=torch.float32, device="cpu").set_(storage, 0, shape, strides)
     if fresh:
@@ -102,9 +106,11 @@ def empty(shape: tuple[int, ...], strides: tuple[int, ...], prefer_large_pages: 
 def _take(floats: int) -> torch.UntypedStorage | None:
     """Memory of that size that nobody can see, in a new storage."""
     for kept in reversed(_kept.copy()):  # what was written last is still in the caches
+        if kept.floats != floats:
+            continue
         if kept.lost():
             _forget(kept)
-        elif kept.floats == floats and kept.unused() and _forget(kept):
+        elif kept.unused() and _forget(kept):
             storage = _Storage(0, device="cpu")
             storage._swap_data_ptr_(kept.storage)
             return storage
@@ -120,11 +126,16 @@ def _forget(kept: _Kept) -> bool:
     return True
 
 
-def _keep(kept: _Kept) -> None:
-    _kept.append(kept)
-    total = sum(each.floats for each in _kept.copy())
-    for oldest in _kept.copy():
-        if total <= MOST_KEPT:
+def _let_go(grown: bool) -> None:
+    """Forget what is lost, two at a time in turn, and the oldest of what is too much where there is one more."""
+    kept = _kept.copy()
+    start = 2 * next(_turn) % len(kept) if kept else 0
+    for each in kept[start : start + 2]:
+        if each.lost():
+            _forget(each)
+    total = sum(each.floats for each in kept) if grown else 0
+    for number, oldest in enumerate(kept):
+        if not grown or (total <= MOST_KEPT and len(kept) - number <= MOST_STORAGES):
             break
-        if _forget(oldest):
-            total -= oldest.floats
+        _forget(oldest)
+        total -= oldest.floats
