@@ -35,7 +35,11 @@ def flat(result):
 @pytest.mark.parametrize("name", RECURRENT)
 @torch.no_grad()
 def test_outputs_are_the_same(name):
+    torch.manual_seed(3)
     network, inputs = network_and_inputs(name)
+    for key, p in network.named_parameters():
+        if "bias_ih" in key:  # where it is not 0, what is read of the padding counts
+            p.add_(0.1 * torch.randn_like(p))
     expected = flat(network.eval()(*inputs))
     stock = to_torch(network)
     assert not any(isinstance(module, OURS) for module in stock.modules())

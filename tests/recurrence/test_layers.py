@@ -452,6 +452,14 @@ def test_time_first_results_lie_in_memory_as_torchs(backend, kind, options, shap
 
 @each_kernel
 @each_kind
+def test_time_first_results_are_made_where_they_lie(backend, kind):
+    """An input in another order is copied, not the output, which is wider."""
+    for x in in_memory_otherwise(torch.randn(6, 5, 3)):
+        assert type(kind(3, 5, backend=backend)(x)[0].grad_fn).__name__.startswith("Transpose")
+
+
+@each_kernel
+@each_kind
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])
 def test_gradients_in_batches(backend, kind, options):
     layer, x = kind(3, 5, backend=backend, **options), torch.randn(6, 2, 3, requires_grad=True)

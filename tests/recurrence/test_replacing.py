@@ -12,6 +12,7 @@ from torch.nn.utils import parametrizations, prune
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
 from ecrnn.recurrence import GRU, LSTM, RNN, configure, replace, to_torch
+from ecrnn.recurrence.replacing import call
 
 OPTIONS = [{}, {"num_layers": 2, "bidirectional": True, "dropout": 0.5}, {"bias": False}, {"batch_first": True}]
 
@@ -158,6 +159,20 @@ def test_tools_that_know_torchs_layers_by_type_work(kind, bias_vectors):
         assert "quantized" in type(made.rnn).__module__
         torch.testing.assert_close(made(x), expected, atol=0.05, rtol=0.1)
     assert type(network.rnn) is kind
+
+
+@each_kind
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("lengths", [None, [5, 2]])
+@pytest.mark.parametrize("want_output", [False, True])
+def test_either_kind_of_layer_is_called_alike(kind, batch_first, lengths, want_output):
+    layer, x = kind(3, 8, batch_first=batch_first, bidirectional=True), torch.randn(2, 5, 3)
+    x = x if batch_first else x.transpose(0, 1)
+    expected = flat(layer(x, lengths=lengths, want_output=want_output))
+    for each in (layer, to_torch(layer)):
+        made = flat(call(each, x, lengths=lengths, want_output=want_output))
+        for name in expected:
+            torch.testing.assert_close(made[name], expected[name], atol=1e-5, rtol=1e-4)
 
 
 def test_pruned_layers_stay_pruned():
