@@ -46,6 +46,7 @@ OTHER_TESTS = {
     "cli/test_processes.py": "commands in processes that are stopped",
     "models/test_battery.py": "every registered image classifier",
     "models/test_task_battery.py": "every registered model of the other tasks",
+    "models/test_torchs_layers.py": "every registered recurrent model with layers of torch in place of ours",
     "models/test_exported.py": "the classics in ONNX",
     "models/test_keras_parity.py": "the networks against Keras",
     "studies/test_kills.py": "processes killed at any file operation",
