@@ -12,7 +12,6 @@ import torch
 
 from ecrnn.bench import doctor
 from ecrnn.bench.doctor import Finding, examine
-from ecrnn.recurrence.checking import Wrong
 
 cpu = import_module("ecrnn.recurrence.cpu")
 
@@ -85,7 +84,7 @@ def test_the_self_check_runs_every_cell(monkeypatch: pytest.MonkeyPatch) -> None
     def check(layer: object, case: tuple) -> None:
         cells.add(case[0])
         if case[0] == "rnn_relu":
-            raise Wrong("first line\nsecond line")
+            raise RuntimeError("first line\nsecond line")
 
     assert doctor._fault("torch", "cpu") is None
     assert str(doctor._fault("tirton", "cpu")).startswith("unknown backend 'tirton'")

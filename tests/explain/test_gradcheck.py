@@ -108,5 +108,5 @@ def test_the_seed_decides():
 def test_wrong_calls():
     with pytest.raises(EcrnnError, match=r"^--samples must be at least 1, not 0$"):
         gradcheck("mlp", samples=0)
-    with pytest.raises(EcrnnError, match=r"^unknown model 'cmn', did you mean 'cnn'"):
+    with pytest.raises(EcrnnError, match=r"^unknown model 'cmn', names are cnn, "):
         gradcheck("cmn")
