@@ -149,3 +149,11 @@ def test_a_text_needs_a_bundle_that_is_there(call: Any) -> None:
     done = call("predict", "none", "--text", "x")
     assert (done.status, done.out) == (1, "")
     assert "there is no folder none; a bundle is what 'ecrnn train" in done.err
+
+
+def test_a_heading_is_named(call: Any, made: dict, tmp_path: Path) -> None:
+    for first, told in {"text": True, "Label\tText": True, "red": False}.items():
+        (tmp_path / "a.txt").write_text(f"{first}\nred dog\n")
+        done = call("predict", made["text-classification"][0], tmp_path / "a.txt", "--json")
+        assert len(rows(done.out)) == 2
+        assert ("looks like a heading" in done.err) == told

@@ -44,11 +44,23 @@ def test_csv_has_a_row_an_image_and_a_column_a_class(tmp_path: Path) -> None:
     assert all([float(cell) for cell in row[2:]] == ROW.tolist() for row in rows)
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1.png", "@sum", "\tx", "＝1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1.png", "@sum", "\tx", "＝1", "  =1", "\u2009@x"])
 def test_no_cell_is_a_formula(tmp_path: Path, name: str) -> None:
     head, row = csv.reader(io.StringIO(written(tmp_path, "csv", name, classes=(name, "file", "c"))))
     assert head == ["file", "prediction", f"'{name}", "file (class)", "c"]
     assert row[0] == f"'{name}"
+
+
+def test_an_image_that_cannot_be_read_is_a_row_without_an_answer(
+    call: Any, bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    done = call("predict", bundle, tmp_path / "gone.png", tmp_path / "bad.png", pictures / "c", "--format", "csv")
+    head, gone, bad, *others = csv.reader(io.StringIO(done.out))
+    empty = [""] * (len(head) - 1)
+    assert (gone, bad) == ([str(tmp_path / "gone.png"), *empty], [str(tmp_path / "bad.png"), *empty])
+    assert [all(row) for row in others] == [True] * len(others) != []
+    assert (done.status, done.err.count("\n")) == (1, 2)
 
 
 @pytest.mark.parametrize("style", ["csv", "table"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from ecrnn.models.registry import build
 
 
@@ -41,3 +43,14 @@ def test_a_picture_too_small_for_the_model(call: Any) -> None:
     done = call("summary", "alexnet", "--image", "3x32x32")
     assert done.status == 2
     assert "alexnet takes pictures of 63 pixels a side or more, not 32x32" in done.err
+
+
+@pytest.mark.parametrize("width", [30, 60, 76, 80, 200])
+def test_no_figure_is_cut_whatever_the_width(call: Any, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr("ecrnn.cli.output.terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    done = call("summary", "ecrnn-bilstm-16")
+    lines = done.out.splitlines()[:-1]
+    assert max(map(len, lines)) <= width
+    assert sum("4,718,592" in line for line in lines) == 3
+    assert any("Batch Normalization_6" in line for line in lines)

@@ -318,3 +318,16 @@ def test_a_study_has_bounds(values: dict[str, Any], line: str) -> None:
     with pytest.raises(EcrnnError, match=re.escape(line)) as caught:
         StudySettings.read({"data": "digits", "models": ["cnn"]} | values)
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(("kind", "key"), [(TrainingSettings, key) for key in TrainingSettings.model_fields])
+def test_no_setting_is_a_truth_value(kind: type[Settings], key: str) -> None:
+    for value in (True, False):
+        with pytest.raises(EcrnnError, match=f"^{key}: .*, not {value}"):
+            kind.read({**NEEDED[kind], key: value})
+
+
+@pytest.mark.parametrize("key", ["seed", "channels", "image_size", "repeats", "first_repeat", "split", "length"])
+def test_no_setting_of_a_study_is_a_truth_value(key: str) -> None:
+    with pytest.raises(EcrnnError, match=f"^{key}: .*, not True"):
+        StudySettings.read({**NEEDED[StudySettings], key: True})

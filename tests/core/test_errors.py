@@ -48,12 +48,18 @@ FAR = {
     "imagenet": ["alexnet", "image"],
     "float16": ["float32", "bfloat16"],
     "a": ["ab", "b"],
+    "training": ["training.lr", "training.epochs"],
+    "training.sed": ["training.schedule", "training.momentum"],
+    "flickr30k": ["flickr8k"],
+    "crnn-tcn-16": ["crnn-rnn-16"],
 }
 NEAR = {
     "epochs": ("training.epochs", ["training.epochs", "repeats"]),
     "batch": ("training.batch_size", ["training.batch_size", "training.device"]),
     "--img-size": ("--image-size", ["--image-size", "--batch-size"]),
     "--ouptut": ("--output", ["--output", "--out"]),
+    "training.seed": ("seed", ["seed", "training.schedule"]),
+    "traning.epocs": ("training.epochs", ["training.epochs", "training.lr"]),
     "cifar": ("cifar10", ["cifar10", "captcha"]),
     "lsmt": ("lstm", ["lstm", "gru"]),
     "jsn": ("jsonl", ["csv", "jsonl", "table"]),

@@ -181,3 +181,14 @@ def test_real_rt_polarity(real_data):
     assert found.texts[0] == "simplistic , silly and tedious ."
     assert found.texts[5331].startswith("the rock is destined to be")
     assert all(file.size == (real_data / "rt-polarity" / file.name).stat().st_size for file in RT_POLARITY)
+
+
+def test_a_label_of_the_first_line_alone_may_be_a_heading(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = "good\ta\nbad\tb\ngood\tc\nbad\td\n"
+    (tmp_path / "a.tsv").write_text(f"Kategorie\tWortlaut\n{rows}")
+    assert "Kategorie" in load(tmp_path / "a.tsv").classes
+    assert "only its first line has the label 'Kategorie'" in caplog.text
+    caplog.clear()
+    (tmp_path / "a.tsv").write_text(rows)
+    load(tmp_path / "a.tsv")
+    assert caplog.text == ""

@@ -283,6 +283,7 @@ def test_before_fit(digits, method):
         ({"lr": float("nan")}, EcrnnError, "lr: input should be"),
         ({"optimizer": "adma"}, EcrnnError, "optimizer: input should be 'adam', 'adamw' or 'sgd'"),
         ({"random_state": None}, EcrnnError, "random_state should be a whole number from 0, not None"),
+        ({"random_state": True}, EcrnnError, "random_state should be a whole number from 0, not True"),
         ({"random_state": -1}, EcrnnError, "random_state should be a whole number from 0, not -1"),
         ({"random_state": 1.5}, EcrnnError, r"random_state should be a whole number from 0, not 1\.5"),
     ],
@@ -315,3 +316,12 @@ def test_pictures_of_another_size_than_in_fit(digits):
     estimator = small(epochs=1).fit(*digits)
     with pytest.raises(DataError, match=r"pictures are 8x7x1 .*, the model takes 8x8x1"):
         estimator.predict(digits[0][:, :, :7])
+
+
+def test_outputs_that_are_not_finite_are_no_answer(digits):
+    X, y = digits
+    fitted = small(epochs=1).fit(X, y)
+    with torch.no_grad():
+        next(fitted.network_.parameters()).fill_(float("inf"))
+    with pytest.raises(ValueError, match="not finite"):
+        fitted.predict_proba(X[:3])

@@ -11,6 +11,7 @@ from ecrnn.core.text import json_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 UNLIMITED = 1_000_000  # characters of a line, where the output is no terminal
 
@@ -42,8 +43,31 @@ def console() -> Console:
     return Console(width=None if terminal() else UNLIMITED)
 
 
-def show(table: RenderableType) -> None:
-    """Print a table in its full width: a terminal that is narrower wraps lines, but no word in the table is broken."""
+def show(table: Table) -> None:
+    """Print a table; where the terminal is too narrow, its cells go on in a next line between words, and where that is
+    not enough each row becomes a few lines, a column a line."""
+    from rich.cells import cell_len
+
     out = console()
-    wanted = out.measure(table, options=out.options.update(width=UNLIMITED)).maximum
-    out.print(table, width=max(out.width, wanted), crop=False)
+    for column in table.columns:
+        texts = [str(column.header), *map(str, column.cells)]
+        column.min_width = max(map(cell_len, texts if column.no_wrap else " ".join(texts).split()), default=1)
+        column.overflow = "fold"
+    table.padding, table.pad_edge = (0, 1, 0, 0), False
+    least = 2 + sum((column.min_width or 0) + 2 for column in table.columns)  # with edges and what is between
+    out.print(table if least <= out.width else _records(table))
+
+
+def _records(table: Table) -> RenderableType:
+    """The rows of ``table`` one below the other: each cell behind its heading, in lines of any length."""
+    from rich.text import Text
+
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    headings = [str(column.header) for column in table.columns]
+    parts = [str(table.title)] if table.title else []
+    for row in rows:
+        lines = [
+            f"{heading}: {cell}" if heading else str(cell) for heading, cell in zip(headings, row, strict=True) if cell
+        ]
+        parts.append("\n  ".join(lines))
+    return Text("\n".join(parts))

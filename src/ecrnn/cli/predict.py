@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +53,7 @@ def predict(
 
     A picture that cannot be read is reported, the rest is done, and the status is 1.
     """
-    from ecrnn.cli.predictions import Shape, style_of, write
+    from ecrnn.cli.predictions import Prediction, Shape, style_of, write
     from ecrnn.core.errors import DataError
     from ecrnn.data.folder import picture_files
 
@@ -74,20 +75,19 @@ def predict(
         raise options.WrongCall(f"{option} is not for a classifier of pictures, which {named or 'the default'} is")
     classifier = model
     files: list[Path] = []
-    missing = 0
+    missing: list[Prediction] = []
     for path in pictures:
         try:
             files += picture_files(path)
         except DataError as error:
-            complain(str(error))
-            missing += 1
+            missing.append(Prediction(str(path), error=str(error)))
     style_of(style, out, files)
     if named is None and files:
         model, known = classifier.description.model, ", ".join(classifier.classes)
         line = f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {model} that knows {known}"
         complain(line)
-    failed = write(_predictions(classifier, files), Shape("file", classes=classifier.classes, top=top), style, out)
-    return 1 if failed or missing else 0
+    found = itertools.chain(missing, _predictions(classifier, files))
+    return 1 if write(found, Shape("file", classes=classifier.classes, top=top), style, out) else 0
 
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.cli import options
+from ecrnn.cli.output import complain
 from ecrnn.cli.predictions import Prediction, Shape, write
 from ecrnn.core.errors import DataError
 from ecrnn.data.folder import picture_files
+from ecrnn.data.textfiles import HEADINGS
 from ecrnn.serving.model import Model
 from ecrnn.serving.texts import TextClassifier
 from ecrnn.serving.writers import Captioner, Reader, Translator
@@ -81,7 +83,9 @@ def _of_texts(model: TextClassifier | Translator, texts: list[str], paths: list[
         waiting: list[str] = []
         reason = None
         try:
-            for line in texts if path is None else _lines(path):
+            for number, line in enumerate(texts if path is None else _lines(path)):
+                if number == 0 and path is not None and _names_columns(line):
+                    complain(f"the first line of {path}, '{line}', looks like a heading; it is taken for a text")
                 waiting.append(line)
                 if len(waiting) == BATCH:
                     yield from _answered(model, waiting)
@@ -91,6 +95,10 @@ def _of_texts(model: TextClassifier | Translator, texts: list[str], paths: list[
         yield from _answered(model, waiting)
         if reason is not None:
             yield Prediction(str(path), error=f"cannot read {path} as text: {reason}")
+
+
+def _names_columns(line: str) -> bool:
+    return all(cell.strip("#\"' ").lower() in HEADINGS for cell in line.split("\t"))
 
 
 def _reason(error: Exception) -> str:

@@ -85,7 +85,8 @@ def style_of(style: str | None, out: Path | None, inputs: Iterable[Path]) -> str
 def write(predictions: Iterator[Prediction], shape: Shape, style: str, out: Path | None) -> int:
     """Print the predictions, or write them into the file ``out``, whole or not at all.
 
-    What cannot be predicted is an object in JSON lines, and otherwise a line on the standard error.
+    What cannot be predicted is a line on the standard error, an object in JSON lines, which say no more on the screen,
+    and an image that cannot be read a row in CSV, empty behind its name.
 
     Returns:
         How many could not be predicted.
@@ -99,7 +100,7 @@ def write(predictions: Iterator[Prediction], shape: Shape, style: str, out: Path
             count += not one.error
             if one.error and (style != "jsonl" or out is not None):
                 complain(one.error)
-            if not one.error or style == "jsonl":
+            if not one.error or style != "table":
                 yield one
 
     file = sys.stdout if out is None else io.StringIO()
@@ -129,7 +130,10 @@ def _csv(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*lead, *(safe(f"{name} (class)" if name in lead else name) for name in shape.classes)])
     for one in predictions:
-        if one.probabilities is None:
+        if one.error:
+            if shape.input == "file":
+                writer.writerow([safe(one.input), *[None] * (1 + len(shape.classes))])
+        elif one.probabilities is None:
             writer.writerow([safe(one.input), safe(one.text)])
         else:
             best = shape.classes[int(one.probabilities.argmax())]

@@ -19,9 +19,12 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
 from ecrnn.core.reading import read_text
@@ -37,6 +40,15 @@ class Settings(BaseModel):
     """Base: frozen, strict about unknown keys, errors in one line."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _no_truth_value(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        """True is no 1, and what YAML reads as true or false ("yes", "off") is no number; no setting is either."""
+        result = read(value)
+        if isinstance(value, bool):
+            raise PydanticCustomError("truth_value", "expected a number")
+        return result
 
     @classmethod
     def read(cls, values: Mapping[str, Any], where: str = "") -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 
 from ecrnn.core.text import printable
@@ -75,6 +76,7 @@ class NotFiniteError(EcrnnError):
 
 
 _NEAR = 0.77  # of difflib's ratio: one letter wrong in five, a letter left out of four
+_NUMBER = re.compile("[0-9]+")
 _BEGINNING = 3  # letters that are enough where a known name begins with them
 
 
@@ -82,7 +84,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` is most likely meant for, or None: no name is better than a wrong one.
 
     Near are names that begin with ``name``, and those with the same first letter and few others wrong, or in another
-    order; of names with dots, the last part counts alone too.
+    order, no word or number between hyphens being quite another. Of known names with dots, the last part alone counts.
     """
     names = {k.lower(): k for k in known}
     wanted = name.lower().strip("- ").replace("_", "-")
@@ -95,17 +97,35 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def _likeness(wanted: str, known: str) -> tuple[float, float]:
     """How near, from 0 to 1 and of no account below `_NEAR`; and difflib's ratio, for those equally near."""
-    return max(_likeness_of_words(wanted, word) for word in {known, known.rpartition(".")[2]})
+    last = wanted.rpartition(".")[2]
+    if "." in known:
+        return _likeness_of_words(last, known.rpartition(".")[2])
+    return max(_likeness_of_words(word, known) for word in {wanted, last})
 
 
 def _likeness_of_words(wanted: str, known: str) -> tuple[float, float]:
     ratio = difflib.SequenceMatcher(None, wanted, known).ratio()
     if len(wanted) >= _BEGINNING and known.startswith(wanted):
         return max(ratio, 0.95), ratio
-    if not known or wanted[0] != known[0]:  # the first letter is seldom the wrong one: emnist is not mnist
+    if not wanted or not known or wanted[0] != known[0]:  # the first letter is seldom the wrong one: emnist, mnist
+        return 0.0, ratio
+    if not _alike_in_parts(wanted, known):
         return 0.0, ratio
     left_out = len(wanted) >= _BEGINNING and len(known) - len(wanted) <= 2 and _left_out(wanted, known)
     return max(ratio, _NEAR) if left_out or sorted(wanted) == sorted(known) else ratio, ratio
+
+
+def _alike_in_parts(wanted: str, known: str) -> bool:
+    """Whether each word and number is like its fellow: flickr30k is not flickr8k, crnn-tcn-16 not crnn-rnn-16."""
+    numbers, others = _NUMBER.findall(wanted), _NUMBER.findall(known)
+    if len(numbers) == len(others) and any(sorted(n) != sorted(o) for n, o in zip(numbers, others, strict=True)):
+        return False
+    words, parts = wanted.split("-"), known.split("-")
+    if len(words) != len(parts):
+        return True
+    return all(
+        difflib.SequenceMatcher(None, word, part).ratio() >= 0.5 for word, part in zip(words, parts, strict=True)
+    )
 
 
 def _left_out(wanted: str, known: str) -> bool:

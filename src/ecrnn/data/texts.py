@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc, on_disk
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
+from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below
@@ -42,6 +44,7 @@ _RT_FOLDERS = ("rt-polarity", "rt-polaritydata")
 _RT_CLASSES = ("negative", "positive")
 
 MOST_CLASSES = 1000
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,11 @@ def _groups(place: Path) -> _Groups:
     groups: dict[str, list[str]] = {}
     for label, text in rows_of(place, ("label", "text")):
         groups.setdefault(nfc(label), []).append(text)
+    first = next(iter(groups), "")
+    others = [texts for label, texts in groups.items() if label != first]
+    if len(others) > 1 and len(groups[first]) == 1 < min(map(len, others)):
+        line = f"{place}: only its first line has the label '{first}'; if that line is a heading, remove it"
+        logger.warning("%s", printable(line))
     return _Groups(groups, doubts=layout.doubts_of_names(list(groups)))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from ecrnn.core.text import printable
 from ecrnn.report.table import Table, Value
 
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what a spreadsheet takes for one, in wide letters too
+_FORMULA = re.compile(
+    r"[\t\r\n]|\s*[=+\-@＝＋－＠]"
+)  # what a spreadsheet takes for one, in wide letters and behind blanks too
 
 
 def to_csv(table: Table) -> str:
@@ -25,9 +28,9 @@ def to_csv(table: Table) -> str:
 def safe(value: Value) -> Value:
     """A cell that no spreadsheet runs and no terminal obeys; numbers stay numbers, and exact.
 
-    Text that would be a formula gets an apostrophe in front. Control characters are shown as everywhere (`printable`),
-    but for line ends and tabs, which quotes hold.
+    Text that would be a formula, behind blanks too, gets an apostrophe in front. Control characters are shown as
+    everywhere (`printable`), but for line ends and tabs, which quotes hold.
     """
     if not isinstance(value, str):
         return value
-    return printable(f"'{value}" if value.startswith(_FORMULA) else value, keep="\n\t")
+    return printable(f"'{value}" if _FORMULA.match(value) else value, keep="\n\t")

@@ -15,7 +15,7 @@ from ecrnn.core.seeds import trial_seed
 from ecrnn.data.images import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.inference import Standardise, predict_logits, softmax
+from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
 from ecrnn.models.registry import build
 from ecrnn.models.sizes import Sizes, check
 from ecrnn.training.images import ImageClassification
@@ -96,7 +96,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         images = from_arrays(X, y)
         check(Sizes(images.image, len(images.classes)), self.model)
         random_state: Any = self.random_state
-        if not isinstance(random_state, Integral) or random_state < 0:
+        if not isinstance(random_state, Integral) or isinstance(random_state, bool) or random_state < 0:
             raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")
         settings = resolve(self._settings())
         everything = np.arange(len(images))
@@ -122,13 +122,17 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n, classes), float64, in the order of `classes_`."""
+        """Probabilities (n, classes), float64, in the order of `classes_`.
+
+        Raises:
+            NotFiniteError: the network's output for a picture is not finite.
+        """
         check_is_fitted(self, "network_")
         images = to_uint8(X)
         device = next(self.network_.parameters()).device
         standardise = Standardise(self.preprocessing_).to(device)
         logits = predict_logits(self.network_, images, np.arange(len(images)), standardise)
-        return softmax(logits)
+        return softmax(check_finite(logits))
 
     def _settings(self) -> TrainingSettings:
         names = TrainingSettings.model_fields.keys() & self.get_params().keys()
