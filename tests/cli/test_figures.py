@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from ecrnn.cli.figures import choice, figures, use
+import pytest
+from core.lines import one_line
+
+from ecrnn.cli.figures import checked, choice, figures, use
+from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, NEXT_TOKEN, TASKS
 
 LINES = {
@@ -47,3 +52,22 @@ def test_the_epochs_of_a_figure() -> None:
     last, kept = choice(NEXT_TOKEN, {**LAST, "kept_bits": 2.5, "keep_window": 1})
     assert last == " after the last epoch, 0.5000 to 0.7000 bits over the last 5"
     assert "2.5000 bits on the same blocks" in kept
+
+
+FIGURES = {"accuracy": 0.25, "accuracy_low": 0.125, "accuracy_high": 0.5}
+WHOLE = {**FIGURES, **LAST, "n_validation": 40, "kept_accuracy": 0.75, "test": {**FIGURES, "n": 9}}
+
+
+def test_figures_of_a_bundle_from_anywhere() -> None:
+    path = Path("bundle", "metrics.json")
+    assert checked(IMAGE_CLASSIFICATION, WHOLE, path) == WHOLE
+    checked(IMAGE_CLASSIFICATION, {**WHOLE, "test": None, "last_epochs": None, "kept_accuracy": None}, path)
+    wrong: list[Any] = [None, "x", True, [1], {}, 1e300]
+    for name in (*FIGURES, "n_validation", "epoch", "epochs"):
+        for value in wrong:
+            with one_line(BundleError, path, f"lacks a number for {name};"):
+                checked(IMAGE_CLASSIFICATION, {**WHOLE, name: value}, path)
+    for name, inner in (("last_epochs", "lowest"), ("test", "n"), ("test", "accuracy_high")):
+        for value in ("x", [1], {**WHOLE[name], inner: None}):
+            with one_line(BundleError, path, f"lacks a number for {name}."):
+                checked(IMAGE_CLASSIFICATION, {**WHOLE, name: value}, path)

@@ -21,7 +21,7 @@ from core.trials import FILES, predictions
 from ecrnn.core import runs
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.runs import PredictedClasses, Predictions, read_predictions, write_predictions
+from ecrnn.core.predictions import PredictedClasses, Predictions, read_predictions, write_predictions
 
 
 def test_predictions_round_trip(tmp_path: Path) -> None:

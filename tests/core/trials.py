@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.runs import Predictions, trial_folder, write_predictions
+from ecrnn.core.predictions import Predictions, write_predictions
+from ecrnn.core.runs import trial_folder
 
 FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
 

@@ -126,3 +126,11 @@ def test_which_files_are_read() -> None:
 
     Prepared.from_plain("translation", (), GOOD | {"source_vocabulary": "bytes"}, reader)
     assert sorted(read) == ["source-vocabulary.json", "vocabulary.json"]
+
+
+@pytest.mark.parametrize("length", [1, 2**16 + 1, 2**20])
+def test_blocks_that_no_corpus_can_be_cut_into(length: int) -> None:
+    prepared = small("next-token").prepared
+    plain = {**prepared.to_plain(), "length": length}
+    with pytest.raises(BundleError, match="length should be from 2 to 65,536"):
+        Prepared.from_plain("next-token", (), plain, prepared.files().__getitem__)

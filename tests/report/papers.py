@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.config import StudySettings
-from ecrnn.core.runs import PredictedClasses
+from ecrnn.core.predictions import PredictedClasses
 from ecrnn.report import StudyRecord, paper
 from ecrnn.report.read import Trial, Unfinished
 

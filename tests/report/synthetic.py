@@ -12,7 +12,8 @@ import numpy as np
 from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.runs import Predictions, Scored, trial_folder, write_predictions
+from ecrnn.core.predictions import Predictions, Scored, write_predictions
+from ecrnn.core.runs import trial_folder
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
 from ecrnn.stats import METRICS
 

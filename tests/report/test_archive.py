@@ -14,7 +14,8 @@ from report.synthetic import make_study
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.runs import Predictions, locked, read_predictions, read_trial, write_predictions
+from ecrnn.core.predictions import Predictions, read_predictions, write_predictions
+from ecrnn.core.runs import locked, read_trial
 from ecrnn.report import Archived, analyse, archive_study, plain, read_study
 
 TWO = {"cnn": 0.7, "ecrnn-bilstm-16": 0.8}

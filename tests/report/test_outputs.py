@@ -17,7 +17,7 @@ import pytest
 from report.synthetic import make_study
 from rich.console import Console
 
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.report import Analysis, analyse, plain, print_report, read_study, write_report
 from ecrnn.report.latex import LETTERS, to_latex_tables
 from ecrnn.report.latex import escape as latex_escape
@@ -341,3 +341,14 @@ def test_only_what_is_for_machines_keeps_what_a_terminal_obeys(tmp_path: Path) -
     console = Console(file=io.StringIO(), width=200)
     print_report(analyse(read_study([study])), console)
     assert "\x1b" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_report_folder_that_links_out_of_the_study(tmp_path: Path) -> None:
+    """It came with the study: nothing is written there unless it is named."""
+    study = make_study(tmp_path / "run", {"cnn": 0.5})
+    (tmp_path / "elsewhere").mkdir()
+    (study / "report").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EcrnnError, match="points out of"):
+        write_report([study])
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert write_report([study], study / "report").paths["report.html"].is_file()

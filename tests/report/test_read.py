@@ -16,15 +16,8 @@ from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
-from ecrnn.core.runs import (
-    PredictedClasses,
-    read_predictions,
-    read_settings,
-    read_trial,
-    trial_folder,
-    write_predictions,
-    write_settings,
-)
+from ecrnn.core.predictions import PredictedClasses, read_predictions, write_predictions
+from ecrnn.core.runs import read_settings, read_trial, trial_folder, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.report import analyse, read_study
 

@@ -14,7 +14,8 @@ from report.synthetic import make_study
 from rich.console import Console
 
 from ecrnn.core.manifests import read_manifest, write_manifest
-from ecrnn.core.runs import Scored, read_trial, trial_folder, write_predictions
+from ecrnn.core.predictions import Scored, write_predictions
+from ecrnn.core.runs import read_trial, trial_folder
 from ecrnn.core.tasks import TASKS
 from ecrnn.report import Analysis, Archived, analyse, archive_study, plain, print_report, read_study
 from ecrnn.report.tables import report_tables

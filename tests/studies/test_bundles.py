@@ -14,6 +14,7 @@ from studies.small import Study, everything
 
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError, UnknownNameError
+from ecrnn.core.manifests import checked_manifest, write_manifest
 from ecrnn.core.runs import locked, read_trial
 from ecrnn.data import images as image_data
 from ecrnn.data.images import make_image_set
@@ -158,6 +159,18 @@ def test_a_test_part_that_validated(
     metrics = bundle_trial(tmp_path / "study", "cnn", tmp_path / "mine")
     assert metrics["n_validation"] == 8
     assert "test" not in metrics
+
+
+def test_metrics_that_lack_a_figure(left_alone: Path, tmp_path: Path) -> None:
+    """The digests fit: who changed the file wrote the manifest anew."""
+    study = Path(shutil.copytree(left_alone, tmp_path / "study"))
+    home = study / "cnn" / "repeat-0"
+    manifest = checked_manifest(home)
+    assert manifest is not None
+    (home / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    write_manifest(home, tuple(manifest["files"]), manifest["facts"])
+    with one_line(RunDirectoryError, home, "metrics.jsonl, line 1, lacks validation_accuracy"):
+        bundle_trial(study, "cnn", tmp_path / "mine")
 
 
 def test_what_cannot_be_bundled(left_alone: Path, tmp_path: Path) -> None:

@@ -170,6 +170,17 @@ def test_foreign_folders(folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.rglob("*")] == ["checkpoint", "thesis.txt"]
 
 
+def test_checkpoints_that_link_out_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    """Nothing is written or deleted there."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "epoch.safetensors").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoint").symlink_to(tmp_path / "elsewhere")
+    with one_line(EcrnnError, tmp_path / "out" / "checkpoint", "points out of"):
+        train_bundle(train_settings(str(folder)), tmp_path / "out", resume=True)
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["epoch.safetensors"]
+
+
 def test_killed_before_its_settings_were_written(folder: Path, bundle: Path, tmp_path: Path) -> None:
     with locked(tmp_path / "checkpoint"):
         pass

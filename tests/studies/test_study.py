@@ -92,6 +92,20 @@ def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> N
     assert lines == [f"{data}: {what}, being the same to a model; the figures are too good by that"]
 
 
+@pytest.mark.parametrize("place", ["mlp-4", "mlp-4/repeat-0", "mlp-4/repeat-0/checkpoint"])
+def test_folders_that_link_out_of_the_study(study: Study, tmp_path: Path, place: str) -> None:
+    """Nothing is written or deleted there."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "epoch.safetensors").write_text("mine")
+    link = tmp_path / "study" / place
+    study.run(tmp_path / "study", models=("mlp-8",), repeats=1)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    with one_line(EcrnnError, "mlp-4/repeat-0/checkpoint points out of", "a copy of what it points to"):
+        study.run(tmp_path / "study", models=("mlp-4",), repeats=1)
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["epoch.safetensors"]
+
+
 def test_finished_trials_are_never_trained_again(
     study: Study, left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

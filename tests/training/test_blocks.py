@@ -9,7 +9,7 @@ import pytest
 import torch
 from training.small_tasks import LENGTH, TRAIN, N, small
 
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data.tokens import UNKNOWN
 
 

@@ -8,7 +8,7 @@ import torch
 from training.small_tasks import small
 from training.trainings import make_settings, make_task
 
-from ecrnn.core.runs import Predictions
+from ecrnn.core.predictions import Predictions
 from ecrnn.models.registry import build
 from ecrnn.training.classes import score
 

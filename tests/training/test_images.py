@@ -8,7 +8,7 @@ import torch
 from training.small_tasks import TRAIN, small
 from training.trainings import make_settings, make_task, pictures
 
-from ecrnn.core.runs import Predictions
+from ecrnn.core.predictions import Predictions
 from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split

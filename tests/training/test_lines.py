@@ -11,7 +11,7 @@ import torch
 from training.small_tasks import TRAIN, N, Small, small
 
 from ecrnn.core.errors import TrainingError
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data.tokens import PAD, UNKNOWN
 
 

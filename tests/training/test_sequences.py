@@ -11,7 +11,7 @@ import sacrebleu
 import torch
 from training.small_tasks import LENGTH, SEED, TRAIN, N, Small, small
 
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data.augmentation import augment
 from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from training.small_tasks import LENGTH, TRAIN, N, small
 
-from ecrnn.core.runs import Predictions
+from ecrnn.core.predictions import Predictions
 from ecrnn.data.tokens import PAD, UNKNOWN
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ecrnn.cli.output import console, say
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TRANSCRIPTION, TRANSLATION
 from ecrnn.models.scoring import whole_texts, word_edits
 from ecrnn.report.scored import Example, evaluate_scores, print_scored, scored_json, write_scored

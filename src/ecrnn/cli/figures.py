@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import CLIP_CLASSIFICATION, NEXT_TOKEN, TEXT_CLASSIFICATION, TRANSLATION, Task
 from ecrnn.core.text import counted
 from ecrnn.stats.metrics import METRICS
+
+_MOST = 1e15  # that any figure may be, in whatever unit
+
+
+def checked(task: Task, measured: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What a bundle's metrics.json holds, which may come from anywhere, if the other functions can use it.
+
+    Args:
+        task: of the model.
+        measured: what the file holds.
+        path: of the file, for the error.
+
+    Raises:
+        BundleError: a figure is missing or no number.
+    """
+    own = [task.metric + end for end in ("", "_low", "_high")]
+    _check_numbers(measured, (*own, "n_validation", "epoch", "epochs"), path)
+    if measured.get(f"kept_{task.metric}") is not None:
+        _check_numbers(measured, (f"kept_{task.metric}",), path)
+    for name, wanted in (("last_epochs", ("lowest", "highest", "epochs")), ("test", (*own, "n"))):
+        if measured.get(name) is not None:
+            _check_numbers(measured[name], wanted, path, f"{name}.")
+    return measured
+
+
+def _check_numbers(values: Any, names: Iterable[str], path: Path, prefix: str = "") -> None:
+    for name in names:
+        value = values.get(name) if isinstance(values, dict) else None
+        if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > _MOST:
+            raise BundleError(f"{path} lacks a number for {prefix}{name}; a bundle trained anew has all of them")
 
 
 def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:

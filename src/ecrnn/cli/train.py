@@ -51,11 +51,11 @@ def train(
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 
-    from ecrnn.cli.figures import choice, figures, use
+    from ecrnn.cli.figures import checked, choice, figures, use
     from ecrnn.cli.progress import Display
     from ecrnn.core.tasks import TASKS
     from ecrnn.models.names import task
-    from ecrnn.serving.bundle import read_metrics
+    from ecrnn.serving.bundle import METRICS, read_metrics
     from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.single import train_bundle
 
@@ -70,11 +70,12 @@ def train(
         return
     state = "" if trained else " (finished already)"
     own = TASKS[task(settings.model)]
+    checked(own, metrics, out / METRICS)
     figure = figures(own, metrics, metrics["n_validation"], "validation")
     of_epochs, *kept = choice(own, metrics)
     say(f"{settings.model} in {out}{state}: {figure}{of_epochs}")
     for line in kept:
         say(line)
-    if "test" in metrics:
+    if metrics.get("test") is not None:
         say(f"Test part: {figures(own, metrics['test'], metrics['test']['n'], 'test')}")
     say(f"Use it: {use(own, str(out))}")

@@ -7,6 +7,8 @@ Nothing is unpickled.
 from __future__ import annotations
 
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -24,7 +26,10 @@ MAX_MEMBERS = 16
 _END = 22  # bytes of the record at the end of an archive without a comment
 
 # What zipfile and NumPy raise for a file that is damaged or not theirs.
-_DAMAGED = (ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, RuntimeError, SyntaxError, TypeError, ValueError),
+    *(struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 
 
 def read_arrays(path: Path, within: Path | None = None) -> dict[str, np.ndarray]:
@@ -51,12 +56,16 @@ def _read(file: BinaryIO) -> dict[str, np.ndarray]:
     size = _check_end(file)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        if len({member.filename for member in members}) < len(members):
+        if len({_name(member) for member in members}) < len(members):
             raise ValueError("two of its arrays have the same name")
         needed = sum(member.file_size for member in members)
         if needed > max(MAX_SMALL, MAX_RATIO * size):
             raise ValueError(f"{size:,} bytes that unfold to {needed:,}")
-        return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+        return {_name(member): _array(archive, member) for member in members}
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    return member.filename.removesuffix(".npy")
 
 
 def _check_end(file: BinaryIO) -> int:

@@ -32,6 +32,7 @@ from ecrnn.core.seals import check_text
 
 MAX_SETTINGS = 2**20  # bytes of a file
 MAX_TRIALS = 50_000  # of a study
+MAX_KEYS = 1000  # of a mapping
 MAX_MARKS = 20_000  # of a file; a model takes two or three
 _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
 
@@ -61,6 +62,7 @@ class Settings(BaseModel):
         Raises:
             EcrnnError: the first thing wrong, in one line.
         """
+        _check_keys(cls, values, where)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -251,6 +253,17 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return flat
+
+
+def _check_keys(cls: type[Settings], values: Any, where: str) -> None:
+    """Look at keys before pydantic does, which makes an error of each of a million that are wrong.
+
+    Raises:
+        EcrnnError: a mapping has far too many keys.
+    """
+    mappings = [values, *values.values()] if isinstance(values, Mapping) and len(values) <= MAX_KEYS else [values]
+    if any(isinstance(inner, Mapping) and len(inner) > MAX_KEYS for inner in mappings):
+        raise EcrnnError(f"more than {MAX_KEYS:,} keys where settings should be" + (f" ({where})" if where else ""))
 
 
 def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnError:

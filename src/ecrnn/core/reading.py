@@ -47,6 +47,16 @@ def there(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def check_inside(path: Path, within: Path) -> None:
+    """Look whether links lead from ``path``, which need not exist, out of the folder ``within``.
+
+    Raises:
+        EcrnnError: they do.
+    """
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(within)):
+        raise EcrnnError(f"{path} points out of {within}; a copy of what it points to should lie there")
+
+
 @contextlib.contextmanager
 def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.BufferedReader]:
     """Open a regular file for reading.
@@ -62,9 +72,9 @@ def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.Bu
             cannot be read, also while it is open; one line.
     """
     try:
+        if within is not None:
+            check_inside(path, within)
         real = os.path.realpath(path)
-        if within is not None and not Path(real).is_relative_to(os.path.realpath(within)):
-            raise EcrnnError(f"{path} points out of {within}; a copy of the file itself should lie there")
         _check_kind(path, os.stat(real).st_mode)  # before it is opened, which a device or a pipe would notice
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(real, flags), "rb") as file:

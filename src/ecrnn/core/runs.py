@@ -16,18 +16,14 @@ A trial without a valid manifest is not finished. No torch here: reports are mad
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import reprlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ecrnn.core.arrays import read_arrays
 from ecrnn.core.config import DataSettings, StudySettings, differences, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, raised_as
 from ecrnn.core.files import (
@@ -40,6 +36,7 @@ from ecrnn.core.files import (
 )
 from ecrnn.core.filesystems import lock, open_lock_file, same_file
 from ecrnn.core.manifests import checked_manifest
+from ecrnn.core.predictions import AnyPredictions, read_predictions
 from ecrnn.core.reading import MAX_METRICS, parse_json, read_json, read_text, there
 from ecrnn.core.seals import seal_text
 
@@ -48,84 +45,6 @@ LOCK = ".lock"  # the file that `locked` locks
 MAX_EPOCHS = 100_000
 _LONGEST_NAME = 200  # characters of a model's
 _LONGEST_LINE = 2000  # characters of a failed trial's line
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a trained model said of its validation pictures.
-
-    Attributes:
-        index: (n,) int64, the picture's place in the data set.
-        label: (n,) int64, its true class.
-        logits: (n, classes) float32.
-    """
-
-    index: np.ndarray
-    label: np.ndarray
-    logits: np.ndarray
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """(n,) int64: the class with the largest logit, the first of equals."""
-        return self.logits.argmax(axis=1)
-
-    @property
-    def correct(self) -> np.ndarray:
-        """(n,) bool: the class given is the true one."""
-        return self.predicted == self.label
-
-    @property
-    def statistics(self) -> np.ndarray:
-        """(n, 2) float64: right and 1, the statistics of accuracy."""
-        return _right_of_one(self.correct)
-
-
-@dataclass(frozen=True)
-class Scored:
-    """How well a model of a task without classes did on its validation examples.
-
-    Attributes:
-        index: (n,) int64, the example's place in the data set.
-        statistics: (n, k) float64, those of the task's metric, see `ecrnn.stats.metrics`.
-    """
-
-    index: np.ndarray
-    statistics: np.ndarray
-
-
-@dataclass(frozen=True)
-class PredictedClasses:
-    """What an archive keeps of `Predictions`: (n,) int64 each, the class given in place of the logits."""
-
-    index: np.ndarray
-    label: np.ndarray
-    predicted: np.ndarray
-
-    @property
-    def correct(self) -> np.ndarray:
-        """(n,) bool: the class given is the true one."""
-        return self.predicted == self.label
-
-    @property
-    def statistics(self) -> np.ndarray:
-        """(n, 2) float64: right and 1, the statistics of accuracy."""
-        return _right_of_one(self.correct)
-
-    @property
-    def logits(self) -> np.ndarray:
-        """Not there.
-
-        Raises:
-            EcrnnError: always.
-        """
-        raise EcrnnError("an archive keeps no logits, only the classes given; take the run directory it was made from")
-
-
-def _right_of_one(correct: np.ndarray) -> np.ndarray:
-    return np.stack([correct, np.ones_like(correct)], axis=1).astype(np.float64)
-
-
-AnyPredictions = Predictions | PredictedClasses | Scored
 
 
 @dataclass(frozen=True)
@@ -215,74 +134,6 @@ def read_settings(folder: Path) -> StudySettings:
 def write_settings(folder: Path, settings: StudySettings) -> None:
     """Write `study.yaml` of a run directory, with its digest."""
     write_atomically(folder / STUDY, seal_text(to_yaml(settings)))
-
-
-def write_predictions(path: Path, predictions: AnyPredictions) -> None:
-    """Write ``predictions`` as .npz, atomically; the same predictions give the same bytes."""
-    if isinstance(predictions, Predictions):
-        arrays = {"index": predictions.index, "label": predictions.label, "logits": predictions.logits}
-    elif isinstance(predictions, Scored):
-        arrays = {"index": predictions.index, "statistics": predictions.statistics}
-    else:  # an index ascends, so the steps from one picture to the next are small and compress well
-        steps = np.diff(predictions.index, prepend=0)
-        arrays = {"index_steps": steps, "label": predictions.label, "predicted": predictions.predicted}
-        arrays = {name: _narrow(array) for name, array in arrays.items()}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
-
-
-def _narrow(array: np.ndarray) -> np.ndarray:
-    """Whole numbers in the narrowest type that holds them."""
-    ends = np.min_scalar_type(array.min(initial=0)), np.min_scalar_type(array.max(initial=0))
-    return array.astype(np.result_type(*ends))
-
-
-def read_predictions(path: Path, within: Path | None = None) -> AnyPredictions:
-    """Read what `write_predictions` wrote, checking types and shapes.
-
-    Args:
-        path: of the file.
-        within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
-
-    Raises:
-        EcrnnError: the file is damaged or holds something else.
-    """
-    arrays = read_arrays(path, within)
-    read = _READERS.get(frozenset(arrays))
-    if read is None:
-        names = ", ".join(sorted(arrays))[:200] or "nothing"
-        raise EcrnnError(f"{path} is not a file of predictions: it holds {names}")
-    found = read(**arrays)
-    if found is None:
-        raise EcrnnError(f"{path}: arrays of the wrong shape or type for predictions")
-    return found
-
-
-def _logits(index: np.ndarray, label: np.ndarray, logits: np.ndarray) -> Predictions | None:
-    right = index.ndim == label.ndim == 1 and len(index) == len(label) == len(logits)
-    right = right and logits.ndim == 2 and logits.shape[1] > 0
-    right = right and index.dtype == label.dtype == np.int64 and logits.dtype == np.float32
-    return Predictions(index, label, logits) if right else None
-
-
-def _archived(index_steps: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> PredictedClasses | None:
-    arrays = (index_steps, label, predicted)
-    if any(array.shape != (label.size,) or array.dtype.kind not in "ui" for array in arrays):
-        return None
-    return PredictedClasses(index_steps.cumsum(dtype=np.int64), label.astype(np.int64), predicted.astype(np.int64))
-
-
-def _scored(index: np.ndarray, statistics: np.ndarray) -> Scored | None:
-    right = index.ndim == 1 and statistics.ndim == 2 and len(index) == len(statistics)
-    return Scored(index, statistics) if right and index.dtype == np.int64 and statistics.dtype == np.float64 else None
-
-
-_READERS: dict[frozenset[str], Callable[..., AnyPredictions | None]] = {  # by the names of the arrays
-    frozenset(("index", "label", "logits")): _logits,
-    frozenset(("index_steps", "label", "predicted")): _archived,
-    frozenset(("index", "statistics")): _scored,
-}
 
 
 def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:

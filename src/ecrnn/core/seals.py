@@ -22,7 +22,8 @@ _LINE = re.compile(re.escape(_START) + r"([0-9a-f]{64})\n")
 
 def seal(value: dict[str, Any]) -> dict[str, Any]:
     """A JSON object with its digest in it."""
-    return {**value, KEY: _digest(value)}
+    plain = json.loads(json.dumps(value, allow_nan=False))  # as JSON reads it back
+    return {**value, KEY: _digest(plain)}
 
 
 def unsealed(value: Any, path: Path, *, required: bool = False) -> dict[str, Any]:
@@ -39,14 +40,14 @@ def unsealed(value: Any, path: Path, *, required: bool = False) -> dict[str, Any
     if not isinstance(value, dict):
         raise EcrnnError(f"{path} is damaged: it should hold an object")
     content = {key: inner for key, inner in value.items() if key != KEY}
-    if (required or KEY in value) and value.get(KEY) != _digest(content):
+    found = value.get(KEY)
+    if (required or KEY in value) and not (isinstance(found, str) and found == _digest(content)):
         raise EcrnnError(f"{path} is damaged, or was changed by hand: it does not match its own digest")
     return content
 
 
-def _digest(value: dict[str, Any]) -> str:
-    """Of the object as JSON reads it back, whatever the order of its keys."""
-    plain = json.loads(json.dumps(value, allow_nan=False))
+def _digest(plain: dict[str, Any]) -> str:
+    """Of an object that JSON gave, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -33,7 +33,7 @@ TINY_SHAKESPEARE = RemoteFile(  # the address and the MD5 stand in many public p
     ("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",),
 )
 _FOLDERS = ("tinyshakespeare", "tiny-shakespeare")
-_LONGEST_BLOCK = 2**16
+LONGEST_BLOCK = 2**16
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def make_corpus(name: str, train: str, test: str, length: int, val: str = "") ->
         SettingsError: ``length`` is out of its bounds.
         DataError: fewer than two blocks, or a part of less than one.
     """
-    if not 2 <= length <= _LONGEST_BLOCK:
-        raise SettingsError("length", f"is {length}, but a block has 2 to {_LONGEST_BLOCK} characters")
+    if not 2 <= length <= LONGEST_BLOCK:
+        raise SettingsError("length", f"is {length}, but a block has 2 to {LONGEST_BLOCK} characters")
     n_train, n_test = max(0, (len(train) - 1) // length), max(0, (len(test) - 1) // length)
     if n_train < 1 or n_train + n_test < 2 or (test and not n_test):
         amount = f"{len(train)} + {len(test)}" if test else f"{len(train)}"

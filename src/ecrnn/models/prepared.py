@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecrnn.core.errors import BundleError
-from ecrnn.core.tasks import TASKS, Task
+from ecrnn.core.tasks import NEXT_TOKEN, TASKS, Task
+from ecrnn.data.corpus import LONGEST_BLOCK
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.tokens import KINDS, Vocabulary, from_files
 from ecrnn.models.inference import Standardise
@@ -142,6 +143,8 @@ class Prepared:
         parts: dict[str, Any] = {"task": TASKS[task], "classes": classes}
         for name, value in plain.items():
             parts[name] = _part(name, value, read)
+        if task == NEXT_TOKEN.name and not 2 <= parts["length"] <= LONGEST_BLOCK:
+            raise BundleError(f"length should be from 2 to {LONGEST_BLOCK:,}, of a block, not {parts['length']:,}")
         return cls(**parts)
 
 

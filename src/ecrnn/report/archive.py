@@ -16,19 +16,16 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import folder_option, write_atomically
 from ecrnn.core.manifests import checked_manifest, read_manifest, write_manifest
-from ecrnn.core.reading import MAX_JSON, MAX_OTHER, is_file, read_bytes, there
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Scored, write_predictions
+from ecrnn.core.reading import MAX_JSON, MAX_OTHER, check_inside, is_file, read_bytes, there
 from ecrnn.core.runs import (
     STUDY,
-    AnyPredictions,
     FinishedTrial,
-    PredictedClasses,
-    Scored,
     grown,
     holds_nothing,
     locked,
     read_settings,
     trial_folder,
-    write_predictions,
     write_settings,
 )
 from ecrnn.training.finished import read_finished
@@ -103,6 +100,7 @@ def _joined(settings: StudySettings, archive: Path) -> StudySettings:
 def _copy(study: Path, archive: Path, model: str, repeat: int, finished: FinishedTrial | None) -> bool | None:
     """Copy one trial: True if that was done now, False if it lay there already, None if it is not finished."""
     trial, home = trial_folder(study, model, repeat), trial_folder(archive, model, repeat)
+    check_inside(home, archive)
     if finished is None:
         failure = trial / "error.json"
         if there(failure) and read_manifest(home) is None:

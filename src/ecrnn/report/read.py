@@ -18,8 +18,9 @@ import numpy as np
 from ecrnn.core.config import StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
+from ecrnn.core.predictions import PredictedClasses, Scored
 from ecrnn.core.reading import read_json, there
-from ecrnn.core.runs import FinishedTrial, PredictedClasses, Scored, read_failure, read_settings, trial_folder
+from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_folder
 from ecrnn.core.seals import unsealed
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.training.finished import read_finished, trial_task

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.files import make_folder, path_of, write_atomically
+from ecrnn.core.reading import check_inside
 from ecrnn.core.text import json_text
 from ecrnn.report import tables
 from ecrnn.report.analyse import analyse
@@ -53,7 +54,10 @@ def write_report(
             or the files cannot be written; one line.
     """
     analysis = analyse(read_study(folders), baseline=baseline, rope=rope)
-    folder = make_folder(path_of(out, "out") if out is not None else Path(folders[0]) / "report")
+    folder = Path(folders[0]) / "report" if out is None else path_of(out, "out")
+    if out is None:
+        check_inside(folder, Path(folders[0]))
+    make_folder(folder)
     paths = {}
     for name, content in report_files(analysis).items():
         paths[name] = folder / name

@@ -32,7 +32,7 @@ from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
 from ecrnn.core.seals import seal, unsealed
-from ecrnn.core.tasks import LONGEST_CLASS
+from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
 from ecrnn.models.names import task
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.sizes import check
@@ -46,6 +46,7 @@ WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metri
 MAX_VOCABULARY = 64 * 2**20
 
 ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
+ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=MAX_CLASSES, fail_fast=True)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -55,7 +56,7 @@ class Description(Settings):
     format: Literal[1, 2]
     task: str = Field(max_length=50)
     model: str = Field(max_length=200)
-    classes: tuple[ClassName, ...] | None = Field(None, min_length=2)
+    classes: ClassNames | None = None
     preprocessing: dict[str, Any] | None = None
     vocabulary: str | None = Field(None, max_length=50)
     source_vocabulary: str | None = Field(None, max_length=50)

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.runs import Predictions
+from ecrnn.core.predictions import Predictions
 from ecrnn.data import images as image_data
 from ecrnn.data.folder import read_picture
 from ecrnn.data.images import ImageSet, to_uint8

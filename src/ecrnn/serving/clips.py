@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.runs import Predictions
+from ecrnn.core.predictions import Predictions
 from ecrnn.data import clips as clip_data
 from ecrnn.data.clips import ClipSet
 from ecrnn.models.inference import check_finite, predict_logits, softmax

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data import corpus as corpus_data
 from ecrnn.data.corpus import Corpus
 from ecrnn.data.tokens import END, Vocabulary

@@ -15,7 +15,7 @@ from torch import nn
 from ecrnn.core.devices import resolve_device
 from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
 from ecrnn.core.names import nfc
-from ecrnn.core.runs import AnyPredictions
+from ecrnn.core.predictions import AnyPredictions
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
 from ecrnn.models.prepared import Prepared

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.runs import Predictions
+from ecrnn.core.predictions import Predictions
 from ecrnn.data import texts as text_data
 from ecrnn.data.texts import TextSet
 from ecrnn.models.answers import text_logits

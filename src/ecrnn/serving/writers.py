@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data import captions as caption_data
 from ecrnn.data import lines as line_data
 from ecrnn.data import sentence_pairs as pair_data

@@ -11,18 +11,9 @@ import numpy as np
 from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
 from ecrnn.core.reading import MAX_OTHER, read_text, there
-from ecrnn.core.runs import (
-    LOCK,
-    AnyPredictions,
-    FinishedTrial,
-    PredictedClasses,
-    Predictions,
-    holds_nothing,
-    locked,
-    read_settings,
-    trial_folder,
-)
+from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_folder
 from ecrnn.core.tasks import Task
 from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
@@ -266,10 +257,14 @@ def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> l
 
 
 def _check_needed(trial: FinishedTrial, task: Task, study: Path) -> None:
-    """Raise a RunDirectoryError unless the manifest says all that a bundle's `metrics.json` needs."""
+    """Raise a RunDirectoryError unless manifest and metrics say all that a bundle's `metrics.json` needs."""
     for name in ("parameters", "multiply_adds", "n_images", "n_validation", f"last_{task.metric}"):
         if trial.facts.get(name) is None:
             raise RunDirectoryError(f"{trial_folder(study, trial.model, trial.repeat)}: manifest.json lacks {name}")
+    for number, line in enumerate(trial.metrics, 1):
+        if line.get(f"validation_{task.metric}") is None:
+            where = f"{trial_folder(study, trial.model, trial.repeat)}: metrics.jsonl, line {number},"
+            raise RunDirectoryError(f"{where} lacks validation_{task.metric}")
 
 
 def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study: Path) -> FinishedTrial:

@@ -11,7 +11,7 @@ from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.reading import there
+from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
@@ -138,6 +138,7 @@ def _check_folder(out: Path, resume: bool) -> None:
     begun = there(out / SETTINGS)
     if begun and not resume and not is_bundle(out):
         raise RunDirectoryError(f"{out} holds an unfinished training; add --resume to go on, or choose another -o")
+    check_inside(out / "checkpoint", out)
     if not (begun and resume):
         check_free(out, besides=_LEFTOVERS)
 

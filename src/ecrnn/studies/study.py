@@ -13,7 +13,7 @@ from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.names import nfc
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.reading import is_file, there
+from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.text import counted
@@ -93,6 +93,7 @@ def run_study(
             told(trained_on_too(data.name, both, first, f"{task_of(settings).examples} of the first repeat"))
         outcome = Outcome()
         for trial in trials(settings):
+            check_inside(trial_folder(out, *trial) / "checkpoint", out)  # before anything is written or deleted there
             if read_manifest(trial_folder(out, *trial)) is not None:
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them

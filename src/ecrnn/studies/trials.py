@@ -11,8 +11,9 @@ from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
+from ecrnn.core.predictions import write_predictions
 from ecrnn.core.progress import Progress, silent
-from ecrnn.core.runs import trial_folder, write_predictions
+from ecrnn.core.runs import trial_folder
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.images import Progress as Loading

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.core.runs import AnyPredictions, FinishedTrial, Predictions, Scored, read_trial
+from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
+from ecrnn.core.runs import FinishedTrial, read_trial
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, LONGEST_CLASS, MAX_CLASSES, TASKS, Task
 from ecrnn.stats import METRICS
 

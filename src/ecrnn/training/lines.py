@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import TrainingError
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data.augmentation import augment
 from ecrnn.data.batches import by_length
 from ecrnn.data.lines import LineSet

@@ -24,9 +24,9 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import available_cores, freed_memory_kept, resolve_device, resolve_precision, threads
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.predictions import AnyPredictions
 from ecrnn.core.progress import Progress, Tick, silent
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
-from ecrnn.core.runs import AnyPredictions
 from ecrnn.layers.normalisation import average
 from ecrnn.models.store import check_header, load_weights, weights_of
 from ecrnn.recurrence import configure

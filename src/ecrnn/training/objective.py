@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import autocast
-from ecrnn.core.runs import AnyPredictions
+from ecrnn.core.predictions import AnyPredictions
 from ecrnn.data.batches import batch_bounds, bucketed, shuffled
 from ecrnn.data.splits import Split
 from ecrnn.stats.metrics import Metric

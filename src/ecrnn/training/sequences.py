@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.runs import Scored
+from ecrnn.core.predictions import Scored
 from ecrnn.data import counter
 from ecrnn.data.augmentation import augment
 from ecrnn.data.batches import by_length, padded
