@@ -74,15 +74,16 @@ class Description(Settings):
 
 def describe(model: str, prepared: Prepared, files: dict[str, str] | None = None) -> Description:
     """What `bundle.json` says of a trained model; ``files`` are the SHA-256 of the files beside it."""
-    return Description(
-        format=FORMAT,
-        task=prepared.task.name,
-        model=model,
-        classes=prepared.classes or None,
-        files=files or {},
-        ecrnn_version=version("ecrnn"),
+    plain = {
+        "format": FORMAT,
+        "task": prepared.task.name,
+        "model": model,
+        "classes": prepared.classes or None,
+        "files": files or {},
+        "ecrnn_version": version("ecrnn"),
         **prepared.to_plain(),
-    )
+    }
+    return Description.read(plain)  # of a study from anywhere the classes may be none
 
 
 def write_bundle(
