@@ -61,7 +61,7 @@ def test_the_default_is_the_papers():
     np.testing.assert_array_equal(scan_order(DEFAULT_SCAN, 2, 3, 4).index, np.arange(24))
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("colums", "columns"), ("row", "rows"), ("flatten-hw", "flatten-hwc")])
+@pytest.mark.parametrize(("wrong", "right"), [("colums", "columns"), ("row", "rows"), ("positons", "positions")])
 def test_unknown_scan_names_the_nearest(wrong, right):
     with pytest.raises(UnknownNameError, match=rf"^unknown scan '{wrong}', did you mean '{right}'\?$"):
         scan_order(wrong, 2, 2, 2)
