@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import BundleError
-from ecrnn.core.reading import read_bytes, there
+from ecrnn.core.reading import opened, there
 from ecrnn.data.keys import Keys, nearest_looks
 
 FILE = "examples.bin"
@@ -131,9 +131,11 @@ def _packed(magic: bytes, counts: tuple[int, int, int], *arrays: np.ndarray) -> 
 
 def _numbers(path: Path, magic: bytes, within: Path | None) -> np.ndarray:
     """The numbers of a file between its first bytes and its digest, uint64, at least three."""
-    content = read_bytes(path, _LARGEST, within)
-    if content[: len(magic)] != magic:
-        raise BundleError(f"{path} is not of a format that this version of ecrnn reads; delete it or update ecrnn")
+    with opened(path, _LARGEST, within) as file:
+        head = file.read(len(magic))
+        if head != magic:
+            raise BundleError(f"{path} is not of a format that this version of ecrnn reads; delete it or update ecrnn")
+        content = head + file.read()
     content, digest = content[:-32], content[-32:]
     if len(content) % 8 or len(content) < len(magic) + 24 or hashlib.sha256(content).digest() != digest:
         raise _damaged(path)
