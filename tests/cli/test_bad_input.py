@@ -127,7 +127,7 @@ ROWS = [
     ("predict {place}/truncated {pictures}", 1, "truncated/model.safetensors"),
     ("predict {place}/flipped {pictures}", 1, "flipped/bundle.json is damaged, or was changed by hand"),
     ("predict {place}/foreign {pictures}", 1, "bundle.json cannot be used: .*'cmm'"),
-    ("predict {bundle} {place}/none.png --json", 1, "there is no file or folder .*none.png"),
+    ("predict {bundle} {place}/none.png", 1, "there is no file or folder .*none.png"),
     ("predict {bundle} {place}/corrupt/b/2.png", 1, "cannot read .*2.png"),
     ("predict {bundle} {place}/empty-class/b", 1, "empty-class/b holds no pictures"),
 ]  # fmt: skip

@@ -82,7 +82,7 @@ def test_what_is_neither(call: Any, installed: Path, pictures: Path, words: str,
     Path("empty").mkdir()
     Path("text.txt").write_text("text")
     picture = str(pictures / "c" / "0 [b].png")
-    done = call("predict", *(picture if word == "{picture}" else word for word in words.split()), "--json")
+    done = call("predict", *(picture if word == "{picture}" else word for word in words.split()))
     assert (done.status, done.out) == (status, "")
     assert done.err.count("\n") == 1
     assert done.err.startswith(f"ecrnn: {line}")
@@ -90,8 +90,8 @@ def test_what_is_neither(call: Any, installed: Path, pictures: Path, words: str,
 
 def test_a_missing_picture_among_others(call: Any, installed: Path, pictures: Path) -> None:
     done = call("predict", "none.png", pictures / "c" / "0 [b].png", "--json")
-    assert (done.status, files(done.out)) == (1, ["0 [b].png"])
-    assert done.err == "ecrnn: there is no file or folder none.png\n" + SAID
+    assert (done.status, files(done.out), done.err) == (1, ["none.png", "0 [b].png"], SAID)
+    assert json.loads(done.out.splitlines()[0])["error"] == "there is no file or folder none.png"
 
 
 def test_nothing_installed(call: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def test_a_terminal_shows_bars_with_the_time_left(tmp_path: Path, columns: int) 
     assert status == 0, lines[-5:]
     own = [line for line in lines if line.startswith("cnn, repeat 0 ")]
     everything = [line for line in lines if line.startswith("all trials")]
-    assert any(re.search(r"\b2/3 \d\d\.\d % .*\d:\d\d:\d\d$", line) for line in own), own
+    assert any(re.search(r"\b2/3 accuracy \d\d\.\d % .*\d:\d\d:\d\d$", line) for line in own), own
     assert any(re.search(r"\d:\d\d:\d\d$", line) for line in everything)
     assert max(len(line) for line in own + everything) <= columns, own + everything
     assert ("━" in "".join(own)) == (columns == 100)

@@ -91,7 +91,7 @@ def test_it_goes_on_with_a_study_and_sets_the_paper_beside_it(
     done = call("reproduce", "--jobs", 1, "--out", out)
     assert done.status == 0, done.err
     assert "quick: the paper's models" in done.err
-    assert "1 of 17 trials are finished already" in done.err
+    assert "1 of 17 trials is finished already" in done.err
     assert "note: the data are 'digits', not cifar10" in done.out.replace("\n", " ")
     assert "+3.83***" in done.out
     saved = yaml.safe_load((out / "study.yaml").read_text())

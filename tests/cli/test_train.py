@@ -93,9 +93,10 @@ def test_predict_reports_what_cannot_be_read_and_does_the_rest(
     good = pictures / "c" / "0 [b].png"
     done = call("predict", bundle, tmp_path / "broken.png", tmp_path / "none.png", good, "--top", 2, "--format", form)
     assert done.status == 1
-    assert f"ecrnn: there is no file or folder {tmp_path / 'none.png'}\n" in done.err
+    missing = f"there is no file or folder {tmp_path / 'none.png'}"
     if form == "jsonl":
-        first, second = map(json.loads, done.out.splitlines())
+        first, none, second = map(json.loads, done.out.splitlines())
+        assert none == {"file": str(tmp_path / "none.png"), "error": missing}
         assert first["file"] == str(tmp_path / "broken.png")
         assert first["error"].startswith("cannot read")
         assert second["file"] == str(good)
@@ -103,9 +104,12 @@ def test_predict_reports_what_cannot_be_read_and_does_the_rest(
         assert sum(guess["probability"] for guess in second["classes"]) <= 1
     else:
         assert f"ecrnn: cannot read {tmp_path / 'broken.png'}" in done.err
-        rows = list(csv.DictReader(io.StringIO(done.out)))
-        assert [row["file"] for row in rows] == [str(good)]
-        assert sum(float(rows[0][name]) for name in ("[red] é", "b b", "c")) == pytest.approx(1)
+        assert f"ecrnn: {missing}\n" in done.err
+        *empty, row = csv.DictReader(io.StringIO(done.out))
+        assert [row["file"] for row in empty] == [str(tmp_path / "broken.png"), str(tmp_path / "none.png")]
+        assert not any(value for row in empty for name, value in row.items() if name != "file")
+        assert row["file"] == str(good)
+        assert sum(float(row[name]) for name in ("[red] é", "b b", "c")) == pytest.approx(1)
 
 
 def test_predict_takes_folders_and_draws_a_table(call: Any, bundle: Path, pictures: Path) -> None:

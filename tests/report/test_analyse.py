@@ -161,5 +161,6 @@ def test_the_command_names_what_is_not_the_default(tmp_path: Path) -> None:
     )
     assert _of(folder).command == (
         "ecrnn compare 'my data' --models cnn --repeats 2 --split 0.7 --seed 0 --epochs 3 --batch-size 128 "
-        "--lr 0.01 --precision float32 --set first_repeat=3 --set training.optimizer=sgd"
+        "--lr 0.01 --precision float32 --set first_repeat=3 --set training.optimizer=sgd "
+        "--set training.batch_statistics=even"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +52,7 @@ def predict(
 
     A picture that cannot be read is reported, the rest is done, and the status is 1.
     """
-    from ecrnn.cli.predictions import Prediction, Shape, style_of, write
+    from ecrnn.cli.predictions import Shape, style_of, write
     from ecrnn.core.errors import DataError
     from ecrnn.data.folder import picture_files
 
@@ -75,18 +74,19 @@ def predict(
         raise options.WrongCall(f"{option} is not for a classifier of pictures, which {named or 'the default'} is")
     classifier = model
     files: list[Path] = []
-    missing: list[Prediction] = []
+    missing: dict[Path, str] = {}
     for path in pictures:
         try:
             files += picture_files(path)
         except DataError as error:
-            missing.append(Prediction(str(path), error=str(error)))
+            files.append(path)
+            missing[path] = str(error)
     style_of(style, out, files)
-    if named is None and files:
+    if named is None and len(files) > len(missing):
         model, known = classifier.description.model, ", ".join(classifier.classes)
         line = f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {model} that knows {known}"
         complain(line)
-    found = itertools.chain(missing, _predictions(classifier, files))
+    found = _predictions(classifier, files, missing)
     return 1 if write(found, Shape("file", classes=classifier.classes, top=top), style, out) else 0
 
 
@@ -115,8 +115,8 @@ def _check_call(model: Model, named: Path | None, given: bool) -> None:
         raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
 
 
-def _predictions(classifier: Classifier, files: list[Path]) -> Iterator[Prediction]:
-    """For each file the probabilities of its classes, or the line that says why it cannot be read."""
+def _predictions(classifier: Classifier, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
+    """For each file the probabilities of its classes, or the line that says why it is missing or cannot be read."""
     import numpy as np
 
     from ecrnn.cli.predictions import Prediction
@@ -125,8 +125,8 @@ def _predictions(classifier: Classifier, files: list[Path]) -> Iterator[Predicti
 
     for start in range(0, len(files), BATCH):
         chunk = files[start : start + BATCH]
-        images, errors = {}, {}
-        for file in chunk:
+        images, errors = {}, {file: missing[file] for file in chunk if file in missing}
+        for file in (file for file in chunk if file not in missing):
             try:
                 images[file] = read_picture(file, classifier.image)
             except DataError as error:

@@ -121,7 +121,7 @@ def _alike_in_parts(wanted: str, known: str) -> bool:
     if len(numbers) == len(others) and any(sorted(n) != sorted(o) for n, o in zip(numbers, others, strict=True)):
         return False
     words, parts = wanted.split("-"), known.split("-")
-    if len(words) != len(parts):
+    if len(words) != len(parts) or sorted(words) == sorted(parts):
         return True
     return all(
         difflib.SequenceMatcher(None, word, part).ratio() >= 0.5 for word, part in zip(words, parts, strict=True)
