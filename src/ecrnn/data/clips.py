@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
-from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.names import nfc
 from ecrnn.core.tasks import CLIP_CLASSIFICATION
 from ecrnn.data import catalogue, layout, left_out, moving
 from ecrnn.data.clip_arrays import read_arrays
@@ -154,12 +154,7 @@ def load(
         clips, labels, classes = read_arrays(place)
         clips = _resized(clips[:, chosen(clips.shape[1], frames)], size, channels, str(data))
         return make_clip_set(str(data), clips, labels, classes)
-    places = _parts(place)
-    for part, other in ((VAL, val), (TEST, test)):
-        if other is not None and part in places:
-            raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
-        if other is not None:
-            places[part] = on_disk(Path(other))
+    places = layout.beside(place, _parts(place), val, test)
     return _load_folder(place, places, frames, size or (SIZE, SIZE), channels or CHANNELS, cache, progress)
 
 
@@ -226,10 +221,7 @@ def _parts(folder: Path) -> dict[str, Path]:
 
 def has_validation(place: Path) -> bool:
     """Whether ``place`` is a folder of parts with one to validate on; False too where it is none at all."""
-    try:
-        return place.is_dir() and VAL in _parts(place)
-    except DataError:  # who loads the folder hears of it
-        return False
+    return layout.validates(place, _parts)
 
 
 def _load_folder(

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
-from ecrnn.core.names import on_disk
 from ecrnn.core.tasks import NEXT_TOKEN
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.downloads import RemoteFile
@@ -139,12 +138,7 @@ def load(
     """
     place = catalogue.place(data, NEXT_TOKEN.name, "a .txt file or a folder of them")
     if place is not None:
-        places = _parts(place)
-        for part, other in ((VAL, val), (TEST, test)):
-            if other is not None and part in places:
-                raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
-            if other is not None:
-                places[part] = on_disk(Path(other))
+        places = layout.beside(place, _parts(place), val, test)
         counted: Counter[str] = Counter()
         texts = {part: _read(own, counted) for part, own in places.items()}
         corpus = make_corpus(str(data), texts[TRAIN], texts.get(TEST, ""), length, texts.get(VAL, ""))
@@ -177,10 +171,7 @@ def _parts(place: Path) -> dict[str, Path]:
 
 def has_validation(place: Path) -> bool:
     """Whether ``place`` is a folder of parts with one to validate on; False too where it is none at all."""
-    try:
-        return place.is_dir() and VAL in _parts(place)
-    except DataError:  # who loads the folder hears of it
-        return False
+    return layout.validates(place, _parts)
 
 
 def _is_text(name: str) -> bool:

@@ -128,10 +128,7 @@ def _parts(folder: Path) -> dict[str, Path]:
 
 def has_validation(folder: Path) -> bool:
     """Whether ``folder`` is one of parts with one to validate on; False too where it is none at all."""
-    try:
-        return folder.is_dir() and VAL in _parts(folder)
-    except DataError:  # who loads the folder hears of it
-        return False
+    return layout.validates(folder, _parts)
 
 
 def _class_folders(folder: Path) -> list[str]:

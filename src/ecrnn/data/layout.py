@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import copies, nearly_alike, nfc, order
+from ecrnn.core.names import copies, nearly_alike, nfc, on_disk, order
 from ecrnn.data.downloads import reading
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -323,3 +323,28 @@ def _holds(folder: Path, wanted: Callable[[str], bool]) -> bool:
         if any(wanted(name) and not is_junk(name) for name in names):
             return True
     return False
+
+
+def beside(place: Path, places: dict[str, Path], val: str | Path | None, test: str | Path | None) -> dict[str, Path]:
+    """The parts of a data set, with folders or files named beside it.
+
+    Args:
+        place: of the data set, for the error.
+        places: of the parts that it has of its own.
+        val, test: other ones, to validate and to test on.
+
+    Raises:
+        DataError: it has such a part of its own.
+    """
+    given = {part: on_disk(Path(other)) for part, other in ((VAL, val), (TEST, test)) if other is not None}
+    for part in given.keys() & places.keys():
+        raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
+    return places | given
+
+
+def validates(place: Path, parts: Callable[[Path], dict[str, Path]]) -> bool:
+    """Whether ``place`` is a folder whose ``parts`` have one to validate on; False too where it is none at all."""
+    try:
+        return place.is_dir() and VAL in parts(place)
+    except DataError:  # who loads the folder hears of it
+        return False

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.names import nfc
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
 from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
@@ -152,13 +152,7 @@ def load(
         files = official_texts(str(data), RT_POLARITY, _RT_FOLDERS, data_dir, cache, progress)
         groups = dict(zip(_RT_CLASSES, (lines_of(*file) for file in files), strict=True))
         return _labelled(str(data), {TRAIN: (Path(), _Groups(groups))})
-    places = _parts(place)
-    for part, other in ((VAL, val), (TEST, test)):
-        if other is None:
-            continue
-        if part in places:
-            raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
-        places[part] = on_disk(Path(other))
+    places = layout.beside(place, _parts(place), val, test)
     groups_of = {part: (own, _groups(own)) for part, own in places.items()}
     counted = sum((own.others for _, own in groups_of.values()), Counter[str]())
     doubts = list(dict.fromkeys(doubt for _, own in groups_of.values() for doubt in own.doubts))
@@ -203,10 +197,7 @@ def _parts(place: Path) -> dict[str, Path]:
 
 def has_validation(place: Path) -> bool:
     """Whether ``place`` is a folder of parts with one to validate on; False too where it is none at all."""
-    try:
-        return place.is_dir() and VAL in _parts(place)
-    except DataError:  # who loads the folder hears of it
-        return False
+    return layout.validates(place, _parts)
 
 
 def _groups(place: Path) -> _Groups:
