@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
-from ecrnn.data import captions, clips, images, lines, sentence_pairs, texts
+from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, texts
 from ecrnn.data.folder import has_validation, list_folder
 from ecrnn.data.layout import is_junk, part_of
 from ecrnn.data.left_out import sentence
@@ -456,3 +457,16 @@ def test_parts_that_are_joined_to_the_training_part_are_told(tmp_path, caplog):
     (tmp_path / "shown/captions.tsv").write_text("image\tsplit\tcaption\n1.png\ttrain\ta\n2.png\tDev\tb\n")
     assert captions.load(tmp_path / "shown").n_train == 2
     assert "captions.tsv: split dev is joined to the training part, which is split anew" in caplog.text
+
+
+@pytest.mark.parametrize("load", [texts.load, partial(corpus.load, length=8)], ids=["texts", "text"])
+def test_a_part_of_its_own_and_another_beside_it(tmp_path, load):
+    for part in ("train", "test", "other"):
+        place = tmp_path / ("other" if part == "other" else f"data/{part}")
+        place.mkdir(parents=True)
+        for name in ("cold", "warm"):
+            (place / f"{name}.txt").write_text(f"{part} {name} one\n{part} {name} two\n" * 20)
+    data = tmp_path / "data"
+    assert load(data, val=tmp_path / "other").n_validation > 0
+    with pytest.raises(DataError, match=r"data has a part test of its own; leave --test away"):
+        load(data, test=tmp_path / "other")
