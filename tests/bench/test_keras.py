@@ -14,8 +14,8 @@ import pytest
 
 from ecrnn.bench import keras as bench_keras
 from ecrnn.bench.keras import Keras
-from ecrnn.bench.recurrence import Settings
-from ecrnn.bench.step import Settings as StepSettings
+from ecrnn.bench.settings import RecurrenceSettings as Settings
+from ecrnn.bench.settings import StepSettings
 from ecrnn.core.errors import EcrnnError
 
 SMALL = Settings(hidden=4, steps=5, batch=3)

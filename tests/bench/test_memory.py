@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecrnn.bench import memory
-from ecrnn.bench.recurrence import Settings
+from ecrnn.bench.recurrence import make
+from ecrnn.bench.settings import RecurrenceSettings as Settings
 from ecrnn.core.errors import EcrnnError
 
 MIB = 2**20
@@ -27,7 +27,7 @@ def test_what_is_allocated_and_gone_again_is_in_the_peak() -> None:
 
 def test_a_fresh_process_measures_a_variant() -> None:
     settings = Settings(hidden=16, steps=256, batch=512, forward_only=False)
-    found = memory.measure("recurrence", "stock", 1, asdict(settings))
+    found = memory.measure(make, "stock", 1, settings)
     gates = 256 * 512 * 4 * 16 * 4 / MIB  # what torch keeps at the least
     assert gates < found["work_mib"] < 10 * gates
 
@@ -39,7 +39,7 @@ def test_a_process_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
         python.write_text(f"#!/bin/sh\n{script}\n")
         python.chmod(0o700)
         with pytest.raises(EcrnnError, match=f"^measuring the memory of ecrnn failed: {said}$"):
-            memory.measure("recurrence", "ecrnn", 1, asdict(Settings()))
+            memory.measure(make, "ecrnn", 1, Settings())
 
 
 def test_without_proc_the_whole_process_counts(monkeypatch: pytest.MonkeyPatch) -> None:

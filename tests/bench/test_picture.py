@@ -13,7 +13,7 @@ from ecrnn.core.errors import EcrnnError
 def test_a_measurement_has_what_a_reader_needs(onnx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if onnx and not bench.onnx_is_here():
         pytest.skip(bench.NOT_HERE)
-    monkeypatch.setattr("ecrnn.bench.step.check_first", lambda settings, backend: 5)  # tested for itself
+    monkeypatch.setattr("ecrnn.bench.checks.check_first", lambda settings, backend: 5)  # tested for itself
     logits: dict[str, np.ndarray] = {}
     check = bench._check_same
     monkeypatch.setattr(bench, "_check_same", lambda found: logits.update(found) or check(found))

@@ -8,27 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from ecrnn.bench import checks
 from ecrnn.bench import recurrence as bench
 from ecrnn.bench.keras import Keras
-from ecrnn.bench.recurrence import Settings
+from ecrnn.bench.settings import RecurrenceSettings as Settings
 from ecrnn.core.errors import EcrnnError, UnknownNameError
 from ecrnn.recurrence.checking import Wrong
 
 TINY = Settings(hidden=3, steps=4, batch=2, input=2, backend="torch")
-
-
-@pytest.mark.parametrize("cell", bench.CELLS)
-@pytest.mark.parametrize(("layers", "directions"), [(1, 1), (2, 2)])
-def test_ours_and_stock_are_the_same_layer(cell: str, layers: int, directions: int) -> None:
-    settings = Settings(cell, 3, 4, 2, 2, layers, directions, backend="torch", cutoff=0.25)
-    ours, stock = bench.layer("ecrnn", settings), bench.layer("stock", settings)
-    assert (ours.backend, ours.cutoff) == ("torch", 0.25)
-    assert type(stock) in (nn.LSTM, nn.GRU, nn.RNN)
-    assert type(ours).__module__ == "ecrnn.recurrence.modules"
-    assert (stock.mode, stock.num_layers, stock.bidirectional) == (cell.upper(), layers, directions == 2)
-    assert {name: w.tolist() for name, w in ours.state_dict().items()} == {
-        name: w.tolist() for name, w in stock.state_dict().items()
-    }
 
 
 def test_a_call_is_forward_and_backward_from_the_last_state(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,43 +88,7 @@ def test_nothing_is_measured_that_is_not_right(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Wrong, match=r"lstm, 3 nodes, 4 steps, batch 2, input 2: \w+: relative error"):
         bench.measure(TINY, 1, 3)
     with pytest.raises(Wrong):
-        bench.check_grid([TINY], 1)
-
-
-def test_the_measured_shape_is_checked_whole_or_as_much_as_the_oracle_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    cases: list = []
-    monkeypatch.setattr(bench, "check", lambda layer, case: cases.append(case))
-    bench.check_first(Settings(steps=1024, batch=128), "reference")
-    assert (cases[0].steps, cases[0].batch) == (1024, 128)
-    bench.check_first(Settings(hidden=512, steps=4096, batch=128, input=512), "reference")
-    assert cases[5].hidden == cases[5].input == 512
-    assert cases[5].batch == 1
-    assert 100 <= cases[5].steps < 4096
-
-
-def test_where_torch_serves_our_layer_has_its_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch's own rounding may be outside the table, as with one step of 512 inputs."""
-    from ecrnn.recurrence import LSTM
-
-    wide = Settings(hidden=8, steps=1, batch=256, input=512)
-    assert bench.check_first(wide, "torch") == 5
-
-    def wrong(self, input, hx=None, **options):  # type: ignore[no-untyped-def]
-        output, (h, c) = nn.LSTM.forward(self, input, hx)
-        return output, (h * (1 + 2.0**-23), c)
-
-    monkeypatch.setattr(LSTM, "forward", wrong)
-    with pytest.raises(Wrong, match="lstm, 8 nodes, 1 steps, batch 256, input 512: "):
-        bench.check_first(wide, "torch")
-
-
-def test_what_serves_is_asked_with_the_measured_shape() -> None:
-    verdicts = bench.served(Settings(backend="reference"), 1)
-    assert [v.backend for v in verdicts if v.chosen] == [verdicts[0].backend] == ["reference"]
-    with pytest.raises(UnknownNameError, match="unknown backend 'torhc', did you mean 'torch'"):
-        bench.served(Settings(backend="torhc"), 1)
-    with pytest.raises(UnknownNameError, match="unknown cell 'ltsm', did you mean 'lstm'"):
-        Settings("ltsm")
+        checks.check_grid([TINY], 1)
 
 
 def test_the_grid_is_the_issues_without_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

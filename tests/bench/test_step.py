@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from ecrnn.bench import checks
 from ecrnn.bench import step as bench
 from ecrnn.bench.keras import Keras
-from ecrnn.bench.step import Settings
+from ecrnn.bench.settings import StepSettings as Settings
 from ecrnn.core.devices import threads
 from ecrnn.core.errors import EcrnnError
 from ecrnn.models.registry import build
@@ -61,7 +62,7 @@ def test_stock_is_contiguous_float32_and_tuned_is_not(monkeypatch: pytest.Monkey
 
 def test_a_measurement_has_what_a_reader_needs(stand_in: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.memory, "measure", lambda what, variant, *rest: {"peak_mib": 1.0, "work_mib": 0.5})
-    monkeypatch.setattr(bench, "check_first", lambda settings, backend: 5)  # tested for itself; the oracle is slow
+    monkeypatch.setattr(checks, "check_first", lambda settings, backend: 5)  # tested for itself; the oracle is slow
     with Keras(stand_in(parameters=bench._parameters(SMALL.model)), 1) as keras:
         found = bench.measure(SMALL, 1, 2, keras=keras)
     assert list(found["variants"]) == ["ecrnn", "stock", *bench.TUNED, "keras-xla", "keras", "keras-bfloat16"]
@@ -72,18 +73,6 @@ def test_a_measurement_has_what_a_reader_needs(stand_in: Callable, monkeypatch: 
     assert with_memory == {"ecrnn", "stock", found["tuned_best"], "keras"}
     assert [layer["layer"] for layer in found["served"]] == ["lstm, 4 nodes, 1024 steps, batch 2, input 1"]
     assert found["checked_shapes"] == 5
-
-
-def test_layers_are_checked_with_what_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    cases = []
-    monkeypatch.setattr(bench, "check_first", lambda settings, backend: cases.append(settings.case) or 5)
-    found = bench.check_recurrence("crnn-bigru-8-4", 16, 1)
-    assert [str(case) for case in cases] == [
-        "gru, 8 nodes, both directions, 1024 steps, batch 16, input 1",
-        "gru, 4 nodes, both directions, 1024 steps, batch 16, input 16",
-    ]
-    assert found["checked_shapes"] == 10
-    assert bench.check_recurrence("cnn", 16, 1) == {"served": [], "checked_shapes": 0}
 
 
 def test_a_scan_of_ones_own_is_not_measured() -> None:

@@ -21,7 +21,7 @@ TIMES = {"median_ms", "quartiles_ms", "n"}
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the check, which is tested for itself and takes a while for whole networks."""
-    monkeypatch.setattr("ecrnn.bench.step.check_first", lambda settings, backend: 5)
+    monkeypatch.setattr("ecrnn.bench.checks.check_first", lambda settings, backend: 5)
 
 
 def test_recurrence_as_json(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_a_grid_that_is_stopped_shows_what_it_has(call: Any, monkeypatch: pytest
         return measured[-1]
 
     monkeypatch.setattr(bench, "measure", stopped)
-    monkeypatch.setattr(bench, "check_grid", lambda shapes, threads: 5)
+    monkeypatch.setattr("ecrnn.bench.checks.check_grid", lambda shapes, threads: 5)
     done = call("bench", "recurrence", "--grid", "small", "--threads", 1, "--json", "--rounds", 1)
     assert (done.status, done.err) == (130, "ecrnn: stopped by Ctrl-C; what was finished is kept\n")
     found = json.loads(done.out)
@@ -106,7 +106,7 @@ def test_nothing_else_is_said_where_a_kernel_is_wrong(call: Any, monkeypatch: py
     def wrong(*arguments: object) -> None:
         raise Wrong("lstm, 4 nodes: output: relative error 1")
 
-    monkeypatch.setattr("ecrnn.bench.recurrence.check", wrong)
+    monkeypatch.setattr("ecrnn.bench.checks.check", wrong)
     done = call("bench", "recurrence", *SHORT, *more)
     assert (done.status, done.out) == (1, "")
     assert done.err == "ecrnn: lstm, 4 nodes: output: relative error 1\n"

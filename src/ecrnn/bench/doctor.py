@@ -92,12 +92,13 @@ def _kernels() -> Iterator[Finding]:
 
 def _fault(backend: str, device: str) -> str | None:
     """What a backend computes wrong, over all cells at small awkward shapes; None if nothing."""
-    from ecrnn.bench.recurrence import CELLS, Settings, layer
+    from ecrnn.bench.checks import layer
+    from ecrnn.bench.settings import CELLS, RecurrenceSettings
     from ecrnn.recurrence.checking import awkward, check
 
     try:
         for cell in CELLS:
-            settings = Settings(cell=cell, hidden=5, input=3, directions=2, backend=backend)
+            settings = RecurrenceSettings(cell=cell, hidden=5, input=3, directions=2, backend=backend)
             for case in awkward(settings.case):
                 check(layer("ecrnn", settings).to(device), case)
     except (RuntimeError, TypeError, ValueError) as error:  # not only Wrong: a stale build has other arguments

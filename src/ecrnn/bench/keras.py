@@ -22,8 +22,7 @@ from ecrnn.bench.pairs import Run
 from ecrnn.core.errors import EcrnnError
 
 if TYPE_CHECKING:
-    from ecrnn.bench.recurrence import Settings as RecurrenceSettings
-    from ecrnn.bench.step import Settings as StepSettings
+    from ecrnn.bench.settings import RecurrenceSettings, StepSettings
 
 NOT_HERE = (
     "Keras on TensorFlow is not measured: it is not installed here; --keras-python PATH names a Python that has it"

@@ -4,7 +4,8 @@ Measured is the high-water mark of the resident set (VmHWM): what the kernel had
 built, so that importing torch, the same for all, does not hide a variant; ``work`` is how far the peak lies above what
 was resident then. Where there is no /proc, the high-water mark of the whole process is all that is known.
 
-    python -m ecrnn.bench.memory '{"what": "recurrence", "variant": "stock", "threads": 2, "settings": {...}}'
+    python -m ecrnn.bench.memory '{"make": "ecrnn.bench.recurrence.make", "variant": "stock", "threads": 2,
+                                   "kind": "ecrnn.bench.settings.RecurrenceSettings", "settings": {...}}'
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecrnn.core.errors import EcrnnError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 RUNS = 3
 KIB_OF_MIB = 1024
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def resident() -> tuple[float, float]:
@@ -55,37 +62,47 @@ def peak_of(run: Callable[[], object]) -> dict[str, float]:
     return {"peak_mib": round(peak, 1), "work_mib": round(peak - before, 1)}
 
 
-def measure(what: str, variant: str, threads: int, settings: dict[str, Any]) -> dict[str, float]:
+def measure(make: Callable[[str, T], object], variant: str, threads: int, settings: T) -> dict[str, float]:
     """Peak memory of a variant of ours or torch's, in a process of its own.
 
     Args:
-        what: "recurrence" or "step".
-        variant: as that module's ``make`` calls it.
+        make: a function of a module, which gives one call of a variant; the process finds it by its name.
+        variant: as ``make`` calls it.
         threads: of torch.
-        settings: the fields of that module's settings.
+        settings: a dataclass of plain values, for ``make``.
 
     Raises:
         EcrnnError: the process failed; the line says with what.
     """
-    asked = json.dumps({"what": what, "variant": variant, "threads": threads, "settings": settings})
-    command = [sys.executable, "-m", "ecrnn.bench.memory", asked]
+    order = {"make": _name(make), "variant": variant, "threads": threads}
+    order |= {"kind": _name(type(settings)), "settings": asdict(settings)}
+    command = [sys.executable, "-m", "ecrnn.bench.memory", json.dumps(order)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise EcrnnError(f"measuring the memory of {variant} failed: {said[-1]}")
+        last = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        raise EcrnnError(f"measuring the memory of {variant} failed: {last[-1]}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def main(asked: str) -> None:
+def _name(thing: Any) -> str:
+    """The dotted name of a function or class of a module."""
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _called(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(module), attribute)
+
+
+def main(argument: str) -> None:
     """What the fresh process does."""
     import torch
 
-    order = json.loads(asked)
+    order = json.loads(argument)
     torch.set_num_threads(order["threads"])
-    assert order["what"] in ("recurrence", "step"), order["what"]
-    module = import_module(f"ecrnn.bench.{order['what']}")
-    print(json.dumps(peak_of(module.make(order["variant"], module.Settings(**order["settings"])))))
+    make, kind = _called(order["make"]), _called(order["kind"])
+    print(json.dumps(peak_of(make(order["variant"], kind(**order["settings"])))))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ecrnn.bench.checks import check_recurrence
 from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
-from ecrnn.bench.step import CLASSES, IMAGE, check_recurrence
+from ecrnn.bench.step import CLASSES, IMAGE
 from ecrnn.bench.stock import stock_like
 from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.errors import EcrnnError

@@ -12,7 +12,7 @@ The batches of the opponents are ready on the device, standardised; only ours ga
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from ecrnn.bench import memory
+from ecrnn.bench.checks import check_recurrence
 from ecrnn.bench.keras import Keras
 from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
-from ecrnn.bench.recurrence import Settings as Recurrence
-from ecrnn.bench.recurrence import check_first, served
-from ecrnn.bench.stock import dense_nodes, stock_like
+from ecrnn.bench.settings import StepSettings
+from ecrnn.bench.stock import stock_like
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import autocast, resolve_precision
 from ecrnn.core.devices import threads as threads_set
@@ -43,26 +43,7 @@ IMAGE, CLASSES = (3, 32, 32), 10
 TUNED = ("tuned", "tuned-float32-rnn")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is measured: a step of ``model`` with ``batch`` pictures of 3x32x32 and ten classes."""
-
-    model: str
-    batch: int = 128
-
-    def for_keras(self) -> dict[str, Any]:
-        """The network in plain words, for a process that does not know ecrnn."""
-        name = parse(self.model)
-        return {
-            "batch": self.batch,
-            "dense": list(dense_nodes(name)),
-            "cell": name.cell,
-            "nodes": list(name.nodes),
-            "bidirectional": name.bidirectional,
-        }
-
-
-def make(variant: str, settings: Settings) -> Callable[[], object]:
+def make(variant: str, settings: StepSettings) -> Callable[[], object]:
     """One step of a variant: "ecrnn", "stock", or one of `TUNED`, from the same initial weights."""
     ours = build(settings.model, IMAGE, CLASSES)
     if variant == "ecrnn":
@@ -104,7 +85,7 @@ class _Float32(nn.Module):
             return self.layer(x.float())
 
 
-def _our_step(network: nn.Module, settings: Settings) -> Callable[[], object]:
+def _our_step(network: nn.Module, settings: StepSettings) -> Callable[[], object]:
     draw = np.random.default_rng(1)
     pictures = draw.integers(0, 256, (4 * settings.batch, *IMAGE[1:], IMAGE[0]), dtype=np.uint8)
     labels = draw.integers(0, CLASSES, len(pictures))
@@ -125,7 +106,7 @@ def _our_step(network: nn.Module, settings: Settings) -> Callable[[], object]:
 
 
 def measure(
-    settings: Settings,
+    settings: StepSettings,
     threads: int,
     rounds: int,
     *,
@@ -170,38 +151,10 @@ def measure(
         found["ratio_keras"] = ratio(times[found["keras_best"]], times["ecrnn"])
     if with_memory:
         for variant in ("ecrnn", "stock", found["tuned_best"]):
-            variants[variant] |= memory.measure("step", variant, threads, asdict(settings))
+            variants[variant] |= memory.measure(make, variant, threads, settings)
         if keras and opponents:
             variants[found["keras_best"]] |= keras.step_memory(settings, found["keras_best"])
     return found
-
-
-def check_recurrence(model: str, batch: int, threads: int, training: bool = True) -> dict[str, Any]:
-    """Compare the recurrent layers of a model with the oracle, by the backends that will serve them.
-
-    Args:
-        model: a name.
-        batch: pictures at a time.
-        threads: of torch.
-        training: whether a backward pass will be measured.
-
-    Returns:
-        "served", a list of the backend and the reason of each layer, and "checked_shapes", how many were compared.
-
-    Raises:
-        EcrnnError: a backend is not right.
-    """
-    name = parse(model)
-    directions, features = (2 if name.bidirectional else 1), 1
-    told, checked = [], 0
-    for nodes in name.nodes:
-        cell = "rnn_tanh" if name.cell == "rnn" else name.cell or ""
-        layer = Recurrence(cell, nodes, batch=batch, input=features, directions=directions, forward_only=not training)
-        verdict = served(layer, threads)[0]
-        checked += check_first(layer, verdict.backend)
-        told.append({"layer": str(layer.case), "backend": verdict.backend, "reason": verdict.reason})
-        features = directions * nodes
-    return {"served": told, "checked_shapes": checked}
 
 
 def _parameters(model: str) -> int:

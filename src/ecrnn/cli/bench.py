@@ -62,29 +62,32 @@ def recurrence(
 
     What is to be measured is first compared with a float64 oracle; nothing is measured if it is not right.
     """
+    from ecrnn.bench import checks, settings
     from ecrnn.bench import recurrence as bench
     from ecrnn.cli import bench_tables as tables
 
     with options.wrong_call():
-        settings = bench.Settings(cell, hidden, steps, batch, inputs, layers, directions, forward_only, backend, cutoff)
-        shapes = list(bench.grid(settings, grid)) if grid else []
+        layer = settings.RecurrenceSettings(
+            cell, hidden, steps, batch, inputs, layers, directions, forward_only, backend, cutoff
+        )
+        shapes = list(bench.grid(layer, grid)) if grid else []
         if grid and keras_python:
             raise options.WrongCall("--grid measures against torch alone; leave out --keras-python")
     if explain:
-        verdicts = bench.served(settings, threads)
-        _show({"what": "explain", **tables.settings_of(settings), "backends": [v._asdict() for v in verdicts]}, json)
+        verdicts = checks.served(layer, threads)
+        _show({"what": "explain", **tables.settings_of(layer), "backends": [v._asdict() for v in verdicts]}, json)
         return
     display = Display(quiet=json)
     if not grid:
         with display, _keras(keras_python, no_keras, threads) as keras:
-            tick = _ticker(display, str(settings.case))
-            found = bench.measure(settings, threads, rounds, keras=keras, with_memory=memory, tick=tick)
+            tick = _ticker(display, str(layer.case))
+            found = bench.measure(layer, threads, rounds, keras=keras, with_memory=memory, tick=tick)
             _show({"what": "recurrence", **found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, json)
         return
     measured: list[dict[str, Any]] = []
     try:
         with display:
-            checked = bench.check_grid(shapes, threads)
+            checked = checks.check_grid(shapes, threads)
             for number, shape in enumerate(shapes, 1):
                 found = bench.measure(
                     shape, threads, rounds, checked=checked, with_memory=False, budget=bench.GRID_SECONDS
@@ -111,12 +114,13 @@ def step(
     """Time a training step: ours, the same network as a user of torch writes it and tuned, and in Keras."""
     names = _names(models)
     from ecrnn.bench import step as bench
+    from ecrnn.bench.settings import StepSettings
 
     display = Display(quiet=json)
     with display, _keras(keras_python, no_keras, threads) as keras:
         found = [
             bench.measure(
-                bench.Settings(name, batch),
+                StepSettings(name, batch),
                 threads,
                 rounds,
                 keras=keras,

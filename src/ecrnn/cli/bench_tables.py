@@ -13,7 +13,7 @@ from rich.table import Table
 from ecrnn.cli import output
 
 if TYPE_CHECKING:
-    from ecrnn.bench.recurrence import Settings
+    from ecrnn.bench.settings import RecurrenceSettings
 
 _SIZES = ("cell", "hidden", "steps", "batch", "input", "layers", "directions")
 
@@ -48,7 +48,7 @@ def show(found: Mapping[str, Any]) -> None:
         )
 
 
-def settings_of(settings: Settings) -> dict[str, Any]:
+def settings_of(settings: RecurrenceSettings) -> dict[str, Any]:
     """The fields of ``settings`` as plain data."""
     return asdict(settings)
 
