@@ -37,6 +37,7 @@ from ecrnn.data.lines import HEIGHT, LineSet
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.sentence_pairs import make_pair_set
 from ecrnn.data.splits import Split
+from ecrnn.data.vocabulary import SPECIAL, Vocabulary
 from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
 from ecrnn.layers.stages import Stage
 from ecrnn.models import names
@@ -180,15 +181,15 @@ DATA: dict[str, Callable[[int, np.random.Generator, TrainingSettings], tuple[Pre
 }
 
 
-def vocabulary(size: int) -> tokens.Vocabulary:
+def vocabulary(size: int) -> Vocabulary:
     """So many ids, of made-up words."""
-    return tokens.fit("words", (f"w{number}" for number in range(size - len(tokens.SPECIAL))))
+    return tokens.fit("words", (f"w{number}" for number in range(size - len(SPECIAL))))
 
 
-def sentence(mean: int, draw: np.random.Generator, words: tokens.Vocabulary) -> str:
+def sentence(mean: int, draw: np.random.Generator, words: Vocabulary) -> str:
     """About ``mean`` words, a third of it more or less."""
     length = max(3, round(draw.normal(mean, mean / 3)))
-    return words.decode(draw.integers(len(tokens.SPECIAL), len(words), length).tolist())
+    return words.decode(draw.integers(len(SPECIAL), len(words), length).tolist())
 
 
 def everything(n: int) -> Split:

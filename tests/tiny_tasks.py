@@ -14,7 +14,7 @@ from PIL import Image
 from ecrnn.core import tasks
 from ecrnn.core.config import TrainSettings
 from ecrnn.data.splits import parse_split
-from ecrnn.data.tokens import END
+from ecrnn.data.vocabulary import END
 from ecrnn.models.registry import make
 from ecrnn.serving.bundle import describe
 from ecrnn.serving.load import in_use

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from ecrnn.core.errors import BundleError, EcrnnError
-from ecrnn.data.tokens import SPECIAL, fit, from_files
+from ecrnn.data.tokens import fit, from_files
+from ecrnn.data.vocabulary import SPECIAL
 
 TEXTS = ["The cat and the dog.", "  Le chat et l’été :\n le chien !", "<pad> <end> 猫 and 🐈."] * 3
 FILES = fit("subwords", TEXTS, 280).files()

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from ecrnn.core.errors import BundleError, SettingsError, UnknownNameError
-from ecrnn.data import tokens
-from ecrnn.data.tokens import BEGIN, END, KINDS, PAD, UNKNOWN, fit, from_files
+from ecrnn.data import vocabulary
+from ecrnn.data.tokens import KINDS, fit, from_files
+from ecrnn.data.vocabulary import BEGIN, END, PAD, UNKNOWN
 
 TEXTS = [
     "The cat doesn't see the dog, and the dog doesn't see the cat.",
@@ -188,6 +189,6 @@ def test_files_that_are_no_objects(content):
 
 
 def test_files_too_large(monkeypatch):
-    monkeypatch.setattr(tokens, "_LARGEST_FILE", 10)
+    monkeypatch.setattr(vocabulary, "_LARGEST_FILE", 10)
     with pytest.raises(BundleError, match=r"vocabulary.json is larger than any vocabulary"):
         from_files("bytes", fit("bytes", []).files().__getitem__)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from training.small_tasks import LENGTH, small
 
-from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
+from ecrnn.data.vocabulary import BEGIN, END, PAD, UNKNOWN
 from ecrnn.models import ctc, decoding
 from ecrnn.models.answers import (
     block_nats,

@@ -12,7 +12,7 @@ from models.stock import StockStages, check_seeds, compare_with_twin, steps_to_l
 from oracles import compare, tolerance
 from torch import Tensor, nn
 
-from ecrnn.data.tokens import BEGIN, END, PAD
+from ecrnn.data.vocabulary import BEGIN, END, PAD
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models import decoding
 from ecrnn.models.caption import Captioner

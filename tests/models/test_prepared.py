@@ -14,7 +14,8 @@ from training.small_tasks import LENGTH, MODELS, small
 
 from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import TASKS
-from ecrnn.data.tokens import UNKNOWN, Vocabulary, fit
+from ecrnn.data.tokens import fit
+from ecrnn.data.vocabulary import UNKNOWN, Vocabulary
 from ecrnn.models.prepared import MAX_LENGTH, Prepared
 from ecrnn.models.sizes import MAX_FRAMES, Sizes, needed
 

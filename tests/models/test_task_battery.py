@@ -19,7 +19,7 @@ from oracles import compare, tolerance
 from torch import Tensor, nn
 
 from ecrnn.core import tasks
-from ecrnn.data.tokens import BEGIN, END, PAD
+from ecrnn.data.vocabulary import BEGIN, END, PAD
 from ecrnn.models.names import CELLS, GRAMMAR, ONE_WAY, parse, task
 from ecrnn.models.registry import make
 from ecrnn.models.sizes import NEEDS, Sizes

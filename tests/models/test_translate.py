@@ -8,7 +8,7 @@ from models.stock import StockRecurrence, compare_with_twin
 from oracles import compare, tolerance
 from torch import Tensor, nn
 
-from ecrnn.data.tokens import BEGIN
+from ecrnn.data.vocabulary import BEGIN
 from ecrnn.models.registry import build
 from ecrnn.models.sizes import Sizes
 from ecrnn.models.summary import summarise

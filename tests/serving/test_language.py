@@ -14,7 +14,7 @@ from core.lines import one_line
 from tiny_tasks import untrained
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.data.tokens import END
+from ecrnn.data.vocabulary import END
 from ecrnn.serving.language import draw
 
 

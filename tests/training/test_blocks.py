@@ -10,7 +10,7 @@ import torch
 from training.small_tasks import LENGTH, TRAIN, N, small
 
 from ecrnn.core.predictions import Scored
-from ecrnn.data.tokens import UNKNOWN
+from ecrnn.data.vocabulary import UNKNOWN
 
 
 def test_batches() -> None:

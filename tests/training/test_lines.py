@@ -12,7 +12,7 @@ from training.small_tasks import TRAIN, N, Small, small
 
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.predictions import Scored
-from ecrnn.data.tokens import PAD, UNKNOWN
+from ecrnn.data.vocabulary import PAD, UNKNOWN
 
 
 def log_probabilities(one: Small, model: torch.nn.Module, i: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from training.small_tasks import LENGTH, SEED, TRAIN, N, Small, small
 
 from ecrnn.core.predictions import Scored
 from ecrnn.data.augmentation import augment
-from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
+from ecrnn.data.vocabulary import BEGIN, END, PAD, UNKNOWN
 
 TASKS = pytest.mark.parametrize("task", ["translation", "captioning"])
 

@@ -7,7 +7,7 @@ import torch
 from training.small_tasks import LENGTH, TRAIN, N, small
 
 from ecrnn.core.predictions import Predictions
-from ecrnn.data.tokens import PAD, UNKNOWN
+from ecrnn.data.vocabulary import PAD, UNKNOWN
 
 
 def test_batches() -> None:

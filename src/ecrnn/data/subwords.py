@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ecrnn.core.errors import BundleError, EcrnnError
-from ecrnn.data.tokens import LONGEST, MOST, SPECIAL, VOCABULARY_FILE, Vocabulary, to_json, utf8
+from ecrnn.data.vocabulary import LONGEST, MOST, SPECIAL, VOCABULARY_FILE, Vocabulary, to_json, utf8
 
 TOKENIZER_FILE = "tokenizer.json"  # a file of the package tokenizers, so that other programs can read it
 

@@ -1,6 +1,7 @@
 """Texts to token ids and back: vocabularies of characters, bytes, words or subwords, and their files in a bundle.
 
-In every kind the ids 0 to 3 are special, and no text is encoded to `PAD`, `BEGIN` or `END`; models add those.
+In every kind the ids 0 to 3 are special (see `vocabulary`), and no text is encoded to `PAD`, `BEGIN` or `END`; models
+add those.
 
     characters  one id a character, as it stands: nothing is normalised, no case changed
     bytes       one id a byte of UTF-8, always 260 ids; nothing is unknown
@@ -12,55 +13,29 @@ A vocabulary for CTC is one of characters, its blank is `PAD`.
 
 from __future__ import annotations
 
-import json
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
 
 from ecrnn.core.errors import BundleError, SettingsError, unknown_name
+from ecrnn.data.subwords import TOKENIZER_FILE, fit_subwords, subwords_of
+from ecrnn.data.vocabulary import (
+    LONGEST,
+    MOST,
+    SPECIAL,
+    UNKNOWN,
+    VOCABULARY_FILE,
+    Vocabulary,
+    json_object,
+    to_json,
+    utf8,
+)
 
-PAD, UNKNOWN, BEGIN, END = range(4)
-SPECIAL = ("<pad>", "<unknown>", "<begin>", "<end>")  # how the special ids are shown
 KINDS = ("characters", "bytes", "words", "subwords")
 
-MOST = 2**20  # ids
-LONGEST = 256  # characters of a word; a longer one is unknown
 DEFAULT_SUBWORDS = 8000  # ids, where no size is asked for
-VOCABULARY_FILE = "vocabulary.json"
-_LARGEST_FILE = 2**28  # characters
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
-
-
-class Vocabulary(ABC):
-    """Token ids of one kind; `fit` and `from_files` make one.
-
-    Two are equal if they are of one kind and encode alike. The number of ids, special ones among them, is ``len(v)``.
-    """
-
-    kind: ClassVar[str]
-
-    @abstractmethod
-    def encode(self, text: str) -> list[int]:
-        """The ids of ``text``, without BEGIN and END; what the vocabulary lacks is UNKNOWN."""
-
-    @abstractmethod
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of ``ids``, each in 0..len - 1; special ids are left out."""
-
-    @abstractmethod
-    def files(self) -> dict[str, str]:
-        """The content of the files, by name, that `from_files` reads; the same for equal vocabularies."""
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self.files() == other.files()
-
-    def __hash__(self) -> int:
-        return hash((self.kind, len(self)))
 
 
 class _Listed(Vocabulary):
@@ -162,8 +137,6 @@ def fit(kind: str, texts: Iterable[str], size: int | None = None, *, least: int 
     if kind == "bytes":
         return Bytes()
     if kind == "subwords":
-        from ecrnn.data.subwords import fit_subwords
-
         return fit_subwords(texts, size or DEFAULT_SUBWORDS, least)
     counts: Counter[str] = Counter()
     listed = Characters if kind == "characters" else Words
@@ -195,8 +168,6 @@ def from_files(kind: str, read: Callable[[str], str]) -> Vocabulary:
     if kind == "bytes":
         return Bytes()
     if kind == "subwords":
-        from ecrnn.data.subwords import TOKENIZER_FILE, subwords_of
-
         return subwords_of(json_object(read(TOKENIZER_FILE), TOKENIZER_FILE))
     tokens = described.get("tokens")
     listed = Characters if kind == "characters" else Words
@@ -210,26 +181,3 @@ def from_files(kind: str, read: Callable[[str], str]) -> Vocabulary:
         twice = Counter(tokens).most_common(1)[0][0]
         raise BundleError(f"{VOCABULARY_FILE} holds {twice!r:.40} twice")
     return listed(tokens)
-
-
-def json_object(text: str, name: str) -> dict[str, Any]:
-    """The JSON object that the file ``name`` holds; BundleError if ``text`` is none."""
-    if len(text) > _LARGEST_FILE:
-        raise BundleError(f"{name} is larger than any vocabulary")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{name} is not valid JSON: {str(error).splitlines()[0]:.100}") from error
-    if not isinstance(value, dict):
-        raise BundleError(f"{name} should hold an object")
-    return value
-
-
-def to_json(value: object) -> str:
-    """``value`` as a line of JSON."""
-    return json.dumps(value, ensure_ascii=False) + "\n"
-
-
-def utf8(text: str) -> str:
-    """``text`` with "?" for what UTF-8 cannot hold: lone surrogates, from file names and broken JSON."""
-    return text.encode(errors="replace").decode()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ecrnn.core.errors import NotFiniteError
 from ecrnn.data.batches import by_length, padded
-from ecrnn.data.tokens import BEGIN, END, PAD
+from ecrnn.data.vocabulary import BEGIN, END, PAD
 from ecrnn.models import ctc, decoding
 from ecrnn.models.inference import Standardise, check_finite, evaluating
 

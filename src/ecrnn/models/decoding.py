@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ecrnn.core.errors import EcrnnError, NotFiniteError
-from ecrnn.data.tokens import BEGIN, END, PAD, UNKNOWN
+from ecrnn.data.vocabulary import BEGIN, END, PAD, UNKNOWN
 
 
 @torch.no_grad()

@@ -14,7 +14,8 @@ from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import NEXT_TOKEN, TASKS, Task
 from ecrnn.data.corpus import LONGEST_BLOCK
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.data.tokens import KINDS, Vocabulary, from_files
+from ecrnn.data.tokens import KINDS, from_files
+from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models.inference import Standardise
 from ecrnn.models.sizes import MAX_FRAMES, Sizes
 

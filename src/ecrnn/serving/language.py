@@ -12,7 +12,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.predictions import Scored
 from ecrnn.data import corpus as corpus_data
 from ecrnn.data.corpus import Corpus
-from ecrnn.data.tokens import END, Vocabulary
+from ecrnn.data.vocabulary import END, Vocabulary
 from ecrnn.models.answers import block_nats
 from ecrnn.models.inference import check_finite, evaluating
 from ecrnn.serving.model import Judged, Model, example_name

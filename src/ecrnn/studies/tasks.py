@@ -26,6 +26,7 @@ from ecrnn.core.tasks import (
 from ecrnn.data import captions, catalogue, clips, corpus, folder, images, lines, sentence_pairs, texts, tokens
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Examples, Split
+from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models import ctc
 from ecrnn.models.names import common_task
 from ecrnn.models.ocr import Reader
@@ -224,7 +225,7 @@ def _prepare_lines(data: lines.LineSet, split: Split, settings: AnySettings) -> 
     return Prepared(TRANSCRIPTION, preprocessing=replace(preprocessing, image=image), vocabulary=vocabulary)
 
 
-def _check_widths(data: lines.LineSet, vocabulary: tokens.Vocabulary) -> None:
+def _check_widths(data: lines.LineSet, vocabulary: Vocabulary) -> None:
     """CTC gives at most one character a step, and needs one more between two that are equal.
 
     Raises:

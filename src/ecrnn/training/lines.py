@@ -16,7 +16,7 @@ from ecrnn.data.augmentation import augment
 from ecrnn.data.batches import by_length
 from ecrnn.data.lines import LineSet
 from ecrnn.data.splits import Split
-from ecrnn.data.tokens import PAD
+from ecrnn.data.vocabulary import PAD
 from ecrnn.models.answers import line_batch, transcripts
 from ecrnn.models.inference import evaluating
 from ecrnn.models.prepared import Prepared

@@ -16,7 +16,7 @@ from ecrnn.data.batches import by_length, padded
 from ecrnn.data.captions import CaptionSet
 from ecrnn.data.sentence_pairs import PairSet
 from ecrnn.data.splits import Split
-from ecrnn.data.tokens import PAD
+from ecrnn.data.vocabulary import PAD
 from ecrnn.models.answers import captions, target_nats, translations, with_ends
 from ecrnn.models.inference import evaluating
 from ecrnn.models.prepared import Prepared
