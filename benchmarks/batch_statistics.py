@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.seeds import trial_seed
-from ecrnn.data.images import ImageSet, load
+from ecrnn.data.image_set import ImageSet
+from ecrnn.data.images import load
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.registry import build

@@ -1,4 +1,4 @@
-"""The structure of src/ecrnn, read with `ast`, and of the tests: DESIGN, section 3, and the rules of the house.
+"""The structure of src/ecrnn, read with `ast`, and of the tests: the rules of CONTRIBUTING.md.
 
 Each rule is a function from a folder to the places that break it, and is itself tried on a small tree that does.
 """
@@ -98,6 +98,8 @@ def imported(path: Path, folder: Path) -> Iterator[tuple[int, str]]:
             case ast.Call(func=ast.Name("import_module") | ast.Attribute(attr="import_module"), args=[first, *_]):
                 if isinstance(first, ast.Constant):
                     yield node.lineno, str(first.value)
+                elif isinstance(first, ast.JoinedStr) and isinstance(first.values[0], ast.Constant):
+                    yield node.lineno, f"{first.values[0].value}*"
 
 
 def level(name: str) -> int:
@@ -119,6 +121,71 @@ def wrong_imports(folder: Path) -> list[str]:
             if there != here and level(there) >= level(here):
                 faults.append(f"{path.relative_to(folder)}:{line}: {here} imports {there}")
     return faults
+
+
+def module_name(path: Path, folder: Path) -> str:
+    """The dotted name of a file; of an `__init__.py` the package's."""
+    return ".".join(("ecrnn", *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def bound(module: ast.Module) -> set[str]:
+    """The names that a file has for others to import: `__all__`, and what it assigns, defines or imports at its top."""
+    names: set[str] = set()
+    for node in module.body:
+        match node:
+            case ast.Assign(targets=[ast.Name("__all__")]):
+                names |= set(ast.literal_eval(node.value))
+            case ast.Assign():
+                names |= {dotted(target) for target in node.targets}
+            case ast.AnnAssign(target=ast.Name(name)):
+                names.add(name)
+            case ast.FunctionDef(name) | ast.ClassDef(name):
+                names.add(name)
+            case ast.Import() | ast.ImportFrom():
+                names |= {alias.asname or alias.name for alias in node.names}
+    return names
+
+
+def import_graph(folder: Path) -> dict[str, set[str]]:
+    """Which files each file imports, wherever it does so; of compiled modules nothing is said."""
+    places = {module_name(path, folder): path for path in files(folder)}
+    graph: dict[str, set[str]] = {name: set() for name in places}
+    for module, path in places.items():
+        for _, name in imported(path, folder):
+            home, _, attribute = name.rpartition(".")
+            if name.endswith("*"):  # a computed name: it may be any of the package
+                graph[module] |= {other for other in places if other.startswith(name[:-1])} - {module}
+            elif name in places:
+                graph[module].add(name)
+            elif home in places and (places[home].name != "__init__.py" or attribute in bound(tree(places[home]))):
+                graph[module].add(home)
+    return graph
+
+
+def circles(folder: Path) -> list[str]:
+    """Modules that reach themselves by imports, lazy ones and those under TYPE_CHECKING too; each circle once."""
+    graph = import_graph(folder)
+    faults, seen = [], set[str]()
+    for start in sorted(graph):
+        way = None if start in seen else shortest_way_back(graph, start)
+        if way:
+            seen |= set(way)
+            faults.append(" -> ".join(name.removeprefix("ecrnn.") for name in way))
+    return faults
+
+
+def shortest_way_back(graph: dict[str, set[str]], start: str) -> list[str] | None:
+    """The modules from ``start`` by imports to ``start`` again; None where there is no such way."""
+    ways = [[start]]
+    known = {start}
+    for way in ways:  # grows while it is read: breadth first
+        for name in sorted(graph[way[-1]]):
+            if name == start:
+                return [*way, start]
+            if name not in known:
+                known.add(name)
+                ways.append([*way, name])
+    return None
 
 
 def dotted(node: ast.expr) -> str:
@@ -274,6 +341,10 @@ def test_imports_go_one_way():
     assert wrong_imports(SOURCE) == []
 
 
+def test_no_circle_inside_any_package():
+    assert circles(SOURCE) == []
+
+
 def test_nothing_forbidden():
     assert forbidden(SOURCE) == []
 
@@ -364,6 +435,51 @@ def test_right_imports_are_let_through(tree_of):
         cli__x="from ecrnn.api import compare\nfrom ecrnn.core import x",
     )
     assert wrong_imports(folder) == []
+
+
+LAZY = "def f():\n    from ecrnn.data.y import g"
+FOR_TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ecrnn.data.y import Y"
+COMPUTED = "from importlib import import_module\ndef f(name):\n    import_module(f'ecrnn.data.{name}')"
+
+
+@pytest.mark.parametrize(
+    ("contents", "circle"),
+    [
+        (
+            {"data__x": "from ecrnn.data.y import g", "data__y": "from ecrnn.data import x"},
+            "data.x -> data.y -> data.x",
+        ),
+        ({"data__x": LAZY, "data__y": "from ecrnn.data.x import f"}, "data.x -> data.y -> data.x"),
+        ({"data__x": FOR_TYPES, "data__y": "import ecrnn.data.x"}, "data.x -> data.y -> data.x"),
+        ({"data__x": COMPUTED, "data__y": "from .x import f"}, "data.x -> data.y -> data.x"),
+        (
+            {"data__x": LAZY, "data__y": "from . import z", "data__z": "def g():\n    from .x import f"},
+            "data.x -> data.y -> data.z -> data.x",
+        ),
+        (
+            {"data____init__": "from ecrnn.data.x import f\n__all__ = ['f']", "data__x": "from ecrnn.data import f"},
+            "data -> data.x -> data",
+        ),
+    ],
+    ids=["plain", "lazy", "for types", "computed", "three", "package"],
+)
+def test_circles_are_seen(tree_of, contents, circle):
+    assert circles(tree_of(**contents)) == [circle]
+
+
+def test_two_circles_are_two_faults(tree_of):
+    folder = tree_of(data__x=LAZY, data__y="from . import x", stats__a="from . import b", stats__b="from . import a")
+    assert circles(folder) == ["data.x -> data.y -> data.x", "stats.a -> stats.b -> stats.a"]
+
+
+def test_no_circle_is_let_through(tree_of):
+    folder = tree_of(
+        data____init__="def __getattr__(name):\n    from ecrnn.data import x",
+        data__x="from ecrnn.data import y, _compiled\nfrom ecrnn.data.z import f",
+        data__y="from ecrnn.data import z",
+        data__z="import os",
+    )
+    assert circles(folder) == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 from ecrnn.core.errors import DataError
 from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, texts
 from ecrnn.data.folder import has_validation, list_folder
+from ecrnn.data.image_set import from_arrays, make_image_set
 from ecrnn.data.layout import is_junk, part_of
 from ecrnn.data.left_out import sentence
 from ecrnn.data.splits import parse_split
@@ -103,8 +104,8 @@ def test_a_part_to_validate_on_changes_the_fingerprint(tmp_path):
     second = images.load(tmp_path / "a", cache=tmp_path)
     assert (first.images == second.images).all()
     assert first.fingerprint != second.fingerprint
-    fewer = images.make_image_set("c", first.images, first.labels, first.classes, n_validation=1)
-    more = images.make_image_set("c", first.images, first.labels, first.classes, n_validation=2)
+    fewer = make_image_set("c", first.images, first.labels, first.classes, n_validation=1)
+    more = make_image_set("c", first.images, first.labels, first.classes, n_validation=2)
     assert first.fingerprint == more.fingerprint != fewer.fingerprint
 
 
@@ -434,7 +435,7 @@ def test_names_in_tables_are_found_in_both_spellings(tmp_path):
     with pytest.raises(DataError, match="two labels are one name"):
         clips.load(tmp_path / "films.npz", frames=1)
     with pytest.raises(DataError, match="different labels that read the same"):
-        images.from_arrays(film[:, 0], np.array(["걷다", nfd("걷다")]))
+        from_arrays(film[:, 0], np.array(["걷다", nfd("걷다")]))
 
 
 def test_parts_are_told_from_clips_by_what_lies_in_them(tmp_path):

@@ -65,7 +65,7 @@ def test_idx_files_with_a_dot_in_their_names(mnist, tmp_path):
 def test_a_changed_cifar_file_is_named_with_both_checksums(cifar10, tmp_path, unpacked, name):
     path = cifar10.write(tmp_path, unpacked) / name
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    expected = {f.name: f.md5 for f in cifar10.source.known_files}[name]
+    expected = {f.name: f.md5 for f in (cifar10.source.archive, *cifar10.source.members)}[name]
     message = rf"{name} is damaged.*its MD5 is [0-9a-f]{{32}}, expected {expected}; delete it and give the command"
     with pytest.raises(DataError, match=message):
         cifar10.source.load(tmp_path, tmp_path, None)
@@ -79,11 +79,18 @@ def test_a_changed_idx_file_is_named(mnist, tmp_path):
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
-def test_mnist_is_not_taken_for_fashion_mnist(mnist, tmp_path, monkeypatch, unpacked):
-    monkeypatch.setitem(SOURCES, "mnist", mnist.source)
+def test_mnist_is_not_taken_for_fashion_mnist(mnist, tmp_path, unpacked):
+    others = {(file.unpacked_md5 if unpacked else file.md5): f"{file.name} of mnist" for file in mnist.source.files}
     mnist.write(tmp_path, unpacked)
     with pytest.raises(DataError, match=r"\(it is train-images-idx3-ubyte.gz of mnist\)"):
-        SOURCES["fashion-mnist"].load(tmp_path, tmp_path, None)
+        replace(SOURCES["fashion-mnist"], others=others).load(tmp_path, tmp_path, None)
+
+
+def test_mnist_and_fashion_mnist_know_each_other():
+    mnist, fashion = SOURCES["mnist"], SOURCES["fashion-mnist"]
+    assert {file.md5 for file in fashion.files} <= mnist.others.keys()
+    for file in mnist.files:
+        assert fashion.others[file.md5] == fashion.others[file.unpacked_md5] == f"{file.name} of mnist"
 
 
 def test_missing_files_are_named(cifar10, mnist, tmp_path):

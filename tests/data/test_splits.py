@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError
-from ecrnn.data.images import make_image_set
+from ecrnn.data.image_set import make_image_set
 from ecrnn.data.splits import parse_split
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ecrnn.core.errors import BundleError, DataError, UnknownNameError
 from ecrnn.data import images as image_data
-from ecrnn.data.images import make_image_set
+from ecrnn.data.image_set import make_image_set
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.classifier import Classifier
 from ecrnn.serving.evaluation import judge

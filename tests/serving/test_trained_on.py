@@ -12,7 +12,7 @@ from PIL import Image
 
 from ecrnn.core.errors import BundleError, DataError
 from ecrnn.data import images as image_data
-from ecrnn.data.images import from_arrays, make_image_set
+from ecrnn.data.image_set import from_arrays, make_image_set
 from ecrnn.data.keys import of_images, of_texts
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.bundle import read_trained_on, write_bundle

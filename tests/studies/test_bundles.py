@@ -17,7 +17,7 @@ from ecrnn.core.errors import RunDirectoryError, UnknownNameError
 from ecrnn.core.manifests import checked_manifest, write_manifest
 from ecrnn.core.runs import locked, read_trial
 from ecrnn.data import images as image_data
-from ecrnn.data.images import make_image_set
+from ecrnn.data.image_set import make_image_set
 from ecrnn.report import archive_study
 from ecrnn.serving.bundle import read_bundle, read_metrics
 from ecrnn.serving.evaluation import judge

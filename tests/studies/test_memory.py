@@ -10,7 +10,7 @@ from studies.small import Study
 from ecrnn.core.errors import BundleError, RunDirectoryError
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.runs import read_trial, trial_folder
-from ecrnn.data.images import from_arrays
+from ecrnn.data.image_set import from_arrays
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.explain.memory import network_memory
 from ecrnn.layers.areas import RecurrentArea

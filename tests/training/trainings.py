@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.progress import Progress, silent
 from ecrnn.data.batches import epoch_order
-from ecrnn.data.images import ImageSet, from_arrays
+from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import parse_split
 from ecrnn.models.registry import build

@@ -30,7 +30,7 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import autocast, resolve_precision
 from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.progress import silent
-from ecrnn.data.images import make_image_set
+from ecrnn.data.image_set import make_image_set
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.names import parse

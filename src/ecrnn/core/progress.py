@@ -26,6 +26,7 @@ class Tick:
 
 
 Progress = Callable[[Tick], None]
+LoadingProgress = Callable[[str, int, int], None]  # (what, done, total): bytes of a download, or pictures decoded
 
 
 def silent(tick: Tick) -> None:

@@ -20,13 +20,14 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import CAPTIONING
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.decoding import load_pictures
 from ecrnn.data.downloads import candidates, reading
 from ecrnn.data.files import check_listed
-from ecrnn.data.images import Progress, checked_size
-from ecrnn.data.images import fingerprint as image_fingerprint
+from ecrnn.data.image_set import checked_size
+from ecrnn.data.image_set import fingerprint as image_fingerprint
 from ecrnn.data.keys import Keys, of_images
 from ecrnn.data.textfiles import fingerprint, is_heading, lines_of, read_text, rows_of
 
@@ -89,7 +90,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> CaptionSet:
     """A registered set of captioned pictures by name, or a folder.
 

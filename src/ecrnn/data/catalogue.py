@@ -60,6 +60,12 @@ def place(data: str | Path, task: str, instead: str) -> Path | None:
     raise DataError(f"{path} does not exist; give {instead}, or {' or '.join(DATA_SETS[task])}")
 
 
+def refuse_parts(data: str | Path, *others: object) -> None:
+    """Raise a DataError where other folders are given as parts of ``data``, which takes none."""
+    if any(other is not None for other in others):
+        raise DataError(f"--val and --test go with a folder of your own, not with {data}; leave them away")
+
+
 def unknown_data(data: str, task: str, known: Iterable[str], instead: str) -> EcrnnError:
     """The error for a name that is none of ``known``, the data sets of ``task``; one of another task is named as such.
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.data.downloads import RemoteFile, candidates, fetch, read_checked
-from ecrnn.data.images import Progress, RawImages
+from ecrnn.data.image_set import RawImages
 from ecrnn.data.pickles import read_pickle
 
 _LARGEST_MEMBER = 2**28  # bytes; CIFAR-100's training batch has 155 million
@@ -52,14 +53,10 @@ class CifarSource:
         return (*self.train, *self.test, self.meta)
 
     @property
-    def known_files(self) -> tuple[RemoteFile, ...]:
-        return (self.archive, *self.members)
-
-    @property
     def size(self) -> None:
         return None
 
-    def load(self, data_dir: Path | None, cache: Path, progress: Progress | None) -> RawImages:
+    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages:
         """The data set from a local copy, or downloaded.
 
         Raises:

@@ -20,12 +20,14 @@ import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.names import nfc
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import CLIP_CLASSIFICATION
 from ecrnn.data import catalogue, layout, left_out, moving
+from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.clip_arrays import read_arrays
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, is_picture
-from ecrnn.data.images import Progress, checked_size, fingerprint, refuse_parts
+from ecrnn.data.image_set import checked_size, fingerprint
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import resize_images
@@ -48,7 +50,7 @@ class ClipSet:
         fingerprint: SHA-256 (hexadecimal) over shape, clips, labels, classes and n_train. The name is not part of it.
         files: for a folder the path of each clip's folder relative to it (with "/"), else empty.
         n_validation: the last ``n_validation`` clips of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.images.ImageSet`.
+        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
     name: str
@@ -118,7 +120,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> ClipSet:
     """A registered set of clips by name, or a folder or a file.
 
@@ -231,7 +233,7 @@ def _load_folder(
     size: tuple[int, int],
     channels: int,
     cache: Path | None,
-    progress: Progress | None,
+    progress: LoadingProgress | None,
 ) -> ClipSet:
     classes: list[str] = []
     clips: list[str] = []

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import NEXT_TOKEN
 from ecrnn.data import catalogue, layout, left_out
+from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import entries_of, files_below
-from ecrnn.data.images import Progress, refuse_parts
 from ecrnn.data.keys import Keys, of_blocks
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import LARGEST_FILE, fingerprint, official_texts, read_text
@@ -46,7 +47,7 @@ class Corpus:
         n_train: the first ``n_train`` blocks are the data set's own training part; all when it has no test part.
         fingerprint: SHA-256 (hexadecimal) over text, length and parts. The name is not part of it.
         n_validation: the last ``n_validation`` blocks of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.images.ImageSet`.
+        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
     name: str
@@ -116,7 +117,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> Corpus:
     """A registered corpus by name, or a .txt file, or a folder of them.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.data.downloads import cached_file, default_cache
-from ecrnn.data.images import Progress
 from ecrnn.data.pictures import decode, quiet_pillow
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded pictures; more go to a memory map in the cache
@@ -30,7 +30,7 @@ def load_pictures(
     *,
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> np.ndarray:
     """Picture files, each as `pictures.read_picture` gives it.
 
@@ -60,7 +60,7 @@ def load_pictures(
 
 
 def decode_files(
-    folder: Path, files: Sequence[str], one: Callable[[Path], np.ndarray], progress: Progress | None = None
+    folder: Path, files: Sequence[str], one: Callable[[Path], np.ndarray], progress: LoadingProgress | None = None
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """What ``one`` makes of each file, decoded by several threads.
 
@@ -100,7 +100,7 @@ def decode_files(
 
 
 def _stacked(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], progress: Progress | None
+    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], progress: LoadingProgress | None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """As `decode_files`, for pictures of one shape; uint8 (b, H, W, C)."""
     _, height, width, channels = shape
@@ -109,7 +109,7 @@ def _stacked(
 
 
 def _mapped(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], cache: Path, progress: Progress | None
+    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], cache: Path, progress: LoadingProgress | None
 ) -> np.ndarray:
     """The decoded pictures as a read-only memory map of a file in the cache, written if it is not there."""
     path = Path(cache) / "folders" / f"{_key(folder, files, shape)}.npy"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.images import Progress, RawImages
+from ecrnn.core.progress import LoadingProgress
+from ecrnn.data.image_set import RawImages
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,9 @@ class DigitsSource:
     """Needs no file and no network; ``data_dir`` and ``cache`` are not looked at."""
 
     name: str = "digits"
-    known_files: tuple[RemoteFile, ...] = ()
     size: tuple[int, int] = (32, 32)  # see `sources.Source`
 
-    def load(self, data_dir: Path | None, cache: Path, progress: Progress | None) -> RawImages:
+    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages:
         """The pictures at their own size, 8x8; values 0..16 are scaled to 0..255 and rounded."""
         from sklearn.datasets import load_digits
 

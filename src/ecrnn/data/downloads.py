@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import whole_file
-from ecrnn.data.images import Progress
+from ecrnn.core.progress import LoadingProgress
 
 TIMEOUT = 30.0  # seconds without an answer
 
@@ -58,8 +58,13 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def read_checked(path: Path, md5: str) -> bytes:
+def read_checked(path: Path, md5: str, others: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a file whose MD5 is known.
+
+    Args:
+        path: the file.
+        md5: its hexadecimal MD5.
+        others: what other files this one could be taken for are called, by their MD5, for the error.
 
     Raises:
         DataError: it cannot be read, or has another checksum; the line names the file, both sums and what to
@@ -67,24 +72,18 @@ def read_checked(path: Path, md5: str) -> bytes:
     """
     with reading(path):
         data = path.read_bytes()
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    found = _md5(data)
     if found != md5:
+        remark = f" (it is {others[found]})" if others and found in others else ""
         raise DataError(
-            f"{path} is damaged or another file: its MD5 is {found}, expected {md5}{_owner(found)}; "
+            f"{path} is damaged or another file: its MD5 is {found}, expected {md5}{remark}; "
             "delete it and give the command again, or name a whole copy with --data-dir"
         )
     return data
 
 
-def _owner(md5: str) -> str:
-    """A remark on which registered file has this checksum: MNIST and Fashion-MNIST share file names."""
-    from ecrnn.data.sources import SOURCES
-
-    for name, source in SOURCES.items():
-        for file in source.known_files:
-            if md5 in (file.md5, file.unpacked_md5):
-                return f" (it is {file.name} of {name})"
-    return ""
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def candidates(data_dir: Path, folders: Iterable[str]) -> list[Path]:
@@ -104,7 +103,7 @@ def obtain(
     folders: Iterable[str],
     data_dir: Path | None,
     cache: Path,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> list[Path]:
     """Where the official files of a data set lie: in a local copy, or downloaded. Readers check them, `read_official`.
 
@@ -149,23 +148,28 @@ def _present(folder: Path, name: str) -> Path | None:
     return next((folder / option for option in options if (folder / option).is_file()), None)
 
 
-def read_official(path: Path, file: RemoteFile) -> bytes:
+def read_official(path: Path, file: RemoteFile, others: Mapping[str, str] | None = None) -> bytes:
     """The bytes of ``path``, which holds ``file`` as published or, if that is a .gz, unpacked.
 
+    Args:
+        path: where it lies.
+        file: which it should be.
+        others: as for `read_checked`.
+
     Raises:
-        DataError: the checksum is known and another, or the file is another data set's.
+        DataError: the checksum is known and another, or the file is one of ``others``.
     """
     md5 = file.md5 if path.name.endswith(".gz") or not file.name.endswith(".gz") else file.unpacked_md5
     if md5 is not None:
-        return read_checked(path, md5)
+        return read_checked(path, md5, others)
     with reading(path):
         data = path.read_bytes()
-    if owner := _owner(hashlib.md5(data, usedforsecurity=False).hexdigest()):
-        raise DataError(f"{path} is of another data set{owner}; name the right folder with --data-dir")
+    if others and (other := others.get(_md5(data))):
+        raise DataError(f"{path} is of another data set (it is {other}); name the right folder with --data-dir")
     return data
 
 
-def fetch(file: RemoteFile, folder: Path, progress: Progress | None = None) -> Path:
+def fetch(file: RemoteFile, folder: Path, progress: LoadingProgress | None = None) -> Path:
     """The path of ``file`` in ``folder``, downloaded if it is not there. Readers check it again.
 
     Raises:
@@ -193,7 +197,7 @@ class _FailedError(Exception):
     """One address did not give the file; the message is the reason."""
 
 
-def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress | None) -> None:
+def _download(file: RemoteFile, url: str, target: IO[bytes], progress: LoadingProgress | None) -> None:
     """Download one URL to ``target``; _FailedError if that is not the file, OSError if the disk fails."""
     import requests
     from pooch import HTTPDownloader
@@ -238,7 +242,7 @@ def cached_file(path: Path) -> Iterator[IO[bytes]]:
 class _CountedFile:
     """What the downloader writes to: counts, hashes, reports, and stops a stream that is too long."""
 
-    def __init__(self, target: IO[bytes], file: RemoteFile, progress: Progress | None) -> None:
+    def __init__(self, target: IO[bytes], file: RemoteFile, progress: LoadingProgress | None) -> None:
         self.target, self.file, self.progress = target, file, progress
         self.size = 0
         self.md5 = hashlib.md5(usedforsecurity=False)

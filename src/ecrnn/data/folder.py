@@ -21,10 +21,11 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import path_of
 from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.data import layout, left_out
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below, is_picture
-from ecrnn.data.images import ImageSet, Progress, make_image_set
+from ecrnn.data.image_set import ImageSet, make_image_set
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import SUFFIXES, read_picture
 
@@ -219,7 +220,7 @@ def load_folder(
     test: Path | None = None,
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> ImageSet:
     """Decode a folder of images, each as `pictures.read_picture` does.
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from gzip import GzipFile
 from pathlib import Path
 from typing import IO
@@ -18,8 +19,9 @@ from typing import IO
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.data.downloads import RemoteFile, obtain, read_official
-from ecrnn.data.images import Progress, RawImages
+from ecrnn.data.image_set import RawImages
 
 _LARGEST = 2**30  # bytes unpacked; MNIST's largest file has 47 million
 
@@ -33,29 +35,27 @@ class IdxSource:
         folders: names that the folder of a local copy may have.
         files: train images, train labels, test images, test labels.
         classes: their names.
+        others: what other files with the same names are called, by their MD5: MNIST's and Fashion-MNIST's.
     """
 
     name: str
     folders: tuple[str, ...]
     files: tuple[RemoteFile, ...]
     classes: tuple[str, ...]
-
-    @property
-    def known_files(self) -> tuple[RemoteFile, ...]:
-        return self.files
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> None:
         return None
 
-    def load(self, data_dir: Path | None, cache: Path, progress: Progress | None) -> RawImages:
+    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages:
         """The data set from a local copy, or downloaded.
 
         Raises:
             DataError: a file is missing, damaged or not what it should be.
         """
         paths = obtain(self.name, self.files, self.folders, data_dir, cache, progress)
-        arrays = [_read(path, file) for path, file in zip(paths, self.files, strict=True)]
+        arrays = [self._read(path, file) for path, file in zip(paths, self.files, strict=True)]
         images = np.concatenate([arrays[0], arrays[2]])  # (N, H, W)
         labels = np.concatenate([arrays[1], arrays[3]]).astype(np.int64)
         if len(arrays[0]) != len(arrays[1]) or len(images) != len(labels):
@@ -64,11 +64,10 @@ class IdxSource:
             raise DataError(f"{self.name}: {paths[1]} has a label {labels.max()}, but classes are 0..9")
         return RawImages(images[..., None], labels, self.classes, len(arrays[0]))
 
-
-def _read(path: Path, file: RemoteFile) -> np.ndarray:
-    data, packed = read_official(path, file), path.name.endswith(".gz")
-    dimensions = 3 if "images" in file.name else 1
-    return read_idx(GzipFile(fileobj=io.BytesIO(data)) if packed else io.BytesIO(data), dimensions, path)
+    def _read(self, path: Path, file: RemoteFile) -> np.ndarray:
+        data, packed = read_official(path, file, self.others), path.name.endswith(".gz")
+        dimensions = 3 if "images" in file.name else 1
+        return read_idx(GzipFile(fileobj=io.BytesIO(data)) if packed else io.BytesIO(data), dimensions, path)
 
 
 def read_idx(stream: IO[bytes] | GzipFile, dimensions: int, where: Path) -> np.ndarray:

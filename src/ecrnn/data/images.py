@@ -1,148 +1,23 @@
-"""A set of labelled images in memory, and `load`, which makes one from a registered name or from a folder.
-
-Images are uint8 arrays (N, H, W, C); nothing is standardised here (see `preprocessing`) and nothing is split
-(`splits`).
-"""
+"""Labelled images from a registered name or from a folder, as `ImageSet`s."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.names import on_disk
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
-from ecrnn.data.catalogue import unknown_data
-from ecrnn.data.keys import Keys, of_images
-
-Progress = Callable[[str, int, int], None]  # (what, done, total): bytes of a download, or pictures decoded
-
-
-class RawImages(NamedTuple):
-    """What a source hands over, checked: the fields are those of `ImageSet`."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    n_train: int
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Labelled images, all of one size.
-
-    Attributes:
-        name: the registered name or the folder's path.
-        images: uint8 (N, H, W, C), C 1 or 3; may be a read-only np.memmap. Not to be written to.
-        labels: int64 (N,), indices into ``classes``.
-        classes: names of the classes.
-        n_train: the first ``n_train`` images are the data set's own training part; N when it has no test
-            part.
-        fingerprint: SHA-256 (hexadecimal) over shape, images, labels, classes and n_train; equal fingerprints
-            give equal studies. The name is not part of it.
-        files: for a folder the path of each image relative to it (with "/"), else empty.
-        n_validation: the last ``n_validation`` images of the training part are the data set's own for validation; 0
-            where it has none.
-        left_out: of a folder the number of files that are no images of a class, by suffix.
-        notes: sentences about what was left out, to be shown.
-    """
-
-    name: str
-    images: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    n_train: int
-    fingerprint: str
-    files: tuple[str, ...] = ()
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def keys(self) -> Keys:
-        """By which each example is known again."""
-        return of_images(self.images)
-
-    @property
-    def height(self) -> int:
-        return int(self.images.shape[1])
-
-    @property
-    def width(self) -> int:
-        return int(self.images.shape[2])
-
-    @property
-    def channels(self) -> int:
-        return int(self.images.shape[3])
-
-    @property
-    def image(self) -> tuple[int, int, int]:
-        """(C, H, W), as models and preprocessing take it."""
-        return self.channels, self.height, self.width
-
-
-def make_image_set(
-    name: str,
-    images: np.ndarray,
-    labels: np.ndarray,
-    classes: Sequence[str],
-    *,
-    n_train: int | None = None,
-    n_validation: int = 0,
-    files: Sequence[str] = (),
-    left_out: Mapping[str, int] | None = None,
-    notes: Sequence[str] = (),
-) -> ImageSet:
-    """An `ImageSet` with its fingerprint; for this package's readers, which have checked what they pass."""
-    assert images.dtype == np.uint8
-    assert images.ndim == 4
-    assert images.shape[3] in (1, 3)
-    assert labels.dtype == np.int64
-    assert labels.shape == (len(images),)
-    assert not files or len(files) == len(images)
-    n_train = len(images) if n_train is None else n_train
-    assert 0 <= n_validation < max(1, n_train)
-    digest = fingerprint(images, labels, classes, n_train, n_validation)
-    return ImageSet(
-        name,
-        images,
-        labels,
-        tuple(classes),
-        n_train,
-        digest,
-        tuple(files),
-        n_validation,
-        dict(left_out or {}),
-        tuple(notes),
-    )
-
-
-def fingerprint(
-    images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n_train: int, n_validation: int = 0
-) -> str:
-    """SHA-256 over shape, n_train, n_validation, classes, labels and the bytes of the images, read in pieces."""
-    own_validation = (int(n_validation),) if n_validation else ()
-    header = repr((tuple(int(s) for s in images.shape), int(n_train), [str(c) for c in classes], *own_validation))
-    digest = hashlib.sha256(header.encode())
-    digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
-    step = max(1, 2**24 // max(1, images[0].nbytes)) if len(images) else 1
-    for start in range(0, len(images), step):
-        digest.update(np.ascontiguousarray(images[start : start + step]).data)
-    return digest.hexdigest()
+from ecrnn.data.catalogue import refuse_parts, unknown_data
+from ecrnn.data.downloads import default_cache
+from ecrnn.data.folder import load_folder
+from ecrnn.data.image_set import ImageSet, checked_size
+from ecrnn.data.sources import SOURCES, load_source
 
 
 def names() -> list[str]:
     """The registered data sets, sorted."""
-    from ecrnn.data.sources import SOURCES
-
     return sorted(SOURCES)
 
 
@@ -155,7 +30,7 @@ def load(
     val: str | Path | None = None,
     test: str | Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> ImageSet:
     """Load a registered data set by name, or a folder with one sub-folder a class, or one of parts with those.
 
@@ -177,10 +52,6 @@ def load(
         UnknownNameError: ``data`` is neither a registered name nor a folder.
         DataError: the data is missing, damaged, or cannot be downloaded.
     """
-    from ecrnn.data.downloads import default_cache
-    from ecrnn.data.folder import load_folder
-    from ecrnn.data.sources import SOURCES, load_source
-
     size = checked_size(image_size)
     if channels not in (None, 1, 3):
         raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
@@ -199,84 +70,3 @@ def load(
         cache=cache,
         progress=progress,
     )
-
-
-def refuse_parts(data: str | Path, *others: object) -> None:
-    """Raise a DataError where other folders are given as parts of ``data``, which takes none."""
-    if any(other is not None for other in others):
-        raise DataError(f"--val and --test go with a folder of your own, not with {data}; leave them away")
-
-
-def checked_size(image_size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """(height, width) of a side or of both, or DataError; None stays None."""
-    if image_size is None:
-        return None
-    size = tuple(image_size) if isinstance(image_size, tuple | list) else (image_size, image_size)
-    if len(size) != 2 or not all(isinstance(s, int) and 1 <= s <= 4096 for s in size):
-        raise DataError(f"image size is {image_size}, but should be one or two whole numbers from 1 to 4096")
-    return size[0], size[1]
-
-
-def from_arrays(X: Any, y: Any, name: str = "arrays") -> ImageSet:
-    """An `ImageSet` from arrays, for scikit-learn's conventions.
-
-    Args:
-        X: images as `to_uint8` takes them.
-        y: one label an image, (N,), of any sortable type; classes are the sorted different labels, as text.
-
-    Raises:
-        DataError: shapes, types or values are not as said.
-    """
-    images = to_uint8(X)
-    y = np.asarray(y)
-    if y.ndim != 1 or len(y) != len(images):
-        raise DataError(f"y has shape {y.shape}, but should hold one label for each of the {len(images)} images")
-    if len(y) == 0:
-        raise DataError("X and y hold no images")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError("y holds labels that are not finite (NaN or infinity)")
-    try:
-        values, labels = np.unique(y, return_inverse=True)
-    except TypeError as error:
-        raise DataError("y mixes labels that cannot be sorted, such as text and numbers; use one type") from error
-    classes = tuple(nfc(str(v)) for v in values.tolist())
-    if len(set(classes)) < len(classes):
-        raise DataError("y holds different labels that read the same as text; use one type")
-    return make_image_set(name, images, labels.astype(np.int64), classes)
-
-
-def to_uint8(X: Any) -> np.ndarray:
-    """Images as uint8 (N, H, W, C).
-
-    Args:
-        X: (N, H, W) or (N, H, W, C) with C 1 or 3. Whole numbers are taken as they are and must lie in
-            0..255; floats must lie in 0..1, and are multiplied by 255 and rounded; booleans become 0 and 255.
-            Other ranges are refused rather than guessed at, because a guess would differ between training and
-            prediction.
-
-    Raises:
-        DataError: another shape, type or range, or NaN.
-    """
-    X = np.asarray(X)
-    if X.ndim == 3:
-        X = X[..., None]
-    if X.ndim != 4 or X.shape[3] not in (1, 3) or 0 in X.shape[1:]:
-        first = X.ndim == 4 and X.shape[1] in (1, 3)
-        hint = "; channels go last: X.transpose(0, 2, 3, 1)" if first else ""
-        raise DataError(f"X has shape {X.shape}, but should be (N, H, W) or (N, H, W, C) with C 1 or 3{hint}")
-    if X.dtype == np.uint8 or X.size == 0:
-        return X.astype(np.uint8, copy=False)
-    if X.dtype == np.bool_:
-        return X.astype(np.uint8) * np.uint8(255)
-    if X.dtype.kind not in "iuf":
-        raise DataError(f"X is of type {X.dtype}, but pixels are uint8, whole numbers in 0..255 or floats in 0..1")
-    low, high = X.min(), X.max()
-    if X.dtype.kind in "iu":
-        if low < 0 or high > 255:
-            raise DataError(f"X holds whole numbers from {low} to {high}, but pixels lie in 0..255")
-        return X.astype(np.uint8)
-    if not (low >= 0 and high <= 1):  # NaN is caught here too
-        raise DataError(
-            f"X holds floats from {low:g} to {high:g}, but they should lie in 0..1; scale them, or give uint8"
-        )
-    return np.rint(X * 255).astype(np.uint8)

@@ -20,12 +20,13 @@ import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import TRANSCRIPTION
 from ecrnn.data import catalogue, layout, left_out
+from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.decoding import MEMORY_LIMIT, decode_files
 from ecrnn.data.downloads import candidates
 from ecrnn.data.files import check_listed, entries_of, files_below, is_picture, is_unicode
-from ecrnn.data.images import Progress, refuse_parts
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import decode_line
@@ -60,7 +61,7 @@ class LineSet:
         n_train: the first ``n_train`` images are the data set's own training part; all where it has no test part.
         fingerprint: SHA-256 (hexadecimal) over images, texts and parts. Neither name nor files are part of it.
         n_validation: the last ``n_validation`` images of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.images.ImageSet`.
+        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
     name: str
@@ -125,7 +126,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> LineSet:
     """A registered set of lines by name, or a folder.
 
@@ -249,7 +250,7 @@ def _text(name: str) -> str:
     return nfc(PurePosixPath(name).stem)
 
 
-def _decoded(folder: Path, files: Sequence[str], height: int, progress: Progress | None) -> list[np.ndarray]:
+def _decoded(folder: Path, files: Sequence[str], height: int, progress: LoadingProgress | None) -> list[np.ndarray]:
     images: list[np.ndarray] = []
     taken = 0
     for _, chunk in decode_files(folder, files, lambda path: decode_line(path, height), progress):

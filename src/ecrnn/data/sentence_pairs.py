@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import TRANSLATION
 from ecrnn.core.text import counted
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import entries_of
-from ecrnn.data.images import Progress
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.textfiles import fingerprint, lines_of, official_texts, read_text, rows_of
 
@@ -92,7 +92,7 @@ def load(
     *,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> PairSet:
     """A registered set of pairs by name, or a .tsv file, or a folder as this module's docstring says; all in UTF-8.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.data.cifar import CifarSource
 from ecrnn.data.digits import DigitsSource
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.idx import IdxSource
-from ecrnn.data.images import ImageSet, Progress, RawImages, make_image_set
+from ecrnn.data.image_set import ImageSet, RawImages, make_image_set
 from ecrnn.data.pictures import resize_images
 
 
@@ -20,14 +21,10 @@ class Source(Protocol):
     def name(self) -> str: ...
 
     @property
-    def known_files(self) -> tuple[RemoteFile, ...]:
-        """Every file whose checksum is known."""
-
-    @property
     def size(self) -> tuple[int, int] | None:
         """(height, width) that models see where none is asked for; None: the pictures' own."""
 
-    def load(self, data_dir: Path | None, cache: Path, progress: Progress | None) -> RawImages: ...
+    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages: ...
 
 
 def load_source(
@@ -37,7 +34,7 @@ def load_source(
     channels: int | None,
     *,
     cache: Path,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> ImageSet:
     """The registered data set ``name``; the arguments are those of `images.load`.
 
@@ -60,64 +57,76 @@ def _batch(name: str, md5: str) -> RemoteFile:
     return RemoteFile(name, md5, 0)
 
 
+_MNIST_FILES = _mirrored(
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "http://yann.lecun.com/exdb/mnist/",
+    ),
+    [
+        (
+            "train-images-idx3-ubyte.gz",
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            9912422,
+            "6bbc9ace898e44ae57da46a324031adb",
+        ),
+        (
+            "train-labels-idx1-ubyte.gz",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            28881,
+            "a25bea736e30d166cdddb491f175f624",
+        ),
+        (
+            "t10k-images-idx3-ubyte.gz",
+            "9fb629c4189551a2d022fa330f9573f3",
+            1648877,
+            "2646ac647ad5339dbf082846283269ea",
+        ),
+        (
+            "t10k-labels-idx1-ubyte.gz",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+            4542,
+            "27ae3e4e09519cfbb04c329615203637",
+        ),
+    ],
+)
+
+_FASHION_FILES = _mirrored(
+    (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    ),
+    [
+        ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880, None),
+        ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515, None),
+        ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102, None),
+        ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148, None),
+    ],
+)
+
+
+def _called(data: str, files: tuple[RemoteFile, ...]) -> dict[str, str]:
+    """What files are called in an error, by each of their checksums."""
+    return {md5: f"{file.name} of {data}" for file in files for md5 in (file.md5, file.unpacked_md5) if md5}
+
+
 _MNIST = IdxSource(
     name="mnist",
     folders=("mnist", "MNIST", "MNIST/raw", "mnist/raw"),
-    files=_mirrored(
-        (
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",
-            "http://yann.lecun.com/exdb/mnist/",
-        ),
-        [
-            (
-                "train-images-idx3-ubyte.gz",
-                "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-                9912422,
-                "6bbc9ace898e44ae57da46a324031adb",
-            ),
-            (
-                "train-labels-idx1-ubyte.gz",
-                "d53e105ee54ea40749a09fcbcd1e9432",
-                28881,
-                "a25bea736e30d166cdddb491f175f624",
-            ),
-            (
-                "t10k-images-idx3-ubyte.gz",
-                "9fb629c4189551a2d022fa330f9573f3",
-                1648877,
-                "2646ac647ad5339dbf082846283269ea",
-            ),
-            (
-                "t10k-labels-idx1-ubyte.gz",
-                "ec29112dd5afa0611ce80d1b7f02629c",
-                4542,
-                "27ae3e4e09519cfbb04c329615203637",
-            ),
-        ],
-    ),
+    files=_MNIST_FILES,
     classes=tuple("0123456789"),
+    others=_called("fashion-mnist", _FASHION_FILES),
 )
 
 _FASHION = IdxSource(
     name="fashion-mnist",
     folders=("fashion-mnist", "fashion_mnist", "FashionMNIST", "FashionMNIST/raw"),
-    files=_mirrored(
-        (
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-        ),
-        [
-            ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880, None),
-            ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515, None),
-            ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102, None),
-            ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148, None),
-        ],
-    ),
+    files=_FASHION_FILES,
     classes=(
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
+    others=_called("mnist", _MNIST_FILES),
 )
 
 _CIFAR10 = CifarSource(

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.data.downloads import RemoteFile, default_cache, obtain, read_official, reading
-from ecrnn.data.images import Progress
 
 LARGEST_FILE = 2**30  # bytes, unpacked
 MOST_LINES = 2**24
@@ -76,7 +76,7 @@ def official_texts(
     folders: Iterable[str],
     data_dir: Path | None,
     cache: Path | None,
-    progress: Progress | None,
+    progress: LoadingProgress | None,
 ) -> list[tuple[str, Path]]:
     """The text of each official file of a registered data set, and where it lies.
 

@@ -13,12 +13,13 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.names import nfc
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
 from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
+from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import RemoteFile
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below
-from ecrnn.data.images import Progress, refuse_parts
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import (
@@ -59,7 +60,7 @@ class TextSet:
         n_train: the first ``n_train`` texts are the data set's own training part; N when it has no test part.
         fingerprint: SHA-256 (hexadecimal) over texts, labels, classes and parts. The name is not part of it.
         n_validation: the last ``n_validation`` texts of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.images.ImageSet`.
+        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
     name: str
@@ -125,7 +126,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: LoadingProgress | None = None,
 ) -> TextSet:
     """A registered set of texts by name, or one of three layouts, all in UTF-8.
 

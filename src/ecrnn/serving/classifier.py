@@ -13,7 +13,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.data import images as image_data
 from ecrnn.data.folder import read_picture
-from ecrnn.data.images import ImageSet, to_uint8
+from ecrnn.data.image_set import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import check_finite, predict_logits, softmax
 from ecrnn.models.prepared import Prepared

@@ -61,7 +61,7 @@ def judge(model: Model, data: str | Examples, *, data_dir: Path | None = None, p
     Args:
         model: from `ecrnn.load`.
         data: registered name, file or folder; its examples are brought to the form that the model takes. Or examples
-            in this form, such as `ecrnn.data.images.from_arrays` makes.
+            in this form, such as `ecrnn.data.image_set.from_arrays` makes.
         data_dir: local copies of registered data sets.
         part: "test", the data set's own; "validation", what the model's training left out; "all", those of training
             too; or "auto": of data with a test part that, of the data the model was trained on "validation", of other

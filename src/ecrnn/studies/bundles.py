@@ -12,10 +12,10 @@ from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, read_y
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
+from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_folder
 from ecrnn.core.tasks import Task
-from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.sources import TERMS
 from ecrnn.data.splits import Examples
 from ecrnn.models.names import common_task, parse

@@ -11,7 +11,7 @@ import torch
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.runs import read_settings, trial_folder
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
-from ecrnn.data.images import ImageSet
+from ecrnn.data.image_set import ImageSet
 from ecrnn.explain.curves import Memory
 from ecrnn.explain.memory import memory, network_memory
 from ecrnn.layers.areas import CELLS, RecurrentArea

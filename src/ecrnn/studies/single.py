@@ -10,13 +10,12 @@ from pathlib import Path
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import disk_errors, write_atomically
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.progress import LoadingProgress, Progress, silent
 from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
-from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.prepared import Prepared

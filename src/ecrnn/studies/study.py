@@ -12,12 +12,11 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.names import nfc
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.progress import LoadingProgress, Progress, silent
 from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.text import counted
-from ecrnn.data.images import Progress as LoadingProgress
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse

@@ -12,11 +12,10 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import write_predictions
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.progress import LoadingProgress, Progress, silent
 from ecrnn.core.runs import trial_folder
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
-from ecrnn.data.images import Progress as Loading
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.prepared import Prepared
@@ -32,7 +31,7 @@ CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz", WEIGHTS)
 
 
-def load(settings: StudySettings | TrainSettings, loading: Loading | None = None) -> Examples:
+def load(settings: StudySettings | TrainSettings, loading: LoadingProgress | None = None) -> Examples:
     """The examples of a study or a training, and a check that they are the ones it was begun with.
 
     Raises:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.seeds import trial_seed
-from ecrnn.data.images import from_arrays, to_uint8
+from ecrnn.data.image_set import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax

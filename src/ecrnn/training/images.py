@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ecrnn.core.config import TrainingSettings
 from ecrnn.data.augmentation import augment
 from ecrnn.data.clips import ClipSet
-from ecrnn.data.images import ImageSet
+from ecrnn.data.image_set import ImageSet
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.inference import Standardise, predict_logits
