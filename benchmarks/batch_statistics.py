@@ -28,7 +28,7 @@ from ecrnn.data.image_set import ImageSet
 from ecrnn.data.images import load
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.loop import fit, resolve
 

@@ -41,8 +41,8 @@ from ecrnn.data.vocabulary import SPECIAL, Vocabulary
 from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
 from ecrnn.layers.stages import Stage
 from ecrnn.models import names
+from ecrnn.models.build import make
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import make
 from ecrnn.recurrence import GRU, LSTM, RNN
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.lines import Transcription

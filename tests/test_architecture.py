@@ -331,7 +331,7 @@ def unmirrored(tests: Path, source: Path, others: set[str]) -> list[str]:
 PUBLIC = {
     "compare": "api.py",
     "train": "api.py",
-    "build": "models/registry.py",
+    "build": "models/build.py",
     "load": "serving/load.py",
     "ImageClassifier": "training/estimator.py",
 }

@@ -46,7 +46,7 @@ def test_names_come_when_they_are_used():
 
 EXAMPLES = [
     ("ecrnn.api", ["compare", "train"]),
-    ("ecrnn.models.registry", ["build"]),
+    ("ecrnn.models.build", ["build"]),
     ("ecrnn.serving.load", ["load"]),
     ("ecrnn.training.estimator", ["ImageClassifier"]),
     ("ecrnn.core.errors", ["unknown_name"]),

@@ -15,7 +15,7 @@ from ecrnn.core import tasks
 from ecrnn.core.config import TrainSettings
 from ecrnn.data.splits import parse_split
 from ecrnn.data.vocabulary import END
-from ecrnn.models.registry import make
+from ecrnn.models.build import make
 from ecrnn.serving.bundle import describe
 from ecrnn.serving.load import in_use
 from ecrnn.studies.settings import read_settings

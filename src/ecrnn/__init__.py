@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecrnn.api import compare, train
     from ecrnn.core.errors import EcrnnError
-    from ecrnn.models.registry import build
+    from ecrnn.models.build import build
     from ecrnn.serving.load import load
     from ecrnn.training.estimator import ImageClassifier
 
@@ -21,7 +21,7 @@ __all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "train"]
 _HOMES = {
     "EcrnnError": "ecrnn.core.errors",
     "ImageClassifier": "ecrnn.training.estimator",
-    "build": "ecrnn.models.registry",
+    "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
     "load": "ecrnn.serving.load",
     "train": "ecrnn.api",

@@ -13,7 +13,7 @@ from ecrnn.bench.keras import Keras
 from ecrnn.bench.settings import StepSettings as Settings
 from ecrnn.core.devices import threads
 from ecrnn.core.errors import EcrnnError
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 SMALL = Settings("ecrnn-lstm-4", batch=2)
 

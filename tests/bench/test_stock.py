@@ -7,8 +7,8 @@ import torch
 
 from ecrnn.bench.stock import Stock, stock_like
 from ecrnn.core.errors import EcrnnError
+from ecrnn.models.build import build
 from ecrnn.models.names import parse
-from ecrnn.models.registry import build
 
 
 @pytest.mark.parametrize("model", ["cnn", "cnn-40-24", "ecnn", "crnn-gru-8", "ecrnn-birnn-4", "ecrnn-bilstm-8-4"])

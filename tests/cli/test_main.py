@@ -77,7 +77,7 @@ def test_a_mistake_of_our_own_is_one_line_and_a_traceback_on_demand(call: Any, m
     def broken(*arguments: object) -> None:
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("ecrnn.models.registry.make", broken)
+    monkeypatch.setattr("ecrnn.models.build.make", broken)
     done = call("summary", "cnn")
     assert done.status == 70
     assert done.err == "ecrnn: internal error, RuntimeError: first line; --debug shows where\n"
@@ -103,6 +103,6 @@ def test_ctrl_c_outside_a_training_is_one_line_too(call: Any, monkeypatch: pytes
     def pressed(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ecrnn.models.registry.make", pressed)
+    monkeypatch.setattr("ecrnn.models.build.make", pressed)
     done = call("summary", "cnn")
     assert (done.status, done.out, done.err) == (130, "", "ecrnn: stopped by Ctrl-C; what was finished is kept\n")

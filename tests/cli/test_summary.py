@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 
 def test_the_table_has_every_layer_and_the_total(call: Any) -> None:

@@ -7,7 +7,7 @@ from torch import nn
 from ecrnn.core.errors import EcrnnError
 from ecrnn.explain import gradcheck as module
 from ecrnn.explain.gradcheck import gradcheck
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 SMALL = {"image": (1, 8, 8), "classes": 3, "samples": 3}
 
@@ -108,5 +108,5 @@ def test_the_seed_decides():
 def test_wrong_calls():
     with pytest.raises(EcrnnError, match=r"^--samples must be at least 1, not 0$"):
         gradcheck("mlp", samples=0)
-    with pytest.raises(EcrnnError, match=r"^unknown model 'cmn', names are cnn, "):
+    with pytest.raises(EcrnnError, match=r"^unknown model 'cmn', names are alexnet, "):
         gradcheck("cmn")

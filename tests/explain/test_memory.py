@@ -11,7 +11,7 @@ from torch import nn
 from ecrnn.core.errors import EcrnnError
 from ecrnn.explain.memory import memory, network_memory
 from ecrnn.layers.areas import CELLS, RecurrentArea
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.recurrence import RNN, reference
 
 REFERENCE = {"rnn": "rnn_tanh", "lstm": "lstm", "gru": "gru"}

@@ -6,7 +6,7 @@ from torch import nn
 
 from ecrnn.layers import normalisation
 from ecrnn.layers.normalisation import BatchNorm1d, BatchNorm2d
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 PAIRS = [(BatchNorm1d, nn.BatchNorm1d, (6, 3)), (BatchNorm2d, nn.BatchNorm2d, (6, 3, 4, 5))]
 pairs = pytest.mark.parametrize(("ours", "stock", "shape"), PAIRS)

@@ -8,7 +8,7 @@ from models.stock import HeightWidthChannel, stock
 from torch import nn
 
 from ecrnn.models import alexnet
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 
 @pytest.mark.parametrize("name", ["alexnet", "alexnet-lrn"])

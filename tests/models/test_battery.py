@@ -20,16 +20,16 @@ from oracles import compare, tolerance
 from torch import nn
 
 from ecrnn.layers.orders import SCANS
-from ecrnn.models.names import CELLS, GRAMMAR, parse
-from ecrnn.models.registry import build
-from ecrnn.models.sizes import MIN_SIDE, MIN_SIDES
+from ecrnn.models.build import build
+from ecrnn.models.family import CELLS, MIN_SIDE
+from ecrnn.models.names import parse
+from ecrnn.models.registry import built_in, find
 from ecrnn.models.store import load_weights, save_weights
 
 Make = Callable[[tuple[int, int, int], int, int], nn.Module]
 
 CLASSICS = ("mlp", "lenet5", "alexnet")
-HYBRIDS = ("rows", "parallel")
-FAMILIES = ("cnn", "ecnn", "crnn", "ecrnn", *CLASSICS, *HYBRIDS)
+FAMILIES = tuple(name for name, row in built_in().items() if row.task == "image-classification")
 NAMES = (
     "cnn",
     "cnn-20-9",
@@ -39,7 +39,7 @@ NAMES = (
     "ecrnn-bigru-6-4@positions",
     "crnn-bilstm-4-5-6",
     "mlp-12",
-    *("-".join(filter(None, (family, form))) for family in CLASSICS for form in ("", *GRAMMAR[family].ends)),
+    *("-".join(filter(None, (family, form))) for family in CLASSICS for form in ("", *built_in()[family].suffixes)),
     "rows-lstm-6",
     "rows-bigru-6",
     "rows-gru-9-cnn",
@@ -50,7 +50,7 @@ STEPS = 512  # of the longest sequence here, for the tolerance
 
 
 def least_side(name: str) -> int:
-    return MIN_SIDES.get(parse(name).family, MIN_SIDE)
+    return find(parse(name).family).min_side
 
 
 def pictures(count: int, image: tuple[int, int, int]) -> torch.Tensor:
@@ -153,7 +153,8 @@ def test_every_family_cell_and_scan_is_in_it():
     assert {p.family for p in parsed} == set(FAMILIES)
     for family in ("cnn", "mlp"):
         assert len({p.nodes for p in parsed if p.family == family}) == 2
-    assert {(p.family, p.form) for p in parsed if p.form} == {(f, form) for f in FAMILIES for form in GRAMMAR[f].ends}
+    variants = {(name, suffix) for name in FAMILIES for suffix in built_in()[name].suffixes}
+    assert {(p.family, p.variant) for p in parsed if p.variant} == variants
     for family in ("crnn", "ecrnn"):
         found = {("bi" if p.bidirectional else "") + p.cell for p in parsed if p.family == family}
         assert found == set(CELLS)

@@ -17,16 +17,17 @@ from ecrnn.layers.initialisation import initialise
 from ecrnn.models import decoding
 from ecrnn.models.caption import Captioner
 from ecrnn.models.names import ModelName
+from ecrnn.models.spec import InputSpec
 
 IMAGE, TOKENS, NODES = (3, 32, 48), 11, 6
 PLAIN = [ModelName("caption", cell, nodes=(NODES,)) for cell in ("lstm", "gru", "rnn")]
-ATTENTION = [ModelName("caption", cell, nodes=(NODES,), form="attention") for cell in ("lstm", "gru")]
+ATTENTION = [ModelName("caption", cell, nodes=(NODES,), variant="attention") for cell in ("lstm", "gru")]
 BOTH = [PLAIN[0], ATTENTION[1]]
 SUMS = 512  # of about so many terms the CNN's values are, for the tolerance
 
 
 def captioner(name: ModelName = PLAIN[0], image=IMAGE, tokens: int = TOKENS) -> Captioner:
-    network = Captioner(name, image, tokens)
+    network = Captioner(name, InputSpec(image, tokens=tokens))
     initialise(network, 0)
     return network
 
@@ -103,7 +104,7 @@ def test_parameters_by_formula() -> None:
     counts = {
         ModelName("caption", "lstm", nodes=(128,)): cnn + around + 4 * 128 * 257,
         ModelName("caption", "gru", nodes=(128,)): cnn + around + 3 * 128 * 258,
-        ModelName("caption", "lstm", nodes=(128,), form="attention"): cnn
+        ModelName("caption", "lstm", nodes=(128,), variant="attention"): cnn
         + around
         + 4 * 128 * 257
         + 128 * 256
@@ -113,7 +114,7 @@ def test_parameters_by_formula() -> None:
         assert sum(p.numel() for p in captioner(name, (3, 96, 96), 1000).parameters()) == count
 
 
-@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.form)
+@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_word_by_word_as_at_once(name: ModelName) -> None:
     """`encode`, `begin` and `step` give the logits of `forward`."""
     network, images, target = captioner(name), torch.randn(3, *IMAGE), captions(3, 6)
@@ -128,7 +129,7 @@ def test_word_by_word_as_at_once(name: ModelName) -> None:
     assert all(len(part) == 3 for part in (*memory, *state))  # the batch is first, for a search to choose rows
 
 
-@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.form)
+@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_alone_as_in_a_padded_batch(name: ModelName) -> None:
     network, images, target = captioner(name), torch.randn(3, *IMAGE), captions(3, 6)
     network.train()(images, target)
@@ -142,7 +143,7 @@ def test_alone_as_in_a_padded_batch(name: ModelName) -> None:
         compare({"logits": alone[0]}, {"logits": together[row, :length]}, tolerance("float32", SUMS))
 
 
-@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.form)
+@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_several_captions_of_a_picture(name: ModelName) -> None:
     """Two captions each as the same pictures given twice."""
     network, images, target = captioner(name).eval(), torch.randn(3, *IMAGE), captions(6, 4)
@@ -157,7 +158,7 @@ def test_words_are_dropped_in_training_only() -> None:
     assert torch.equal(network(images, target), network(images, target))
 
 
-@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.form)
+@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_it_learns_32_captions_by_heart_and_writes_them(name: ModelName) -> None:
     """After BEGIN nothing but the picture says which words come, so that words alone do not suffice."""
     generator = torch.Generator().manual_seed(0)
@@ -174,6 +175,6 @@ def test_it_learns_32_captions_by_heart_and_writes_them(name: ModelName) -> None
     assert decoding.beam(network, memory, limit=6, width=3) == target[:, 1:-1].tolist()
 
 
-@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.form)
+@pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_every_weight_is_drawn_from_the_seed(name: ModelName) -> None:
-    check_seeds(lambda: Captioner(name, IMAGE, TOKENS))
+    check_seeds(lambda: Captioner(name, InputSpec(IMAGE, tokens=TOKENS)))

@@ -8,8 +8,8 @@ from models.stock import StockRecurrence, compare_with_twin
 from oracles import compare, tolerance
 from torch import Tensor, nn
 
-from ecrnn.models.registry import build
-from ecrnn.models.sizes import usual
+from ecrnn.models.build import build
+from ecrnn.models.spec import usual
 from ecrnn.models.summary import summarise
 
 NAMES = ["charlm-rnn-9", "charlm-lstm-9", "charlm-gru-9-7", "charlm-lstm-8-7-6"]

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ecrnn.core.errors import EcrnnError, NotFiniteError
 from ecrnn.data.vocabulary import BEGIN, END, PAD, UNKNOWN
+from ecrnn.models.build import build
 from ecrnn.models.decoding import beam, greedy
-from ecrnn.models.registry import build
 
 TOKENS, LIMIT = 7, 3
 IDS = list(range(4, TOKENS))  # that a text may hold

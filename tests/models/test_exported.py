@@ -8,9 +8,9 @@ import pytest
 import torch
 from oracles import compare
 
+from ecrnn.models.build import build
 from ecrnn.models.names import parse
-from ecrnn.models.registry import build
-from ecrnn.models.sizes import MIN_SIDE, MIN_SIDES
+from ecrnn.models.registry import find
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install 'ecrnn[onnx]'")
 pytest.importorskip("onnxscript", reason="no onnxscript: pip install 'ecrnn[onnx]'")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`isinstance:FutureWarning")  # o
 
 @pytest.mark.parametrize("name", ["mlp", "mlp-squared", "lenet5", "lenet5-1998", "alexnet", "alexnet-lrn"])
 def test_exported(name: str, tmp_path: Path) -> None:
-    side = MIN_SIDES.get(parse(name).family, MIN_SIDE)
+    side = find(parse(name).family).min_side
     network, pictures, path = build(name, (1, side, side), 4).eval(), torch.randn(2, 1, side, side), tmp_path / "model"
     torch.onnx.export(network, (pictures,), path, dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -15,13 +15,14 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.frames import FramesRNN
 from ecrnn.models.names import ModelName
+from ecrnn.models.spec import InputSpec
 
 FRAMES, IMAGE, CLASSES = 3, (1, 16, 32), 4
 SMALL = ModelName("frames", "gru", True, (7,))
 
 
 def frames(name: ModelName = SMALL, count: int = FRAMES, image=IMAGE, classes: int = CLASSES) -> FramesRNN:
-    network = FramesRNN(name, count, image, classes)
+    network = FramesRNN(name, InputSpec(image, classes, frames=count))
     initialise(network, 0)
     return network
 
@@ -77,7 +78,7 @@ def test_it_learns_what_no_single_frame_shows() -> None:
 
 
 def test_every_weight_is_drawn_from_the_seed() -> None:
-    check_seeds(lambda: FramesRNN(SMALL, FRAMES, IMAGE, CLASSES))
+    check_seeds(lambda: FramesRNN(SMALL, InputSpec(IMAGE, CLASSES, frames=FRAMES)))
 
 
 def test_clips_of_another_length() -> None:

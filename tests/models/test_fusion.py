@@ -9,8 +9,8 @@ from torch import nn
 
 from ecrnn.layers import stages
 from ecrnn.layers.areas import convolution_stage, dense_stage
+from ecrnn.models.build import build
 from ecrnn.models.fusion import FusedStages, fuse
-from ecrnn.models.registry import build
 
 NAMES = ("cnn", "cnn-64-32", "cnn-40", "ecnn", "crnn-gru-6@rows", "ecrnn-bilstm-6@columns", "ecrnn-rnn-5@positions")
 IMAGES = [(3, 32, 32), (1, 8, 8), (3, 17, 13), (1, 9, 40)]  # the second pools three times, the third has odd sides

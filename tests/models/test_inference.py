@@ -7,8 +7,8 @@ from oracles import tolerance
 
 from ecrnn.core.errors import DataError
 from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.build import build
 from ecrnn.models.inference import Standardise, predict_logits, softmax
-from ecrnn.models.registry import build
 
 IMAGE = (3, 9, 12)
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from ecrnn.layers.normalisation import EPS
 from ecrnn.layers.scans import Flatten
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.models.summary import summarise
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "keras_parity"

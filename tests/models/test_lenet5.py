@@ -8,7 +8,7 @@ from models.stock import HeightWidthChannel, stock
 from torch import nn
 
 from ecrnn.layers.historic import C3_TABLE
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 
 def test_lenet5_is_what_torchs_layers_give() -> None:

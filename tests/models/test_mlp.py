@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracles import central_differences, compare
 
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 
 def feed_forward(x: np.ndarray, t: np.ndarray, w: dict[str, np.ndarray], squared: bool) -> float:

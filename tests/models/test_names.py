@@ -7,18 +7,9 @@ import pytest
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
 from ecrnn.layers.orders import SCANS
-from ecrnn.models.names import (
-    CELLS,
-    FAMILIES,
-    GRAMMAR,
-    MAX_LAYERS,
-    MAX_NODES,
-    ONE_WAY,
-    PAPER_MODELS,
-    ModelName,
-    parse,
-    task,
-)
+from ecrnn.models.family import CELLS, MAX_LAYERS, MAX_NODES, ONE_WAY
+from ecrnn.models.names import PAPER_MODELS, ModelName, parse, task
+from ecrnn.models.registry import built_in
 
 CLASSICS = [
     "mlp",
@@ -48,15 +39,15 @@ RIGHT += [
         (ONE_WAY, ("1", "33"), ("translate", "caption")),
     ]
     for start, cell, nodes in itertools.product(starts, cells, layers)
-    for end in ("", *GRAMMAR[start].ends)
+    for end in ("", *built_in()[start].suffixes)
 ]
 
 NODES = "nodes must be whole numbers from 1 to 4096, as in crnn-lstm-16-16"
 HIDDEN = "nodes must be whole numbers from 1 to 4096, as in mlp-64"
 DENSE = "nodes must be whole numbers from 1 to 4096, as in cnn-1275"
 FORMS = (
-    "names are cnn, ecnn, crnn-<cell>-<nodes>, ecrnn-<cell>-<nodes>, mlp, lenet5, alexnet, rows-<cell>-<nodes>, "
-    "parallel, frames, charlm, sentiment, sentiment-cnn, sentiment-parallel, translate, caption, ocr"
+    "names are alexnet, cnn, crnn-<cell>-<nodes>, ecnn, ecrnn-<cell>-<nodes>, lenet5, mlp, parallel, "
+    "rows-<cell>-<nodes>, frames, sentiment, sentiment-cnn, sentiment-parallel, charlm, translate, caption, ocr"
 )
 ALL_SCANS = "known are columns, flatten-chw, flatten-hwc, positions, random, rows"
 
@@ -181,29 +172,30 @@ def test_a_name_is_taken_apart():
     assert parse("ecrnn-bigru-8-16@columns") == ModelName("ecrnn", "gru", True, (8, 16), "columns")
     assert parse("crnn-rnn-4") == ModelName("crnn", "rnn", False, (4,), "flatten-hwc")
     assert parse("ecnn") == ModelName("ecnn")
-    assert parse("mlp-64-squared") == ModelName("mlp", nodes=(64,), form="squared")
-    assert parse("lenet5-1998") == ModelName("lenet5", form="1998")
+    assert parse("mlp-64-squared") == ModelName("mlp", nodes=(64,), variant="squared")
+    assert parse("lenet5-1998") == ModelName("lenet5", variant="1998")
     assert parse("cnn-64-32") == ModelName("cnn", nodes=(64, 32))
-    assert parse("rows-bigru-8-cnn") == ModelName("rows", "gru", True, (8,), form="cnn")
+    assert parse("rows-bigru-8-cnn") == ModelName("rows", "gru", True, (8,), variant="cnn")
     assert parse("charlm-gru-8-9") == ModelName("charlm", "gru", False, (8, 9))
-    assert parse("sentiment-cnn") == ModelName("sentiment", form="cnn")
-    assert parse("sentiment-cnn-bilstm-8") == ModelName("sentiment", "lstm", True, (8,), form="cnn")
-    assert parse("sentiment-parallel") == ModelName("sentiment", form="parallel")
-    assert parse("translate-lstm-8-attention") == ModelName("translate", "lstm", False, (8,), form="attention")
+    assert parse("sentiment-cnn") == ModelName("sentiment-cnn")
+    assert parse("sentiment-cnn-bilstm-8") == ModelName("sentiment-cnn", "lstm", True, (8,))
+    assert parse("sentiment-parallel") == ModelName("sentiment-parallel")
+    assert parse("translate-lstm-8-attention") == ModelName("translate", "lstm", False, (8,), variant="attention")
 
 
-@pytest.mark.parametrize("start", [start for start in GRAMMAR if GRAMMAR[start].bare is not None])
+@pytest.mark.parametrize("start", [name for name, row in built_in().items() if row.default is not None])
 def test_a_bare_name_stands_for_its_familys_usual_nodes(start):
-    parsed, full = parse(start), "-".join(filter(None, (start, GRAMMAR[start].bare)))
+    parsed, full = parse(start), "-".join(filter(None, (start, built_in()[start].default)))
     assert parsed == parse(full)
     assert str(parsed) == start
-    assert bool(parsed.nodes) == bool(GRAMMAR[start].bare)
+    assert bool(parsed.nodes) == bool(built_in()[start].default)
 
 
-@pytest.mark.parametrize("start", [start for start in GRAMMAR if GRAMMAR[start].example])
+@pytest.mark.parametrize("start", [name for name, row in built_in().items() if row.example])
 def test_examples_of_the_grammar_are_right(start):
-    assert parse(GRAMMAR[start].example).start == start
-    assert str(parse(GRAMMAR[start].example)) == GRAMMAR[start].example
+    example = built_in()[start].example
+    assert parse(example).family == start
+    assert str(parse(example)) == example
 
 
 @pytest.mark.parametrize(
@@ -276,5 +268,5 @@ def test_bounds_are_in():
 def test_the_papers_models():
     assert len(PAPER_MODELS) == len(set(PAPER_MODELS)) == 17
     assert all(str(parse(name)) == name for name in PAPER_MODELS)
-    assert {parse(name).family for name in PAPER_MODELS} == {"cnn", "crnn", "ecrnn"} < set(FAMILIES)
+    assert {parse(name).family for name in PAPER_MODELS} == {"cnn", "crnn", "ecrnn"} < set(built_in())
     assert {parse(name).nodes for name in PAPER_MODELS} == {(), (16,), (32,), (16, 16), (32, 32)}

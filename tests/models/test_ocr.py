@@ -16,13 +16,14 @@ from ecrnn.layers.initialisation import initialise
 from ecrnn.models import ctc
 from ecrnn.models.names import ModelName
 from ecrnn.models.ocr import Reader
+from ecrnn.models.spec import InputSpec
 
 IMAGE, TOKENS = (1, 40, 36), 9
 SMALL = ModelName("ocr", "lstm", True, (7, 5))
 
 
 def reader(name: ModelName = SMALL, image: tuple[int, int, int] = IMAGE, tokens: int = TOKENS) -> Reader:
-    network = Reader(name, image, tokens)
+    network = Reader(name, InputSpec(image, tokens=tokens))
     initialise(network, 0)
     return network
 
@@ -122,7 +123,7 @@ def test_it_learns_32_pictures_of_two_widths_by_heart() -> None:
 
 
 def test_every_weight_is_drawn_from_the_seed() -> None:
-    check_seeds(lambda: Reader(SMALL, IMAGE, TOKENS))
+    check_seeds(lambda: Reader(SMALL, InputSpec(IMAGE, tokens=TOKENS)))
 
 
 @pytest.mark.parametrize("widths", [[36, 3], [36, 37], [36, 0], [36]])

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.names import ModelName
 from ecrnn.models.parallel import Parallel
+from ecrnn.models.spec import InputSpec
 
 IMAGE, CLASSES = (3, 16, 32), 4
 SMALL = ModelName("parallel", nodes=(7,))
 
 
 def parallel(name: ModelName = SMALL, image=IMAGE, classes: int = CLASSES) -> Parallel:
-    network = Parallel(name, image, classes)
+    network = Parallel(name, InputSpec(image, classes))
     initialise(network, 0)
     return network
 
@@ -68,4 +69,4 @@ def test_it_learns_32_pictures_by_heart() -> None:
 
 
 def test_every_weight_is_drawn_from_the_seed() -> None:
-    check_seeds(lambda: Parallel(SMALL, IMAGE, CLASSES))
+    check_seeds(lambda: Parallel(SMALL, InputSpec(IMAGE, CLASSES)))

@@ -17,7 +17,7 @@ from ecrnn.core.tasks import TASKS
 from ecrnn.data.tokens import fit
 from ecrnn.data.vocabulary import UNKNOWN, Vocabulary
 from ecrnn.models.prepared import MAX_LENGTH, Prepared
-from ecrnn.models.sizes import MAX_FRAMES, Sizes, needed
+from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
 
 @pytest.mark.parametrize("task", MODELS)
@@ -28,12 +28,12 @@ def test_through_files_and_back(task: str) -> None:
     for own in fields(Prepared):
         assert getattr(back, own.name) == getattr(prepared, own.name), own.name
     assert back.sizes == prepared.sizes
-    needed(prepared.sizes, MODELS[task])  # or it raises
+    prepared.sizes.take(*TASKS[task].inputs)  # or it raises
 
 
 def test_sizes() -> None:
     found = {task: small(task).prepared for task in MODELS}
-    assert found["clip-classification"].sizes == Sizes((1, 8, 8), 2, frames=3)
+    assert found["clip-classification"].sizes == InputSpec((1, 8, 8), 2, frames=3)
     translation = found["translation"]
     assert isinstance(translation.vocabulary, Vocabulary)
     assert isinstance(translation.source_vocabulary, Vocabulary)

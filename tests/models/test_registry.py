@@ -1,119 +1,214 @@
-"""From names to networks, and the bounds of what can be built."""
+"""Rows of families: those of ecrnn's own files, and those that somebody else registers."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from ecrnn.core.errors import EcrnnError, UnknownNameError
-from ecrnn.models import alexnet, lenet5
-from ecrnn.models.alexnet import AlexNet
-from ecrnn.models.cnn import CNN
-from ecrnn.models.crnn import CRNN
-from ecrnn.models.ecrnn import ECNN, ECRNN
-from ecrnn.models.lenet5 import LeNet5
-from ecrnn.models.mlp import MLP
-from ecrnn.models.registry import build
-from ecrnn.models.sizes import MAX_CLASSES, Sizes, check, usual
+import ecrnn.models
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import TASKS
+from ecrnn.models import registry
+from ecrnn.models.build import build, make
+from ecrnn.models.names import parse
+from ecrnn.models.registry import built_in, find, register, rows_in
+from ecrnn.models.spec import InputSpec
+from ecrnn.models.summary import summarise
+
+SPEC = InputSpec((1, 8, 8), 3)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("cnn", CNN), ("cnn-5-4", CNN), ("ecnn", ECNN), ("crnn-lstm-4", CRNN), ("ecrnn-bigru-4@rows", ECRNN)],
-)
-def test_a_name_gives_its_network(name, kind):
-    network = build(name, (1, 8, 8), 3)
+@pytest.fixture(autouse=True)
+def _forgets(monkeypatch):
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_what_is_read_from_the_source_is_what_importing_registers(name, monkeypatch):
+    """`register` itself compares the two; a row that differs cannot be imported."""
+    row = built_in()[name]
+    module, _, attribute = str(row.target).partition(":")
+    assert row.builder is getattr(import_module(module), attribute)
+    changed = {**built_in(), name: find("ecnn" if name != "ecnn" else "cnn")}
+    monkeypatch.setattr(registry, "built_in", lambda: changed)
+    with pytest.raises(AssertionError, match=f"the row of {name} should be made of literals"):
+        register(name, task=row.task)(row.builder)
+
+
+def test_every_model_file_registers_and_every_task_has_families():
+    registering = {path.stem for path in Path(ecrnn.models.__file__).parent.glob("*.py") if rows_in(path)}
+    assert {str(row.target).split(":")[0].rpartition(".")[2] for row in built_in().values()} == registering
+    assert {row.task for row in built_in().values()} == set(TASKS)
+
+
+def test_a_file_with_no_literal_says_so(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        'SIDE = 8\n@register("mine", task="captioning", min_side=SIDE)\nclass Mine: ...\n'
+    )
+    with pytest.raises(ValueError, match="malformed node"):
+        rows_in(tmp_path / "mine.py")
+
+
+def linear(name: str = "linear", **facts):
+    @register(name, **{"task": "image-classification", **facts})
+    class Linear(nn.Sequential):
+        def __init__(self, spec, *, bias: bool = True, width: int = 4, scale: float = 1.0, kind: str = "relu"):
+            channels, height, width_of_image = spec.image
+            features = channels * height * width_of_image
+            super().__init__(nn.Flatten(), nn.Linear(features, width, bias), nn.Linear(width, spec.classes))
+
+    return Linear
+
+
+def test_a_class_of_somebody_else_is_a_model():
+    kind = linear(bounds={"width": (1, 9)})
+    network = build("linear+width=5+bias=false", (1, 8, 8), 3, seed=1)
     assert type(network) is kind
-    assert network.training
-    assert all(p.dtype == torch.float32 and p.requires_grad for p in network.parameters())
+    assert network[1].weight.shape == (5, 64)
+    assert network[1].bias is None
+    again, other = (build("linear+bias=false+width=5", (1, 8, 8), 3, seed=seed) for seed in (1, 2))
+    assert torch.equal(network[1].weight, again[1].weight)
+    assert not torch.equal(network[1].weight, other[1].weight)
+    assert network[1].weight.abs().max() <= 1 / 8, "torch's own initialisation stays"
+    assert find("linear").source is not None
+
+
+def test_a_function_with_the_grammar_of_names_is_a_model():
+    @register(
+        "wide", task="image-classification", default="gru-8", cells="any", layers=2, suffixes=("deep",), scans=True
+    )
+    def build_wide(name, spec):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(64, spec.classes))
+        network.name = name
+        return network
+
+    assert str(make("wide-bilstm-4-5-deep@rows", SPEC).name) == "wide-bilstm-4-5-deep@rows"
+    assert str(make("wide", SPEC).name) == "wide"
+    with pytest.raises(EcrnnError, match="at most 2 recurrent layers, not 3"):
+        parse("wide-gru-1-2-3")
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
-    [("mlp-squared", MLP), ("lenet5", LeNet5), ("lenet5-1998", LeNet5), ("alexnet", AlexNet), ("alexnet-lrn", AlexNet)],
-)
-def test_a_classics_name_gives_its_network(name, kind):
-    with torch.device("meta"):
-        assert type(build(name, usual(name).image, 3)) is kind
-
-
-def test_pictures_that_models_were_made_for():
-    assert usual("lenet5-1998").image == (1, 32, 32)
-    assert usual("alexnet").image == (3, 224, 224)
-    assert usual("mlp-9").image == usual("ecnn").image == (3, 32, 32)
-
-
-def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
-    """Or weights stored before there were hidden layers would not load any more."""
-    plain, wide = (set(build(name, (1, 8, 8), 3).state_dict()) for name in ("cnn", "cnn-5"))
-    assert {name.split(".")[0] for name in plain} == {"cnn", "head"}
-    assert {name.split(".")[0] for name in wide - plain} == {"dense"}
-
-
-def test_defaults_are_the_papers_pictures():
-    assert build("crnn-lstm-4").eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
-
-
-@pytest.mark.parametrize("image", [(1, 8, 8), (3, 8, 1024), (3, 1024, 8)])
-@pytest.mark.parametrize("classes", [2, MAX_CLASSES])
-def test_sizes_at_the_bounds(image, classes):
-    check(Sizes(image, classes))
-
-
-@pytest.mark.parametrize(
-    ("image", "classes", "line"),
+    ("name", "canonical"),
     [
-        ((2, 32, 32), 10, "pictures have 1 or 3 channels, not 2 (image is channels, height, width)"),
-        ((32, 32, 3), 10, "pictures have 1 or 3 channels, not 32 (image is channels, height, width)"),
-        ((3, 7, 32), 10, "pictures must be 8 to 1024 pixels a side, not 7x32"),
-        ((3, 32, 1025), 10, "pictures must be 8 to 1024 pixels a side, not 32x1025"),
-        ((3, 0, -5), 10, "pictures must be 8 to 1024 pixels a side, not 0x-5"),
-        ((3, 32, 32), 1, "a classifier needs 2 to 100,000 classes, not 1"),
-        ((3, 32, 32), 0, "a classifier needs 2 to 100,000 classes, not 0"),
-        ((3, 32, 32), 100_001, "a classifier needs 2 to 100,000 classes, not 100001"),
+        ("linear+width=4", "linear"),
+        ("linear+width=007+bias=False", "linear+bias=false+width=7"),
+        ("linear+scale=1e3", "linear+scale=1000.0"),
+        ("linear+scale=1E20", "linear+scale=1e20"),
+        ("linear+kind=gelu", "linear+kind=gelu"),
     ],
 )
-def test_sizes_out_of_bounds(image, classes, line):
-    for call in (lambda *sizes: check(Sizes(*sizes)), lambda *sizes: build("cnn", *sizes)):
-        with pytest.raises(EcrnnError) as error:
-            call(image, classes)
-        assert str(error.value) == line
+def test_options_are_written_in_one_way(name, canonical):
+    linear()
+    assert str(parse(name)) == canonical
+    assert parse(name) == parse(canonical)
 
 
-def test_a_wrong_name_comes_before_anything_is_built():
-    with pytest.raises(UnknownNameError, match="did you mean 'crnn-lstm-16'"):
-        build("crnn-lsmt-16", (9, 9, 9))
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("linear+widht=5", r"unknown option 'widht', did you mean 'width'\? \(model linear\)"),
+        ("linear+width=0", "model 'linear': width is 1 to 9, not 0"),
+        ("linear+width=x", r"model 'linear': width is a whole number, as in \+width=4, not 'x'"),
+        ("linear+bias=1", r"model 'linear': bias is true or false, as in \+bias=true, not '1'"),
+        ("linear+scale=nan", r"model 'linear': scale is a number, as in \+scale=1.0, not 'nan'"),
+        ("linear+kind=../..", r"model 'linear': kind is letters and numbers, as in \+kind=relu, not '../..'"),
+        ("linear+width", r"model 'linear\+width': write an option once, as in linear\+width=value"),
+        ("linear+width=1+width=2", r".*: write an option once, as in linear\+width=value"),
+        ("linear-16", "model 'linear-16': linear takes no cell, nodes or scan, write 'linear'"),
+        ("cnn+width=5", r"model 'cnn\+width=5': cnn has no options"),
+        ("linaer", "unknown model 'linaer', did you mean 'linear'?"),
+    ],
+)
+def test_wrong_options_are_one_line(name, line):
+    linear(bounds={"width": (1, 9)})
+    with pytest.raises(EcrnnError, match=f"^{line}"):
+        parse(name)
 
 
-def test_torchs_own_generator_is_left_alone():
-    before = torch.get_rng_state()
-    build("ecrnn-lstm-4", (1, 8, 8), 3)
-    assert torch.equal(before, torch.get_rng_state())
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({"name": "Linear"}, "model 'Linear': a name is lower-case words"),
+        ({"name": "a/b"}, "model 'a/b': a name is lower-case words"),
+        ({"name": "cnn"}, "model 'cnn': there is a model of this name already"),
+        ({"task": "image-clasification"}, "unknown task 'image-clasification', did you mean 'image-classification'"),
+        ({"min_side": 4}, "model 'linear': min_side is 8 to 1024 pixels, not 4"),
+        ({"cells": "all"}, "model 'linear': cells should be 'any', 'one-way' or ''"),
+        ({"bounds": {"with": (1, 2)}}, "unknown option 'with', did you mean 'width'"),
+        ({"bounds": {"width": (5, 9)}}, "model 'linear': width is 5 to 9, not 4"),
+        ({"recipe": {"epoch": 3}}, "unknown setting 'epoch', did you mean 'epochs'"),
+        ({"recipe": {"epochs": 0}}, "epochs: input should be greater than or equal to 1, not 0"),
+    ],
+)
+def test_wrong_rows_are_one_line(facts, line):
+    with pytest.raises(EcrnnError, match=f"^{line}"):
+        linear(**facts)
 
 
-def test_it_does_not_depend_on_torchs_own_generator():
-    torch.manual_seed(1)
-    one = build("ecrnn-gru-4", (1, 8, 8), 3, seed=5).state_dict()
-    torch.manual_seed(2)
-    two = build("ecrnn-gru-4", (1, 8, 8), 3, seed=5).state_dict()
-    assert all(torch.equal(one[name], two[name]) for name in one)
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        (lambda: nn.Linear(1, 1), "model 'mine': it should take spec, and options by keyword only"),
+        (lambda spec, width: None, "model 'mine': it should take spec, .*, not spec, width"),
+        (lambda spec, *, width: None, "model 'mine': option width needs a default"),
+        (lambda spec, *, width=(1, 2): None, "model 'mine': option width needs a default"),
+        (7, "model 'mine': register decorates a class or a function, not 7"),
+    ],
+)
+def test_what_cannot_build_networks_is_one_line(target, line):
+    with pytest.raises(EcrnnError, match=f"^{line}"):
+        register("mine", task="captioning")(target)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "lenet5-1998", "alexnet", "alexnet-lrn"])
-def test_the_smallest_picture(name: str) -> None:
-    least = alexnet.MIN_SIDE if "alex" in name else lenet5.MIN_SIDE
-    with torch.device("meta"):
-        assert build(name, (3, least, least + 1), 4)(torch.zeros(1, 3, least, least + 1)).shape == (1, 4)
-    line = f"{name} takes pictures of {least} pixels a side or more, not {least}x{least - 1}; --image-size {least}"
-    for call in (lambda *sizes: build(name, *sizes), lambda *sizes: check(Sizes(*sizes), "cnn", name)):
-        with pytest.raises(EcrnnError) as error:
-            call((3, least, least - 1), 4)
-        assert str(error.value) == f"{line} resizes them"
+def test_other_packages_bring_families(monkeypatch, tmp_path):
+    (tmp_path / "plugin.py").write_text(
+        "from torch import nn\nfrom ecrnn.models.registry import register\n"
+        '@register("cnn-deep", task="image-classification")\n'
+        "class Deep(nn.Module):\n    def __init__(self, spec): ...\n"
+    )
+    (tmp_path / "plug-1.dist-info").mkdir()
+    (tmp_path / "plug-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1\n")
+    (tmp_path / "plug-1.dist-info" / "entry_points.txt").write_text(
+        "[ecrnn.models]\ncnn-deep = plugin\nbroken = nowhere\nsilent = json\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._plugins.cache_clear()
+    try:
+        assert {point.name for point in metadata.entry_points(group="ecrnn.models")} >= {"cnn-deep", "broken"}
+        assert parse("cnn-deep").family == "cnn-deep"
+        assert parse("cnn").family == "cnn"
+        with pytest.raises(EcrnnError, match=r"^model 'broken' of plug \(nowhere\) cannot be imported: ModuleNotFound"):
+            parse("broken")
+        with pytest.raises(EcrnnError, match=r"^model 'silent' of plug \(json\) does not register 'silent'"):
+            parse("silent")
+    finally:
+        registry._plugins.cache_clear()
 
 
-def test_least_sides_are_what_the_layers_need() -> None:
-    """One pixel less and a map is empty."""
-    network = build("alexnet", (1, 63, 63), 2).eval()
-    with pytest.raises(RuntimeError, match="too small"):
-        network.cnn(torch.zeros(1, 1, 63, 62))
-    network = build("lenet5", (1, 16, 16), 2)
-    with pytest.raises(RuntimeError, match="too small"):
-        network.cnn(torch.zeros(1, 1, 16, 15))
+def test_the_table_of_a_network_that_ecrnn_does_not_know():
+    @register("odd", task="image-classification", areas={"body": "backbone"})
+    class Odd(nn.Module):
+        def __init__(self, spec):
+            super().__init__()
+            self.body = nn.LSTM(8, 5, batch_first=True)
+            self.scale = nn.Parameter(torch.ones(5))
+            self.norm = nn.LayerNorm(5)
+            self.out = nn.Linear(5, spec.classes)
+
+        def forward(self, x):
+            outputs, _ = self.body(x[:, 0])
+            state = self.norm(self.norm(outputs[:, -1])) * self.scale
+            return nn.functional.linear(state, self.out.weight, self.out.bias)
+
+    network = make("odd", SPEC)
+    summary = summarise(network, SPEC, "odd")
+    assert summary.parameters == summary.trainable == sum(p.numel() for p in network.parameters())
+    assert [row.area for row in summary.rows][:2] == ["backbone", "backbone"]
+    assert next(row for row in summary.rows if row.layer == "LSTM").multiply_adds == 8 * 4 * 5 * (8 + 5)
+    assert summary.uncounted == ("Odd", "Dense")

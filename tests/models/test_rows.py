@@ -14,15 +14,16 @@ from torch import Tensor, nn
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.names import ModelName
 from ecrnn.models.rows import RowsRNN, RowsRNNThenCNN
+from ecrnn.models.spec import InputSpec
 
 IMAGE, CLASSES = (3, 16, 9), 4
 ROWS = ModelName("rows", "lstm", True, (6, 5))
-THEN_CNN = ModelName("rows", "gru", True, (8,), form="cnn")
+THEN_CNN = ModelName("rows", "gru", True, (8,), variant="cnn")
 BOTH = [(RowsRNN, ROWS), (RowsRNNThenCNN, THEN_CNN)]
 
 
 def make(kind: type[nn.Module], name: ModelName, image=IMAGE, classes: int = CLASSES) -> nn.Module:
-    network = kind(name, image, classes)
+    network = kind(name, InputSpec(image, classes))
     initialise(network, 0)
     return network
 
@@ -72,7 +73,7 @@ def test_parameters_by_formula() -> None:
     rows = make(RowsRNN, ModelName("rows", "lstm", False, (64,)), (1, 28, 28), 10)
     recurrent = 4 * 64 * (28 + 64 + 1)
     assert sum(p.numel() for p in rows.parameters()) == recurrent + 65 * 10 == 24_458
-    both = make(RowsRNNThenCNN, ModelName("rows", "lstm", False, (64,), form="cnn"), (1, 28, 28), 10)
+    both = make(RowsRNNThenCNN, ModelName("rows", "lstm", False, (64,), variant="cnn"), (1, 28, 28), 10)
     convolutions = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((1, 32, 64, 128, 256)))
     assert sum(p.numel() for p in both.parameters()) == recurrent + convolutions + (256 * 1 * 4 + 1) * 10
 
@@ -96,4 +97,4 @@ def test_they_learn_32_pictures_by_heart(kind, name: ModelName) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), BOTH)
 def test_every_weight_is_drawn_from_the_seed(kind, name: ModelName) -> None:
-    check_seeds(lambda: kind(name, IMAGE, CLASSES))
+    check_seeds(lambda: kind(name, InputSpec(IMAGE, CLASSES)))

@@ -9,7 +9,7 @@ from models.stock import StockRecurrence, compare_with_twin
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 
 NAMES = ["sentiment-rnn-6", "sentiment-bilstm-6-5", "sentiment-cnn", "sentiment-cnn-bigru-6", "sentiment-parallel"]
 LENGTHS = torch.tensor([1, 9, 4, 2, 7])

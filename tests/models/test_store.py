@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ecrnn.core.errors import BundleError
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.models.store import load_weights, save_weights
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from ecrnn.models.build import build, make
 from ecrnn.models.names import PAPER_MODELS, parse
-from ecrnn.models.registry import build, make
-from ecrnn.models.sizes import Sizes, usual
+from ecrnn.models.spec import InputSpec, usual
 from ecrnn.models.summary import summarise
 from ecrnn.report.paper import TABLE_1, TABLE_1_TOTAL
 
@@ -182,7 +182,7 @@ def test_the_table_of_an_mlp(name: str, last: str) -> None:
 
 def test_the_table_of_a_character_model() -> None:
     """Of a text of 32 ids."""
-    rows = summarise(build("charlm-gru-8-5", tokens=11), Sizes(tokens=11)).rows
+    rows = summarise(build("charlm-gru-8-5", tokens=11), InputSpec(tokens=11)).rows
     assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows] == [
         ("embedding", "Input", (32,), 0, 0),
         ("embedding", "Embedding", (32, 64), 11 * 64, 0),
@@ -194,7 +194,7 @@ def test_the_table_of_a_character_model() -> None:
 
 
 def test_the_table_of_convolutions_over_words() -> None:
-    rows = summarise(build("sentiment-cnn-lstm-8", tokens=9, classes=2), Sizes(tokens=9, classes=2)).rows
+    rows = summarise(build("sentiment-cnn-lstm-8", tokens=9, classes=2), InputSpec(tokens=9, classes=2)).rows
     assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows[2:5]] == [
         ("CNN", "Conv1D", (32, 100), 385 * 100, 32 * 384 * 100),
         ("RNN", "LSTM", (32, 8), 4 * 8 * (100 + 8 + 1), 32 * 4 * 8 * (100 + 8)),
@@ -203,8 +203,8 @@ def test_the_table_of_convolutions_over_words() -> None:
 
 
 def test_the_table_of_an_encoder_decoder() -> None:
-    sizes = Sizes(tokens=11, source_tokens=9)
-    rows = summarise(make("translate-lstm-8-attention", sizes), sizes).rows
+    sizes = InputSpec(tokens=11, source_tokens=9)
+    rows = summarise(make("translate-lstm-8-attention", sizes), sizes, "translate-lstm-8-attention").rows
     assert [(row.area, row.layer, row.output) for row in rows] == [
         ("encoder", "Input", (32,)),
         ("encoder", "Input", (32,)),
@@ -225,7 +225,7 @@ def test_the_table_of_an_encoder_decoder() -> None:
 
 
 def test_the_cnn_of_a_clip_works_on_every_frame() -> None:
-    sizes = Sizes((1, 16, 16), 3, frames=5)
+    sizes = InputSpec((1, 16, 16), 3, frames=5)
     rows = summarise(make("frames-gru-8", sizes), sizes).rows
     assert rows[0].output == (5, 16, 16, 1)
     assert (rows[1].layer, rows[1].output, rows[1].multiply_adds) == ("Conv2D", (16, 16, 32), 5 * 16 * 16 * 9 * 32)

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from ecrnn.core import tasks
 from ecrnn.data.vocabulary import BEGIN, END, PAD
-from ecrnn.models.names import CELLS, GRAMMAR, ONE_WAY, parse, task
-from ecrnn.models.registry import make
-from ecrnn.models.sizes import NEEDS, Sizes
+from ecrnn.models.build import make
+from ecrnn.models.family import CELLS, ONE_WAY
+from ecrnn.models.names import parse, task
+from ecrnn.models.registry import built_in
+from ecrnn.models.spec import InputSpec
 from ecrnn.models.store import load_weights, save_weights
 
 Make = Callable[[int], nn.Module]
@@ -41,12 +43,12 @@ NAMES = (
     *("frames-lstm-8", "frames-bigru-8"),
 )
 SIZES = {
-    tasks.TEXT_CLASSIFICATION.name: Sizes(tokens=40, classes=3),
-    tasks.NEXT_TOKEN.name: Sizes(tokens=12),
-    tasks.TRANSLATION.name: Sizes(tokens=11, source_tokens=12),
-    tasks.CAPTIONING.name: Sizes((3, 16, 32), tokens=11),
-    tasks.TRANSCRIPTION.name: Sizes((1, 16, 40), tokens=7),
-    tasks.CLIP_CLASSIFICATION.name: Sizes((1, 16, 16), 3, frames=4),
+    tasks.TEXT_CLASSIFICATION.name: InputSpec(tokens=40, classes=3),
+    tasks.NEXT_TOKEN.name: InputSpec(tokens=12),
+    tasks.TRANSLATION.name: InputSpec(tokens=11, source_tokens=12),
+    tasks.CAPTIONING.name: InputSpec((3, 16, 32), tokens=11),
+    tasks.TRANSCRIPTION.name: InputSpec((1, 16, 40), tokens=7),
+    tasks.CLIP_CLASSIFICATION.name: InputSpec((1, 16, 16), 3, frames=4),
 }
 
 
@@ -236,16 +238,16 @@ def test_battery(name, check):
 
 def test_every_family_form_and_cell_is_in_it():
     parsed = [parse(name) for name in NAMES]
-    for start, rule in GRAMMAR.items():
-        own = [p for p in parsed if p.start == start]
-        if rule.task is tasks.IMAGE_CLASSIFICATION:
+    for start, rule in built_in().items():
+        own = [p for p in parsed if p.family == start]
+        if rule.task == tasks.IMAGE_CLASSIFICATION.name:
             assert not own
             continue
-        assert {p.form for p in own} >= set(rule.ends), start
+        assert {p.variant for p in own} >= set(rule.suffixes), start
         assert any(len(p.nodes) > 1 for p in own) or rule.layers < 2, start
         if start in ("charlm", "sentiment", "translate", "caption"):
             assert {("bi" if p.bidirectional else "") + p.cell for p in own} == set(rule.cells), start
-    assert set(SIZES) == set(NEEDS) - {tasks.IMAGE_CLASSIFICATION.name}
+    assert set(SIZES) == set(tasks.TASKS) - {tasks.IMAGE_CLASSIFICATION.name}
 
 
 BASE = "sentiment-cnn"

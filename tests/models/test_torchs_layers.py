@@ -5,8 +5,8 @@ import torch
 from models import test_battery, test_task_battery
 from torch import Tensor, nn
 
+from ecrnn.models.build import build, make
 from ecrnn.models.names import task
-from ecrnn.models.registry import build, make
 from ecrnn.recurrence import GRU, LSTM, RNN, to_torch
 
 OURS, TORCHS = (RNN, LSTM, GRU), (nn.RNN, nn.LSTM, nn.GRU)

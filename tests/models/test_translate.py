@@ -9,13 +9,13 @@ from oracles import compare, tolerance
 from torch import Tensor, nn
 
 from ecrnn.data.vocabulary import BEGIN
-from ecrnn.models.registry import build
-from ecrnn.models.sizes import Sizes
+from ecrnn.models.build import build
+from ecrnn.models.spec import InputSpec
 from ecrnn.models.summary import summarise
 
 NAMES = [f"translate-{cell}-6{end}" for cell in ("rnn", "lstm", "gru") for end in ("", "-attention")]
 LENGTHS = torch.tensor([1, 8, 5])
-SIZES = Sizes(source_tokens=20, tokens=15)
+SIZES = InputSpec(source_tokens=20, tokens=15)
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:

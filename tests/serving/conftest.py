@@ -11,8 +11,8 @@ import torch
 
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.build import build
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import build
 from ecrnn.serving.bundle import Description, describe, write_bundle
 
 IMAGE = (3, 9, 12)

@@ -15,7 +15,7 @@ from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.explain.memory import network_memory
 from ecrnn.layers.areas import RecurrentArea
 from ecrnn.layers.initialisation import initialise
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.models.store import load_weights
 from ecrnn.studies import memory
 from ecrnn.studies.memory import UNTRAINED, trained_memories, untrained, untrained_memories

@@ -14,7 +14,7 @@ from ecrnn.core.devices import threads
 from ecrnn.core.errors import DataError, RunDirectoryError, TrainingError
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import read_failure, read_trial, trial_folder
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.models.store import load_weights
 from ecrnn.studies import trials
 from ecrnn.studies.trials import record_failure

@@ -25,8 +25,8 @@ from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.sentence_pairs import PairSet
 from ecrnn.data.splits import Split
 from ecrnn.data.texts import TextSet
+from ecrnn.models.build import make
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import make
 from ecrnn.training import loop
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.images import ClipClassification

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from training.trainings import STEPS, Stop, left_on_disk, make_settings, same, stop_at, train
 
 from ecrnn.core.errors import RunDirectoryError, TrainingError
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Position
 from ecrnn.training.optimizers import make_optimizer

@@ -9,7 +9,7 @@ from training.small_tasks import small
 from training.trainings import make_settings, make_task
 
 from ecrnn.core.predictions import Predictions
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.training.classes import score
 
 

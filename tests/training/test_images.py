@@ -12,7 +12,7 @@ from ecrnn.core.predictions import Predictions
 from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.training.classes import score
 from ecrnn.training.images import ImageClassification
 

@@ -16,7 +16,7 @@ from training.small_tasks import MODELS, train_small
 from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train, weights
 
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.training import loop
 from ecrnn.training.interruption import Interrupted
 

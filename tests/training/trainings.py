@@ -20,7 +20,7 @@ from ecrnn.data.batches import epoch_order
 from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import parse_split
-from ecrnn.models.registry import build
+from ecrnn.models.build import build
 from ecrnn.training import loop
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.objective import Loss

@@ -27,9 +27,9 @@ from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.preprocessing import Preprocessing
+from ecrnn.models.build import build
 from ecrnn.models.names import parse
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import build
 from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.load import load
 

@@ -33,8 +33,8 @@ from ecrnn.core.progress import silent
 from ecrnn.data.image_set import make_image_set
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
+from ecrnn.models.build import build
 from ecrnn.models.names import parse
-from ecrnn.models.registry import build
 from ecrnn.models.summary import summarise
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.loop import _Training, resolve

@@ -87,7 +87,7 @@ def stock_like(ours: nn.Module, name: ModelName) -> Stock:
     """The stock network with the weights of ``ours``, which gives the same logits.
 
     Args:
-        ours: from `ecrnn.models.registry.build`.
+        ours: from `ecrnn.models.build.build`.
         name: of its model.
 
     Raises:

@@ -26,20 +26,21 @@ def summary(
     json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
+    from ecrnn.core.tasks import TASKS
+    from ecrnn.models.build import make
     from ecrnn.models.names import task
-    from ecrnn.models.registry import make
-    from ecrnn.models.sizes import NEEDS, Sizes, usual
+    from ecrnn.models.spec import InputSpec, usual
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        given = Sizes(None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames)
+        given = InputSpec(None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames)
         asked, own = vars(given), vars(usual(model))
-        sizes = Sizes(**{key: own[key] if value is None else value for key, value in asked.items()})
-        needs = NEEDS[task(model)]
+        sizes = InputSpec(**{key: own[key] if value is None else value for key, value in asked.items()})
+        needs = TASKS[task(model)].inputs
         if foreign := [key for key, value in asked.items() if value is not None and key not in needs]:
             raise EcrnnError(f"{model} has no {foreign[0].replace('_', ' ')}; it needs {', '.join(needs)}")
         network = make(model, sizes)
-    found = summarise(network, sizes)
+    found = summarise(network, sizes, model)
     used = {key: getattr(sizes, key) for key in needs}
     if json:
         import dataclasses
@@ -63,6 +64,8 @@ def summary(
     table.add_section()
     table.add_row(str(len(found.rows) + 1), "", "Total", "", f"{found.parameters:,}", f"{found.multiply_adds:,}")
     show(table)
+    if found.uncounted:
+        say(f"Multiply-adds are not counted of {', '.join(found.uncounted)}.")
     say(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
 
 

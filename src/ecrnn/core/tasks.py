@@ -22,6 +22,8 @@ class Task:
         name: as `bundle.json` and manifests hold it.
         metric: by which its models are compared, a name in `ecrnn.stats.metrics.METRICS`.
         examples: what its examples are called, in the plural; they are what a split divides.
+        inputs: what a model must know of the data: fields of `ecrnn.models.spec.InputSpec`.
+        usual: their values of the data set by which a model is checked, as an example.
         classes: its models choose one of several classes, so that there is a confusion matrix.
         defaults: settings that hold where the user says nothing, laid over those of `ecrnn.core.config`.
     """
@@ -29,15 +31,26 @@ class Task:
     name: str
     metric: str
     examples: str
+    inputs: tuple[str, ...] = ()
+    usual: dict[str, Any] = field(default_factory=dict, hash=False)
     classes: bool = False
     defaults: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
-IMAGE_CLASSIFICATION = Task("image-classification", "accuracy", "pictures", classes=True)
+IMAGE_CLASSIFICATION = Task(
+    "image-classification",
+    "accuracy",
+    "pictures",
+    inputs=("image", "classes"),
+    usual={"image": (3, 32, 32), "classes": 10},
+    classes=True,
+)
 CLIP_CLASSIFICATION = Task(
     "clip-classification",
     "accuracy",
     "clips",
+    inputs=("frames", "image", "classes"),
+    usual={"frames": 8, "image": (1, 32, 32), "classes": 5},
     classes=True,
     defaults={"frames": 8, "training": {"batch_size": 32, "schedule": "cosine"}},
 )
@@ -45,6 +58,8 @@ TEXT_CLASSIFICATION = Task(
     "text-classification",
     "accuracy",
     "texts",
+    inputs=("tokens", "classes"),
+    usual={"tokens": 10000, "classes": 2},
     classes=True,
     defaults={
         "split": "0.9",
@@ -57,6 +72,8 @@ NEXT_TOKEN = Task(
     "next-token",
     "bits",
     "blocks",
+    inputs=("tokens",),
+    usual={"tokens": 69},
     defaults={
         "split": "0.9",
         "tokens": "characters",
@@ -68,6 +85,8 @@ TRANSLATION = Task(
     "translation",
     "bleu",
     "sentences",
+    inputs=("source_tokens", "tokens"),
+    usual={"source_tokens": 8000, "tokens": 8000},
     defaults={
         "split": "0.97",
         "tokens": "subwords",
@@ -80,6 +99,8 @@ CAPTIONING = Task(
     "captioning",
     "bleu",
     "pictures",
+    inputs=("image", "tokens"),
+    usual={"image": (3, 96, 96), "tokens": 4000},
     defaults={
         "split": "0.9",
         "tokens": "words",
@@ -92,6 +113,8 @@ TRANSCRIPTION = Task(
     "transcription",
     "cer",
     "pictures",
+    inputs=("image", "tokens"),
+    usual={"image": (1, 32, 128), "tokens": 40},
     defaults={
         "split": "0.9",
         "training": {

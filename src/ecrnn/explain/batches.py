@@ -15,17 +15,17 @@ from torch.nn import functional as F
 
 from ecrnn.core import tasks
 from ecrnn.models.names import task
-from ecrnn.models.sizes import Sizes, usual
+from ecrnn.models.spec import InputSpec, usual
 
 STEPS = 7  # tokens of the longest text
 _PAD, _FIRST = 0, 4  # of ids; those between have a meaning of their own
 _SMALL = {  # for models whose usual sizes would take long
-    tasks.CLIP_CLASSIFICATION.name: Sizes((1, 16, 16), 4, frames=3),
-    tasks.TEXT_CLASSIFICATION.name: Sizes(classes=3, tokens=13),
-    tasks.NEXT_TOKEN.name: Sizes(tokens=13),
-    tasks.TRANSLATION.name: Sizes(tokens=13, source_tokens=17),
-    tasks.CAPTIONING.name: Sizes((3, 32, 32), tokens=13),
-    tasks.TRANSCRIPTION.name: Sizes((1, 16, 48), tokens=13),
+    tasks.CLIP_CLASSIFICATION.name: InputSpec((1, 16, 16), 4, frames=3),
+    tasks.TEXT_CLASSIFICATION.name: InputSpec(classes=3, tokens=13),
+    tasks.NEXT_TOKEN.name: InputSpec(tokens=13),
+    tasks.TRANSLATION.name: InputSpec(tokens=13, source_tokens=17),
+    tasks.CAPTIONING.name: InputSpec((3, 32, 32), tokens=13),
+    tasks.TRANSCRIPTION.name: InputSpec((1, 16, 48), tokens=13),
 }
 
 
@@ -37,12 +37,12 @@ class Batch(NamedTuple):
     error: Callable[[Any], Tensor]
 
 
-def small_sizes(name: str) -> Sizes:
-    """Sizes for which the model ``name`` computes in a moment; of image classifiers those they were made for."""
+def small_sizes(name: str) -> InputSpec:
+    """InputSpec for which the model ``name`` computes in a moment; of image classifiers those they were made for."""
     return _SMALL.get(task(name)) or usual(name)
 
 
-def random_batch(name: str, sizes: Sizes, n: int, generator: torch.Generator) -> Batch:
+def random_batch(name: str, sizes: InputSpec, n: int, generator: torch.Generator) -> Batch:
     """``n`` random examples for the model ``name`` built for ``sizes``; values are float64."""
     match task(name):
         case tasks.IMAGE_CLASSIFICATION.name | tasks.CLIP_CLASSIFICATION.name:
@@ -61,7 +61,7 @@ def random_batch(name: str, sizes: Sizes, n: int, generator: torch.Generator) ->
             return _lines(sizes, n, generator)
 
 
-def _image(sizes: Sizes) -> tuple[int, int, int]:
+def _image(sizes: InputSpec) -> tuple[int, int, int]:
     assert sizes.image is not None
     return sizes.image
 
@@ -86,7 +86,7 @@ def _texts(generator: torch.Generator, n: int, tokens: int | None) -> tuple[Tens
     return _ids(generator, tokens, n, STEPS).masked_fill(behind, _PAD), lengths
 
 
-def _of_classes(inputs: tuple[Tensor, ...], sizes: Sizes, n: int, generator: torch.Generator) -> Batch:
+def _of_classes(inputs: tuple[Tensor, ...], sizes: InputSpec, n: int, generator: torch.Generator) -> Batch:
     assert sizes.classes is not None
     labels = torch.randint(sizes.classes, (n,), generator=generator)
     return Batch(inputs, labels, lambda logits: F.cross_entropy(logits, labels))
@@ -96,13 +96,13 @@ def _of_tokens(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=_PAD)
 
 
-def _written(inputs: tuple[Tensor, ...], sizes: Sizes, n: int, generator: torch.Generator) -> Batch:
+def _written(inputs: tuple[Tensor, ...], sizes: InputSpec, n: int, generator: torch.Generator) -> Batch:
     given, _ = _texts(generator, n, sizes.tokens)
     targets = torch.cat([given[:, 1:], torch.zeros(n, 1, dtype=given.dtype)], dim=1)
     return Batch((*inputs, given), targets, lambda logits: _of_tokens(logits, targets))
 
 
-def _lines(sizes: Sizes, n: int, generator: torch.Generator) -> Batch:
+def _lines(sizes: InputSpec, n: int, generator: torch.Generator) -> Batch:
     channels, height, width = _image(sizes)
     widths = torch.full((n,), width)  # beyond a narrower one lies the bias of a convolution alone: 0, a kink of ReLU
     texts = _ids(generator, sizes.tokens, n, 2)

@@ -28,9 +28,9 @@ from ecrnn.explain.by_hand import delta_rule, through_time
 from ecrnn.explain.differences import TOLERANCE, TensorCheck, check_tensors
 from ecrnn.layers.areas import CELLS
 from ecrnn.layers.initialisation import initialise
+from ecrnn.models.build import make
 from ecrnn.models.mlp import MLP
 from ecrnn.models.names import task
-from ecrnn.models.registry import make
 from ecrnn.recurrence import configure, dispatch
 from ecrnn.recurrence._layers import Recurrent
 from ecrnn.recurrence.checking import Case, awkward, check

@@ -44,7 +44,7 @@ def network_memory(network: nn.Module, pictures: Tensor, *, model: str, repeat: 
     """How far back the RNN of an image classifier reads, and how many steps its answer needs.
 
     Args:
-        network: a crnn or ecrnn of `ecrnn.models.registry.build`, trained or not; it is left as it is.
+        network: a crnn or ecrnn of `ecrnn.models.build.build`, trained or not; it is left as it is.
         pictures: (B, C, H, W), standardised, B at least 2, on the network's device; neighbours in the batch lend each
             other steps, so they should be in random order.
         model: its name, for the result.

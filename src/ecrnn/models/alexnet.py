@@ -16,21 +16,30 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ecrnn.layers.scans import Flatten
+from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
-MIN_SIDE = 63  # pixels, for a map of 1x1 after the last pooling
 
-
+@register(
+    "alexnet",
+    task="image-classification",
+    suffixes=("lrn",),
+    min_side=63,  # for a map of 1x1 after the last pooling
+    usual={"image": (3, 224, 224), "classes": 1000},
+)
 class AlexNet(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
-        image: (channels, height, width) of the pictures, sides from `MIN_SIDE`.
-        classes: output units.
-        normalised: with local response normalisation after the first two convolutions.
+        name: whose variant "lrn" has local response normalisation after the first two convolutions.
+        spec: with image and classes.
     """
 
-    def __init__(self, image: tuple[int, int, int], classes: int, normalised: bool) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
+        normalised = name.variant == "lrn"
         channels, *sides = image
         self.cnn = nn.Sequential(
             nn.Conv2d(channels, 96, 11, stride=4, padding=2),  # (B, 96, 55, 55) at 224x224

@@ -30,6 +30,8 @@ from ecrnn.layers.areas import ConvolutionArea, recurrent_layer
 from ecrnn.layers.attention import Attention
 from ecrnn.layers.states import State, read
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 DROPOUT = 0.3  # of words and of what the head sees, in training
 
@@ -41,17 +43,26 @@ class Memory(NamedTuple):
     positions: Tensor  # (B, P, channels) of the last map, row by row, which attention asks; (B, 0, channels) without it
 
 
+@register(
+    "caption",
+    task="captioning",
+    default="lstm-256",
+    cells="one-way",
+    layers=1,
+    example="caption-lstm-512",
+    suffixes=("attention",),
+)
 class Captioner(nn.Module):
     """From pictures (B, C, H, W), standardised, to captions, as ids.
 
     Args:
-        name: with cell and nodes, which are the values of a word too; with attention where its form says so.
-        image: (channels, height, width) of the pictures.
-        tokens: ids.
+        name: with cell and nodes, which are the values of a word too; with attention in the variant of this name.
+        spec: with image and tokens.
     """
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], tokens: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, tokens = spec.take("image", "tokens")
         assert name.cell is not None
         (nodes,) = name.nodes
         self.cnn = ConvolutionArea(image)
@@ -59,7 +70,7 @@ class Captioner(nn.Module):
         self.picture = nn.Linear(channels, nodes)
         self.words = nn.Embedding(tokens, nodes)  # W_e
         self.rnn = recurrent_layer(name.cell, nodes, nodes)
-        attends = name.form == "attention"
+        attends = name.variant == "attention"
         self.attention = Attention(nodes, channels) if attends else None
         self.joined = nn.Linear(channels + nodes, nodes) if attends else None  # W_c
         self.dropout = nn.Dropout(DROPOUT)

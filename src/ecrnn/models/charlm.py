@@ -20,21 +20,25 @@ from torch import Tensor, nn
 from ecrnn.layers.areas import recurrent_layers
 from ecrnn.layers.states import State, read
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 EMBEDDING = 64
 DROPOUT = 0.25
 
 
+@register("charlm", task="next-token", default="lstm-512", cells="one-way", layers=8, example="charlm-gru-256-256")
 class CharLM(nn.Module):
     """Takes ids (B, T), gives scores of what comes next, after each of them.
 
     Args:
         name: with cell and nodes of the recurrent layers.
-        tokens: ids.
+        spec: with tokens.
     """
 
-    def __init__(self, name: ModelName, tokens: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        (tokens,) = spec.take("tokens")
         assert name.cell is not None
         self.embedding = nn.Embedding(tokens, EMBEDDING)
         self.layers, features = recurrent_layers(name.cell, EMBEDDING, name.nodes, bidirectional=False)

@@ -11,17 +11,22 @@ from torch import Tensor, nn
 
 from ecrnn.layers.areas import ConvolutionArea, DenseArea
 from ecrnn.layers.scans import Flatten
+from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register("cnn", task="image-classification", layers=8, layer="dense hidden layer", example="cnn-1275")
 class CNN(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). The hidden layers have ``nodes``."""
+    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). The hidden layers have ``name.nodes``."""
 
-    def __init__(self, nodes: tuple[int, ...], image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
         self.cnn = ConvolutionArea(image)
         channels, height, width = self.cnn.out_shape
         self.flatten = Flatten()
-        self.dense = DenseArea(channels * height * width, nodes)
+        self.dense = DenseArea(channels * height * width, name.nodes)
         self.head = nn.Linear(self.dense.out_features, classes)
 
     def forward(self, images: Tensor) -> Tensor:

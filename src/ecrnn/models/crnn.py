@@ -11,13 +11,19 @@ from torch import Tensor, nn
 from ecrnn.layers.areas import ConvolutionArea, RecurrentArea
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register(
+    "crnn", task="image-classification", default=None, cells="any", layers=8, example="crnn-lstm-16-16", scans=True
+)
 class CRNN(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes)."""
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
         assert name.cell is not None
         self.cnn = ConvolutionArea(image)
         channels, height, width = self.cnn.out_shape

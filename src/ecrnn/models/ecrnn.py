@@ -12,13 +12,19 @@ from torch import Tensor, nn
 from ecrnn.layers.areas import ConvolutionArea, EncoderDecoder, RecurrentArea
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register(
+    "ecrnn", task="image-classification", default=None, cells="any", layers=8, example="ecrnn-lstm-16-16", scans=True
+)
 class ECRNN(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). PAPER.md, Table 1."""
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
         assert name.cell is not None
         self.cnn = ConvolutionArea(image)
         channels, height, width = self.cnn.out_shape
@@ -37,11 +43,13 @@ class ECRNN(nn.Module):
         return self.head(state)
 
 
+@register("ecnn", task="image-classification")
 class ECNN(nn.Module):
     """ECRNN without its RNN: takes pictures (B, C, H, W), standardised; gives logits (B, classes)."""
 
-    def __init__(self, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
         self.cnn = ConvolutionArea(image)
         channels, height, width = self.cnn.out_shape
         self.flatten = Flatten()

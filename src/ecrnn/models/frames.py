@@ -12,22 +12,23 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.areas import ConvolutionArea, RecurrentArea
 from ecrnn.layers.scans import Flatten
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register("frames", task="clip-classification", default="lstm-32", cells="any", layers=1, example="frames-gru-64")
 class FramesRNN(nn.Module):
     """Takes clips (B, T, C, H, W), standardised; gives logits (B, classes).
 
     Args:
         name: with cell and nodes of the recurrent layers.
-        frames: T, of every clip.
-        image: (channels, height, width) of the frames.
-        classes: number of classes.
+        spec: with frames, image and classes.
     """
 
-    def __init__(self, name: ModelName, frames: int, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
         assert name.cell is not None
-        self.frames = frames
+        self.frames, image, classes = spec.take("frames", "image", "classes")
         self.cnn = ConvolutionArea(image)
         channels, height, width = self.cnn.out_shape
         self.flatten = Flatten()

@@ -27,7 +27,7 @@ def fuse(network: nn.Module) -> nn.Module:
     """A copy of ``network`` for prediction, in evaluation mode; later changes of ``network`` do not reach it.
 
     Args:
-        network: a model of `ecrnn.models.registry`, in float32, on the device where it will predict.
+        network: a model of `ecrnn.models.build`, in float32, on the device where it will predict.
     """
     fused = copy.deepcopy(network).eval().requires_grad_(False)
     for name, area in list(fused.named_children()):

@@ -27,21 +27,30 @@ from torch import Tensor, nn
 
 from ecrnn.layers.historic import C3_TABLE, Squash, Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten
+from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
-MIN_SIDE = 16  # pixels, for a map of 1x1 after S4
 
-
+@register(
+    "lenet5",
+    task="image-classification",
+    suffixes=("1998",),
+    min_side=16,  # for a map of 1x1 after S4
+    usual={"image": (1, 32, 32), "classes": 10},
+)
 class LeNet5(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
-        image: (channels, height, width) of the pictures, sides from `MIN_SIDE`.
-        classes: output units.
-        historic: the form of 1998.
+        name: whose variant "1998" is the network of that year.
+        spec: with image and classes.
     """
 
-    def __init__(self, image: tuple[int, int, int], classes: int, historic: bool) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
+        historic = name.variant == "1998"
         channels, *sides = image
         activation = Squash if historic else nn.ReLU
         self.cnn = nn.Sequential(

@@ -13,8 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecrnn.layers.scans import Flatten
+from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register(
+    "mlp",
+    task="image-classification",
+    default="128",
+    layers=1,
+    layer="hidden layer",
+    example="mlp-64",
+    suffixes=("squared",),
+)
 class MLP(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes), by which the softmax is meant.
 
@@ -22,19 +34,19 @@ class MLP(nn.Module):
     prediction's probabilities are the outputs brought to the sum 1.
 
     Args:
-        nodes: hidden units.
-        image: (channels, height, width) of the pictures.
-        classes: output units.
-        squared: sigmoid outputs and squared error, not softmax and cross-entropy.
+        name: with the hidden units; the variant "squared" has sigmoid outputs and squared error, not softmax and
+            cross-entropy.
+        spec: with image and classes.
     """
 
-    def __init__(self, nodes: int, image: tuple[int, int, int], classes: int, squared: bool) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
-        channels, height, width = image
+        (channels, height, width), classes = spec.take("image", "classes")
+        (nodes,) = name.nodes
         self.flatten = Flatten()
         self.hidden = nn.Linear(channels * height * width, nodes)
         self.output = nn.Linear(nodes, classes)
-        self.squared = squared
+        self.squared = name.variant == "squared"
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.flatten(images)  # (B, H*W*C)

@@ -1,92 +1,28 @@
 """The grammar of model names, free of torch, so that a name can be checked before anything heavy is loaded.
 
-    cnn[-<nodes>...] | ecnn | crnn-<cell>-<nodes>[-<nodes>...][@<scan>] | ecrnn-<cell>-<nodes>[-<nodes>...][@<scan>]
-    mlp[-<nodes>][-squared] | lenet5[-1998] | alexnet[-lrn]
-    rows-<cell>-<nodes>[-cnn] | parallel[-<nodes>] | frames[-<cell>-<nodes>]
-    charlm[-<one-way cell>-<nodes>[-<nodes>...]]
-    sentiment[-<cell>-<nodes>[-<nodes>...]] | sentiment-cnn[-<cell>-<nodes>] | sentiment-parallel
-    translate[-<one-way cell>-<nodes>][-attention] | caption[-<one-way cell>-<nodes>][-attention]
-    ocr[-<cell>-<nodes>[-<nodes>...]]
+    <family>[-<cell>][-<nodes>...][-<suffix>][@<scan>][+<option>=<value>...]
 
-with <cell> one of rnn, lstm, gru, birnn, bilstm, bigru, of which the first three are one-way. The nodes are those of
-the recurrent layers, or of a CNN's dense hidden layers: `cnn-1275` has as many parameters as `ecrnn-bilstm-16`. A word
-at the end names another form of a model. `GRAMMAR` holds all of this, and what a bare name stands for.
+What of this may follow a family's name is said in its row (`ecrnn.models.registry`), with the cell and nodes that a
+bare name stands for. A cell is one of rnn, lstm, gru, birnn, bilstm, bigru, of which the first three are one-way. The
+nodes are those of the recurrent layers, or of a CNN's dense hidden layers: `cnn-1275` has as many parameters as
+`ecrnn-bilstm-16`. A suffix names a variant: `lenet5-1998`. Options are those of models of your own.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ecrnn.core import tasks
 from ecrnn.core.errors import EcrnnError, UnknownNameError, nearest, unknown_name
 from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
+from ecrnn.models.family import CELLS, MAX_NODES, Family, Option, check_option
+from ecrnn.models.registry import families, find, load_plugin, plugins
 
-ONE_WAY = ("rnn", "lstm", "gru")
-CELLS = (*ONE_WAY, "birnn", "bilstm", "bigru")
-MAX_NODES, MAX_LAYERS = 4096, 8
 _LONGEST = 100  # characters; no right name is longer
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What may follow the start of a name.
-
-    Attributes:
-        task: of the models.
-        bare: what a name that says neither cell nor nodes stands for; "" where there are none, None where the name must
-            say them.
-        cells: that it takes; a name with nodes names one of them.
-        layers: with nodes, at most.
-        example: a right name with nodes.
-        layer: what these layers are called.
-        ends: words at the end, each another form.
-        scans: whether @<scan> may follow.
-    """
-
-    task: tasks.Task
-    bare: str | None = ""
-    cells: tuple[str, ...] = ()
-    layers: int = 0
-    example: str = ""
-    layer: str = "recurrent layer"
-    ends: tuple[str, ...] = ()
-    scans: bool = False
-
-
-def _crnn(example: str) -> Rule:
-    return Rule(tasks.IMAGE_CLASSIFICATION, None, CELLS, MAX_LAYERS, example, scans=True)
-
-
-def _decoder(task: tasks.Task, bare: str, example: str) -> Rule:
-    return Rule(task, bare, ONE_WAY, 1, example, ends=("attention",))
-
-
-#: By the start of a name: its family, or family and form where the form comes first.
-GRAMMAR: dict[str, Rule] = {
-    "cnn": Rule(tasks.IMAGE_CLASSIFICATION, layers=MAX_LAYERS, example="cnn-1275", layer="dense hidden layer"),
-    "ecnn": Rule(tasks.IMAGE_CLASSIFICATION),
-    "crnn": _crnn("crnn-lstm-16-16"),
-    "ecrnn": _crnn("ecrnn-lstm-16-16"),
-    "mlp": Rule(tasks.IMAGE_CLASSIFICATION, "128", layers=1, example="mlp-64", layer="hidden layer", ends=("squared",)),
-    "lenet5": Rule(tasks.IMAGE_CLASSIFICATION, ends=("1998",)),
-    "alexnet": Rule(tasks.IMAGE_CLASSIFICATION, ends=("lrn",)),
-    "rows": Rule(tasks.IMAGE_CLASSIFICATION, None, CELLS, 1, "rows-lstm-64", ends=("cnn",)),
-    "parallel": Rule(tasks.IMAGE_CLASSIFICATION, "64", layers=1, example="parallel-32"),
-    "frames": Rule(tasks.CLIP_CLASSIFICATION, "lstm-32", CELLS, 1, "frames-gru-64"),
-    "charlm": Rule(tasks.NEXT_TOKEN, "lstm-512", ONE_WAY, MAX_LAYERS, "charlm-gru-256-256"),
-    "sentiment": Rule(tasks.TEXT_CLASSIFICATION, "bilstm-128", CELLS, MAX_LAYERS, "sentiment-gru-64"),
-    "sentiment-cnn": Rule(tasks.TEXT_CLASSIFICATION, "", CELLS, 1, "sentiment-cnn-lstm-64"),
-    "sentiment-parallel": Rule(tasks.TEXT_CLASSIFICATION),
-    "translate": _decoder(tasks.TRANSLATION, "gru-512", "translate-gru-256"),
-    "caption": _decoder(tasks.CAPTIONING, "lstm-256", "caption-lstm-512"),
-    "ocr": Rule(tasks.TRANSCRIPTION, "bilstm-128", CELLS, MAX_LAYERS, "ocr-bilstm-64-64"),
-}
-FAMILIES = tuple(dict.fromkeys(start.split("-")[0] for start in GRAMMAR))
-_NAMES = "names are " + ", ".join(
-    f"{start}-<cell>-<nodes>" if rule.bare is None else start for start, rule in GRAMMAR.items()
-)
 
 #: What `compare` trains where no models are named.
 DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
@@ -105,7 +41,8 @@ class ModelName:
 
     ``cell`` is without "bi"; a model without recurrence, or with several kinds of it, has none. ``nodes`` are those of
     the recurrent or of the dense hidden layers, () where the model has none that a name can set. Where the name leaves
-    cell and nodes to the family's usual ones, these are here. ``form`` is the word that asks for another form, or "".
+    cell and nodes to the family's usual ones, these are here. ``variant`` is the suffix, or "". ``options`` are those
+    that are not at their defaults, in the family's order.
     """
 
     family: str
@@ -113,22 +50,16 @@ class ModelName:
     bidirectional: bool = False
     nodes: tuple[int, ...] = ()
     scan: str = DEFAULT_SCAN
-    form: str = ""
-
-    @property
-    def start(self) -> str:
-        """Of the name, the part by which `GRAMMAR` has the rest."""
-        both = f"{self.family}-{self.form}"
-        return both if both in GRAMMAR else self.family
+    variant: str = ""
+    options: tuple[tuple[str, Option], ...] = ()
 
     def __str__(self) -> str:
         cell = [] if self.cell is None else [("bi" if self.bidirectional else "") + self.cell]
         middle = "-".join([*cell, *map(str, self.nodes)])
-        middle = "" if middle == GRAMMAR[self.start].bare else middle
-        end = self.form if self.start == self.family else ""
-        return "-".join(filter(None, (self.start, middle, end))) + (
-            "" if self.scan == DEFAULT_SCAN else f"@{self.scan}"
-        )
+        middle = "" if middle == find(self.family).default else middle
+        name = "-".join(filter(None, (self.family, middle, self.variant)))
+        scan = "" if self.scan == DEFAULT_SCAN else f"@{self.scan}"
+        return name + scan + "".join(f"+{option}={_written(value)}" for option, value in self.options)
 
 
 def parse(name: str) -> ModelName:
@@ -138,34 +69,49 @@ def parse(name: str) -> ModelName:
         EcrnnError: the name does not follow the grammar; the line names the nearest right one.
 
     >>> parse("ecrnn-bilstm-16-16@rows")
-    ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows', form='')
-    >>> parse("charlm")
-    ModelName(family='charlm', cell='lstm', bidirectional=False, nodes=(512,), scan='flatten-hwc', form='')
+    ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows', variant='', options=())
+    >>> parse("charlm").nodes
+    (512,)
     """
     if len(name) > _LONGEST or not name.isprintable():
-        raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_NAMES}")
-    stem, at, scan = name.partition("@")
-    start, rest = _start(stem)
-    if start not in GRAMMAR:
-        raise _unknown_model(name, rest, scan)
-    rule = GRAMMAR[start]
-    if not (rule.layers or rule.ends) and (rest or at):
-        raise EcrnnError(f"model '{name}': {start} takes no cell, nodes or scan, write '{start}'")
-    end = rest.pop() if rest and rest[-1] in rule.ends else ""
-    if not rest and rule.bare:
-        rest = rule.bare.split("-")
-    cell = _cell(name, start, rest, scan) if rule.cells and (rest or rule.bare is None) else ""
+        raise EcrnnError(f"unknown model {name[:_LONGEST]!r}, {_every_name()}")
+    words = name.partition("+")[0].partition("@")[0].split("-")
+    try:
+        return _parse(name, words)
+    except UnknownNameError:
+        starts = ["-".join(words[:count]) for count in range(len(words), 0, -1)]
+        plugin = next((start for start in starts if start in plugins()), None)
+        if plugin is None or plugin in families():
+            raise
+    load_plugin(plugin)
+    return _parse(name, words)
+
+
+def _parse(name: str, words: list[str]) -> ModelName:
+    """Take a name apart whose ``words`` stand before its scan and options."""
+    whole, *options = name.split("+")
+    stem, at, end = whole.partition("@")
+    scan = end if at else None
+    family, rest = _family(words)
+    if family is None:
+        raise _unknown_model(whole, rest, scan)
+    if not (family.layers or family.suffixes or family.scans) and (rest or scan is not None):
+        raise EcrnnError(f"model '{name}': {family.name} takes no cell, nodes or scan, write '{family.name}'")
+    variant = rest.pop() if rest and rest[-1] in family.suffixes else ""
+    if not rest and family.default:
+        rest = family.default.split("-")
+    cell = _cell(name, family, rest, scan) if family.cells and (rest or family.default is None) else ""
     sizes = rest[1:] if cell else rest
-    if (sizes and not rule.layers) or any(part.isalpha() for part in sizes):
+    if (sizes and not family.layers) or any(part.isalpha() for part in sizes):
         raise _unknown_model(name, rest, scan)
-    nodes = _nodes(name, sizes, rule) if sizes or cell else ()
-    if at and not rule.scans:
-        raise EcrnnError(f"model '{name}': {start} takes no scan, write '{stem}'")
-    if at and scan not in SCANS:
+    nodes = _nodes(name, sizes, family) if sizes or cell else ()
+    if scan is not None and not family.scans:
+        raise EcrnnError(f"model '{name}': {family.name} takes no scan, write '{stem}'")
+    if scan is not None and scan not in SCANS:
         raise unknown_name("scan", scan, SCANS, where=f"model {stem}")
-    family, _, form = start.partition("-")
     one_way = cell.removeprefix("bi")
-    return ModelName(family, one_way or None, one_way != cell, nodes, scan or DEFAULT_SCAN, form or end)
+    assigned = _options(name, family, options)
+    return ModelName(family.name, one_way or None, one_way != cell, nodes, scan or DEFAULT_SCAN, variant, assigned)
 
 
 def task(name: str) -> str:
@@ -174,7 +120,7 @@ def task(name: str) -> str:
     Raises:
         EcrnnError: as `parse`.
     """
-    return GRAMMAR[parse(name).start].task.name
+    return find(parse(name).family).task
 
 
 def common_task(names: Iterable[str]) -> tasks.Task:
@@ -191,36 +137,97 @@ def common_task(names: Iterable[str]) -> tasks.Task:
     return tasks.TASKS[task(first)]
 
 
-def _start(stem: str) -> tuple[str, list[str]]:
-    """The longest start of ``stem`` that there is, or its first word, and the words behind it."""
-    words = stem.split("-")
-    both = "-".join(words[:2])
-    return (both, words[2:]) if both in GRAMMAR else (words[0], words[1:])
+def _family(words: list[str]) -> tuple[Family | None, list[str]]:
+    """The family with the longest name with which ``words`` begin, and the words behind it."""
+    for count in range(len(words), 0, -1):
+        if (name := "-".join(words[:count])) in families():
+            return find(name), words[count:]
+    return None, words[1:]
 
 
-def _cell(name: str, start: str, rest: list[str], scan: str) -> str:
+def _cell(name: str, family: Family, rest: list[str], scan: str | None) -> str:
     """The cell with which ``rest`` begins."""
-    rule, first = GRAMMAR[start], rest[0] if rest else ""
-    if first in rule.cells:
+    first = rest[0] if rest else ""
+    if first in family.cells:
         return first
-    usual = (rule.bare or "bilstm-16").split("-")[0]
-    if not any(rest) and rule.bare is None:
-        raise EcrnnError(f"model '{name}': cell and nodes are missing, as in {start}-{usual}-16")
-    if all(_is_size(part) for part in rest) and len(rest) <= rule.layers:
-        raise EcrnnError(f"model '{name}': the cell is missing, as in {'-'.join([start, usual, *rest])}")
+    usual = (family.default or "bilstm-16").split("-")[0]
+    if not any(rest) and family.default is None:
+        raise EcrnnError(f"model '{name}': cell and nodes are missing, as in {family.name}-{usual}-16")
+    if all(_is_size(part) for part in rest) and len(rest) <= family.layers:
+        raise EcrnnError(f"model '{name}': the cell is missing, as in {'-'.join([family.name, usual, *rest])}")
     if first in CELLS:
-        right = "-".join([start, first.removeprefix("bi"), *rest[1:]])
-        raise EcrnnError(f"model '{name}': {start} reads in one direction, as in {right}")
+        right = "-".join([family.name, first.removeprefix("bi"), *rest[1:]])
+        raise EcrnnError(f"model '{name}': {family.name} reads in one direction, as in {right}")
     raise _unknown_model(name, rest, scan)
 
 
-def _nodes(name: str, sizes: list[str], rule: Rule) -> tuple[int, ...]:
+def _options(name: str, family: Family, assignments: list[str]) -> tuple[tuple[str, Option], ...]:
+    """The options that a name sets, without those set to their defaults."""
+    values: dict[str, Option] = {}
+    for assignment in assignments:
+        option, equals, text = assignment.partition("=")
+        if not family.options:
+            raise EcrnnError(f"model '{name}': {family.name} has no options")
+        if option not in family.options:
+            raise unknown_name("option", option, family.options, where=f"model {family.name}")
+        if not equals or option in values:
+            raise EcrnnError(f"model '{name}': write an option once, as in {family.name}+{option}=value")
+        values[option] = _value(family, option, text)
+        check_option(family, option, values[option])
+    return tuple(
+        (option, values[option]) for option, default in family.options.items() if values.get(option, default) != default
+    )
+
+
+_TRUTH = {"true": True, "false": False}
+
+
+def _value(family: Family, option: str, text: str) -> Option:
+    """The value of an option, of the type of its default."""
+    default = family.options[option]
+    kind = next(kind for kind in _KINDS if isinstance(default, kind))
+    try:
+        value = _KINDS[kind](text)
+    except (KeyError, ValueError):
+        what = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "letters and numbers")
+        found = f"model '{family.name}': {option} is {what}, as in +{option}={_written(default)}"
+        raise EcrnnError(f"{found}, not '{text}'") from None
+    return value
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(text)
+    return value
+
+
+def _word(text: str) -> str:
+    if not _WORD.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+_WORD = re.compile("[A-Za-z0-9_.-]+")  # safe as a part of a folder's name
+_KINDS: dict[type, Callable[[str], Option]] = {
+    bool: lambda text: {"true": True, "false": False}[text.lower()],  # first, as a bool is an int too
+    int: int,
+    float: _number,
+    str: _word,
+}
+
+
+def _written(value: Option) -> str:
+    """A value as `_value` reads it, without a plus sign."""
+    return str(value).lower().replace("e+", "e") if isinstance(value, bool | float) else str(value)
+
+
+def _nodes(name: str, sizes: list[str], family: Family) -> tuple[int, ...]:
     nodes = tuple(int(size) for size in sizes if _is_size(size))
     if len(nodes) != len(sizes) or not nodes:
-        raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in {rule.example}")
-    if len(nodes) > rule.layers:
-        layers = rule.layer + "s" * (rule.layers > 1)
-        raise EcrnnError(f"model '{name}': at most {rule.layers} {layers}, not {len(nodes)}")
+        raise EcrnnError(f"model '{name}': nodes must be whole numbers from 1 to {MAX_NODES}, as in {family.example}")
+    if len(nodes) > family.layers:
+        layers = family.layer + "s" * (family.layers > 1)
+        raise EcrnnError(f"model '{name}': at most {family.layers} {layers}, not {len(nodes)}")
     return nodes
 
 
@@ -228,7 +235,7 @@ def _is_size(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NODES)) and 1 <= int(text) <= MAX_NODES
 
 
-def _unknown_model(name: str, rest: list[str], scan: str) -> UnknownNameError:
+def _unknown_model(name: str, rest: list[str], scan: str | None) -> UnknownNameError:
     sizes = [part for part in rest if _is_size(part)] or ["16"]
     known = list(_names_like(sizes, f"@{scan}" if scan in SCANS else ""))
     family = name.partition("-")[0].lower()
@@ -239,7 +246,7 @@ def _unknown_model(name: str, rest: list[str], scan: str) -> UnknownNameError:
     right = nearest(wanted, known)
     if not right and family:  # with the family right, the rest may be far off
         right = next(iter(difflib.get_close_matches(wanted.lower(), _of_family(known, family), n=1, cutoff=0.4)), None)
-    hint = f"did you mean '{right}'?" if right else _NAMES
+    hint = f"did you mean '{right}'?" if right else _every_name()
     return UnknownNameError(f"unknown model '{name}', {hint}")
 
 
@@ -248,12 +255,20 @@ def _of_family(names: list[str], family: str) -> list[str]:
 
 
 def _names_like(sizes: list[str], scan: str) -> Iterator[str]:
-    """Right names of every start, cell and form, with these nodes and this scan where they fit."""
-    for start, rule in GRAMMAR.items():
-        nodes = sizes[: rule.layers]
-        middles = [[cell, *nodes] for cell in rule.cells] or ([nodes] if nodes else [])
-        if rule.bare is not None:
+    """Right names of every family, cell and variant, with these nodes and this scan where they fit."""
+    yield from plugins()
+    for family in families().values():
+        nodes = sizes[: family.layers]
+        middles = [[cell, *nodes] for cell in family.cells] or ([nodes] if nodes else [])
+        if family.default is not None:
             middles.append([])
         for middle in middles:
-            for end in ("", *rule.ends):
-                yield "-".join(filter(None, (start, *middle, end))) + (scan if rule.scans else "")
+            for suffix in ("", *family.suffixes):
+                yield "-".join(filter(None, (family.name, *middle, suffix))) + (scan if family.scans else "")
+
+
+def _every_name() -> str:
+    """The beginnings of all names, in a sentence."""
+    needing = {family.name for family in families().values() if family.default is None}
+    names = [f"{name}-<cell>-<nodes>" if name in needing else name for name in dict.fromkeys((*families(), *plugins()))]
+    return "names are " + ", ".join(names)

@@ -28,20 +28,22 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.areas import RecurrentSequence
 from ecrnn.layers.columns import NARROWING, ColumnArea
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register("ocr", task="transcription", default="bilstm-128", cells="any", layers=8, example="ocr-bilstm-64-64")
 class Reader(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits of ids at every step, and how many steps count.
 
     Args:
         name: with cell and nodes of the recurrent layers.
-        image: (channels, height, width) of the pictures; the width is only the usual one.
-        tokens: ids, of which 0 is CTC's blank.
+        spec: with image, whose width is only the usual one, and tokens, of which id 0 is CTC's blank.
     """
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], tokens: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
-        channels, height, _ = image
+        (channels, height, _), tokens = spec.take("image", "tokens")
         assert name.cell is not None
         self.cnn = ColumnArea(channels, height)
         self.rnn = RecurrentSequence(name.cell, self.cnn.features, name.nodes, name.bidirectional)

@@ -12,19 +12,22 @@ from torch import Tensor, nn
 from ecrnn.layers.areas import ConvolutionArea, RecurrentArea
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
+@register("parallel", task="image-classification", default="64", layers=1, example="parallel-32")
 class Parallel(nn.Module):
     """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
         name: with the nodes of the LSTM, and of the GRU.
-        image: (channels, height, width) of the pictures.
-        classes: number of classes.
+        spec: with image and classes.
     """
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        image, classes = spec.take("image", "classes")
         channels, height, width = image
         self.cnn = ConvolutionArea(image)
         maps, rows, columns = self.cnn.out_shape

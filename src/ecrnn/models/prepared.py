@@ -17,7 +17,7 @@ from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.tokens import KINDS, from_files
 from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models.inference import Standardise
-from ecrnn.models.sizes import MAX_FRAMES, Sizes
+from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
 MAX_LENGTH = 2**20  # tokens of a text, characters of a block
 
@@ -62,9 +62,9 @@ class Prepared:
         assert bool(self.classes) == self.task.classes
 
     @property
-    def sizes(self) -> Sizes:
+    def sizes(self) -> InputSpec:
         """What the network must know of its inputs and outputs."""
-        return Sizes(
+        return InputSpec(
             image=None if self.preprocessing is None else self.preprocessing.image,
             classes=len(self.classes) or None,
             tokens=None if self.vocabulary is None else len(self.vocabulary),

@@ -1,110 +1,187 @@
-"""From a name to a network. The one place where models are made."""
+"""The families of models: one row each, registered beside the class that builds the networks.
+
+    @register("ecnn", task="image-classification")
+    class ECNN(nn.Module):
+        def __init__(self, name: ModelName, spec: InputSpec) -> None: ...
+
+Names must be known before torch is loaded, so the rows of ecrnn's own families are read from the source of the modules
+in `ecrnn.models`: the arguments of their `register` are literals, as in the configuration of a package. A module is
+imported when a network of it is built. Families of other packages come through the entry-point group `ecrnn.models`,
+those of a file through `ecrnn.models.code`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
 
-import torch
-from torch import nn
+from ecrnn.core.errors import EcrnnError, unknown_name
+from ecrnn.core.tasks import TASKS
+from ecrnn.models.family import CELLS, MIN_SIDE, ONE_WAY, Family, check_family, options_of, source_of
 
-from ecrnn.core import tasks
-from ecrnn.layers.initialisation import initialise
-from ecrnn.models.alexnet import AlexNet
-from ecrnn.models.caption import Captioner
-from ecrnn.models.charlm import CharLM
-from ecrnn.models.cnn import CNN
-from ecrnn.models.crnn import CRNN
-from ecrnn.models.ecrnn import ECNN, ECRNN
-from ecrnn.models.frames import FramesRNN
-from ecrnn.models.lenet5 import LeNet5
-from ecrnn.models.mlp import MLP
-from ecrnn.models.names import parse, task
-from ecrnn.models.ocr import Reader
-from ecrnn.models.parallel import Parallel
-from ecrnn.models.rows import RowsRNN, RowsRNNThenCNN
-from ecrnn.models.sentiment import Sentiment, SentimentCNN, SentimentParallel
-from ecrnn.models.sizes import Sizes, check, needed
-from ecrnn.models.translate import Translator
+ENTRY_POINTS = "ecrnn.models"
+_CELLS = {"": (), "one-way": ONE_WAY, "any": CELLS}
 
-Make = Callable[..., nn.Module]
+Target = TypeVar("Target", bound=Callable[..., Any])
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-#: By family, or by family and form where these have classes of their own. Each takes the name taken apart and the sizes
-#: that its task needs, in the order of `sizes.NEEDS`.
-_MAKERS: dict[str, Make] = {
-    "cnn": lambda name, image, classes: CNN(name.nodes, image, classes),
-    "ecnn": lambda name, image, classes: ECNN(image, classes),
-    "crnn": CRNN,
-    "ecrnn": ECRNN,
-    "mlp": lambda name, image, classes: MLP(name.nodes[0], image, classes, squared=name.form == "squared"),
-    "lenet5": lambda name, image, classes: LeNet5(image, classes, historic=name.form == "1998"),
-    "alexnet": lambda name, image, classes: AlexNet(image, classes, normalised=name.form == "lrn"),
-    "rows": RowsRNN,
-    "rows-cnn": RowsRNNThenCNN,
-    "parallel": Parallel,
-    "frames": FramesRNN,
-    "charlm": CharLM,
-    "sentiment": Sentiment,
-    "sentiment-cnn": SentimentCNN,
-    "sentiment-parallel": SentimentParallel,
-    "translate": Translator,
-    "caption": Captioner,
-    "ocr": Reader,
-}
-
-
-def build(
+def register(
     name: str,
-    image: tuple[int, int, int] | None = None,
-    classes: int | None = None,
-    seed: int = 0,
     *,
-    tokens: int | None = None,
-    source_tokens: int | None = None,
-    frames: int | None = None,
-) -> nn.Module:
-    """Build a model by name, initialised from a seed as Keras would.
+    task: str,
+    default: str | None = "",
+    cells: str = "",
+    layers: int = 0,
+    layer: str = "recurrent layer",
+    example: str = "",
+    suffixes: tuple[str, ...] = (),
+    scans: bool = False,
+    min_side: int = MIN_SIDE,
+    usual: Mapping[str, Any] = _NOTHING,
+    areas: Mapping[str, str] = _NOTHING,
+    recipe: Mapping[str, Any] = _NOTHING,
+    bounds: Mapping[str, tuple[float, float]] = _NOTHING,
+) -> Callable[[Target], Target]:
+    """Make a family of models known; decorates the class or function that builds its networks.
 
     Args:
-        name: a model name, for example "ecrnn-bilstm-16", "crnn-lstm-32-32@rows", "cnn-1275", "lenet5", "charlm" or
-            "translate-attention"; see `ecrnn.models.names`.
-        image: (channels, height, width) of the pictures; 1 or 3 channels, sides from 8 to 1,024 pixels, for `lenet5`
-            from 16 and for `alexnet` from 63. Default (3, 32, 32) for image classifiers.
-        classes: number of classes, at least 2. Default 10 for image classifiers.
-        seed: of the initial weights; the same seed gives the same weights.
-        tokens: ids of the vocabulary of models that read or write text, at least 5.
-        source_tokens: ids of the vocabulary that `translate` reads; ``tokens`` are those that it writes.
-        frames: of a clip, for `frames`, from 2 to 1,024.
+        name: lower-case words and numbers between hyphens; what users type, and what the row lets follow.
+        task: such as "image-classification", see `ecrnn.core.tasks`.
+        default, layers, layer, example, suffixes, scans, min_side, usual, areas, recipe, bounds: see `Family`.
+        cells: "any", "one-way" or "" for none.
 
     Returns:
-        A module; of an image classifier from standardised pictures (B, C, H, W), float32, to logits (B, classes). What
-        the others take and give is said in their classes.
+        A decorator that gives back what it decorates. Networks are built by ``target(spec)``, with an `InputSpec`; a
+        parameter ``name`` gets the `ModelName`. Keyword-only parameters are options, which users write as
+        ``name+option=value``: each has a default, which is a bool, an int, a float or a str. The network's own
+        constructor initialises it, under the seed of the trial.
 
     Raises:
-        EcrnnError: a name outside the grammar (the line names the nearest right one), a size that the model needs is
-            missing, or one is out of bounds. Sizes that a model does not need are checked and not used.
+        EcrnnError: the name is taken, or another argument is wrong.
 
     Example:
-        >>> import torch
-        >>> model = build("crnn-gru-8", image=(1, 16, 16), classes=3)
-        >>> model(torch.zeros(2, 1, 16, 16)).shape
-        torch.Size([2, 3])
+        >>> import ecrnn
+        >>> from torch import nn
+        >>> @ecrnn.register("linear", task="image-classification", recipe={"epochs": 5})
+        ... class Linear(nn.Sequential):
+        ...     def __init__(self, spec, *, bias: bool = True):
+        ...         channels, height, width = spec.image
+        ...         super().__init__(nn.Flatten(), nn.Linear(channels * height * width, spec.classes, bias=bias))
+        >>> ecrnn.build("linear+bias=false", image=(1, 8, 8), classes=10)[1].bias is None
+        True
     """
-    if task(name) == tasks.IMAGE_CLASSIFICATION.name:
-        image, classes = image or (3, 32, 32), 10 if classes is None else classes
-    return make(name, Sizes(image, classes, tokens, source_tokens, frames), seed)
+    row = _row(**locals())
+
+    def add(target: Target) -> Target:
+        if getattr(target, "__module__", "").startswith(f"{__package__}."):
+            own = replace(row, target=f"{target.__module__}:{target.__qualname__}")
+            assert own == built_in()[name], f"the row of {name} should be made of literals"
+        else:
+            own = replace(row, target=target, options=options_of(name, target), source=source_of(name, target))
+            check_family(own)
+            _add(own)
+        return target
+
+    return add
 
 
-def make(name: str, sizes: Sizes, seed: int = 0) -> nn.Module:
-    """The model ``name`` for data of these sizes, initialised from ``seed``.
+_registered: dict[str, Family] = {}  # those that are not ecrnn's own
+
+
+def _add(row: Family) -> None:
+    """Take a family in; one that was registered before in the same place, as by a cell of a notebook, is replaced."""
+    before = families().get(row.name)
+    if before is not None and _place(before) != _place(row):
+        raise EcrnnError(f"model '{row.name}': there is a model of this name already; choose another")
+    _registered[row.name] = row
+
+
+def _place(row: Family) -> tuple[str, str]:
+    target: Any = row.target
+    return (target, "") if isinstance(target, str) else (target.__module__, target.__qualname__)
+
+
+def _row(name: str, task: str, cells: str = "", **more: Any) -> Family:
+    """A row as the arguments of `register` have it, which is of no class yet."""
+    if cells not in _CELLS:
+        raise EcrnnError(f"model '{name}': cells should be 'any', 'one-way' or '', not {cells!r}")
+    return Family(name, task, "", cells=_CELLS[cells], **more)
+
+
+@cache
+def built_in() -> Mapping[str, Family]:
+    """ecrnn's own families by name, read from the source of their modules and not imported."""
+    rows = [row for path in Path(__file__).parent.glob("*.py") for row in rows_in(path)]
+    order = list(TASKS)
+    rows.sort(key=lambda row: (order.index(row.task), row.name))
+    return MappingProxyType({row.name: row for row in rows})
+
+
+def rows_in(path: Path) -> list[Family]:
+    """The rows that a module of this package registers.
 
     Raises:
-        EcrnnError: as `build`, which has no defaults here.
+        ValueError: an argument of `register` is no literal.
     """
-    parsed = parse(name)
-    check(sizes, name)
-    maker = _MAKERS.get(f"{parsed.family}-{parsed.form}") or _MAKERS[parsed.family]
-    with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
-        model = maker(parsed, *needed(sizes, name))
-    initialise(model, seed)
-    return model
+    source = path.read_text("utf-8")
+    if "\n@register(" not in source:
+        return []
+    rows = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == register.__name__:
+                    (name,) = (ast.literal_eval(argument) for argument in call.args)
+                    facts = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+                    rows.append(replace(_row(name, **facts), target=f"{__package__}.{path.stem}:{node.name}"))
+    return rows
+
+
+def families() -> Mapping[str, Family]:
+    """All families by name: ecrnn's own, then those registered; those of other packages once they are asked for."""
+    return {**built_in(), **_registered} if _registered else built_in()
+
+
+def find(name: str) -> Family:
+    """The family of this name.
+
+    Raises:
+        EcrnnError: there is none.
+    """
+    known = families()
+    if name not in known:
+        raise unknown_name("family", name, known)
+    return known[name]
+
+
+@cache
+def _plugins() -> Mapping[str, metadata.EntryPoint]:
+    return {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def plugins() -> tuple[str, ...]:
+    """Names of the families that other packages bring."""
+    return tuple(_plugins())
+
+
+def load_plugin(name: str) -> None:
+    """Import the family of this name from the package that brings it.
+
+    Raises:
+        EcrnnError: it cannot be imported, or does not register this name.
+    """
+    point = _plugins()[name]
+    whose = f"model '{name}' of {point.dist.name if point.dist else 'a package'} ({point.value})"
+    try:
+        point.load()
+    except Exception as error:
+        raise EcrnnError(f"{whose} cannot be imported: {type(error).__name__}: {error}") from error
+    if name not in _registered:
+        raise EcrnnError(f"{whose} does not register '{name}'")

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from ecrnn.layers.areas import ConvolutionArea, RecurrentArea, RecurrentSequence
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 
 class RowsRNN(nn.Module):
@@ -19,14 +21,13 @@ class RowsRNN(nn.Module):
 
     Args:
         name: with cell and nodes.
-        image: (channels, height, width) of the pictures.
-        classes: number of classes.
+        spec: with image and classes.
     """
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
         assert name.cell is not None
-        channels, height, width = image
+        (channels, height, width), classes = spec.take("image", "classes")
         self.flatten = Flatten()
         self.scan = Scan("rows", height, width, channels)
         self.rnn = RecurrentArea(name.cell, self.scan.features, name.nodes, name.bidirectional)
@@ -43,14 +44,13 @@ class RowsRNNThenCNN(nn.Module):
 
     Args:
         name: with cell and nodes.
-        image: (channels, height, width) of the pictures.
-        classes: number of classes.
+        spec: with image and classes.
     """
 
-    def __init__(self, name: ModelName, image: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
         assert name.cell is not None
-        channels, height, width = image
+        (channels, height, width), classes = spec.take("image", "classes")
         self.flatten = Flatten()
         self.scan = Scan("rows", height, width, channels)
         self.rnn = RecurrentSequence(name.cell, self.scan.features, name.nodes, name.bidirectional)
@@ -63,3 +63,11 @@ class RowsRNNThenCNN(nn.Module):
         outputs = self.rnn(sequence)  # (B, H, nodes), or (B, H, 2 * nodes)
         maps = self.cnn(outputs[:, None])  # (B, 256, H/16, nodes/16)
         return self.head(self.flatten(maps))
+
+
+@register(
+    "rows", task="image-classification", default=None, cells="any", layers=1, example="rows-lstm-64", suffixes=("cnn",)
+)
+def rows(name: ModelName, spec: InputSpec) -> nn.Module:
+    """The network of a name: `RowsRNN`, or `RowsRNNThenCNN` for its variant "cnn"."""
+    return RowsRNNThenCNN(name, spec) if name.variant == "cnn" else RowsRNN(name, spec)

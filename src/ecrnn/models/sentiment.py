@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from ecrnn.layers.areas import RecurrentSequence
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 EMBEDDING = 128  # values a word
 WINDOWS, MAPS = (3, 4, 5), 100  # words that a convolution sees, and its outputs
@@ -33,8 +35,9 @@ DROPOUT = 0.5
 class _TextClassifier(nn.Module, ABC):
     """Words to values, `features`, which a network says, and from their greatest over the steps to logits."""
 
-    def __init__(self, tokens: int, features: int, classes: int) -> None:
+    def __init__(self, spec: InputSpec, features: int) -> None:
         super().__init__()
+        tokens, classes = spec.take("tokens", "classes")
         self.embedding = nn.Embedding(tokens, EMBEDDING)
         self.dropout = nn.Dropout(DROPOUT)
         self.head = nn.Linear(features, classes)
@@ -60,19 +63,21 @@ class _TextClassifier(nn.Module, ABC):
         """(B, T, features) of words (B, T, 128) that are 0 beyond ``lengths`` (B,)."""
 
 
+@register(
+    "sentiment", task="text-classification", default="bilstm-128", cells="any", layers=8, example="sentiment-gru-64"
+)
 class Sentiment(_TextClassifier):
     """Recurrent layers; takes ids (B, T) and lengths (B,), gives logits (B, classes).
 
     Args:
         name: with cell and nodes.
-        tokens: ids.
-        classes: number of classes.
+        spec: with tokens and classes.
     """
 
-    def __init__(self, name: ModelName, tokens: int, classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         assert name.cell is not None
         rnn = RecurrentSequence(name.cell, EMBEDDING, name.nodes, name.bidirectional)
-        super().__init__(tokens, rnn.out_features, classes)
+        super().__init__(spec, rnn.out_features)
         self.rnn = rnn
 
     def features(self, words: Tensor, lengths: Tensor) -> Tensor:
@@ -80,19 +85,19 @@ class Sentiment(_TextClassifier):
         return self.rnn(words, lengths)
 
 
+@register("sentiment-cnn", task="text-classification", cells="any", layers=1, example="sentiment-cnn-lstm-64")
 class SentimentCNN(_TextClassifier):
     """Kim's convolutions, or one and a recurrent layer; takes ids (B, T) and lengths (B,), gives logits (B, classes).
 
     Args:
         name: with cell and nodes, or without.
-        tokens: ids.
-        classes: number of classes.
+        spec: with tokens and classes.
     """
 
-    def __init__(self, name: ModelName, tokens: int, classes: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         cnn = WordConvolutions(WINDOWS[:1] if name.cell else WINDOWS)
         rnn = RecurrentSequence(name.cell, cnn.features, name.nodes, name.bidirectional) if name.cell else None
-        super().__init__(tokens, rnn.out_features if rnn else cnn.features, classes)
+        super().__init__(spec, rnn.out_features if rnn else cnn.features)
         self.cnn, self.rnn = cnn, rnn
 
     def features(self, words: Tensor, lengths: Tensor) -> Tensor:
@@ -101,18 +106,17 @@ class SentimentCNN(_TextClassifier):
         return maps if self.rnn is None else self.rnn(maps, lengths)
 
 
+@register("sentiment-parallel", task="text-classification")
 class SentimentParallel(_TextClassifier):
     """CNN, LSTM and GRU side by side; takes ids (B, T) and lengths (B,), gives logits (B, classes).
 
     Args:
-        name: of the model, which says nothing more.
-        tokens: ids.
-        classes: number of classes.
+        spec: with tokens and classes.
     """
 
-    def __init__(self, name: ModelName, tokens: int, classes: int) -> None:
+    def __init__(self, spec: InputSpec) -> None:
         cnn = WordConvolutions(WINDOWS)
-        super().__init__(tokens, cnn.features + 2 * PARALLEL_NODES, classes)
+        super().__init__(spec, cnn.features + 2 * PARALLEL_NODES)
         self.cnn = cnn
         self.lstm = RecurrentSequence("lstm", EMBEDDING, (PARALLEL_NODES,), bidirectional=False)
         self.gru = RecurrentSequence("gru", EMBEDDING, (PARALLEL_NODES,), bidirectional=False)

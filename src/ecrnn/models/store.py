@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import write_atomically
 from ecrnn.core.reading import opened, parse_json, read_bytes
-from ecrnn.models.registry import make
-from ecrnn.models.sizes import Sizes
+from ecrnn.models.build import make
+from ecrnn.models.spec import InputSpec
 
 MAX_HEADER = 2**20  # bytes; a header line a tensor, and no model here has thousands
 _TYPES = {torch.float32: "F32", torch.int64: "I64"}
@@ -36,7 +36,7 @@ def save_weights(model: nn.Module, path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def load_network(name: str, sizes: Sizes, path: Path, within: Path, digest: str | None = None) -> nn.Module:
+def load_network(name: str, sizes: InputSpec, path: Path, within: Path, digest: str | None = None) -> nn.Module:
     """The model ``name`` for data of these sizes with the weights in ``path``, which is looked at before it is built.
 
     Args:
@@ -47,7 +47,7 @@ def load_network(name: str, sizes: Sizes, path: Path, within: Path, digest: str 
         digest: SHA-256 that the file must have, if it is known.
 
     Raises:
-        EcrnnError: as `ecrnn.models.registry.make` and `load_weights`.
+        EcrnnError: as `ecrnn.models.build.make` and `load_weights`.
     """
     with torch.device("meta"):  # shapes without memory: the file is compared with them before anything is taken
         shapes = make(name, sizes).state_dict()

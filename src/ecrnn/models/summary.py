@@ -1,4 +1,4 @@
-"""The layer table of a model: PAPER.md's Table 1 with multiply-adds added, read off one real forward pass.
+"""The layer table of a model: the paper's Table 1 with multiply-adds added, read off one real forward pass.
 
 Parameters are counted in the paper's (Keras's) way: a batch normalisation counts its running mean and variance too.
 Multiply-adds are those of one picture, or one clip, or one text of `LENGTH` ids: products of matrices, convolutions (in
@@ -9,8 +9,9 @@ subsampling; activations, pooling, local response normalisation and the gates' e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 from ecrnn.layers.attention import Attention
 from ecrnn.layers.historic import Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten, Scan
-from ecrnn.models.sizes import Sizes
+from ecrnn.models.names import parse
+from ecrnn.models.registry import find
+from ecrnn.models.spec import InputSpec
 from ecrnn.recurrence import GRU, LSTM, RNN
 
 LENGTH = 32  # ids of the texts that are read and written
@@ -34,12 +37,10 @@ _AREAS = {
     "gru": "RNN",
     "layers": "RNN",
     "embedding": "embedding",
-    "source_words": "encoder",
     "encoder": "encoder",
     "words": "decoder",
     "decoder": "decoder",
     "attention": "attention",
-    "maxout": "decoder",
 }
 _NAMES: dict[type[nn.Module], str] = {
     nn.Embedding: "Embedding",
@@ -49,6 +50,8 @@ _NAMES: dict[type[nn.Module], str] = {
     nn.BatchNorm2d: "Batch Normalization",
     nn.MaxPool2d: "Max Pooling",
     nn.Linear: "Dense",
+    nn.LayerNorm: "Layer Normalization",
+    nn.GroupNorm: "Group Normalization",
     nn.LocalResponseNorm: "Local Response Normalization",
     TableConvolution: "Conv2D (table)",
     Subsampling: "Subsampling",
@@ -70,72 +73,109 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """All layers of a model, with totals. ``parameters`` counts in the paper's way, ``trainable`` as torch does."""
+    """All layers of a model, with totals. ``parameters`` counts in the paper's way, ``trainable`` as torch does.
+
+    ``uncounted`` are the kinds of layers with parameters whose multiply-adds are not known here and left out.
+    """
 
     rows: tuple[Row, ...]
     parameters: int
     trainable: int
     multiply_adds: int
+    uncounted: tuple[str, ...] = ()
 
 
-def summarise(model: nn.Module, sizes: Sizes | tuple[int, int, int]) -> Summary:
+def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: str | None = None) -> Summary:
     """The layer table of a model.
 
     Args:
-        model: from `ecrnn.models.registry.build`; it is left as it is.
-        sizes: for which it was built; of an image classifier the (channels, height, width) of its pictures do.
+        model: from `ecrnn.models.build.build`; it is left as it is.
+        spec: for which it was built; of an image classifier the (channels, height, width) of its pictures do.
+        name: of the model, whose family may name areas of its own.
     """
-    sizes = sizes if isinstance(sizes, Sizes) else Sizes(sizes)
-    seen: list[tuple[str, nn.Module, tuple[Tensor, ...], Tensor]] = []
-
-    def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], object], None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-            first = output[0] if isinstance(output, tuple) else output
-            assert isinstance(first, Tensor)
-            seen.append((name, module, inputs, first))
-
-        return hook
-
-    shown: tuple[type[nn.Module], ...] = (*_NAMES, Scan, nn.RNNBase)
-    layers = [(name, module) for name, module in model.named_modules() if isinstance(module, shown)]
-    hooks = [module.register_forward_hook(record(name)) for name, module in layers]
-    was_training = model.training
-    device = next(model.parameters()).device
-    inputs = [given.to(device) for given in _example(model, sizes)]
-    try:
-        with torch.no_grad():
-            made = model.eval()(*inputs)
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-
-    areas = [_area(name) for name, *_ in seen]
-    area = next(filter(None, areas))
-    rows = [Row(area, "Input", _shape(given), 0, 0) for given in inputs if given.ndim > 1]
+    spec = spec if isinstance(spec, InputSpec) else InputSpec(spec)
+    area_of = {**(find(parse(name).family).areas if name else {}), **_AREAS}
+    inputs = [tensor.to(next(model.parameters()).device) for tensor in _example(model, spec)]
+    calls, outputs = _run(model, inputs)
+    areas = [_area(call.name, area_of) for call in calls]
+    area = next(filter(None, areas), "")
+    rows = [Row(area, "Input", _shape(tensor), 0, 0) for tensor in inputs if tensor.ndim > 1]
     counts: Counter[str] = Counter()
-    for found, (_, module, given, output) in zip(areas, seen, strict=True):
+    counted: set[nn.Module] = set()
+    uncounted: list[str] = []
+    for found, (_, module, given, output) in zip(areas, calls, strict=True):
         kind, area = _layer_name(module), found or area
         label = kind + (f"_{counts[kind]}" if counts[kind] else "")
         counts[kind] += 1
         work = _multiply_adds(module, given, output)
-        rows.append(Row(area, label, _shape(output, module), _parameters(module), work))
-    logits = made[0] if isinstance(made, tuple) else made
-    rows.append(Row(area, "Sigmoid" if getattr(model, "squared", False) else "Softmax", _shape(logits), 0, 0))
+        if work is None:
+            uncounted.append(kind)
+        parameters = 0 if module in counted else _parameters(module)  # one that is called twice has them once
+        counted.add(module)
+        rows.append(Row(area, label, _shape(output, module), parameters, work or 0))
+    for module in model.modules():  # those of which the network only uses the weights
+        if module not in counted and (parameters := _parameters(module)):
+            rows.append(Row(area, _layer_name(module), (), parameters, 0))
+            uncounted.append(_layer_name(module))
+    rows.append(Row(area, "Sigmoid" if getattr(model, "squared", False) else "Softmax", _shape(outputs), 0, 0))
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return Summary(tuple(rows), sum(r.parameters for r in rows), trainable, sum(r.multiply_adds for r in rows))
+    totals = sum(r.parameters for r in rows), trainable, sum(r.multiply_adds for r in rows)
+    return Summary(tuple(rows), *totals, tuple(dict.fromkeys(uncounted)))
 
 
-def _example(model: nn.Module, sizes: Sizes) -> tuple[Tensor, ...]:
+class _Call(NamedTuple):
+    """One call of a module while a network ran."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+
+def _run(model: nn.Module, inputs: list[Tensor]) -> tuple[list[_Call], Tensor]:
+    """Run ``model`` once in evaluation mode; gives the calls of its layers in order, and its output."""
+    calls: list[_Call] = []
+
+    def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], object], None]:
+        def hook(module: nn.Module, given: tuple[Tensor, ...], output: object) -> None:
+            calls.append(_Call(name, module, given, _first(output)))
+
+        return hook
+
+    layers = [(name, module) for name, module in model.named_modules() if _known(module) or module._parameters]
+    hooks = [module.register_forward_hook(record(name)) for name, module in layers]
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            output = model.eval()(*inputs)
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return calls, _first(output)
+
+
+def _first(output: object) -> Tensor:
+    """A tensor, or the first of several."""
+    first = output[0] if isinstance(output, tuple) else output
+    assert isinstance(first, Tensor)
+    return first
+
+
+def _known(module: nn.Module) -> bool:
+    return isinstance(module, (*_NAMES, Scan, nn.RNNBase))
+
+
+def _example(model: nn.Module, spec: InputSpec) -> tuple[Tensor, ...]:
     """What one picture, clip or text is to ``model``."""
     text, length = torch.zeros(1, LENGTH, dtype=torch.int64), torch.tensor([LENGTH])
-    if sizes.image is None:
-        if sizes.source_tokens is not None:
+    if spec.image is None:
+        if spec.source_tokens is not None:
             return text, length, text
-        return (text,) if sizes.classes is None else (text, length)
-    if sizes.frames is not None:
-        return (torch.zeros(1, sizes.frames, *sizes.image),)
-    picture = torch.zeros(1, *sizes.image)
+        return (text,) if spec.classes is None else (text, length)
+    if spec.frames is not None:
+        return (torch.zeros(1, spec.frames, *spec.image),)
+    picture = torch.zeros(1, *spec.image)
     return (picture, text) if hasattr(model, "encode") else (picture,)
 
 
@@ -148,9 +188,9 @@ def _shape(values: Tensor, module: nn.Module | None = None) -> tuple[int, ...]:
     return tuple(values[0].movedim(-3, -1).shape if values.ndim >= 4 else values.shape[1:])
 
 
-def _area(name: str) -> str:
-    """The area to which the module with this name belongs; "" for one that belongs where the module before it does."""
-    return next((area for prefix, area in _AREAS.items() if name.startswith(prefix)), "")
+def _area(name: str, areas: Mapping[str, str]) -> str:
+    """The area of a module, or "" to keep the previous module's."""
+    return next((area for prefix, area in areas.items() if name.startswith(prefix)), "")
 
 
 def _layer_name(module: nn.Module) -> str:
@@ -159,28 +199,35 @@ def _layer_name(module: nn.Module) -> str:
     if isinstance(module, nn.RNNBase):
         cell = "RNN" if module.mode.startswith("RNN") else module.mode
         return ("Bi" if module.bidirectional else "") + cell
-    return next(name for kind, name in _NAMES.items() if isinstance(module, kind))
+    return next((name for kind, name in _NAMES.items() if isinstance(module, kind)), type(module).__name__)
 
 
 def _parameters(module: nn.Module) -> int:
     if isinstance(module, Attention):
         return 0  # its dense layer has a row of its own
-    count = sum(p.numel() for p in module.parameters())
+    count = sum(p.numel() for p in module.parameters(recurse=_known(module)))
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         count += 2 * module.num_features  # running mean and variance
     return count
 
 
-def _multiply_adds(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> int:
+def _multiply_adds(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> int | None:
+    """Of one call of a layer; None of a kind with weights that is not known here."""
+    work: int | None = 0
     match module:
-        case nn.Conv1d() | nn.Conv2d() | nn.Linear():
-            return made.numel() * module.weight[0].numel()
+        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d() | nn.Linear():
+            work = output.numel() * module.weight[0].numel()
         case TableConvolution():
-            return made.shape[2] * made.shape[3] * module.weight.numel()
-        case nn.BatchNorm1d() | nn.BatchNorm2d() | Subsampling():
-            return made.numel()
+            work = output.shape[2] * output.shape[3] * module.weight.numel()
+        case nn.BatchNorm1d() | nn.BatchNorm2d() | nn.LayerNorm() | nn.GroupNorm() | Subsampling():
+            work = output.numel()
         case RNN() | LSTM() | GRU():
-            return module.multiply_adds(given[0].shape[1])
+            work = module.multiply_adds(given[0].shape[1])
+        case nn.RNNBase() if isinstance(given[0], Tensor):
+            steps = given[0].numel() // module.input_size
+            work = steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
         case Attention():
-            return 2 * made.numel() * given[1].shape[1]  # scores, and the mean of the memory by them
-    return 0
+            work = 2 * output.numel() * given[1].shape[1]  # scores, and the mean of the memory by them
+        case _ if not _known(module):
+            work = None
+    return work

@@ -33,6 +33,8 @@ from ecrnn.layers.areas import recurrent_layer
 from ecrnn.layers.attention import Attention
 from ecrnn.layers.states import State, read
 from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
+from ecrnn.models.spec import InputSpec
 
 EMBEDDING = 256
 MAXOUT = 256
@@ -47,20 +49,30 @@ class Memory(NamedTuple):
     counts: Tensor  # (B, S), bool: the steps of each source that are not padding
 
 
+@register(
+    "translate",
+    task="translation",
+    default="gru-512",
+    cells="one-way",
+    layers=1,
+    example="translate-gru-256",
+    suffixes=("attention",),
+    areas={"source_words": "encoder", "maxout": "decoder"},
+)
 class Translator(nn.Module):
     """Takes sources and targets as ids, gives scores of what comes next in the targets.
 
     Args:
-        name: with cell and nodes, of encoder and decoder; with attention where its form says so.
-        source_tokens: ids of the sources.
-        tokens: ids of the targets.
+        name: with cell and nodes, of encoder and decoder; with attention in the variant of this name.
+        spec: with source_tokens and tokens.
     """
 
-    def __init__(self, name: ModelName, source_tokens: int, tokens: int) -> None:
+    def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
+        source_tokens, tokens = spec.take("source_tokens", "tokens")
         assert name.cell is not None
         (nodes,) = name.nodes
-        attends = name.form == "attention"
+        attends = name.variant == "attention"
         self.source_words = nn.Embedding(source_tokens, EMBEDDING)
         self.encoder = recurrent_layer(name.cell, EMBEDDING, nodes, bidirectional=True)
         self.summary = nn.Linear(2 * nodes, nodes)  # V

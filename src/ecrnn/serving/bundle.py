@@ -35,7 +35,7 @@ from ecrnn.core.seals import seal, unsealed
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
 from ecrnn.models.names import task
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.sizes import check
+from ecrnn.models.spec import check
 from ecrnn.models.store import load_network, save_weights
 from ecrnn.serving.trained_on import FILE as EXAMPLES
 from ecrnn.serving.trained_on import TrainedOn

@@ -17,10 +17,10 @@ from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.models.build import make
 from ecrnn.models.names import parse
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import make
-from ecrnn.models.sizes import check
+from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
 from ecrnn.serving.bundle import describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
@@ -175,7 +175,7 @@ def _train(
         progress=progress,
     )
     assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
-    summary = summarise(network, prepared.sizes)
+    summary = summarise(network, prepared.sizes, settings.model)
     metrics = measured(
         settings,
         prepared.task,

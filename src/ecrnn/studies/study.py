@@ -20,7 +20,7 @@ from ecrnn.core.text import counted
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
-from ecrnn.models.sizes import check
+from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.engines import Trial, run_here, run_in_processes
 from ecrnn.studies.places import check_same_kind_of_data, data_name

@@ -18,8 +18,8 @@ from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.models.build import make
 from ecrnn.models.prepared import Prepared
-from ecrnn.models.registry import make
 from ecrnn.models.store import save_weights
 from ecrnn.models.summary import summarise
 from ecrnn.stats.metrics import Metric
@@ -132,7 +132,7 @@ def _facts_before(
     split: Split,
     prepared: Prepared,
 ) -> dict[str, Any]:
-    summary = summarise(network, prepared.sizes)
+    summary = summarise(network, prepared.sizes, model)
     training = settings.training
     return {
         "task": prepared.task.name,

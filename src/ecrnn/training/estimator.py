@@ -15,9 +15,9 @@ from ecrnn.core.seeds import trial_seed
 from ecrnn.data.image_set import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
+from ecrnn.models.build import build
 from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
-from ecrnn.models.registry import build
-from ecrnn.models.sizes import Sizes, check
+from ecrnn.models.spec import InputSpec, check
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.loop import fit, resolve
 
@@ -94,7 +94,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             TrainingError: loss or gradients are not finite.
         """
         images = from_arrays(X, y)
-        check(Sizes(images.image, len(images.classes)), self.model)
+        check(InputSpec(images.image, len(images.classes)), self.model)
         random_state: Any = self.random_state
         if not isinstance(random_state, Integral) or isinstance(random_state, bool) or random_state < 0:
             raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")

@@ -97,7 +97,7 @@ def fit(
     """Train ``model`` in place.
 
     Args:
-        model: fresh from `ecrnn.models.registry.build`.
+        model: fresh from `ecrnn.models.build.build`.
         task: batches, loss and metric.
         settings: resolved by `resolve`.
         seed: of the order of the examples.

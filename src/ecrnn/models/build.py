@@ -1,0 +1,83 @@
+"""From a name to a network. The one place where models are made."""
+
+from __future__ import annotations
+
+import inspect
+
+import torch
+from torch import nn
+
+from ecrnn.core import tasks
+from ecrnn.layers.initialisation import initialise
+from ecrnn.models.family import Family
+from ecrnn.models.names import ModelName, parse, task
+from ecrnn.models.registry import find
+from ecrnn.models.spec import InputSpec, check
+
+
+def build(
+    name: str,
+    image: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    seed: int = 0,
+    *,
+    tokens: int | None = None,
+    source_tokens: int | None = None,
+    frames: int | None = None,
+) -> nn.Module:
+    """Build a model by name, initialised from a seed as Keras would.
+
+    Args:
+        name: a model name, for example "ecrnn-bilstm-16", "crnn-lstm-32-32@rows", "cnn-1275", "lenet5", "charlm" or
+            "translate-attention"; see `ecrnn.models.names`.
+        image: (channels, height, width) of the pictures; 1 or 3 channels, sides from 8 to 1,024 pixels, for `lenet5`
+            from 16 and for `alexnet` from 63. Default (3, 32, 32) for image classifiers.
+        classes: number of classes, at least 2. Default 10 for image classifiers.
+        seed: of the initial weights; the same seed gives the same weights.
+        tokens: ids of the vocabulary of models that read or write text, at least 5.
+        source_tokens: ids of the vocabulary that `translate` reads; ``tokens`` are those that it writes.
+        frames: of a clip, for `frames`, from 2 to 1,024.
+
+    Returns:
+        A module; of an image classifier from standardised pictures (B, C, H, W), float32, to logits (B, classes). What
+        the others take and give is said in their classes.
+
+    Raises:
+        EcrnnError: a name outside the grammar (the line names the nearest right one), a size that the model needs is
+            missing, or one is out of bounds. Sizes that a model does not need are checked and not used.
+
+    Example:
+        >>> import torch
+        >>> model = build("crnn-gru-8", image=(1, 16, 16), classes=3)
+        >>> model(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 3])
+    """
+    if task(name) == tasks.IMAGE_CLASSIFICATION.name:
+        image, classes = image or (3, 32, 32), 10 if classes is None else classes
+    return make(name, InputSpec(image, classes, tokens, source_tokens, frames), seed)
+
+
+def make(name: str, spec: InputSpec, seed: int = 0) -> nn.Module:
+    """The model ``name`` for data of these sizes, initialised from ``seed``.
+
+    Raises:
+        EcrnnError: as `build`, which has no defaults here.
+    """
+    parsed = parse(name)
+    check(spec, name)
+    family = find(parsed.family)
+    with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
+        if family.source is None:
+            network = _construct(family, parsed, spec)
+            initialise(network, seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+            network = _construct(family, parsed, spec)
+    return network
+
+
+def _construct(family: Family, name: ModelName, spec: InputSpec) -> nn.Module:
+    builder = family.builder
+    with_name = {"name": name} if "name" in inspect.signature(builder).parameters else {}
+    network: nn.Module = builder(spec=spec, **with_name, **dict(name.options))
+    return network

@@ -1,0 +1,93 @@
+"""What a network must know of its data: the sizes of its inputs and outputs, and their bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ecrnn.core import tasks
+from ecrnn.core.errors import EcrnnError
+from ecrnn.models.family import MAX_SIDE, MIN_SIDE
+from ecrnn.models.names import parse, task
+from ecrnn.models.registry import find
+
+MIN_LINE, MAX_LINE = 4, 4096  # pixels; the width of a picture of a line of text
+MAX_CLASSES = 100_000
+MIN_TOKENS, MAX_TOKENS = 5, 100_000  # four ids mean no text: padding, unknown, begin and end
+MIN_FRAMES, MAX_FRAMES = 2, 1024
+_MEANING = {
+    "image": "channels, height and width of the pictures",
+    "classes": "the number of classes",
+    "tokens": "the number of ids in the vocabulary",
+    "source_tokens": "the number of ids in the vocabulary of the sentences to be translated",
+    "frames": "the number of frames of a clip",
+}
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """Sizes of a data set; None where it has no such size.
+
+    Attributes:
+        image: (channels, height, width) of the pictures or frames, in pixels; of lines of text the usual width.
+        classes: number of classes.
+        tokens: ids of the vocabulary that a model reads, or writes where it translates.
+        source_tokens: ids of the vocabulary of the sentences to be translated.
+        frames: of a clip.
+    """
+
+    image: tuple[int, int, int] | None = None
+    classes: int | None = None
+    tokens: int | None = None
+    source_tokens: int | None = None
+    frames: int | None = None
+
+    def take(self, *fields: str, model: str = "the model") -> tuple[Any, ...]:
+        """The values of some fields, in this order.
+
+        Raises:
+            EcrnnError: one is None; ``model`` is who needs it.
+        """
+        for name in fields:
+            if getattr(self, name) is None:
+                raise EcrnnError(f"{model} needs {name}, {_MEANING[name]}")
+        return tuple(getattr(self, name) for name in fields)
+
+
+def usual(model: str) -> InputSpec:
+    """The sizes that the model was made for, as an example of its size and work; the paper's for its family."""
+    family = find(parse(model).family)
+    return InputSpec(**{**tasks.TASKS[family.task].usual, **family.usual})
+
+
+def check(spec: InputSpec, *models: str) -> None:
+    """Raise an EcrnnError unless every size is within bounds and ``models`` have all that they need of them."""
+    for model in models:
+        spec.take(*tasks.TASKS[task(model)].inputs, model=model)
+    if spec.image is not None:
+        _check_image(spec.image, models)
+    if spec.classes is not None and not 2 <= spec.classes <= MAX_CLASSES:
+        raise EcrnnError(f"a classifier needs 2 to {MAX_CLASSES:,} classes, not {spec.classes}")
+    for tokens in (spec.source_tokens, spec.tokens):
+        if tokens is not None and not MIN_TOKENS <= tokens <= MAX_TOKENS:
+            raise EcrnnError(f"a vocabulary has {MIN_TOKENS} to {MAX_TOKENS:,} ids, not {tokens}")
+    if spec.frames is not None and not MIN_FRAMES <= spec.frames <= MAX_FRAMES:
+        raise EcrnnError(f"a clip has {MIN_FRAMES} to {MAX_FRAMES:,} frames, not {spec.frames}")
+
+
+def _check_image(image: tuple[int, int, int], models: tuple[str, ...]) -> None:
+    channels, height, width = image
+    if channels not in (1, 3):
+        raise EcrnnError(f"pictures have 1 or 3 channels, not {channels} (image is channels, height, width)")
+    if models and all(task(model) == tasks.TRANSCRIPTION.name for model in models):
+        if not (MIN_SIDE <= height <= MAX_SIDE and MIN_LINE <= width <= MAX_LINE):
+            bounds = f"{MIN_SIDE} to {MAX_SIDE} pixels high and {MIN_LINE} to {MAX_LINE} wide"
+            raise EcrnnError(f"lines of text must be {bounds}, not {height}x{width} (height x width)")
+        return
+    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
+        raise EcrnnError(f"pictures must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
+    for model in models:
+        least = find(parse(model).family).min_side
+        if min(height, width) < least:
+            what = f"{model} takes pictures of {least} pixels a side or more, not {height}x{width}"
+            raise EcrnnError(f"{what}; --image-size {least} resizes them")
