@@ -1,6 +1,6 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `train`, `load`, `build`, `ImageClassifier` and `EcrnnError`. They are loaded when first
+The public names are `compare`, `train`, `load`, `build`, `register`, `ImageClassifier` and `EcrnnError`. They are loaded when first
 used: importing ecrnn imports nothing heavy.
 """
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from ecrnn.api import compare, train
     from ecrnn.core.errors import EcrnnError
     from ecrnn.models.build import build
+    from ecrnn.models.registry import register
     from ecrnn.serving.load import load
     from ecrnn.training.estimator import ImageClassifier
 
-__all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "train"]
+__all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "register", "train"]
 
 _HOMES = {
     "EcrnnError": "ecrnn.core.errors",
@@ -24,6 +25,7 @@ _HOMES = {
     "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
     "load": "ecrnn.serving.load",
+    "register": "ecrnn.models.registry",
     "train": "ecrnn.api",
 }
 
