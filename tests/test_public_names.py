@@ -9,7 +9,7 @@ import pytest
 
 import ecrnn
 
-NAMES = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "train"]
+NAMES = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "register", "train"]
 
 
 def test_the_names():

@@ -36,7 +36,7 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import RunDirectoryError, TrainingError
 from ecrnn.core.progress import Tick
 from ecrnn.data.batches import epoch_order
-from ecrnn.data.images import ImageSet
+from ecrnn.data.image_set import ImageSet
 from ecrnn.models.build import build
 from ecrnn.recurrence import LSTM
 from ecrnn.training import loop
