@@ -22,7 +22,8 @@ ORDER = (  # a part imports only from parts of lines further up, or from itself
     {"layers"},
     {"models"},
     {"training", "explain", "serving"},
-    {"studies", "report", "bench"},
+    {"studies", "report"},
+    {"paper", "bench"},
     {"api"},
     {"cli"},
     {"__init__", "__main__"},  # loads the public names lazily
@@ -188,6 +189,16 @@ def shortest_way_back(graph: dict[str, set[str]], start: str) -> list[str] | Non
     return None
 
 
+def importers(folder: Path, package: str) -> list[str]:
+    """The files outside ``package`` that import it."""
+    return [
+        path.relative_to(folder).as_posix()
+        for path in files(folder)
+        if part(path.relative_to(folder)) != package
+        and any(f"{name}.".startswith(f"ecrnn.{package}.") for _, name in imported(path, folder))
+    ]
+
+
 def dotted(node: ast.expr) -> str:
     match node:
         case ast.Name():
@@ -345,6 +356,11 @@ def test_no_circle_inside_any_package():
     assert circles(SOURCE) == []
 
 
+def test_the_papers_study_can_be_deleted():
+    """Its command goes with it; the other two then take `write_report` from `ecrnn.report`, where it is the same."""
+    assert importers(SOURCE, "paper") == ["api.py", "cli/report.py", "cli/reproduce.py"]
+
+
 def test_nothing_forbidden():
     assert forbidden(SOURCE) == []
 
@@ -373,7 +389,7 @@ HEAVY = ("torch", "numpy", "pydantic", "matplotlib", "scipy", "sklearn")
     [
         ("ecrnn", HEAVY),
         ("ecrnn.cli.main", HEAVY),
-        ("ecrnn.stats, ecrnn.report", ("torch",)),
+        ("ecrnn.stats, ecrnn.report, ecrnn.paper", ("torch",)),
         ("ecrnn.models.names", ("torch",)),
     ],
 )
@@ -419,6 +435,8 @@ def tree_of(tmp_path):
             "models/x.py:2: models imports api",
         ),
         ("studies__x", "from ecrnn.cli.main import app", "studies/x.py:1: studies imports cli"),
+        ("report__x", "from ecrnn.paper import MODELS", "report/x.py:1: report imports paper"),
+        ("bench__x", "import ecrnn.paper.printed", "bench/x.py:1: bench imports paper"),
         ("api", "import ecrnn.cli", "api.py:1: api imports cli"),
         ("plugins__x", "x = 1", "plugins/x.py: 'plugins' has no place in the order"),
     ],
@@ -480,6 +498,17 @@ def test_no_circle_is_let_through(tree_of):
         data__z="import os",
     )
     assert circles(folder) == []
+
+
+def test_importers_are_found(tree_of):
+    folder = tree_of(
+        paper__x="from ecrnn.paper import y",
+        data__x="import ecrnn.papers",
+        cli__x="def f():\n    from ecrnn.paper import y",
+        cli__y="from ecrnn import paper",
+        api="import ecrnn.paper.y",
+    )
+    assert importers(folder, "paper") == ["api.py", "cli/x.py", "cli/y.py"]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from report.synthetic import make_study
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.tasks import TASKS
-from ecrnn.models.names import PAPER_MODELS, task
-from ecrnn.report import Analysis, analyse, archive_study, read_study, write_report
+from ecrnn.models.names import task
+from ecrnn.paper import MODELS, analyse, write_report
+from ecrnn.report import Analysis, archive_study, read_study
 from ecrnn.report.markdown import markdown_table
 from ecrnn.report.memory import memory_table, read_memory
 from ecrnn.report.write import report_files
@@ -109,7 +110,7 @@ def test_the_papers_table_holds_the_committed_accuracies(page: str) -> None:
 
 def committed() -> dict[str, list[float]]:
     """The accuracies at the last epoch of the paper's models in the committed study."""
-    found: dict[str, list[float]] = {model: [] for model in PAPER_MODELS}
+    found: dict[str, list[float]] = {model: [] for model in MODELS}
     for path in (ROOT / "results" / "paper").glob("*/repeat-*/metrics.jsonl"):
         last = json.loads(path.read_text().splitlines()[-1])
         found[path.parts[-3]].append(last["validation_accuracy"])
@@ -117,7 +118,7 @@ def committed() -> dict[str, list[float]]:
 
 
 def test_the_papers_study_is_whole() -> None:
-    assert {model: len(scores) for model, scores in committed().items()} == dict.fromkeys(PAPER_MODELS, 3)
+    assert {model: len(scores) for model, scores in committed().items()} == dict.fromkeys(MODELS, 3)
     assert rebuilt(ROOT / "results" / "paper").missing == ()
 
 

@@ -10,7 +10,8 @@ from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.files import path_of
 from ecrnn.core.progress import Progress, silent
 from ecrnn.models.names import DEFAULT_MODELS
-from ecrnn.report import Report, write_report
+from ecrnn.paper import write_report
+from ecrnn.report import Report
 from ecrnn.serving.load import load
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import read_settings

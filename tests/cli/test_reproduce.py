@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from ecrnn.core.config import StudySettings
-from ecrnn.models.names import PAPER_MODELS
-from ecrnn.studies import paper
+from ecrnn.paper import MODELS, PROFILES
 
 PAPER_LINE = ("--repeats", 3, "--seed", 0, "--split", "0.7", "--precision", "bfloat16", "--jobs", 2, "--threads", 1,
     "--set", "training.batch_statistics=even")  # fmt: skip
@@ -33,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StudySettings, Path, di
 
 
 def test_the_paper_profile_is_the_study_that_compare_makes(call: Any, asked: Any) -> None:
-    names = ",".join(PAPER_MODELS)
+    names = ",".join(MODELS)
     assert call("compare", "cifar10", "--models", names, *PAPER_LINE).status == 0
     assert call("reproduce", "--profile", "paper", "--threads", 1).status == 0
     assert asked[0][0] == asked[1][0]
@@ -80,9 +79,9 @@ def test_it_goes_on_with_a_study_and_sets_the_paper_beside_it(
     call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The quick profile made smaller still: 17 models at 8x8, one repeat, one epoch of three steps."""
-    small = paper.PROFILES["quick"].training.model_copy(update={"epochs": 1, "batch_size": 512})
-    quick = paper.PROFILES["quick"].model_copy(update={"image_size": 8, "repeats": 1, "training": small})
-    monkeypatch.setitem(paper.PROFILES, "quick", quick)
+    small = PROFILES["quick"].training.model_copy(update={"epochs": 1, "batch_size": 512})
+    quick = PROFILES["quick"].model_copy(update={"image_size": 8, "repeats": 1, "training": small})
+    monkeypatch.setitem(PROFILES, "quick", quick)
     out = tmp_path / "study"
     line = ("--image-size", 8, "--epochs", 1, "--batch-size", 512, "--threads", 1, "--repeats", 1, "--out", out)
     line = (*line, "--set", "training.batch_statistics=even")
@@ -95,7 +94,7 @@ def test_it_goes_on_with_a_study_and_sets_the_paper_beside_it(
     assert "note: the data are 'digits', not cifar10" in done.out.replace("\n", " ")
     assert "+3.83***" in done.out
     saved = yaml.safe_load((out / "study.yaml").read_text())
-    assert sorted(saved["models"]) == sorted(PAPER_MODELS)
+    assert sorted(saved["models"]) == sorted(MODELS)
     content = json.loads((out / "report" / "report.json").read_text())
     assert content["reproduction"]["tallies"][-1]["missing"] == 0
     again = call("reproduce", "--jobs", 1, "--out", out, "--json")

@@ -8,7 +8,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
 from ecrnn.layers.orders import SCANS
 from ecrnn.models.family import CELLS, MAX_LAYERS, MAX_NODES, ONE_WAY
-from ecrnn.models.names import PAPER_MODELS, ModelName, parse, task
+from ecrnn.models.names import ModelName, parse, task
 from ecrnn.models.registry import built_in
 
 CLASSICS = [
@@ -263,10 +263,3 @@ def test_bounds_are_in():
     assert parse(f"crnn-lstm-{MAX_NODES}").nodes == (MAX_NODES,)
     assert len(parse("crnn-lstm" + "-1" * MAX_LAYERS).nodes) == MAX_LAYERS
     assert len("ecrnn-bilstm" + f"-{MAX_NODES}" * MAX_LAYERS + "@flatten-chw") <= 100
-
-
-def test_the_papers_models():
-    assert len(PAPER_MODELS) == len(set(PAPER_MODELS)) == 17
-    assert all(str(parse(name)) == name for name in PAPER_MODELS)
-    assert {parse(name).family for name in PAPER_MODELS} == {"cnn", "crnn", "ecrnn"} < set(built_in())
-    assert {parse(name).nodes for name in PAPER_MODELS} == {(), (16,), (32,), (16, 16), (32, 32)}

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from ecrnn.models.build import build, make
-from ecrnn.models.names import PAPER_MODELS, parse
+from ecrnn.models.names import parse
 from ecrnn.models.spec import InputSpec, usual
 from ecrnn.models.summary import summarise
-from ecrnn.report.paper import TABLE_1, TABLE_1_TOTAL
+from ecrnn.paper.printed import MODELS, TABLE_1, TABLE_1_TOTAL
 
 
 def test_table_1_of_the_paper():
@@ -44,7 +44,7 @@ def parameters(name, classes=10):
 @pytest.mark.parametrize(
     "name",
     [
-        *PAPER_MODELS,
+        *MODELS,
         "ecnn",
         "cnn-1275",
         "cnn-64-32",

@@ -8,14 +8,14 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.report import paper
+from ecrnn.paper import printed
 from ecrnn.stats import PAPER_TEST_WARNING, accuracy_difference_interval, mcnemar, paper_test
 
 
 def rows():
-    for cell in paper.COMPARISONS:
+    for cell in printed.COMPARISONS:
         a, b = (
-            max(paper.ACCURACIES[name] for name in paper.candidates(side, cell.nodes))
+            max(printed.ACCURACIES[name] for name in printed.candidates(side, cell.nodes))
             for side in (cell.side_a, cell.side_b)
         )
         where = f"table{cell.table}-{cell.side_a}-{cell.nodes}-against-{cell.side_b}"
@@ -28,7 +28,7 @@ def test_all_comparisons_of_the_paper_are_here():
 
 @pytest.mark.parametrize(("a", "b", "cell"), list(rows()))
 def test_marks_of_the_paper(a, b, cell):
-    test = paper_test(a, b, paper.PICTURES)
+    test = paper_test(a, b, printed.PICTURES)
     assert test.stars == cell.stars
     assert 100 * test.difference == pytest.approx(100 * cell.difference, abs=0.0101)  # rounded after
     assert test.n == 45_000

@@ -49,7 +49,8 @@ def report(
 
 def show(runs: list[Path], *, baseline: str | None, rope: float | None, json: bool, out: Path | None = None) -> None:
     """Write the report of ``runs``, print it, and say where it lies."""
-    from ecrnn.report import print_report, write_report
+    from ecrnn.paper import write_report
+    from ecrnn.report import print_report
 
     made = write_report(runs, out, baseline=baseline, rope=rope)
     if json:

@@ -42,7 +42,7 @@ def reproduce(
     from ecrnn.core.config import merge
     from ecrnn.core.devices import available_cores, resolve_device
     from ecrnn.core.errors import unknown_name
-    from ecrnn.studies.paper import PROFILES
+    from ecrnn.paper import PROFILES
 
     if profile not in PROFILES:
         raise unknown_name("profile", profile, PROFILES)

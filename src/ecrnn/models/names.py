@@ -27,13 +27,6 @@ _LONGEST = 100  # characters; no right name is longer
 #: What `compare` trains where no models are named.
 DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
 
-#: The paper's 17 configurations, in the order of its tables.
-PAPER_MODELS = (
-    "cnn",
-    *(f"crnn-{cell}-{nodes}" for cell in ("lstm", "bilstm") for nodes in ("16", "32", "16-16", "32-32")),
-    *(f"ecrnn-{cell}-{nodes}" for cell in ("lstm", "bilstm") for nodes in ("16", "32", "16-16", "32-32")),
-)
-
 
 @dataclass(frozen=True)
 class ModelName:

@@ -30,8 +30,9 @@ from ecrnn.report.scored import (
     scored_page,
     write_scored,
 )
+from ecrnn.report.supplement import Supplement
 from ecrnn.report.terminal import print_report
-from ecrnn.report.write import Report, write_report
+from ecrnn.report.write import Report, write_analysis, write_report
 
 __all__ = [
     "Analysis",
@@ -42,6 +43,7 @@ __all__ = [
     "Report",
     "ScoredEvaluation",
     "StudyRecord",
+    "Supplement",
     "analyse",
     "archive_study",
     "evaluate_predictions",
@@ -53,6 +55,7 @@ __all__ = [
     "print_scored",
     "read_study",
     "scored_page",
+    "write_analysis",
     "write_evaluation",
     "write_report",
     "write_scored",

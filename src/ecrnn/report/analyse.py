@@ -7,7 +7,7 @@ them that is right), so nothing has been chosen on those examples. The statistic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,29 @@ from ecrnn.report.fairness import command, environment_facts, fairness
 from ecrnn.report.formats import listed
 from ecrnn.report.headline import certainty, headline
 from ecrnn.report.read import StudyRecord, Trial
-from ecrnn.report.reproduction import is_reproduction, named_pairs, reproduction
 from ecrnn.report.results import Analysis, Confusion, Curve, MissingTrial, ModelRow, TrialRow
-from ecrnn.stats import ACCURACY, METRICS, PAPER_TEST_WARNING, Metric, ModelScores, compare
+from ecrnn.stats import METRICS, PAPER_TEST_WARNING, Metric, ModelScores, compare
 
 
-def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float | None = None) -> Analysis:
+def analyse(
+    record: StudyRecord,
+    *,
+    baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    rope: float | None = None,
+) -> Analysis:
     """All figures of a study.
 
     Args:
         record: from `read_study`.
-        baseline: compare every other model against this one; without it all pairs are compared, and in a study with
-            all of the paper's models those pairs that the paper compares.
+        baseline: compare every other model against this one; without it all pairs are compared.
+        pairs: compare these models alone, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
             accuracy. None takes the metric's own.
 
     Raises:
-        UnknownNameError: the baseline is not a model of the study.
-        EcrnnError: the baseline has no finished trial, or rope is below 0.
+        UnknownNameError: the baseline, or a model of ``pairs``, is not a model of the study.
+        EcrnnError: the baseline has no finished trial, both baseline and pairs, or rope is below 0.
     """
     by_model = _by_model(record)
     if baseline in record.settings.models and baseline not in by_model:
@@ -54,14 +59,12 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float | N
         fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
         noun="images" if task is IMAGE_CLASSIFICATION else task.examples,
     )
-    of_paper = compared(pairs=named_pairs(_means(by_model))) if is_reproduction(record) else None
-    comparison = of_paper if of_paper and baseline is None else compared(baseline=baseline)
+    comparison = compared(baseline=baseline, pairs=pairs)
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
-    beside = reproduction(record, of_paper, models) if of_paper else None
     data = Path(record.settings.data).name or record.settings.data
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=beside.headline if beside and baseline is None else headline(comparison, models, task),
+        headline=headline(comparison, models, task),
         certainty=certainty(comparison, models),
         warnings=(*comparison.warnings, *record.notes),
         task=task.name,
@@ -78,7 +81,7 @@ def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float | N
         fairness=fairness(record, comparison, models),
         missing=tuple(MissingTrial(u.model, u.repeat, u.state, u.reason) for u in record.unfinished),
         paper_warning=PAPER_TEST_WARNING,
-        reproduction=beside,
+        supplement=None,
         environment=environment_facts(record),
         command=command(record),
         finished=max((str(trial.facts.get("finished") or "") for trial in record.trials), default=""),
@@ -91,14 +94,6 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     for trial in record.trials:
         by_model.setdefault(trial.model, []).append(trial)
     return by_model
-
-
-def _means(by_model: Mapping[str, Sequence[Trial]]) -> dict[str, float]:
-    """Mean accuracy of each model over its repeats."""
-    return {
-        model: float(np.mean([ACCURACY.value(own.predictions.statistics) for own in trials]))
-        for model, trials in by_model.items()
-    }
 
 
 def _number(value: Any) -> float | None:

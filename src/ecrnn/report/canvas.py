@@ -1,9 +1,8 @@
-"""What the figures of reports have in common: their width, axes of named rows, and the finished drawing."""
+"""What the drawings of reports have in common: their width, and axes of named rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.text import printable
@@ -13,16 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 WIDTH = 8.4  # inches; 605 pt, 806 px
-
-
-@dataclass(frozen=True)
-class Figure:
-    """``svg`` is an element to stand in a page, safe as it is; ``caption`` is text."""
-
-    key: str
-    title: str
-    caption: str
-    svg: str
 
 
 def new_canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Canvas, Any]:

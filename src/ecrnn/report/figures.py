@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.report import formats
-from ecrnn.report.canvas import Figure, name_rows, new_canvas, short
+from ecrnn.report.canvas import name_rows, new_canvas, short
+from ecrnn.report.figure import Figure
 from ecrnn.report.formats import MINUS
-from ecrnn.report.reproduction_figure import draw_reproduction
 from ecrnn.report.results import Analysis, Curve, ModelRow
 from ecrnn.report.svg import GRID, INK, MUTED, ONE, PAPER, STYLE, THREE, TWO, to_svg
 from ecrnn.stats import Metric, Pair
@@ -40,7 +40,9 @@ def draw_figures(analysis: Analysis) -> tuple[Figure, ...]:
 
     drawn = []
     with matplotlib.rc_context(STYLE):
-        for draw in (draw_reproduction, _scores, _differences, _score_curves, _loss_curves, _score_and_cost):
+        if analysis.supplement is not None:
+            drawn.append(analysis.supplement.draw())
+        for draw in (_scores, _differences, _score_curves, _loss_curves, _score_and_cost):
             figure = draw(analysis)
             if figure is not None:
                 drawn.append(figure)

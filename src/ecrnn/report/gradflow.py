@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ecrnn.core.errors import EcrnnError
 from ecrnn.explain.flow import PART, Flow
 from ecrnn.report import formats
-from ecrnn.report.canvas import WIDTH, Figure
+from ecrnn.report.canvas import WIDTH
+from ecrnn.report.figure import Figure
 from ecrnn.report.measured import write_measured
 from ecrnn.report.svg import FOUR, MUTED, ONE, STYLE, THREE, TWO, to_svg
 from ecrnn.report.table import Cell, Column, Table, text

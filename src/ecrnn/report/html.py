@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.text import printable
 from ecrnn.report import formats, tables
-from ecrnn.report.canvas import Figure
-from ecrnn.report.reproduction_tables import reproduction_tables
+from ecrnn.report.figure import Figure
 from ecrnn.report.results import Analysis, Confusion
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _SECTIONS = (  # anchor, title
-    ("reproduction", "Beside the paper"),
     ("results", "Results"),
     ("differences", "Differences and verdicts"),
     ("power", "What this study could show"),
@@ -92,7 +90,6 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
         made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
     curves = [figure for key, figure in figures.items() if key.endswith("-curves")]
     has = {
-        "reproduction": analysis.reproduction is not None,
         "differences": bool(made.get("pairs")),
         "power": "power" in made,
         "paper": "paper" in made,
@@ -107,8 +104,10 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
         figures=figures,
         curves=curves,
         words=tables.verdict_words(analysis),
-        beside=reproduction_tables(analysis.reproduction) if analysis.reproduction else (),
-        sections=[(key, title) for key, title in _SECTIONS if has.get(key, True)],
+        sections=[
+            *([(analysis.supplement.key, analysis.supplement.title)] if analysis.supplement else []),
+            *((key, title) for key, title in _SECTIONS if has.get(key, True)),
+        ],
         matrices=len(analysis.classes) <= tables.MANY_CLASSES,
         few=len(analysis.models) <= 3,
     )

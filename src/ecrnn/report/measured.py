@@ -9,8 +9,8 @@ from typing import Any
 
 from ecrnn.core.files import write_atomically
 from ecrnn.core.text import json_text
-from ecrnn.report.canvas import Figure
 from ecrnn.report.csv import to_csv
+from ecrnn.report.figure import Figure
 from ecrnn.report.markdown import escape, markdown_table
 from ecrnn.report.svg import standalone
 from ecrnn.report.table import Table

@@ -12,7 +12,8 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.reading import read_json
 from ecrnn.explain.curves import CLASS_PART, EVERY, FINE, GRADIENT_PARTS, STATE_PARTS, Memory, from_plain
 from ecrnn.report import formats
-from ecrnn.report.canvas import WIDTH, Figure
+from ecrnn.report.canvas import WIDTH
+from ecrnn.report.figure import Figure
 from ecrnn.report.measured import write_measured
 from ecrnn.report.svg import FOUR, MUTED, ONE, STYLE, THREE, TWO, to_svg
 from ecrnn.report.table import Cell, Column, Table, text

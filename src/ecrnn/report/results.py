@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
-from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary, Verdict
+from ecrnn.report.supplement import Supplement
+from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
 _UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
@@ -125,88 +126,6 @@ class MissingTrial:
 
 
 @dataclass(frozen=True)
-class ReproducedModel:
-    """One of the paper's models: its printed accuracy and ours at the last epoch, None while no trial is finished.
-
-    ``gap`` is ours minus the paper's; ``best_accuracy`` is the best epoch's, which is optimistic.
-    """
-
-    model: str
-    paper: float
-    repeats: int = 0
-    ours: float | None = None
-    sd: float | None = None
-    gap: float | None = None
-    best_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class Reproduced:
-    """One comparison of the paper's Tables 2-5 and ours, which is None while a model that takes part is missing.
-
-    A side is a family and cell, such as "CRNN LSTM"; ``nodes`` "best" takes the best model of each.
-    ``stars`` are by the paper's own test, on both sides. ``gap`` is our difference minus the paper's.
-    ``same_finding``: both mark a difference and in the same direction, or neither does. ``verdict`` and ``p_holm``
-    are of the corrected resampled t test; None from fewer repeats than a verdict needs.
-    """
-
-    table: int
-    side_a: str
-    side_b: str
-    nodes: str
-    paper_a: str
-    paper_b: str
-    paper_difference: float
-    paper_stars: str
-    model_a: str | None = None
-    model_b: str | None = None
-    repeats: int = 0
-    difference: float | None = None
-    stars: str | None = None
-    gap: float | None = None
-    same_sign: bool | None = None
-    same_finding: bool | None = None
-    p_holm: float | None = None
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Counts over one of the paper's tables, or with None over all.
-
-    ``marked`` are those that the paper marks as significant, ``marked_here`` ours by the same test. ``confirmed`` and
-    ``contradicted`` are of the paper's marked ones, by the corrected test's verdict.
-    """
-
-    table: int | None
-    comparisons: int
-    missing: int
-    same_sign: int
-    same_finding: int
-    marked: int
-    marked_here: int
-    confirmed: int
-    contradicted: int
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """A study with all of the paper's models beside the paper.
-
-    ``family`` is the number of pairs that Holm's adjustment is over, ``parameters`` those of Table 1's model here,
-    ``departures`` what makes the study another experiment than the paper's.
-    """
-
-    models: tuple[ReproducedModel, ...]
-    comparisons: tuple[Reproduced, ...]
-    tallies: tuple[Tally, ...]
-    family: int
-    parameters: int | None
-    departures: tuple[str, ...]
-    headline: str
-
-
-@dataclass(frozen=True)
 class Analysis:
     """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is.
 
@@ -231,7 +150,7 @@ class Analysis:
     fairness: tuple[FairnessLine, ...]
     missing: tuple[MissingTrial, ...]
     paper_warning: str
-    reproduction: Reproduction | None  # of a study that has all of the paper's models
+    supplement: Supplement | None = field(metadata={"key": "reproduction"})
     environment: dict[str, str]
     command: str
     finished: str  # when the last trial ended, ISO; so the same runs give the same report
@@ -282,6 +201,8 @@ def plain(value: Any, metric: str = ACCURACY.name) -> Any:
 
     Scores of trials are named by the metric: the one of an `Analysis`, or else ``metric``.
     """
+    if isinstance(value, Supplement):
+        return plain(value.data, metric)
     if is_dataclass(value) and not isinstance(value, type):
         metric = value.comparison.metric if isinstance(value, Analysis) else metric
         named = {own.metadata.get("key", own.name).format(metric): getattr(value, own.name) for own in fields(value)}

@@ -7,7 +7,6 @@ from functools import partial
 
 from ecrnn.report import formats
 from ecrnn.report.pair_tables import evidence_table, fixed_test_table, pairs_table, paper_table, power_table
-from ecrnn.report.reproduction_tables import reproduction_tables
 from ecrnn.report.results import Analysis, ClassScore
 from ecrnn.report.table import Cell, Column, Table, as_percent, text
 from ecrnn.stats import Interval
@@ -265,8 +264,10 @@ def proportion(interval: Interval) -> str:
 def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ...]:
     """The tables that have rows, in the order of a report; ``every`` adds those that are long."""
     many = None if every or len(analysis.classes) <= MANY_CLASSES else MANY_CLASSES
+    first = analysis.supplement
     tables = [
-        *(reproduction_tables(analysis.reproduction, every=every) if analysis.reproduction else ()),
+        *(first.tables if first else ()),
+        *(first.long_tables if first and every else ()),
         models_table(analysis),
         pairs_table(analysis),
         fixed_test_table(analysis),

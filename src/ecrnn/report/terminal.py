@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ecrnn.core.text import counted, printable
 from ecrnn.report import pair_tables, tables
-from ecrnn.report.reproduction_tables import MARKS, reproduction_tables
 from ecrnn.report.results import Analysis
 from ecrnn.report.table import Table
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 _MANY_PAIRS = 12
 _SPARED = ("best_epoch_*_optimistic", "minimum", "maximum", "repeats", "parameters", "sd", "seconds_a_trial")
 _SENTENCES = ("reason", "input", "expected", "output")  # columns that break where they must
-_LAYERS = "paper-table-1"  # the same in every study of the paper's; it stands in the files
 _GAP = 2  # between columns, and on both sides of all
 _STYLES = {
     "strong": "bold",
@@ -123,15 +121,16 @@ def print_report(analysis: Analysis, console: Console) -> None:
     console.print(words(analysis.headline, "bold"))
     console.print(words(analysis.certainty, "dim"))
     console.print()
-    if analysis.reproduction:
-        for table in reproduction_tables(analysis.reproduction):
-            if table.key != _LAYERS:
+    first = analysis.supplement
+    if first:
+        for table in first.tables:
+            if table.key not in first.folded:
                 console.print(rich_table(table, console.width))
-        console.print(words(f"{MARKS}. Verdicts are the corrected test's; the files say more.", "dim"))
-    if not analysis.reproduction or len(analysis.models) > len(analysis.reproduction.models):
+        console.print(words(first.footnote, "dim"))
+    if not first or len(analysis.models) > len(first.models):
         console.print(rich_table(tables.models_table(analysis), console.width))
     pairs = pair_tables.pairs_table(analysis)
-    if pairs.rows and not (analysis.reproduction and analysis.comparison.baseline is None):
+    if pairs.rows and not (first and analysis.comparison.baseline is None):
         shown = pairs.rows[:_MANY_PAIRS]
         console.print(rich_table(replace(pairs, rows=shown), console.width))
         if len(shown) < len(pairs.rows):
@@ -140,6 +139,5 @@ def print_report(analysis: Analysis, console: Console) -> None:
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra, console.width))
-    departed = analysis.reproduction.departures if analysis.reproduction else ()
-    for line in (*departed, *analysis.warnings):
+    for line in (*(first.notes if first else ()), *analysis.warnings):
         console.print(words(f"note: {line}", "yellow"))

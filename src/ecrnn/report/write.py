@@ -53,10 +53,23 @@ def write_report(
         EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
             or the files cannot be written; one line.
     """
-    analysis = analyse(read_study(folders), baseline=baseline, rope=rope)
-    folder = Path(folders[0]) / "report" if out is None else path_of(out, "out")
+    return write_analysis(analyse(read_study(folders), baseline=baseline, rope=rope), out)
+
+
+def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
+    """Write the files of `write_report` for an ``analysis``.
+
+    Args:
+        analysis: of a study.
+        out: where to; default the folder `report` in the first run directory.
+
+    Raises:
+        EcrnnError: the files cannot be written; one line.
+    """
+    study = Path(analysis.folders[0])
+    folder = study / "report" if out is None else path_of(out, "out")
     if out is None:
-        check_inside(folder, Path(folders[0]))
+        check_inside(folder, study)
     make_folder(folder)
     paths = {}
     for name, content in report_files(analysis).items():

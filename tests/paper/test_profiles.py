@@ -6,9 +6,8 @@ import pytest
 
 from ecrnn.core.config import differences
 from ecrnn.data.splits import parse_split
-from ecrnn.models.names import PAPER_MODELS
-from ecrnn.report import paper
-from ecrnn.studies.paper import PROFILES
+from ecrnn.paper import printed
+from ecrnn.paper.profiles import PROFILES
 from ecrnn.studies.study import trials
 
 
@@ -17,7 +16,7 @@ def test_the_papers_protocol_and_recipe() -> None:
     assert settings.model_dump(exclude={"training"}) == {
         "data": "cifar10", "data_dir": None, "image_size": None, "channels": None, "fingerprint": None,
         "frames": None, "height": None, "tokens": None, "vocabulary": None, "length": None,
-        "models": PAPER_MODELS, "repeats": 3, "first_repeat": 0, "split": "0.7", "seed": 0,
+        "models": printed.MODELS, "repeats": 3, "first_repeat": 0, "split": "0.7", "seed": 0,
     }  # fmt: skip
     assert settings.training.model_dump() == {
         "epochs": 15, "batch_size": 128, "lr": 1e-3, "optimizer": "adam", "weight_decay": 0.0, "momentum": 0.9,
@@ -25,7 +24,7 @@ def test_the_papers_protocol_and_recipe() -> None:
         "precision": "bfloat16", "cutoff": 1e-8, "clip_norm": 0.0, "truncate_steps": 0, "threads": None,
         "checkpoint_seconds": 60.0, "batch_statistics": "even",
     }  # fmt: skip
-    assert (settings.data, settings.split) == (paper.DATA, paper.SPLIT)
+    assert (settings.data, settings.split) == (printed.DATA, printed.SPLIT)
     assert len(trials(settings)) == 51
 
 

@@ -10,22 +10,23 @@ import numpy as np
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.predictions import PredictedClasses
-from ecrnn.report import StudyRecord, paper
+from ecrnn.paper import printed
+from ecrnn.report import StudyRecord
 from ecrnn.report.read import Trial, Unfinished
 
 CLASSES = tuple("abcdefghij")
 
 
 def paper_record(
-    accuracies: Mapping[str, float] = paper.ACCURACIES,
+    accuracies: Mapping[str, float] = printed.ACCURACIES,
     *,
     shifts: tuple[float, ...] = (0.0, 0.0, 0.0),
     missing: Collection[tuple[str, int]] = (),
-    pictures: int = paper.N_VALIDATION,
+    pictures: int = printed.N_VALIDATION,
     **settings: Any,
 ) -> StudyRecord:
     """``shifts`` are added to every accuracy, one a repeat; trials of ``missing`` (model, repeat) never began."""
-    wanted = {"data": paper.DATA, "models": tuple(accuracies), "repeats": len(shifts)} | settings
+    wanted = {"data": printed.DATA, "models": tuple(accuracies), "repeats": len(shifts)} | settings
     label = np.arange(pictures) % len(CLASSES)
     trials, unfinished = [], []
     for model, accuracy in accuracies.items():
@@ -36,8 +37,8 @@ def paper_record(
             wrong = np.arange(pictures) >= round(pictures * (accuracy + shift))
             predicted = np.where(wrong, (label + 1) % len(CLASSES), label)
             given = PredictedClasses(np.arange(pictures), label, predicted)
-            facts = {"n_train": paper.N_TRAIN, "classes": list(CLASSES), "best_accuracy": accuracy + 0.01}
-            facts["parameters"] = paper.TABLE_1_TOTAL if model == paper.TABLE_1_MODEL else 1
+            facts = {"n_train": printed.N_TRAIN, "classes": list(CLASSES), "best_accuracy": accuracy + 0.01}
+            facts["parameters"] = printed.TABLE_1_TOTAL if model == printed.TABLE_1_MODEL else 1
             trials.append(Trial(model, repeat, facts, (), given))
     return StudyRecord(
         folders=(Path("run"),),

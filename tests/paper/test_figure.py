@@ -6,10 +6,11 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from report.papers import paper_record
+from paper.papers import paper_record
 from report.synthetic import make_study
 
-from ecrnn.report import analyse, paper, read_study
+from ecrnn.paper import analyse, printed
+from ecrnn.report import read_study
 from ecrnn.report.write import report_files
 
 SHIFTS = (-0.02, 0.0, 0.02)
@@ -19,7 +20,7 @@ GONE = "ecrnn-bilstm-32"
 @pytest.fixture(scope="module")
 def drawn() -> str:
     """Ours are the paper's accuracies less one point; one model has no finished trial."""
-    ours = {name: accuracy - 0.01 for name, accuracy in paper.ACCURACIES.items()}
+    ours = {name: accuracy - 0.01 for name, accuracy in printed.ACCURACIES.items()}
     missing = [(GONE, repeat) for repeat in range(len(SHIFTS))]
     return report_files(analyse(paper_record(ours, shifts=SHIFTS, missing=missing)))["report-reproduction.svg"]
 
@@ -41,17 +42,17 @@ def test_it_is_a_drawing_that_says_its_figures(drawn: str) -> None:
 
 def test_ours_stand_left_of_the_papers_by_the_difference(drawn: str) -> None:
     theirs = {y: x for x, y in places(drawn, "--two") if y > 30}  # below the legend
-    assert len(theirs) == len(paper.ACCURACIES)
+    assert len(theirs) == len(printed.ACCURACIES)
     xs = [theirs[y] for y in sorted(theirs)]
-    values = list(paper.ACCURACIES.values())
+    values = list(printed.ACCURACIES.values())
     point = (xs[1] - xs[0]) / (100 * (values[1] - values[0]))  # of accuracy, in the drawing's units
     for x, accuracy in zip(xs, values, strict=True):
         assert x == pytest.approx(xs[0] + 100 * (accuracy - values[0]) * point, abs=0.01)
     ours = [(x, y) for x, y in places(drawn, "--one") if y > 30]
     rows = {y: sorted(x for x, at in ours if at == y) for y in theirs}
-    gone = sorted(theirs)[list(paper.ACCURACIES).index(GONE)]
+    gone = sorted(theirs)[list(printed.ACCURACIES).index(GONE)]
     assert rows.pop(gone) == []
-    picture = 100 * point / paper.N_VALIDATION  # to one half of it our accuracies are the wished ones
+    picture = 100 * point / printed.N_VALIDATION  # to one half of it our accuracies are the wished ones
     for y, marks in rows.items():  # three repeats and, over the middle one, their mean
         expected = [theirs[y] + shift * point for shift in (-3, -1, -1, 1)]
         assert marks == pytest.approx(expected, abs=picture / 2 + 0.001)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecrnn.report import formats, paper
+from ecrnn.paper import printed
+from ecrnn.paper.reproduction import Reproduced, Reproduction
+from ecrnn.report import formats
 from ecrnn.report.formats import MINUS, NOTHING
-from ecrnn.report.results import Reproduced, Reproduction
 from ecrnn.report.table import Cell, Column, Table, text
 
 MARKS = "* p < .05, ** p < .005, *** p < .0001 by the paper's image-level test, which is too optimistic"
 
 
-def reproduction_tables(found: Reproduction, *, every: bool = False) -> tuple[Table, ...]:
-    """All of them in the paper's order, the count of agreements first; ``every`` adds the comparisons one a row."""
+LAYERS = "paper-table-1"  # key of the table that is the same in every study of the paper's models
+
+
+def reproduction_tables(found: Reproduction) -> tuple[Table, ...]:
+    """The tables of ``found`` in the paper's order, the count of agreements first."""
     note = _note(found)
-    tables = [
+    return (
         _tallies(found, note),
         _layers(found),
         _accuracies(found, note),
-        *(_comparisons(found, number, note) for number in paper.TABLES),
-    ]
-    return (*tables, _long(found, note)) if every else tuple(tables)
+        *(_comparisons(found, number, note) for number in printed.TABLES),
+    )
 
 
 def _note(found: Reproduction) -> str:
@@ -34,7 +37,7 @@ def _note(found: Reproduction) -> str:
 def _tallies(found: Reproduction, note: str) -> Table:
     rows = []
     for own in found.tallies:
-        name = "all" if own.table is None else f"{own.table}: {paper.TABLES[own.table]}"
+        name = "all" if own.table is None else f"{own.table}: {printed.TABLES[own.table]}"
         made = f"{own.comparisons - own.missing} of {own.comparisons}"
         counts = (own.same_sign, own.same_finding, own.marked, own.marked_here, own.confirmed, own.contradicted)
         first = Cell(name, (own.table or "all",)), Cell(made, (own.comparisons, own.missing))
@@ -70,18 +73,18 @@ def _layers(found: Reproduction) -> Table:
             text(", ".join(f"{size:,}" for size in layer.output)),
             Cell(formats.count(layer.parameters), (layer.parameters,)),
         )
-        for number, layer in enumerate(paper.TABLE_1, start=1)
+        for number, layer in enumerate(printed.TABLE_1, start=1)
     ]
-    same = "same" if found.parameters == paper.TABLE_1_TOTAL else "differs"
+    same = "same" if found.parameters == printed.TABLE_1_TOTAL else "differs"
     ours = Cell(formats.count(found.parameters), (found.parameters,), same if found.parameters is not None else "")
-    total = Cell(formats.count(paper.TABLE_1_TOTAL), (paper.TABLE_1_TOTAL,))
+    total = Cell(formats.count(printed.TABLE_1_TOTAL), (printed.TABLE_1_TOTAL,))
     number = len(rows) + 1
     rows.append((Cell(str(number), (number,)), text(""), text("Total in the paper"), text(""), total))
     rows.append((text(""), text(""), text("Total in this study's trials"), text(""), ours))
     return Table(
-        "paper-table-1",
+        LAYERS,
         "The paper's Table 1",
-        f"The layers of {paper.TABLE_1_MODEL} as the paper prints them (height, width, channels), and the parameters "
+        f"The layers of {printed.TABLE_1_MODEL} as the paper prints them (height, width, channels), and the parameters "
         "that the trials of this study counted, in the paper's way. Other pictures than 3x32x32 in 10 classes give "
         "another total.",
         (
@@ -138,7 +141,7 @@ def _comparisons(found: Reproduction, number: int, note: str) -> Table:
         rows += [(name, text(what), *made) for what, made in _lines(line)]
     return Table(
         f"paper-table-{number}",
-        f"The paper's Table {number}: {paper.TABLES[number]}",
+        f"The paper's Table {number}: {printed.TABLES[number]}",
         f"Differences in points by number of nodes; {MARKS}. The verdict is the corrected resampled t test's, "
         f"Holm-adjusted over the {found.family} pairs that the paper's 36 comparisons come to." + _best(cells),
         (
@@ -188,7 +191,7 @@ def _verdict(own: Reproduced) -> Cell:
 
 def _best(cells: Sequence[Reproduced]) -> str:
     """Which models the best ones are, here and there; picking them favours whoever has the luck."""
-    best = [own for own in cells if own.nodes == paper.BEST]
+    best = [own for own in cells if own.nodes == printed.BEST]
     if not best:
         return ""
     pairs = [
@@ -199,8 +202,8 @@ def _best(cells: Sequence[Reproduced]) -> str:
     return f" Best by the same accuracies that are compared, so these two flatter: {'; '.join(pairs)}."
 
 
-def _long(found: Reproduction, note: str) -> Table:
-    """All comparisons one a row, at full precision, for machines."""
+def comparisons_table(found: Reproduction) -> Table:
+    """All comparisons of ``found`` one a row, at full precision, for machines."""
     return Table(
         "paper-comparisons",
         "The paper's comparisons one by one",
@@ -239,5 +242,5 @@ def _long(found: Reproduction, note: str) -> Table:
             for own in found.comparisons
         ),
         row_headings=2,
-        note=note,
+        note=_note(found),
     )

@@ -1,23 +1,30 @@
-"""The paper's accuracies and ours in one picture."""
+"""The paper's accuracies and ours in one figure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
+from ecrnn.paper.reproduction import Reproduction
 from ecrnn.report import formats
-from ecrnn.report.canvas import Figure, name_rows, new_canvas
-from ecrnn.report.results import Analysis
+from ecrnn.report.canvas import name_rows, new_canvas
+from ecrnn.report.figure import Figure
+from ecrnn.report.results import ModelRow
 from ecrnn.report.svg import GRID, MUTED, ONE, PAPER, TWO, to_svg
 
 
-def draw_reproduction(analysis: Analysis) -> Figure | None:
-    """Each model's mean and single repeats beside what the paper printed; None for a study of other models."""
-    if analysis.reproduction is None:
-        return None
+def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str) -> Figure:
+    """Each model's mean and single repeats beside what the paper printed.
+
+    Args:
+        found: the study beside the paper.
+        rows: of the study's models, with their scores.
+        scored: what they are scored on, such as "validation pictures".
+    """
     from matplotlib.lines import Line2D
 
-    models = analysis.reproduction.models
-    single = {row.model: row.scores for row in analysis.models}
+    models = found.models
+    single = {row.model: row.scores for row in rows}
     canvas, axes = new_canvas(1.0 + 0.27 * len(models))
     for y, model in enumerate(models):
         printed = 100 * model.paper
@@ -33,7 +40,7 @@ def draw_reproduction(analysis: Analysis) -> Figure | None:
         if kind != following:
             axes.axhline(y + 0.5, color=MUTED, lw=0.6, zorder=0)
     name_rows(axes, [model.model for model in models])
-    axes.set_xlabel(f"accuracy on the {analysis.scored}, %")
+    axes.set_xlabel(f"accuracy on the {scored}, %")
     marks = [
         Line2D([], [], ls="", marker="D", color=TWO, markerfacecolor=PAPER, mew=1.6, ms=5.5, label="the paper"),
         Line2D([], [], ls="", marker="o", color=ONE, ms=7, label="ours, mean"),

@@ -6,11 +6,11 @@ import csv
 import io
 
 import pytest
-from report.papers import paper_record
+from paper.papers import paper_record
 from rich.console import Console
 
-from ecrnn.report import Analysis, analyse, paper, print_report
-from ecrnn.report.reproduction_tables import reproduction_tables
+from ecrnn.paper import analyse, printed
+from ecrnn.report import Analysis, print_report
 from ecrnn.report.table import Table
 from ecrnn.report.tables import report_tables
 from ecrnn.report.write import report_files
@@ -31,9 +31,9 @@ def files(analysis: Analysis) -> dict[str, str]:
 
 
 def tables(analysis: Analysis, every: bool = False) -> dict[str, Table]:
-    assert analysis.reproduction is not None
-    made = reproduction_tables(analysis.reproduction, every=every)
-    return {table.key.removeprefix("paper-"): table for table in made}
+    assert analysis.supplement is not None
+    long = analysis.supplement.long_tables if every else ()
+    return {table.key.removeprefix("paper-"): table for table in (*analysis.supplement.tables, *long)}
 
 
 def shown(table: Table) -> list[list[str]]:
@@ -92,7 +92,7 @@ def test_the_agreement_counts(analysis: Analysis) -> None:
 
 
 def test_every_form_has_them(analysis: Analysis, files: dict[str, str]) -> None:
-    for number, name in paper.TABLES.items():
+    for number, name in printed.TABLES.items():
         assert f"## The paper's Table {number}: {name}" in files["report.md"]
         assert f'id="table-paper-table-{number}"' in files["report.html"]
         assert f"label{{tab:ecrnn-paper-table-{number}}}" in files["report-tables.tex"]
@@ -104,10 +104,10 @@ def test_every_form_has_them(analysis: Analysis, files: dict[str, str]) -> None:
 
 
 def test_csv_holds_full_precision(analysis: Analysis, files: dict[str, str]) -> None:
-    assert analysis.reproduction is not None
+    assert analysis.supplement is not None
     rows = list(csv.DictReader(io.StringIO(files["report-paper-comparisons.csv"])))
     assert len(rows) == 36
-    for row, own in zip(rows, analysis.reproduction.comparisons, strict=True):
+    for row, own in zip(rows, analysis.supplement.data.comparisons, strict=True):
         assert float(row["paper_difference"]) == own.paper_difference
         assert row["difference"] == ("" if own.difference is None else repr(own.difference))
         assert (row["stars"], row["paper_stars"]) == (own.stars or "", own.paper_stars)

@@ -1,4 +1,4 @@
-"""The paper's study as settings: its 17 models and its protocol, and where it is silent one recipe for all (PAPER.md).
+"""The paper's study as settings: its 17 models and its protocol, and where it is silent one recipe for all.
 
 The recipe was fixed before the study, by a pilot on a split that is not in it.
 """
@@ -6,11 +6,11 @@ The recipe was fixed before the study, by a pilot on a split that is not in it.
 from __future__ import annotations
 
 from ecrnn.core.config import StudySettings, TrainingSettings
-from ecrnn.models.names import PAPER_MODELS
+from ecrnn.paper.printed import MODELS
 
 _PAPER = StudySettings(
     data="cifar10",
-    models=PAPER_MODELS,
+    models=MODELS,
     repeats=3,
     split="0.7",
     seed=0,

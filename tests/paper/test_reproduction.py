@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from report.papers import paper_record
+from paper.papers import paper_record
 
-from ecrnn.report import Analysis, analyse, paper
-from ecrnn.report.results import Reproduced, Reproduction, Tally
+from ecrnn.paper import Reproduced, Reproduction, Tally, analyse, printed
+from ecrnn.report import Analysis
 from ecrnn.stats import holm
 
 SPREAD = (-0.004, 0.0, 0.004)  # the same for all models, so differences have no spread
 
 
 def beside(analysis: Analysis) -> Reproduction:
-    assert analysis.reproduction is not None
-    return analysis.reproduction
+    assert analysis.supplement is not None
+    return analysis.supplement.data
 
 
 def cell(found: Reproduction, table: int, sides: str, nodes: str) -> Reproduced:
@@ -82,9 +82,9 @@ def test_a_baseline_changes_the_other_tables_alone(same: Analysis) -> None:
 
 
 def test_accuracies_turned_round_contradict() -> None:
-    turned = {model: 1.5 - accuracy for model, accuracy in paper.ACCURACIES.items()}
+    turned = {model: 1.5 - accuracy for model, accuracy in printed.ACCURACIES.items()}
     found = beside(analyse(paper_record(turned, shifts=SPREAD)))
-    fixed = [own for own in found.comparisons if own.nodes != paper.BEST]
+    fixed = [own for own in found.comparisons if own.nodes != printed.BEST]
     assert not any(own.same_sign for own in fixed)
     assert not any(own.same_finding for own in fixed if own.paper_stars)
     counts = found.tallies[1]  # Table 3, all marked
@@ -92,8 +92,8 @@ def test_accuracies_turned_round_contradict() -> None:
 
 
 def test_best_is_by_our_own_accuracies() -> None:
-    ours = dict(paper.ACCURACIES) | {"ecrnn-lstm-32": 0.78, "crnn-lstm-32-32": 0.745}
-    own = cell(beside(analyse(paper_record(ours))), 4, "ECRNN LSTM-CRNN LSTM", paper.BEST)
+    ours = dict(printed.ACCURACIES) | {"ecrnn-lstm-32": 0.78, "crnn-lstm-32-32": 0.745}
+    own = cell(beside(analyse(paper_record(ours))), 4, "ECRNN LSTM-CRNN LSTM", printed.BEST)
     assert (own.model_a, own.model_b) == ("ecrnn-lstm-32", "crnn-lstm-32-32")
     assert (own.paper_a, own.paper_b) == ("ecrnn-lstm-16", "crnn-lstm-16")
     assert own.difference == pytest.approx(0.035, abs=1e-4)
@@ -101,7 +101,7 @@ def test_best_is_by_our_own_accuracies() -> None:
 
 
 def test_no_difference_has_no_sign_and_is_no_finding() -> None:
-    flat = dict.fromkeys(paper.ACCURACIES, 0.75)
+    flat = dict.fromkeys(printed.ACCURACIES, 0.75)
     counts = beside(analyse(paper_record(flat))).tallies[-1]
     assert (counts.same_sign, counts.same_finding, counts.marked_here) == (0, 10, 0)
     assert (counts.confirmed, counts.contradicted) == (0, 0)
@@ -123,7 +123,7 @@ def test_what_is_missing_is_counted() -> None:
 
 def test_a_study_that_is_hardly_begun() -> None:
     started = [("cnn", 0)]
-    everything = [(model, repeat) for model in paper.ACCURACIES for repeat in range(3)]
+    everything = [(model, repeat) for model in printed.ACCURACIES for repeat in range(3)]
     found = beside(analyse(paper_record(missing=[trial for trial in everything if trial not in started])))
     assert found.tallies[-1].missing == 36
     assert found.parameters is None
@@ -143,14 +143,14 @@ def test_another_experiment_says_so() -> None:
 
 
 def test_other_studies_stand_beside_nothing() -> None:
-    fewer = {model: accuracy for model, accuracy in paper.ACCURACIES.items() if model != "crnn-lstm-32"}
+    fewer = {model: accuracy for model, accuracy in printed.ACCURACIES.items() if model != "crnn-lstm-32"}
     analysis = analyse(paper_record(fewer, pictures=100))
-    assert analysis.reproduction is None
+    assert analysis.supplement is None
     assert len(analysis.comparison.pairs) == 16 * 15 // 2
 
 
 def test_more_models_than_the_papers_do_not_disturb(same: Analysis) -> None:
-    more = analyse(paper_record({"ecnn": 0.75, **paper.ACCURACIES}, shifts=SPREAD))
+    more = analyse(paper_record({"ecnn": 0.75, **printed.ACCURACIES}, shifts=SPREAD))
     assert beside(more).comparisons == beside(same).comparisons
     assert more.models[0].model == "ecnn"
     assert np.isclose(more.models[0].summary.mean, 0.75)
