@@ -8,8 +8,9 @@ import argparse
 from pathlib import Path
 
 from ecrnn.core.devices import environment
-from ecrnn.report.markdown import markdown_table
-from ecrnn.report.memory import memory_table, write_memory
+from ecrnn.report.content.memory_table import memory_table
+from ecrnn.report.render.markdown import markdown_table
+from ecrnn.report.render.memory_files import write_memory
 from ecrnn.studies.memory import PICTURES, STEPS, trained_memories, untrained_memories
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

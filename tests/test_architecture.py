@@ -28,6 +28,16 @@ ORDER = (  # a part imports only from parts of lines further up, or from itself
     {"cli"},
     {"__init__", "__main__"},  # loads the public names lazily
 )
+WITHIN = {  # likewise inside a package: files and folders, by the line that they stand on
+    "report": (
+        {"formats", "table", "figure"},
+        {"supplement"},
+        {"analysis"},
+        {"content"},
+        {"render"},
+        {"__init__"},
+    ),
+}
 MAX_LINES = 400
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -187,6 +197,25 @@ def shortest_way_back(graph: dict[str, set[str]], start: str) -> list[str] | Non
                 known.add(name)
                 ways.append([*way, name])
     return None
+
+
+def wrong_imports_within(folder: Path, package: str, order: tuple[set[str], ...]) -> list[str]:
+    """Imports that run upward between the files and folders of a package, and what has no place among them."""
+    line_of = {name: n for n, names in enumerate(order) for name in names}
+    faults = []
+    for path in files(folder / package):
+        place = path.relative_to(folder)
+        here = place.parts[1].removesuffix(".py")
+        if here not in line_of:
+            faults.append(f"{place}: '{here}' has no place in the order of {package}")
+            continue
+        for line, name in imported(path, folder):
+            if f"{name}.".startswith(f"ecrnn.{package}."):
+                there = name.split(".")[2] if name.count(".") > 1 else "__init__"
+                there = there if there in line_of else "__init__"  # a public name of the package
+                if there != here and line_of[there] >= line_of[here]:
+                    faults.append(f"{place}:{line}: {here} imports {there}")
+    return faults
 
 
 def importers(folder: Path, package: str) -> list[str]:
@@ -352,6 +381,11 @@ def test_imports_go_one_way():
     assert wrong_imports(SOURCE) == []
 
 
+@pytest.mark.parametrize("package", WITHIN)
+def test_imports_go_one_way_within(package):
+    assert wrong_imports_within(SOURCE, package, WITHIN[package]) == []
+
+
 def test_no_circle_inside_any_package():
     assert circles(SOURCE) == []
 
@@ -408,7 +442,7 @@ def tree_of(tmp_path):
         """Files by name, the first "__" for "/"."""
         for name, content in contents.items():
             path = tmp_path / (name.replace("__", "/", 1) + ".py")
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
         return tmp_path
 
@@ -498,6 +532,31 @@ def test_no_circle_is_let_through(tree_of):
         data__z="import os",
     )
     assert circles(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "fault"),
+    [
+        ("analysis/x", "from ecrnn.report.content import tables", "analysis/x.py:1: analysis imports content"),
+        ("content/x", "def f():\n    import ecrnn.report.render.svg", "content/x.py:2: content imports render"),
+        ("table", "from ..report.analysis.schema import plain", "table.py:1: table imports analysis"),
+        ("render/x", "from ecrnn.report import write_report", "render/x.py:1: render imports __init__"),
+        ("render/x", "import ecrnn.report", "render/x.py:1: render imports __init__"),
+        ("formats", "from ecrnn.report.table import Table", "formats.py:1: formats imports table"),
+        ("drawing/x", "", "drawing/x.py: 'drawing' has no place in the order of report"),
+    ],
+)
+def test_wrong_imports_within_are_seen(tree_of, place, code, fault):
+    folder = tree_of(**{f"report/{place}": code, "report/render/y": "from ecrnn.report.analysis.x import A"})
+    assert wrong_imports_within(folder, "report", WITHIN["report"]) == [f"report/{fault}"]
+
+
+def test_right_imports_within_are_let_through(tree_of):
+    code = (
+        "from ecrnn.report import formats\nfrom ecrnn.report.render.y import z\nimport ecrnn.core\nimport ecrnn.reports"
+    )
+    folder = tree_of(**{"report/render/x": code, "report____init__": "from ecrnn.report.render.x import z"})
+    assert wrong_imports_within(folder, "report", WITHIN["report"]) == []
 
 
 def test_importers_are_found(tree_of):

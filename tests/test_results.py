@@ -17,9 +17,10 @@ from ecrnn.core.tasks import TASKS
 from ecrnn.models.names import task
 from ecrnn.paper import MODELS, analyse, write_report
 from ecrnn.report import Analysis, archive_study, read_study
-from ecrnn.report.markdown import markdown_table
-from ecrnn.report.memory import memory_table, read_memory
-from ecrnn.report.write import report_files
+from ecrnn.report.content.memory_table import memory_table
+from ecrnn.report.render.markdown import markdown_table
+from ecrnn.report.render.memory_files import read_memory
+from ecrnn.report.render.write import report_files
 
 ROOT = Path(__file__).parents[1]
 STUDIES = (

@@ -12,7 +12,7 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.predictions import PredictedClasses
 from ecrnn.paper import printed
 from ecrnn.report import StudyRecord
-from ecrnn.report.read import Trial, Unfinished
+from ecrnn.report.analysis.read import Trial, Unfinished
 
 CLASSES = tuple("abcdefghij")
 

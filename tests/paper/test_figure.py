@@ -11,7 +11,7 @@ from report.synthetic import make_study
 
 from ecrnn.paper import analyse, printed
 from ecrnn.report import read_study
-from ecrnn.report.write import report_files
+from ecrnn.report.render.write import report_files
 
 SHIFTS = (-0.02, 0.0, 0.02)
 GONE = "ecrnn-bilstm-32"

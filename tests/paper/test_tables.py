@@ -11,9 +11,9 @@ from rich.console import Console
 
 from ecrnn.paper import analyse, printed
 from ecrnn.report import Analysis, print_report
+from ecrnn.report.content.tables import report_tables
+from ecrnn.report.render.write import report_files
 from ecrnn.report.table import Table
-from ecrnn.report.tables import report_tables
-from ecrnn.report.write import report_files
 
 KEYS = ("agreement", "table-1", "accuracies", "table-2", "table-3", "table-4", "table-5")
 

@@ -19,10 +19,10 @@ from rich.console import Console
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.report import Analysis, analyse, plain, print_report, read_study, write_report
-from ecrnn.report.latex import LETTERS, to_latex_tables
-from ecrnn.report.latex import escape as latex_escape
-from ecrnn.report.tables import report_tables
-from ecrnn.report.write import report_files
+from ecrnn.report.content.tables import report_tables
+from ecrnn.report.render.latex import LETTERS, to_latex_tables
+from ecrnn.report.render.latex import escape as latex_escape
+from ecrnn.report.render.write import report_files
 
 HOSTILE = "<script>alert('x')</script> & 100% a_b #1 {c} \\d | `e` $f$ [g](h) *i*"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -251,7 +251,7 @@ def test_the_page_says_all_that_a_reviewer_asks(analysis: Analysis, files: dict[
 def test_figures_use_the_colours_of_the_page_and_leak_no_settings(analysis: Analysis) -> None:
     import matplotlib as mpl
 
-    from ecrnn.report.figures import draw_figures
+    from ecrnn.report.render.figures import draw_figures
 
     before = dict(mpl.rcParams)
     figures = draw_figures(analysis)

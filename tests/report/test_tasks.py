@@ -18,8 +18,8 @@ from ecrnn.core.predictions import Scored, write_predictions
 from ecrnn.core.runs import read_trial, trial_folder
 from ecrnn.core.tasks import TASKS
 from ecrnn.report import Analysis, Archived, analyse, archive_study, plain, print_report, read_study
-from ecrnn.report.tables import report_tables
-from ecrnn.report.write import report_files
+from ecrnn.report.content.tables import report_tables
+from ecrnn.report.render.write import report_files
 from ecrnn.stats import METRICS, compare
 
 SMALL = {"n_validation": 300, "epochs": 3}

@@ -25,7 +25,7 @@ def evaluate(
 ) -> None:
     """Judge a trained model: its metric with interval; accuracy of each class, or examples of what it writes."""
     from ecrnn.core.predictions import Predictions
-    from ecrnn.report.evaluation import evaluate_predictions, evaluation_json, print_evaluation, write_evaluation
+    from ecrnn.report import evaluate_predictions, evaluation_json, print_evaluation, write_evaluation
     from ecrnn.serving.evaluation import judge
     from ecrnn.serving.load import load
 

@@ -17,7 +17,13 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.predictions import Scored
 from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TRANSCRIPTION, TRANSLATION
 from ecrnn.models.scoring import whole_texts, word_edits
-from ecrnn.report.scored import Example, evaluate_scores, print_scored, scored_json, write_scored
+from ecrnn.report import (
+    Example,
+    evaluate_scores,
+    metric_evaluation_json,
+    print_metric_evaluation,
+    write_metric_evaluation,
+)
 from ecrnn.serving.evaluation import Judgement
 from ecrnn.serving.model import Model
 from ecrnn.stats import BLEU_1, BLEU_2, BLEU_3, METRICS, NATS, WER, WHOLE, Metric
@@ -52,11 +58,11 @@ def report(model: Model, judgement: Judgement, name: str, out: Path | None, json
         facts=beside.facts,
         examples=list(beside.examples),
     )
-    paths = write_scored(evaluation, out) if out else {}
+    paths = write_metric_evaluation(evaluation, out) if out else {}
     if json:
-        typer.echo(scored_json(evaluation), nl=False)
+        typer.echo(metric_evaluation_json(evaluation), nl=False)
         return
-    print_scored(evaluation, console())
+    print_metric_evaluation(evaluation, console())
     if paths:
         say(f"Page: {paths['evaluation.html']}")
 
@@ -125,7 +131,7 @@ def _of_pictures(model: Any, judgement: Judgement) -> _Beside:
         "BLEU": "words in small letters, no punctuation, against all captions of a picture; no smoothing",
     }
     examples = (
-        Example(data.files[index[k]], data.captions[index[k]], written[k], picture=_png(data.images[index[k]]))
+        Example(data.files[index[k]], data.captions[index[k]], written[k], image=_png(data.images[index[k]]))
         for k in _shown(judgement)
     )
     return _Beside([(metric, statistics) for metric in (BLEU_1, BLEU_2, BLEU_3)], facts, examples)

@@ -31,7 +31,8 @@ def gradflow(
     Writes gradflow.svg, gradflow.json, gradflow.csv and gradflow.md. docs/gradients.md says what is measured.
     """
     from ecrnn.core.devices import environment
-    from ecrnn.report.gradflow import gradflow_table, write_gradflow
+    from ecrnn.report.content.gradient_flow_table import gradient_flow_table
+    from ecrnn.report.render.gradient_flow_files import write_gradient_flow
     from ecrnn.studies.gradflow import gradient_flows
 
     with options.wrong_call():
@@ -40,13 +41,13 @@ def gradflow(
             _parts(cells), _parts(init), lengths, clip=clip, nodes=nodes, sequences=sequences, seed=seed
         )
     flows = list(measured)
-    paths = write_gradflow(flows, out, environment())
+    paths = write_gradient_flow(flows, out, environment())
     if json:
         typer.echo(paths["gradflow.json"].read_text(encoding="utf-8"), nl=False)
         return
-    from ecrnn.report.terminal import rich_table
+    from ecrnn.report.render.terminal import rich_table
 
-    console().print(rich_table(gradflow_table(flows)))
+    console().print(rich_table(gradient_flow_table(flows)))
     say(f"Figure: {paths['gradflow.svg']}, with JSON, CSV and Markdown beside it")
 
 

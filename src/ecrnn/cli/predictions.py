@@ -17,7 +17,7 @@ from ecrnn.cli.output import UNLIMITED, complain, say, terminal
 from ecrnn.core.errors import unknown_name
 from ecrnn.core.files import path_of, write_atomically
 from ecrnn.core.text import counted, json_text, one_line, printable
-from ecrnn.report.csv import safe
+from ecrnn.report.render.csv_file import safe
 
 if TYPE_CHECKING:
     import numpy as np

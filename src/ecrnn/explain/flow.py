@@ -1,6 +1,6 @@
 """The gradient over the steps of one untrained recurrent layer, as plain data without torch.
 
-`ecrnn.studies.gradflow` measures it, `ecrnn.report.gradflow` draws it.
+`ecrnn.studies.gradflow` measures it, `ecrnn.report.render.gradient_flow_files` draws it.
 """
 
 from __future__ import annotations

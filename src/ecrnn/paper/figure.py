@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from ecrnn.paper.reproduction import Reproduction
 from ecrnn.report import formats
-from ecrnn.report.canvas import name_rows, new_canvas
+from ecrnn.report.analysis.schema import ModelRow
 from ecrnn.report.figure import Figure
-from ecrnn.report.results import ModelRow
-from ecrnn.report.svg import GRID, MUTED, ONE, PAPER, TWO, to_svg
+from ecrnn.report.render.drawing import name_rows, new_canvas
+from ecrnn.report.render.svg import GRID, MUTED, ONE, PAPER, TWO, to_svg
 
 
 def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str) -> Figure:

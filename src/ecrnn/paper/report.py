@@ -26,7 +26,7 @@ def write_report(
 
 
 def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float | None = None) -> Analysis:
-    """All figures of a study. Arguments as `ecrnn.report.analyse`.
+    """All figures of a study. Arguments as `ecrnn.report.analysis.analyse`.
 
     Of a study that has all of the paper's models, those pairs are compared that the paper compares, unless a baseline
     is named; the paper's tables are of these pairs in any case.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from ecrnn.paper import printed
 from ecrnn.report import formats
-from ecrnn.report.read import StudyRecord
-from ecrnn.report.results import ModelRow
+from ecrnn.report.analysis.read import StudyRecord
+from ecrnn.report.analysis.schema import ModelRow
 from ecrnn.stats import Comparison, Pair, Verdict
 
 

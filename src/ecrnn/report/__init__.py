@@ -1,6 +1,4 @@
-"""Tables and figures from run directories: terminal, Markdown, LaTeX, CSV, JSON and one HTML page.
-
-Imports no torch.
+"""Reports from run directories: terminal, Markdown, LaTeX, CSV, JSON and one HTML page. Imports no torch.
 
     report = write_report([Path("runs/digits")])      # report.html and the other files
     print_report(report.analysis, console)
@@ -8,55 +6,59 @@ Imports no torch.
 In between: `read_study` (folders to a record), `analyse` (record to plain data). `archive_study` makes a small copy of
 a study. One trained model on data, without a study: `evaluate_predictions`, or `evaluate_scores` for a task without
 classes. matplotlib and jinja2 are imported when a page is made.
+
+A report is made in three steps, each a folder, and each imports from those before it alone:
+
+- at the top, what all of them speak with: formats.py (numbers as text), table.py, figure.py, and supplement.py, what
+  another package may put first;
+- analysis/: what is computed from the files of a study, as plain data; schema.py says what report.json holds. The
+  finding in a sentence (headline.py) and the lines of the fairness table are part of it, so they are here;
+- content/: what a report says of it, as tables;
+- render/: how that is set in each form, with the figures, and the files.
 """
 
-from ecrnn.report.analyse import analyse
-from ecrnn.report.archive import Archived, archive_study
-from ecrnn.report.evaluation import (
-    Evaluation,
-    evaluate_predictions,
-    evaluation_page,
-    print_evaluation,
-    write_evaluation,
+from ecrnn.report.analysis.analyse import analyse
+from ecrnn.report.analysis.archive import Archived, archive_study
+from ecrnn.report.analysis.evaluation import Evaluation, evaluate_predictions
+from ecrnn.report.analysis.metric_evaluation import Example, MetricEvaluation, MetricResult, evaluate_scores
+from ecrnn.report.analysis.read import StudyRecord, read_study
+from ecrnn.report.analysis.schema import Analysis, plain
+from ecrnn.report.render.evaluation_files import evaluation_json, evaluation_page, print_evaluation, write_evaluation
+from ecrnn.report.render.metric_evaluation_files import (
+    metric_evaluation_json,
+    metric_evaluation_page,
+    print_metric_evaluation,
+    write_metric_evaluation,
 )
-from ecrnn.report.read import StudyRecord, read_study
-from ecrnn.report.results import Analysis, plain
-from ecrnn.report.scored import (
-    Example,
-    Measured,
-    ScoredEvaluation,
-    evaluate_scores,
-    print_scored,
-    scored_page,
-    write_scored,
-)
+from ecrnn.report.render.terminal import print_report
+from ecrnn.report.render.write import Report, write_analysis, write_report
 from ecrnn.report.supplement import Supplement
-from ecrnn.report.terminal import print_report
-from ecrnn.report.write import Report, write_analysis, write_report
 
 __all__ = [
     "Analysis",
     "Archived",
     "Evaluation",
     "Example",
-    "Measured",
+    "MetricEvaluation",
+    "MetricResult",
     "Report",
-    "ScoredEvaluation",
     "StudyRecord",
     "Supplement",
     "analyse",
     "archive_study",
     "evaluate_predictions",
     "evaluate_scores",
+    "evaluation_json",
     "evaluation_page",
+    "metric_evaluation_json",
+    "metric_evaluation_page",
     "plain",
     "print_evaluation",
+    "print_metric_evaluation",
     "print_report",
-    "print_scored",
     "read_study",
-    "scored_page",
     "write_analysis",
     "write_evaluation",
+    "write_metric_evaluation",
     "write_report",
-    "write_scored",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ecrnn.core.text import counted
-from ecrnn.stats import ACCURACY, Metric
+from ecrnn.stats import ACCURACY, Interval, Metric
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"  # a cell without a value
@@ -123,6 +123,16 @@ def interval(low: float | None, high: float | None, metric: Metric = ACCURACY, *
     """Both ends as they are shown; ``signed``, those of a difference."""
     show = difference if signed else value
     return NOTHING if low is None or high is None else f"{show(low, metric)} to {show(high, metric)}"
+
+
+def level(share: float) -> str:
+    """The level of an interval: 0.95 is "95 %"."""
+    return f"{100 * share:g} %"
+
+
+def proportion(share: Interval) -> str:
+    """A share with its interval, in percent."""
+    return f"{percent(share.estimate)} % ({level(share.level)} interval {interval(share.low, share.high)})"
 
 
 def moment(iso: str) -> str:

@@ -47,8 +47,3 @@ class Table:
 def text(value: str, mark: str = "") -> Cell:
     """A cell of words."""
     return Cell(value, (value,), mark)
-
-
-def as_percent(level: float) -> str:
-    """A ``level`` such as 0.95 for people: "95 %"."""
-    return f"{100 * level:g} %"

@@ -1,0 +1,199 @@
+"""What was held equal between the models, what was not, and how to repeat the run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ecrnn.core.config import StudySettings, merge
+from ecrnn.report import formats
+from ecrnn.report.analysis.read import StudyRecord, Trial
+from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
+from ecrnn.stats import Comparison
+
+_OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
+
+_SAID = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint")  # by arguments, or not to be said
+_SEEN = ("pictures", "clips")  # examples that may be augmented and standardised
+
+_STANDARDISED = {
+    "global": "standardised by one mean and deviation of the whole data",
+    "per-channel": "standardised channel by channel",
+}
+
+
+def fairness(record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow]) -> tuple[FairnessLine, ...]:
+    """The lines in the order in which a reviewer asks. "same" is said only of what was checked."""
+    return (
+        _examples(record, comparison),
+        _seeds(record),
+        _recipe(record),
+        _steps(record.trials),
+        _choices(record, comparison),
+        _costs(models),
+        *_machine(record),
+        *_skipped(record.trials),
+    )
+
+
+def _examples(record: StudyRecord, comparison: Comparison) -> FairnessLine:
+    examples = record.task.examples
+    sizes = f"{comparison.n_train:,} training and {comparison.n_test:,} {scored_part(comparison)} {examples}"
+    if comparison.fixed_test:
+        split = "the data set's own test part in every repeat"
+    else:
+        split = f"split '{record.settings.split}', drawn anew in every repeat"
+    one = formats.one(examples)
+    text = f"{sizes}, {split}; checked {one} by {one}: within a repeat all models have the same ones."
+    return FairnessLine("Data and splits", "same", text)
+
+
+def _seeds(record: StudyRecord) -> FairnessLine:
+    seeds: dict[int, set[Any]] = {}
+    for trial in record.trials:
+        seeds.setdefault(trial.repeat, set()).add(trial.facts.get("seed"))
+    same = all(len(own) == 1 for own in seeds.values())
+    base = f"All derive from seed {record.settings.seed} and the repeat"
+    if any(None in own for own in seeds.values()):
+        return FairnessLine("Seeds", "note", f"{base}; what each trial was given is not recorded.")
+    if same:
+        return FairnessLine("Seeds", "same", f"{base}; within a repeat all models share them.")
+    return FairnessLine("Seeds", "differs", f"{base}, but some models of one repeat were given different ones.")
+
+
+def _recipe(record: StudyRecord) -> FairnessLine:
+    own = record.settings.training
+    seen = record.task.examples in _SEEN
+    parts = [
+        formats.plural(own.epochs, "epoch"),
+        f"batches of {own.batch_size:,}",
+        f"{own.optimizer} with learning rate {own.lr:g} ({own.schedule})",
+        f"weight decay {own.weight_decay:g}" if own.weight_decay else "no weight decay",
+        f"momentum {own.momentum:g}" if own.optimizer == "sgd" else "",
+        (f"augmentation {own.augment}" if own.augment != "none" else "no augmentation") if seen else "",
+        _STANDARDISED[own.standardise] if seen else "",
+    ]
+    text = ", ".join(part for part in parts if part)
+    return FairnessLine(
+        "Training recipe",
+        "same",
+        f"{text}. No model had a recipe tuned for it; another might suit some better.",
+    )
+
+
+def _steps(trials: Sequence[Trial]) -> FairnessLine:
+    steps = sorted({trial.facts["steps"] for trial in trials if isinstance(trial.facts.get("steps"), int)})
+    if not steps:
+        return FairnessLine("Optimizer steps", "note", "Not recorded.")
+    if len(steps) == 1:
+        return FairnessLine("Optimizer steps", "same", f"{steps[0]:,} in every trial.")
+    return FairnessLine("Optimizer steps", "differs", f"{steps[0]:,} to {steps[-1]:,} in a trial.")
+
+
+def _choices(record: StudyRecord, comparison: Comparison) -> FairnessLine:
+    scored = f"{scored_part(comparison)} {record.task.examples}"
+    text = (
+        f"Nothing was chosen on the {scored}: every figure is of the last epoch. The best epoch is shown only "
+        f"as a column of its own, and is optimistic because it is picked on the {scored}."
+    )
+    return FairnessLine("Choices", "note", text)
+
+
+def _costs(models: Sequence[ModelRow]) -> FairnessLine:
+    sizes = sorted(row.parameters for row in models if row.parameters is not None)
+    times = sorted(row.seconds for row in models if row.seconds is not None)
+    if len(models) < 2 or not sizes or not times:
+        return FairnessLine("Size and time", "note", "See the table of costs.")
+    same = sizes[0] == sizes[-1]
+    size = f"all have {sizes[0]:,} parameters" if same else f"{sizes[0]:,} to {sizes[-1]:,} parameters"
+    time = f"{formats.duration(times[0])} to {formats.duration(times[-1])} a trial"
+    text = f"Models were not matched in size or time: {size}, {time}."
+    return FairnessLine("Size and time", "note" if same else "differs", text)
+
+
+def _machine(record: StudyRecord) -> list[FairnessLine]:
+    lines = []
+    for what, key in (("Device", "device"), ("Precision", "precision"), ("Threads a training", "threads")):
+        values = _distinct(trial.facts.get(key) for trial in record.trials)
+        status = "same" if len(values) == 1 and values != ["unknown"] else "note" if len(values) == 1 else "differs"
+        tail = " in every trial." if len(values) == 1 else ", not the same in all trials."
+        lines.append(FairnessLine(what, status, ", ".join(values) + tail))  # type: ignore[arg-type]
+    versions = _distinct(_versions(environment) for environment in record.environments)
+    status = "same" if len(versions) == 1 and "unknown" not in versions else "differs"
+    text = f"{versions[0]}." if len(versions) == 1 else f"Not the same in all folders: {'; or '.join(versions)}."
+    if versions == ["unknown"]:
+        return [*lines, FairnessLine("Versions", "note", "Not recorded.")]
+    return [*lines, FairnessLine("Versions", status, text)]  # type: ignore[arg-type]
+
+
+def _skipped(trials: Sequence[Trial]) -> list[FairnessLine]:
+    skipped = [trial for trial in trials if trial.facts.get("skipped_steps")]
+    if not skipped:
+        return []
+    names = formats.listed([f"{trial.model} repeat {trial.repeat}" for trial in skipped], noun="trials")
+    return [FairnessLine("Skipped steps", "differs", f"Steps with a non-finite gradient were left out in {names}.")]
+
+
+def _distinct(values: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys("unknown" if value is None or value == "" else str(value) for value in values))
+
+
+def _versions(environment: dict[str, Any]) -> str:
+    packages = environment.get("packages")
+    known = packages if isinstance(packages, dict) else {}
+    parts = [f"Python {environment['python']}"] if environment.get("python") else []
+    parts += [f"{name} {version}" for name, version in known.items() if version]
+    return ", ".join(parts)
+
+
+def environment_facts(record: StudyRecord) -> dict[str, str]:
+    """The machine in a few lines; several machines are joined."""
+    wanted = {
+        "Processor": "processor",
+        "Cores": "cores",
+        "Vector instructions": "cpu_capability",
+        "GPU": "cuda",
+        "Platform": "platform",
+    }
+    facts: dict[str, str] = {}
+    for what, key in wanted.items():
+        values = list(dict.fromkeys(str(own[key]) for own in record.environments if own.get(key)))
+        if values:
+            facts[what] = "; ".join(values)
+    versions = list(dict.fromkeys(v for v in map(_versions, record.environments) if v))
+    if versions:
+        facts["Versions"] = "; ".join(versions)
+    return facts
+
+
+def command(record: StudyRecord) -> str:
+    """The command that makes such a study again, naming what differs from the defaults."""
+    settings = record.settings
+    usual = StudySettings.read(merge(record.task.defaults, {"data": settings.data, "models": settings.models}))
+    repeats = sorted({t.repeat for t in record.trials} | {u.repeat for u in record.unfinished})
+    words = ["ecrnn", "compare", settings.data, "--models", ",".join(settings.models)]
+    words += [
+        "--repeats",
+        str(repeats[-1] - repeats[0] + 1),
+        "--split",
+        settings.split,
+        "--seed",
+        str(settings.seed),
+    ]
+    assignments = [("first_repeat", repeats[0])] if repeats[0] else []
+    for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_SAID}).items():
+        if value != getattr(usual, key):
+            assignments.append((key, value))
+    for key, value in settings.training.model_dump(mode="json").items():
+        if key in _OWN_OPTIONS[:3] or value != getattr(usual.training, key):
+            if key in _OWN_OPTIONS:
+                words += [
+                    f"--{key.replace('_', '-')}",
+                    f"{value:g}" if isinstance(value, float) else str(value),
+                ]
+            else:
+                assignments.append((f"training.{key}", value))
+    for key, value in assignments:
+        words += ["--set", f"{key}={value}"]
+    return shlex.join(words)

@@ -1,0 +1,168 @@
+"""The finding in a sentence, and a second one that says how sure it is. Only what the verdicts allow is
+claimed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ecrnn.core.tasks import Task
+from ecrnn.report import formats
+from ecrnn.report.analysis.schema import ModelRow, best_row, scored_part
+from ecrnn.stats import METRICS, Comparison, Metric, Pair
+from ecrnn.stats.verdicts import MIN_REPEATS
+
+_FLIPPED = {"better": "worse", "worse": "better"}
+
+
+def headline(comparison: Comparison, models: Sequence[ModelRow], task: Task) -> str:
+    """One sentence: who is better than whom, or that it is not known."""
+    metric = METRICS[comparison.metric]
+    best, scored = best_row(models, metric), f"{scored_part(comparison)} {task.examples}"
+    if len(models) == 1:
+        sd = best.summary.sd
+        spread = f", SD {formats.value(sd, metric)} {metric.points}" if sd is not None else ""
+        repeats = formats.plural(best.summary.n, "repeat")
+        given = f"{best.model} has {formats.titled(best.summary.mean, metric)} on the {scored}"
+        if task.classes:
+            given = f"{best.model} gives {_mean(best, metric)} of the {scored} the right class"
+        return f"{given} ({repeats}{spread})."
+    if not any(pair.verdict for pair in comparison.pairs):
+        return _without_verdict(comparison, models, best, metric)
+    if comparison.baseline is not None:
+        return _against_baseline(comparison, models, metric)
+    right = f"of the {scored} are right" if task.classes else f"on the {scored}"
+    return _best_of_all(comparison, models, best, metric, right)
+
+
+def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
+    """How many repeats, which test, how small a difference it could have found."""
+    metric = METRICS[comparison.metric]
+    tested = [pair for pair in comparison.pairs if pair.test is not None]
+    if len(models) == 1:
+        return "There is one model, so nothing is compared."
+    if not tested:
+        if any(pair.image_interval for pair in comparison.pairs):
+            what = "tests" if metric.binary else "intervals"
+            return (
+                f"One trained model each on one fixed test set: the {what} tell these trained models apart, and say "
+                "nothing about training again."
+            )
+        return "From one repeat nothing can be said about what another split or seed would change."
+    counted = Counter(pair.verdict for pair in tested)
+    decided = counted["better"] + counted["worse"]
+    tally = f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
+    tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
+    tally += f"{formats.rope(comparison.rope, metric)}, and {counted['undecided']} "
+    tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
+    tally += f"(corrected resampled t, Holm-adjusted, level {comparison.alpha:g})."
+    if not any(pair.verdict for pair in tested):
+        return f"No verdict is given below {MIN_REPEATS} repeats."
+    sizes = sorted(pair.smallest_detectable for pair in tested if pair.smallest_detectable is not None)
+    if not sizes:
+        return f"{tally} From so few repeats not even the largest difference that can be would be found 8 times in 10."
+    ends = [formats.value(size, metric) for size in (sizes[0], sizes[-1])]
+    size = f"{ends[0]} {metric.points}"
+    if ends[0] != ends[1]:
+        size = f"{ends[0]} to {ends[1]} {metric.points}, depending on the pair,"
+    shared = sorted({len(pair.repeats) for pair in tested})
+    repeats = str(shared[0]) if len(shared) == 1 else f"{shared[0]} to {shared[-1]}"
+    return f"{tally} From {repeats} repeats, a true difference of {size} would be found 8 times in 10."
+
+
+def _mean(row: ModelRow, metric: Metric) -> str:
+    return formats.measured(row.summary.mean, metric)
+
+
+def _standing(metric: Metric) -> str:
+    return f"the {'highest' if metric.higher_is_better else 'lowest'} mean {metric.title}"
+
+
+def _without_verdict(comparison: Comparison, models: Sequence[ModelRow], best: ModelRow, metric: Metric) -> str:
+    top = [row.model for row in models if row.summary.mean == best.summary.mean]
+    if len(top) == len(models):
+        standing = f"all {len(models)} models have the mean {metric.title} {_mean(best, metric)}"
+    else:
+        standing = f"{formats.listed(top)} {'has' if len(top) == 1 else 'have'} {_standing(metric)}, "
+        standing += _mean(best, metric)
+    if len(models) == 2 and len(top) == 1:
+        other = next(row for row in models if row is not best)
+        standing = (
+            f"{best.model} has {formats.titled(best.summary.mean, metric)} and {other.model} {_mean(other, metric)}"
+        )
+    fewest = min((len(pair.repeats) for pair in comparison.pairs), default=0)
+    repeats = formats.plural(fewest, "shared repeat")
+    return f"No verdict: {standing}, but {repeats} cannot tell them apart for sure."
+
+
+def _against_baseline(comparison: Comparison, models: Sequence[ModelRow], metric: Metric) -> str:
+    name = comparison.baseline
+    base = next(row for row in models if row.model == name)
+    pairs, against = comparison.pairs, f"Against {name} ({formats.titled(base.summary.mean, metric)})"
+    if len(pairs) <= 3:
+        return f"{against}: {'; '.join(_said(pair, metric) for pair in pairs)}."
+    parts = []
+    for word in ("better", "worse", "equivalent", "undecided"):
+        own = [pair for pair in pairs if pair.verdict == word]
+        if own:
+            parts.append(f"{formats.listed([pair.model_a for pair in own], most=2)} {_is(len(own), word)}")
+    sign = 1 if metric.higher_is_better else -1
+    found = [pair for pair in pairs if pair.difference is not None]
+    top = max(found, key=lambda pair: sign * (pair.difference or 0.0))
+    return (
+        f"{against}: {'; '.join(parts)}; the largest difference is {top.model_a}'s, "
+        f"{formats.difference(top.difference, metric)} {metric.points} ({top.verdict or 'no verdict'})."
+    )
+
+
+def _is(number: int, word: str) -> str:
+    return f"{'is' if number == 1 else 'are'} {word}"
+
+
+def _said(pair: Pair, metric: Metric) -> str:
+    if pair.verdict is None:
+        return f"{pair.model_a} has no verdict"
+    return f"{pair.model_a} is {pair.verdict} ({formats.difference(pair.difference, metric)} {metric.points})"
+
+
+def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: ModelRow, metric: Metric, right: str) -> str:
+    """``right`` is what is said of the best mean: that so many examples are right, or which examples it is on."""
+    verdicts = {row.model: _verdict(comparison.pairs, best.model, row.model) for row in models if row is not best}
+    beaten = [name for name, word in verdicts.items() if word == "better"]
+    if len(beaten) == len(verdicts):
+        others = [row for row in models if row is not best]
+        if len(others) <= 3:
+            against = formats.listed([_mean(row, metric) for row in others])
+        else:
+            beaten = [f"all {len(others)} others"]
+            runner = best_row(others, metric)
+            against = f"{_mean(runner, metric)} of the next, {runner.model}"
+        mean = (
+            f"{_mean(best, metric)} {right}"
+            if metric.binary
+            else f"{formats.titled(best.summary.mean, metric)} {right}"
+        )
+        return f"{best.model} is better than {formats.listed(beaten)}: {mean}, against {against}."
+    parts = [f"better than {formats.listed(beaten)}"] if beaten else []
+    for word, phrase in (
+        ("equivalent", "equivalent to"),
+        ("undecided", "undecided against"),
+        (None, "without verdict against"),
+    ):
+        own = [name for name, said in verdicts.items() if said == word]
+        if own:
+            parts.append(f"{phrase} {formats.listed(own)}")
+    lead = f"{best.model} has {_standing(metric)}, {_mean(best, metric)}"
+    if not beaten:
+        return f"No model is shown to be the best: {lead}, but is {' and '.join(parts)}."
+    return f"{lead}, and is {' and '.join([', '.join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)}."
+
+
+def _verdict(pairs: Sequence[Pair], a: str, b: str) -> str | None:
+    """The verdict on ``a`` against ``b``, whichever way the pair stands."""
+    for pair in pairs:
+        if (pair.model_a, pair.model_b) == (a, b):
+            return pair.verdict
+        if (pair.model_a, pair.model_b) == (b, a):
+            return None if pair.verdict is None else _FLIPPED.get(pair.verdict, pair.verdict)
+    return None

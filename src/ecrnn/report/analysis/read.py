@@ -1,0 +1,227 @@
+"""Run directories in, one record out: the finished trials of one study, and what is not there and why.
+
+Several directories are one study when data, split, seed and training are the same; models and repeats may
+differ. Of each image only the class that was given is kept, so a thousand trials fit in memory; of tasks without
+classes, the statistics of each example.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ecrnn.core.config import StudySettings, TrainingSettings, differences
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import path_of
+from ecrnn.core.predictions import PredictedClasses, Scored
+from ecrnn.core.reading import read_json, there
+from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_folder
+from ecrnn.core.seals import unsealed
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
+from ecrnn.training.finished import read_finished, trial_task
+
+State = Literal["failed", "damaged", "unfinished", "not started"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One finished trial: its facts, one mapping an epoch, and what the model did with each validation example."""
+
+    model: str
+    repeat: int
+    facts: dict[str, Any]
+    metrics: tuple[dict[str, Any], ...]
+    predictions: PredictedClasses | Scored
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A trial that the study wants and that has no valid result, with the reason in a line."""
+
+    model: str
+    repeat: int
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """All that a report is made from. Trials are in the order of the models, then of the repeats.
+
+    ``settings`` are those of the first folder, with the models of all; ``planned`` counts the trials of all
+    folders together; ``environments`` has one mapping a folder, empty where `environment.json` cannot be
+    read. ``task`` is that of all trials, ``classes`` is empty where it has none.
+    """
+
+    folders: tuple[Path, ...]
+    settings: StudySettings
+    planned: int
+    classes: tuple[str, ...]
+    environments: tuple[dict[str, Any], ...]
+    trials: tuple[Trial, ...]
+    unfinished: tuple[Unfinished, ...]
+    notes: tuple[str, ...]
+    task: Task = IMAGE_CLASSIFICATION
+
+
+def read_study(folders: Sequence[Path]) -> StudyRecord:
+    """Read one or more run directories as one study.
+
+    Args:
+        folders: run directories, at least one; where two hold the same trial, the first one's counts.
+
+    Raises:
+        EcrnnError: a folder is not a run directory, the folders belong to different studies (the line names
+            the first difference), or no trial in them is finished.
+    """
+    folders = tuple(dict.fromkeys(path_of(folder, "a run directory") for folder in folders))
+    if not folders:
+        raise RunDirectoryError("give at least one run directory, the --out of an earlier compare")
+    settings = [read_settings(folder) for folder in folders]
+    for folder, other in zip(folders[1:], settings[1:], strict=True):
+        _same_study(folders[0], settings[0], folder, other)
+    models = tuple(dict.fromkeys(model for own in settings for model in own.models))
+
+    environments, notes = [], []
+    for folder in folders:
+        environment, fault = _environment(folder)
+        environments.append(environment)
+        if fault:
+            notes.append(f"{fault}: machine and versions are not known.")
+    found, unfinished = _trials(folders, settings, models, notes)
+    kept, misfits = _consistent(found)
+    if not kept:
+        why = next((f"; {u.model}, repeat {u.repeat}: {u.reason}" for u in (*unfinished, *misfits)), "")
+        raise RunDirectoryError(f"no finished trial in {', '.join(map(str, folders))}{why}")
+    task = trial_task(kept[0].facts)
+    return StudyRecord(
+        folders=folders,
+        settings=settings[0].model_copy(update={"models": models}),
+        planned=len(found) + len(unfinished),
+        classes=tuple(kept[0].facts["classes"]) if task.classes else (),
+        environments=tuple(environments),
+        trials=tuple(kept),
+        unfinished=(*unfinished, *misfits),
+        notes=tuple(notes),
+        task=task,
+    )
+
+
+def _environment(folder: Path) -> tuple[dict[str, Any], str]:
+    """Machine and versions, and why they are not known, if so."""
+    path = folder / "environment.json"
+    if not there(path):
+        return {}, f"{folder} has no readable environment.json"
+    try:
+        return unsealed(read_json(path, within=folder), path), ""
+    except EcrnnError as error:
+        return {}, str(error)
+
+
+def _same_study(folder: Path, mine: StudySettings, other_folder: Path, theirs: StudySettings) -> None:
+    """Models, repeats, and what cannot change a result may differ; nothing else."""
+    same_images = mine.fingerprint is not None and mine.fingerprint == theirs.fingerprint
+    found = differences(_essence(mine, same_images), _essence(theirs, same_images))
+    if found:
+        raise RunDirectoryError(f"{folder} and {other_folder} are not one study: {found[0]}")
+
+
+def _essence(settings: StudySettings, same_images: bool) -> StudySettings:
+    fields = TrainingSettings.model_fields
+    place = {key: fields[key].default for key in ("device", "threads", "checkpoint_seconds")}
+    neutral: dict[str, Any] = {"models": ("any",), "repeats": 1, "first_repeat": 0, "data_dir": None}
+    if same_images:  # the same images under another name are the same data
+        neutral |= {"data": "same", "val": None, "test": None}
+    neutral["training"] = settings.training.model_copy(update=place)
+    return settings.model_copy(update=neutral)
+
+
+def _trials(
+    folders: Sequence[Path], settings: Sequence[StudySettings], models: Sequence[str], notes: list[str]
+) -> tuple[list[Trial], list[Unfinished]]:
+    found: list[Trial] = []
+    unfinished: list[Unfinished] = []
+    for model, repeat, homes in _wanted(folders, settings, models):
+        read = [_read(home, model, repeat) for home in homes]
+        finished = [trial for trial in read if isinstance(trial, Trial)]
+        if finished:
+            found.append(finished[0])
+        else:
+            unfinished.append(next(other for other in read if isinstance(other, Unfinished)))
+        if len(finished) > 1:
+            notes.append(f"{model}, repeat {repeat} is finished in {len(finished)} folders; the first one counts.")
+    return found, unfinished
+
+
+def _wanted(
+    folders: Sequence[Path], settings: Sequence[StudySettings], models: Sequence[str]
+) -> Iterator[tuple[str, int, list[Path]]]:
+    """Each trial that any folder plans, in order, with the folders that plan it."""
+    for model in models:
+        homes: dict[int, list[Path]] = {}
+        for folder, own in zip(folders, settings, strict=True):
+            if model in own.models:
+                for repeat in range(own.first_repeat, own.first_repeat + own.repeats):
+                    homes.setdefault(repeat, []).append(folder)
+        for repeat in sorted(homes):
+            yield model, repeat, homes[repeat]
+
+
+def _read(study: Path, model: str, repeat: int) -> Trial | Unfinished:
+    folder = trial_folder(study, model, repeat)
+    if not there(folder):
+        return Unfinished(model, repeat, "not started", "no folder of this trial")
+    try:
+        finished = read_finished(study, model, repeat)
+        if finished is not None:
+            return _trial(finished)
+    except EcrnnError as error:
+        return Unfinished(model, repeat, "damaged", str(error))
+    failure = read_failure(study, model, repeat)
+    if failure is not None:
+        return Unfinished(model, repeat, "failed", failure)
+    if os.path.isdir(folder):
+        return Unfinished(model, repeat, "unfinished", "training was interrupted or still runs")
+    return Unfinished(model, repeat, "damaged", f"{folder} is no folder")
+
+
+def _trial(finished: FinishedTrial) -> Trial:
+    """What a report keeps of a trial."""
+    predictions = finished.predictions
+    if not isinstance(predictions, Scored):
+        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
+    return Trial(finished.model, finished.repeat, finished.facts, tuple(finished.metrics), predictions)
+
+
+def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
+    """Trials that share task and classes with the first, and examples with the first of their repeat; pairing needs
+    all of it."""
+    kept: list[Trial] = []
+    misfits: list[Unfinished] = []
+    first: dict[int, Trial] = {}
+    for trial in found:
+        if kept and trial_task(trial.facts) != trial_task(kept[0].facts):
+            reason = f"another task than {kept[0].model}, repeat {kept[0].repeat}"
+        elif kept and trial.facts.get("classes") != kept[0].facts.get("classes"):
+            reason = f"other classes than {kept[0].model}, repeat {kept[0].repeat}"
+        elif not _same_examples(trial, same := first.setdefault(trial.repeat, trial)):
+            reason = f"scored on other {trial_task(trial.facts).examples} than {same.model} in this repeat"
+        else:
+            kept.append(trial)
+            continue
+        misfits.append(Unfinished(trial.model, trial.repeat, "damaged", reason))
+    return kept, misfits
+
+
+def _same_examples(trial: Trial, other: Trial) -> bool:
+    """Of two trials of one task."""
+    mine, theirs = trial.predictions, other.predictions
+    same = np.array_equal(mine.index, theirs.index)
+    if isinstance(mine, PredictedClasses) and isinstance(theirs, PredictedClasses):
+        return same and np.array_equal(mine.label, theirs.label)
+    return same

@@ -1,0 +1,217 @@
+"""The plain data of a report, which report.json holds: what every output needs, computed once in analyse.py.
+
+Scores and differences are values of the task's metric (fractions for accuracy), times are seconds. `plain` turns any of
+it into what JSON can hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal
+
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
+from ecrnn.report.supplement import Supplement
+from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary
+
+# What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
+_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
+_SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model: its scores at the last epoch, what it costs, and its best epoch, which is optimistic.
+
+    ``scores`` belong to ``repeats`` one to one. ``parameters`` are counted as the paper counts them,
+    ``multiply_adds`` are of one example; ``seconds`` (of training), ``steps`` and ``best_score`` are means
+    over the trials.
+    """
+
+    model: str
+    repeats: tuple[int, ...]
+    scores: tuple[float, ...]
+    summary: Summary
+    parameters: int | None
+    trainable: int | None
+    multiply_adds: int | None
+    seconds: float | None
+    total_seconds: float | None
+    steps: float | None
+    best_score: float | None = field(metadata=_BEST)
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One finished trial."""
+
+    model: str
+    repeat: int
+    score: float = field(metadata=_SCORE)
+    best_score: float | None = field(metadata=_BEST)
+    best_epoch: int | None
+    seconds: float | None
+    device: str
+    precision: str
+    threads: int | None
+    finished: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One quantity of one model after each epoch: mean and range over the repeats.
+
+    ``quantity`` is as in metrics.jsonl, "train_" or "validation_" and "loss" or the name of the task's metric.
+    """
+
+    model: str
+    quantity: str
+    epochs: tuple[int, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: images of it, images given it, and right ones; shares are None where there are no
+    images."""
+
+    name: str
+    n: int
+    given: int
+    right: int
+    recall: float | None
+    precision: float | None
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Images of one class taken for another; ``share`` is of all images of the true class."""
+
+    true: str
+    given: str
+    n: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows are true classes, columns given ones; summed over the repeats of a model."""
+
+    model: str
+    counts: tuple[tuple[int, ...], ...]
+    classes: tuple[ClassScore, ...]
+    most_confused: tuple[ConfusedPair, ...]
+
+
+@dataclass(frozen=True)
+class FairnessLine:
+    """One thing that a fair comparison holds equal, or must say is not."""
+
+    what: str
+    status: Literal["same", "differs", "note"]
+    text: str
+
+
+@dataclass(frozen=True)
+class MissingTrial:
+    """A trial without a valid result."""
+
+    model: str
+    repeat: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is.
+
+    ``task`` is a name in `ecrnn.core.tasks.TASKS`; ``classes`` and ``confusions`` are empty where it has no classes.
+    """
+
+    title: str
+    headline: str
+    certainty: str
+    warnings: tuple[str, ...]
+    task: str
+    data: str
+    classes: tuple[str, ...]
+    settings: dict[str, Any]
+    folders: tuple[str, ...]
+    planned: int
+    comparison: Comparison
+    models: tuple[ModelRow, ...]
+    trials: tuple[TrialRow, ...]
+    curves: tuple[Curve, ...]
+    confusions: tuple[Confusion, ...]
+    fairness: tuple[FairnessLine, ...]
+    missing: tuple[MissingTrial, ...]
+    paper_warning: str
+    supplement: Supplement | None = field(metadata={"key": "reproduction"})
+    environment: dict[str, str]
+    command: str
+    finished: str  # when the last trial ended, ISO; so the same runs give the same report
+
+    @property
+    def metric(self) -> Metric:
+        """By which the models are compared."""
+        return METRICS[self.comparison.metric]
+
+    @property
+    def best(self) -> ModelRow:
+        """The model with the best mean score; the first of equals."""
+        return best_row(self.models, self.metric)
+
+    @property
+    def fixed_test(self) -> bool:
+        """Whether all repeats were scored on the data set's own test examples."""
+        return self.comparison.fixed_test
+
+    @property
+    def examples(self) -> str:
+        """What the examples are called, in the plural: "pictures"."""
+        return TASKS[self.task].examples
+
+    @property
+    def part(self) -> str:
+        """The part of the data that is scored: "test" or "validation"."""
+        return scored_part(self.comparison)
+
+    @property
+    def scored(self) -> str:
+        """What is scored: "validation pictures"."""
+        return f"{self.part} {self.examples}"
+
+
+def best_row(rows: Sequence[ModelRow], metric: Metric) -> ModelRow:
+    """The model with the best mean score; the first of equals."""
+    return max(rows, key=lambda row: row.summary.mean if metric.higher_is_better else -row.summary.mean)
+
+
+def scored_part(comparison: Comparison) -> str:
+    """The part of the data that is scored: "test" or "validation"."""
+    return "test" if comparison.fixed_test else "validation"
+
+
+def plain(value: Any, metric: str = ACCURACY.name) -> Any:
+    """``value`` as nested dicts, lists, texts and finite numbers; what is not finite becomes None.
+
+    Scores of trials are named by the metric: the one of an `Analysis`, or else ``metric``.
+    """
+    if isinstance(value, Supplement):
+        return plain(value.data, metric)
+    if is_dataclass(value) and not isinstance(value, type):
+        metric = value.comparison.metric if isinstance(value, Analysis) else metric
+        named = {own.metadata.get("key", own.name).format(metric): getattr(value, own.name) for own in fields(value)}
+        said = {key: inner for key, inner in named.items() if key not in _UNSAID or inner != _UNSAID[key]}
+        return {key: plain(inner, metric) for key, inner in said.items()}
+    if isinstance(value, dict):
+        return {str(key): plain(inner, metric) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner, metric) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""What a report says: its tables, with their captions."""

@@ -1,0 +1,224 @@
+"""The tables of pairs of models: verdicts, evidence, power, a fixed test set, and the paper's own test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ecrnn.report import formats
+from ecrnn.report.analysis.schema import Analysis
+from ecrnn.report.formats import MINUS, NOTHING
+from ecrnn.report.table import Cell, Column, Table, text
+from ecrnn.stats import Metric, Pair
+
+_A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
+
+
+def _pair_table(
+    analysis: Analysis,
+    *,
+    key: str,
+    title: str,
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+) -> Table:
+    names = [(text(pair.model_a), text(pair.model_b)) for pair in analysis.comparison.pairs]
+    filled = tuple((*own, *cells) for own, cells in zip(names, rows, strict=True) if cells)
+    return Table(key, title, caption, (*_A_AND_B, *columns), filled, row_headings=2)
+
+
+def pairs_table(analysis: Analysis) -> Table:
+    """One row a pair: difference, interval, p, verdict."""
+    comparison, metric = analysis.comparison, analysis.metric
+    level = formats.level(1 - comparison.alpha)
+    return _pair_table(
+        analysis,
+        key="pairs",
+        title="Comparisons",
+        caption=f"Difference A {MINUS} B in {metric.points}, on the repeats that both have finished: corrected "
+        f"resampled t test, p adjusted by Holm over all pairs of this table. {_lower(metric)}The verdict is said of A.",
+        columns=(
+            Column("Repeats", ("repeats",)),
+            Column(f"A {MINUS} B ({metric.points})", ("difference",)),
+            Column(f"{level} interval", ("low", "high")),
+            Column("p (Holm)", ("p_holm",)),
+            Column("Verdict on A", ("verdict",), "left"),
+        ),
+        rows=[
+            (
+                Cell(str(len(pair.repeats)), (len(pair.repeats),)),
+                Cell(formats.difference(pair.difference, metric), (pair.difference,), "strong"),
+                Cell(
+                    formats.interval(pair.test.low, pair.test.high, metric, signed=True) if pair.test else NOTHING,
+                    (pair.test.low, pair.test.high) if pair.test else (None, None),
+                ),
+                Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
+                Cell(pair.verdict or "no verdict", (pair.verdict,), pair.verdict or "none"),
+            )
+            for pair in comparison.pairs
+        ],
+    )
+
+
+def _lower(metric: Metric) -> str:
+    """What must be said of differences where lower is better."""
+    return "" if metric.higher_is_better else "Lower is better, so a difference below 0 is in favour of A. "
+
+
+def evidence_table(analysis: Analysis) -> Table:
+    """One row a pair: what the verdict rests on."""
+    metric, level = analysis.metric, formats.level(1 - analysis.comparison.alpha)
+    rope = formats.rope(analysis.comparison.rope, metric)
+    better = "higher" if metric.higher_is_better else "lower"
+    return _pair_table(
+        analysis,
+        key="evidence",
+        title="Evidence behind the verdicts",
+        caption="SD is of the differences between repeats; t and p are the corrected resampled t test's, before Holm's "
+        f"adjustment. 'A beats B' is the share of repeats in which A scores {better}, ties counted half, with a "
+        "bootstrap interval. The last three columns are the Bayesian correlated t test's probabilities that A is worse "
+        f"by more than {rope}, within {rope} of B, and better by more than {rope}.",
+        columns=(
+            Column(f"SD ({metric.points})", ("sd_difference",)),
+            Column("t", ("t",)),
+            Column("df", ("degrees_of_freedom",)),
+            Column("p", ("p",)),
+            Column("A beats B", ("probability_a_beats_b",)),
+            Column(f"{level} interval", ("probability_low", "probability_high")),
+            Column("A worse", ("posterior_worse",)),
+            Column("Equivalent", ("posterior_equivalent",)),
+            Column("A better", ("posterior_better",)),
+        ),
+        rows=[_evidence(pair, metric) for pair in analysis.comparison.pairs],
+    )
+
+
+def _evidence(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
+    test, chance, posterior = pair.test, pair.probability, pair.posterior
+    if test is None or chance is None or posterior is None:
+        return ()
+    ends = f"{formats.probability(chance.low)} to {formats.probability(chance.high)}"
+    return (
+        Cell(formats.value(test.sd, metric), (test.sd,)),
+        Cell(formats.number(test.statistic), (test.statistic,)),
+        Cell(str(test.degrees_of_freedom), (test.degrees_of_freedom,)),
+        Cell(formats.p_value(test.p), (test.p,)),
+        Cell(formats.probability(chance.estimate), (chance.estimate,)),
+        Cell(ends, (chance.low, chance.high)),
+        Cell(formats.probability(posterior.worse), (posterior.worse,)),
+        Cell(formats.probability(posterior.equivalent), (posterior.equivalent,)),
+        Cell(formats.probability(posterior.better), (posterior.better,)),
+    )
+
+
+def fixed_test_table(analysis: Analysis) -> Table:
+    """One trained model each on a fixed test set: a bootstrap over the examples, and McNemar for right and wrong."""
+    level, metric = formats.level(1 - analysis.comparison.alpha), analysis.metric
+    how = f"bootstrap interval over the {analysis.examples}"
+    if metric.binary:
+        how += " and McNemar's exact test. They tell these trained models apart and say"
+    else:
+        how += f". {_lower(metric)}It tells these trained models apart and says"
+    exact = (
+        Column("Only A right", ("only_a_right",)),
+        Column("Only B right", ("only_b_right",)),
+        Column("p (McNemar)", ("p_mcnemar",)),
+    )
+    return _pair_table(
+        analysis,
+        key="test-set",
+        title="On the fixed test set",
+        caption=f"One trained model each on the same test {analysis.examples}: {how} nothing about training again.",
+        columns=(
+            Column(f"A {MINUS} B ({metric.points})", ("difference",)),
+            Column(f"{level} interval", ("low", "high")),
+            *(exact if metric.binary else ()),
+        ),
+        rows=[_on_fixed_test(pair, metric) for pair in analysis.comparison.pairs],
+    )
+
+
+def _on_fixed_test(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
+    exact, interval = pair.mcnemar, pair.image_interval
+    if interval is None:
+        return ()
+    cells = (
+        Cell(formats.difference(interval.estimate, metric), (interval.estimate,), "strong"),
+        Cell(formats.interval(interval.low, interval.high, metric, signed=True), (interval.low, interval.high)),
+    )
+    if exact is None:
+        return cells
+    return (
+        *cells,
+        Cell(formats.count(exact.only_a), (exact.only_a,)),
+        Cell(formats.count(exact.only_b), (exact.only_b,)),
+        Cell(formats.p_value(exact.p), (exact.p,)),
+    )
+
+
+def power_table(analysis: Analysis) -> Table:
+    """What the study could have shown, and what the observed difference needs."""
+    metric = analysis.metric
+    rows: list[tuple[Cell, ...]] = []
+    for pair in analysis.comparison.pairs:
+        if pair.test is None:
+            rows.append(())
+            continue
+        needed = formats.count(pair.repeats_needed) if pair.repeats_needed else "more data, not more repeats"
+        rows.append(
+            (
+                Cell(str(len(pair.repeats)), (len(pair.repeats),)),
+                Cell(formats.difference(pair.difference, metric), (pair.difference,)),
+                Cell(formats.value(pair.smallest_detectable, metric), (pair.smallest_detectable,)),
+                Cell(needed, (pair.repeats_needed,)),
+            )
+        )
+    return _pair_table(
+        analysis,
+        key="power",
+        title="What this study could show",
+        caption="The smallest true difference found with probability 0.8 by as many repeats, and the "
+        "repeats that a true "
+        "difference as large as the observed one would need. Repeats split the same data again, so beyond "
+        "some point "
+        "more of them do not help.",
+        columns=(
+            Column("Repeats", ("repeats",)),
+            Column(f"Observed A {MINUS} B ({metric.points})", ("difference",)),
+            Column(f"Smallest detectable ({metric.points})", ("smallest_detectable",)),
+            Column("Repeats needed", ("repeats_needed",)),
+        ),
+        rows=rows,
+    )
+
+
+def paper_table(analysis: Analysis) -> Table:
+    """The paper's image-level test with its stars and the warning that goes with it."""
+    rows: list[tuple[Cell, ...]] = []
+    for pair in analysis.comparison.pairs:
+        test = pair.image_test
+        rows.append(
+            (
+                Cell(formats.points(test.difference) + test.stars, (test.difference, test.stars)),
+                Cell(formats.number(test.z), (test.z,)),
+                Cell(formats.p_value(test.p), (test.p,)),
+                Cell(formats.count(test.n), (test.n,)),
+            )
+            if test
+            else ()
+        )
+    table = _pair_table(
+        analysis,
+        key="paper",
+        title="As in the paper",
+        caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see the warning.",
+        columns=(
+            Column(f"A {MINUS} B (points)", ("difference", "stars")),
+            Column("z", ("z",)),
+            Column("p", ("p",)),
+            Column(f"{formats.capital(analysis.examples)}, all repeats", (analysis.examples,)),
+        ),
+        rows=rows,
+    )
+    return replace(table, note=analysis.paper_warning)

@@ -1,0 +1,277 @@
+"""The tables of a report as plain rows, made once; terminal, Markdown, LaTeX, CSV and HTML only set them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ecrnn.report import formats
+from ecrnn.report.analysis.schema import Analysis, ClassScore
+from ecrnn.report.content.pair_tables import evidence_table, fixed_test_table, pairs_table, paper_table, power_table
+from ecrnn.report.table import Cell, Column, Table, text
+
+MOST_MISSING = 500  # rows, where a study has only begun
+MANY_CLASSES = 20  # above, no matrices, and only the hardest classes
+
+_MODEL = Column("Model", ("model",), "left")
+
+
+def models_table(analysis: Analysis) -> Table:
+    """One row a model: its score over the repeats, its size and its time."""
+    level = formats.level(analysis.models[0].summary.level)
+    metric, title = analysis.metric, formats.capital(analysis.metric.title)
+    heading = partial(formats.heading, unit=metric.unit)
+    return Table(
+        "models",
+        "Models",
+        f"{title} on the {analysis.scored} after the last epoch, over the repeats. The interval is corrected for "
+        f"overlapping splits (Nadeau and Bengio, 2003). The best epoch is picked on the same {analysis.examples} and "
+        "is optimistic; it enters no test." + ("" if metric.higher_is_better else " Lower is better."),
+        (
+            _MODEL,
+            Column("Repeats", ("repeats",)),
+            Column(heading("Mean"), ("mean",)),
+            Column(f"SD ({metric.points})", ("sd",)),
+            Column(heading(f"{level} interval"), ("low", "high")),
+            Column(heading("Min"), ("minimum",)),
+            Column(heading("Max"), ("maximum",)),
+            _best_epoch(analysis),
+            Column("Parameters", ("parameters",)),
+            Column("Time a trial", ("seconds_a_trial",)),
+        ),
+        tuple(
+            (
+                text(row.model),
+                Cell(str(row.summary.n), (row.summary.n,)),
+                Cell(formats.value(row.summary.mean, metric), (row.summary.mean,), "strong"),
+                Cell(formats.value(row.summary.sd, metric), (row.summary.sd,)),
+                Cell(formats.interval(row.summary.low, row.summary.high, metric), (row.summary.low, row.summary.high)),
+                Cell(formats.value(row.summary.minimum, metric), (row.summary.minimum,)),
+                Cell(formats.value(row.summary.maximum, metric), (row.summary.maximum,)),
+                Cell(formats.value(row.best_score, metric), (row.best_score,), "muted"),
+                Cell(formats.count(row.parameters), (row.parameters,)),
+                Cell(formats.duration(row.seconds), (row.seconds,)),
+            )
+            for row in analysis.models
+        ),
+    )
+
+
+def _best_epoch(analysis: Analysis) -> Column:
+    metric = analysis.metric
+    return Column(
+        f"{formats.heading('Best epoch', metric.unit)}, optimistic", (f"best_epoch_{metric.name}_optimistic",)
+    )
+
+
+def cost_table(analysis: Analysis) -> Table:
+    """Size, work and time."""
+    return Table(
+        "cost",
+        "Cost",
+        "Parameters are counted as in the paper (four values a batch-normalised channel, one bias a recurrent gate); "
+        f"multiply-adds are of one {formats.one(analysis.examples)}; times are of training alone on the machine named "
+        "below.",
+        (
+            _MODEL,
+            Column("Parameters", ("parameters",)),
+            Column("Trainable", ("trainable",)),
+            Column("Multiply-adds", ("multiply_adds",)),
+            Column("Optimizer steps", ("steps",)),
+            Column("Time a trial", ("seconds_a_trial",)),
+            Column("Time, all trials", ("seconds_total",)),
+        ),
+        tuple(
+            (
+                text(row.model),
+                Cell(formats.count(row.parameters), (row.parameters,)),
+                Cell(formats.count(row.trainable), (row.trainable,)),
+                Cell(formats.count(row.multiply_adds), (row.multiply_adds,)),
+                Cell(formats.count(row.steps), (row.steps,)),
+                Cell(formats.duration(row.seconds), (row.seconds,)),
+                Cell(formats.duration(row.total_seconds), (row.total_seconds,)),
+            )
+            for row in analysis.models
+        ),
+    )
+
+
+def classes_table(analysis: Analysis, most: int | None = None) -> Table:
+    """One row a class: accuracy of each model on its examples, all repeats together. ``most``: only the
+    hardest."""
+    scores = {own.model: own.classes for own in analysis.confusions}
+    order = list(range(len(analysis.classes)))
+    examples = analysis.examples
+    caption = f"Share of the {examples} of a class that got it (recall), all repeats together."
+    if most is not None and len(order) > most:
+        order = sorted(order, key=lambda c: _mean_recall([own[c] for own in scores.values()]))[:most]
+        caption += f" The {most} hardest of {len(analysis.classes)} classes, hardest first."
+    numbers = [max(own[c].n for own in scores.values()) for c in range(len(analysis.classes))]
+    return Table(
+        "classes",
+        "Accuracy of each class",
+        caption,
+        (
+            Column("Class", ("class",), "left"),
+            Column(formats.capital(examples), (examples,)),
+            *(Column(f"{model} (%)", (model,)) for model in scores),
+        ),
+        tuple(
+            (
+                text(analysis.classes[c]),
+                Cell(formats.count(numbers[c]), (numbers[c],)),
+                *(Cell(formats.percent(own[c].recall), (own[c].recall,)) for own in scores.values()),
+            )
+            for c in order
+        ),
+    )
+
+
+def _mean_recall(scores: Sequence[ClassScore]) -> float:
+    known = [score.recall for score in scores if score.recall is not None]
+    return sum(known) / len(known) if known else 2.0  # a class without images is not hard
+
+
+def confused_table(analysis: Analysis, most: int = 5) -> Table:
+    """The most confused pairs of classes of each model."""
+    examples = analysis.examples
+    return Table(
+        "confused",
+        "Most confused classes",
+        f"Which class is taken for which, the {most} most frequent of each model, all repeats together; the "
+        f"share is of the {examples} of the true class.",
+        (
+            _MODEL,
+            Column("True class", ("true",), "left"),
+            Column("Taken for", ("given",), "left"),
+            Column(formats.capital(examples), (examples,)),
+            Column("Share (%)", ("share",)),
+        ),
+        tuple(
+            (
+                text(own.model),
+                text(pair.true),
+                text(pair.given),
+                Cell(formats.count(pair.n), (pair.n,)),
+                Cell(formats.percent(pair.share), (pair.share,)),
+            )
+            for own in analysis.confusions
+            for pair in own.most_confused[:most]
+        ),
+    )
+
+
+def trials_table(analysis: Analysis) -> Table:
+    """One row a finished trial."""
+    metric, title = analysis.metric, formats.capital(analysis.metric.title)
+    return Table(
+        "trials",
+        "Every trial",
+        f"{title} on the {analysis.scored} after the last epoch, and the best epoch, which is optimistic.",
+        (
+            _MODEL,
+            Column("Repeat", ("repeat",)),
+            Column(formats.heading(title, "" if metric.unit in title else metric.unit), (metric.name,)),
+            _best_epoch(analysis),
+            Column("Best epoch", ("best_epoch",)),
+            Column("Time", ("seconds",)),
+            Column("Device", ("device",), "left"),
+            Column("Precision", ("precision",), "left"),
+            Column("Threads", ("threads",)),
+            Column("Finished", ("finished",), "left"),
+        ),
+        tuple(
+            (
+                text(row.model),
+                Cell(str(row.repeat), (row.repeat,)),
+                Cell(formats.value(row.score, metric), (row.score,)),
+                Cell(formats.value(row.best_score, metric), (row.best_score,), "muted"),
+                Cell(formats.count(row.best_epoch), (row.best_epoch,)),
+                Cell(formats.duration(row.seconds), (row.seconds,)),
+                text(row.device),
+                text(row.precision),
+                Cell(formats.count(row.threads), (row.threads,)),
+                Cell(formats.moment(row.finished), (row.finished,)),
+            )
+            for row in analysis.trials
+        ),
+        row_headings=2,
+    )
+
+
+def fairness_table(analysis: Analysis) -> Table:
+    """What was held equal."""
+    columns = (
+        Column("What", ("what",), "left"),
+        Column("Status", ("status",), "left"),
+        Column("How", ("how",), "left"),
+    )
+    rows = tuple((text(line.what), text(line.status, line.status), text(line.text)) for line in analysis.fairness)
+    caption = "What was the same for all models, what differs, and which choices were made on which data."
+    return Table("fairness", "Fairness", caption, columns, rows)
+
+
+def missing_table(analysis: Analysis) -> Table:
+    """What has no valid result; no rows when all is there."""
+    columns = (
+        _MODEL,
+        Column("Repeat", ("repeat",)),
+        Column("State", ("state",), "left"),
+        Column("Reason", ("reason",), "left"),
+    )
+    rows = tuple(
+        (text(own.model), Cell(str(own.repeat), (own.repeat,)), text(own.state), text(own.reason))
+        for own in analysis.missing[:MOST_MISSING]
+    )
+    planned = formats.plural(analysis.planned, "planned trial")
+    caption = f"{len(analysis.missing)} of {planned} without a valid result."
+    if len(analysis.missing) > MOST_MISSING:
+        caption += f" The first {MOST_MISSING}; all are in report.json."
+    return Table("missing", "Missing trials", caption, columns, rows, row_headings=2)
+
+
+def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
+    """Each verdict with what it means here."""
+    alpha, metric = f"{analysis.comparison.alpha:g}", analysis.metric
+    rope = formats.rope(analysis.comparison.rope, metric)
+    ways = ("higher", "lower") if metric.higher_is_better else ("lower", "higher")
+    return (
+        (
+            "better",
+            f"A scores {ways[0]}, and the Holm-adjusted p of the corrected resampled t test is below {alpha}.",
+        ),
+        ("worse", f"A scores {ways[1]}, and the Holm-adjusted p is below {alpha}."),
+        (
+            "equivalent",
+            f"With a probability of at least 0.95 the true difference lies within {rope}, too small "
+            "to matter; this holds even when p is small.",
+        ),
+        (
+            "undecided",
+            "Neither is shown. This is not evidence that the two are equal: more repeats or data may tell.",
+        ),
+        ("no verdict", "Fewer than 3 repeats are shared: nothing is claimed."),
+    )
+
+
+def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ...]:
+    """The tables that have rows, in the order of a report; ``every`` adds those that are long."""
+    many = None if every or len(analysis.classes) <= MANY_CLASSES else MANY_CLASSES
+    first = analysis.supplement
+    tables = [
+        *(first.tables if first else ()),
+        *(first.long_tables if first and every else ()),
+        models_table(analysis),
+        pairs_table(analysis),
+        fixed_test_table(analysis),
+        evidence_table(analysis),
+        power_table(analysis),
+        paper_table(analysis),
+        classes_table(analysis, many),
+        confused_table(analysis),
+        cost_table(analysis),
+        fairness_table(analysis),
+        missing_table(analysis),
+        *([trials_table(analysis)] if every else []),
+    ]
+    return tuple(table for table in tables if table.rows)

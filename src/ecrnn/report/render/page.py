@@ -1,0 +1,132 @@
+"""The report as one page: no script, nothing from outside, readable in light, dark, on paper and on a
+telephone.
+
+Everything that comes from a run (names of models and classes, reasons of failures) is made printable and escaped; a
+Content-Security-Policy forbids all but the page's own style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecrnn.core.text import printable
+from ecrnn.report import formats
+from ecrnn.report.analysis.schema import Analysis, Confusion
+from ecrnn.report.content import tables
+from ecrnn.report.figure import Figure
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+_SECTIONS = (  # anchor, title
+    ("results", "Results"),
+    ("differences", "Differences and verdicts"),
+    ("power", "What this study could show"),
+    ("training", "While training"),
+    ("paper", "As in the paper"),
+    ("classes", "Classes"),
+    ("cost", "Cost"),
+    ("fairness", "Fairness"),
+    ("trials", "Trials"),
+    ("repeat", "How to repeat it"),
+)
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.globals["heat"] = heat
+    environment.filters["lines"] = _lines
+    return environment
+
+
+def render(template: str, **content: Any) -> str:
+    """A page from ``template``; every value in ``content`` is escaped unless it is markup of ours."""
+    return _templates().get_template(template).render(**content)
+
+
+def _shown(value: Any) -> Any:
+    """What stands in a page for ``value``: text as people can read it; markup of ours as it is."""
+    return printable(value) if type(value) is str else value
+
+
+def _lines(text: str) -> Markup:
+    """Text that keeps its lines."""
+    from markupsafe import escape
+
+    return escape(printable(text, keep="\n\t"))
+
+
+def heat(confusion: Confusion) -> list[tuple[str, list[tuple[int, int, bool]]]]:
+    """For each true class its cells: count, share of the class in percent, and whether it is the right
+    class."""
+    rows = []
+    for i, (score, counts) in enumerate(zip(confusion.classes, confusion.counts, strict=True)):
+        cells = [(n, round(100 * n / score.n) if score.n else 0, i == j) for j, n in enumerate(counts)]
+        rows.append((score.name, cells))
+    return rows
+
+
+def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
+    """The page of a whole report as one HTML document, with the figures that `draw_figures` gives."""
+    from markupsafe import Markup
+
+    figures = {one.key: {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)} for one in drawn}
+    made = {table.key: table for table in tables.report_tables(analysis, every=True)}
+    if analysis.classes:
+        made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
+    curves = [figure for key, figure in figures.items() if key.endswith("-curves")]
+    has = {
+        "differences": bool(made.get("pairs")),
+        "power": "power" in made,
+        "paper": "paper" in made,
+        "training": bool(curves),
+        "classes": bool(analysis.classes),
+    }
+    return render(
+        "report.html.j2",
+        analysis=analysis,
+        key_facts=_key_facts(analysis),
+        tables=made,
+        figures=figures,
+        curves=curves,
+        words=tables.verdict_words(analysis),
+        sections=[
+            *([(analysis.supplement.key, analysis.supplement.title)] if analysis.supplement else []),
+            *((key, title) for key, title in _SECTIONS if has.get(key, True)),
+        ],
+        matrices=len(analysis.classes) <= tables.MANY_CLASSES,
+        few=len(analysis.models) <= 3,
+    )
+
+
+def _key_facts(analysis: Analysis) -> list[tuple[str, str]]:
+    comparison, settings = analysis.comparison, analysis.settings
+    finished = analysis.planned - len(analysis.missing)
+    fingerprint = settings["fingerprint"]
+    tested = f"{comparison.n_test:,} {analysis.part}"
+    facts = [
+        ("Data", analysis.data + (f" (fingerprint {fingerprint[:12]})" if fingerprint else "")),
+        *([("Classes", formats.count(len(analysis.classes)))] if analysis.classes else []),
+        ("Models", formats.count(len(analysis.models))),
+        ("Repeats", formats.count(len(comparison.repeats))),
+        ("Trials finished", f"{finished:,} of {analysis.planned:,}"),
+        (f"{formats.capital(analysis.examples)} a repeat", f"{comparison.n_train:,} train, {tested}"),
+        ("Split", "the data set's own" if analysis.fixed_test else settings["split"]),
+        ("Epochs", formats.count(settings["training"]["epochs"])),
+    ]
+    return facts + ([("Last trial ended", formats.moment(analysis.finished))] if analysis.finished else [])
