@@ -165,13 +165,33 @@ class TrainSettings(_RunSettings):
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML without references, of which a small file could unfold to any size, or never end."""
+    """Plain YAML with each key once, and without references, of which a small file could unfold to any size."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "references (*name) are not taken in settings", mark)
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:  # the last would count
+                problem = f"the key {key.value[:100]!r} stands there twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:  # what `2001-13-45` and `!!bool maybe` end in
+            problem = f"{str(node.value)[:100]!r} is no {node.tag.rpartition(':')[2][:100]}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+_NOT_YAML = (yaml.YAMLError, ValueError, OverflowError, RecursionError)  # the last three of what PyYAML reads itself
 
 
 def read_yaml(path: Path, within: Path | None = None, *, sealed: bool = False) -> dict[str, Any]:
@@ -192,7 +212,7 @@ def read_yaml(path: Path, within: Path | None = None, *, sealed: bool = False) -
         raise EcrnnError(f"{path} holds more values than any settings file")
     try:
         values = yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or a number that is none
+    except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
