@@ -318,10 +318,11 @@ def test_the_committed_studies_are_those_of_their_time(path: Path) -> None:
         ),
         ({"models": [f"m{i}" for i in range(3000)]}, "models: tuple should have at most 2000 items"),
         ({"repeats": 16**9000}, "not a number of more than 20 digits"),
+        ({"tokens": 16**9000}, "not a number of more than 20 digits"),
         ({"data": "d" * 5000}, "data: string should have at most 4096 characters"),
         ({"k" * 10**6: 1}, "unknown configuration key 'kkkk"),
     ],
-    ids=["trials", "models", "digits", "data", "key"],
+    ids=["trials", "models", "digits", "word", "data", "key"],
 )
 def test_a_study_has_bounds(values: dict[str, Any], line: str) -> None:
     with pytest.raises(EcrnnError, match=re.escape(line)) as caught:

@@ -314,7 +314,8 @@ class _Short(reprlib.Repr):
 def _nearest_value(value: Any, expected: str) -> str:
     """What to add where ``value`` is none of those that pydantic lists as "'best' or 'last'"."""
     known = re.findall(r"'([^']*)'", expected)
-    close = _OTHER_WORDS.get(str(value).lower()) or nearest(str(value), known)
+    text = value if isinstance(value, str) else ""
+    close = _OTHER_WORDS.get(text.lower()) or nearest(text, known)
     return f", did you mean '{close}'?" if close in known else ""
 
 
