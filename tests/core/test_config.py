@@ -46,7 +46,7 @@ TRAINING = {
     "precision": (["auto", "float32", "bfloat16"], ["float16", "bf16"]),
     "threads": ([None, 1, 1024], [0, -1, 1025, 1.5, "all"]),
     "clip_norm": ([0, 0.5, 1e6], [-1e-9, NAN, INF, "none", None]),
-    "truncate_steps": ([0, 1, 100_000], [-1, 1.5, "all", None]),
+    "truncate_steps": ([0, 1, 100_000], [-1, 2**31, 1.5, "all", None]),
     "batch_statistics": (["recent", "even"], ["keras", "last", None]),
     "cutoff": ([0, 1e-8, 0.99], [-1e-9, 1, NAN, INF, "none", None]),
     "checkpoint_seconds": ([1e-9, 3600], [0, -1, NAN, "often"]),

@@ -87,7 +87,7 @@ class TrainingSettings(Settings):
     clip_norm: float = Field(0.0, ge=0, allow_inf_nan=False)  # largest norm of all gradients together; 0: any
     cutoff: float = Field(1e-8, ge=0, lt=1)  # where back-propagation through time may end (docs/recurrence.md)
     batch_statistics: Literal["recent", "even"] = "recent"  # averages of batches that predict; docs/decisions has it
-    truncate_steps: int = Field(0, ge=0)  # of truncated back-propagation through time (docs/gradients.md); 0: all
+    truncate_steps: int = Field(0, ge=0, lt=2**31)  # truncated back-propagation (docs/gradients.md); 0: all
     threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
     checkpoint_seconds: float = Field(60.0, gt=0)  # between checkpoints inside an epoch
 
