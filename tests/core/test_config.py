@@ -155,6 +155,7 @@ def test_settings_do_not_change() -> None:
         (b"a: \x00", "not valid YAML"),
         (b"a: 2001-13-45", "line 1: not valid YAML: '2001-13-45' is no timestamp"),
         (b"a: 0b_", "'0b_' is no int"),
+        (b"a: 1" + b":59" * 1000, "is no int"),
         (b"a: !!int ''", "'' is no int"),
         (b"a:\n- !!float ''", "line 2: not valid YAML: '' is no float"),
         (b"a: !!bool maybe", "'maybe' is no bool"),

@@ -164,6 +164,9 @@ class TrainSettings(_RunSettings):
     training: TrainingSettings = TrainingSettings()
 
 
+_LONGEST_NUMBER = 1000  # characters
+
+
 class _Loader(yaml.SafeLoader):
     """Plain YAML with each key once, and without references, of which a small file could unfold to any size."""
 
@@ -185,6 +188,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
+            if node.tag.endswith((":int", ":float")) and len(node.value) > _LONGEST_NUMBER:
+                raise ValueError  # before hours of `1:59:59:59` and so on are added up
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:  # what `2001-13-45` and `!!bool maybe` end in
             problem = f"{str(node.value)[:100]!r} is no {node.tag.rpartition(':')[2][:100]}"
