@@ -256,6 +256,8 @@ TOLD = {  # classes that may be none, and what is said
     "a blank": (["cat /1.png"], "'cat' and 'cat ' are two classes, though"),
     "full width": (["ｄｏｇ/1.png", "Cat/1.png"], "'Cat' and 'cat' (and 1 more pairs like them) are two classes"),
     "a copy": (["cat - Copy (2)/1.png"], "'cat - Copy (2)' is a class beside 'cat', though it is called like a copy"),
+    "a copy of": (["Copy of cat/1.png"], "'Copy of cat' is a class beside 'cat', though it is called like a copy"),
+    "a blank without width": (["cat\u200b/1.png"], "'cat' and 'cat\\u200b' are two classes, though"),
     "a part inside": (
         ["cat/new/test/1.png"],
         "cat/new/test is called like a part, but its images are taken for some of the class",

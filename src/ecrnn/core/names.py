@@ -13,8 +13,10 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+_COPIES = "copy|kopie|copie|copia|복사본|コピー|副本"
 _COPY = re.compile(
-    r"(.+?)(?:(?: -|_)? ?(?:copy|kopie|copie|copia|복사본|コピー|副本)(?: ?\(?[0-9]{1,3}\)?)?| \([0-9]{1,3}\))",
+    rf"(.+?)(?:(?: -|_)? ?(?:{_COPIES})(?: ?\(?[0-9]{{1,3}}\)?)?| \([0-9]{{1,3}}\))"
+    rf"|(?:{_COPIES}) (?:of|von|de|di) (.+)",
     re.IGNORECASE,
 )
 
@@ -40,11 +42,14 @@ def alike(names: Iterable[str]) -> tuple[str, str] | None:
 
 
 def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of ``names`` that differ in capitals, blanks, dots at the end or the width of letters only."""
+    """Pairs of ``names`` that differ in capitals, blanks, dots at the end, width of letters or what has no width."""
     seen: dict[str, str] = {}
     pairs = []
     for name in names:
-        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        letters = (
+            letter for letter in name if unicodedata.category(letter) != "Cf"
+        )  # Cf: nothing is seen, as of U+200B
+        plain = " ".join(unicodedata.normalize("NFKC", "".join(letters)).casefold().split())
         other = seen.setdefault(plain.rstrip(". ") or plain, name)
         if nfc(other) != nfc(name):
             pairs.append((other, name))
@@ -54,7 +59,7 @@ def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:
 def copies(names: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of ``names`` of which the second is what systems call a copy of the first, such as "cat - Copy"."""
     composed = {nfc(name): name for name in names}
-    found = ((match[1].rstrip(), name) for name in composed if (match := _COPY.fullmatch(name)))
+    found = (((match[1] or match[2]).rstrip(), name) for name in composed if (match := _COPY.fullmatch(name)))
     return [(composed[first], composed[second]) for first, second in found if first in composed]
 
 

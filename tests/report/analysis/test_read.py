@@ -217,3 +217,16 @@ def test_changed_files_change_no_figure(tmp_path: Path) -> None:
         path.write_bytes(data)
     assert lines
     assert all(name in line for name, line in lines)
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[]", "{"])
+def test_an_environment_that_says_nothing_is_told(tmp_path: Path, content: str | None) -> None:
+    study = make_study(tmp_path / "study", TWO, repeats=2, **SMALL)
+    (study / "environment.json").unlink()
+    if content is not None:
+        (study / "environment.json").write_text(content)
+    record = read_study([study])
+    assert record.environments == ({},)
+    (note,) = record.notes
+    assert "environment.json" in note
+    assert note.endswith(": machine and versions are not known.")

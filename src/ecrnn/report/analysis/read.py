@@ -118,9 +118,10 @@ def _environment(folder: Path) -> tuple[dict[str, Any], str]:
     if not there(path):
         return {}, f"{folder} has no readable environment.json"
     try:
-        return unsealed(read_json(path, within=folder), path), ""
+        environment = unsealed(read_json(path, within=folder), path)
     except EcrnnError as error:
         return {}, str(error)
+    return environment, "" if environment else f"{path} says nothing"
 
 
 def _same_study(folder: Path, mine: StudySettings, other_folder: Path, theirs: StudySettings) -> None:
