@@ -20,7 +20,7 @@ from recurrence.pairs import (
     pair,
     states_of,
 )
-from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
 from ecrnn.recurrence import GRU, LSTM, RNN, configure, dispatch
@@ -212,6 +212,29 @@ def test_autocast_computes_in_float32_and_returns_torchs_type(backend, kind, hal
     compare(exact, made, 0.0)
     made["output"].float().sum().backward()
     assert x.grad.dtype == x_type
+
+
+@each_kind
+@pytest.mark.parametrize(("half", "x_type", "h_type"), [*AUTOCAST, (torch.float16, torch.float32, torch.bfloat16)])
+def test_autocast_returns_torchs_type_for_packed_input_too(kind, half, x_type, h_type):
+    ours, stock = pair(kind, 2)
+    x = pack_padded_sequence(torch.randn(6, 2, 3).to(x_type), [6, 4])
+    hx = None if h_type is None else initial(ours, 2)
+    if hx is not None:
+        hx = tuple(h.to(h_type) for h in hx) if isinstance(hx, tuple) else hx.to(h_type)
+    with torch.autocast("cpu", dtype=half):
+        assert [t.dtype for t in flat(ours(x, hx)).values()] == [t.dtype for t in flat(stock(x, hx)).values()]
+
+
+@each_kind
+@pytest.mark.parametrize("fault", ["features", "samples", "nodes", "dtype"])
+def test_packed_input_that_does_not_fit_is_refused(kind, fault):
+    """torch's LSTM does not look at packed input, and its kernel then writes beyond its memory."""
+    ours, _ = pair(kind)
+    x = torch.randn(6, 2, 8 if fault == "features" else 3, dtype=torch.float64 if fault == "dtype" else None)
+    h = torch.randn(1, 3 if fault == "samples" else 2, ours.hidden_size + (fault == "nodes"))
+    with pytest.raises((RuntimeError, ValueError), match=r"input\.size\(-1\) must|Expected hidden|input dtype"):
+        ours(pack_padded_sequence(x, [6, 4]), (h, h) if kind is LSTM else h)
 
 
 @each_kind

@@ -165,7 +165,7 @@ class Recurrent(nn.RNNBase):
         x, lengths = pad_packed_sequence(PackedSequence(data, sizes))  # (T, B, I)
         if by_length is not None:
             states = tuple(s.index_select(1, by_length) for s in states)
-        output, states = self._layers(backend, x.transpose(0, 1), states, weights, lengths, want_output)
+        output, states = self._layers(backend, x.transpose(0, 1), states, weights, lengths, want_output, packed=True)
         if back is not None:
             states = tuple(s.index_select(1, back) for s in states)
         if not want_output:
@@ -181,12 +181,13 @@ class Recurrent(nn.RNNBase):
         weights: list[Tensor],
         lengths: Tensor | None,
         want_output: bool,
+        packed: bool = False,
     ) -> tuple[Tensor, States]:
         """All layers over (B, T, I): the output (B, T, D * H) and the last states (layers * D, B, H)."""
         own = weights[0].dtype
         mixed = _autocasts(x.device.type)
         if mixed:
-            returned = self._type_under_autocast(x, states)
+            returned = self._type_under_autocast(x, states, packed)
             x, states = x.to(own), tuple(s.to(own) for s in states)
         D, cell = 1 + self.bidirectional, self.mode.lower()
         if not states:
@@ -208,12 +209,11 @@ class Recurrent(nn.RNNBase):
         made = lasts[0] if len(lasts) == 1 else tuple(torch.cat(s) for s in zip(*lasts, strict=True))
         return (x.to(returned), tuple(s.to(returned) for s in made)) if mixed else (x, made)
 
-    def _type_under_autocast(self, x: Tensor, states: States) -> torch.dtype:
+    def _type_under_autocast(self, x: Tensor, states: States, packed: bool) -> torch.dtype:
         """What torch's layer returns; we compute in float32 all the same."""
         given, half = (states[0] if states else x).dtype, torch.get_autocast_dtype(x.device.type)
-        if x.device.type == "cpu" and (self.mode == "GRU" or (self.mode == "LSTM" and half == torch.float16)):
-            return given
-        return half
+        by_steps = self.mode == "GRU" or (self.mode == "LSTM" and (packed or half == torch.float16))
+        return torch.promote_types(given, half) if x.device.type == "cpu" and by_steps else half
 
     def _hx(self, states: States) -> Any:
         return states if self.mode == "LSTM" else states[0]
@@ -310,7 +310,12 @@ class Recurrent(nn.RNNBase):
     def _by_torch(
         self, input: Tensor | PackedSequence, hx: Any, lengths: Tensor | None, want_output: bool
     ) -> tuple[Any, Any]:
-        """torch's own layer."""
+        """torch's own layer, whose LSTM does not look at packed input and writes beyond its memory if that is odd."""
+        if isinstance(input, PackedSequence):
+            self.check_input(input.data, input.batch_sizes)
+            if self.mode == "LSTM" and isinstance(hx, tuple | list) and len(hx) == 2:
+                check: Any = super().check_forward_args
+                check(input.data, hx, input.batch_sizes)
         stock: Any = super().forward
         return call_torchs(stock, self.batch_first, input, hx, lengths, want_output)
 
