@@ -81,6 +81,8 @@ def test_far_noncentralities_are_finite_and_join():
         (lambda: repeats_needed(0.1, 0.01, **STUDY, limit=1), "limit must be at least 2, got 1"),
         (lambda: repeats_needed(0.1, 0.01, 0, 1), "n_train must be at least 1, got 0"),
         (lambda: detection_power(0.1, 0.01, 3, **STUDY, alpha=2), "alpha must lie strictly between"),
+        (lambda: detection_power(math.nan, 0.0, 3, **STUDY), r"abs\(difference\) must be zero or above, got nan"),
+        (lambda: repeats_needed(-math.inf, 0.01, **STUDY), r"abs\(difference\) must be zero or above, got inf"),
     ],
 )
 def test_wrong_inputs(call, line):

@@ -32,10 +32,11 @@ def detection_power(
         alpha: level of the two-sided test.
 
     Raises:
-        EcrnnError: r below 2, an sd below 0, sizes below 1, an alpha outside (0, 1).
+        EcrnnError: a difference that is not finite, r below 2, an sd below 0, sizes below 1, an alpha outside (0, 1).
     """
     alpha = _checks.share("alpha", alpha)
-    return _power(abs(difference) / _error(sd, r, n_train, n_test), int(r) - 1, alpha)
+    size = _checks.not_negative("abs(difference)", abs(difference))
+    return _power(size / _error(sd, r, n_train, n_test), int(r) - 1, alpha)
 
 
 def smallest_detectable(
@@ -87,14 +88,15 @@ def repeats_needed(
         limit: largest number of repeats considered, at least 2.
 
     Raises:
-        EcrnnError: an sd below 0, sizes below 1, an alpha or power outside (0, 1), a power that is not above
-            alpha, a limit below 2.
+        EcrnnError: a difference that is not finite, an sd below 0, sizes below 1, an alpha or power outside (0, 1), a
+            power that is not above alpha, a limit below 2.
     """
     power, alpha = _levels(power, alpha)
     low, high = 2, _checks.whole("limit", limit, at_least=2)
+    size = _checks.not_negative("abs(difference)", abs(difference))
 
     def enough(r: int) -> bool:
-        return _power(abs(difference) / _error(sd, r, n_train, n_test), r - 1, alpha) >= power
+        return _power(size / _error(sd, r, n_train, n_test), r - 1, alpha) >= power
 
     if not enough(high):
         return None
