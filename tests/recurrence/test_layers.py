@@ -214,11 +214,15 @@ def test_autocast_computes_in_float32_and_returns_torchs_type(backend, kind, hal
     assert x.grad.dtype == x_type
 
 
+PACKED = [(*case, [6, 4]) for case in (*AUTOCAST, (torch.float16, torch.float32, torch.bfloat16))]
+PACKED += [(*case, [6, 6]) for case in AUTOCAST if case[0] == torch.bfloat16]
+
+
 @each_kind
-@pytest.mark.parametrize(("half", "x_type", "h_type"), [*AUTOCAST, (torch.float16, torch.float32, torch.bfloat16)])
-def test_autocast_returns_torchs_type_for_packed_input_too(kind, half, x_type, h_type):
+@pytest.mark.parametrize(("half", "x_type", "h_type", "lengths"), PACKED)
+def test_autocast_returns_torchs_type_for_packed_input_too(kind, half, x_type, h_type, lengths):
     ours, stock = pair(kind, 2)
-    x = pack_padded_sequence(torch.randn(6, 2, 3).to(x_type), [6, 4])
+    x = pack_padded_sequence(torch.randn(6, 2, 3).to(x_type), lengths)
     hx = None if h_type is None else initial(ours, 2)
     if hx is not None:
         hx = tuple(h.to(h_type) for h in hx) if isinstance(hx, tuple) else hx.to(h_type)

@@ -187,7 +187,8 @@ class Recurrent(nn.RNNBase):
         own = weights[0].dtype
         mixed = _autocasts(x.device.type)
         if mixed:
-            returned = self._type_under_autocast(x, states, packed)
+            ragged = packed and lengths is not None and bool((lengths != lengths[0]).any())
+            returned = self._type_under_autocast(x, states, ragged)
             x, states = x.to(own), tuple(s.to(own) for s in states)
         D, cell = 1 + self.bidirectional, self.mode.lower()
         if not states:
@@ -209,10 +210,10 @@ class Recurrent(nn.RNNBase):
         made = lasts[0] if len(lasts) == 1 else tuple(torch.cat(s) for s in zip(*lasts, strict=True))
         return (x.to(returned), tuple(s.to(returned) for s in made)) if mixed else (x, made)
 
-    def _type_under_autocast(self, x: Tensor, states: States, packed: bool) -> torch.dtype:
+    def _type_under_autocast(self, x: Tensor, states: States, ragged: bool) -> torch.dtype:
         """What torch's layer returns; we compute in float32 all the same."""
         given, half = (states[0] if states else x).dtype, torch.get_autocast_dtype(x.device.type)
-        by_steps = self.mode == "GRU" or (self.mode == "LSTM" and (packed or half == torch.float16))
+        by_steps = self.mode == "GRU" or (self.mode == "LSTM" and (ragged or half == torch.float16))
         return torch.promote_types(given, half) if x.device.type == "cpu" and by_steps else half
 
     def _hx(self, states: States) -> Any:
