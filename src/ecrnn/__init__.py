@@ -1,7 +1,7 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `train`, `load`, `build`, `register`, `ImageClassifier` and `EcrnnError`. They are loaded
-when first used: importing ecrnn imports nothing heavy.
+The public names are `compare`, `train`, `load`, `build`, `register`, `ImageClassifier` and `EcrnnError`. They are
+loaded when first used: importing ecrnn imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -70,6 +70,14 @@ def test_recurrent_weights_are_orthogonal(network, layer):
     torch.testing.assert_close(weight.T @ weight, torch.eye(16), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_recurrent_weights_of_half_types_are_orthogonal(dtype):
+    half = LSTM(6, 16, dtype=dtype)
+    initialise(half, 0)
+    gram = half.weight_hh_l0.float().T @ half.weight_hh_l0.float()
+    torch.testing.assert_close(gram, torch.eye(16), rtol=0, atol=0.02)
+
+
 @pytest.mark.parametrize("name", ["lstm.bias_ih_l0", "lstm.bias_ih_l0_reverse", "lstm2.bias_ih_l0"])
 def test_forget_gate_starts_open(network, name):
     bias = network.state_dict()[name].reshape(4, 16)  # torch's order i, f, g, o

@@ -52,7 +52,8 @@ def _initialise_recurrence(layer: nn.RNNBase, generator: torch.Generator) -> Non
         if name.startswith("weight_ih"):
             nn.init.xavier_uniform_(weight, generator=generator)
         elif name.startswith("weight_hh"):
-            nn.init.orthogonal_(weight, generator=generator)
+            wide = weight.to(torch.promote_types(weight.dtype, torch.float32))  # torch has no QR of half types
+            weight.copy_(nn.init.orthogonal_(wide, generator=generator))
         else:
             nn.init.zeros_(weight)
             if layer.mode == "LSTM" and name.startswith("bias_ih"):
