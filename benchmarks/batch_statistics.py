@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import resolve
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.images import load
@@ -30,7 +31,7 @@ from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
 from ecrnn.training.images import ImageClassification
-from ecrnn.training.loop import fit, resolve
+from ecrnn.training.loop import fit
 
 Rule = Callable[[int, int], float]  # batch (from 1), batches an epoch -> weight of that batch
 

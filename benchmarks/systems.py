@@ -27,8 +27,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ecrnn.bench.pairs import alternate, ratio, summary, timed
 from ecrnn.core.config import TrainingSettings, merge
-from ecrnn.core.devices import available_cores, environment, freed_memory_kept, threads
-from ecrnn.core.progress import silent
+from ecrnn.core.devices import available_cores, environment, freed_memory_kept, resolve, threads
 from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TASKS, TRANSCRIPTION, TRANSLATION
 from ecrnn.data import tokens
 from ecrnn.data.captions import SIZE, CaptionSet
@@ -46,7 +45,7 @@ from ecrnn.models.prepared import Prepared
 from ecrnn.recurrence import GRU, LSTM, RNN
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.lines import Transcription
-from ecrnn.training.loop import _Training, resolve
+from ecrnn.training.loop import _Training
 from ecrnn.training.objective import Objective
 from ecrnn.training.sequences import Captioning, Translation
 
@@ -211,7 +210,7 @@ def usual_batch(objective: Objective) -> np.ndarray:
 
 def step(network: nn.Module, objective: Objective, positions: np.ndarray) -> Callable[[], None]:
     """The loop's own step, so that what is measured is what trains; it has no name outside."""
-    training = _Training(network, objective, objective.settings, 0, None, {}, "last", "benchmark", silent, None)
+    training = _Training(network, objective, objective.settings, 0, None, {}, "last", "benchmark", None)
     network.train()
 
     def run() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
-from ecrnn.core.progress import Progress, silent
 from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.paper import write_report
 from ecrnn.report import Report
@@ -54,7 +54,7 @@ def compare(
         baseline: compare every model with this one only.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
             half a point. Default: the metric's, 0.005, for bits 0.01.
-        progress: called after every training step.
+        progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
         **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; val and test, other folders of
             the same classes to validate and to test on; and length, tokens, ... of tasks with texts: see
             `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.core.tasks`.

@@ -129,7 +129,7 @@ def test_a_failed_trial_is_said_with_status_1_and_tried_again(
 
     command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", "2", *tiny, "--out", mine, "--json")
     with monkeypatch.context() as broken_trials:
-        broken_trials.setattr(trials, "fit", broken)
+        broken_trials.setattr(trials, "fit_events", broken)
         done = call(*command)
     assert done.status == 1
     assert (

@@ -13,6 +13,7 @@ import torch
 from core.lines import one_line
 
 from ecrnn.core import devices
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import TrainingError
 
 
@@ -119,3 +120,12 @@ def test_freed_memory_is_kept_inside_and_given_back():
 def test_settings_in_the_environment_are_left_alone():
     inside, _, _ = _faults(MALLOC_TRIM_THRESHOLD_="131072")
     assert inside > 20 * 100
+
+
+def test_resolve() -> None:
+    settings = devices.resolve(TrainingSettings(device="cpu"), jobs=2)
+    assert settings.threads == max(1, devices.available_cores() // 2)
+    assert settings.precision in ("float32", "bfloat16")
+    assert devices.resolve(settings) == settings
+    assert devices.resolve(TrainingSettings(threads=3), jobs=1000).threads == 3
+    assert devices.resolve(TrainingSettings(), jobs=1000).threads == 1

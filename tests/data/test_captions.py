@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError, UnknownNameError
+from ecrnn.core.events import Loading
 from ecrnn.data import decoding
 from ecrnn.data.captions import load
 from ecrnn.data.folder import read_picture
@@ -38,7 +39,7 @@ def pets(tmp_path) -> Path:
 
 def test_a_folder_with_parts(pets):
     events = []
-    found = load(pets, image_size=(16, 20), progress=lambda *event: events.append(event))
+    found = load(pets, image_size=(16, 20), progress=events.append)
     assert found.name == str(pets)
     assert found.files == ("a.png", "deep/b.jpg", "c.png", "t.png")
     assert found.captions == (("A dog runs .", "A dog ."), ("Été",), ("A cat .",), ("The last .",))
@@ -47,7 +48,7 @@ def test_a_folder_with_parts(pets):
     for image, name in zip(found.images, found.files, strict=True):
         np.testing.assert_array_equal(image, read_picture(pets / "images" / name, (3, 16, 20)))
     assert len({tuple(image[0, 0]) for image in found.images}) == 4
-    assert events == [("pictures", 4, 4)]
+    assert events == [Loading("pictures", 4, 4)]
     assert load(pets).image == (3, 96, 96)
 
 

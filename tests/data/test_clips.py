@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
+from ecrnn.core.events import Loading
 from ecrnn.data import clips
 from ecrnn.data.clips import chosen, load, make_clip_set, read_clip
 from ecrnn.data.folder import read_picture
@@ -42,7 +43,7 @@ def levels(found: clips.ClipSet) -> list[list[int]]:
 
 def test_a_folder_of_clips(films, caplog):
     events = []
-    found = load(films, frames=4, image_size=(8, 12), progress=lambda *event: events.append(event))
+    found = load(films, frames=4, image_size=(8, 12), progress=events.append)
     assert found.name == str(films)
     assert found.files == ("falls/c d", "walks/a", "walks/b")
     assert found.classes == ("falls", "walks")
@@ -53,7 +54,7 @@ def test_a_folder_of_clips(films, caplog):
     np.testing.assert_allclose(levels(found)[0], [10, 11, 12, 12], atol=2)  # JPEG
     assert (len(found), found.n_train, found.frames, found.image) == (3, 3, 4, (3, 8, 12))
     np.testing.assert_array_equal(found.clips[1, 0], read_picture(films / "walks/a/007.bmp", (3, 8, 12)))
-    assert events == [("pictures", 12, 12)]
+    assert events == [Loading("pictures", 12, 12)]
     assert found.left_out == {".txt": 1}
     assert found.notes == (
         f"{films}: left out 1 image in no clip",

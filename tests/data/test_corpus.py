@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
+from ecrnn.core.events import Downloading
 from ecrnn.data import corpus, textfiles
 from ecrnn.data.corpus import TINY_SHAKESPEARE, load, make_corpus
 
@@ -149,10 +150,10 @@ def test_tiny_shakespeare_is_downloaded_once(tmp_path, small, server, monkeypatc
     file = replace(corpus.TINY_SHAKESPEARE, urls=(f"{server.url}/input.txt",))
     monkeypatch.setattr(corpus, "TINY_SHAKESPEARE", file)
     events = []
-    first = load("tiny-shakespeare", length=4, cache=tmp_path, progress=lambda *e: events.append(e))
+    first = load("tiny-shakespeare", length=4, cache=tmp_path, progress=events.append)
     assert load("tiny-shakespeare", length=4, cache=tmp_path) == first
     assert server.asked == ["input.txt"]
-    assert events[-1] == ("input.txt", 101, 101)
+    assert events[-1] == Downloading("input.txt", 101, 101)
 
 
 def test_tiny_shakespeare_that_is_not_there(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Loading
 from ecrnn.data import decoding
 from ecrnn.data.decoding import decode_files, load_pictures
 
@@ -21,9 +22,9 @@ def number(path: Path) -> np.ndarray:
 def test_files_come_in_their_order_and_pieces(monkeypatch):
     monkeypatch.setattr(decoding, "_CHUNK", 3)
     events = []
-    pieces = decode_files(Path("x"), ["0.png", "6.png", "3.png", "1.png"], number, lambda *e: events.append(e))
+    pieces = decode_files(Path("x"), ["0.png", "6.png", "3.png", "1.png"], number, events.append)
     assert [(start, [int(array[0]) for array in chunk]) for start, chunk in pieces] == [(0, [0, 6, 3]), (3, [1])]
-    assert events == [("pictures", 3, 4), ("pictures", 4, 4)]
+    assert events == [Loading("pictures", 3, 4), Loading("pictures", 4, 4)]
 
 
 def test_all_are_tried_and_nothing_comes_after_a_fault(monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Downloading
 from ecrnn.data import downloads, images
 from ecrnn.data.corpus import TINY_SHAKESPEARE
 from ecrnn.data.downloads import RemoteFile, cached_file, default_cache, fetch, read_checked
@@ -30,10 +31,10 @@ def left(folder) -> list[str]:
 
 def test_a_download_is_kept_and_not_repeated(file, server, tmp_path):
     seen = []
-    path = fetch(file, tmp_path / "new" / "folder", lambda *event: seen.append(event))
+    path = fetch(file, tmp_path / "new" / "folder", seen.append)
     assert path.read_bytes() == CONTENT
-    assert seen[-1] == ("data.bin", len(CONTENT), len(CONTENT))
-    assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
+    assert seen[-1] == Downloading("data.bin", len(CONTENT), len(CONTENT))
+    assert [event.done for event in seen] == sorted({event.done for event in seen})
     assert fetch(file, tmp_path / "new" / "folder") == path
     assert server.asked == ["first"]
     assert left(tmp_path) == ["data.bin"]
@@ -79,7 +80,7 @@ def test_no_network_names_the_url_and_data_dir(tmp_path, monkeypatch):
 
 
 def test_an_interruption_leaves_nothing(file, tmp_path):
-    def interrupt(name, done, total):
+    def interrupt(event):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Loading
 from ecrnn.data import decoding, images
 from ecrnn.data.folder import list_folder, load_folder, names_pictures, picture_files, read_picture
 
@@ -46,7 +47,7 @@ def test_classes_and_files_are_sorted_and_others_counted(pets, caplog):
 
 def test_a_folder_is_an_image_set(pets, tmp_path):
     events = []
-    found = images.load(pets, cache=tmp_path / "c", progress=lambda *e: events.append(e))
+    found = images.load(pets, cache=tmp_path / "c", progress=events.append)
     assert found.images.shape == (6, 32, 32, 3)
     assert found.name == str(pets)
     assert found.files == FILES
@@ -55,7 +56,7 @@ def test_a_folder_is_an_image_set(pets, tmp_path):
     for i, name in enumerate(FILES):
         np.testing.assert_array_equal(found.images[i], read_picture(pets / name, (3, 32, 32)))
     assert len({tuple(p[0, 0]) for p in found.images}) == 6
-    assert events == [("pictures", 6, 6)]
+    assert events == [Loading("pictures", 6, 6)]
     assert not (tmp_path / "c").exists()
     again = images.load(str(pets), image_size=32, channels=3, cache=tmp_path)
     assert again.fingerprint == found.fingerprint
@@ -150,9 +151,9 @@ def test_many_pictures_keep_their_order(tmp_path, monkeypatch):
     for i in range(40):
         picture(tmp_path / f"{'ab'[i % 2]}/{i:02}.png", 6 * i, (8, 8))
     events = []
-    found = load_folder(tmp_path, (8, 8), progress=lambda *e: events.append(e))
+    found = load_folder(tmp_path, (8, 8), progress=events.append)
     assert found.images[:, 0, 0, 0].tolist() == [6 * int(Path(f).stem) for f in found.files]
-    assert events == [("pictures", done, 40) for done in (7, 14, 21, 28, 35, 40)]
+    assert events == [Loading("pictures", done, 40) for done in (7, 14, 21, 28, 35, 40)]
 
 
 def cached(cache: Path) -> list[Path]:

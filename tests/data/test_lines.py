@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
+from ecrnn.core.events import Loading
 from ecrnn.data import lines
 from ecrnn.data.lines import LABELS, load, make_line_set
 from ecrnn.data.pictures import decode_line, read_line
@@ -32,7 +33,7 @@ def words(tmp_path) -> Path:
 
 def test_a_folder_of_pictures_named_by_their_text(words):
     events = []
-    found = load(words, height=10, progress=lambda *event: events.append(event))
+    found = load(words, height=10, progress=events.append)
     assert found.name == str(words)
     assert found.files == ("deeper/a.b.jpg", "deeper/so long.png", "so long.png")
     assert found.texts == ("a.b", "so long", "so long")
@@ -42,7 +43,7 @@ def test_a_folder_of_pictures_named_by_their_text(words):
     assert len(found) == found.n_train == 3
     assert found.height == 10
     assert load(words).height == 32
-    assert events == [("pictures", 3, 3)]
+    assert events == [Loading("pictures", 3, 3)]
 
 
 def test_a_table_names_pictures_and_texts(words, caplog):

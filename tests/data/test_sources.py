@@ -38,7 +38,7 @@ def test_cifar_is_found_in_every_local_layout(cifar, tmp_path, place):
             data_dir = cifar.write(tmp_path)
         case "archive":
             data_dir = cifar.write(tmp_path) / source.archive.name
-    raw = source.load(data_dir, tmp_path / "cache", None)
+    raw = source.load(data_dir, tmp_path / "cache")
     check_same(raw, cifar)
     assert raw.n_train == 4 * len(source.train)
     assert raw.classes == tuple(f"class {i}" for i in range(10))
@@ -50,7 +50,7 @@ def test_cifar_is_found_in_every_local_layout(cifar, tmp_path, place):
 def test_idx_is_found_in_every_local_layout(idx, tmp_path, unpacked, below):
     name = {"": "", "first": idx.source.folders[0], "last": idx.source.folders[-1]}[below]
     idx.write(tmp_path / name, unpacked)
-    raw = idx.source.load(tmp_path, tmp_path / "cache", None)
+    raw = idx.source.load(tmp_path, tmp_path / "cache")
     check_same(raw, idx)
     assert raw.n_train == 7
 
@@ -58,7 +58,7 @@ def test_idx_is_found_in_every_local_layout(idx, tmp_path, unpacked, below):
 def test_idx_files_with_a_dot_in_their_names(mnist, tmp_path):
     for name, data in mnist.unpacked.items():
         (tmp_path / name.replace("-idx", ".idx")).write_bytes(data)
-    check_same(mnist.source.load(tmp_path, tmp_path, None), mnist)
+    check_same(mnist.source.load(tmp_path, tmp_path), mnist)
 
 
 @pytest.mark.parametrize(("unpacked", "name"), [(True, "data_batch_2"), (False, "cifar-10-python.tar.gz")])
@@ -68,14 +68,14 @@ def test_a_changed_cifar_file_is_named_with_both_checksums(cifar10, tmp_path, un
     expected = {f.name: f.md5 for f in (cifar10.source.archive, *cifar10.source.members)}[name]
     message = rf"{name} is damaged.*its MD5 is [0-9a-f]{{32}}, expected {expected}; delete it and give the command"
     with pytest.raises(DataError, match=message):
-        cifar10.source.load(tmp_path, tmp_path, None)
+        cifar10.source.load(tmp_path, tmp_path)
 
 
 def test_a_changed_idx_file_is_named(mnist, tmp_path):
     path = mnist.write(tmp_path) / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is damaged"):
-        mnist.source.load(tmp_path, tmp_path, None)
+        mnist.source.load(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
@@ -83,7 +83,7 @@ def test_mnist_is_not_taken_for_fashion_mnist(mnist, tmp_path, unpacked):
     others = {(file.unpacked_md5 if unpacked else file.md5): f"{file.name} of mnist" for file in mnist.source.files}
     mnist.write(tmp_path, unpacked)
     with pytest.raises(DataError, match=r"\(it is train-images-idx3-ubyte.gz of mnist\)"):
-        replace(SOURCES["fashion-mnist"], others=others).load(tmp_path, tmp_path, None)
+        replace(SOURCES["fashion-mnist"], others=others).load(tmp_path, tmp_path)
 
 
 def test_mnist_and_fashion_mnist_know_each_other():
@@ -97,11 +97,11 @@ def test_missing_files_are_named(cifar10, mnist, tmp_path):
     cifar10.write(tmp_path / "c", unpacked=True)
     (tmp_path / "c" / "data_batch_3").unlink()
     with pytest.raises(DataError, match="lacks data_batch_3 of cifar10"):
-        cifar10.source.load(tmp_path / "c", tmp_path, None)
+        cifar10.source.load(tmp_path / "c", tmp_path)
     mnist.write(tmp_path / "m")
     (tmp_path / "m" / "train-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match=r"lacks train-labels-idx1-ubyte.gz of mnist"):
-        mnist.source.load(tmp_path / "m", tmp_path, None)
+        mnist.source.load(tmp_path / "m", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100"])
@@ -131,7 +131,7 @@ def test_a_batch_that_does_not_hold_what_it_should(cifar10, tmp_path, python_2_p
     source = replace(cifar10.source, train=(first, *cifar10.source.train[1:]))
     cifar10.write(tmp_path, unpacked=True)
     with pytest.raises(DataError, match=f"data_batch_1 has .*{message}|data_batch_1 has {message}"):
-        source.load(tmp_path, tmp_path, None)
+        source.load(tmp_path, tmp_path)
 
 
 def archive(*members: tuple[tarfile.TarInfo, bytes], mode: str = "w:gz") -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 from studies.small import settings, train_settings
 
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.events import Progress, silent
 from ecrnn.report import archive_study, write_report
 from ecrnn.studies.bundles import bundle_trial
 from ecrnn.studies.single import train_bundle

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecrnn.core.config import StudySettings, TrainSettings
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.events import Epoch, Progress, Step, silent
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import Outcome, run_study, trials
 
@@ -48,6 +49,11 @@ def run(data: str, out: str, progress: Progress = silent, jobs: int = 1, **chang
 def train(data: str, out: str, progress: Progress = silent, **changes: Any) -> None:
     """A training to keep, as a process of its own runs it."""
     train_bundle(train_settings(data, **changes), Path(out), resume=True, progress=progress)
+
+
+def of_trainings(act: Callable[[Step | Epoch], object]) -> Progress:
+    """Progress that calls ``act`` with the steps and epochs."""
+    return lambda event: act(event) if isinstance(event, Step | Epoch) else None
 
 
 def predictions(out: Path, **changes: Any) -> dict[tuple[str, int], bytes]:

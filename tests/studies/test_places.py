@@ -13,7 +13,7 @@ import pytest
 from core.lines import one_line
 from PIL import Image
 from studies.conftest import make_pictures
-from studies.small import settings, train_settings
+from studies.small import of_trainings, settings, train_settings
 from training.trainings import stop_at
 
 import ecrnn
@@ -98,7 +98,9 @@ def test_a_study_that_was_moved_in_the_middle_of_a_training(place: Path) -> None
     (place / NAME).rename(place / "photos")
     steps = []
     moved = place / "other" / "moved"
-    run_study(settings("photos", repeats=2, **SMALL), moved, progress=lambda tick: steps.append(tick.step))
+    run_study(
+        settings("photos", repeats=2, **SMALL), moved, progress=of_trainings(lambda event: steps.append(event.step))
+    )
     assert steps[0] == 4  # it goes on where it was
     for repeat in (0, 1):
         files = [f / "mlp-4" / f"repeat-{repeat}" / "predictions.npz" for f in (place / "whole", moved)]
@@ -162,7 +164,9 @@ def test_a_training_that_goes_on(place: Path) -> None:
         train_bundle(train_settings(NAME, model="mlp-4"), place / "out", progress=stop)
     (place / "out").rename(place / "moved")
     other, seen = train_settings(f"{place}/link/", model="mlp-4"), []
-    assert train_bundle(other, place / "moved", resume=True, progress=lambda tick: seen.append(tick.step))
+    assert train_bundle(
+        other, place / "moved", resume=True, progress=of_trainings(lambda event: seen.append(event.step))
+    )
     assert seen[0] == 8
     for spelling in SPELLINGS.values():
         again = train_settings(spelling(place), model="mlp-4")

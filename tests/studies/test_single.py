@@ -19,6 +19,7 @@ from training.trainings import stop_at
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
+from ecrnn.core.events import Message
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked
 from ecrnn.serving.bundle import read_bundle, read_metrics
@@ -237,10 +238,10 @@ def test_wrong_from_the_start(folder: Path, tmp_path: Path, changes: dict[str, o
 def test_the_number_of_threads_is_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training goes on where there are other cores than where it was begun."""
     settings = train_settings(str(folder), training={"threads": None, "epochs": 1})
-    monkeypatch.setattr("ecrnn.training.loop.available_cores", lambda: 1)
+    monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: 1)
     with pytest.raises(Interrupted):
         train_bundle(settings, tmp_path / "mine", progress=interrupt(2))
-    monkeypatch.setattr("ecrnn.training.loop.available_cores", lambda: 2)
+    monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: 2)
     assert train_bundle(settings, tmp_path / "mine", resume=True)
     assert TrainSettings.read(read_yaml(tmp_path / "mine" / "train.yaml")).training.threads == 1
 
@@ -249,7 +250,9 @@ def test_the_same_image_in_two_classes_is_told(folder: Path, tmp_path: Path) -> 
     shutil.copytree(folder, tmp_path / "data")
     first, second = sorted((tmp_path / "data").iterdir())[:2]
     shutil.copy(sorted(first.iterdir())[0], second / "copy.png")
-    told: list[str] = []
-    train_bundle(train_settings(str(tmp_path / "data"), training={"epochs": 1}), tmp_path / "out", told=told.append)
+    events: list[object] = []
+    once = train_settings(str(tmp_path / "data"), training={"epochs": 1})
+    train_bundle(once, tmp_path / "out", progress=events.append)
     line = "2 examples lie in several classes, being the same to a model; which class is right?"
-    assert [text for text in told if "classes" in text] == [f"{tmp_path / 'data'}: {line}"]
+    texts = [event.text for event in events if isinstance(event, Message)]
+    assert [text for text in texts if "classes" in text] == [f"{tmp_path / 'data'}: {line}"]

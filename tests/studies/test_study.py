@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from studies.conftest import make_pictures
-from studies.small import MODELS, Study, everything, predictions, settings
+from studies.small import MODELS, Study, everything, of_trainings, predictions, settings
 from training.forks import DONE, INTERRUPTED, Forks
 from training.trainings import stop_at
 
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownNameError
+from ecrnn.core.events import Epoch, Event, Finished, Loading, Message, Step, Waiting
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked, read_trial, trial_folder
@@ -32,12 +33,27 @@ def test_order_of_trials() -> None:
 
 def test_trials_run_in_that_order(study: Study, tmp_path: Path) -> None:
     seen: list[str] = []
-    outcome = study.run(tmp_path, progress=lambda tick: seen.append(tick.label), training={"epochs": 1})
+    outcome = study.run(tmp_path, progress=of_trainings(lambda event: seen.append(event.label)), training={"epochs": 1})
     wanted = [("cnn", 0), ("ecnn", 0), ("cnn", 1), ("ecnn", 1)]
     assert list(dict.fromkeys(seen)) == [f"{model}, repeat {repeat}" for model, repeat in wanted]
     assert outcome.trained == wanted
     assert not outcome.found
     assert not outcome.failed
+
+
+def test_what_a_study_says(study: Study, tmp_path: Path) -> None:
+    once = {"training": {"epochs": 1}, "repeats": 1}
+    events: list[Event] = []
+    study.run(tmp_path, progress=events.append, models=("cnn",), **once)
+    kinds = [type(event) for event in events]
+    assert kinds == [Loading, Waiting, *[Step] * 5, Epoch, Finished]
+    assert (events[1], events[-1]) == (Waiting(1), Finished("cnn", 0))
+    events.clear()
+    study.run(tmp_path, progress=events.append, **once)
+    kinds = [type(event) for event in events]
+    assert kinds == [Loading, Waiting, Message, *[Step] * 5, Epoch, Finished]
+    assert events[1:3] == [Waiting(1), Message("1 of 2 trials is finished already")]
+    assert events[-1] == Finished("ecnn", 0)
 
 
 def test_models_of_a_repeat_share_split_and_seed(left_alone: Path) -> None:
@@ -81,15 +97,16 @@ def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> N
     data = make_pictures(tmp_path / "data")
     for path in list(data.rglob("*.png")):
         shutil.copy(path, path.with_name(f"again-{path.name}"))
-    lines: list[str] = []
-    run_study(settings(str(data), models=("mlp-4",), repeats=1), tmp_path / "run", told=lines.append)
+    events: list[object] = []
+    run_study(settings(str(data), models=("mlp-4",), repeats=1), tmp_path / "run", progress=events.append)
     examples = images.load(data, image_size=8, cache=tmp_path)
     split = parse_split("0.8").split(examples, 0, 0)
     trained = {examples.images[i].tobytes() for i in split.train}
     both = sum(examples.images[i].tobytes() in trained for i in split.validation)
     assert both > 1
     what = f"{both} of {len(split.validation)} validation pictures of the first repeat are also among those trained on"
-    assert lines == [f"{data}: {what}, being the same to a model; the figures are too good by that"]
+    line = f"{data}: {what}, being the same to a model; the figures are too good by that"
+    assert [event for event in events if isinstance(event, Message)] == [Message(line)]
 
 
 @pytest.mark.parametrize("place", ["mlp-4", "mlp-4/repeat-0", "mlp-4/repeat-0/checkpoint"])
@@ -111,7 +128,7 @@ def test_finished_trials_are_never_trained_again(
 ) -> None:
     shutil.copytree(left_alone, tmp_path / "run")
     before = everything(tmp_path / "run")
-    monkeypatch.setattr("ecrnn.studies.trials.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("ecrnn.studies.trials.fit_events", lambda *_, **__: pytest.fail("trained again"))
     outcome = study.run(tmp_path / "run")
     assert len(outcome.found) == 4
     assert not outcome.trained
@@ -252,13 +269,13 @@ def test_two_at_once(study: Study, left_alone: Path, monkeypatch: pytest.MonkeyP
 def test_a_signal_stops_the_study(study: Study, left_alone: Path, tmp_path: Path, number: int) -> None:
     trained: list[str] = []
 
-    def progress(tick) -> None:
-        trained.append(tick.label)
-        if tick.label == "ecnn, repeat 0" and tick.step == tick.steps and not tick.metrics:  # its last step, once
+    def progress(event: Step | Epoch) -> None:
+        trained.append(event.label)
+        if event.label == "ecnn, repeat 0" and event.step == event.steps and isinstance(event, Step):  # its last step
             signal.raise_signal(number)
 
     with pytest.raises(Interrupted):
-        study.run(tmp_path, progress=progress)
+        study.run(tmp_path, progress=of_trainings(progress))
     assert set(trained) == {"cnn, repeat 0", "ecnn, repeat 0"}  # and none was begun after
     study.run(tmp_path)
     assert predictions(tmp_path) == predictions(left_alone)

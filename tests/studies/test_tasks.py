@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from PIL import Image
+from studies.small import of_trainings
 from tiny_tasks import MOTS, TINY, TRAINING, WORDS, sentences, write_lines
 
 import ecrnn
 from ecrnn.core.config import StudySettings, TrainSettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
-from ecrnn.core.progress import Tick
+from ecrnn.core.events import Event, Step
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.evaluation import judge
@@ -47,8 +48,8 @@ def test_saved_settings_repeat_a_training_also_killed(task: str, tmp_path: Path)
     if task == "next-token":
         assert (often.schedule, often.clip_norm) == ("cosine", 1.0)  # the task's, also where they come from the file
 
-    def kill(tick: Tick) -> None:
-        if tick.step == 3:
+    def kill(event: Event) -> None:
+        if isinstance(event, Step) and event.step == 3:
             raise Killed
 
     mine = again.model_copy(update={"training": often})
@@ -57,7 +58,9 @@ def test_saved_settings_repeat_a_training_also_killed(task: str, tmp_path: Path)
     with one_line(RunDirectoryError, "holds an unfinished training; add --resume to go on"):
         train_bundle(mine, tmp_path / "killed")
     steps: list[int] = []
-    assert train_bundle(mine, tmp_path / "killed", resume=True, progress=lambda tick: steps.append(tick.step))
+    assert train_bundle(
+        mine, tmp_path / "killed", resume=True, progress=of_trainings(lambda event: steps.append(event.step))
+    )
     assert min(steps) > 1  # it went on
     for name in ("model.safetensors", "bundle.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

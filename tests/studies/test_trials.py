@@ -68,7 +68,7 @@ def test_a_failed_trial(
 ) -> None:
     """It is recorded, the rest goes on, and it is tried again next time."""
     error, line = FAILURES[what]
-    fit, calls = trials.fit, []
+    fit, calls = trials.fit_events, []
 
     def failing(*arguments, label, **more):
         calls.append(label)
@@ -76,7 +76,7 @@ def test_a_failed_trial(
             raise error
         return fit(*arguments, label=label, **more)
 
-    monkeypatch.setattr(trials, "fit", failing)
+    monkeypatch.setattr(trials, "fit_events", failing)
     outcome = study.run(tmp_path, repeats=1)
     assert calls == ["cnn, repeat 0", "ecnn, repeat 0"]
     assert outcome.failed == {("cnn", 0): line}
@@ -87,7 +87,7 @@ def test_a_failed_trial(
     assert recorded["time"].endswith("+00:00")
 
     finished = everything(tmp_path / "ecnn")
-    monkeypatch.setattr(trials, "fit", fit)
+    monkeypatch.setattr(trials, "fit_events", fit)
     outcome = study.run(tmp_path, repeats=1)
     assert outcome.trained == [("cnn", 0)]
     assert outcome.found == [("ecnn", 0)]
@@ -119,7 +119,7 @@ def test_what_ends_a_study(study: Study, tmp_path: Path, monkeypatch: pytest.Mon
         calls.append(1)
         raise error
 
-    monkeypatch.setattr(trials, "fit", failing)
+    monkeypatch.setattr(trials, "fit_events", failing)
     with pytest.raises(type(error)):
         study.run(tmp_path)
     assert len(calls) == 1
@@ -129,8 +129,8 @@ def test_what_ends_a_study(study: Study, tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_finished_trial_is_left_alone(study: Study, left_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(left_alone)
     settings = study.settings()
-    monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("trained again"))
-    trials.run_trial(trials.load(settings), left_alone, settings, "cnn", 0)
+    monkeypatch.setattr(trials, "fit_events", lambda *_, **__: pytest.fail("trained again"))
+    assert list(trials.run_trial(trials.load(settings), left_alone, settings, "cnn", 0)) == []
     assert everything(left_alone) == before
 
 

@@ -1,8 +1,8 @@
 """Processes to be killed, without the seconds that importing torch takes each: a server that forks.
 
 `Forks` starts this file as a process of its own, which imports everything once and computes nothing. For each request
-it forks a child that calls a function by name with a ``progress`` that counts its ticks, and sends signals to the child
-after the tick that was asked for.
+it forks a child that calls a function by name with a ``progress`` that counts its steps and epochs as ticks, and sends
+signals to the child after the tick that was asked for.
 """
 
 from __future__ import annotations
@@ -100,8 +100,10 @@ def _child(function: str, arguments: dict[str, Any], writing: int, hold: int | N
     os.dup2(2, 1)
     status, seen = FAILED, 0
 
-    def progress(tick: object) -> None:
+    def progress(event: object) -> None:
         nonlocal seen
+        if type(event).__name__ not in ("Step", "Epoch"):
+            return
         seen += 1
         os.write(writing, b".")
         if seen == hold:

@@ -15,7 +15,7 @@ from torch import nn
 from training.trainings import make_settings
 
 from ecrnn.core import tasks
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.events import Progress, silent
 from ecrnn.data import tokens
 from ecrnn.data.captions import CaptionSet
 from ecrnn.data.clips import ClipSet

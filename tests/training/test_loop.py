@@ -32,9 +32,8 @@ from training.trainings import (
     weights,
 )
 
-from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import RunDirectoryError, TrainingError
-from ecrnn.core.progress import Tick
+from ecrnn.core.events import Epoch, Event, Step
 from ecrnn.data.batches import epoch_order
 from ecrnn.data.image_set import ImageSet
 from ecrnn.models.build import build
@@ -178,8 +177,8 @@ def test_metrics_on_disk(tmp_path: Path) -> None:
 def test_metrics_are_there_after_every_epoch(tmp_path: Path) -> None:
     found: list[int] = []
 
-    def progress(tick: Tick) -> None:
-        if tick.metrics:
+    def progress(event: Event) -> None:
+        if isinstance(event, Epoch):
             found.append(len((tmp_path / "metrics.jsonl").read_text().splitlines()))
 
     train(tmp_path, epochs=3, progress=progress)
@@ -202,13 +201,30 @@ def test_an_epoch_interrupted_at_its_end_is_on_disk_whole(tmp_path: Path, monkey
 
 
 def test_progress() -> None:
-    ticks: list[Tick] = []
-    train(epochs=2, progress=ticks.append)
-    steps = [tick for tick in ticks if not tick.metrics]
-    assert [tick.step for tick in steps] == list(range(1, 13))
-    assert [tick.epoch for tick in steps] == [1] * 6 + [2] * 6
-    assert [(tick.step, tick.epoch) for tick in ticks if tick.metrics] == [(6, 1), (12, 2)]
-    assert {(tick.steps, tick.epochs, tick.label) for tick in ticks} == {(12, 2, "training")}
+    events: list[Any] = []
+    _, trained = train(epochs=2, progress=events.append)
+    assert [type(event) for event in events] == [*[Step] * 6, Epoch] * 2
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [event.step for event in steps] == list(range(1, 13))
+    assert [event.epoch for event in steps] == [1] * 6 + [2] * 6
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    assert [(event.step, event.epoch) for event in epochs] == [(6, 1), (12, 2)]
+    assert [event.metrics for event in epochs] == trained.history
+    assert {(event.steps, event.epochs, event.label) for event in events} == {(12, 2, "training")}
+
+
+def test_a_training_goes_no_further_than_it_is_asked_for(tmp_path: Path) -> None:
+    """And closed at any event it leaves torch and the signals as they were."""
+    before, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    settings = make_settings(epochs=2, threads=1 if threads > 1 else 2)
+    task = make_task(settings)
+    model = build("cnn", task.images.image, len(task.images.classes))
+    task.optimizer = torch.optim.SGD(model.parameters())  # which only trainings that are poisoned look at
+    events = loop.fit_events(model, task, settings, seed=0, folder=tmp_path)
+    assert [next(events).step for _ in range(3)] == [1, 2, 3]
+    assert torch.get_num_threads() != threads
+    events.close()
+    assert (signal.getsignal(signal.SIGTERM), torch.get_num_threads()) == (before, threads)
 
 
 def test_torch_is_put_back_after_an_error() -> None:
@@ -217,7 +233,7 @@ def test_torch_is_put_back_after_an_error() -> None:
     other = 1 if threads > 1 else 2
     seen: list[int] = []
 
-    def progress(tick: Tick) -> None:
+    def progress(event: Event) -> None:
         seen.append(torch.get_num_threads())
         raise KeyError
 
@@ -230,7 +246,7 @@ def test_torch_is_put_back_after_an_error() -> None:
 def test_handlers_are_put_back(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     inside: list[object] = []
-    train(tmp_path, epochs=1, progress=lambda tick: inside.append(signal.getsignal(signal.SIGTERM)))
+    train(tmp_path, epochs=1, progress=lambda event: inside.append(signal.getsignal(signal.SIGTERM)))
     assert before[1] not in inside
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(Interrupted):
@@ -241,7 +257,7 @@ def test_handlers_are_put_back(tmp_path: Path) -> None:
 def test_without_a_folder_signals_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
     inside: list[object] = []
-    train(epochs=1, progress=lambda tick: inside.append(signal.getsignal(signal.SIGTERM)))
+    train(epochs=1, progress=lambda event: inside.append(signal.getsignal(signal.SIGTERM)))
     assert set(inside) == {before}
 
 
@@ -251,15 +267,6 @@ def test_in_a_thread(tmp_path: Path, left_alone) -> None:
     thread.start()
     thread.join()
     same(left_on_disk(left_alone()), left_on_disk(tmp_path))
-
-
-def test_resolve() -> None:
-    settings = loop.resolve(TrainingSettings(device="cpu"), jobs=2)
-    assert settings.threads == max(1, loop.available_cores() // 2)
-    assert settings.precision in ("float32", "bfloat16")
-    assert loop.resolve(settings) == settings
-    assert loop.resolve(TrainingSettings(threads=3), jobs=1000).threads == 3
-    assert loop.resolve(TrainingSettings(), jobs=1000).threads == 1
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_alone) -> None:

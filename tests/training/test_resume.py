@@ -16,6 +16,7 @@ from training.small_tasks import MODELS, train_small
 from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train, weights
 
 from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.events import Epoch
 from ecrnn.models.build import build
 from ecrnn.training import loop
 from ecrnn.training.interruption import Interrupted
@@ -112,9 +113,9 @@ def test_keep_best(tmp_path: Path, left_alone, precision: str) -> None:
 def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
     _, first = train(tmp_path)
     before = left_on_disk(tmp_path)
-    ticks: list[object] = []
-    _, second = train(tmp_path, progress=ticks.append)
-    assert not ticks
+    events: list[object] = []
+    _, second = train(tmp_path, progress=events.append)
+    assert not events
     assert second == first
     same(before, left_on_disk(tmp_path))
 
@@ -212,8 +213,8 @@ def test_a_signal_in_the_last_step_is_not_lost(tmp_path: Path, left_alone) -> No
 
 
 def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
-    def progress(tick) -> None:
-        if tick.metrics and tick.epoch == tick.epochs:
+    def progress(event) -> None:
+        if isinstance(event, Epoch) and event.epoch == event.epochs:
             signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(Interrupted):
@@ -239,7 +240,7 @@ def test_the_best_weights_are_damaged(tmp_path: Path, how: str, put_again: bool,
         case "a pipe":
             os.mkfifo(path)
     steps: list[int] = []
-    network, trained = train(tmp_path, keep="best", epochs=3, progress=lambda tick: steps.append(tick.step))
+    network, trained = train(tmp_path, keep="best", epochs=3, progress=lambda event: steps.append(event.step))
     assert trained.best_epoch == best
     assert bool(steps) == (not put_again)
     assert path.read_bytes() == data

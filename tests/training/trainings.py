@@ -15,7 +15,8 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.progress import Progress, silent
+from ecrnn.core.devices import resolve
+from ecrnn.core.events import Event, Progress, Step, silent
 from ecrnn.data.batches import epoch_order
 from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
@@ -41,7 +42,7 @@ def pictures(n: int = 60, classes: int = 4, channels: int = 3) -> ImageSet:
 
 def make_settings(**settings: Any) -> TrainingSettings:
     base = {"epochs": 2, "batch_size": BATCH, "threads": 1, "precision": "float32", "device": "cpu"}
-    return loop.resolve(TrainingSettings.read(base | settings))
+    return resolve(TrainingSettings.read(base | settings))
 
 
 class Poisoned(ImageClassification):
@@ -160,8 +161,8 @@ class Stop(Exception):
 def stop_at(step: int, act: Callable[[], object] | None = None) -> Progress:
     """Progress that raises `Stop`, or acts, after optimizer step ``step`` (from 1) of the whole training."""
 
-    def progress(tick: Any) -> None:
-        if tick.step == step and not tick.metrics:
+    def progress(event: Event) -> None:
+        if isinstance(event, Step) and event.step == step:
             if act is None:
                 raise Stop
             act()

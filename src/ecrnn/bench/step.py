@@ -27,9 +27,8 @@ from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
 from ecrnn.bench.settings import StepSettings
 from ecrnn.bench.stock import stock_like
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import autocast, resolve_precision
+from ecrnn.core.devices import autocast, resolve, resolve_precision
 from ecrnn.core.devices import threads as threads_set
-from ecrnn.core.progress import silent
 from ecrnn.data.image_set import make_image_set
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
@@ -37,7 +36,7 @@ from ecrnn.models.build import build
 from ecrnn.models.names import parse
 from ecrnn.models.summary import summarise
 from ecrnn.training.images import ImageClassification
-from ecrnn.training.loop import _Training, resolve
+from ecrnn.training.loop import _Training
 
 IMAGE, CLASSES = (3, 32, 32), 10
 TUNED = ("tuned", "tuned-float32-rnn")
@@ -94,7 +93,7 @@ def _our_step(network: nn.Module, settings: StepSettings) -> Callable[[], object
     training = resolve(TrainingSettings(batch_size=settings.batch, device="cpu", threads=torch.get_num_threads()))
     task = ImageClassification(data, split, fit_preprocessing(pictures, split.train), training, seed=0)
     # The loop's own step, so that what is measured is what trains; it has no name outside.
-    loop = _Training(network, task, training, 0, None, {}, "last", "bench", silent, None)
+    loop = _Training(network, task, training, 0, None, {}, "last", "bench", None)
     network.train()
     positions = draw.permutation(len(data))[: settings.batch]
 

@@ -38,7 +38,7 @@ def bundle(
     from ecrnn.studies.bundles import bundle_trial
 
     with Display(quiet=json) as display:
-        metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, loading=display.bytes)
+        metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, progress=display.show)
     if json:
         say_json({"bundle": str(out), **metrics})
         return

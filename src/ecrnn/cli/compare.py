@@ -87,16 +87,7 @@ def run(
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=json) as display:
-        outcome = run_study(
-            settings,
-            folder,
-            jobs=jobs,
-            progress=display.tick,
-            loading=display.bytes,
-            told=display.line,
-            waits=display.expect,
-            baseline=baseline,
-        )
+        outcome = run_study(settings, folder, jobs=jobs, progress=display.show, baseline=baseline)
     show([folder], baseline=baseline, rope=rope, json=json)
     if outcome.failed:
         complain(_failures(outcome.failed))

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from ecrnn.core.progress import Tick
+from ecrnn.core.events import Downloading, Epoch, Event, Failed, Loading, Message, Step, Waiting
 from ecrnn.core.text import printable
 
 
 class Display:
-    """Shows ticks of one or several trainings, and lines.
+    """Shows the events of one or several trainings, and lines.
 
     Progress that cannot be shown does not end a training, but where its reader has gone (`ecrnn ... 2>&1 | head`), it
     is stopped as if by a signal: with a checkpoint.
@@ -60,26 +60,40 @@ class Display:
             with self._shown():
                 self.bars.stop()
 
-    def expect(self, trainings: int) -> None:
-        """Say how many trainings will run in all, for the time left."""
+    def show(self, event: Event) -> None:
+        """Show what has happened."""
+        match event:
+            case Downloading(what, done, total) | Loading(what, done, total):
+                self._part(what, done, total)
+            case Waiting(trials):
+                self._expect(trials)
+            case Step() | Epoch():
+                self._training(event)
+            case Message(text):
+                self.line(text)
+            case Failed(model, repeat, error):
+                self.line(f"{model}, repeat {repeat} failed: {error}")
+
+    def _expect(self, trainings: int) -> None:
+        """Note how many trainings will run in all, for the time left."""
         self.trainings = trainings
         if self.bars is not None and trainings > 1:
             with self._shown():
                 self.tasks[""] = self.bars.add_task("all trials", total=trainings, note="")
 
-    def tick(self, tick: Tick) -> None:
+    def _training(self, event: Step | Epoch) -> None:
         """Take note of a training's position and show it."""
         with self.guard:
-            part = tick.step / tick.steps
-            self.started.setdefault(tick.label, 0.0 if tick.step <= 1 else part)
-            self.done[tick.label] = part
+            part = event.step / event.steps
+            self.started.setdefault(event.label, 0.0 if event.step <= 1 else part)
+            self.done[event.label] = part
             if self.quiet:
                 return
             with self._shown():
                 if self.bars is not None:
-                    self._bar(tick)
-                elif tick.metrics:
-                    self._print(f"{tick.label}: {_epoch(tick)}{self._left()}")
+                    self._bar(event)
+                elif isinstance(event, Epoch):
+                    self._print(f"{event.label}: {_epoch(event)}{self._left()}")
 
     def line(self, line: str) -> None:
         """Show a line of text."""
@@ -87,8 +101,8 @@ class Display:
             with self.guard, self._shown():
                 self._print(line)
 
-    def bytes(self, what: str, done: int, total: int) -> None:
-        """Progress of a download or of decoding pictures, a line each tenth."""
+    def _part(self, what: str, done: int, total: int) -> None:
+        """Show a download or the decoding of images, a line each tenth."""
         if 0 < done < total and done * 10 // total != self.done.get(what, -1):
             self.done[what] = done * 10 // total
             self.line(f"{what}: {100 * done // total} %")
@@ -111,16 +125,17 @@ class Display:
         else:
             print(line, file=sys.stderr, flush=True)
 
-    def _bar(self, tick: Tick) -> None:
-        if tick.label not in self.tasks:
-            self.tasks[tick.label] = self.bars.add_task(printable(tick.label), total=tick.steps, note="")
-        note = _short(tick) if tick.metrics else None
-        self.bars.update(self.tasks[tick.label], completed=tick.step, **({"note": note} if note else {}))
+    def _bar(self, event: Step | Epoch) -> None:
+        label = event.label
+        if label not in self.tasks:
+            self.tasks[label] = self.bars.add_task(printable(label), total=event.steps, note="")
+        note = {"note": _short(event)} if isinstance(event, Epoch) else {}
+        self.bars.update(self.tasks[label], completed=event.step, **note)
         if "" in self.tasks:
             self.bars.update(self.tasks[""], completed=sum(self.done.values()))
-        if tick.metrics and tick.step == tick.steps:
-            self._print(f"{tick.label}: {_epoch(tick)}")
-            self.bars.remove_task(self.tasks.pop(tick.label))
+        if isinstance(event, Epoch) and event.step == event.steps:
+            self._print(f"{label}: {_epoch(event)}")
+            self.bars.remove_task(self.tasks.pop(label))
 
     def _left(self) -> str:
         """The time left, from the part of all trainings done since the start."""
@@ -139,21 +154,21 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _short(tick: Tick) -> str:
-    return f"{tick.epoch}/{tick.epochs}{_metric(tick, ' {title} {value:.1f}{unit}')}"
+def _short(epoch: Epoch) -> str:
+    return f"{epoch.epoch}/{epoch.epochs}{_metric(epoch, ' {title} {value:.1f}{unit}')}"
 
 
-def _epoch(tick: Tick) -> str:
-    shown = _metric(tick, ", validation {title} {value:.2f}{unit}")
-    return f"epoch {tick.epoch} of {tick.epochs}{shown}, {duration(tick.metrics['seconds'])}"
+def _epoch(epoch: Epoch) -> str:
+    shown = _metric(epoch, ", validation {title} {value:.2f}{unit}")
+    return f"epoch {epoch.epoch} of {epoch.epochs}{shown}, {duration(epoch.metrics['seconds'])}"
 
 
-def _metric(tick: Tick, form: str) -> str:
+def _metric(epoch: Epoch, form: str) -> str:
     """The task's metric on the validation examples in ``form``; nothing where there is none."""
     from ecrnn.stats.metrics import METRICS
 
     for metric in METRICS.values():
-        if (value := tick.metrics.get(f"validation_{metric.name}")) is not None:
+        if (value := epoch.metrics.get(f"validation_{metric.name}")) is not None:
             unit = " %" if metric.unit == "%" else ""
             return form.format(title=metric.title, value=metric.scale * value, unit=unit)
     return ""

@@ -61,9 +61,7 @@ def train(
 
     out = Path(spelt_as_it_exists(out))
     with Display(quiet=json) as display:
-        trained = train_bundle(
-            settings, out, resume=resume, progress=display.tick, loading=display.bytes, told=display.line
-        )
+        trained = train_bundle(settings, out, resume=resume, progress=display.show)
     metrics = read_metrics(out)
     if json:
         say_json({"bundle": str(out), **metrics})

@@ -23,6 +23,22 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
+    """Settings with every "auto" decided for this machine, as they are saved with the run.
+
+    Raises:
+        TrainingError: a device was named that the machine does not have.
+    """
+    device = resolve_device(settings.device)
+    return settings.model_copy(
+        update={
+            "device": device,
+            "precision": resolve_precision(settings.precision, device),
+            "threads": settings.threads or max(1, available_cores() // jobs),
+        }
+    )
+
+
 def resolve_device(device: str) -> str:
     """ "auto" becomes "cuda" where there is one, else "cpu".
 

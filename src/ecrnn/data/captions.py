@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import CAPTIONING
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.decoding import load_pictures
@@ -90,7 +90,7 @@ def load(
     image_size: int | tuple[int, int] | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> CaptionSet:
     """A registered set of captioned pictures by name, or a folder.
 
@@ -100,7 +100,7 @@ def load(
             cropped in the centre.
         data_dir: local copies of registered data sets: the folder that holds `flickr8k`, or that folder itself.
         cache: where large sets are kept decoded; default: `downloads.default_cache`.
-        progress: called as ``progress("pictures", done, total)``.
+        progress: called with `Loading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError, DataError: ``data`` is nothing of the kind, or damaged.

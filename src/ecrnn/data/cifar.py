@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.data.downloads import RemoteFile, candidates, fetch, read_checked
 from ecrnn.data.image_set import RawImages
 from ecrnn.data.pickles import read_pickle
@@ -56,7 +56,7 @@ class CifarSource:
     def size(self) -> None:
         return None
 
-    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages:
+    def load(self, data_dir: Path | None, cache: Path, progress: Progress = silent) -> RawImages:
         """The data set from a local copy, or downloaded.
 
         Raises:

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import CLIP_CLASSIFICATION
 from ecrnn.data import catalogue, layout, left_out, moving
 from ecrnn.data.catalogue import refuse_parts
@@ -120,7 +120,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> ClipSet:
     """A registered set of clips by name, or a folder or a file.
 
@@ -133,7 +133,7 @@ def load(
         val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         data_dir: not used, as "moving" needs no files; other loaders use it.
         cache: where large folders are kept decoded; default: `downloads.default_cache`.
-        progress: called as ``progress("pictures", done, total)``.
+        progress: called with `Loading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged or too large for the memory.
@@ -233,7 +233,7 @@ def _load_folder(
     size: tuple[int, int],
     channels: int,
     cache: Path | None,
-    progress: LoadingProgress | None,
+    progress: Progress,
 ) -> ClipSet:
     classes: list[str] = []
     clips: list[str] = []

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.tasks import NEXT_TOKEN
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
@@ -117,7 +117,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> Corpus:
     """A registered corpus by name, or a .txt file, or a folder of them.
 
@@ -131,7 +131,7 @@ def load(
         length: characters that a block predicts, 2 to 65,536.
         data_dir: local copies of registered data sets; where it is given, nothing is downloaded.
         cache: for downloads; default: `downloads.default_cache`.
-        progress: called as ``progress(what, done, total)`` while downloading, in bytes.
+        progress: called with `Downloading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged, or too short for two blocks.

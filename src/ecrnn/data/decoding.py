@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Loading, Progress, silent
 from ecrnn.data.downloads import cached_file, default_cache
 from ecrnn.data.pictures import decode, quiet_pillow
 
@@ -30,7 +30,7 @@ def load_pictures(
     *,
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> np.ndarray:
     """Picture files, each as `pictures.read_picture` gives it.
 
@@ -42,7 +42,7 @@ def load_pictures(
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
         memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
             there as long as names, sizes and times of the files stay the same.
-        progress: called as ``progress("pictures", done, total)``.
+        progress: called with `Loading` events of `ecrnn.core.events`.
 
     Returns:
         uint8 (N, H, W, C); a read-only np.memmap beyond the limit.
@@ -60,7 +60,7 @@ def load_pictures(
 
 
 def decode_files(
-    folder: Path, files: Sequence[str], one: Callable[[Path], np.ndarray], progress: LoadingProgress | None = None
+    folder: Path, files: Sequence[str], one: Callable[[Path], np.ndarray], progress: Progress = silent
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """What ``one`` makes of each file, decoded by several threads.
 
@@ -68,7 +68,7 @@ def decode_files(
         folder: where the files lie.
         files: relative to it.
         one: from the path of a file to its pixels, or a DataError that says the reason only.
-        progress: called as ``progress("pictures", done, total)``.
+        progress: called with `Loading` events of `ecrnn.core.events`.
 
     Yields:
         The place of the first and the pixels of the next some, in the order of ``files``.
@@ -90,8 +90,7 @@ def decode_files(
             chunk = [pixels for pixels in pool.map(tried, files[start : start + _CHUNK]) if pixels is not None]
             if not damaged:
                 yield start, chunk
-            if progress is not None:
-                progress("pictures", min(start + _CHUNK, len(files)), len(files))
+            progress(Loading("pictures", min(start + _CHUNK, len(files)), len(files)))
     if damaged:
         shown = "; ".join(sorted(damaged)[:3]) + ("; ..." if len(damaged) > 3 else "")
         raise DataError(
@@ -100,7 +99,7 @@ def decode_files(
 
 
 def _stacked(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], progress: LoadingProgress | None
+    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], progress: Progress
 ) -> Iterator[tuple[int, np.ndarray]]:
     """As `decode_files`, for pictures of one shape; uint8 (b, H, W, C)."""
     _, height, width, channels = shape
@@ -109,7 +108,7 @@ def _stacked(
 
 
 def _mapped(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], cache: Path, progress: LoadingProgress | None
+    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], cache: Path, progress: Progress
 ) -> np.ndarray:
     """The decoded pictures as a read-only memory map of a file in the cache, written if it is not there."""
     path = Path(cache) / "folders" / f"{_key(folder, files, shape)}.npy"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.data.image_set import RawImages
 
 
@@ -21,7 +21,7 @@ class DigitsSource:
     name: str = "digits"
     size: tuple[int, int] = (32, 32)  # see `sources.Source`
 
-    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages:
+    def load(self, data_dir: Path | None, cache: Path, progress: Progress = silent) -> RawImages:
         """The pictures at their own size, 8x8; values 0..16 are scaled to 0..255 and rounded."""
         from sklearn.datasets import load_digits
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Downloading, Progress, silent
 from ecrnn.core.files import whole_file
-from ecrnn.core.progress import LoadingProgress
 
 TIMEOUT = 30.0  # seconds without an answer
 
@@ -103,7 +103,7 @@ def obtain(
     folders: Iterable[str],
     data_dir: Path | None,
     cache: Path,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> list[Path]:
     """Where the official files of a data set lie: in a local copy, or downloaded. Readers check them, `read_official`.
 
@@ -169,7 +169,7 @@ def read_official(path: Path, file: RemoteFile, others: Mapping[str, str] | None
     return data
 
 
-def fetch(file: RemoteFile, folder: Path, progress: LoadingProgress | None = None) -> Path:
+def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
     """The path of ``file`` in ``folder``, downloaded if it is not there. Readers check it again.
 
     Raises:
@@ -197,7 +197,7 @@ class _FailedError(Exception):
     """One address did not give the file; the message is the reason."""
 
 
-def _download(file: RemoteFile, url: str, target: IO[bytes], progress: LoadingProgress | None) -> None:
+def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress) -> None:
     """Download one URL to ``target``; _FailedError if that is not the file, OSError if the disk fails."""
     import requests
     from pooch import HTTPDownloader
@@ -242,7 +242,7 @@ def cached_file(path: Path) -> Iterator[IO[bytes]]:
 class _CountedFile:
     """What the downloader writes to: counts, hashes, reports, and stops a stream that is too long."""
 
-    def __init__(self, target: IO[bytes], file: RemoteFile, progress: LoadingProgress | None) -> None:
+    def __init__(self, target: IO[bytes], file: RemoteFile, progress: Progress) -> None:
         self.target, self.file, self.progress = target, file, progress
         self.size = 0
         self.md5 = hashlib.md5(usedforsecurity=False)
@@ -253,8 +253,7 @@ class _CountedFile:
             raise _FailedError(f"sends more than the {self.file.size} bytes that the file has")
         self.target.write(chunk)
         self.md5.update(chunk)
-        if self.progress is not None:
-            self.progress(self.file.name, self.size, self.file.size)
+        self.progress(Downloading(self.file.name, self.size, self.file.size))
 
     def flush(self) -> None:
         """The downloader flushes after every chunk; once at the end is enough."""

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.names import nfc, on_disk
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.data import layout, left_out
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below, is_picture
@@ -220,7 +220,7 @@ def load_folder(
     test: Path | None = None,
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> ImageSet:
     """Decode a folder of images, each as `pictures.read_picture` does.
 
@@ -232,7 +232,7 @@ def load_folder(
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
         memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
             there as long as names, sizes and times of the files stay the same.
-        progress: called as ``progress("pictures", done, total)``.
+        progress: called with `Loading` events of `ecrnn.core.events`.
 
     Raises:
         DataError: as `list_folder`; or images that cannot be read: all are tried, and one line names the first.

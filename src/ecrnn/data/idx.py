@@ -19,7 +19,7 @@ from typing import IO
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.data.downloads import RemoteFile, obtain, read_official
 from ecrnn.data.image_set import RawImages
 
@@ -48,7 +48,7 @@ class IdxSource:
     def size(self) -> None:
         return None
 
-    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages:
+    def load(self, data_dir: Path | None, cache: Path, progress: Progress = silent) -> RawImages:
         """The data set from a local copy, or downloaded.
 
         Raises:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import on_disk
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.catalogue import refuse_parts, unknown_data
 from ecrnn.data.downloads import default_cache
@@ -30,7 +30,7 @@ def load(
     val: str | Path | None = None,
     test: str | Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> ImageSet:
     """Load a registered data set by name, or a folder with one sub-folder a class, or one of parts with those.
 
@@ -46,7 +46,7 @@ def load(
         val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         cache: where downloads and decoded folders are kept; default: the variable ECRNN_CACHE, else the
             user's cache.
-        progress: called as ``progress(what, done, total)`` while downloading (bytes) and decoding (pictures).
+        progress: called with `Downloading` and `Loading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError: ``data`` is neither a registered name nor a folder.

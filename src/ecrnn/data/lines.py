@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc, on_disk
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import TRANSCRIPTION
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
@@ -126,7 +126,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> LineSet:
     """A registered set of lines by name, or a folder.
 
@@ -138,7 +138,7 @@ def load(
         val, test: other folders of such images, to validate and to test on.
         data_dir: local copies of registered data sets: the folder that holds `captcha_images`, or that folder itself.
         cache: not used, as captcha has no download; other loaders use it.
-        progress: called as ``progress("pictures", done, total)``.
+        progress: called with `Loading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged or too large for the memory.
@@ -250,7 +250,7 @@ def _text(name: str) -> str:
     return nfc(PurePosixPath(name).stem)
 
 
-def _decoded(folder: Path, files: Sequence[str], height: int, progress: LoadingProgress | None) -> list[np.ndarray]:
+def _decoded(folder: Path, files: Sequence[str], height: int, progress: Progress) -> list[np.ndarray]:
     images: list[np.ndarray] = []
     taken = 0
     for _, chunk in decode_files(folder, files, lambda path: decode_line(path, height), progress):

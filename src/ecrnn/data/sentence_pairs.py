@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.tasks import TRANSLATION
 from ecrnn.core.text import counted
 from ecrnn.data import catalogue, left_out
@@ -92,7 +92,7 @@ def load(
     *,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> PairSet:
     """A registered set of pairs by name, or a .tsv file, or a folder as this module's docstring says; all in UTF-8.
 
@@ -104,7 +104,7 @@ def load(
         data: "multi30k-en-fr", a .tsv file, a folder, or its training file in the source language.
         data_dir: local copies of registered data sets; where it is given, nothing is downloaded.
         cache: for downloads; default: `downloads.default_cache`.
-        progress: called as ``progress(what, done, total)`` while downloading, in bytes.
+        progress: called with `Downloading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged, or has files of different length.

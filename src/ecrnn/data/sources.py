@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.data.cifar import CifarSource
 from ecrnn.data.digits import DigitsSource
 from ecrnn.data.downloads import RemoteFile
@@ -24,7 +24,7 @@ class Source(Protocol):
     def size(self) -> tuple[int, int] | None:
         """(height, width) that models see where none is asked for; None: the pictures' own."""
 
-    def load(self, data_dir: Path | None, cache: Path, progress: LoadingProgress | None) -> RawImages: ...
+    def load(self, data_dir: Path | None, cache: Path, progress: Progress = silent) -> RawImages: ...
 
 
 def load_source(
@@ -34,7 +34,7 @@ def load_source(
     channels: int | None,
     *,
     cache: Path,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> ImageSet:
     """The registered data set ``name``; the arguments are those of `images.load`.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress
 from ecrnn.data.downloads import RemoteFile, default_cache, obtain, read_official, reading
 
 LARGEST_FILE = 2**30  # bytes, unpacked
@@ -76,7 +76,7 @@ def official_texts(
     folders: Iterable[str],
     data_dir: Path | None,
     cache: Path | None,
-    progress: LoadingProgress | None,
+    progress: Progress,
 ) -> list[tuple[str, Path]]:
     """The text of each official file of a registered data set, and where it lies.
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.tasks import TEXT_CLASSIFICATION
 from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
@@ -126,7 +126,7 @@ def load(
     test: str | Path | None = None,
     data_dir: Path | None = None,
     cache: Path | None = None,
-    progress: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> TextSet:
     """A registered set of texts by name, or one of three layouts, all in UTF-8.
 
@@ -140,7 +140,7 @@ def load(
         val, test: other folders or files of the same classes, to validate and to test on.
         data_dir: local copies of registered data sets; where it is given, nothing is downloaded.
         cache: for downloads; default: `downloads.default_cache`.
-        progress: called as ``progress(what, done, total)`` while downloading, in bytes.
+        progress: called with `Downloading` events of `ecrnn.core.events`.
 
     Raises:
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged, or has fewer than two classes.

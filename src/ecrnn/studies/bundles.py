@@ -10,9 +10,9 @@ import numpy as np
 
 from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
-from ecrnn.core.progress import LoadingProgress
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_folder
 from ecrnn.core.tasks import Task
@@ -45,7 +45,7 @@ def bundle_trial(
     *,
     repeat: int | None = None,
     data_dir: Path | None = None,
-    loading: LoadingProgress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Make a bundle of a finished trial of a study.
 
@@ -58,7 +58,7 @@ def bundle_trial(
         out: the bundle's folder, new or empty.
         repeat: whose weights; None for those with the best accuracy on their validation pictures, at the last epoch.
         data_dir: local copies of registered data sets; default: where the study had them.
-        loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
+        progress: called while data is downloaded or decoded.
 
     Returns:
         What the bundle's `metrics.json` holds.
@@ -109,7 +109,7 @@ def bundle_trial(
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
         model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
         model_in_use.trained_on = trained_on
-        metrics["test"] = on_test_part(model_in_use, load(settings, loading))
+        metrics["test"] = on_test_part(model_in_use, load(settings, progress))
     with locked(out, keep=False):
         _check_free_or_ours(out, config, prepared, killed)  # again, now that nobody else works in it
         write_atomically(out / CONFIG, config)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
+from ecrnn.core.devices import resolve
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.events import Message, Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
-from ecrnn.core.progress import LoadingProgress, Progress, silent
 from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seals import seal_text
@@ -32,7 +32,7 @@ from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import objective, prepare, task_of
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
-from ecrnn.training.loop import fit, resolve
+from ecrnn.training.loop import fit
 
 SETTINGS = "train.yaml"
 _LEFTOVERS = frozenset({"checkpoint", "checkpoint/.lock"})  # of a training killed before its settings were written
@@ -44,8 +44,6 @@ def train_bundle(
     *,
     resume: bool = False,
     progress: Progress = silent,
-    loading: LoadingProgress | None = None,
-    told: Callable[[str], None] = lambda line: None,
 ) -> bool:
     """Train one model and leave a bundle in ``out``.
 
@@ -53,9 +51,8 @@ def train_bundle(
         settings: as given; the resolved ones are saved as `train.yaml`.
         out: the bundle's folder, new or empty, or with ``resume`` one that holds this training unfinished.
         resume: go on with an unfinished training; where there is none, begin.
-        progress: called after every step.
-        loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
-        told: called with a line about the data, such as examples that are both trained on and validated on.
+        progress: called with what happens: loading, steps, epochs, and messages about the data, such as examples that
+            are both trained on and validated on.
 
     Returns:
         True if it was trained now, False if the bundle was finished already.
@@ -67,7 +64,7 @@ def train_bundle(
     """
     asked = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
-    data = load(asked, loading)
+    data = load(asked, progress)
     settings = _resolved(asked, data, out)
     if is_bundle(out) and not _leftovers(out):
         return False
@@ -81,7 +78,7 @@ def train_bundle(
         if not finished:
             write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
             try:
-                _train(data, split, prepared, settings, out, progress, told)
+                _train(data, split, prepared, settings, out, progress)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         _remove_checkpoints(out)
@@ -149,15 +146,14 @@ def _train(
     settings: TrainSettings,
     out: Path,
     progress: Progress,
-    told: Callable[[str], None],
 ) -> None:
     keys = data.keys()
     trained_on = TrainedOn.of(keys, split.train, split.validation)
     if line := contradiction(data, keys):
-        told(line)
+        progress(Message(line))
     both = trained_on.overlap(keys, split.validation)
     if both:
-        told(trained_on_too(data.name, both, split, prepared.task.examples))
+        progress(Message(trained_on_too(data.name, both, split, prepared.task.examples)))
     seed = trial_seed(settings.seed, 0)
     network = make(settings.model, prepared.sizes, seed)
     task = objective(data, split, prepared, settings.training, seed)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecrnn.core.config import StudySettings
-from ecrnn.core.devices import environment
+from ecrnn.core.devices import environment, resolve
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
 from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.names import nfc
-from ecrnn.core.progress import LoadingProgress, Progress, silent
 from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
 from ecrnn.core.seals import seal
@@ -22,13 +23,16 @@ from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
-from ecrnn.studies.engines import Trial, run_here, run_in_processes
+from ecrnn.studies.engine.local import LocalEngine
+from ecrnn.studies.engine.processes import ProcessEngine
+from ecrnn.studies.engine.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.settings import as_begun
 from ecrnn.studies.tasks import prepare, task_of
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
-from ecrnn.training.loop import resolve
+
+ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
 
 
 @dataclass
@@ -51,10 +55,8 @@ def run_study(
     out: Path,
     *,
     jobs: int = 1,
+    engine: Engine | str | None = None,
     progress: Progress = silent,
-    loading: LoadingProgress | None = None,
-    told: Callable[[str], None] = lambda line: None,
-    waits: Callable[[int], None] = lambda trials: None,
     baseline: str | None = None,
 ) -> Outcome:
     """Train what is not finished yet of a study.
@@ -62,11 +64,10 @@ def run_study(
     Args:
         settings: as given; resolved here, or taken from the study in ``out``, which must be the same one.
         out: the study's folder; made if it does not exist.
-        jobs: trials side by side, each in a process of its own; with 1 they run in this process.
-        progress: called after every step of every trial.
-        loading: called while data is downloaded or decoded, see `ecrnn.data.images.load`.
-        told: called with a line about the study, such as a trial that failed.
-        waits: called once with the number of trials that are to be trained.
+        jobs: trials side by side; they share the threads of this machine.
+        engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
+            or an `ecrnn.studies.engine.protocol.Engine`. None: "here" for one trial at a time, else "processes".
+        progress: called with everything that happens, see `ecrnn.core.events`.
         baseline: the model that a report will compare with; here it is only checked, before hours are spent.
 
     Returns:
@@ -77,9 +78,11 @@ def run_study(
         RunDirectoryError: ``out`` holds another study, or the disk refuses.
         Interrupted: by a signal; what is finished is kept and the same call goes on.
     """
+    if isinstance(engine, str) and engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
     settings = _canonical(settings)
     _check_folder(out)
-    data = load(settings, loading)
+    data = load(settings, progress)
     repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
     check(prepare(data, splits[0], settings).sizes, *settings.models)
@@ -87,9 +90,10 @@ def run_study(
         settings = _open(settings, data, out, jobs, baseline)
         keys, first = _kept_keys(data, out), splits[0]
         if line := contradiction(data, keys):
-            told(line)
+            progress(Message(line))
         if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
-            told(trained_on_too(data.name, both, first, f"{task_of(settings).examples} of the first repeat"))
+            examples = f"{task_of(settings).examples} of the first repeat"
+            progress(Message(trained_on_too(data.name, both, first, examples)))
         outcome = Outcome()
         for trial in trials(settings):
             check_inside(trial_folder(out, *trial) / "checkpoint", out)  # before anything is written or deleted there
@@ -98,21 +102,48 @@ def run_study(
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
         waiting = [trial for trial in trials(settings) if trial not in outcome.found]
-        waits(len(waiting))
+        progress(Waiting(len(waiting)))
         if outcome.found:
             are = "is" if len(outcome.found) == 1 else "are"
-            told(f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already")
-
-        def failed(trial: Trial, line: str) -> None:
-            outcome.failed[trial] = line
-            told(f"{trial[0]}, repeat {trial[1]} failed: {line}")
-
-        if min(jobs, len(waiting)) > 1:
-            run_in_processes(out, lock, waiting, min(jobs, len(waiting)), progress, failed)
-        else:
-            run_here(data, out, settings, waiting, progress, failed)
-        outcome.trained = [trial for trial in waiting if trial not in outcome.failed]
+            already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
+            progress(Message(already))
+        if waiting:
+            study = OpenStudy(out, settings, data, lock)
+            _run(_engine(engine, min(jobs, len(waiting))), study, waiting, outcome, progress)
         return outcome
+
+
+def _engine(engine: Engine | str | None, jobs: int) -> Engine:
+    """The engine that was asked for, for trials of which ``jobs`` run side by side."""
+    engine = engine or ("here" if jobs == 1 else "processes")
+    return ENGINES[engine](jobs) if isinstance(engine, str) else engine
+
+
+def _run(engine: Engine, study: OpenStudy, waiting: list[Trial], outcome: Outcome, progress: Progress) -> None:
+    """Have the engine run what waits, pass its events on and write down how the trials ended."""
+
+    def failed(event: Failed) -> None:
+        outcome.failed[event.model, event.repeat] = event.error
+        progress(event)
+
+    finished = set()
+    try:
+        engine.start(study, waiting)
+        with closing(engine.events()) as events:
+            for event in events:
+                match event:
+                    case Failed():
+                        failed(event)
+                        continue
+                    case Finished(model, repeat):
+                        finished.add((model, repeat))
+                progress(event)
+    finally:
+        engine.stop()
+    for trial in waiting:
+        if trial not in finished and trial not in outcome.failed:
+            failed(Failed(*trial, "the engine ended without it"))
+    outcome.trained = [trial for trial in waiting if trial in finished]
 
 
 def _kept_keys(data: Examples, out: Path) -> Keys:

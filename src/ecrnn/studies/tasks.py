@@ -11,7 +11,7 @@ import numpy as np
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainingSettings, TrainSettings
 from ecrnn.core.errors import DataError, EcrnnError
-from ecrnn.core.progress import LoadingProgress
+from ecrnn.core.events import Progress, silent
 from ecrnn.core.tasks import (
     CAPTIONING,
     CLIP_CLASSIFICATION,
@@ -56,7 +56,7 @@ class Parts:
         has_validation: whether a file or folder has a part of its own to validate on; None where none has.
     """
 
-    load: Callable[[DataSettings, Path | None, LoadingProgress | None], Any]
+    load: Callable[[DataSettings, Path | None, Progress], Any]
     prepare: Callable[[Any, Split, AnySettings], Prepared]
     objective: Callable[[Any, Split, Prepared, TrainingSettings, int], Objective]
     has_validation: Callable[[Path], bool] | None = None
@@ -67,7 +67,7 @@ def task_of(settings: AnySettings) -> Task:
     return common_task(settings.models if isinstance(settings, StudySettings) else [settings.model])
 
 
-def load_examples(settings: AnySettings, loading: LoadingProgress | None = None) -> Examples:
+def load_examples(settings: AnySettings, loading: Progress = silent) -> Examples:
     """The data of a study or a training.
 
     Raises:
@@ -110,7 +110,7 @@ def objective(data: Examples, split: Split, prepared: Prepared, settings: Traini
     return PARTS[prepared.task.name].objective(data, split, prepared, settings, seed)
 
 
-def _load_images(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> ImageSet:
+def _load_images(settings: DataSettings, data_dir: Path | None, loading: Progress) -> ImageSet:
     return images.load(
         settings.data,
         val=settings.val,
@@ -134,7 +134,7 @@ def _image_objective(
     return ImageClassification(data, split, prepared.preprocessing, settings, seed)
 
 
-def _load_clips(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> clips.ClipSet:
+def _load_clips(settings: DataSettings, data_dir: Path | None, loading: Progress) -> clips.ClipSet:
     assert settings.frames is not None
     return clips.load(
         settings.data,
@@ -156,7 +156,7 @@ def _prepare_clips(data: clips.ClipSet, split: Split, settings: AnySettings) -> 
     return Prepared(CLIP_CLASSIFICATION, data.classes, preprocessing, frames=frames)
 
 
-def _load_texts(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> texts.TextSet:
+def _load_texts(settings: DataSettings, data_dir: Path | None, loading: Progress) -> texts.TextSet:
     return texts.load(settings.data, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading)
 
 
@@ -166,7 +166,7 @@ def _prepare_texts(data: texts.TextSet, split: Split, settings: AnySettings) -> 
     return Prepared(TEXT_CLASSIFICATION, data.classes, vocabulary=vocabulary, length=settings.length)
 
 
-def _load_corpus(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> corpus.Corpus:
+def _load_corpus(settings: DataSettings, data_dir: Path | None, loading: Progress) -> corpus.Corpus:
     assert settings.length is not None
     return corpus.load(
         settings.data, length=settings.length, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading
@@ -185,7 +185,7 @@ def _refuse_parts(settings: DataSettings) -> None:
         raise DataError("--val and --test are not for this task, whose data names its parts itself; leave them away")
 
 
-def _load_pairs(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> Any:
+def _load_pairs(settings: DataSettings, data_dir: Path | None, loading: Progress) -> Any:
     _refuse_parts(settings)
     return sentence_pairs.load(settings.data, data_dir=data_dir, progress=loading)
 
@@ -198,7 +198,7 @@ def _prepare_pairs(data: sentence_pairs.PairSet, split: Split, settings: AnySett
     return Prepared(TRANSLATION, vocabulary=target, source_vocabulary=source, length=settings.length)
 
 
-def _load_captions(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> Any:
+def _load_captions(settings: DataSettings, data_dir: Path | None, loading: Progress) -> Any:
     _refuse_parts(settings)
     return captions.load(settings.data, image_size=settings.image_size, data_dir=data_dir, progress=loading)
 
@@ -211,7 +211,7 @@ def _prepare_captions(data: captions.CaptionSet, split: Split, settings: AnySett
     return Prepared(CAPTIONING, preprocessing=preprocessing, vocabulary=vocabulary, length=settings.length)
 
 
-def _load_lines(settings: DataSettings, data_dir: Path | None, loading: LoadingProgress | None) -> lines.LineSet:
+def _load_lines(settings: DataSettings, data_dir: Path | None, loading: Progress) -> lines.LineSet:
     return lines.load(
         settings.data, height=settings.height, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.events import Event, Progress, silent
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import write_predictions
-from ecrnn.core.progress import LoadingProgress, Progress, silent
 from ecrnn.core.runs import trial_folder
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
@@ -25,20 +26,24 @@ from ecrnn.models.summary import summarise
 from ecrnn.stats.metrics import Metric
 from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints
-from ecrnn.training.loop import Trained, fit
+from ecrnn.training.loop import Trained, fit_events
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz", WEIGHTS)
 
 
-def load(settings: StudySettings | TrainSettings, loading: LoadingProgress | None = None) -> Examples:
+def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -> Examples:
     """The examples of a study or a training, and a check that they are the ones it was begun with.
+
+    Args:
+        settings: of the study or the training.
+        progress: called while data is downloaded or decoded.
 
     Raises:
         DataError: missing or damaged data.
         RunDirectoryError: the data has changed since the study was begun.
     """
-    data = load_examples(settings, loading)
+    data = load_examples(settings, progress)
     if settings.fingerprint not in (None, data.fingerprint):
         what = f"the {task_of(settings).examples} of '{settings.data}'"
         raise RunDirectoryError(
@@ -75,14 +80,18 @@ def contradiction(data: Examples, keys: Keys) -> str:
 
 
 def run_trial(
-    data: Examples, study: Path, settings: StudySettings, model: str, repeat: int, progress: Progress = silent
-) -> None:
+    data: Examples, study: Path, settings: StudySettings, model: str, repeat: int
+) -> Generator[Event, None, None]:
     """Train one trial to its end, going on from its checkpoint if there is one; a finished trial is left alone.
 
     Args:
         data: as `load` gives it for ``settings``.
         study: the study's folder.
         settings: resolved.
+        model, repeat: which trial.
+
+    Yields:
+        The training's events; it goes no further than it is asked for them.
 
     Raises:
         EcrnnError, Interrupted: from the training.
@@ -100,8 +109,8 @@ def run_trial(
     task = objective(data, split, prepared, settings.training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": model, "repeat": repeat}
     label = f"{model}, repeat {repeat}"
-    trained = fit(
-        network, task, settings.training, seed=seed, folder=folder, identity=identity, label=label, progress=progress
+    trained = yield from fit_events(
+        network, task, settings.training, seed=seed, folder=folder, identity=identity, label=label
     )
     assert trained.predictions is not None  # every rule of splitting leaves examples to validate
     write_predictions(folder / "predictions.npz", trained.predictions)

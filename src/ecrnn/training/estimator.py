@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import resolve
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.image_set import from_arrays, to_uint8
@@ -19,7 +20,7 @@ from ecrnn.models.build import build
 from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
 from ecrnn.models.spec import InputSpec, check
 from ecrnn.training.images import ImageClassification
-from ecrnn.training.loop import fit, resolve
+from ecrnn.training.loop import fit
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import available_cores, freed_memory_kept, resolve_device, resolve_precision, threads
+from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
+from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.predictions import AnyPredictions
-from ecrnn.core.progress import Progress, Tick, silent
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
 from ecrnn.layers.normalisation import average
 from ecrnn.models.store import check_header, load_weights, weights_of
@@ -65,22 +66,6 @@ class Trained:
     last_predictions: AnyPredictions | None = field(compare=False)
 
 
-def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
-    """Settings with every "auto" decided for this machine, as they are saved with the run.
-
-    Raises:
-        TrainingError: a device was named that the machine does not have.
-    """
-    device = resolve_device(settings.device)
-    return settings.model_copy(
-        update={
-            "device": device,
-            "precision": resolve_precision(settings.precision, device),
-            "threads": settings.threads or max(1, available_cores() // jobs),
-        }
-    )
-
-
 def fit(
     model: nn.Module,
     task: Objective,
@@ -99,7 +84,7 @@ def fit(
     Args:
         model: fresh from `ecrnn.models.build.build`.
         task: batches, loss and metric.
-        settings: resolved by `resolve`.
+        settings: resolved by `ecrnn.core.devices.resolve`.
         seed: of the order of the examples.
         folder: where `metrics.jsonl` and `checkpoint/` go; a training found there goes on. None: nothing is written and
             signals are left alone.
@@ -108,19 +93,38 @@ def fit(
             examples.
         window: the best epoch is that with the best mean metric over so many epochs up to it, or as many as there are;
             where few examples validate, the best of many single epochs is above all a lucky one.
-        label: what `progress` calls this training.
+        label: what the events call this training.
+        progress: called with a `Step` after every step, and with an `Epoch` after every epoch.
 
     Raises:
         TrainingError: loss or gradients are not finite, and the settings' policy is to stop or did not help.
         RunDirectoryError: the folder cannot be written, or holds a training with other settings.
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
+    events = fit_events(
+        model, task, settings, seed=seed, folder=folder, identity=identity, keep=keep, window=window, label=label
+    )
+    return passed_on(events, progress)
+
+
+def fit_events(
+    model: nn.Module,
+    task: Objective,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    identity: dict[str, Any] | None = None,
+    keep: Literal["best", "last"] = "last",
+    window: int = 1,
+    label: str = "training",
+) -> Generator[Event, None, Trained]:
+    """The events that `fit` passes on; at its end the generator returns what `fit` does. Arguments as of `fit`."""
     interruptible = Interruption() if folder else nullcontext()
     with threads(settings.threads), freed_memory_kept(), torch.random.fork_rng(), interruptible as interruption:
         torch.manual_seed(seed)
-        about = identity or {}
-        training = _Training(model, task, settings, seed, folder, about, keep, label, progress, interruption, window)
-        trained = training.run()
+        training = _Training(model, task, settings, seed, folder, identity or {}, keep, label, interruption, window)
+        trained = yield from training.run()
         if interruption and interruption.received:  # in the last epoch; what the caller had in mind next is not begun
             raise Interrupted(interruption.received)
         return trained
@@ -139,7 +143,6 @@ class _Training:
         identity: dict[str, Any],
         keep: str,
         label: str,
-        progress: Progress,
         interruption: Interruption | None,
         window: int = 1,
     ) -> None:
@@ -147,8 +150,7 @@ class _Training:
         configure(model, cutoff=settings.cutoff, truncate=settings.truncate_steps)
         average(model, settings.batch_statistics)
         self.task, self.settings, self.seed = task, settings, seed
-        self.folder, self.keep, self.label, self.progress = folder, keep, label, progress
-        self.interruption = interruption
+        self.folder, self.keep, self.label, self.interruption = folder, keep, label, interruption
         self.checkpoint_folder = make_folder(folder / "checkpoint") if folder else None
         timeless = settings.model_dump(mode="json", exclude={"checkpoint_seconds"})
         named = {name: value for name, value in timeless.items() if name not in _UNNAMED or value != _UNNAMED[name]}
@@ -164,10 +166,10 @@ class _Training:
         self.saved_at = time.monotonic()
         self._resume()
 
-    def run(self) -> Trained:
+    def run(self) -> Generator[Event, None, Trained]:
         self.model.train()
         while self.position.epoch < self.settings.epochs:
-            self._epoch()
+            yield from self._epoch()
         last = self._predictions()
         if self.keep == "best":
             self._load_best()
@@ -189,7 +191,7 @@ class _Training:
             _, self.predictions = self.task.validate(self.model)
         return self.predictions
 
-    def _epoch(self) -> None:
+    def _epoch(self) -> Iterator[Event]:
         batches = self.task.order(self.seed, self.position.epoch)
         while self.position.step < self.steps:
             started = time.monotonic()
@@ -199,9 +201,9 @@ class _Training:
                 self._roll_back()
                 return
             self.position.step += 1
-            self._tick()
+            yield Step(*self._place(), self.position.epoch + 1, self.settings.epochs)
             self._checkpoint_if_due()
-        self._end_epoch()
+        yield from self._end_epoch()
 
     def _step(self, positions: Any) -> bool:
         """One optimizer step; False if loss or gradient was not finite, and then nothing has changed."""
@@ -232,7 +234,7 @@ class _Training:
         position.seen += loss.count
         return True
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self) -> Iterator[Event]:
         position, started = self.position, time.monotonic()
         if not position.seen:
             raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
@@ -259,7 +261,7 @@ class _Training:
         if self.settings.non_finite == "roll-back":
             self.epoch_start = self._capture()
         self._write_metrics()
-        self._tick(metrics)
+        yield Epoch(*self._place(), position.epoch, self.settings.epochs, metrics)
         if self.interruption and self.interruption.received:  # now that all of the epoch is on disk
             raise Interrupted(self.interruption.received)
 
@@ -392,8 +394,7 @@ class _Training:
             lines = "".join(json.dumps(metrics, allow_nan=False) + "\n" for metrics in self.position.history)
             write_atomically(self.folder / "metrics.jsonl", lines)
 
-    def _tick(self, metrics: dict[str, float] | None = None) -> None:
-        steps, epochs = self.steps, self.settings.epochs
-        done = self.position.epoch * steps + self.position.step
-        current = self.position.epoch if metrics else self.position.epoch + 1
-        self.progress(Tick(self.label, done, epochs * steps, current, epochs, metrics or {}))
+    def _place(self) -> tuple[str, int, int]:
+        """Label, and optimizer steps done and in all, for events."""
+        done = self.position.epoch * self.steps + self.position.step
+        return self.label, done, self.settings.epochs * self.steps

@@ -1,4 +1,4 @@
-"""Engines: the same bits in one process and in several, and a worker's death is its trial's alone."""
+"""studies/engine/processes: the bits of one process, and a worker's death is its trial's alone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from pathlib import Path
 
 import pytest
 from core.lines import one_line
-from studies.small import MODELS, Study, predictions
+from studies.small import MODELS, Study, of_trainings, predictions, settings
 from training.forks import INTERRUPTED, Forks
 
 from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.events import Epoch, Event, Failed, Finished, Step
 from ecrnn.core.runs import locked, read_failure
-from ecrnn.studies import engines
-from ecrnn.studies.engines import run_in_processes
+from ecrnn.studies.engine import processes
+from ecrnn.studies.engine.processes import ProcessEngine
+from ecrnn.studies.engine.protocol import OpenStudy
 
 
 @pytest.mark.slow
 def test_two_jobs_give_the_bits_of_one(study: Study, left_alone: Path, tmp_path: Path) -> None:
     labels: set[str] = set()
-    outcome = study.run(tmp_path, jobs=2, models=MODELS[::-1], progress=lambda tick: labels.add(tick.label))
+    outcome = study.run(
+        tmp_path, jobs=2, models=MODELS[::-1], progress=of_trainings(lambda event: labels.add(event.label))
+    )
     assert sorted(outcome.trained) == sorted(predictions(left_alone))
     assert predictions(tmp_path) == predictions(left_alone)
     assert labels == {f"{model}, repeat {repeat}" for model in MODELS for repeat in range(2)}
@@ -32,19 +36,19 @@ def test_killed_workers(study: Study, left_alone: Path, tmp_path: Path, monkeypa
     """One killed, one told to stop by somebody else: two trials fail, two do not, and the next call finishes."""
     fates = {("cnn", 0): signal.SIGKILL, ("ecnn", 0): signal.SIGTERM}
     pids: dict[str, int] = {}
-    run = engines._Pool._run
+    run = ProcessEngine._run
 
     def watched(self, worker, trial):
         pids[f"{trial[0]}, repeat {trial[1]}"] = worker.pid
         return run(self, worker, trial)
 
-    def progress(tick) -> None:
-        model, _, repeat = tick.label.partition(", repeat ")
+    def progress(event: Step | Epoch) -> None:
+        model, _, repeat = event.label.partition(", repeat ")
         if number := fates.pop((model, int(repeat)), None):
-            os.kill(pids[tick.label], number)
+            os.kill(pids[event.label], number)
 
-    monkeypatch.setattr(engines._Pool, "_run", watched)
-    outcome = study.run(tmp_path, jobs=2, progress=progress, training={"epochs": 20})
+    monkeypatch.setattr(ProcessEngine, "_run", watched)
+    outcome = study.run(tmp_path, jobs=2, progress=of_trainings(progress), training={"epochs": 20})
     assert not fates
     assert set(outcome.failed) == {("cnn", 0), ("ecnn", 0)}
     assert "killed by SIGKILL" in outcome.failed["cnn", 0]
@@ -85,41 +89,49 @@ for line in sys.stdin:
         file.write(f"{model} {repeat}\\n")
     if model == "crash": sys.exit(3)
     if model == "killed": os.kill(os.getpid(), signal.SIGKILL)
-    if model == "failed": say("failed", error="it failed"); continue
+    if model == "failed": say("failed", model=model, repeat=repeat, error="it failed"); continue
     if model == "fatal": say("fatal", error="disk full"); sys.exit()
     if model == "stopped": say("stopped"); time.sleep(0.3); sys.exit()
     if model == "slow": time.sleep(600)
-    say("tick", label=model, step=1, steps=2, epoch=1, epochs=1, metrics={})
-    say("done")
+    say("step", label=model, step=1, steps=2, epoch=1, epochs=1)
+    say("finished", model=model, repeat=repeat)
 """
+
+
+def no_study(folder: Path, lock: int) -> OpenStudy:
+    """One of which only the folder and the lock are looked at."""
+    return OpenStudy(folder, settings("any"), None, lock)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """``stub(models, jobs)`` with workers that only speak the protocol; gives what failed, and the ticks."""
+    """``stub(models, jobs)`` with workers that only speak the protocol; gives what failed, and the labels of steps."""
     (tmp_path / "stub.py").write_text(STUB)
-    real = engines.subprocess.Popen
+    real = processes.subprocess.Popen
     started = []
 
     def popen(command, **more):
         started.append(real([sys.executable, str(tmp_path / "stub.py"), str(tmp_path)], **more))
         return started[-1]
 
-    monkeypatch.setattr(engines.subprocess, "Popen", popen)
+    monkeypatch.setattr(processes.subprocess, "Popen", popen)
 
     def run(models: list[str], jobs: int = 1):
-        failed, ticks = {}, []
+        events: list[Event] = []
         try:
             with locked(tmp_path / "study") as lock:
-                waiting = [(model, number) for number, model in enumerate(models)]
-                run_in_processes(
-                    tmp_path / "study", lock, waiting, jobs, ticks.append, lambda t, line: failed.update({t: line})
-                )
+                engine = ProcessEngine(jobs)
+                engine.start(no_study(tmp_path / "study", lock), [(m, number) for number, m in enumerate(models)])
+                events += engine.events()
         finally:
             assert all(worker.poll() is not None for worker in started), "a worker is left"
         asked = (tmp_path / "asked").read_text().splitlines()
         assert sorted(asked) == sorted(f"{model} {number}" for number, model in enumerate(models))
-        return failed, [tick.label for tick in ticks]
+        failed = {(event.model, event.repeat): event.error for event in events if isinstance(event, Failed)}
+        finished = {(event.model, event.repeat) for event in events if isinstance(event, Finished)}
+        assert failed.keys() | finished == {(model, number) for number, model in enumerate(models)}
+        assert len(failed) + len(finished) == len(models)
+        return failed, [event.label for event in events if isinstance(event, Step)]
 
     run.started = started
     return run
@@ -135,17 +147,17 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ],
 )
 def test_one_bad_trial(stub, bad: str, line: str) -> None:
-    failed, ticks = stub(["a", bad, "b", bad, "c"])
+    failed, labels = stub(["a", bad, "b", bad, "c"])
     assert set(failed) == {(bad, 1), (bad, 3)}
     assert all(line in text for text in failed.values())
-    assert ticks == ["a", "b", "c"]
+    assert labels == ["a", "b", "c"]
     assert len(stub.started) == (1 if bad == "failed" else 3)
 
 
 def test_side_by_side(stub) -> None:
-    failed, ticks = stub([f"m{number}" for number in range(20)], jobs=3)
+    failed, labels = stub([f"m{number}" for number in range(20)], jobs=3)
     assert not failed
-    assert sorted(ticks) == sorted(f"m{number}" for number in range(20))
+    assert sorted(labels) == sorted(f"m{number}" for number in range(20))
     assert len(stub.started) <= 3
 
 
@@ -162,8 +174,9 @@ def test_workers_do_not_import_from_where_they_are_started(
     (tmp_path / "queue.py").write_text("raise SystemExit('imported the wrong queue')")
     monkeypatch.chdir(tmp_path)
     with locked(tmp_path / "study") as lock:
-        pool = engines._Pool(tmp_path / "study", lock, lambda tick: None, lambda trial, line: None)
-        worker = pool._start()
+        engine = ProcessEngine(1)
+        engine.start(no_study(tmp_path / "study", lock), [])
+        worker = engine._start()
         worker.wait(timeout=120)
         worker.communicate()
     assert "study.yaml" in (said := capfd.readouterr().err)  # there is none: the worker came that far

@@ -1,4 +1,4 @@
-"""A worker process of `ecrnn.studies.engines`: reads trials as lines of JSON, runs them, answers in lines of JSON.
+"""A worker process of `ecrnn.studies.engine.processes`: reads trials, runs them, answers; all in lines of JSON.
 
 When the process that started it is gone its input ends, and it stops as if told by a signal: at the next step, with a
 checkpoint.
@@ -6,7 +6,6 @@ checkpoint.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from typing import Any
 
 from ecrnn.core import filesystems
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.progress import Tick
+from ecrnn.core.events import Epoch, Event, Failed, Finished, Step, to_json
 from ecrnn.core.runs import read_settings
 from ecrnn.core.streams import open_closed_streams
 from ecrnn.data import left_out
@@ -28,7 +27,7 @@ from ecrnn.data.splits import Examples
 from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
 
-TICK_SECONDS = 0.2  # between two that end no epoch
+STEP_SECONDS = 0.2  # between two steps that are sent
 
 
 def main(study: Path) -> None:
@@ -66,34 +65,37 @@ class _Worker:
         self.study, self.answers = study, answers
         self.settings = read_settings(study)
         self.data: Examples | None = None
-        self.told = 0.0
+        self.step_sent = 0.0
 
     def run(self, model: str, repeat: int) -> bool:
         """Run one trial and say how it ended; False if this worker should leave."""
         try:
             self.data = self.data or load(self.settings)
-            run_trial(self.data, self.study, self.settings, model, repeat, self._tick)
+            for event in run_trial(self.data, self.study, self.settings, model, repeat):
+                self._send(event)
         except Interrupted:
-            self._say("stopped")
+            self._write(json.dumps({"kind": "stopped"}))
             return False
         except RunDirectoryError as error:
-            self._say("fatal", error=str(error))
+            self._write(json.dumps({"kind": "fatal", "error": str(error)}))
             return False
         except Exception as error:  # noqa: BLE001 whatever one trial dies of, the others are run
-            self._say("failed", error=record_failure(self.study, model, repeat, error))
+            self._send(Failed(model, repeat, record_failure(self.study, model, repeat, error)))
             return True
-        self._say("done")
+        self._send(Finished(model, repeat))
         return True
 
-    def _tick(self, tick: Tick) -> None:
+    def _send(self, event: Event) -> None:
         now = time.monotonic()
-        if tick.metrics or now - self.told >= TICK_SECONDS:
-            self.told = now
-            self._say("tick", **dataclasses.asdict(tick))
+        if isinstance(event, Step) and now - self.step_sent < STEP_SECONDS:
+            return
+        if isinstance(event, Step | Epoch):
+            self.step_sent = now
+        self._write(to_json(event))
 
-    def _say(self, kind: str, **more: Any) -> None:
+    def _write(self, line: str) -> None:
         try:
-            print(json.dumps({"kind": kind, **more}), file=self.answers, flush=True)
+            print(line, file=self.answers, flush=True)
         except BrokenPipeError:
             os.kill(os.getpid(), signal.SIGTERM)  # nobody listens any more
 

@@ -1,0 +1,59 @@
+"""What an engine does: it is handed trials of a study, runs them where it can, and says how they go.
+
+An engine moves names, never data: all that a trial is lies in the study's folder, and all that it leaves too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ecrnn.core.config import StudySettings
+from ecrnn.core.events import Event
+from ecrnn.data.splits import Examples
+
+Trial = tuple[str, int]  # model, repeat
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study that is worked on.
+
+    Attributes:
+        folder: holds its `study.yaml`, in which the settings are written.
+        settings: resolved.
+        data: its examples, as `ecrnn.studies.trials.load` gives them for ``settings``.
+        lock: descriptor of its lock, which is held: processes that inherit it keep the study until they leave.
+    """
+
+    folder: Path
+    settings: StudySettings
+    data: Examples
+    lock: int
+
+
+class Engine(Protocol):
+    """Runs trials. `ecrnn.studies.study.run_study` calls `start` once, then `events`, and `stop` in any case.
+
+    Trials are run by `ecrnn.studies.trials.run_trial`, which goes on with what it finds in the study's folder and
+    leaves a finished trial alone. The error of one that fails is left on the disk by
+    `ecrnn.studies.trials.record_failure`, and the others go on.
+    """
+
+    def start(self, study: OpenStudy, trials: Sequence[Trial]) -> None:
+        """Take on ``trials``, to be begun in this order."""
+
+    def events(self) -> Generator[Event, None, None]:
+        """What happens, until nothing runs any more: for every trial either one `Finished` or one `Failed`.
+
+        `Step` and `Epoch` may come in between. The generator may be closed at any event.
+
+        Raises:
+            RunDirectoryError: the study's folder cannot be written.
+            ecrnn.training.interruption.Interrupted: SIGINT or SIGTERM came, and everything has stopped.
+        """
+
+    def stop(self) -> None:
+        """Begin no more trials, and have those under way write a checkpoint and leave; does not wait for them."""

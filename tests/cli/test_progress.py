@@ -1,0 +1,52 @@
+"""cli/progress: what is shown of each event on a standard error that is no terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecrnn.cli.progress import Display, duration
+from ecrnn.core.events import Downloading, Epoch, Event, Failed, Finished, Loading, Message, Step, Waiting
+
+EVENTS: tuple[Event, ...] = (
+    Downloading("train.gz", 50, 1000),
+    Downloading("train.gz", 100, 1000),
+    Downloading("train.gz", 199, 1000),
+    Downloading("train.gz", 1000, 1000),
+    Loading("pictures", 256, 512),
+    Loading("pictures", 512, 512),
+    Waiting(1),
+    Message("2 of 3 trials are finished already"),
+    Step("cnn, repeat 0", 1, 2, 1, 1),
+    Step("cnn, repeat 0", 2, 2, 1, 1),
+    Epoch("cnn, repeat 0", 2, 2, 1, 1, {"validation_accuracy": 0.91234, "seconds": 3.4}),
+    Finished("cnn", 0),
+    Failed("ecnn", 1, "RuntimeError: no"),
+)
+
+
+def test_every_kind_of_event(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        for event in EVENTS:
+            display.show(event)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "train.gz: 5 %",
+        "train.gz: 10 %",
+        "pictures: 50 %",
+        "2 of 3 trials are finished already",
+        "cnn, repeat 0: epoch 1 of 1, validation accuracy 91.23 %, 3 s",
+        "ecnn, repeat 1 failed: RuntimeError: no",
+    ]
+
+
+def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display(quiet=True) as display:
+        for event in EVENTS:
+            display.show(event)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (170, "3 min"), (7500, "2 h 5 min")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
