@@ -72,7 +72,6 @@ def to_svg(figure: Figure, key: str, alt: str) -> str:
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'href="#([^"]+)"', svg))
     svg = re.sub(r"<[^<>]+>", lambda tag: _tag(tag.group(), key, used), svg)
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
@@ -100,12 +99,10 @@ def _tag(tag: str, key: str, used: set[str]) -> str:
     tag = re.sub(r'\sid="([^"]+)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in used else "", tag)
     tag = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", tag)
     tag = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{key}-\1"', tag)
-    tag = re.sub(r"font: (?:bold )?([\d.]+)px [^;\"]+", r"font-size: \1px", tag)
+    tag = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font-size: \1px", tag)
     tag = re.sub(r"font-family: [^;\"]+;?\s*", "", tag)
     for stand_in, variable in _VARIABLES.items():
         tag = tag.replace(stand_in, variable)
-    if tag.startswith("<text") and "fill:" not in tag:  # matplotlib leaves black text without a fill
-        tag = tag.replace("<text", '<text fill="currentColor"', 1)
     return tag
 
 
