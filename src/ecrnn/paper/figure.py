@@ -47,7 +47,7 @@ def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str
         Line2D([], [], ls="", marker="|", color=ONE, ms=9, mew=1.2, label="ours, each repeat"),
     ]
     canvas.legend(handles=marks, loc="outside upper left", ncols=3, frameon=False)
-    said = "; ".join(
+    summary = "; ".join(
         f"{model.model}: paper {formats.percent(model.paper)}, ours {formats.percent(model.ours)}" for model in models
     )
     title = "The paper's accuracies and ours"
@@ -55,5 +55,5 @@ def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str
         "reproduction",
         title,
         "Mean accuracy in the paper (diamond), ours at the last epoch (dot), and that of each repeat (stroke).",
-        to_svg(canvas, "fig-reproduction", f"{title}, in percent. {said}."),
+        to_svg(canvas, "fig-reproduction", f"{title}, in percent. {summary}."),
     )

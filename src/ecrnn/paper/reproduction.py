@@ -125,7 +125,7 @@ def reproduction(record: StudyRecord, comparison: Comparison, models: Sequence[M
     means = {row.model: row.summary.mean for row in models}
     pairs = {(pair.model_a, pair.model_b): pair for pair in comparison.pairs}
     comparisons = tuple(_reproduced(cell, _models(cell, means), pairs) for cell in printed.COMPARISONS)
-    tallies = tuple(_tally(t, [own for own in comparisons if own.table == t]) for t in printed.TABLES)
+    tallies = tuple(_tally(t, [cell for cell in comparisons if cell.table == t]) for t in printed.TABLES)
     total = _tally(None, comparisons)
     first = rows.get(printed.TABLE_1_MODEL)
     found = Reproduction(
@@ -168,7 +168,7 @@ def _reproduced(
 ) -> Reproduced:
     theirs = _models(cell, printed.ACCURACIES)
     assert theirs is not None
-    own = Reproduced(
+    found = Reproduced(
         table=cell.table,
         side_a=printed.side_name(cell.side_a),
         side_b=printed.side_name(cell.side_b),
@@ -180,11 +180,11 @@ def _reproduced(
     )
     pair = pairs.get(models) if models else None
     if models is None or pair is None or pair.difference is None or pair.image_test is None:
-        return own
+        return found
     same_sign = _sign(pair.difference) == _sign(cell.difference)
     stars = pair.image_test.stars
     return replace(
-        own,
+        found,
         model_a=models[0],
         model_b=models[1],
         repeats=len(pair.repeats),
@@ -203,17 +203,17 @@ def _sign(difference: float) -> int:
 
 
 def _tally(table: int | None, cells: Sequence[Reproduced]) -> Tally:
-    made = [own for own in cells if own.difference is not None]
-    marked = [own for own in cells if own.paper_stars]
-    claims = [(own.verdict, "better" if own.paper_difference > 0 else "worse") for own in marked]
+    present = [cell for cell in cells if cell.difference is not None]
+    marked = [cell for cell in cells if cell.paper_stars]
+    claims = [(cell.verdict, "better" if cell.paper_difference > 0 else "worse") for cell in marked]
     return Tally(
         table=table,
         comparisons=len(cells),
-        missing=len(cells) - len(made),
-        same_sign=sum(own.same_sign is True for own in made),
-        same_finding=sum(own.same_finding is True for own in made),
+        missing=len(cells) - len(present),
+        same_sign=sum(cell.same_sign is True for cell in present),
+        same_finding=sum(cell.same_finding is True for cell in present),
         marked=len(marked),
-        marked_here=sum(bool(own.stars) for own in made),
+        marked_here=sum(bool(cell.stars) for cell in present),
         confirmed=sum(found == claim for found, claim in claims),
         contradicted=sum(found in ("better", "worse") and found != claim for found, claim in claims),
     )
@@ -240,9 +240,9 @@ def _departures(record: StudyRecord, comparison: Comparison) -> tuple[str, ...]:
 
 
 def _headline(total: Tally, departures: Sequence[str]) -> str:
-    made = total.comparisons - total.missing
+    present = total.comparisons - total.missing
     of = f"Of the paper's {total.comparisons} comparisons, "
-    of += f"{made} can be made so far; of these, " if total.missing else ""
+    of += f"{present} can be made so far; of these, " if total.missing else ""
     line = (
         f"{of}{total.same_sign} have the paper's sign here and {total.same_finding} the paper's finding by the paper's "
         f"own test; of the {total.marked} that the paper marks as significant, the corrected test confirms "

@@ -36,11 +36,18 @@ def _note(found: Reproduction) -> str:
 
 def _tallies(found: Reproduction, note: str) -> Table:
     rows = []
-    for own in found.tallies:
-        name = "all" if own.table is None else f"{own.table}: {printed.TABLES[own.table]}"
-        made = f"{own.comparisons - own.missing} of {own.comparisons}"
-        counts = (own.same_sign, own.same_finding, own.marked, own.marked_here, own.confirmed, own.contradicted)
-        first = Cell(name, (own.table or "all",)), Cell(made, (own.comparisons, own.missing))
+    for tally in found.tallies:
+        name = "all" if tally.table is None else f"{tally.table}: {printed.TABLES[tally.table]}"
+        of_all = f"{tally.comparisons - tally.missing} of {tally.comparisons}"
+        counts = (
+            tally.same_sign,
+            tally.same_finding,
+            tally.marked,
+            tally.marked_here,
+            tally.confirmed,
+            tally.contradicted,
+        )
+        first = Cell(name, (tally.table or "all",)), Cell(of_all, (tally.comparisons, tally.missing))
         rows.append((*first, *(Cell(str(n), (n,)) for n in counts)))
     return Table(
         "paper-agreement",
@@ -116,15 +123,15 @@ def _accuracies(found: Reproduction, note: str) -> Table:
         ),
         tuple(
             (
-                text(own.model),
-                Cell(str(own.repeats), (own.repeats,)),
-                Cell(formats.percent(own.paper), (own.paper,)),
-                Cell("missing" if own.ours is None else formats.percent(own.ours), (own.ours,), "strong"),
-                Cell(formats.spread(own.sd), (own.sd,)),
-                Cell(formats.points(own.gap), (own.gap,)),
-                Cell(formats.percent(own.best_accuracy), (own.best_accuracy,), "muted"),
+                text(model.model),
+                Cell(str(model.repeats), (model.repeats,)),
+                Cell(formats.percent(model.paper), (model.paper,)),
+                Cell("missing" if model.ours is None else formats.percent(model.ours), (model.ours,), "strong"),
+                Cell(formats.spread(model.sd), (model.sd,)),
+                Cell(formats.points(model.gap), (model.gap,)),
+                Cell(formats.percent(model.best_accuracy), (model.best_accuracy,), "muted"),
             )
-            for own in found.models
+            for model in found.models
         ),
         note=note,
     )
@@ -132,13 +139,13 @@ def _accuracies(found: Reproduction, note: str) -> Table:
 
 def _comparisons(found: Reproduction, number: int, note: str) -> Table:
     """One of Tables 2-5 as the paper lays it out, five rows for each of its own."""
-    cells = [own for own in found.comparisons if own.table == number]
-    nodes = tuple(dict.fromkeys(own.nodes for own in cells))
+    cells = [cell for cell in found.comparisons if cell.table == number]
+    nodes = tuple(dict.fromkeys(cell.nodes for cell in cells))
     rows: list[tuple[Cell, ...]] = []
-    for sides in dict.fromkeys((own.side_a, own.side_b) for own in cells):
-        line = [own for own in cells if (own.side_a, own.side_b) == sides]
+    for sides in dict.fromkeys((cell.side_a, cell.side_b) for cell in cells):
+        line = [cell for cell in cells if (cell.side_a, cell.side_b) == sides]
         name = Cell(_short(*sides), (f"{sides[0]} {MINUS} {sides[1]}",))
-        rows += [(name, text(what), *made) for what, made in _lines(line)]
+        rows += [(name, text(what), *shown) for what, shown in _lines(line)]
     return Table(
         f"paper-table-{number}",
         f"The paper's Table {number}: {printed.TABLES[number]}",
@@ -163,11 +170,11 @@ def _short(side_a: str, side_b: str) -> str:
 
 def _lines(cells: Sequence[Reproduced]) -> list[tuple[str, list[Cell]]]:
     return [
-        ("paper", [_marked(own.paper_difference, own.paper_stars) for own in cells]),
-        ("ours", [_marked(own.difference, own.stars) for own in cells]),
-        (f"ours {MINUS} paper", [Cell(formats.points(own.gap), (own.gap,), "muted") for own in cells]),
-        ("sign", [_word(own.same_sign, "same", "differs") for own in cells]),
-        ("verdict", [_verdict(own) for own in cells]),
+        ("paper", [_marked(cell.paper_difference, cell.paper_stars) for cell in cells]),
+        ("ours", [_marked(cell.difference, cell.stars) for cell in cells]),
+        (f"ours {MINUS} paper", [Cell(formats.points(cell.gap), (cell.gap,), "muted") for cell in cells]),
+        ("sign", [_word(cell.same_sign, "same", "differs") for cell in cells]),
+        ("verdict", [_verdict(cell) for cell in cells]),
     ]
 
 
@@ -183,21 +190,21 @@ def _word(value: bool | None, yes: str, no: str) -> Cell:
     return text(yes, yes) if value else text(no, no)
 
 
-def _verdict(own: Reproduced) -> Cell:
-    if own.difference is None:
+def _verdict(cell: Reproduced) -> Cell:
+    if cell.difference is None:
         return Cell(NOTHING, (None,))
-    return Cell(own.verdict or "no verdict", (own.verdict,), own.verdict or "none")
+    return Cell(cell.verdict or "no verdict", (cell.verdict,), cell.verdict or "none")
 
 
 def _best(cells: Sequence[Reproduced]) -> str:
     """Which models the best ones are, here and there; picking them favours whoever has the luck."""
-    best = [own for own in cells if own.nodes == printed.BEST]
+    best = [cell for cell in cells if cell.nodes == printed.BEST]
     if not best:
         return ""
     pairs = [
-        f"{own.paper_a} {MINUS} {own.paper_b} in the paper, "
-        + (f"{own.model_a} {MINUS} {own.model_b} here" if own.model_a else "missing here")
-        for own in best
+        f"{cell.paper_a} {MINUS} {cell.paper_b} in the paper, "
+        + (f"{cell.model_a} {MINUS} {cell.model_b} here" if cell.model_a else "missing here")
+        for cell in best
     ]
     return f" Best by the same accuracies that are compared, so these two flatter: {'; '.join(pairs)}."
 
@@ -225,21 +232,23 @@ def comparisons_table(found: Reproduction) -> Table:
         ),
         tuple(
             (
-                Cell(str(own.table), (own.table,)),
-                text(own.nodes),
-                Cell(own.model_a or "missing", (own.model_a,)),
-                Cell(own.model_b or "missing", (own.model_b,)),
-                text(own.paper_a),
-                text(own.paper_b),
-                _marked(own.paper_difference, own.paper_stars)._replace(values=(own.paper_difference, own.paper_stars)),
-                _marked(own.difference, own.stars)._replace(values=(own.difference, own.stars)),
-                Cell(formats.points(own.gap), (own.gap,)),
-                _word(own.same_sign, "same", "differs"),
-                _word(own.same_finding, "same", "differs"),
-                Cell(formats.p_value(own.p_holm), (own.p_holm,)),
-                _verdict(own),
+                Cell(str(cell.table), (cell.table,)),
+                text(cell.nodes),
+                Cell(cell.model_a or "missing", (cell.model_a,)),
+                Cell(cell.model_b or "missing", (cell.model_b,)),
+                text(cell.paper_a),
+                text(cell.paper_b),
+                _marked(cell.paper_difference, cell.paper_stars)._replace(
+                    values=(cell.paper_difference, cell.paper_stars)
+                ),
+                _marked(cell.difference, cell.stars)._replace(values=(cell.difference, cell.stars)),
+                Cell(formats.points(cell.gap), (cell.gap,)),
+                _word(cell.same_sign, "same", "differs"),
+                _word(cell.same_finding, "same", "differs"),
+                Cell(formats.p_value(cell.p_holm), (cell.p_holm,)),
+                _verdict(cell),
             )
-            for own in found.comparisons
+            for cell in found.comparisons
         ),
         row_headings=2,
         note=_note(found),

@@ -29,7 +29,7 @@ def difference(number: float | None, metric: Metric) -> str:
     return shown[1:] if float(shown) == 0 else shown.replace("-", MINUS)
 
 
-def measured(number: float, metric: Metric) -> str:
+def with_unit(number: float, metric: Metric) -> str:
     """A value with its unit: "73.25 %", "1.5132 bits", "41.20 BLEU"."""
     return f"{value(number, metric)} {metric.unit or metric.title}"
 

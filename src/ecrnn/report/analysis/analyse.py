@@ -51,7 +51,7 @@ def analyse(
     task, metric = record.task, METRICS[record.task.metric]
     compared = partial(
         compare,
-        {model: {trial.repeat: trial.predictions.statistics for trial in own} for model, own in by_model.items()},
+        {model: {trial.repeat: trial.predictions.statistics for trial in trials} for model, trials in by_model.items()},
         n_train=round(np.mean([trial.facts["n_train"] for trial in record.trials])),
         n_test=round(np.mean([trial.predictions.index.size for trial in record.trials])),
         metric=metric,
@@ -77,7 +77,9 @@ def analyse(
         models=models,
         trials=tuple(_trial_row(trial, metric) for trial in record.trials),
         curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, metric)),
-        confusions=tuple(_confusion(model, own, record.classes) for model, own in by_model.items() if record.classes),
+        confusions=tuple(
+            _confusion(model, trials, record.classes) for model, trials in by_model.items() if record.classes
+        ),
         fairness=fairness(record, comparison, models),
         missing=tuple(MissingTrial(u.model, u.repeat, u.state, u.reason) for u in record.unfinished),
         paper_warning=PAPER_TEST_WARNING,
@@ -115,7 +117,7 @@ def _mean(values: Iterable[Any]) -> float | None:
 def _row(scores: ModelScores, trials: Sequence[Trial], metric: Metric) -> ModelRow:
     facts = [trial.facts for trial in trials]
     assert scores.summary is not None  # models without a finished trial are not compared
-    seconds = [_number(own.get("seconds")) for own in facts]
+    seconds = [_number(fact.get("seconds")) for fact in facts]
     return ModelRow(
         model=scores.model,
         repeats=scores.repeats,
@@ -126,8 +128,8 @@ def _row(scores: ModelScores, trials: Sequence[Trial], metric: Metric) -> ModelR
         multiply_adds=_whole(facts[0].get("multiply_adds")),
         seconds=_mean(seconds),
         total_seconds=None if None in seconds else math.fsum(s for s in seconds if s is not None),
-        steps=_mean(own.get("steps") for own in facts),
-        best_score=_mean(own.get(f"best_{metric.name}") for own in facts),
+        steps=_mean(fact.get("steps") for fact in facts),
+        best_score=_mean(fact.get(f"best_{metric.name}") for fact in facts),
     )
 
 

@@ -111,10 +111,10 @@ def _copy(study: Path, archive: Path, model: str, repeat: int, finished: Finishe
         if _origin(home) != origin:
             raise RunDirectoryError(f"{home} holds another result than {trial}; delete it, or choose another --archive")
         return False
-    given: AnyPredictions = finished.predictions
-    if not isinstance(given, Scored):
-        given = PredictedClasses(given.index, given.label, given.predicted)
-    write_predictions(home / "predictions.npz", given)
+    predictions: AnyPredictions = finished.predictions
+    if not isinstance(predictions, Scored):
+        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
+    write_predictions(home / "predictions.npz", predictions)
     for name in _COPIED:
         write_atomically(home / name, read_bytes(trial / name, MAX_OTHER, study))
     write_manifest(home, (*_COPIED, "predictions.npz"), finished.facts, archived_from=origin)

@@ -111,12 +111,12 @@ def evaluate_predictions(
         cross_entropy=float(losses.mean()),
         classes=tuple(
             ClassResult(
-                own.name,
-                own.n,
-                wilson(own.right, own.n) if own.n else None,
-                wilson(own.right, own.given) if own.given else None,
+                scores.name,
+                scores.n,
+                wilson(scores.right, scores.n) if scores.n else None,
+                wilson(scores.right, scores.given) if scores.given else None,
             )
-            for own in counted.classes
+            for scores in counted.classes
         ),
         confusion=counted,
         headline=f"{model} gives {formats.proportion(accuracy)} of {formats.plural(len(label), formats.one(examples))} "

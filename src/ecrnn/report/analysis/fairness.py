@@ -14,7 +14,8 @@ from ecrnn.stats import Comparison
 
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
 
-_SAID = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint")  # by arguments, or not to be said
+# Settings that arguments of the command name, or that it leaves out.
+_BY_ARGUMENTS = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint")
 _SEEN = ("pictures", "clips")  # examples that may be augmented and standardised
 
 _STANDARDISED = {
@@ -53,9 +54,9 @@ def _seeds(record: StudyRecord) -> FairnessLine:
     seeds: dict[int, set[Any]] = {}
     for trial in record.trials:
         seeds.setdefault(trial.repeat, set()).add(trial.facts.get("seed"))
-    same = all(len(own) == 1 for own in seeds.values())
+    same = all(len(of_repeat) == 1 for of_repeat in seeds.values())
     base = f"All derive from seed {record.settings.seed} and the repeat"
-    if any(None in own for own in seeds.values()):
+    if any(None in of_repeat for of_repeat in seeds.values()):
         return FairnessLine("Seeds", "note", f"{base}; what each trial was given is not recorded.")
     if same:
         return FairnessLine("Seeds", "same", f"{base}; within a repeat all models share them.")
@@ -63,16 +64,16 @@ def _seeds(record: StudyRecord) -> FairnessLine:
 
 
 def _recipe(record: StudyRecord) -> FairnessLine:
-    own = record.settings.training
+    training = record.settings.training
     seen = record.task.examples in _SEEN
     parts = [
-        formats.plural(own.epochs, "epoch"),
-        f"batches of {own.batch_size:,}",
-        f"{own.optimizer} with learning rate {own.lr:g} ({own.schedule})",
-        f"weight decay {own.weight_decay:g}" if own.weight_decay else "no weight decay",
-        f"momentum {own.momentum:g}" if own.optimizer == "sgd" else "",
-        (f"augmentation {own.augment}" if own.augment != "none" else "no augmentation") if seen else "",
-        _STANDARDISED[own.standardise] if seen else "",
+        formats.plural(training.epochs, "epoch"),
+        f"batches of {training.batch_size:,}",
+        f"{training.optimizer} with learning rate {training.lr:g} ({training.schedule})",
+        f"weight decay {training.weight_decay:g}" if training.weight_decay else "no weight decay",
+        f"momentum {training.momentum:g}" if training.optimizer == "sgd" else "",
+        (f"augmentation {training.augment}" if training.augment != "none" else "no augmentation") if seen else "",
+        _STANDARDISED[training.standardise] if seen else "",
     ]
     text = ", ".join(part for part in parts if part)
     return FairnessLine(
@@ -158,7 +159,9 @@ def environment_facts(record: StudyRecord) -> dict[str, str]:
     }
     facts: dict[str, str] = {}
     for what, key in wanted.items():
-        values = list(dict.fromkeys(str(own[key]) for own in record.environments if own.get(key)))
+        values = list(
+            dict.fromkeys(str(environment[key]) for environment in record.environments if environment.get(key))
+        )
         if values:
             facts[what] = "; ".join(values)
     versions = list(dict.fromkeys(v for v in map(_versions, record.environments) if v))
@@ -182,7 +185,7 @@ def command(record: StudyRecord) -> str:
         str(settings.seed),
     ]
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
-    for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_SAID}).items():
+    for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_BY_ARGUMENTS}).items():
         if value != getattr(usual, key):
             assignments.append((key, value))
     for key, value in settings.training.model_dump(mode="json").items():

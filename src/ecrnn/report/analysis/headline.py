@@ -23,10 +23,10 @@ def headline(comparison: Comparison, models: Sequence[ModelRow], task: Task) -> 
         sd = best.summary.sd
         spread = f", SD {formats.value(sd, metric)} {metric.points}" if sd is not None else ""
         repeats = formats.plural(best.summary.n, "repeat")
-        given = f"{best.model} has {formats.titled(best.summary.mean, metric)} on the {scored}"
+        result = f"{best.model} has {formats.titled(best.summary.mean, metric)} on the {scored}"
         if task.classes:
-            given = f"{best.model} gives {_mean(best, metric)} of the {scored} the right class"
-        return f"{given} ({repeats}{spread})."
+            result = f"{best.model} gives {_mean(best, metric)} of the {scored} the right class"
+        return f"{result} ({repeats}{spread})."
     if not any(pair.verdict for pair in comparison.pairs):
         return _without_verdict(comparison, models, best, metric)
     if comparison.baseline is not None:
@@ -71,7 +71,7 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
 
 
 def _mean(row: ModelRow, metric: Metric) -> str:
-    return formats.measured(row.summary.mean, metric)
+    return formats.with_unit(row.summary.mean, metric)
 
 
 def _standing(metric: Metric) -> str:
@@ -100,12 +100,12 @@ def _against_baseline(comparison: Comparison, models: Sequence[ModelRow], metric
     base = next(row for row in models if row.model == name)
     pairs, against = comparison.pairs, f"Against {name} ({formats.titled(base.summary.mean, metric)})"
     if len(pairs) <= 3:
-        return f"{against}: {'; '.join(_said(pair, metric) for pair in pairs)}."
+        return f"{against}: {'; '.join(_verdict_words(pair, metric) for pair in pairs)}."
     parts = []
     for word in ("better", "worse", "equivalent", "undecided"):
-        own = [pair for pair in pairs if pair.verdict == word]
-        if own:
-            parts.append(f"{formats.listed([pair.model_a for pair in own], most=2)} {_is(len(own), word)}")
+        alike = [pair for pair in pairs if pair.verdict == word]
+        if alike:
+            parts.append(f"{formats.listed([pair.model_a for pair in alike], most=2)} {_is(len(alike), word)}")
     sign = 1 if metric.higher_is_better else -1
     found = [pair for pair in pairs if pair.difference is not None]
     top = max(found, key=lambda pair: sign * (pair.difference or 0.0))
@@ -119,7 +119,7 @@ def _is(number: int, word: str) -> str:
     return f"{'is' if number == 1 else 'are'} {word}"
 
 
-def _said(pair: Pair, metric: Metric) -> str:
+def _verdict_words(pair: Pair, metric: Metric) -> str:
     if pair.verdict is None:
         return f"{pair.model_a} has no verdict"
     return f"{pair.model_a} is {pair.verdict} ({formats.difference(pair.difference, metric)} {metric.points})"
@@ -149,9 +149,9 @@ def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: Model
         ("undecided", "undecided against"),
         (None, "without verdict against"),
     ):
-        own = [name for name, said in verdicts.items() if said == word]
-        if own:
-            parts.append(f"{phrase} {formats.listed(own)}")
+        alike = [name for name, verdict in verdicts.items() if verdict == word]
+        if alike:
+            parts.append(f"{phrase} {formats.listed(alike)}")
     lead = f"{best.model} has {_standing(metric)}, {_mean(best, metric)}"
     if not beaten:
         return f"No model is shown to be the best: {lead}, but is {' and '.join(parts)}."

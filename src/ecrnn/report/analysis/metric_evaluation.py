@@ -109,15 +109,15 @@ def evaluate_scores(
         EcrnnError: statistics that are not the metric's.
         DataError: an example's image is not PNG, or other metrics have other numbers of examples.
     """
-    own, noun = METRICS[TASKS[task].metric], TASKS[task].examples
-    rows = own.checked(statistics)
-    for metric, theirs in others:
-        if len(metric.checked(theirs)) != len(rows):
-            raise DataError(f"{metric.title} is of {len(metric.checked(theirs))} {noun}, not of {len(rows)}")
+    metric, noun = METRICS[TASKS[task].metric], TASKS[task].examples
+    rows = metric.checked(statistics)
+    for other, statistics_of_other in others:
+        if (n := len(other.checked(statistics_of_other))) != len(rows):
+            raise DataError(f"{other.title} is of {n} {noun}, not of {len(rows)}")
     for example in examples:
         if example.image is not None and not example.image.startswith(_PNG):
             raise DataError(f"the image of {example.input!r} is not a PNG file")
-    figures = tuple(MetricResult(m, metric_interval(theirs, m, seed=seed)) for m, theirs in ((own, rows), *others))
+    figures = tuple(MetricResult(m, metric_interval(values, m, seed=seed)) for m, values in ((metric, rows), *others))
     return MetricEvaluation(
         task=task,
         model=model,
@@ -128,7 +128,7 @@ def evaluate_scores(
         facts=dict(facts or {}),
         examples=tuple(examples),
         headline=f"{model} on {formats.plural(len(rows), formats.one(noun))} of {data}: "
-        f"{formats.titled(figures[0].score.estimate, own)} ({figures[0].interval}).",
+        f"{formats.titled(figures[0].score.estimate, metric)} ({figures[0].interval}).",
         warning=EVALUATION_WARNING.format(examples=noun),
         trained_on=trained_on,
         left_out=left_out,

@@ -85,7 +85,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     settings = [read_settings(folder) for folder in folders]
     for folder, other in zip(folders[1:], settings[1:], strict=True):
         _same_study(folders[0], settings[0], folder, other)
-    models = tuple(dict.fromkeys(model for own in settings for model in own.models))
+    models = tuple(dict.fromkeys(model for study in settings for model in study.models))
 
     environments, notes = [], []
     for folder in folders:
@@ -165,9 +165,9 @@ def _wanted(
     """Each trial that any folder plans, in order, with the folders that plan it."""
     for model in models:
         homes: dict[int, list[Path]] = {}
-        for folder, own in zip(folders, settings, strict=True):
-            if model in own.models:
-                for repeat in range(own.first_repeat, own.first_repeat + own.repeats):
+        for folder, study in zip(folders, settings, strict=True):
+            if model in study.models:
+                for repeat in range(study.first_repeat, study.first_repeat + study.repeats):
                     homes.setdefault(repeat, []).append(folder)
         for repeat in sorted(homes):
             yield model, repeat, homes[repeat]

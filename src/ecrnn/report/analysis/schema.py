@@ -16,7 +16,7 @@ from ecrnn.report.supplement import Supplement
 from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
-_UNSAID = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
+_LEFT_OUT = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 
@@ -205,9 +205,11 @@ def plain(value: Any, metric: str = ACCURACY.name) -> Any:
         return plain(value.data, metric)
     if is_dataclass(value) and not isinstance(value, type):
         metric = value.comparison.metric if isinstance(value, Analysis) else metric
-        named = {own.metadata.get("key", own.name).format(metric): getattr(value, own.name) for own in fields(value)}
-        said = {key: inner for key, inner in named.items() if key not in _UNSAID or inner != _UNSAID[key]}
-        return {key: plain(inner, metric) for key, inner in said.items()}
+        named = {
+            item.metadata.get("key", item.name).format(metric): getattr(value, item.name) for item in fields(value)
+        }
+        kept = {key: inner for key, inner in named.items() if key not in _LEFT_OUT or inner != _LEFT_OUT[key]}
+        return {key: plain(inner, metric) for key, inner in kept.items()}
     if isinstance(value, dict):
         return {str(key): plain(inner, metric) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

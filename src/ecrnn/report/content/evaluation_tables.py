@@ -35,8 +35,13 @@ def class_table(evaluation: Evaluation) -> Table:
             Column("95 % interval", ("precision_low", "precision_high")),
         ),
         tuple(
-            (text(own.name), Cell(formats.count(own.n), (own.n,)), *share(own.recall), *share(own.precision))
-            for own in evaluation.classes
+            (
+                text(result.name),
+                Cell(formats.count(result.n), (result.n,)),
+                *share(result.recall),
+                *share(result.precision),
+            )
+            for result in evaluation.classes
         ),
     )
 
@@ -81,12 +86,15 @@ def figures_table(evaluation: MetricEvaluation) -> Table:
         ),
         tuple(
             (
-                text(formats.capital(own.metric.title)),
-                Cell(own.metric.measured(own.score.estimate), (own.score.estimate,), "strong"),
-                Cell(formats.interval(own.score.low, own.score.high, own.metric), (own.score.low, own.score.high)),
-                text("higher" if own.metric.higher_is_better else "lower"),
+                text(formats.capital(figure.metric.title)),
+                Cell(figure.metric.measured(figure.score.estimate), (figure.score.estimate,), "strong"),
+                Cell(
+                    formats.interval(figure.score.low, figure.score.high, figure.metric),
+                    (figure.score.low, figure.score.high),
+                ),
+                text("higher" if figure.metric.higher_is_better else "lower"),
             )
-            for own in evaluation.figures
+            for figure in evaluation.figures
         ),
     )
 
@@ -97,13 +105,13 @@ def examples_table(evaluation: MetricEvaluation, most: int | None = None) -> Tab
     A last column has the examples' scores, where they have some: BLEU is a figure of many.
     """
     metric, shown = evaluation.figures[0].metric, evaluation.examples[:most]
-    scored = any(own.score is not None for own in shown)
+    with_scores = any(example.score is not None for example in shown)
     score = Column(formats.heading(formats.capital(metric.title), metric.unit), (metric.name,))
 
-    def words(said: str) -> Cell:
-        line = " ".join(said.split())
+    def words(content: str) -> Cell:
+        line = " ".join(content.split())
         cut = f"{line[:_LONG]}\N{HORIZONTAL ELLIPSIS}" if most is not None and len(line) > _LONG else line
-        return Cell(cut, (said,))
+        return Cell(cut, (content,))
 
     return Table(
         "examples",
@@ -113,15 +121,15 @@ def examples_table(evaluation: MetricEvaluation, most: int | None = None) -> Tab
             Column("Input", ("input",), "left"),
             Column("Expected", ("expected",), "left"),
             Column("Given", ("output",), "left"),
-            *([score] if scored else []),
+            *([score] if with_scores else []),
         ),
         tuple(
             (
-                words(own.input),
-                words(" | ".join(own.expected)),
-                words(own.given),
-                *([Cell(formats.value(own.score, metric), (own.score,))] if scored else []),
+                words(example.input),
+                words(" | ".join(example.expected)),
+                words(example.given),
+                *([Cell(formats.value(example.score, metric), (example.score,))] if with_scores else []),
             )
-            for own in shown
+            for example in shown
         ),
     )

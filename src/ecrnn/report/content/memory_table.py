@@ -54,17 +54,17 @@ def memory_table(memories: Sequence[Memory]) -> Table:
 
 def _caption(memories: Sequence[Memory], classes: bool) -> str:
     samples = [formats.count(n) for n in sorted({memory.samples for memory in memories})]
-    said = (
+    caption = (
         "Steps from the end of each direction's reading, median over the trials (least to most). Gradient: up to the "
         "last step whose gradient is over that part of the largest. State: the effective memory, the fewest last steps "
         "that must be a picture's own for the last state to stay within that part of its spread when all older ones "
         "are another picture's. "
     )
     if classes:
-        said += "Class: likewise, in both directions at once, for the predicted class to change on less than "
-        said += f"{100 * CLASS_PART:g} % of the pictures. "
-    said += f"Every number of last steps up to {FINE} was tried, then every {EVERY}th. "
-    return said + f"{formats.listed(samples)} {'pictures' if classes else 'sequences'} a trial."
+        caption += "Class: likewise, in both directions at once, for the predicted class to change on less than "
+        caption += f"{100 * CLASS_PART:g} % of the pictures. "
+    caption += f"Every number of last steps up to {FINE} was tried, then every {EVERY}th. "
+    return caption + f"{formats.listed(samples)} {'pictures' if classes else 'sequences'} a trial."
 
 
 def _ranged(found: Sequence[int | None]) -> Cell:

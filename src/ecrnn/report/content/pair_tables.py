@@ -24,7 +24,7 @@ def _pair_table(
     rows: Sequence[Sequence[Cell]],
 ) -> Table:
     names = [(text(pair.model_a), text(pair.model_b)) for pair in analysis.comparison.pairs]
-    filled = tuple((*own, *cells) for own, cells in zip(names, rows, strict=True) if cells)
+    filled = tuple((*sides, *cells) for sides, cells in zip(names, rows, strict=True) if cells)
     return Table(key, title, caption, (*_A_AND_B, *columns), filled, row_headings=2)
 
 

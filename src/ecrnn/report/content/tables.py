@@ -99,14 +99,14 @@ def cost_table(analysis: Analysis) -> Table:
 def classes_table(analysis: Analysis, most: int | None = None) -> Table:
     """One row a class: accuracy of each model on its examples, all repeats together. ``most``: only the
     hardest."""
-    scores = {own.model: own.classes for own in analysis.confusions}
+    scores = {confusion.model: confusion.classes for confusion in analysis.confusions}
     order = list(range(len(analysis.classes)))
     examples = analysis.examples
     caption = f"Share of the {examples} of a class that got it (recall), all repeats together."
     if most is not None and len(order) > most:
-        order = sorted(order, key=lambda c: _mean_recall([own[c] for own in scores.values()]))[:most]
+        order = sorted(order, key=lambda c: _mean_recall([classes[c] for classes in scores.values()]))[:most]
         caption += f" The {most} hardest of {len(analysis.classes)} classes, hardest first."
-    numbers = [max(own[c].n for own in scores.values()) for c in range(len(analysis.classes))]
+    numbers = [max(classes[c].n for classes in scores.values()) for c in range(len(analysis.classes))]
     return Table(
         "classes",
         "Accuracy of each class",
@@ -120,7 +120,7 @@ def classes_table(analysis: Analysis, most: int | None = None) -> Table:
             (
                 text(analysis.classes[c]),
                 Cell(formats.count(numbers[c]), (numbers[c],)),
-                *(Cell(formats.percent(own[c].recall), (own[c].recall,)) for own in scores.values()),
+                *(Cell(formats.percent(classes[c].recall), (classes[c].recall,)) for classes in scores.values()),
             )
             for c in order
         ),
@@ -149,14 +149,14 @@ def confused_table(analysis: Analysis, most: int = 5) -> Table:
         ),
         tuple(
             (
-                text(own.model),
+                text(confusion.model),
                 text(pair.true),
                 text(pair.given),
                 Cell(formats.count(pair.n), (pair.n,)),
                 Cell(formats.percent(pair.share), (pair.share,)),
             )
-            for own in analysis.confusions
-            for pair in own.most_confused[:most]
+            for confusion in analysis.confusions
+            for pair in confusion.most_confused[:most]
         ),
     )
 
@@ -220,8 +220,8 @@ def missing_table(analysis: Analysis) -> Table:
         Column("Reason", ("reason",), "left"),
     )
     rows = tuple(
-        (text(own.model), Cell(str(own.repeat), (own.repeat,)), text(own.state), text(own.reason))
-        for own in analysis.missing[:MOST_MISSING]
+        (text(trial.model), Cell(str(trial.repeat), (trial.repeat,)), text(trial.state), text(trial.reason))
+        for trial in analysis.missing[:MOST_MISSING]
     )
     planned = formats.plural(analysis.planned, "planned trial")
     caption = f"{len(analysis.missing)} of {planned} without a valid result."

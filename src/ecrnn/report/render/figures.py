@@ -78,7 +78,7 @@ def _scores(analysis: Analysis) -> Figure:
     name_rows(axes, [row.model for row in rows])
     axes.set_xlabel(_axis(metric, f" on the {analysis.scored}"))
     level = 100 * rows[0].summary.level
-    said = "; ".join(_said(row, metric) for row in rows)
+    summary = "; ".join(_summary(row, metric) for row in rows)
     return Figure(
         "scores",
         f"{title} of each model",
@@ -86,13 +86,13 @@ def _scores(analysis: Analysis) -> Figure:
         "(small dots). "
         "Overlapping intervals do not mean that two models are equal: the repeats are paired, see the "
         "differences.",
-        to_svg(canvas, "fig-scores", f"{title} of each model. {said}."),
+        to_svg(canvas, "fig-scores", f"{title} of each model. {summary}."),
     )
 
 
-def _said(row: ModelRow, metric: Metric) -> str:
+def _summary(row: ModelRow, metric: Metric) -> str:
     ends = formats.interval(row.summary.low, row.summary.high, metric)
-    return f"{row.model}: {formats.measured(row.summary.mean, metric)}, interval {ends}"
+    return f"{row.model}: {formats.with_unit(row.summary.mean, metric)}, interval {ends}"
 
 
 def _differences(analysis: Analysis) -> Figure | None:
@@ -129,7 +129,7 @@ def _differences(analysis: Analysis) -> Figure | None:
     axes.set_xlabel(f"difference A {MINUS} B, {what}{'' if metric.higher_is_better else ' (lower is better)'}")
     level = f"{100 * (1 - comparison.alpha):g} %"
     how = f"bootstrap over the {analysis.examples}" if pairs[0].test is None else "corrected resampled t"
-    said = "; ".join(
+    summary = "; ".join(
         f"{pair.model_a} minus {pair.model_b}: {formats.difference(pair.difference, metric)} {metric.points}, "
         f"{pair.verdict or 'no verdict'}"
         for pair in pairs
@@ -140,7 +140,7 @@ def _differences(analysis: Analysis) -> Figure | None:
         f"Mean difference and its {level} interval ({how}), with the verdict on A. The shaded band is the "
         "region of "
         f"practical equivalence, \N{PLUS-MINUS SIGN}{rope:g} {metric.points}.{part}",
-        to_svg(canvas, "fig-differences", f"Differences between models. {said}."),
+        to_svg(canvas, "fig-differences", f"Differences between models. {summary}."),
     )
 
 
@@ -193,13 +193,13 @@ def _curves(analysis: Analysis, quantity: str, title: str, label: str, metric: M
     _legend(canvas, analysis, trained)
     of = f"{analysis.scored} (solid)"
     of += f" and training {analysis.examples} (dashed)" if trained else ""
-    said = "; ".join(f"{curve.model} ends at {_last(curve, metric)}" for curve in held_out)
+    summary = "; ".join(f"{curve.model} ends at {_last(curve, metric)}" for curve in held_out)
     return Figure(
         f"{quantity}-curves",
         f"{formats.capital(title)} while training",
         f"Mean over the repeats after each epoch: {of}, the band from the lowest to the highest repeat. Thin lines: "
         "the other models' means.",
-        to_svg(canvas, f"fig-{quantity}-curves", f"Mean {title} on the {analysis.scored} by epoch. {said}."),
+        to_svg(canvas, f"fig-{quantity}-curves", f"Mean {title} on the {analysis.scored} by epoch. {summary}."),
     )
 
 
@@ -222,7 +222,7 @@ def _band(axes: Axes, curve: Curve, scale: float, colour: str, dashes: Any) -> N
 
 
 def _last(curve: Curve, metric: Metric | None) -> str:
-    value = formats.measured(curve.mean[-1], metric) if metric else f"{curve.mean[-1]:.2f}"
+    value = formats.with_unit(curve.mean[-1], metric) if metric else f"{curve.mean[-1]:.2f}"
     return f"{value} after epoch {curve.epochs[-1]}"
 
 
@@ -251,8 +251,8 @@ def _score_and_cost(analysis: Analysis) -> Figure | None:
         axes.set_axisbelow(True)
     panels[0].set_ylabel(f"mean {_axis(metric)}")
     _name_points(panels[1], rows, height, metric.scale)
-    said = "; ".join(
-        f"{row.model}: {formats.measured(row.summary.mean, metric)} with {formats.count(row.parameters)} "
+    summary = "; ".join(
+        f"{row.model}: {formats.with_unit(row.summary.mean, metric)} with {formats.count(row.parameters)} "
         "parameters in "
         f"{formats.duration(row.seconds)}"
         for row in rows
@@ -261,7 +261,7 @@ def _score_and_cost(analysis: Analysis) -> Figure | None:
         "cost",
         f"{title} and cost",
         f"Mean {metric.title} against size and training time; each point is a model, named at the right.",
-        to_svg(canvas, "fig-cost", f"{title} and cost. {said}."),
+        to_svg(canvas, "fig-cost", f"{title} and cost. {summary}."),
     )
 
 

@@ -63,8 +63,8 @@ def draw_gradient_flow(flows: Sequence[Flow]) -> Figure:
         handles = dict(zip(*reversed(panels[0][0].get_legend_handles_labels()), strict=True))
         names = [f"{length:,} steps" for length in lengths]
         canvas.legend([handles[name] for name in names], names, loc="outside upper left", ncols=5, frameon=False)
-        said = "; ".join(f"{f.cell} {init_name(f.init)}, {f.steps:,} steps: {f.verdict}" for f in flows)
-        svg = to_svg(canvas, "fig-gradflow", f"{TITLE}. {said}.")
+        summary = "; ".join(f"{f.cell} {init_name(f.init)}, {f.steps:,} steps: {f.verdict}" for f in flows)
+        svg = to_svg(canvas, "fig-gradflow", f"{TITLE}. {summary}.")
     caption = (
         "Gradient of the last state by the input of each step; distance 0 is the step read last. Dotted: 1. Dashed, "
         f"where it differs: after the norm of all weights' gradients is clipped at {flows[0].clip:g}. Clipping lowers "

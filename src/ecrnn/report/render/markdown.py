@@ -45,7 +45,7 @@ def to_markdown(analysis: Analysis) -> str:
         parts += [f"> **Warning:** {escape(table.note)}"] if table.note else []
         parts.append(markdown_table(table))
         if table.key == "pairs":
-            parts.append("\n".join(f"- **{word}**: {escape(said)}" for word, said in verdict_words(analysis)))
+            parts.append("\n".join(f"- **{word}**: {escape(meaning)}" for word, meaning in verdict_words(analysis)))
             parts.append("\n".join(f"- {escape(pair.sentence)}" for pair in analysis.comparison.pairs))
     machine = [f"- {escape(what)}: {escape(value)}" for what, value in analysis.environment.items()]
     command = printable(analysis.command, keep="\n")

@@ -81,8 +81,8 @@ def draw_memory(memories: Sequence[Memory]) -> Figure | None:
         else:
             canvas.axes[3].axis("off")
             canvas.axes[3].legend(handles, labels, loc="center left", frameon=False)
-        said = "; ".join(_said(model, trials) for model, trials in shown)
-        svg = to_svg(canvas, "fig-memory", f"{TITLE}. {said}.")
+        summary = "; ".join(_summary(model, trials) for model, trials in shown)
+        svg = to_svg(canvas, "fig-memory", f"{TITLE}. {summary}.")
     caption = (
         "Means over trials and directions, which on this scale are close to the furthest-reading of them. Distance 0 "
         "is the step read last; changes are in spreads of the state between pictures. Dotted: 10 % and 1 %. Effects "
@@ -139,7 +139,7 @@ def _furthest(shown: Sequence[tuple[str, list[Memory]]]) -> int:
     return max(_FEWEST, *ends)
 
 
-def _said(model: str, trials: Sequence[Memory]) -> str:
+def _summary(model: str, trials: Sequence[Memory]) -> str:
     part = STATE_PARTS[-1]
     steps = median(direction.memory[f"{part:g}"] for trial in trials for direction in trial.directions)
     return f"{model}: of {trials[0].steps:,} steps the last {steps:g} give the last state to {100 * part:g} %"

@@ -24,15 +24,15 @@ _PRINTED = 10  # examples on a terminal
 
 def metric_evaluation_json(evaluation: MetricEvaluation) -> str:
     """All of ``evaluation`` but images, at full precision; no NaN and no infinity."""
-    own = evaluation.figures[0]
+    result = evaluation.figures[0]
     content = {
-        **{"format": 1, "kind": "ecrnn evaluation", "task": evaluation.task, "metric": own.metric.name},
+        **{"format": 1, "kind": "ecrnn evaluation", "task": evaluation.task, "metric": result.metric.name},
         **{key: getattr(evaluation, key) for key in ("model", "data", "n", "n_note")},
         **{key: getattr(evaluation, key) for key in ("trained_on", "left_out", "files_left_out")},
         "figures": {f.metric.name: f.score for f in evaluation.figures},
         "facts": evaluation.facts,
         "examples": [
-            {"input": e.input, "expected": e.expected, "given": e.given, own.metric.name: e.score}
+            {"input": e.input, "expected": e.expected, "given": e.given, result.metric.name: e.score}
             for e in evaluation.examples
         ],
         **{"headline": evaluation.headline, "warning": evaluation.warning},
@@ -42,8 +42,8 @@ def metric_evaluation_json(evaluation: MetricEvaluation) -> str:
 
 def metric_evaluation_page(evaluation: MetricEvaluation) -> str:
     """One self-contained HTML document that shows ``evaluation``."""
-    noun, own = formats.capital(TASKS[evaluation.task].examples), evaluation.figures[0]
-    score = f"{own.metric.measured(own.score.estimate)} ({own.interval})"
+    noun, result = formats.capital(TASKS[evaluation.task].examples), evaluation.figures[0]
+    score = f"{result.metric.measured(result.score.estimate)} ({result.interval})"
     shown = examples_table(evaluation)
     return render(
         "metric_evaluation.html.j2",
@@ -52,7 +52,7 @@ def metric_evaluation_page(evaluation: MetricEvaluation) -> str:
             ("Model", evaluation.model),
             ("Data", evaluation.data),
             (noun, f"{evaluation.n:,}" + (f" ({evaluation.n_note})" if evaluation.n_note else "")),
-            (formats.capital(own.metric.title), score),
+            (formats.capital(result.metric.title), score),
             *evaluation.facts.items(),
         ],
         figures=figures_table(evaluation),

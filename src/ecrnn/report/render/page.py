@@ -86,14 +86,14 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
     from markupsafe import Markup
 
     figures = {one.key: {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)} for one in drawn}
-    made = {table.key: table for table in tables.report_tables(analysis, every=True)}
+    by_key = {table.key: table for table in tables.report_tables(analysis, every=True)}
     if analysis.classes:
-        made["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
+        by_key["classes"] = tables.classes_table(analysis, tables.MANY_CLASSES)
     curves = [figure for key, figure in figures.items() if key.endswith("-curves")]
     has = {
-        "differences": bool(made.get("pairs")),
-        "power": "power" in made,
-        "paper": "paper" in made,
+        "differences": bool(by_key.get("pairs")),
+        "power": "power" in by_key,
+        "paper": "paper" in by_key,
         "training": bool(curves),
         "classes": bool(analysis.classes),
     }
@@ -101,7 +101,7 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
         "report.html.j2",
         analysis=analysis,
         key_facts=_key_facts(analysis),
-        tables=made,
+        tables=by_key,
         figures=figures,
         curves=curves,
         words=tables.verdict_words(analysis),

@@ -87,10 +87,10 @@ def to_svg(figure: Figure, key: str, alt: str) -> str:
 def standalone(svg: str) -> str:
     """``svg``, an element as `to_svg` gives it, as a file of its own, with the page's colours for light and dark."""
     colours = (Path(__file__).parent / "templates" / "colours.css").read_text(encoding="utf-8")
-    own = 'svg { color: var(--ink); background: var(--paper); font-family: system-ui, "DejaVu Sans", sans-serif; }'
+    style = 'svg { color: var(--ink); background: var(--paper); font-family: system-ui, "DejaVu Sans", sans-serif; }'
     opening, rest = svg.split("<title", 1)
     opening = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    return f"{opening}<style>\n{colours}{own}\n</style><title{rest}\n"
+    return f"{opening}<style>\n{colours}{style}\n</style><title{rest}\n"
 
 
 def _tag(tag: str, key: str, used: set[str]) -> str:
