@@ -49,7 +49,7 @@ TRAINING = {
     "truncate_steps": ([0, 1, 100_000], [-1, 2**31, 1.5, "all", None]),
     "batch_statistics": (["recent", "even"], ["keras", "last", None]),
     "cutoff": ([0, 1e-8, 0.99], [-1e-9, 1, NAN, INF, "none", None]),
-    "checkpoint_seconds": ([1e-9, 3600], [0, -1, NAN, "often"]),
+    "checkpoint_seconds": ([1e-9, 3600], [0, -1, NAN, INF, "often"]),
 }
 DATA = {
     "data": (["digits", "a/folder"], [None, 5, ["digits"]]),

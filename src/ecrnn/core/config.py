@@ -89,7 +89,7 @@ class TrainingSettings(Settings):
     batch_statistics: Literal["recent", "even"] = "recent"  # averages of batches that predict; docs/decisions has it
     truncate_steps: int = Field(0, ge=0, lt=2**31)  # truncated back-propagation (docs/gradients.md); 0: all
     threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
-    checkpoint_seconds: float = Field(60.0, gt=0)  # between checkpoints inside an epoch
+    checkpoint_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)  # between checkpoints inside an epoch
 
 
 class DataSettings(Settings):
