@@ -13,6 +13,7 @@ from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.paper import write_report
 from ecrnn.report import Report
 from ecrnn.serving.load import load
+from ecrnn.studies.engine.protocol import Engine
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import read_settings
 from ecrnn.studies.single import train_bundle
@@ -27,6 +28,7 @@ def compare(
     split: str | float | None = None,
     seed: int = 0,
     jobs: int = 1,
+    engine: Engine | str | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
@@ -46,7 +48,9 @@ def compare(
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for pictures.
         seed: of splits, weights and order; the same for all models of a repeat.
-        jobs: trials side by side, each in a process of its own.
+        jobs: trials side by side.
+        engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
+            or one of your own, see `ecrnn.studies.engine.protocol`. Default: "here" for one job, else "processes".
         out: the study's folder; default `runs/compare-<data>`.
         data_dir: local copies of registered data sets in their official layout.
         image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
@@ -83,7 +87,7 @@ def compare(
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
     folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else default_out(settings)
-    run_study(settings, folder, jobs=jobs, progress=progress, baseline=baseline)
+    run_study(settings, folder, jobs=jobs, engine=engine, progress=progress, baseline=baseline)
     return write_report([folder], baseline=baseline, rope=rope)
 
 

@@ -167,6 +167,15 @@ def test_a_disk_that_refuses_stops_all(stub) -> None:
         stub(["slow", "fatal"], jobs=2)
 
 
+def test_a_failure_that_cannot_be_written_down_stops_all(stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> str:
+        raise RunDirectoryError("disk full")
+
+    monkeypatch.setattr(processes, "record_failure", full)
+    with one_line(RunDirectoryError, "disk full"):
+        stub(["slow", "crash"], jobs=2)
+
+
 def test_workers_do_not_import_from_where_they_are_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

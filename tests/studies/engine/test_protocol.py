@@ -13,6 +13,7 @@ import pytest
 from core.lines import one_line
 from studies.small import MODELS, Study, predictions
 
+import ecrnn
 from ecrnn.core.errors import RunDirectoryError, UnknownNameError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Step
 from ecrnn.studies.engine.local import LocalEngine
@@ -85,6 +86,23 @@ def test_a_strangers_engine_gives_the_bits_of_ours(
     assert engine.stopped  # type: ignore[attr-defined]
     again = run_study(study.settings(), tmp_path / "run", engine=toy.ToyEngine())
     assert again.found == outcome.trained
+
+
+def test_a_comparison_on_it(toy: ModuleType, study: Study, tmp_path: Path) -> None:
+    labels: set[str] = set()
+    report = ecrnn.compare(
+        study.data,
+        ["mlp-4"],
+        2,
+        engine=toy.ToyEngine(),
+        out=tmp_path / "run",
+        image_size=8,
+        epochs=1,
+        threads=1,
+        progress=lambda event: labels.add(event.label) if isinstance(event, Epoch) else None,
+    )
+    assert [row.model for row in report.analysis.models] == ["mlp-4"]
+    assert labels == {"mlp-4, repeat 0", "mlp-4, repeat 1"}
 
 
 def test_its_failures_are_the_studys(toy: ModuleType, study: Study, tmp_path: Path, monkeypatch: Any) -> None:

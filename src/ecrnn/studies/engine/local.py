@@ -31,4 +31,5 @@ class LocalEngine:
                 yield Finished(model, repeat)
 
     def stop(self) -> None:
+        """Begin no more trials; the one under way goes no further than its events are asked for."""
         self.trials = []

@@ -52,9 +52,12 @@ class ProcessEngine:
     def events(self) -> Generator[Event, None, None]:
         with Interruption() as interruption:
             while any(thread.is_alive() for thread in self.threads) or not self.sent.empty():
-                with contextlib.suppress(queue.Empty):
-                    if event := self.sent.get(timeout=0.1):
-                        yield event
+                try:
+                    event = self.sent.get(timeout=0.1)
+                except queue.Empty:
+                    event = None
+                if event is not None:
+                    yield event
                 if (interruption.received or self.fatal) and not self.terminated:
                     self.stop()
         if interruption.received:
@@ -81,9 +84,11 @@ class ProcessEngine:
                 if not self._run(worker, trial):
                     self._end(worker)
                     worker = None
+        except RunDirectoryError as error:  # a failure cannot be written down: the disk refuses
+            self.fatal, self.stopping = str(error), True
+        finally:
             if worker is not None:
                 self._end(worker)
-        finally:
             self.sent.put(None)
 
     def _start(self) -> subprocess.Popen[str]:
