@@ -22,13 +22,14 @@ from ecrnn.studies.engine.protocol import OpenStudy
 
 @pytest.mark.slow
 def test_two_jobs_give_the_bits_of_one(study: Study, left_alone: Path, tmp_path: Path) -> None:
-    labels: set[str] = set()
-    outcome = study.run(
-        tmp_path, jobs=2, models=MODELS[::-1], progress=of_trainings(lambda event: labels.add(event.label))
-    )
+    events: list[Event] = []
+    outcome = study.run(tmp_path, jobs=2, models=MODELS[::-1], progress=events.append)
     assert sorted(outcome.trained) == sorted(predictions(left_alone))
     assert predictions(tmp_path) == predictions(left_alone)
-    assert labels == {f"{model}, repeat {repeat}" for model in MODELS for repeat in range(2)}
+    epochs = [(event.label, event.epoch) for event in events if isinstance(event, Epoch)]
+    assert sorted(epochs) == [(f"{model}, repeat {r}", n) for model in MODELS for r in range(2) for n in (1, 2)]
+    finished = [(event.model, event.repeat) for event in events if isinstance(event, Finished)]
+    assert sorted(finished) == sorted(outcome.trained)
 
 
 @pytest.mark.slow
