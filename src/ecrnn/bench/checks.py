@@ -24,14 +24,14 @@ def layer(variant: str, settings: RecurrenceSettings) -> nn.RNNBase:
         torch.manual_seed(0)
         kinds: Any = (nn.LSTM, nn.GRU, nn.RNN) if variant == "stock" else (LSTM, GRU, RNN)
         kind = kinds[("lstm", "gru").index(settings.cell)] if settings.cell in ("lstm", "gru") else kinds[2]
-        own = {} if variant == "stock" else {"backend": settings.backend, "cutoff": settings.cutoff}
+        options = {} if variant == "stock" else {"backend": settings.backend, "cutoff": settings.cutoff}
         if kind is kinds[2]:
-            own["nonlinearity"] = settings.cell.removeprefix("rnn_")
+            options["nonlinearity"] = settings.cell.removeprefix("rnn_")
         both = settings.directions == 2
-        made: nn.RNNBase = kind(
-            settings.input, settings.hidden, settings.layers, batch_first=True, bidirectional=both, **own
+        network: nn.RNNBase = kind(
+            settings.input, settings.hidden, settings.layers, batch_first=True, bidirectional=both, **options
         )
-        return made
+        return network
 
 
 def served(settings: RecurrenceSettings, threads: int) -> list[dispatch.Verdict]:
@@ -78,13 +78,13 @@ def check_first(settings: RecurrenceSettings, backend: str) -> int:
     batch = max(1, min(case.batch, int(_CHECK_WORK / (work * case.steps))))
     steps = max(1, min(case.steps, int(_CHECK_WORK / (work * batch))))
     cases = [case._replace(batch=batch, steps=steps), *awkward(case)]
-    made = layer("ecrnn", replace(settings, backend=backend))
+    ours = layer("ecrnn", replace(settings, backend=backend))
     stock = layer("stock", settings)
-    for one in cases:
+    for case in cases:
         if backend == "torch":
-            check_same(made, stock, one)
+            check_same(ours, stock, case)
         else:
-            check(made, one)
+            check(ours, case)
     return len(cases)
 
 

@@ -120,10 +120,10 @@ def test_its_failures_are_the_studys(toy: ModuleType, study: Study, tmp_path: Pa
 
 
 class Pretended:
-    """An engine that trains nothing and says what it is given; ``error`` is raised after that."""
+    """An engine that trains nothing and sends the events it is given; ``error`` is raised after that."""
 
     def __init__(self, *events: Event, error: BaseException | None = None) -> None:
-        self.said, self.error, self.calls = events, error, list[str]()
+        self.sent, self.error, self.calls = events, error, list[str]()
 
     def start(self, study: OpenStudy, trials: list[Trial]) -> None:
         self.calls.append(f"start {len(trials)}")
@@ -134,7 +134,7 @@ class Pretended:
     def events(self) -> Any:
         try:
             self.calls.append("events")
-            yield from self.said
+            yield from self.sent
             if self.error:
                 raise self.error
         finally:
