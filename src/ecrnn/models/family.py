@@ -27,6 +27,24 @@ Option = bool | int | float | str
 
 
 @dataclass(frozen=True)
+class Source:
+    """The file that somebody's own model stands in, by which a study knows it again.
+
+    Attributes:
+        file: its name.
+        content: of the file.
+        sha256: of the content.
+    """
+
+    file: str
+    content: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
 class Family:
     """One family of models.
 
@@ -48,7 +66,7 @@ class Family:
         recipe: settings of a training that hold where the user says nothing, laid over the task's.
         bounds: smallest and largest value of options that are numbers.
         options: the options and their defaults, which are the keyword-only parameters of ``target``.
-        source: SHA-256 of the file that ``target`` comes from, of families that are not ecrnn's own.
+        source: the file that ``target`` comes from, of families that are not ecrnn's own.
     """
 
     name: str
@@ -67,7 +85,7 @@ class Family:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
-    source: str | None = None
+    source: Source | None = None
 
     @property
     def builder(self) -> Callable[..., Any]:
@@ -100,8 +118,8 @@ def options_of(name: str, target: Callable[..., Any]) -> dict[str, Option]:
     return {option.name: option.default for option in by_keyword}
 
 
-def source_of(name: str, target: Callable[..., Any]) -> str:
-    """SHA-256 of the file that a class or function stands in; of its own lines where it was typed at a prompt.
+def source_of(name: str, target: Callable[..., Any]) -> Source:
+    """The file that a class or function stands in; its own lines where it was typed at a prompt.
 
     Raises:
         EcrnnError: its source cannot be read.
@@ -110,8 +128,8 @@ def source_of(name: str, target: Callable[..., Any]) -> str:
     try:
         file = inspect.getsourcefile(target)
         if file is not None and Path(file).is_file():
-            return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        return hashlib.sha256(inspect.getsource(target).encode()).hexdigest()
+            return Source(Path(file).name, Path(file).read_bytes())
+        return Source(f"{name}.py", inspect.getsource(target).encode())
     except (OSError, TypeError) as error:
         fault = "by which a study knows it again, cannot be read; write it into a file"
         raise EcrnnError(f"model '{name}': its source, {fault}") from error

@@ -103,6 +103,11 @@ def _add(row: Family) -> None:
     _registered[row.name] = row
 
 
+def replace_source(row: Family) -> None:
+    """Take in again what was registered by a file that is read by itself, with that file as its source."""
+    _registered[row.name] = row
+
+
 def _place(row: Family) -> tuple[str, str]:
     target: Any = row.target
     return (target, "") if isinstance(target, str) else (target.__module__, target.__qualname__)

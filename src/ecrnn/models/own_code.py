@@ -1,0 +1,101 @@
+"""Models of your own, from a file that is named on the command line or in Python.
+
+A file is run only because somebody named it: never because a configuration, a study or a bundle does. Its families
+register themselves as ecrnn's own do. One file holds all of a model's code, so that its SHA-256 says which model it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+import types
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.reading import read_bytes
+from ecrnn.models import registry
+from ecrnn.models.family import MAX_SOURCE, Family, Source
+
+_loaded: dict[Path, Source] = {}
+
+
+def load_code(path: str | Path) -> tuple[str, ...]:
+    """Run a file of models.
+
+    Args:
+        path: a Python file, in which `ecrnn.register` decorates classes or functions.
+
+    Returns:
+        The names of its families.
+
+    Raises:
+        EcrnnError: it cannot be read or run, or registers nothing; one line with the place of the fault.
+    """
+    path = Path(path)
+    source = Source(path.name, read_bytes(path, MAX_SOURCE))
+    place = path.resolve()
+    if _loaded.get(place) == source:
+        return _families_of(source)
+    module = types.ModuleType(f"ecrnn_code_{hashlib.sha256(str(place).encode()).hexdigest()[:12]}")
+    module.__file__ = str(place)
+    sys.modules[module.__name__] = module  # where `inspect` and pickled classes look
+    before = dict(registry.families())
+    try:
+        exec(compile(source.content, str(place), "exec"), module.__dict__)
+    except EcrnnError as error:
+        raise EcrnnError(f"{path}: {error}") from error
+    except SyntaxError as error:
+        raise EcrnnError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise EcrnnError(f"{path}{line_of(error, place)}: {type(error).__name__}: {error}") from error
+    rows = [row for name, row in registry.families().items() if before.get(name) is not row]
+    if not rows:
+        raise EcrnnError(f"{path} registers no model; decorate a class with @ecrnn.register(name, task=...)")
+    for row in rows:
+        registry.replace_source(replace(row, source=source))
+    _loaded[place] = source
+    return tuple(row.name for row in rows)
+
+
+def loaded_files() -> tuple[Path, ...]:
+    """The files that were run, for other processes that work on the same study."""
+    return tuple(_loaded)
+
+
+def _families_of(source: Source) -> tuple[str, ...]:
+    return tuple(name for name, row in registry.families().items() if row.source == source)
+
+
+def line_of(error: BaseException, file: Path | str) -> str:
+    """The last line of ``file`` that an error went through, as ", line 7"; "" if it went through none."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def digests(names: tuple[str, ...] | list[str]) -> Mapping[str, str]:
+    """SHA-256 of the source of those of ``names`` that are families of somebody's own code."""
+    rows: list[Family] = [registry.find(name) for name in dict.fromkeys(names)]
+    return {row.name: row.source.sha256 for row in rows if row.source is not None}
+
+
+def check_digest(family: str, expected: str, what: str) -> None:
+    """Look whether the code of a family is that with which something was made.
+
+    Args:
+        family: its name.
+        expected: SHA-256 of the file then.
+        what: was made with it, for the error.
+
+    Raises:
+        EcrnnError: it is another; one line.
+    """
+    row = registry.find(family)
+    found = row.source.sha256 if row.source is not None else "none"
+    if found != expected:
+        file = row.source.file if row.source is not None else "ecrnn itself"
+        raise EcrnnError(
+            f"the code of '{family}' is not that of {what}: {file} has SHA-256 {found[:12]}, not {expected[:12]}"
+        )
