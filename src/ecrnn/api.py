@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
+from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.data import catalogue
 from ecrnn.models.names import DEFAULT_MODELS
+from ecrnn.models.own_code import load_code
+from ecrnn.models.registry import register
 from ecrnn.paper import write_report
 from ecrnn.report import Report
 from ecrnn.serving.load import load
@@ -22,13 +26,14 @@ from ecrnn.studies.study import default_out, run_study
 
 def compare(
     data: str | Path,
-    models: Sequence[str] = DEFAULT_MODELS,
+    models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = DEFAULT_MODELS,
     repeats: int = 3,
     *,
     split: str | float | None = None,
     seed: int = 0,
     jobs: int = 1,
     engine: Engine | str | None = None,
+    code: str | Path | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
@@ -43,7 +48,8 @@ def compare(
     Args:
         data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
             tasks with texts see docs/systems.md.
-        models: model names of one task, see `ecrnn.models.names`.
+        models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
+            classes that build networks, as `ecrnn.register` takes them, or to model names.
         repeats: random splits; each model is trained once on each.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for pictures.
@@ -51,6 +57,7 @@ def compare(
         jobs: trials side by side.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             or one of your own, see `ecrnn.studies.engine.protocol`. Default: "here" for one job, else "processes".
+        code: a Python file with models of your own, which is run.
         out: the study's folder; default `runs/compare-<data>`.
         data_dir: local copies of registered data sets in their official layout.
         image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
@@ -75,12 +82,14 @@ def compare(
         >>> [row.model for row in report.analysis.models]
         ['cnn', 'ecnn']
     """
+    if code is not None:
+        load_code(path_of(code, "code"))
     asked = {
         "data": str(path_of(data, "data")),
         "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
-        "models": tuple(models),
+        "models": _names(models, data),
         "repeats": repeats,
         "split": None if split is None else str(split),
         "seed": seed,
@@ -101,6 +110,7 @@ def train(
     keep_window: int | None = None,
     seed: int = 0,
     resume: bool = False,
+    code: str | Path | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
@@ -110,7 +120,7 @@ def train(
     """Train one model to be kept, and leave it in a folder (a bundle).
 
     Args:
-        data, data_dir, image_size, channels, seed, progress, more: as in `compare`.
+        data, data_dir, image_size, channels, seed, code, progress, more: as in `compare`.
         model: a model name.
         out: the bundle's folder, new or empty.
         split: the part that trains; the rest validates. Default: the task's, "0.8" for pictures.
@@ -130,6 +140,8 @@ def train(
         >>> classifier.metrics["accuracy"] > 0.8
         True
     """
+    if code is not None:
+        load_code(path_of(code, "code"))
     asked = {
         "data": str(path_of(data, "data")),
         "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
@@ -145,6 +157,21 @@ def train(
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
     train_bundle(settings, folder, resume=resume, progress=progress)
     return load(folder)
+
+
+def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str | Path) -> tuple[str, ...]:
+    """The names of models; objects among them are registered first."""
+    if not isinstance(models, Mapping):
+        return tuple(models)
+    task = catalogue.task_of(str(data)) or IMAGE_CLASSIFICATION.name
+    names = []
+    for name, build in models.items():
+        if isinstance(build, str):
+            names.append(build)
+        else:
+            register(name, task=task)(build)
+            names.append(name)
+    return tuple(names)
 
 
 def _sorted(more: dict[str, Any]) -> dict[str, Any]:

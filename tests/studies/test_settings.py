@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from core.lines import one_line
 
-from ecrnn.core.config import StudySettings, TrainSettings
+from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
-from ecrnn.studies.settings import as_begun, read_settings
+from ecrnn.models import registry
+from ecrnn.studies.settings import as_begun, read_settings, with_sources
 
 MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr")  # one of each task
 
@@ -85,3 +89,62 @@ def test_a_run_goes_on_with_what_it_was_begun_with(given: dict[str, Any], rule: 
     assert training.keep_window == 1
     asked = read_settings(TrainSettings, {"data": "d", "model": "cnn", "keep_window": 5})
     assert as_begun(asked, TrainSettings.read({"data": "d", "model": "cnn", **OLD})).keep_window == 5
+
+
+@pytest.fixture
+def families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two families of somebody else, one with a recipe."""
+    monkeypatch.setattr(registry, "_registered", {})
+    for name, recipe in (("plain", {}), ("tuned", {"epochs": 7, "lr": 0.5, "schedule": "cosine"})):
+
+        @registry.register(name, task="image-classification", recipe=recipe)
+        def build(spec: Any) -> None:
+            raise NotImplementedError
+
+
+STUDY = {"data": "d", "models": ["cnn", "tuned", "plain"]}
+
+
+@pytest.mark.usefixtures("families")
+def test_a_familys_recipe_holds_for_its_models_where_nothing_is_asked() -> None:
+    settings = read_settings(StudySettings, {**STUDY, "training": {"lr": 0.1, "epochs": None}})
+    assert settings.recipes == {"tuned": {"epochs": 7, "schedule": "cosine"}}
+    trial = settings.of_trial("tuned", 3)
+    assert (trial.training.epochs, trial.training.schedule, trial.training.lr) == (7, "cosine", 0.1)
+    assert (trial.models, trial.first_repeat, trial.repeats, trial.recipes) == (("tuned",), 3, 1, {})
+    assert settings.of_trial("cnn", 0).training == settings.training
+    training = read_settings(TrainSettings, {"data": "d", "model": "tuned", "training": {"epochs": 2}}).training
+    assert (training.epochs, training.lr) == (2, 0.5)
+
+
+@pytest.mark.usefixtures("families")
+def test_a_study_keeps_the_recipes_it_was_begun_with() -> None:
+    before = read_settings(StudySettings, {**STUDY, "models": ["cnn", "tuned"]})
+    before = before.model_copy(update={"recipes": {"tuned": {"epochs": 5}}})
+    now = read_settings(StudySettings, {"data": "d", "models": ["cnn", "plain", "tuned"]})
+    assert as_begun(now, before).recipes == {"tuned": {"epochs": 5}}
+    assert StudySettings.read(yaml.safe_load(to_yaml(before))) == before
+    assert "recipes" not in to_yaml(before.model_copy(update={"recipes": {}}))
+
+
+@pytest.mark.usefixtures("families")
+def test_own_code_is_known_by_its_digest() -> None:
+    settings = with_sources(read_settings(StudySettings, STUDY), None)
+    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    assert settings.sources == {"tuned": digest, "plain": digest}
+    assert settings.of_trial("plain", 0).sources == {"plain": digest}
+    assert with_sources(settings, settings) == settings
+    other = settings.model_copy(update={"sources": {"plain": "0" * 64, "gone": "1" * 64}})
+    with one_line(EcrnnError, "and 'plain' had 000000000000 in the run that is to go on"):
+        with_sources(settings, other)
+    without = settings.model_copy(update={"models": ("cnn",)})
+    assert with_sources(without, other).sources == other.sources  # nothing of them is trained
+
+
+@pytest.mark.parametrize(
+    ("recipe", "line"),
+    [({"epochs": 0}, "epochs: input should be"), ({"epoch": 1}, "unknown configuration key 'epoch'")],
+)
+def test_a_recipe_from_a_file_is_checked(recipe: dict[str, Any], line: str) -> None:
+    with one_line(EcrnnError, line):
+        StudySettings.read({**STUDY, "recipes": {"cnn": recipe}})

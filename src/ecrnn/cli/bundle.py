@@ -21,6 +21,7 @@ def bundle(
         int | None, typer.Option(help="Which of its trials. Default: the best on its validation examples.", min=0)
     ] = None,
     data_dir: options.DataDir = None,
+    code: options.Code = None,
     json: options.Json = False,
 ) -> None:
     """Keep a model of a study as a bundle, and judge it on the data set's own test part, if it has one."""
@@ -31,7 +32,6 @@ def bundle(
         raise options.WrongCall("name the model, as in --model ecrnn-bilstm-16")
     if out is None:
         raise options.WrongCall("name the folder for the model, as in -o my-classifier")
-    task(model)
 
     from ecrnn.cli.figures import figures, use
     from ecrnn.cli.progress import Display

@@ -47,6 +47,7 @@ def compare(
     device: options.Device = None,
     precision: options.Precision = None,
     threads: options.Threads = None,
+    code: options.Code = None,
     config: options.Config = None,
     assignments: options.Set = None,
     json: options.Json = False,

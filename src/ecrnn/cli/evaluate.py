@@ -21,6 +21,7 @@ def evaluate(
     data_dir: options.DataDir = None,
     beam: options.Beam = 1,
     device: options.Device = None,
+    code: options.Code = None,
     json: options.Json = False,
 ) -> None:
     """Judge a trained model: its metric with interval; accuracy of each class, or examples of what it writes."""

@@ -25,6 +25,7 @@ def generate(
     top_k: Annotated[int | None, typer.Option(help="Draw among this many of the likeliest only.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Of the draws. Default: another text every time.", min=0)] = None,
     device: options.Device = None,
+    code: options.Code = None,
     json: options.Json = False,
 ) -> None:
     """Write a text that goes on from a prompt, shown as it is drawn."""

@@ -26,6 +26,7 @@ def gradcheck(
     classes: options.Classes = None,
     samples: Annotated[int, typer.Option(help="Places of each parameter tensor, the largest gradient among them.")] = 8,
     seed: Annotated[int, typer.Option(help="Of weights, inputs and places.")] = 0,
+    code: options.Code = None,
     json: options.Json = False,
 ) -> int:
     """Compare a model's gradients with central differences, in float64; the status is 1 if something is wrong.

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
     AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
 
+
+class WrongCall(EcrnnError):
+    """The command line itself asks for something that does not exist; nothing was begun, and the status is 2."""
+
+
+@contextlib.contextmanager
+def wrong_call() -> Iterator[None]:
+    """Any `EcrnnError` met inside is the fault of the command line."""
+    try:
+        yield
+    except EcrnnError as error:
+        raise WrongCall(str(error)) from error
+
+
 DATA_HELP = (
     "A data set by name, such as digits or tiny-shakespeare, or a file or folder for the model's task, such as "
     "a folder with one sub-folder of pictures a class."
@@ -53,6 +67,28 @@ Classes = Annotated[int | None, typer.Option(help="Number of classes. Default: 1
 Tokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary of a model that reads or writes text.")]
 SourceTokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary that a translator reads.")]
 Frames = Annotated[int | None, typer.Option(help="Frames of a clip.")]
+
+
+def _load(files: list[Path] | None) -> list[Path] | None:
+    if files:
+        from ecrnn.models.own_code import load_code
+
+        with wrong_call():
+            for file in files:
+                load_code(file)
+    return files
+
+
+Code = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--code",
+        metavar="FILE",
+        help="Python file with models of your own, which is run.",
+        callback=_load,
+        is_eager=True,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
 Beam = Annotated[
@@ -67,19 +103,6 @@ Rope = Annotated[
         max=1,
     ),
 ]
-
-
-class WrongCall(EcrnnError):
-    """The command line itself asks for something that does not exist; nothing was begun, and the status is 2."""
-
-
-@contextlib.contextmanager
-def wrong_call() -> Iterator[None]:
-    """Any `EcrnnError` met inside is the fault of the command line."""
-    try:
-        yield
-    except EcrnnError as error:
-        raise WrongCall(str(error)) from error
 
 
 def settings(

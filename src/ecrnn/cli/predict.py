@@ -42,6 +42,7 @@ def predict(
             "the name of the --out file ends in, or table.",
         ),
     ] = None,
+    code: options.Code = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="File for the predictions. Default: the screen.")

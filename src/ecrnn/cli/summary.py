@@ -23,6 +23,7 @@ def summary(
     tokens: options.Tokens = None,
     source_tokens: options.SourceTokens = None,
     frames: options.Frames = None,
+    code: options.Code = None,
     json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""

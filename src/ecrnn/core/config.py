@@ -10,7 +10,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -35,6 +35,9 @@ MAX_TRIALS = 50_000  # of a study
 MAX_KEYS = 1000  # of a mapping
 MAX_MARKS = 20_000  # of a file; a model takes two or three
 _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
+
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Settings(BaseModel):
@@ -113,13 +116,18 @@ class DataSettings(Settings):
 
     @model_serializer(mode="wrap")
     def _plain(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``val`` and ``test`` where there are none, as in files from before there were any."""
+        """Without `_OMITTED` where there are none, as in files from before there were any."""
         plain: dict[str, Any] = dump(self)
-        return {key: value for key, value in plain.items() if key not in ("val", "test") or value is not None}
+        return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
+
+
+_OMITTED = ("val", "test", "sources", "recipes")
 
 
 class _RunSettings(DataSettings):
     """Settings that are saved with a run, and may have been saved before some of them existed."""
+
+    sources: dict[str, Digest] = Field({}, max_length=2000)  # SHA-256 of the files of families of somebody's own code
 
     @model_validator(mode="before")
     @classmethod
@@ -143,6 +151,15 @@ class StudySettings(_RunSettings):
     split: str = Field("0.7", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     training: TrainingSettings = TrainingSettings()
+    recipes: dict[str, dict[str, Any]] = Field({}, max_length=2000)  # by model: settings of its training that differ
+
+    def of_trial(self, model: str, repeat: int) -> Self:
+        """The study of one model and one repeat: the settings of a trial, with the model's recipe in its training."""
+        training = TrainingSettings.read(merge(self.training.model_dump(), self.recipes.get(model, {})), model)
+        update = {"models": (model,), "repeats": 1, "first_repeat": repeat, "training": training, "recipes": {}}
+        if self.sources:
+            update["sources"] = {name: digest for name, digest in self.sources.items() if begins(model, name)}
+        return self.model_copy(update=update)
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -150,7 +167,14 @@ class StudySettings(_RunSettings):
             raise ValueError(
                 f"{len(self.models):,} models in {self.repeats:,} repeats are more than {MAX_TRIALS:,} trials"
             )
+        for model, recipe in self.recipes.items():
+            TrainingSettings.read(recipe, f"recipe of {model[:_LONGEST_KEY]}")
         return self
+
+
+def begins(model: str, family: str) -> bool:
+    """Whether the name of a model begins with that of a family."""
+    return model == family or model.startswith((f"{family}-", f"{family}@", f"{family}+"))
 
 
 class TrainSettings(_RunSettings):

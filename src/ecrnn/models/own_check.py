@@ -22,6 +22,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.own_code import line_of
 from ecrnn.models.registry import find
 from ecrnn.models.spec import InputSpec
+from ecrnn.models.store import STORED
 
 BATCH = 4
 _SAME = 1e-3  # relative to the largest logit: far above rounding, far under what another example does
@@ -81,6 +82,9 @@ def _check_tensors(place: _Place, network: nn.Module, twin: nn.Module) -> None:
     odd = next((name for name, p in network.named_parameters() if p.dtype != torch.float32), None)
     if odd is not None:
         raise place.fault(f"parameter {odd} is {network.get_parameter(odd).dtype}; ecrnn trains float32")
+    for name, tensor in network.state_dict().items():
+        if tensor.dtype not in STORED:
+            raise place.fault(f"{name} is {tensor.dtype}, which files of weights do not hold here")
     others = {tensor.data_ptr() for tensor in twin.state_dict().values() if tensor.numel()}
     for name, tensor in network.state_dict().items():
         if tensor.numel() and tensor.data_ptr() in others:
@@ -99,8 +103,10 @@ def _check_images(place: _Place, network: nn.Module, spec: InputSpec) -> None:
         raise place.fault("no gradient reaches its parameters; does it use detach, .data or torch.no_grad?")
     network.zero_grad()
     with place.during("predicting with it"), torch.no_grad():
+        network.train()
+        _trained(network, batch)
         before = _unsaved(network)
-        network.train()(batch)
+        _trained(network, batch)
         for name, value in _unsaved(network).items():
             if name not in before or not torch.equal(before[name], value):
                 raise place.fault(f"{name} changes in training and is not saved; make it a persistent buffer")
@@ -131,6 +137,12 @@ def _logits(place: _Place, network: nn.Module, images: Tensor, classes: int) -> 
     if not logits.isfinite().all():
         raise place.fault("its logits for random images are not finite (NaN or infinity)")
     return logits
+
+
+def _trained(network: nn.Module, images: Tensor) -> None:
+    """Run ``network`` with the same random numbers each time, so that what it keeps of these images stays the same."""
+    torch.default_generator.manual_seed(0)
+    network(images)
 
 
 def _unsaved(network: nn.Module) -> dict[str, Tensor]:

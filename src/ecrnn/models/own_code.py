@@ -10,7 +10,7 @@ import hashlib
 import sys
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +48,10 @@ def load_code(path: str | Path) -> tuple[str, ...]:
     except EcrnnError as error:
         raise EcrnnError(f"{path}: {error}") from error
     except SyntaxError as error:
-        raise EcrnnError(f"{path}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise EcrnnError(f"{path}{line}: {error.msg}") from error
+    except SystemExit as error:
+        raise EcrnnError(f"{path}{line_of(error, place)}: it leaves Python (SystemExit: {error})") from error
     except Exception as error:
         raise EcrnnError(f"{path}{line_of(error, place)}: {type(error).__name__}: {error}") from error
     rows = [row for name, row in registry.families().items() if before.get(name) is not row]
@@ -63,6 +66,19 @@ def load_code(path: str | Path) -> tuple[str, ...]:
 def loaded_files() -> tuple[Path, ...]:
     """The files that were run, for other processes that work on the same study."""
     return tuple(_loaded)
+
+
+def check_workers_know(families: Iterable[str]) -> None:
+    """Look whether another process can build networks of these families.
+
+    Raises:
+        EcrnnError: one was registered in this process alone.
+    """
+    for row in map(registry.find, families):
+        here = row.source is not None and row.source not in _loaded.values()
+        if here and row.name not in registry.plugins():
+            line = f"model '{row.name}' is known to this process alone; with more than one job"
+            raise EcrnnError(f"{line} write it into a file and name that with code=, or --code")
 
 
 def _families_of(source: Source) -> tuple[str, ...]:
@@ -96,6 +112,4 @@ def check_digest(family: str, expected: str, what: str) -> None:
     found = row.source.sha256 if row.source is not None else "none"
     if found != expected:
         file = row.source.file if row.source is not None else "ecrnn itself"
-        raise EcrnnError(
-            f"the code of '{family}' is not that of {what}: {file} has SHA-256 {found[:12]}, not {expected[:12]}"
-        )
+        raise EcrnnError(f"{file} has SHA-256 {found[:12]}, and '{family}' had {expected[:12]} in {what}")

@@ -7,6 +7,7 @@ of the file must be the model's own before memory is taken for either; values th
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -21,12 +22,26 @@ from ecrnn.models.build import make
 from ecrnn.models.spec import InputSpec
 
 MAX_HEADER = 2**20  # bytes; a header line a tensor, and no model here has thousands
-_TYPES = {torch.float32: "F32", torch.int64: "I64"}
+STORED = {
+    torch.float32: "F32",
+    torch.int64: "I64",
+    torch.float64: "F64",  # these and the others of buffers of own models
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
 def weights_of(model: nn.Module) -> bytes:
     """The weights and buffers of ``model`` as safetensors."""
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    places = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors.values())
+    shared = {name for name, tensor in tensors.items() if places[tensor.untyped_storage().data_ptr()] > 1}
+    return save({name: tensor.clone() if name in shared else tensor for name, tensor in tensors.items()})
 
 
 def save_weights(model: nn.Module, path: Path) -> str:
@@ -93,8 +108,8 @@ def check_header(path: Path, wanted: dict[str, Tensor], within: Path | None = No
     for name, tensor in wanted.items():
         entry, shape = declared[name], list(tensor.shape)
         found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
-        if found != (_TYPES[tensor.dtype], shape):
-            raise BundleError(f"{path}: '{name}' should be {_TYPES[tensor.dtype]} of shape {shape}, found {found}")
+        if found != (STORED[tensor.dtype], shape):
+            raise BundleError(f"{path}: '{name}' should be {STORED[tensor.dtype]} of shape {shape}, found {found}")
     right = start + sum(tensor.nbytes for tensor in wanted.values())
     if size != right:
         raise BundleError(f"{path} is {size:,} bytes long and should be {right:,}; it is cut short or damaged")

@@ -5,6 +5,7 @@
                         weights and of the tokens; written last
     vocabulary.json, tokenizer.json, source-...
                         tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
+    code.py             the file of a model that is not ecrnn's own, for the record
     metrics.json        what was measured, on which data
     examples.bin        by which the examples of training and validation are known again, see `trained_on`
     README.md           model card
@@ -33,8 +34,10 @@ from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
 from ecrnn.core.seals import seal, unsealed
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
-from ecrnn.models.names import task
+from ecrnn.models.names import parse, task
+from ecrnn.models.own_code import check_digest
 from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import find
 from ecrnn.models.spec import check
 from ecrnn.models.store import load_network, save_weights
 from ecrnn.serving.trained_on import FILE as EXAMPLES
@@ -43,6 +46,7 @@ from ecrnn.serving.trained_on import read as read_examples
 
 FORMAT: Literal[2] = 2
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
+CODE = "code.py"
 MAX_VOCABULARY = 64 * 2**20
 
 ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
@@ -51,7 +55,10 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Description(Settings):
-    """What `bundle.json` holds. Of the parts after ``classes`` those are there that the task needs."""
+    """What `bundle.json` holds. Of the parts after ``classes`` those are there that the task needs.
+
+    ``source`` is the SHA-256 of the file of a model that is not ecrnn's own, of which `code.py` is a copy.
+    """
 
     format: Literal[1, 2]
     task: str = Field(max_length=50)
@@ -62,6 +69,7 @@ class Description(Settings):
     source_vocabulary: str | None = Field(None, max_length=50)
     length: int | None = None
     frames: int | None = None
+    source: Digest | None = None
     ecrnn_version: str = Field(max_length=50)
     files: dict[str, Digest] = Field({}, max_length=16)
 
@@ -74,8 +82,10 @@ class Description(Settings):
 
 def describe(model: str, prepared: Prepared, files: dict[str, str] | None = None) -> Description:
     """What `bundle.json` says of a trained model; ``files`` are the SHA-256 of the files beside it."""
+    family = find(parse(model).family)
     plain = {
         "format": FORMAT,
+        "source": family.source and family.source.sha256,
         "task": prepared.task.name,
         "model": model,
         "classes": prepared.classes or None,
@@ -101,6 +111,8 @@ def write_bundle(
     files = {WEIGHTS: save_weights(network, folder / WEIGHTS)}
     write_json(folder / METRICS, seal(metrics))  # of its own, as seconds are in it: the others are the same every time
     write_atomically(folder / CARD, card)
+    if source := find(parse(model).family).source:
+        write_atomically(folder / CODE, source.content)  # for the record: nothing ever runs it
     if trained_on is not None:
         write_atomically(folder / EXAMPLES, trained_on.to_bytes())
     for name, text in prepared.files().items():
@@ -112,7 +124,7 @@ def write_bundle(
 
 def file_names(prepared: Prepared) -> set[str]:
     """The names of the files of a bundle."""
-    return {WEIGHTS, DESCRIPTION, METRICS, CARD, EXAMPLES, *prepared.files()}
+    return {WEIGHTS, DESCRIPTION, METRICS, CARD, EXAMPLES, CODE, *prepared.files()}
 
 
 def is_bundle(folder: Path) -> bool:
@@ -152,6 +164,7 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
 
 def _read(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[str, Any]]:
     description = _description(folder)
+    _check_code(folder, description)
     try:
         prepared = Prepared.from_plain(
             description.task,
@@ -182,6 +195,18 @@ def _description(folder: Path) -> Description:
         return Description.read(content)
     except EcrnnError as error:
         raise BundleError(f"{path} cannot be used: {error}") from error
+
+
+def _check_code(folder: Path, description: Description) -> None:
+    """Look whether the code of a model that is not ecrnn's own was named, and is that of the bundle."""
+    if description.source is None:
+        return
+    try:
+        family = parse(description.model).family
+    except EcrnnError as error:
+        what = f"{folder} holds '{description.model}', a model of somebody's own code, which is never run unasked"
+        raise BundleError(f"{what}; read {folder / CODE}, then name it with --code") from error
+    check_digest(family, description.source, f"{folder}; name the file that it was trained with")
 
 
 def _metrics(folder: Path, description: Description) -> dict[str, Any]:

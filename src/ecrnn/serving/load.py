@@ -16,6 +16,7 @@ from ecrnn.core.tasks import (
     TRANSCRIPTION,
     TRANSLATION,
 )
+from ecrnn.models.own_code import load_code
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description, read_bundle, read_trained_on
 from ecrnn.serving.classifier import Classifier
@@ -44,7 +45,7 @@ def in_use(
     return _KINDS[prepared.task.name](description, prepared, network, metrics, device)
 
 
-def load(bundle: str | Path, device: str = "auto") -> Any:
+def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = None) -> Any:
     """Load a trained model from its bundle.
 
     Args:
@@ -52,6 +53,7 @@ def load(bundle: str | Path, device: str = "auto") -> Any:
             that name, the name of a pretrained model that comes with ecrnn: "cifar10", a classifier of photographs
             into the ten classes of CIFAR-10.
         device: "auto", "cpu" or "cuda".
+        code: the file of a model of your own, which is run; a bundle of such a model is not loaded without it.
 
     Returns:
         A `Model`: `Classifier` of pictures, `TextClassifier`, `ClipClassifier`, `LanguageModel`, `Translator`,
@@ -67,6 +69,8 @@ def load(bundle: str | Path, device: str = "auto") -> Any:
         >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
         (1,)
     """
+    if code is not None:
+        load_code(code)
     folder = find(bundle)
     model = in_use(*read_bundle(folder), device)
     model.trained_on = read_trained_on(folder)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, read_yaml, to_yaml
+from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, begins, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
@@ -19,7 +19,9 @@ from ecrnn.core.tasks import Task
 from ecrnn.data.sources import TERMS
 from ecrnn.data.splits import Examples
 from ecrnn.models.names import common_task, parse
+from ecrnn.models.own_code import check_digest
 from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import families, plugins
 from ecrnn.models.store import load_network
 from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
@@ -70,6 +72,7 @@ def bundle_trial(
         DataError: data for the test that is missing or damaged.
     """
     settings = read_settings(study)
+    _check_known(model, settings, study)
     model = str(parse(model))
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
@@ -88,7 +91,7 @@ def bundle_trial(
     _check_free_or_ours(out, config, prepared, killed)
     network = load_network(model, prepared.sizes, home / WEIGHTS, study)
     metrics = measured(
-        settings,
+        settings.of_trial(model, trial.repeat),
         task,
         trial.predictions,
         trial.metrics,
@@ -115,6 +118,15 @@ def bundle_trial(
         write_atomically(out / CONFIG, config)
         write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name), trained_on)
     return metrics
+
+
+def _check_known(model: str, settings: StudySettings, study: Path) -> None:
+    """Look whether the code of a model that is not ecrnn's own was named, and is that of its study."""
+    family = next((family for family in settings.sources if begins(model, family)), None)
+    if family is not None:
+        if family not in families() and family not in plugins():
+            raise RunDirectoryError(f"{model} of {study} is of somebody's own code; name its file with --code")
+        check_digest(family, settings.sources[family], f"{study}; name the file that it was trained with")
 
 
 def _check_free_or_ours(out: Path, config: str, prepared: Prepared, killed: bool) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from ecrnn.core.config import StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import Task
-from ecrnn.models.names import common_task
+from ecrnn.models.names import common_task, parse
+from ecrnn.models.own_code import check_digest, digests
+from ecrnn.models.registry import find
 from ecrnn.studies.tasks import has_validation
 
 AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
@@ -28,9 +30,25 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     models: Any = asked.get("models") if kind is StudySettings else [asked.get("model")]
     named = isinstance(models, list | tuple) and models and all(isinstance(model, str) for model in models)
     defaults = common_task(models).defaults if named else {}  # if not, reading the settings says what is wrong
+    if named:
+        defaults = merge(defaults, _recipes(kind, models, asked))
     if named and _own_split(kind, common_task(models), asked):
         defaults = {**defaults, "split": "own"}
     return kind.read(merge(defaults, asked), where)
+
+
+def _recipes(kind: type[AnySettings], models: Sequence[str], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the recipes of the models' families say, where nothing was asked for."""
+    training = asked.get("training")
+    chosen = {key for key, value in training.items() if value is not None} if isinstance(training, Mapping) else set()
+    found = {}
+    for model in map(parse, models):
+        recipe = {key: value for key, value in find(model.family).recipe.items() if key not in chosen}
+        if recipe:
+            found[str(model)] = recipe
+    if kind is StudySettings:
+        return {} if "recipes" in asked or not found else {"recipes": found}
+    return {"training": next(iter(found.values()))} if found else {}
 
 
 def _own_split(kind: type[AnySettings], task: Task, asked: Mapping[str, Any]) -> bool:
@@ -58,6 +76,29 @@ def as_begun(settings: AnySettings, before: AnySettings) -> AnySettings:
     if "batch_statistics" not in training.model_fields_set:
         update["batch_statistics"] = begun.batch_statistics
     whole: dict[str, Any] = {"training": training.model_copy(update=update)}
-    if isinstance(before, TrainSettings) and "keep_window" not in settings.model_fields_set:
-        whole["keep_window"] = before.keep_window
+    if isinstance(before, TrainSettings):
+        if "keep_window" not in settings.model_fields_set:
+            whole["keep_window"] = before.keep_window
+    else:
+        assert isinstance(settings, StudySettings)
+        new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
+        whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)
+
+
+def with_sources(settings: AnySettings, before: AnySettings | None) -> AnySettings:
+    """The settings with the digests of the models' own code, which must be that of the run they go on with.
+
+    Args:
+        settings: as given.
+        before: of the run on disk, if there is one.
+
+    Raises:
+        EcrnnError: the code of a model has changed since then.
+    """
+    models = settings.models if isinstance(settings, StudySettings) else (settings.model,)
+    for family, digest in (before.sources if before else {}).items():
+        if any(parse(model).family == family for model in models):
+            check_digest(family, digest, "the run that is to go on; bring that file back, or choose another --out")
+    sources = digests([parse(model).family for model in models])
+    return settings.model_copy(update={"sources": {**(before.sources if before else {}), **sources}})

@@ -19,6 +19,7 @@ from ecrnn.data import catalogue
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.build import make
 from ecrnn.models.names import parse
+from ecrnn.models.own_check import check_models
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
@@ -28,7 +29,7 @@ from ecrnn.serving.load import in_use
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundles import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
-from ecrnn.studies.settings import as_begun
+from ecrnn.studies.settings import as_begun, with_sources
 from ecrnn.studies.tasks import objective, prepare, task_of
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
@@ -71,6 +72,7 @@ def train_bundle(
     split = split_of(data, settings, repeat=0)
     prepared = prepare(data, split, settings)
     check(prepared.sizes, settings.model)
+    check_models(prepared.sizes, settings.model)
     with locked(out, keep=False):
         _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
         settings = _resolved(asked, data, out)
@@ -91,7 +93,9 @@ def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
     Raises:
         RunDirectoryError: that is another training.
     """
-    if before := _settings_before(out):
+    before = _settings_before(out)
+    asked = with_sources(asked, before)
+    if before:
         asked = as_begun(asked, before)
     settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(asked.training)})
     if before:

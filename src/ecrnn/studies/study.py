@@ -21,13 +21,14 @@ from ecrnn.core.text import counted
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
+from ecrnn.models.own_check import check_models
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.engine.local import LocalEngine
 from ecrnn.studies.engine.processes import ProcessEngine
 from ecrnn.studies.engine.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.places import check_same_kind_of_data, data_name
-from ecrnn.studies.settings import as_begun
+from ecrnn.studies.settings import as_begun, with_sources
 from ecrnn.studies.tasks import prepare, task_of
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
@@ -85,7 +86,9 @@ def run_study(
     data = load(settings, progress)
     repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
-    check(prepare(data, splits[0], settings).sizes, *settings.models)
+    spec = prepare(data, splits[0], settings).sizes
+    check(spec, *settings.models)
+    check_models(spec, *settings.models)
     with locked(out) as lock:
         settings = _open(settings, data, out, jobs, baseline)
         keys, first = _kept_keys(data, out), splits[0]
@@ -178,6 +181,7 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
     before = read_settings(out) if there(out / STUDY) else None
     if before is None:
         _check_folder(out)  # again, now that nobody else works in it
+    settings = with_sources(settings, before)
     if before:
         settings = as_begun(settings, before)
     resolved = settings.model_copy(

@@ -99,8 +99,8 @@ def run_trial(
     folder = trial_folder(study, model, repeat)
     if read_manifest(folder) is not None:
         return
-    own = settings.model_copy(update={"models": (model,), "repeats": 1, "first_repeat": repeat})
-    write_atomically(folder / CONFIG, to_yaml(own))
+    settings = settings.of_trial(model, repeat)
+    write_atomically(folder / CONFIG, to_yaml(settings))
     split = split_of(data, settings, repeat)
     prepared = prepare(data, split, settings)
     seed = trial_seed(settings.seed, repeat)

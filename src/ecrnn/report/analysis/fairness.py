@@ -15,7 +15,7 @@ from ecrnn.stats import Comparison
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
 
 # Settings that arguments of the command name, or that it leaves out.
-_BY_ARGUMENTS = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint")
+_BY_ARGUMENTS = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint", "sources", "recipes")
 _SEEN = ("pictures", "clips")  # examples that may be augmented and standardised
 
 _STANDARDISED = {
@@ -76,6 +76,13 @@ def _recipe(record: StudyRecord) -> FairnessLine:
         _STANDARDISED[training.standardise] if seen else "",
     ]
     text = ", ".join(part for part in parts if part)
+    if record.settings.recipes:
+        others = "; ".join(
+            f"{model} with {', '.join(f'{key} {value}' for key, value in recipe.items())}"
+            for model, recipe in record.settings.recipes.items()
+        )
+        text = f"{text}, but {others}"
+        return FairnessLine("Training recipe", "differs", f"{text}. These families bring a recipe of their own.")
     return FairnessLine(
         "Training recipe",
         "same",
@@ -184,6 +191,8 @@ def command(record: StudyRecord) -> str:
         "--seed",
         str(settings.seed),
     ]
+    if settings.sources:
+        words += ["--code", "FILE"]
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
     for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_BY_ARGUMENTS}).items():
         if value != getattr(usual, key):

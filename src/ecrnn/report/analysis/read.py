@@ -101,7 +101,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     task = trial_task(kept[0].facts)
     return StudyRecord(
         folders=folders,
-        settings=settings[0].model_copy(update={"models": models}),
+        settings=_together(settings, models),
         planned=len(found) + len(unfinished),
         classes=tuple(kept[0].facts["classes"]) if task.classes else (),
         environments=tuple(environments),
@@ -110,6 +110,13 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         notes=tuple(notes),
         task=task,
     )
+
+
+def _together(settings: Sequence[StudySettings], models: tuple[str, ...]) -> StudySettings:
+    """The settings of one study in several folders."""
+    sources = {name: digest for own in settings for name, digest in own.sources.items()}
+    recipes = {model: recipe for own in settings for model, recipe in own.recipes.items()}
+    return settings[0].model_copy(update={"models": models, "sources": sources, "recipes": recipes})
 
 
 def _environment(folder: Path) -> tuple[dict[str, Any], str]:
@@ -127,15 +134,19 @@ def _environment(folder: Path) -> tuple[dict[str, Any], str]:
 def _same_study(folder: Path, mine: StudySettings, other_folder: Path, theirs: StudySettings) -> None:
     """Models, repeats, and what cannot change a result may differ; nothing else."""
     same_images = mine.fingerprint is not None and mine.fingerprint == theirs.fingerprint
-    found = differences(_essence(mine, same_images), _essence(theirs, same_images))
+    both = [model for model in mine.models if model in theirs.models]
+    found = differences(_essence(mine, same_images, both), _essence(theirs, same_images, both))
     if found:
         raise RunDirectoryError(f"{folder} and {other_folder} are not one study: {found[0]}")
 
 
-def _essence(settings: StudySettings, same_images: bool) -> StudySettings:
+def _essence(settings: StudySettings, same_images: bool, models: Sequence[str]) -> StudySettings:
     fields = TrainingSettings.model_fields
     place = {key: fields[key].default for key in ("device", "threads", "checkpoint_seconds")}
     neutral: dict[str, Any] = {"models": ("any",), "repeats": 1, "first_repeat": 0, "data_dir": None}
+    of_models = [settings.of_trial(model, 0).sources for model in models]
+    neutral["sources"] = {name: digest for sources in of_models for name, digest in sources.items()}
+    neutral["recipes"] = {model: settings.recipes[model] for model in models if model in settings.recipes}
     if same_images:  # the same images under another name are the same data
         neutral |= {"data": "same", "val": None, "test": None}
     neutral["training"] = settings.training.model_copy(update=place)

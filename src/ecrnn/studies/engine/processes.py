@@ -1,6 +1,6 @@
 """Trials side by side, in several processes.
 
-Workers are processes of their own (`python -m ecrnn.studies.engine.worker STUDY`), told which trial to run by a line
+Workers are processes of their own (`python -m ecrnn.studies.engine.worker STUDY [CODE...]`), told which trial to run by a line
 of JSON and answering in lines of JSON, so a worker that crashes or is killed for memory fails its trial alone. They
 inherit the study's lock and stop when this process is gone: a study is never worked on by two.
 """
@@ -18,6 +18,8 @@ from collections.abc import Generator, Sequence
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Event, Failed, Finished, from_plain
+from ecrnn.models.names import parse
+from ecrnn.models.own_code import check_workers_know, loaded_files
 from ecrnn.studies.engine.protocol import OpenStudy, Trial
 from ecrnn.studies.trials import record_failure
 from ecrnn.training.interruption import Interrupted, Interruption
@@ -42,6 +44,7 @@ class ProcessEngine:
         self.fatal: str | None = None
 
     def start(self, study: OpenStudy, trials: Sequence[Trial]) -> None:
+        check_workers_know(parse(model).family for model, _ in trials)
         self.study = study
         for trial in trials:
             self.waiting.put(trial)
@@ -93,7 +96,14 @@ class ProcessEngine:
 
     def _start(self) -> subprocess.Popen[str]:
         worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ecrnn.studies.engine.worker", str(self.study.folder)],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "ecrnn.studies.engine.worker",
+                str(self.study.folder),
+                *map(str, loaded_files()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,21 @@ from ecrnn.core.runs import read_settings
 from ecrnn.core.streams import open_closed_streams
 from ecrnn.data import left_out
 from ecrnn.data.splits import Examples
+from ecrnn.models.own_code import load_code
 from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
 
 STEP_SECONDS = 0.2  # between two steps that are sent
 
 
-def main(study: Path) -> None:
-    """Serve trials until the input ends."""
+def main(study: Path, code: Sequence[Path] = ()) -> None:
+    """Serve trials until the input ends; ``code`` are the files of own models that the study's process has run."""
     open_closed_streams()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing else that prints may mix with the answers
     trials = _listen()
+    for file in code:
+        load_code(file)
     worker = _Worker(study, answers)
     for logger in (filesystems.logger, left_out.logger):  # the study's process has said what these warn of
         logger.setLevel(logging.ERROR)
@@ -101,4 +105,4 @@ class _Worker:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), [Path(file) for file in sys.argv[2:]])
