@@ -149,7 +149,7 @@ def test_its_bundle_is_used_only_with_its_file(folder: Path) -> None:
     predicted = ecrnn("predict", "b", "one.png", "--code", "resnet.py", "--json", folder=folder)
     assert json.loads(predicted.stdout)["classes"][0]["class"] in set("0123456789")
     evaluated = ecrnn("evaluate", "b", "digits", "--code", "resnet.py", "--json", folder=folder)
-    assert 0.5 < json.loads(evaluated.stdout)["accuracy"] <= 1
+    assert 0.5 < json.loads(evaluated.stdout)["accuracy"]["estimate"] <= 1
 
 
 def test_it_is_trained_to_be_kept(folder: Path) -> None:

@@ -64,12 +64,14 @@ DATA = {
     "vocabulary": ([None, 5, 1_000_000], [4, 1_000_001, 9.5, "all"]),
     "length": ([None, 2, 2**20], [1, 2**20 + 1, 2.5, "all"]),
     "fingerprint": ([None, "0" * 64, "f" * 64], ["", "0" * 63, "0" * 65, "F" * 64, "g" * 64, "0" * 64 + "\n"]),
+    "sources": ([{}, {"mine": "0" * 64}], [None, {"mine": "0"}, {"mine": 1}, ["mine"]]),
     "seed": ([0, 2**31 - 1], [-1, 2**31, 1.5, None]),
     "split": (["0.7", 0.7, "5-fold", "own"], [None, [0.7]]),
     "training": ([{}, {"epochs": 1}], [3, "fast", [], None]),
 }
 STUDY = DATA | {
     "models": ([["cnn"], ["cnn", "ecnn"]], [[], "cnn", [1], None]),
+    "recipes": ([{}, {"cnn": {"lr": 0.1}}], [None, {"cnn": 1}, {"cnn": {"lr": -1}}, {"cnn": {"rate": 1}}]),
     "repeats": ([1, 10_000], [0, -1, 10_001, 1.5, None]),
     "first_repeat": ([0, 2**31 - 1], [-1, 2**31, 0.5]),
 }

@@ -168,7 +168,7 @@ class StudySettings(_RunSettings):
                 f"{len(self.models):,} models in {self.repeats:,} repeats are more than {MAX_TRIALS:,} trials"
             )
         for model, recipe in self.recipes.items():
-            TrainingSettings.read(recipe, f"recipe of {model[:_LONGEST_KEY]}")
+            TrainingSettings.read(recipe, f"recipes.{model[:_LONGEST_KEY]}")
         return self
 
 

@@ -12,6 +12,7 @@ import traceback
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from importlib.abc import SourceLoader
 from pathlib import Path
 
 from ecrnn.core.errors import EcrnnError
@@ -44,7 +45,7 @@ def load_code(path: str | Path) -> tuple[str, ...]:
     sys.modules[module.__name__] = module  # where `inspect` and pickled classes look
     before = dict(registry.families())
     try:
-        exec(compile(source.content, str(place), "exec"), module.__dict__)
+        _Loader(place, source.content).exec_module(module)
     except EcrnnError as error:
         raise EcrnnError(f"{path}: {error}") from error
     except SyntaxError as error:
@@ -61,6 +62,19 @@ def load_code(path: str | Path) -> tuple[str, ...]:
         registry.replace_source(replace(row, source=source))
     _loaded[place] = source
     return tuple(row.name for row in rows)
+
+
+class _Loader(SourceLoader):
+    """Runs a file whose content was read already, so that what runs is what the digest is of; keeps no bytecode."""
+
+    def __init__(self, place: Path, content: bytes) -> None:
+        self.place, self.content = place, content
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.place)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self.content
 
 
 def loaded_files() -> tuple[Path, ...]:
