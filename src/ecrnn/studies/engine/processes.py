@@ -1,8 +1,8 @@
 """Trials side by side, in several processes.
 
-Workers are processes of their own (`python -m ecrnn.studies.engine.worker STUDY [CODE...]`), told which trial to run by a line
-of JSON and answering in lines of JSON, so a worker that crashes or is killed for memory fails its trial alone. They
-inherit the study's lock and stop when this process is gone: a study is never worked on by two.
+Workers are processes of their own (`python -m ecrnn.studies.engine.worker STUDY [CODE...]`), told which trial to run by
+a line of JSON and answering in lines of JSON, so a worker that crashes or is killed for memory fails its trial alone.
+They inherit the study's lock and stop when this process is gone: a study is never worked on by two.
 """
 
 from __future__ import annotations
