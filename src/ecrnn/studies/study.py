@@ -22,6 +22,7 @@ from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
 from ecrnn.models.own_check import check_models
+from ecrnn.models.own_code import check_workers_know
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.engine.local import LocalEngine
@@ -111,8 +112,10 @@ def run_study(
             already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
             progress(Message(already))
         if waiting:
-            study = OpenStudy(out, settings, data, lock)
-            _run(_engine(engine, min(jobs, len(waiting))), study, waiting, outcome, progress)
+            chosen = _engine(engine, min(jobs, len(waiting)))
+            if not isinstance(chosen, LocalEngine):
+                check_workers_know(parse(model).family for model, _ in waiting)
+            _run(chosen, OpenStudy(out, settings, data, lock), waiting, outcome, progress)
         return outcome
 
 

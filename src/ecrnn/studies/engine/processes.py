@@ -18,8 +18,7 @@ from collections.abc import Generator, Sequence
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Event, Failed, Finished, from_plain
-from ecrnn.models.names import parse
-from ecrnn.models.own_code import check_workers_know, loaded_files
+from ecrnn.models.own_code import loaded_files
 from ecrnn.studies.engine.protocol import OpenStudy, Trial
 from ecrnn.studies.trials import record_failure
 from ecrnn.training.interruption import Interrupted, Interruption
@@ -44,7 +43,6 @@ class ProcessEngine:
         self.fatal: str | None = None
 
     def start(self, study: OpenStudy, trials: Sequence[Trial]) -> None:
-        check_workers_know(parse(model).family for model, _ in trials)
         self.study = study
         for trial in trials:
             self.waiting.put(trial)
