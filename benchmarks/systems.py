@@ -45,9 +45,9 @@ from ecrnn.models.prepared import Prepared
 from ecrnn.recurrence import GRU, LSTM, RNN
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.lines import Transcription
-from ecrnn.training.loop import _Training
 from ecrnn.training.objective import Objective
 from ecrnn.training.sequences import Captioning, Translation
+from ecrnn.training.trainer import Trainer
 
 MODELS = "charlm,charlm-gru-128,translate,translate-attention,caption,caption-attention,ocr"
 CLOSE = 1e-4  # of losses and gradients, relative to the largest; another layer or order is far above
@@ -210,11 +210,11 @@ def usual_batch(objective: Objective) -> np.ndarray:
 
 def step(network: nn.Module, objective: Objective, positions: np.ndarray) -> Callable[[], None]:
     """The loop's own step, so that what is measured is what trains; it has no name outside."""
-    training = _Training(network, objective, objective.settings, 0, None, {}, "last", "benchmark", None)
+    trainer = Trainer(network, objective, objective.settings, label="benchmark")
     network.train()
 
     def run() -> None:
-        finite = training._step(positions)
+        finite = trainer.step(positions)
         assert finite
 
     return run

@@ -30,14 +30,14 @@ def test_the_opponents_learn_their_batch(variant: str) -> None:
 def test_ours_is_the_loops_step(monkeypatch: pytest.MonkeyPatch) -> None:
     networks: list[torch.nn.Module] = []
     steps: list[int] = []
-    step = bench._Training._step
+    step = bench.Trainer.step
 
-    def counted(self: bench._Training, positions: object) -> bool:
+    def counted(self: bench.Trainer, positions: object) -> bool:
         steps.append(len(positions))  # type: ignore[arg-type]
         networks.append(self.model)
         return step(self, positions)
 
-    monkeypatch.setattr(bench._Training, "_step", counted)
+    monkeypatch.setattr(bench.Trainer, "step", counted)
     once = bench.make("ecrnn", SMALL)
     once()
     once()

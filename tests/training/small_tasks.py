@@ -27,7 +27,7 @@ from ecrnn.data.splits import Split
 from ecrnn.data.texts import TextSet
 from ecrnn.models.build import make
 from ecrnn.models.prepared import Prepared
-from ecrnn.training import loop
+from ecrnn.training import loop, trainer
 from ecrnn.training.blocks import NextToken
 from ecrnn.training.images import ClipClassification
 from ecrnn.training.lines import Transcription
@@ -71,7 +71,7 @@ def small(task: str, *, train: int = TRAIN, validate: int = N, **settings: Any) 
 
 def train_small(
     folder: Path | str | None, task: str, *, keep: str = "last", progress: Progress = silent, **settings: Any
-) -> tuple[nn.Module, loop.Trained]:
+) -> tuple[nn.Module, trainer.Trained]:
     """A training from its beginning, or from what it left in ``folder``, to its end."""
     one = small(task, **settings)
     network = one.network()

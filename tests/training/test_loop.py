@@ -38,10 +38,11 @@ from ecrnn.data.batches import epoch_order
 from ecrnn.data.image_set import ImageSet
 from ecrnn.models.build import build
 from ecrnn.recurrence import LSTM
-from ecrnn.training import loop
+from ecrnn.training import checkpoints, loop
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.objective import Loss, Objective
+from ecrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
 
@@ -60,7 +61,6 @@ def test_it_overfits_eight_pictures() -> None:
     settings = make_settings(epochs=30, lr=0.003, batch_size=4)
     task = make_task(settings, ImageSet(**vars(images)))
     object.__setattr__(task.split, "train", task.split.train[:8])
-    task.optimizer = torch.optim.SGD(build("cnn").parameters())
     network = build("cnn", images.image, 2, 0)
     trained = loop.fit(network, task, settings, seed=0)
     assert trained.history[-1]["train_loss"] < 0.05
@@ -304,16 +304,16 @@ def test_not_finite_stop(tmp_path: Path, kind: str) -> None:
 def test_not_finite_skip(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """The step leaves weights, batch statistics and the optimizer's state as they were."""
     states: list[dict[str, torch.Tensor]] = []
-    step = loop._Training._step
+    step = Trainer.step
 
-    def watched(self: loop._Training, positions) -> bool:
-        before = loop.checkpoints.capture(self.model, self.optimizer, self.position).tensors
+    def watched(self: Trainer, positions) -> bool:
+        before = checkpoints.capture(self.model, self.optimizer, self.position).tensors
         finite = step(self, positions)
         if not finite:
-            states.extend([before, loop.checkpoints.capture(self.model, self.optimizer, self.position).tensors])
+            states.extend([before, checkpoints.capture(self.model, self.optimizer, self.position).tensors])
         return finite
 
-    monkeypatch.setattr(loop._Training, "_step", watched)
+    monkeypatch.setattr(Trainer, "step", watched)
     model, trained = train(poison=once(kind), non_finite="skip")
     assert trained.skipped == 1
     assert len(states) == 2
@@ -346,17 +346,17 @@ def high_rate(epoch: int, step: int, rate: float) -> str | None:
 def test_roll_back_is_to_the_start_of_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[dict[str, torch.Tensor]] = []
     rates: list[tuple[int, int, float]] = []
-    step = loop._Training._step
+    step = Trainer.step
 
-    def watched(self: loop._Training, positions) -> bool:
+    def watched(self: Trainer, positions) -> bool:
         position = self.position
         if position.epoch == 1 and position.step == 0:
-            starts.append(loop.checkpoints.capture(self.model, self.optimizer, position).tensors)
+            starts.append(checkpoints.capture(self.model, self.optimizer, position).tensors)
         finite = step(self, positions)
         rates.append((position.epoch, position.step, self.optimizer.param_groups[0]["lr"]))
         return finite
 
-    monkeypatch.setattr(loop._Training, "_step", watched)
+    monkeypatch.setattr(Trainer, "step", watched)
     _, trained = train(poison=high_rate, non_finite="roll-back", lr=0.001)
     assert (trained.roll_backs, trained.skipped) == (2, 2)
     assert len(starts) == 3

@@ -19,7 +19,9 @@ from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Epoch
 from ecrnn.models.build import build
 from ecrnn.training import loop
+from ecrnn.training.checkpoints import Checkpoint
 from ecrnn.training.interruption import Interrupted
+from ecrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
 
@@ -122,20 +124,18 @@ def test_a_finished_training_is_not_trained_again(tmp_path: Path) -> None:
 
 def test_optimizer_state_has_the_layout_of_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fused optimizers walk weights and state in memory order; a state in another one meets other weights."""
-    from ecrnn.training import loop
-
     strides: list[list[tuple[int, ...]]] = []
-    resume = loop._Training._resume
+    restore = Trainer.restore
 
-    def watched(self: loop._Training) -> None:
-        resume(self)
+    def watched(self: Trainer, checkpoint: Checkpoint) -> None:
+        restore(self, checkpoint)
         pairs = [(p, state["exp_avg"]) for p, state in self.optimizer.state.items()]
         strides.append([s.stride() for p, s in pairs if p.dim() == 4])
         assert all(state.stride() == p.stride() for p, state in pairs)
 
     with pytest.raises(Interrupted):
         train(tmp_path, progress=stop_at(2, lambda: signal.raise_signal(signal.SIGTERM)))
-    monkeypatch.setattr(loop._Training, "_resume", watched)
+    monkeypatch.setattr(Trainer, "restore", watched)
     train(tmp_path)
     assert len(strides[-1]) == 4  # the four convolutions, so something was compared
 
@@ -226,7 +226,7 @@ def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
 def test_the_best_weights_are_damaged(tmp_path: Path, how: str, put_again: bool, monkeypatch) -> None:
     """From the checkpoint of their own epoch they are written again; with another the training begins again."""
     best = 3 if put_again else 1
-    monkeypatch.setattr(loop._Training, "_is_best", lambda self: len(self.position.history) == best)
+    monkeypatch.setattr(Trainer, "is_best", lambda self: len(self.position.history) == best)
     network, trained = train(tmp_path, keep="best", epochs=3)
     assert trained.best_epoch == best
     path = tmp_path / "checkpoint" / "best.safetensors"

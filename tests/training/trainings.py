@@ -22,7 +22,7 @@ from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import parse_split
 from ecrnn.models.build import build
-from ecrnn.training import loop
+from ecrnn.training import loop, trainer
 from ecrnn.training.images import ImageClassification
 from ecrnn.training.objective import Loss
 
@@ -58,9 +58,11 @@ class Poisoned(ImageClassification):
 
     def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
         healthy = super().loss(model, inputs, targets)
+        if self.poison is None:
+            return healthy
         loss = healthy.mean
         assert self.optimizer is not None
-        match self.poison and self.poison(*self.place, self.optimizer.param_groups[0]["lr"]):
+        match self.poison(*self.place, self.optimizer.param_groups[0]["lr"]):
             case "loss":
                 loss = loss * torch.inf
             case "gradient":
@@ -85,19 +87,19 @@ def train(
     poison: Poison | None = None,
     progress: Progress = silent,
     **settings: Any,
-) -> tuple[nn.Module, loop.Trained]:
+) -> tuple[nn.Module, trainer.Trained]:
     """A training from its beginning, or from what it left in ``folder``, to its end."""
     resolved = make_settings(**settings)
     task = make_task(resolved, seed=seed)
     task.poison = poison
     network = build(model, task.images.image, len(task.images.classes), seed)
-    make_optimizer = loop.make_optimizer
+    make_optimizer = trainer.make_optimizer
 
     def make(*arguments: Any) -> torch.optim.Optimizer:
         task.optimizer = make_optimizer(*arguments)
         return task.optimizer
 
-    loop.make_optimizer = make
+    trainer.make_optimizer = make
     try:
         trained = loop.fit(
             network,
@@ -111,7 +113,7 @@ def train(
             progress=progress,
         )
     finally:
-        loop.make_optimizer = make_optimizer
+        trainer.make_optimizer = make_optimizer
     return network, trained
 
 

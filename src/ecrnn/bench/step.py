@@ -36,7 +36,7 @@ from ecrnn.models.build import build
 from ecrnn.models.names import parse
 from ecrnn.models.summary import summarise
 from ecrnn.training.images import ImageClassification
-from ecrnn.training.loop import _Training
+from ecrnn.training.trainer import Trainer
 
 IMAGE, CLASSES = (3, 32, 32), 10
 TUNED = ("tuned", "tuned-float32-rnn")
@@ -92,13 +92,12 @@ def _our_step(network: nn.Module, settings: StepSettings) -> Callable[[], object
     split = Split(np.arange(len(data)), np.arange(0), "fraction", "all")
     training = resolve(TrainingSettings(batch_size=settings.batch, device="cpu", threads=torch.get_num_threads()))
     task = ImageClassification(data, split, fit_preprocessing(pictures, split.train), training, seed=0)
-    # The loop's own step, so that what is measured is what trains; it has no name outside.
-    loop = _Training(network, task, training, 0, None, {}, "last", "bench", None)
+    trainer = Trainer(network, task, training, label="bench")
     network.train()
     positions = draw.permutation(len(data))[: settings.batch]
 
     def step() -> None:
-        finite = loop._step(positions)
+        finite = trainer.step(positions)
         assert finite
 
     return step

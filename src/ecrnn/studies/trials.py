@@ -26,7 +26,8 @@ from ecrnn.models.summary import summarise
 from ecrnn.stats.metrics import Metric
 from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints
-from ecrnn.training.loop import Trained, fit_events
+from ecrnn.training.loop import fit_events
+from ecrnn.training.trainer import Trained
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz", WEIGHTS)

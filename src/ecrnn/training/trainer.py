@@ -1,0 +1,309 @@
+"""A training in memory: a step, an epoch or all of it at a time. `ecrnn.training.loop.fit` keeps one on disk."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import freed_memory_kept, threads
+from ecrnn.core.errors import TrainingError
+from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
+from ecrnn.core.predictions import AnyPredictions
+from ecrnn.layers.normalisation import average
+from ecrnn.recurrence import configure
+from ecrnn.training import checkpoints
+from ecrnn.training.checkpoints import Checkpoint, Position
+from ecrnn.training.objective import Objective
+from ecrnn.training.optimizers import learning_rate, make_optimizer
+
+MAX_ROLL_BACKS = 5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves beside the model's weights.
+
+    Attributes:
+        history: metrics of each epoch.
+        best_epoch, best_value: the best epoch (from 1) and its score on the validation examples, the mean metric of
+            ``window`` epochs up to it, or as many as there are; 0 and None where nothing validates.
+        skipped, roll_backs: what was done about steps that were not finite.
+        steps: optimizer steps of all epochs.
+        predictions: of the weights that were kept, for the validation examples; None where there are none.
+        last_predictions: of the last epoch's weights.
+    """
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+    best_value: float | None
+    skipped: int
+    roll_backs: int
+    steps: int
+    predictions: AnyPredictions | None = field(compare=False)
+    last_predictions: AnyPredictions | None = field(compare=False)
+
+
+class Trainer:
+    """The state of one training, and its steps.
+
+    Args:
+        model: fresh from `ecrnn.models.build.build`; trained in place.
+        objective: batches, loss and metric.
+        settings: resolved by `ecrnn.core.devices.resolve`.
+        seed: of the order of the examples. Random numbers of the model itself, as of dropout, are torch's own.
+        window: the best epoch is that with the best mean metric over so many epochs up to it, or as many as there are;
+            where few examples validate, the best of many single epochs is above all a lucky one.
+        label: what the events call this training.
+
+    Attributes:
+        position: where it stands.
+        steps: optimizer steps an epoch.
+        improved: whether the last whole epoch is the best so far.
+
+    Example:
+        >>> trainer = Trainer(model, objective, settings)  # doctest: +SKIP
+        >>> for event in trainer.epochs():  # doctest: +SKIP
+        ...     print(event)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        settings: TrainingSettings,
+        *,
+        seed: int = 0,
+        window: int = 1,
+        label: str = "training",
+    ) -> None:
+        self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        configure(model, cutoff=settings.cutoff, truncate=settings.truncate_steps)
+        average(model, settings.batch_statistics)
+        self.objective, self.settings, self.seed = objective, settings, seed
+        self.window, self.label = window, label
+        self.optimizer = make_optimizer(self.model, settings)
+        self.steps = objective.steps
+        self.position = Position()
+        self.improved = False
+        self.epoch_start = self._capture() if settings.non_finite == "roll-back" else None  # to which one goes
+        self._known_predictions: AnyPredictions | None = None  # of the model as it is now
+
+    def fit(self, progress: Progress = silent, *, keep: Literal["best", "last"] = "last") -> Trained:
+        """Train until the last epoch of the settings.
+
+        Args:
+            progress: called with a `Step` after every step, and with an `Epoch` after every epoch.
+            keep: whose epoch's weights the model has in the end: the last one's, or the best one's on the validation
+                examples.
+
+        Raises:
+            TrainingError: loss or gradients are not finite, and the settings' policy is to stop or did not help.
+        """
+        with threads(self.settings.threads), freed_memory_kept(), torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return passed_on(self.events(keep), progress)
+
+    def events(self, keep: Literal["best", "last"] = "last") -> Generator[Event, None, Trained]:
+        """The events that `fit` passes on; at its end the generator returns what `fit` does."""
+        best: dict[str, Tensor] | None = None
+        for event in self.epochs():
+            if isinstance(event, Epoch) and self.improved and keep == "best":
+                best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            yield event
+        last = self.predictions()
+        if best is not None:
+            self.model.load_state_dict(best)
+            self.forget_predictions()
+        return self.trained(last)
+
+    def epochs(self) -> Iterator[Event]:
+        """Train from where it stands: a `Step` after every step, and an `Epoch` after every epoch."""
+        self.model.train()
+        while self.position.epoch < self.settings.epochs:
+            if self.settings.non_finite == "roll-back" and self.position.step == 0:
+                self.epoch_start = self._capture()
+            yield from self._epoch()
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of all that the training needs to go on: tensors by name, and the position as plain data."""
+        return {"now": _plain(self._capture()), "epoch_start": self.epoch_start and _plain(self.epoch_start)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave, in this process or another; the bits are those of a training left alone.
+
+        Raises:
+            TrainingError: it is of another network or optimizer.
+        """
+        self.restore(_checkpoint(state["now"]))
+        if state["epoch_start"] is not None:
+            self.epoch_start = _checkpoint(state["epoch_start"])
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            TrainingError: it is of another network or optimizer.
+        """
+        if not checkpoints.fits(checkpoint, self.model, self.optimizer):
+            raise TrainingError("the state is that of another network or optimizer")
+        self.position = checkpoints.restore(checkpoint, self.model, self.optimizer)
+        self._known_predictions = None
+
+    def forget_predictions(self) -> None:
+        """To be called where the model was given other weights, such as those of its best epoch."""
+        self._known_predictions = None
+
+    def predictions(self) -> AnyPredictions | None:
+        """The model's predictions of the validation examples; None where there are none."""
+        if self._known_predictions is None:
+            _, self._known_predictions = self.objective.validate(self.model)
+        return self._known_predictions
+
+    def trained(self, last: AnyPredictions | None) -> Trained:
+        """What the training leaves; ``last`` are the predictions of the last epoch's weights."""
+        position = self.position
+        steps = position.epoch * self.steps
+        counts = (position.skipped, position.roll_backs, steps)
+        return Trained(position.history, *position.best, *counts, self.predictions(), last)
+
+    def _epoch(self) -> Iterator[Event]:
+        batches = self.objective.order(self.seed, self.position.epoch)
+        while self.position.step < self.steps:
+            started = time.monotonic()
+            finite = self.step(batches[self.position.step])
+            self.position.seconds += time.monotonic() - started
+            if not finite and self.settings.non_finite == "roll-back":
+                self._roll_back()
+                return
+            self.position.step += 1
+            yield Step(*self._place(), self.position.epoch + 1, self.settings.epochs)
+        metrics = self._end_epoch()
+        yield Epoch(*self._place(), self.position.epoch, self.settings.epochs, metrics)
+
+    def step(self, positions: np.ndarray) -> bool:
+        """One optimizer step.
+
+        Args:
+            positions: (B,), of the examples of its batch among those that train, int64.
+
+        Returns:
+            False if loss or gradient was not finite: then nothing has changed, and the policy of the settings holds.
+
+        Raises:
+            TrainingError: they were not, and that policy is to stop.
+        """
+        position = self.position
+        inputs, targets = self.objective.batch(positions, position.epoch)
+        before = [b.clone() for b in self.model.buffers()] if self.settings.non_finite == "skip" else []
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.objective.loss(self.model, inputs, targets)
+        loss.mean.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        known = [loss.mean.detach(), norm, *([] if loss.right is None else [loss.right])]
+        mean_loss, length, *rights = torch.stack(known).tolist()  # the only wait for the device
+        if not math.isfinite(mean_loss + length):
+            if self.settings.non_finite == "stop":
+                self._stop_not_finite(mean_loss, length)
+            position.skipped += 1
+            for buffer, value in zip(self.model.buffers(), before, strict=False):
+                buffer.copy_(value)  # the batch statistics of the step that does not count
+            return False
+        if self.settings.clip_norm:
+            torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
+        self.optimizer.step()
+        position.loss_sum += mean_loss * loss.count
+        position.correct = int(rights[0]) + (position.correct or 0) if rights else None
+        position.seen += loss.count
+        return True
+
+    def _end_epoch(self) -> dict[str, Any]:
+        """Validate, and put the position at the start of the next epoch; gives the epoch's metrics."""
+        position, started = self.position, time.monotonic()
+        if not position.seen:
+            raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
+        validation, self._known_predictions = self.objective.validate(self.model)
+        metrics = {
+            "epoch": position.epoch + 1,
+            "train_loss": position.loss_sum / position.seen,
+            **({} if position.correct is None else {"train_accuracy": position.correct / position.seen}),
+            **validation,
+            "lr": self.optimizer.param_groups[0]["lr"],
+        }
+        self._check_finite(metrics)
+        metrics["seconds"] = position.seconds + time.monotonic() - started
+        position.history.append(metrics)
+        self.improved = self.is_best()
+        if self.improved:
+            score = position.score(position.epoch + 1, self.objective.metric.name, self.window)
+            position.best = (position.epoch + 1, score)
+        position.epoch, position.step = position.epoch + 1, 0
+        position.loss_sum, position.correct, position.seen, position.seconds = 0.0, 0, 0, 0.0
+        return metrics
+
+    def is_best(self) -> bool:
+        """Whether the last epoch is better than those before it; of two with the same score, the one of lower loss."""
+        name, (epoch, best), last = self.objective.metric.name, self.position.best, len(self.position.history)
+        if f"validation_{name}" not in self.position.history[-1]:
+            return False
+        score = self.position.score(last, name, self.window)
+        if best is None:
+            return True
+        if score == best:
+            now, before = (self.position.score(e, "loss", self.window) for e in (last, epoch))
+            return now < before
+        return self.objective.metric.better(score, best)
+
+    def _stop_not_finite(self, loss: float, norm: float) -> None:
+        place = f"epoch {self.position.epoch + 1}, step {self.position.step + 1}"
+        raise TrainingError(
+            f"{self.label}: loss {loss:g} with gradient norm {norm:g} at {place} is not finite; "
+            f"a smaller --lr than {self.settings.lr:g} may help, or --set training.non_finite=skip"
+        )
+
+    def _check_finite(self, metrics: dict[str, float]) -> None:
+        if not all(math.isfinite(value) for value in metrics.values()):
+            line = f"{self.label}: the loss after epoch {self.position.epoch + 1} is not finite; a smaller --lr"
+            raise TrainingError(f"{line} than {self.settings.lr:g} may help")
+
+    def _roll_back(self) -> None:
+        """Back to the start of the epoch, with half the learning rate from there on."""
+        assert self.epoch_start is not None
+        roll_backs, skipped = self.position.roll_backs + 1, self.position.skipped
+        if roll_backs > MAX_ROLL_BACKS:
+            raise TrainingError(
+                f"{self.label}: still not finite after rolling back {MAX_ROLL_BACKS} times; use a smaller --lr"
+            )
+        self.position = checkpoints.restore(self.epoch_start, self.model, self.optimizer)
+        self.position.roll_backs, self.position.skipped = roll_backs, skipped
+
+    def _capture(self) -> Checkpoint:
+        return checkpoints.capture(self.model, self.optimizer, self.position)
+
+    def _learning_rate(self) -> float:
+        done = self.position.epoch * self.steps + self.position.step
+        rate = learning_rate(self.settings, done, self.settings.epochs * self.steps)
+        return rate * 0.5**self.position.roll_backs
+
+    def _place(self) -> tuple[str, int, int]:
+        """Label, and optimizer steps done and in all, for events."""
+        done = self.position.epoch * self.steps + self.position.step
+        return self.label, done, self.settings.epochs * self.steps
+
+
+def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {"tensors": checkpoint.tensors, "position": vars(checkpoint.position)}
+
+
+def _checkpoint(plain: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(plain["tensors"], Position(**plain["position"]))
