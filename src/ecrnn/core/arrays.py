@@ -17,13 +17,13 @@ from typing import BinaryIO
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.packed import check_end
 from ecrnn.core.reading import opened
 
 MAX_FILE = 2**30  # bytes
 MAX_SMALL = 64 * 2**20  # bytes of arrays that any file may unfold to
 MAX_RATIO = 20  # and others at most to so many times their size: measured values hardly compress
 MAX_MEMBERS = 16
-_END = 22  # bytes of the record at the end of an archive without a comment
 
 # What zipfile and NumPy raise for a file that is damaged or not theirs.
 _DAMAGED = (
@@ -53,7 +53,7 @@ def read_arrays(path: Path, within: Path | None = None) -> dict[str, np.ndarray]
 
 
 def _read(file: BinaryIO) -> dict[str, np.ndarray]:
-    size = _check_end(file)
+    size = check_end(file, MAX_MEMBERS, "arrays")
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len({_name(member) for member in members}) < len(members):
@@ -66,21 +66,6 @@ def _read(file: BinaryIO) -> dict[str, np.ndarray]:
 
 def _name(member: zipfile.ZipInfo) -> str:
     return member.filename.removesuffix(".npy")
-
-
-def _check_end(file: BinaryIO) -> int:
-    """Look at the record at the end, so that no endless list of members is read; gives the size of the file."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _END - 20))
-    tail = file.read()
-    end = tail[-_END:]
-    if len(end) < _END or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0":
-        raise ValueError("it does not end as an archive")
-    if tail.startswith(b"PK\6\7"):
-        raise ValueError("it is an archive of more than 4 GiB")
-    if int.from_bytes(end[10:12], "little") > MAX_MEMBERS or int.from_bytes(end[12:16], "little") > MAX_MEMBERS * 256:
-        raise ValueError(f"it has more than {MAX_MEMBERS} arrays")
-    return size
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

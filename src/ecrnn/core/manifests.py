@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ecrnn.core.arrays import MAX_FILE
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, raised_as
-from ecrnn.core.files import disk_errors, write_json
+from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.reading import MAX_METRICS, MAX_OTHER, MAX_WEIGHTS, read_json, sha256, there
 from ecrnn.core.seals import seal, unsealed
+from ecrnn.core.text import json_text
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 2
@@ -31,9 +32,15 @@ def write_manifest(folder: Path, files: Sequence[str], facts: dict[str, Any], **
         more: other things to note in the manifest.
     """
     digests = {name: sha256(folder / name, MAX_WEIGHTS) for name in files}
-    write_json(folder / MANIFEST, seal({"format": MANIFEST_FORMAT, "files": digests, "facts": facts, **more}))
+    write_atomically(folder / MANIFEST, manifest_text(digests, facts, **more))
     with disk_errors(folder):
         (folder / "error.json").unlink(missing_ok=True)
+
+
+def manifest_text(files: Mapping[str, str], facts: dict[str, Any], **more: Any) -> str:
+    """What `manifest.json` holds: ``files`` are digests by name, the rest as for `write_manifest`."""
+    sealed = seal({"format": MANIFEST_FORMAT, "files": dict(files), "facts": facts, **more})
+    return json_text(sealed, indent=2) + "\n"
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -94,6 +94,11 @@ AnyPredictions = Predictions | PredictedClasses | Scored
 
 def write_predictions(path: Path, predictions: AnyPredictions) -> None:
     """Write ``predictions`` as .npz, atomically; the same predictions give the same bytes."""
+    write_atomically(path, predictions_bytes(predictions))
+
+
+def predictions_bytes(predictions: AnyPredictions) -> bytes:
+    """The content of the .npz that `write_predictions` writes."""
     if isinstance(predictions, Predictions):
         arrays = {"index": predictions.index, "label": predictions.label, "logits": predictions.logits}
     elif isinstance(predictions, Scored):
@@ -104,7 +109,7 @@ def write_predictions(path: Path, predictions: AnyPredictions) -> None:
         arrays = {name: _narrow(array) for name, array in arrays.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _narrow(array: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 A run directory or a bundle may come from anywhere. What is read from one goes through here: it must be a regular file
 (no named pipe, device, socket or folder), inside that folder (no link out of it), and no larger than a file of its kind
-can be. JSON is plain: finite numbers of 64 bits, each key once, and not more values than fit in memory beside
-everything else.
+can be. It may also lie in a `trials.zip` on the way, see `ecrnn.core.packed`. JSON is plain: finite numbers of 64 bits,
+each key once, and not more values than fit in memory beside everything else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.packed import MAX_PACKED, Packed, place_in_packed
 
 MAX_JSON = 16 * 2**20  # bytes
 MAX_WEIGHTS = 2**40  # bytes; how many a model has is known where it is loaded, see `ecrnn.models.store`
@@ -43,8 +45,15 @@ def is_file(path: Path) -> bool:
 
 
 def there(path: Path) -> bool:
-    """Whether there is anything of that name, a broken link too; False for whatever cannot be looked at."""
-    return os.path.lexists(path)
+    """Whether there is anything of that name, a broken link too; False for whatever cannot be looked at.
+
+    Raises:
+        EcrnnError: it would lie in a `trials.zip` that is damaged.
+    """
+    if os.path.lexists(path):
+        return True
+    place = place_in_packed(path)
+    return place is not None and _packed(place[0], None).holds(place[1])
 
 
 def check_inside(path: Path, within: Path) -> None:
@@ -58,7 +67,7 @@ def check_inside(path: Path, within: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.BufferedReader]:
+def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.BufferedReader | io.BytesIO]:
     """Open a regular file for reading.
 
     Args:
@@ -71,6 +80,9 @@ def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.Bu
         EcrnnError: it is missing, of another kind, larger than the limit or mostly holes, points out of ``within``, or
             cannot be read, also while it is open; one line.
     """
+    if place := place_in_packed(path):
+        yield io.BytesIO(_packed(place[0], within).read(place[1], limit))
+        return
     try:
         if within is not None:
             check_inside(path, within)
@@ -86,6 +98,22 @@ def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.Bu
             yield file
     except OSError as error:
         raise EcrnnError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _packed(path: Path, within: Path | None) -> Packed:
+    """The `trials.zip` at ``path``; those read last are kept, as its files are asked for one after another."""
+    if within is not None:
+        check_inside(path, within)
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise EcrnnError(f"cannot read {path}: {error.strerror or error}") from error
+    return _packed_of(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _packed_of(path: Path, *_version: int) -> Packed:
+    return Packed(read_bytes(path, MAX_PACKED), path)
 
 
 def kind_of(mode: int) -> str:
@@ -117,6 +145,8 @@ def _check_holes(path: Path, file: io.BufferedReader, size: int) -> None:
 def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     """The content of a regular file; arguments and errors as of `opened`."""
     with opened(path, limit, within) as file:
+        if isinstance(file, io.BytesIO):  # of a `trials.zip`, whole
+            return file.getvalue()
         size = os.fstat(file.fileno()).st_size
         content = file.read(size + 1)
     if len(content) > size:

@@ -10,7 +10,9 @@
                        manifest.json      SHA-256 of the files above and of itself, written last
                        error.json         instead of a manifest: why the trial failed
 
-A trial without a valid manifest is not finished. No torch here: reports are made where there is none.
+An archive has one file in place of these folders, `trials.zip`, in which they lie under the same names
+(`ecrnn.core.packed`); trials that are trained in it later lie beside it. A trial without a valid manifest is not
+finished. No torch here: reports are made where there is none.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ from ecrnn.core.files import (
     write_atomically,
 )
 from ecrnn.core.filesystems import lock, open_lock_file, same_file
-from ecrnn.core.manifests import checked_manifest
+from ecrnn.core.manifests import MANIFEST, checked_manifest
+from ecrnn.core.packed import PACKED
 from ecrnn.core.predictions import AnyPredictions, read_predictions
 from ecrnn.core.reading import MAX_METRICS, parse_json, read_json, read_text, there
 from ecrnn.core.seals import seal_text
@@ -59,8 +62,19 @@ class FinishedTrial:
 
 
 def trial_folder(study: Path, model: str, repeat: int) -> Path:
-    """Where the trial of ``model`` and ``repeat`` lies in a study."""
+    """Where the trial of ``model`` and ``repeat`` is written in a study."""
     return study / model / f"repeat-{repeat}"
+
+
+def trial_home(study: Path, model: str, repeat: int) -> Path:
+    """Where a trial is read from: its place in the `trials.zip` of an archive, or its folder where that has a manifest.
+
+    Raises:
+        EcrnnError: that file is damaged.
+    """
+    folder = trial_folder(study, model, repeat)
+    packed = trial_folder(study / PACKED, model, repeat)
+    return packed if there(packed) and not there(folder / MANIFEST) else folder
 
 
 def grown(
@@ -143,11 +157,11 @@ def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:
         RunDirectoryError: it is finished, but a file of it is damaged or does not hold what it should; the line names
             the file.
     """
-    folder = trial_folder(study, model, repeat)
-    manifest = checked_manifest(folder, study)
-    if manifest is None:
-        return None
     with raised_as(RunDirectoryError):
+        folder = trial_home(study, model, repeat)
+        manifest = checked_manifest(folder, study)
+        if manifest is None:
+            return None
         metrics = read_metrics(folder / METRICS, within=study)
         predictions = read_predictions(folder / "predictions.npz", within=study)
     return FinishedTrial(model, repeat, manifest["facts"], metrics, predictions)
@@ -171,7 +185,7 @@ def read_metrics(path: Path, within: Path | None = None) -> list[dict[str, Any]]
 
 def read_failure(study: Path, model: str, repeat: int) -> str | None:
     """The one line that a failed trial left, or None."""
-    path = trial_folder(study, model, repeat) / "error.json"
+    path = trial_home(study, model, repeat) / "error.json"
     if not there(path):
         return None
     with contextlib.suppress(EcrnnError, KeyError, TypeError):

@@ -14,7 +14,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
 from ecrnn.core.reading import MAX_OTHER, read_text, there
-from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_folder
+from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
 from ecrnn.core.tasks import Task
 from ecrnn.data.sources import TERMS
 from ecrnn.data.splits import Examples
@@ -79,7 +79,7 @@ def bundle_trial(
     task = common_task([model])
     finished = _finished(study, settings, model, task)
     trial = _chosen(finished, task, repeat, study)
-    home = trial_folder(study, model, trial.repeat)
+    home = trial_home(study, model, trial.repeat)
     if isinstance(trial.predictions, PredictedClasses) or not there(home / WEIGHTS):
         line = f"{home} is of an archive, which keeps no weights"
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
@@ -241,7 +241,7 @@ def prepared_of(trial: FinishedTrial, study: Path) -> Prepared:
     Raises:
         EcrnnError: they are not as they should be, or not those of a model of that name.
     """
-    folder, task = trial_folder(study, trial.model, trial.repeat), trial_task(trial.facts)
+    folder, task = trial_home(study, trial.model, trial.repeat), trial_task(trial.facts)
     parts = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
     plain = {name: trial.facts[name] for name in parts if name in trial.facts}
     if task != common_task([trial.model]):
@@ -254,7 +254,7 @@ def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> l
     """The finished trials of a model. A damaged one is an error: without it another might be the best."""
     finished = []
     for trial in trials(settings):
-        if trial[0] == model and there(trial_folder(study, *trial)):
+        if trial[0] == model and there(trial_home(study, *trial)):
             try:
                 found = read_finished(study, *trial)
             except EcrnnError as error:
@@ -272,10 +272,10 @@ def _check_needed(trial: FinishedTrial, task: Task, study: Path) -> None:
     """Raise a RunDirectoryError unless manifest and metrics say all that a bundle's `metrics.json` needs."""
     for name in ("parameters", "multiply_adds", "n_images", "n_validation", f"last_{task.metric}"):
         if trial.facts.get(name) is None:
-            raise RunDirectoryError(f"{trial_folder(study, trial.model, trial.repeat)}: manifest.json lacks {name}")
+            raise RunDirectoryError(f"{trial_home(study, trial.model, trial.repeat)}: manifest.json lacks {name}")
     for number, line in enumerate(trial.metrics, 1):
         if line.get(f"validation_{task.metric}") is None:
-            where = f"{trial_folder(study, trial.model, trial.repeat)}: metrics.jsonl, line {number},"
+            where = f"{trial_home(study, trial.model, trial.repeat)}: metrics.jsonl, line {number},"
             raise RunDirectoryError(f"{where} lacks validation_{task.metric}")
 
 

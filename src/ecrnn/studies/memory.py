@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.runs import read_settings, trial_folder
+from ecrnn.core.runs import read_settings, trial_home
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data.image_set import ImageSet
 from ecrnn.explain.curves import Memory
@@ -70,9 +70,9 @@ def _trial_memory(images: ImageSet, study: Path, model: str, repeat: int, pictur
     if trial is None:
         return
     prepared = prepared_of(trial, study)
-    network = load_network(model, prepared.sizes, trial_folder(study, model, repeat) / WEIGHTS, study)
+    network = load_network(model, prepared.sizes, trial_home(study, model, repeat) / WEIGHTS, study)
     if trial.predictions.index.min() < 0 or trial.predictions.index.max() >= len(images):
-        raise RunDirectoryError(f"{trial_folder(study, model, repeat)} was not scored on these pictures")
+        raise RunDirectoryError(f"{trial_home(study, model, repeat)} was not scored on these pictures")
     index = np.random.default_rng(0).permutation(trial.predictions.index)[:pictures]  # a folder's are class by class
     standardised = prepared.standardise()(torch.from_numpy(np.asarray(images.images[index])))
     yield network_memory(network, standardised, model=model, repeat=repeat)

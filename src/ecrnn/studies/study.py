@@ -15,7 +15,7 @@ from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.names import nfc
 from ecrnn.core.reading import check_inside, is_file, there
-from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, write_settings
+from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.text import counted
 from ecrnn.data.keys import Keys
@@ -101,7 +101,7 @@ def run_study(
         outcome = Outcome()
         for trial in trials(settings):
             check_inside(trial_folder(out, *trial) / "checkpoint", out)  # before anything is written or deleted there
-            if read_manifest(trial_folder(out, *trial)) is not None:
+            if read_manifest(trial_home(out, *trial)) is not None:
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
@@ -204,7 +204,7 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
 
 def finished(out: Path, settings: StudySettings) -> bool:
     """Whether every trial of the study in ``out`` is finished."""
-    return all(read_manifest(trial_folder(out, *trial)) is not None for trial in trials(settings))
+    return all(read_manifest(trial_home(out, *trial)) is not None for trial in trials(settings))
 
 
 def default_out(settings: StudySettings) -> Path:

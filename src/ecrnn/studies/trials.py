@@ -14,7 +14,7 @@ from ecrnn.core.events import Event, Progress, silent
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import write_predictions
-from ecrnn.core.runs import trial_folder
+from ecrnn.core.runs import trial_folder, trial_home
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.keys import Keys
@@ -98,7 +98,7 @@ def run_trial(
         EcrnnError, Interrupted: from the training.
     """
     folder = trial_folder(study, model, repeat)
-    if read_manifest(folder) is not None:
+    if read_manifest(trial_home(study, model, repeat)) is not None:
         return
     settings = settings.of_trial(model, repeat)
     write_atomically(folder / CONFIG, to_yaml(settings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from core.lines import one_line
 from report.synthetic import make_study
 
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import write_manifest
 from ecrnn.core.predictions import Predictions, read_predictions, write_predictions
-from ecrnn.core.runs import locked, read_trial
+from ecrnn.core.reading import read_json
+from ecrnn.core.runs import locked, read_trial, trial_home
 from ecrnn.report import Archived, analyse, archive_study, plain, read_study
 
 TWO = {"cnn": 0.7, "ecrnn-bilstm-16": 0.8}
@@ -25,6 +27,13 @@ SMALL = {"repeats": 3, "n_validation": 400, "epochs": 2}
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def files(archive: Path, model: str, repeat: int) -> set[str]:
+    """What `trials.zip` holds of a trial."""
+    with zipfile.ZipFile(archive / "trials.zip") as packed:
+        start = f"{model}/repeat-{repeat}/"
+        return {name.removeprefix(start) for name in packed.namelist() if name.startswith(start)}
 
 
 @pytest.fixture
@@ -41,8 +50,8 @@ def test_the_archive_gives_the_studys_own_report(run: Path, tmp_path: Path) -> N
     assert theirs["folders"] == [str(tmp_path / "small")]
     assert mine | {"folders": []} == theirs | {"folders": []}
     assert mine["missing"][0]["state"] == "failed"
-    assert {path.name for path in (tmp_path / "small").iterdir()} == {"study.yaml", "environment.json", *TWO}
-    assert {path.name for path in (tmp_path / "small" / "cnn" / "repeat-0").iterdir()} == FILES
+    assert set(contents(tmp_path / "small")) == {"study.yaml", "environment.json", "trials.zip"}
+    assert files(tmp_path / "small", "cnn", 0) == FILES
 
 
 def test_each_picture_keeps_its_class(run: Path, tmp_path: Path) -> None:
@@ -66,9 +75,7 @@ def test_the_same_study_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
 
 def test_manifests_say_what_they_were_made_from(run: Path, tmp_path: Path) -> None:
     archive_study(run, tmp_path / "small")
-    mine, theirs = (
-        json.loads((folder / "cnn" / "repeat-0" / "manifest.json").read_text()) for folder in (run, tmp_path / "small")
-    )
+    mine, theirs = (read_json(trial_home(folder, "cnn", 0) / "manifest.json") for folder in (run, tmp_path / "small"))
     assert theirs["archived_from"] == mine["files"]
     assert theirs["files"]["predictions.npz"] != mine["files"]["predictions.npz"]
     assert theirs["files"]["metrics.jsonl"] == mine["files"]["metrics.jsonl"]
@@ -81,9 +88,10 @@ def test_archived_again_it_gets_what_was_finished_since(tmp_path: Path) -> None:
     (run / "ecrnn-bilstm-16" / "repeat-2" / "manifest.json").unlink()
     small = tmp_path / "small"
     assert archive_study(run, small) == Archived(added=4, kept=0)
-    before = {path: path.stat().st_mtime_ns for path in small.glob("*/*/*")}
+    before = (small / "trials.zip").stat()
+    assert archive_study(run, small) == Archived(added=0, kept=4)
+    assert (small / "trials.zip").stat() == before  # not even written again
     assert archive_study(whole, small) == Archived(added=2, kept=4)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
     archive_study(whole, tmp_path / "at-once")
     assert contents(small) == contents(tmp_path / "at-once")
     assert archive_study(run, small) == Archived(added=0, kept=4)  # nothing is taken away
@@ -92,10 +100,10 @@ def test_archived_again_it_gets_what_was_finished_since(tmp_path: Path) -> None:
 
 def test_a_failure_is_gone_when_the_trial_is_finished(run: Path, tmp_path: Path) -> None:
     archive_study(run, tmp_path / "small")
-    assert (tmp_path / "small" / "cnn" / "repeat-2" / "error.json").is_file()
+    assert files(tmp_path / "small", "cnn", 2) == {"error.json"}
     shutil.rmtree(run)
     archive_study(make_study(run, TWO, **SMALL), tmp_path / "small")
-    assert {path.name for path in (tmp_path / "small" / "cnn" / "repeat-2").iterdir()} == FILES
+    assert files(tmp_path / "small", "cnn", 2) == FILES
 
 
 def test_models_that_the_archive_has_already_stay(tmp_path: Path) -> None:
@@ -139,7 +147,7 @@ def _no_study(run: Path, archive: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "line"),
     [
-        (_other_result, "holds another result than .*repeat-1; delete it, or choose another --archive"),
+        (_other_result, "holds another result than .*repeat-1; choose another --archive"),
         (_other_study, "holds another study: seed is 0 here and 5 there; choose another --archive"),
         (_other_things, "is not empty and holds no study; choose another --archive"),
         (_file, "is a file; an archive is a folder, choose another --archive"),
@@ -178,3 +186,77 @@ def test_a_damaged_trial_is_left_out(run: Path, tmp_path: Path) -> None:
     (fault,) = archived.faults
     assert fault.startswith("ecrnn-bilstm-16, repeat 1 was left out: ")
     assert fault.endswith("metrics.jsonl is damaged: it does not match manifest.json")
+
+
+OLD = Path(__file__).parents[2] / "fixtures" / "archive-0.1.0"  # of `run` above with one model, two repeats
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return shutil.copytree(OLD, tmp_path / "old")
+
+
+def test_an_archive_of_an_earlier_version_is_read(old: Path) -> None:
+    record = read_study([old])
+    assert [(trial.model, trial.repeat, trial.predictions.label.size) for trial in record.trials] == [
+        ("cnn", 0, 60),
+        ("cnn", 1, 60),
+    ]
+    assert [round(float(trial.predictions.correct.mean()), 3) for trial in record.trials] == [0.7, 0.7]
+
+
+def test_an_archive_of_an_earlier_version_is_packed(old: Path, tmp_path: Path) -> None:
+    assert archive_study(old, tmp_path / "new") == Archived(added=2, kept=0)
+    assert set(contents(tmp_path / "new")) == {"study.yaml", "environment.json", "trials.zip"}
+    mine, theirs = (plain(analyse(read_study([folder]))) for folder in (old, tmp_path / "new"))
+    assert mine | {"folders": []} == theirs | {"folders": []}
+    before, after = (read_json(trial_home(folder, "cnn", 1) / "manifest.json") for folder in (old, tmp_path / "new"))
+    assert before["archived_from"] == after["archived_from"]
+
+
+def test_an_archive_of_an_earlier_version_grows(old: Path, tmp_path: Path) -> None:
+    """What it has stays in its folders; what is new lies beside them."""
+    before = contents(old)
+    run = make_study(tmp_path / "run", {"ecnn": 0.8}, repeats=2, n_validation=60, epochs=2)
+    assert archive_study(run, old) == Archived(added=2, kept=0)
+    assert contents(old) == before | {name: contents(old)[name] for name in ("study.yaml", "trials.zip")}
+    assert [trial.model for trial in read_study([old]).trials] == ["cnn", "cnn", "ecnn", "ecnn"]
+
+
+def test_a_damaged_trial_of_an_earlier_version_is_one_line(old: Path) -> None:
+    (old / "cnn" / "repeat-1" / "predictions.npz").write_bytes(b"")
+    with one_line(RunDirectoryError, "repeat-1 is damaged; delete it, or choose another --archive"):
+        archive_study(OLD, old)
+
+
+def test_a_changed_bit_is_seen(run: Path, tmp_path: Path) -> None:
+    """In the archive: the report leaves the trial out by name; copied again, it is whole."""
+    archive_study(run, tmp_path / "small")
+    packed = tmp_path / "small" / "trials.zip"
+    whole = packed.read_bytes()
+    with zipfile.ZipFile(packed) as zipped:
+        place = zipped.getinfo("ecrnn-bilstm-16/repeat-1/predictions.npz").header_offset + 200
+    packed.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    damaged = [trial for trial in read_study([tmp_path / "small"]).unfinished if trial.state == "damaged"]
+    assert [(trial.model, trial.repeat) for trial in damaged] == [("ecrnn-bilstm-16", 1)]
+    assert "trials.zip is damaged" in damaged[0].reason
+    assert archive_study(run, tmp_path / "small") == Archived(added=1, kept=4)
+    assert packed.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", bytes(100)])
+def test_a_file_that_is_no_zip_is_one_line(run: Path, tmp_path: Path, content: bytes) -> None:
+    archive_study(run, tmp_path / "small")
+    (tmp_path / "small" / "trials.zip").write_bytes(content)
+    for work in (lambda: read_study([tmp_path / "small"]), lambda: archive_study(run, tmp_path / "small")):
+        with one_line(EcrnnError, "trials.zip is damaged or holds something else: it does not end as an archive"):
+            work()
+
+
+def test_a_link_out_of_the_archive_is_refused(run: Path, tmp_path: Path) -> None:
+    archive_study(run, tmp_path / "small")
+    packed = tmp_path / "small" / "trials.zip"
+    packed.rename(tmp_path / "elsewhere.zip")
+    packed.symlink_to(tmp_path / "elsewhere.zip")
+    with one_line(EcrnnError, "points out of"):
+        read_study([tmp_path / "small"])

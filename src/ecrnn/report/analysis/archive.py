@@ -1,22 +1,28 @@
 """A study in small, to be kept and published: a copy that reports are made from as from the study itself.
 
-Predicted classes stand in place of logits, and there are no weights: a trial of 15,000 images takes about 30 KB
-in place of 2 to 8 MB. The statistics of tasks without classes are small and stay as they are. Settings, metrics, facts
-and the lines of failed trials are those of the study; each manifest says which files of the study it was made from, by
-their SHA-256. The same study gives the same bytes.
+The files of all trials are in one, `trials.zip`. Predicted classes stand in place of logits, and there are no weights:
+a trial of 15,000 images takes about 30 KB in place of 2 to 8 MB. The statistics of tasks without classes are small and
+stay as they are. Settings, metrics, facts and the lines of failed trials are those of the study; each manifest says
+which files of the study it was made from, by their SHA-256. The same study gives the same bytes.
+
+Archives of ecrnn 0.1.0 have a folder a trial in place of that file, as studies have. They are read, and added to.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecrnn.core.arrays import MAX_FILE
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import folder_option, write_atomically
-from ecrnn.core.manifests import checked_manifest, read_manifest, write_manifest
-from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Scored, write_predictions
+from ecrnn.core.manifests import MANIFEST, checked_manifest, manifest_text, read_manifest
+from ecrnn.core.packed import PACKED, pack
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Scored, predictions_bytes
 from ecrnn.core.reading import MAX_JSON, MAX_OTHER, check_inside, is_file, read_bytes, there
 from ecrnn.core.runs import (
     STUDY,
@@ -26,11 +32,14 @@ from ecrnn.core.runs import (
     locked,
     read_settings,
     trial_folder,
+    trial_home,
     write_settings,
 )
 from ecrnn.training.finished import read_finished
 
 _COPIED = ("config.yaml", "metrics.jsonl")
+FILES = (*_COPIED, "predictions.npz", MANIFEST)  # of a finished trial
+FAILURE = "error.json"
 
 
 @dataclass(frozen=True)
@@ -69,21 +78,81 @@ def archive_study(study: Path, archive: Path) -> Archived:
 
 
 def _archive(study: Path, archive: Path, settings: StudySettings) -> Archived:
-    write_settings(archive, _joined(settings, archive))
+    joined = _joined(settings, archive)
+    write_settings(archive, joined)
     if there(study / "environment.json"):
         content = read_bytes(study / "environment.json", MAX_JSON, study)
         write_atomically(archive / "environment.json", content)
-    copied, faults = [], []
-    for model in settings.models:
-        for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
-            if there(trial_folder(study, model, repeat)):
-                try:
-                    finished = read_finished(study, model, repeat)
-                except EcrnnError as error:
-                    faults.append(f"{model}, repeat {repeat} was left out: {error}")
-                else:
-                    copied.append(_copy(study, archive, model, repeat, finished))
-    return Archived(copied.count(True), copied.count(False), tuple(faults))
+    before = _of_archive(archive, joined)
+    packed = dict(before)
+    added, kept, faults = 0, 0, []
+    for model, repeat in _trials(settings):
+        trial = trial_home(study, model, repeat)
+        if not there(trial):
+            continue
+        try:
+            finished = read_finished(study, model, repeat)
+        except EcrnnError as error:
+            faults.append(f"{model}, repeat {repeat} was left out: {error}")
+            continue
+        if _holds(archive, model, repeat, trial, finished):
+            kept += finished is not None
+            continue
+        packed[model, repeat] = _small(study, trial, finished) or packed.get((model, repeat), {})
+        added += finished is not None
+    files = {
+        (trial_folder(Path(), *trial) / name).as_posix(): content
+        for trial, files in packed.items()
+        for name, content in files.items()
+    }
+    check_inside(archive / PACKED, archive)
+    if packed != before:
+        write_atomically(archive / PACKED, pack(files))
+    return Archived(added, kept, tuple(faults))
+
+
+def _of_archive(archive: Path, settings: StudySettings) -> dict[tuple[str, int], dict[str, bytes]]:
+    """The files that `trials.zip` of the archive holds now, by trial; a damaged trial is left out."""
+    found = {}
+    for model, repeat in _trials(settings):
+        home = trial_folder(archive / PACKED, model, repeat)
+        finished = read_manifest(home) is not None
+        names = FILES if finished else (FAILURE,) if there(home / FAILURE) else ()
+        found[model, repeat] = {name: read_bytes(home / name, MAX_FILE, archive) for name in names}
+    return found
+
+
+def _trials(settings: StudySettings) -> Iterator[tuple[str, int]]:
+    last = settings.first_repeat + settings.repeats
+    return ((model, repeat) for model in settings.models for repeat in range(settings.first_repeat, last))
+
+
+def _holds(archive: Path, model: str, repeat: int, trial: Path, finished: FinishedTrial | None) -> bool:
+    """Whether the archive has this trial already, finished."""
+    home = trial_home(archive, model, repeat)
+    check_inside(home, archive)
+    if read_manifest(home) is None:
+        if there(trial_folder(archive, model, repeat) / MANIFEST):  # a folder of an earlier version, or trained here
+            raise RunDirectoryError(f"{home} is damaged; delete it, or choose another --archive")
+        return False
+    if finished is not None and _origin(home) != _origin(trial):
+        raise RunDirectoryError(f"{home} holds another result than {trial}; choose another --archive")
+    return True
+
+
+def _small(study: Path, trial: Path, finished: FinishedTrial | None) -> dict[str, bytes]:
+    """The files of one trial as the archive keeps them; only the line of its failure, if any, of an unfinished one."""
+    if finished is None:
+        failure = trial / FAILURE
+        return {FAILURE: read_bytes(failure, MAX_JSON, study)} if there(failure) else {}
+    predictions: AnyPredictions = finished.predictions
+    if not isinstance(predictions, Scored):
+        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
+    files = {name: read_bytes(trial / name, MAX_OTHER, study) for name in _COPIED}
+    files["predictions.npz"] = predictions_bytes(predictions)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    text = manifest_text(digests, finished.facts, archived_from=_origin(trial))
+    return files | {MANIFEST: text.encode()}
 
 
 def _joined(settings: StudySettings, archive: Path) -> StudySettings:
@@ -95,30 +164,6 @@ def _joined(settings: StudySettings, archive: Path) -> StudySettings:
     if archive.is_dir() and not all(holds_nothing(entry.name) for entry in archive.iterdir()):
         raise RunDirectoryError(f"{archive} is not empty and holds no study; choose another --archive")
     return settings
-
-
-def _copy(study: Path, archive: Path, model: str, repeat: int, finished: FinishedTrial | None) -> bool | None:
-    """Copy one trial: True if that was done now, False if it lay there already, None if it is not finished."""
-    trial, home = trial_folder(study, model, repeat), trial_folder(archive, model, repeat)
-    check_inside(home, archive)
-    if finished is None:
-        failure = trial / "error.json"
-        if there(failure) and read_manifest(home) is None:
-            write_atomically(home / failure.name, read_bytes(failure, MAX_JSON, study))
-        return None
-    origin = _origin(trial)
-    if read_manifest(home) is not None:
-        if _origin(home) != origin:
-            raise RunDirectoryError(f"{home} holds another result than {trial}; delete it, or choose another --archive")
-        return False
-    predictions: AnyPredictions = finished.predictions
-    if not isinstance(predictions, Scored):
-        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
-    write_predictions(home / "predictions.npz", predictions)
-    for name in _COPIED:
-        write_atomically(home / name, read_bytes(trial / name, MAX_OTHER, study))
-    write_manifest(home, (*_COPIED, "predictions.npz"), finished.facts, archived_from=origin)
-    return True
 
 
 def _origin(trial: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
 from ecrnn.core.predictions import PredictedClasses, Scored
 from ecrnn.core.reading import read_json, there
-from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_folder
+from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
 from ecrnn.core.seals import unsealed
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
 from ecrnn.training.finished import read_finished, trial_task
@@ -185,10 +185,10 @@ def _wanted(
 
 
 def _read(study: Path, model: str, repeat: int) -> Trial | Unfinished:
-    folder = trial_folder(study, model, repeat)
-    if not there(folder):
-        return Unfinished(model, repeat, "not started", "no folder of this trial")
     try:
+        folder = trial_home(study, model, repeat)
+        if not there(folder):
+            return Unfinished(model, repeat, "not started", "no folder of this trial")
         finished = read_finished(study, model, repeat)
         if finished is not None:
             return _trial(finished)
