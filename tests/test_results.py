@@ -6,6 +6,8 @@ import json
 import math
 import re
 import statistics
+import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ import pytest
 from report.synthetic import make_study
 
 from ecrnn.core.config import TrainSettings, read_yaml
+from ecrnn.core.packed import PACKED
+from ecrnn.core.reading import read_json
+from ecrnn.core.runs import METRICS, read_metrics
 from ecrnn.core.tasks import TASKS
 from ecrnn.models.names import task
 from ecrnn.paper import MODELS, analyse, write_report
@@ -26,15 +31,17 @@ ROOT = Path(__file__).parents[1]
 STUDIES = (
     "cells",
     "paper",
+    "pilot",
     "recipes",
     "rnn-cells",
     "why",
 )  # folders of results/; each is an archive of a study, or holds several
 MOST_BYTES = 10 * 2**20  # of all of them
+MOST_FILES = 110  # of results/
 
 
 def studies(folder: Path) -> list[Path]:
-    """The archives at or below a folder, relative to the repository."""
+    """The archives at or below a folder of results, relative to the repository."""
     return sorted(path.parent.relative_to(ROOT) for path in folder.rglob("study.yaml"))
 
 
@@ -79,8 +86,6 @@ def _differences(mine: Any, theirs: Any, where: str = "") -> list[str]:
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_committed_reports_are_rebuilt_from_committed_predictions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (ROOT / "results" / name).is_dir():
-        pytest.skip(f"results/{name} is not there yet")
     monkeypatch.chdir(ROOT)
     found = studies(ROOT / "results" / name)
     assert found, f"results/{name} holds no study"
@@ -90,10 +95,11 @@ def test_committed_reports_are_rebuilt_from_committed_predictions(name: str, mon
         assert faults(study / "report", analysis) == []
 
 
-def test_the_committed_studies_are_small() -> None:
-    folders = [ROOT / "results" / name for name in STUDIES]
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+def test_the_committed_results_are_small_and_few() -> None:
+    listed = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = [ROOT / name for name in listed.stdout.splitlines()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    assert len(files) < MOST_FILES
     assert not [path for path in files if path.suffix in (".safetensors", ".lock") or path.name == ".lock"]
 
 
@@ -112,9 +118,8 @@ def test_the_papers_table_holds_the_committed_accuracies(page: str) -> None:
 def committed() -> dict[str, list[float]]:
     """The accuracies at the last epoch of the paper's models in the committed study."""
     found: dict[str, list[float]] = {model: [] for model in MODELS}
-    for path in (ROOT / "results" / "paper").glob("*/repeat-*/metrics.jsonl"):
-        last = json.loads(path.read_text().splitlines()[-1])
-        found[path.parts[-3]].append(last["validation_accuracy"])
+    for trial in read_study([ROOT / "results" / "paper"]).trials:
+        found[trial.model].append(trial.metrics[-1]["validation_accuracy"])
     return found
 
 
@@ -127,10 +132,9 @@ def test_our_study_is_whole() -> None:
     study = ROOT / "results" / "why"
     models = read_yaml(study / "study.yaml")["models"]
     assert len(models) == 9
-    assert {model: len(list((study / model).glob("repeat-*/metrics.jsonl"))) for model in models} == dict.fromkeys(
-        models, 10
-    )
-    assert rebuilt(study).missing == ()
+    record = read_study([study])
+    assert Counter(trial.model for trial in record.trials) == dict.fromkeys(models, 10)
+    assert record.unfinished == ()
 
 
 def test_our_studys_table_holds_the_committed_figures() -> None:
@@ -162,19 +166,18 @@ def test_committed_memories_are_what_their_curves_give(name: str) -> None:
 
 
 def test_the_systems_can_be_run_again() -> None:
-    """Their settings are read, name the folder's model, and no path of the machine they ran on."""
-    folders = sorted(path for path in (ROOT / "results" / "systems").iterdir() if path.is_dir())
-    assert folders
-    for folder in folders:
-        settings = TrainSettings.read(read_yaml(folder / "train.yaml"))
-        assert (settings.model, settings.data_dir) == (folder.name, None)
+    """Their settings are read, name the file's model, and no path of the machine they ran on."""
+    files = sorted((ROOT / "results" / "systems").glob("*.yaml"))
+    assert len(files) == 19
+    for file in files:
+        settings = TrainSettings.read(read_yaml(file))
+        assert (settings.model, settings.data_dir) == (file.stem, None)
         assert settings.fingerprint
-        history = (folder / "metrics.jsonl").read_text().splitlines()
-        metrics = json.loads((folder / "metrics.json").read_text())
+        figures = file.parent / PACKED / settings.model
+        history, metrics = read_metrics(figures / METRICS), read_json(figures / "metrics.json")
         assert len(history) == metrics["epochs"] == settings.training.epochs
         metric = TASKS[task(settings.model)].metric
-        assert json.loads(history[metrics["epoch"] - 1])[f"validation_{metric}"] == metrics[metric]
-        assert not list(folder.glob("*.safetensors"))
+        assert history[metrics["epoch"] - 1][f"validation_{metric}"] == metrics[metric]
 
 
 @pytest.fixture
