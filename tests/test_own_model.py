@@ -59,7 +59,9 @@ class ResNet(nn.Module):
         maps = self.body(x)  # (B, 2 * width, H/2, W/2)
         return self.head(self.dropout(maps.mean((2, 3))))
 '''
-STUDY = "compare digits --code resnet.py --models mlp-16,resnet,resnet+width=4 --repeats 3 --jobs 2 --image-size 8"
+STUDY = (
+    "compare digits --code resnet.py --models mlp-16,resnet,resnet+width=4,logistic --repeats 3 --jobs 2 --image-size 8"
+)
 SETTINGS = ["--epochs", "6", "--threads", "1", "--set", "training.checkpoint_seconds=0.01"]
 
 
@@ -119,7 +121,7 @@ def test_its_gradients(folder: Path) -> None:
 
 def test_killed_and_continued_it_has_the_same_bits(folder: Path) -> None:
     whole = predictions(folder / "whole")
-    assert len(whole) == 9
+    assert len(whole) == 12
     assert predictions(folder / "killed") == whole
 
 
@@ -128,6 +130,7 @@ def test_its_report_names_its_recipe(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = (folder / "whole" / "report" / "report.md").read_text()
     assert "but resnet with lr 0.003; resnet+width=4 with lr 0.003" in report
+    assert "logistic (LogisticRegression) is scikit-learn's, fitted once to the training values" in report
     assert "--code FILE" in report
 
 
@@ -168,7 +171,7 @@ def test_changed_code_does_not_go_on_with_an_old_study(folder: Path) -> None:
     assert done.returncode == 1
     line = done.stderr.strip()
     assert "\n" not in line
-    assert "in the run that is to go on; bring that file back, or choose another --out" in line
+    assert "in the run that is to go on; bring that one back, or choose another --out" in line
 
 
 def test_a_study_never_runs_code_by_itself(folder: Path) -> None:
@@ -181,14 +184,18 @@ def test_a_study_never_runs_code_by_itself(folder: Path) -> None:
 def test_objects_are_models_in_python(folder: Path) -> None:
     script = """
 import ecrnn
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from torch import nn
 
 def build(spec):
     channels, height, width = spec.image
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, spec.classes))
 
+svm = make_pipeline(StandardScaler(), SVC())
 more = dict(repeats=3, image_size=8, epochs=1, out="objects")
-report = ecrnn.compare("digits", {"mine": build, "small": "mlp-8"}, **more)
+report = ecrnn.compare("digits", {"mine": build, "small": "mlp-8", "svm": svm}, **more)
 print([row.model for row in report.analysis.models])
 try:
     ecrnn.compare("digits", {"mine": build, "other": "mlp-4"}, jobs=2, **{**more, "out": "more"})
@@ -205,5 +212,5 @@ except ecrnn.EcrnnError as error:
     )
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().split("\n")
-    assert first == "['mine', 'mlp-8']"
+    assert first == "['mine', 'mlp-8', 'svm']"
     assert second.startswith("model 'mine' is known to this process alone")

@@ -11,6 +11,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.data import catalogue
+from ecrnn.models.baselines import is_estimator, register_object
 from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.models.own_code import load_code
 from ecrnn.models.registry import register
@@ -49,7 +50,8 @@ def compare(
         data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
             tasks with texts see docs/systems.md.
         models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
-            classes that build networks, as `ecrnn.register` takes them, or to model names.
+            classes that build networks, as `ecrnn.register` takes them, to classifiers of scikit-learn, such as
+            ``SVC()``, or to model names.
         repeats: random splits; each model is trained once on each.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for pictures.
@@ -168,9 +170,12 @@ def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data:
     for name, build in models.items():
         if isinstance(build, str):
             names.append(build)
+            continue
+        if is_estimator(build):
+            register_object(name, build, task)
         else:
             register(name, task=task)(build)
-            names.append(name)
+        names.append(name)
     return tuple(names)
 
 

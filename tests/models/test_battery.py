@@ -29,7 +29,7 @@ from ecrnn.models.store import load_weights, save_weights
 Make = Callable[[tuple[int, int, int], int, int], nn.Module]
 
 CLASSICS = ("mlp", "lenet5", "alexnet")
-FAMILIES = tuple(name for name, row in built_in().items() if row.task == "image-classification")
+FAMILIES = tuple(name for name, row in built_in().items() if row.task == "image-classification" and not row.estimator)
 NAMES = (
     "cnn",
     "cnn-20-9",

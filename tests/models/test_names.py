@@ -46,8 +46,9 @@ NODES = "nodes must be whole numbers from 1 to 4096, as in crnn-lstm-16-16"
 HIDDEN = "nodes must be whole numbers from 1 to 4096, as in mlp-64"
 DENSE = "nodes must be whole numbers from 1 to 4096, as in cnn-1275"
 FORMS = (
-    "names are alexnet, cnn, crnn-<cell>-<nodes>, ecnn, ecrnn-<cell>-<nodes>, lenet5, mlp, parallel, "
-    "rows-<cell>-<nodes>, frames, sentiment, sentiment-cnn, sentiment-parallel, charlm, translate, caption, ocr"
+    "names are alexnet, cnn, crnn-<cell>-<nodes>, ecnn, ecrnn-<cell>-<nodes>, forest, lenet5, logistic, majority, "
+    "mlp, parallel, rows-<cell>-<nodes>, frames, sentiment, sentiment-cnn, sentiment-parallel, charlm, translate, "
+    "caption, ocr"
 )
 ALL_SCANS = "known are columns, flatten-chw, flatten-hwc, positions, random, rows"
 

@@ -13,7 +13,7 @@ from core.lines import one_line
 from studies.small import Study, everything
 
 from ecrnn.core.config import StudySettings, read_yaml
-from ecrnn.core.errors import RunDirectoryError, UnknownNameError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.manifests import checked_manifest, write_manifest
 from ecrnn.core.runs import locked, read_trial
 from ecrnn.data import images as image_data
@@ -179,6 +179,8 @@ def test_what_cannot_be_bundled(left_alone: Path, tmp_path: Path) -> None:
         bundle_trial(tmp_path, "cnn", out)
     with one_line(UnknownNameError, "unknown model 'crnn-lstm-16', known are cnn, ecnn (the models of "):
         bundle_trial(left_alone, "crnn-lstm-16", out)
+    with one_line(EcrnnError, "majority is a classifier of scikit-learn, not a network"):
+        bundle_trial(left_alone, "majority", out)
     with one_line(RunDirectoryError, "repeat 2 is not among the finished trials", ": 0, 1"):
         bundle_trial(left_alone, "cnn", out, repeat=2)
     study = Path(shutil.copytree(left_alone, tmp_path / "study"))

@@ -227,7 +227,12 @@ def test_a_finished_bundle_is_left_alone_without_a_lock(folder: Path, bundle: Pa
 
 @pytest.mark.parametrize(
     ("changes", "kind"),
-    [({"model": "cnm"}, EcrnnError), ({"split": "2"}, DataError), ({"split": "0.999"}, DataError)],
+    [
+        ({"model": "cnm"}, EcrnnError),
+        ({"model": "forest"}, EcrnnError),
+        ({"split": "2"}, DataError),
+        ({"split": "0.999"}, DataError),
+    ],
 )
 def test_wrong_from_the_start(folder: Path, tmp_path: Path, changes: dict[str, object], kind: type[Exception]) -> None:
     with one_line(kind):

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from core.lines import one_line
+from sklearn.naive_bayes import GaussianNB
 from studies.small import Study, everything, predictions
 
 from ecrnn.core.devices import threads
-from ecrnn.core.errors import DataError, RunDirectoryError, TrainingError
+from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import read_failure, read_trial, trial_folder
+from ecrnn.models import registry
+from ecrnn.models.baselines import register_object
 from ecrnn.models.build import build
 from ecrnn.models.store import load_weights
 from ecrnn.studies import trials
 from ecrnn.studies.trials import record_failure
+from ecrnn.training.finished import read_finished
 from ecrnn.training.interruption import Interrupted
 
 
@@ -51,6 +56,64 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
     found = read_trial(left_alone, "ecnn", 1)
     assert found is not None
     assert again.logits.tolist() == found.predictions.logits.tolist()
+
+
+@pytest.fixture(scope="module")
+def baselines(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network and two baselines, two trials at a time."""
+    place = tmp_path_factory.mktemp("baselines") / "study"
+    outcome = study.run(place, models=("ecnn", "forest", "logistic"), jobs=2)
+    assert len(outcome.trained) == 6
+    assert not outcome.failed
+    return place
+
+
+def test_the_facts_of_a_baseline(baselines: Path) -> None:
+    home = trial_folder(baselines, "logistic", 1)
+    files = sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+    assert files == ["config.yaml", "manifest.json", "metrics.jsonl", "predictions.npz"], "no weights, nothing pickled"
+    trial = read_finished(baselines, "logistic", 1)
+    assert trial is not None
+    facts, (metrics,) = trial.facts, trial.metrics
+    assert facts["estimator"] == "LogisticRegression"
+    assert facts["parameters"] == facts["trainable"] == 4 * 192 + 4
+    assert (facts["steps"], facts["best_epoch"], facts["device"], facts["precision"]) == (None, 1, "cpu", "float32")
+    assert facts["last_accuracy"] == facts["best_accuracy"] == trial.predictions.correct.mean()
+    assert facts["seconds"] == metrics["seconds"]
+    network = read_trial(baselines, "ecnn", 1)
+    assert network is not None
+    assert trial.predictions.index.tolist() == network.predictions.index.tolist()
+    assert {key: facts[key] for key in ("seed", "n_train", "preprocessing")} == {
+        key: network.facts[key] for key in ("seed", "n_train", "preprocessing")
+    }
+
+
+def test_a_baseline_that_goes_on_has_the_same_bits(baselines: Path, study: Study, tmp_path: Path) -> None:
+    models = ("ecnn", "forest", "logistic")
+    shutil.copytree(baselines, tmp_path / "study")
+    (trial_folder(tmp_path / "study", "forest", 0) / "manifest.json").unlink()
+    shutil.rmtree(trial_folder(tmp_path / "study", "logistic", 1))
+    before = everything(tmp_path / "study")["logistic/repeat-0/predictions.npz"]
+    outcome = study.run(tmp_path / "study", models=models)  # in this process
+    assert outcome.trained == [("forest", 0), ("logistic", 1)]
+    assert predictions(tmp_path / "study", models=models) == predictions(baselines, models=models)
+    assert everything(tmp_path / "study")["logistic/repeat-0/predictions.npz"] == before
+
+
+def test_an_object_that_has_changed_does_not_go_on(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    models = ("ecnn", "bayes")
+    register_object("bayes", GaussianNB(), "image-classification")
+    study.run(tmp_path / "study", models=models, repeats=1)
+    register_object("bayes", GaussianNB(), "image-classification")
+    assert study.run(tmp_path / "study", models=models, repeats=1).trained == []
+    register_object("bayes", GaussianNB(var_smoothing=0.1), "image-classification")
+    with one_line(EcrnnError, "GaussianNB(var_smoothing=0.1) has SHA-256 ", "bring that one back"):
+        study.run(tmp_path / "study", models=models)
+    with one_line(EcrnnError, "model 'bayes' is known to this process alone"):
+        study.run(tmp_path / "other", models=models, jobs=2)
 
 
 FAILURES = {

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ecrnn.core import tasks
+from ecrnn.core.errors import EcrnnError
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.family import Family
 from ecrnn.models.names import ModelName, parse, task
@@ -65,6 +66,7 @@ def make(name: str, spec: InputSpec, seed: int = 0) -> nn.Module:
     """
     parsed = parse(name)
     check(spec, name)
+    check_network(name)
     family = find(parsed.family)
     with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
         if family.source is None:
@@ -74,6 +76,12 @@ def make(name: str, spec: InputSpec, seed: int = 0) -> nn.Module:
             torch.default_generator.manual_seed(seed)
             network = _construct(family, parsed, spec)
     return network
+
+
+def check_network(name: str) -> None:
+    """Raise an EcrnnError for the name of a model that is no network but a classifier of scikit-learn."""
+    if find(parse(name).family).estimator:
+        raise EcrnnError(f"{name} is a classifier of scikit-learn, not a network; it takes part in compare alone")
 
 
 def _construct(family: Family, name: ModelName, spec: InputSpec) -> nn.Module:

@@ -55,6 +55,7 @@ class Family:
         task: of its models, a name in `ecrnn.core.tasks.TASKS`.
         target: the class or function that builds a network, or "module:attribute" where it is to be imported. It takes
             ``spec``, an `InputSpec`, and where it has such a parameter ``name``, a `ModelName`; options by keyword.
+        estimator: ``target`` gives a classifier of scikit-learn, not a network.
         default: cell and nodes that a bare name stands for; "" where there are none, None where a name must say them.
         cells: that a name with nodes may name; () for a family without.
         layers: with nodes, at most.
@@ -74,6 +75,7 @@ class Family:
     name: str
     task: str
     target: str | Callable[..., Any]
+    estimator: bool = False
     default: str | None = ""
     cells: tuple[str, ...] = ()
     layers: int = 0

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.family import Family
 from ecrnn.models.names import parse
@@ -69,6 +70,10 @@ class _Place:
 
 
 def _check(place: _Place, spec: InputSpec) -> None:
+    if place.family.estimator:
+        with place.during("building it"):
+            make_classifier(place.model, spec, seed=0)
+        return
     with place.during("building it"):
         network, twin = make(place.model, spec, seed=0), make(place.model, spec, seed=1)
     _check_tensors(place, network, twin)

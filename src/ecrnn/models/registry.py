@@ -36,6 +36,7 @@ def register(
     name: str,
     *,
     task: str,
+    estimator: bool = False,
     default: str | None = "",
     cells: str = "",
     layers: int = 0,
@@ -54,6 +55,8 @@ def register(
     Args:
         name: lower-case words and numbers between hyphens; what users type, and what the row lets follow.
         task: such as "image-classification", see `ecrnn.core.tasks`.
+        estimator: what is decorated gives a classifier of scikit-learn in place of a network, see
+            `ecrnn.models.baselines`.
         default, layers, layer, example, suffixes, scans, min_side, usual, areas, recipe, bounds: see `Family`.
         cells: "any", "one-way" or "" for none.
 
@@ -86,7 +89,7 @@ def register(
         else:
             own = replace(row, target=target, options=options_of(name, target), source=source_of(name, target))
             check_family(own)
-            _add(own)
+            include(own)
         return target
 
     return add
@@ -95,7 +98,7 @@ def register(
 _registered: dict[str, Family] = {}  # those that are not ecrnn's own
 
 
-def _add(row: Family) -> None:
+def include(row: Family) -> None:
     """Take a family in; one that was registered before in the same place, as by a cell of a notebook, is replaced."""
     before = families().get(row.name)
     if before is not None and _place(before) != _place(row):

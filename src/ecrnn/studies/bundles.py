@@ -18,6 +18,7 @@ from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_set
 from ecrnn.core.tasks import Task
 from ecrnn.data.sources import TERMS
 from ecrnn.data.splits import Examples
+from ecrnn.models.build import check_network
 from ecrnn.models.names import common_task, parse
 from ecrnn.models.own_code import check_digest
 from ecrnn.models.prepared import Prepared
@@ -74,6 +75,7 @@ def bundle_trial(
     settings = read_settings(study)
     _check_known(model, settings, study)
     model = str(parse(model))
+    check_network(model)
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
     task = common_task([model])

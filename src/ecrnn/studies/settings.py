@@ -99,6 +99,6 @@ def with_sources(settings: AnySettings, before: AnySettings | None) -> AnySettin
     models = settings.models if isinstance(settings, StudySettings) else (settings.model,)
     for family, digest in (before.sources if before else {}).items():
         if any(parse(model).family == family for model in models):
-            check_digest(family, digest, "the run that is to go on; bring that file back, or choose another --out")
+            check_digest(family, digest, "the run that is to go on; bring that one back, or choose another --out")
     sources = digests([parse(model).family for model in models])
     return settings.model_copy(update={"sources": {**(before.sources if before else {}), **sources}})

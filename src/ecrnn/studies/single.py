@@ -17,7 +17,7 @@ from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.splits import Examples, Split, parse_split
-from ecrnn.models.build import make
+from ecrnn.models.build import check_network, make
 from ecrnn.models.names import parse
 from ecrnn.models.own_check import check_models
 from ecrnn.models.prepared import Prepared
@@ -63,6 +63,7 @@ def train_bundle(
         RunDirectoryError: ``out`` holds something else.
         Interrupted: by a signal; ``resume`` goes on.
     """
+    check_network(settings.model)
     asked = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
     data = load(asked, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -19,18 +20,21 @@ from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
+from ecrnn.models.names import parse
 from ecrnn.models.prepared import Prepared
+from ecrnn.models.registry import find
 from ecrnn.models.store import save_weights
 from ecrnn.models.summary import summarise
-from ecrnn.stats.metrics import Metric
 from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints
+from ecrnn.training.baselines import fit_classifier
+from ecrnn.training.classes import Classification
 from ecrnn.training.loop import fit_events
-from ecrnn.training.trainer import Trained
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
-FILES = (CONFIG, "metrics.jsonl", "predictions.npz", WEIGHTS)
+FILES = (CONFIG, "metrics.jsonl", "predictions.npz")  # of every trial; WEIGHTS too of one that trains a network
 
 
 def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -> Examples:
@@ -105,22 +109,82 @@ def run_trial(
     split = split_of(data, settings, repeat)
     prepared = prepare(data, split, settings)
     seed = trial_seed(settings.seed, repeat)
+    facts = _facts_before(data, settings, model, repeat, seed, split, prepared)
+    if find(parse(model).family).estimator:
+        facts |= yield from _fit_classifier(data, settings, model, seed, split, prepared, folder)
+        files: tuple[str, ...] = FILES
+    else:
+        facts |= yield from _fit_network(data, settings, model, seed, split, prepared, folder)
+        files = (*FILES, WEIGHTS)
+    vocabularies = prepared.files()
+    for name, text in vocabularies.items():
+        write_atomically(folder / name, text)
+    write_manifest(folder, (*files, *vocabularies), facts)
+    checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
+
+
+def _fit_network(
+    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, prepared: Prepared, folder: Path
+) -> Generator[Event, None, dict[str, Any]]:
+    """Train a network and write down its predictions and weights; gives the facts of it."""
+    repeat, training = settings.first_repeat, settings.training
     network = make(model, prepared.sizes, seed)
-    facts = _facts_before(data, settings, model, repeat, seed, network, split, prepared)
-    task = objective(data, split, prepared, settings.training, seed)
+    summary = summarise(network, prepared.sizes, model)
+    task = objective(data, split, prepared, training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": model, "repeat": repeat}
     label = f"{model}, repeat {repeat}"
-    trained = yield from fit_events(
-        network, task, settings.training, seed=seed, folder=folder, identity=identity, label=label
-    )
+    trained = yield from fit_events(network, task, training, seed=seed, folder=folder, identity=identity, label=label)
     assert trained.predictions is not None  # every rule of splitting leaves examples to validate
     write_predictions(folder / "predictions.npz", trained.predictions)
     save_weights(network, folder / WEIGHTS)
-    files = prepared.files()
-    for name, text in files.items():
-        write_atomically(folder / name, text)
-    write_manifest(folder, (*FILES, *files), facts | _facts_after(trained, task.metric))
-    checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
+    metric = task.metric.name
+    return {
+        "parameters": summary.parameters,
+        "trainable": summary.trainable,
+        "multiply_adds": summary.multiply_adds,
+        "device": training.device,
+        "precision": training.precision,
+        "threads": training.threads,
+        "steps": trained.steps,
+        "seconds": sum(metrics["seconds"] for metrics in trained.history),
+        f"last_{metric}": trained.history[-1][f"validation_{metric}"],
+        f"best_{metric}": trained.best_value,
+        "best_epoch": trained.best_epoch,
+        "skipped_steps": trained.skipped,
+        "roll_backs": trained.roll_backs,
+        "finished": _now(),
+    }
+
+
+def _fit_classifier(
+    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, prepared: Prepared, folder: Path
+) -> Generator[Event, None, dict[str, Any]]:
+    """Fit a classifier of scikit-learn and write down its predictions; gives the facts of it. Nothing is pickled."""
+    training = settings.training.model_copy(update={"device": "cpu", "precision": "float32"})
+    classifier = make_classifier(model, prepared.sizes, seed)
+    task = objective(data, split, prepared, training, seed)
+    if not isinstance(task, Classification):
+        raise EcrnnError(f"{model} chooses a class, which is not what {prepared.task.name} asks for")
+    label = f"{model}, repeat {settings.first_repeat}"
+    fitted = yield from fit_classifier(classifier, task, threads=training.threads, label=label)
+    write_predictions(folder / "predictions.npz", fitted.predictions)
+    write_atomically(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in fitted.history))
+    accuracy = fitted.history[-1]["validation_accuracy"]
+    return {
+        "estimator": type(classifier).__name__,
+        "parameters": fitted.parameters,
+        "trainable": fitted.parameters,
+        "multiply_adds": fitted.multiply_adds,
+        "device": training.device,
+        "precision": training.precision,
+        "threads": training.threads,
+        "steps": None,
+        "seconds": fitted.history[-1]["seconds"],
+        "last_accuracy": accuracy,
+        "best_accuracy": accuracy,
+        "best_epoch": 1,
+        "finished": _now(),
+    }
 
 
 def record_failure(study: Path, model: str, repeat: int, error: BaseException) -> str:
@@ -138,42 +202,20 @@ def _facts_before(
     model: str,
     repeat: int,
     seed: int,
-    network: Any,
     split: Split,
     prepared: Prepared,
 ) -> dict[str, Any]:
-    summary = summarise(network, prepared.sizes, model)
-    training = settings.training
     return {
         "task": prepared.task.name,
         "model": model,
         "repeat": repeat,
         "seed": seed,
-        "parameters": summary.parameters,
-        "trainable": summary.trainable,
-        "multiply_adds": summary.multiply_adds,
-        "device": training.device,
-        "precision": training.precision,
-        "threads": training.threads,
         "n_train": len(split.train),
         "n_validation": len(split.validation),
         "n_images": len(data),
         "fixed_test": split.kind == "own",
         **({"classes": list(prepared.classes)} if prepared.task.classes else {}),
         **prepared.to_plain(),
-    }
-
-
-def _facts_after(trained: Trained, metric: Metric) -> dict[str, Any]:
-    return {
-        "steps": trained.steps,
-        "seconds": sum(metrics["seconds"] for metrics in trained.history),
-        f"last_{metric.name}": trained.history[-1][f"validation_{metric.name}"],
-        f"best_{metric.name}": trained.best_value,
-        "best_epoch": trained.best_epoch,
-        "skipped_steps": trained.skipped,
-        "roll_backs": trained.roll_backs,
-        "finished": _now(),
     }
 
 

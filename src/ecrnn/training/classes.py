@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.predictions import Predictions
 from ecrnn.stats.metrics import ACCURACY
 from ecrnn.training.objective import Loss, Objective
@@ -25,6 +27,14 @@ class Classification(Objective):
         logits = self._answer(model, *(inputs if isinstance(inputs, tuple) else (inputs,))).float()
         error = getattr(model, "loss", F.cross_entropy)
         return Loss(error(logits, targets), (logits.argmax(1) == targets).sum(), len(targets))
+
+    def features(self, index: np.ndarray) -> Any:
+        """What a classifier of scikit-learn is given for the examples ``index``: a row each.
+
+        Raises:
+            EcrnnError: this task has no such form of its examples.
+        """
+        raise EcrnnError(f"{type(self).__name__}: its examples have no form that a classifier of scikit-learn takes")
 
     @abstractmethod
     def logits(self, model: nn.Module, index: np.ndarray) -> np.ndarray:

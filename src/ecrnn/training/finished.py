@@ -20,7 +20,7 @@ from ecrnn.stats import METRICS
 
 MOST = 10**15  # that any fact or statistic may be, in whatever unit
 _LONGEST_TEXT = 200  # characters
-_TEXTS = ("device", "precision", "finished", "model")  # of a trial's facts; all of them may be missing
+_TEXTS = ("device", "precision", "finished", "model", "estimator")  # of a trial's facts; all of them may be missing
 _COUNTS = (
     *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
     *("steps", "best_epoch", "skipped_steps", "roll_backs"),

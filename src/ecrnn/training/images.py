@@ -20,6 +20,8 @@ from ecrnn.models.inference import Standardise, predict_logits
 from ecrnn.models.prepared import Prepared
 from ecrnn.training.classes import Classification
 
+_CHUNK = 1024  # examples standardised at once
+
 
 class ImageClassification(Classification):
     """An `Objective`, one training's data: which pictures train, which validate, and how they reach the network.
@@ -60,6 +62,10 @@ class ImageClassification(Classification):
         pictures, labels = self._tensors(taken, self.labels[index])
         return self.standardise(pictures), labels
 
+    def features(self, index: np.ndarray) -> np.ndarray:
+        """Standardised values, float32 (n, C * H * W)."""
+        return side_by_side(self.images.images, index, self.standardise)
+
     def logits(self, model: nn.Module, index: np.ndarray) -> np.ndarray:
         return predict_logits(model, self.images.images, index, self.standardise)
 
@@ -85,5 +91,18 @@ class ClipClassification(Classification):
         clips, labels = self._tensors(self.clips[index], self.labels[index])
         return self.standardise(clips), labels
 
+    def features(self, index: np.ndarray) -> np.ndarray:
+        """Standardised values, float32 (n, T * C * H * W)."""
+        return side_by_side(self.clips, index, self.standardise)
+
     def logits(self, model: nn.Module, index: np.ndarray) -> np.ndarray:
         return predict_logits(model, self.clips, index, self.standardise)
+
+
+def side_by_side(images: np.ndarray, index: np.ndarray, standardise: Standardise) -> np.ndarray:
+    """The standardised values of the images or clips ``images[index]``, a row each, float32 (n, values)."""
+    values = np.empty((len(index), int(np.prod(images.shape[1:]))), np.float32)
+    for start in range(0, len(index), _CHUNK):
+        part = torch.from_numpy(images[index[start : start + _CHUNK]])
+        values[start : start + _CHUNK] = standardise(part).flatten(1).numpy()
+    return values

@@ -148,6 +148,27 @@ def test_what_was_not_equal_is_said(tmp_path: Path) -> None:
     assert lines["Optimizer steps"].text == "84 in every trial."
 
 
+def test_a_classifier_of_scikit_learn_is_called_one(tmp_path: Path) -> None:
+    network = make_study(tmp_path / "a", {"cnn": 0.6}, repeats=2, **SMALL)
+    facts = {"estimator": "RandomForestClassifier", "steps": None, "parameters": None, "trainable": None}
+    forest = make_study(tmp_path / "b", {"forest": 0.7}, repeats=2, facts=facts, **SMALL)
+    lines = {line.what: line for line in analyse(read_study([network, forest])).fairness}
+    recipe = lines["Training recipe"]
+    assert recipe.status == "differs"
+    assert recipe.text.startswith("The networks: 3 epochs, batches of 128, adam with learning rate 0.001 (constant)")
+    assert recipe.text.endswith(
+        "of the whole data. forest (RandomForestClassifier) is scikit-learn's, fitted once to the training values, "
+        "standardised like the others', with scikit-learn's own method and settings."
+    )
+    assert lines["Optimizer steps"].text == "84 in a trial of a network; forest took none."
+    assert lines["Size and time"].status == "differs"
+    assert "400,586 to 400,586" not in lines["Size and time"].text
+    assert "of forest not counted" in lines["Size and time"].text
+    alone = {line.what: line.text for line in _of(forest).fairness}
+    assert alone["Training recipe"].startswith("forest (RandomForestClassifier) is scikit-learn's")
+    assert alone["Optimizer steps"] == "None was taken."
+
+
 def test_the_command_names_what_is_not_the_default(tmp_path: Path) -> None:
     training = {"epochs": 3, "lr": 0.01, "optimizer": "sgd", "precision": "float32"}
     folder = make_study(

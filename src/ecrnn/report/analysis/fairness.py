@@ -76,13 +76,17 @@ def _recipe(record: StudyRecord) -> FairnessLine:
         _STANDARDISED[training.standardise] if seen else "",
     ]
     text = ", ".join(part for part in parts if part)
+    estimators = _estimators(record.trials)
     if record.settings.recipes:
         others = "; ".join(
             f"{model} with {', '.join(f'{key} {value}' for key, value in recipe.items())}"
             for model, recipe in record.settings.recipes.items()
         )
-        text = f"{text}, but {others}"
-        return FairnessLine("Training recipe", "differs", f"{text}. These families bring a recipe of their own.")
+        text = f"{text}, but {others}. These families bring a recipe of their own."
+        if not estimators:
+            return FairnessLine("Training recipe", "differs", text)
+    if estimators:
+        return _fitted_once(record, estimators, text.removesuffix("."))
     return FairnessLine(
         "Training recipe",
         "same",
@@ -90,10 +94,30 @@ def _recipe(record: StudyRecord) -> FairnessLine:
     )
 
 
+def _estimators(trials: Sequence[Trial]) -> dict[str, str]:
+    """The models that are classifiers of scikit-learn, and the class of each."""
+    return {trial.model: str(trial.facts["estimator"]) for trial in trials if trial.facts.get("estimator")}
+
+
+def _fitted_once(record: StudyRecord, estimators: dict[str, str], recipe: str) -> FairnessLine:
+    named = formats.listed([f"{model} ({kind})" for model, kind in estimators.items()], most=6)
+    are = "is scikit-learn's" if len(estimators) == 1 else "are scikit-learn's"
+    how = "fitted once to the training values, standardised like the others', with scikit-learn's own method"
+    text = f"{named} {are}, {how} and settings."
+    if any(trial.model not in estimators for trial in record.trials):
+        text = f"The networks: {recipe}. {text}"
+    return FairnessLine("Training recipe", "differs", text)
+
+
 def _steps(trials: Sequence[Trial]) -> FairnessLine:
     steps = sorted({trial.facts["steps"] for trial in trials if isinstance(trial.facts.get("steps"), int)})
     if not steps:
-        return FairnessLine("Optimizer steps", "note", "Not recorded.")
+        none = trials and all(trial.facts.get("estimator") for trial in trials)
+        return FairnessLine("Optimizer steps", "note", "None was taken." if none else "Not recorded.")
+    if estimators := _estimators(trials):
+        some = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
+        text = f"{some} in a trial of a network; {formats.listed(list(estimators))} took none."
+        return FairnessLine("Optimizer steps", "differs", text)
     if len(steps) == 1:
         return FairnessLine("Optimizer steps", "same", f"{steps[0]:,} in every trial.")
     return FairnessLine("Optimizer steps", "differs", f"{steps[0]:,} to {steps[-1]:,} in a trial.")
@@ -116,6 +140,10 @@ def _costs(models: Sequence[ModelRow]) -> FairnessLine:
     same = sizes[0] == sizes[-1]
     size = f"all have {sizes[0]:,} parameters" if same else f"{sizes[0]:,} to {sizes[-1]:,} parameters"
     time = f"{formats.duration(times[0])} to {formats.duration(times[-1])} a trial"
+    uncounted = [row.model for row in models if row.parameters is None]
+    if uncounted:
+        same, counted = False, f"{sizes[0]:,} parameters" if same else size
+        size = f"{counted}, of {formats.listed(uncounted)} not counted"
     text = f"Models were not matched in size or time: {size}, {time}."
     return FairnessLine("Size and time", "note" if same else "differs", text)
 
