@@ -27,6 +27,8 @@ from ecrnn.recurrence._gpu_backward import backward_kernel  # noqa: E402
 from ecrnn.recurrence._gpu_forward import forward_kernel  # noqa: E402
 from ecrnn.recurrence._gpu_trials import _CELLS, _Sizes  # noqa: E402
 
+pytestmark = pytest.mark.sampled()
+
 CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
