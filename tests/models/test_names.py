@@ -162,6 +162,7 @@ WRONG = {
 }
 
 
+@pytest.mark.sampled(most=60)
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_names_come_back_the_same(name):
     parsed = parse(name)
