@@ -25,12 +25,14 @@ from torch import Tensor, nn
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import resolve
 from ecrnn.core.seeds import trial_seed
+from ecrnn.core.tasks import TASKS
 from ecrnn.data.image_set import ImageSet
-from ecrnn.data.images import load
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
-from ecrnn.training.images import ImageClassification
+from ecrnn.models.prepared import Prepared
+from ecrnn.tasks.image_classification.images import load
+from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training.loop import fit
 
 Rule = Callable[[int, int], float]  # batch (from 1), batches an epoch -> weight of that batch
@@ -67,7 +69,8 @@ class Watched(ImageClassification):
     ) -> None:
         split = Split(parts["train"], parts["train"][:0], "all", "")
         preprocessing = fit_preprocessing(images.images, split.train, settings.standardise)
-        super().__init__(images, split, preprocessing, settings, seed)
+        prepared = Prepared(TASKS["image-classification"], images.classes, preprocessing)
+        super().__init__(images, split, prepared, settings, seed)
         self.judged = {name: index for name, index in parts.items() if name != "train"}
         self.some = np.random.default_rng(seed).permutation(parts["new"])[:SOME]
         self.curves, self.epochs, self.epoch, self.batches = curves, settings.epochs, 0, 0

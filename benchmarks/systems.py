@@ -28,13 +28,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ecrnn.bench.pairs import alternate, ratio, summary, timed
 from ecrnn.core.config import TrainingSettings, merge
 from ecrnn.core.devices import available_cores, environment, freed_memory_kept, resolve, threads
-from ecrnn.core.tasks import CAPTIONING, NEXT_TOKEN, TASKS, TRANSCRIPTION, TRANSLATION
+from ecrnn.core.tasks import TASKS
 from ecrnn.data import tokens
-from ecrnn.data.captions import SIZE, CaptionSet
-from ecrnn.data.corpus import make_corpus
-from ecrnn.data.lines import HEIGHT, LineSet
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.data.sentence_pairs import make_pair_set
 from ecrnn.data.splits import Split
 from ecrnn.data.vocabulary import SPECIAL, Vocabulary
 from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
@@ -43,10 +39,15 @@ from ecrnn.models import names
 from ecrnn.models.build import make
 from ecrnn.models.prepared import Prepared
 from ecrnn.recurrence import GRU, LSTM, RNN
-from ecrnn.training.blocks import NextToken
-from ecrnn.training.lines import Transcription
+from ecrnn.tasks.captioning.captions import SIZE, CaptionSet
+from ecrnn.tasks.captioning.objective import Captioning
+from ecrnn.tasks.language_modelling.corpus import make_corpus
+from ecrnn.tasks.language_modelling.objective import NextToken
+from ecrnn.tasks.text_recognition.lines import HEIGHT, LineSet
+from ecrnn.tasks.text_recognition.objective import Transcription
+from ecrnn.tasks.translation.objective import Translation
+from ecrnn.tasks.translation.sentence_pairs import make_pair_set
 from ecrnn.training.objective import Objective
-from ecrnn.training.sequences import Captioning, Translation
 from ecrnn.training.trainer import Trainer
 
 MODELS = "charlm,charlm-gru-128,translate,translate-attention,caption,caption-attention,ocr"
@@ -135,29 +136,31 @@ def _cast(inputs: Any, dtype: torch.dtype) -> Any:
 
 def next_token(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
     """Blocks of 256 characters, 69 ids."""
-    length = NEXT_TOKEN.defaults["length"]
+    length = TASKS["next-token"].defaults["length"]
     text = "".join(draw.choice(list(LETTERS), 2 * batch * length + 1))
-    prepared = Prepared(NEXT_TOKEN, vocabulary=tokens.fit("characters", [LETTERS]), length=length)
+    prepared = Prepared(TASKS["next-token"], vocabulary=tokens.fit("characters", [LETTERS]), length=length)
     data = make_corpus("random", text, "", length)
     return prepared, NextToken(data, everything(len(data)), prepared, settings)
 
 
 def translation(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
     """Sentences of about 14 tokens, 6,000 ids, in batches of about one length as the loop makes them."""
-    words = vocabulary(TRANSLATION.defaults["vocabulary"])
+    words = vocabulary(TASKS["translation"].defaults["vocabulary"])
     pairs = [(sentence(14, draw, words), sentence(15, draw, words)) for _ in range(50 * batch)]
-    prepared = Prepared(TRANSLATION, vocabulary=words, source_vocabulary=words, length=TRANSLATION.defaults["length"])
+    prepared = Prepared(
+        TASKS["translation"], vocabulary=words, source_vocabulary=words, length=TASKS["translation"].defaults["length"]
+    )
     return prepared, Translation(make_pair_set("random", pairs), everything(len(pairs)), prepared, settings)
 
 
 def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
     """Pictures of 96x96 with captions of about 11 words, 2,500 ids."""
-    words = vocabulary(CAPTIONING.defaults["vocabulary"])
+    words = vocabulary(TASKS["captioning"].defaults["vocabulary"])
     images = draw.integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
     texts = tuple((sentence(11, draw, words),) for _ in range(batch))
     preprocessing = Preprocessing((3, SIZE, SIZE), (127.5,), (74.0,))
-    length = CAPTIONING.defaults["length"]
-    prepared = Prepared(CAPTIONING, preprocessing=preprocessing, vocabulary=words, length=length)
+    length = TASKS["captioning"].defaults["length"]
+    prepared = Prepared(TASKS["captioning"], preprocessing=preprocessing, vocabulary=words, length=length)
     data = CaptionSet("random", images, texts, (), batch, "")
     return prepared, Captioning(data, everything(batch), prepared, settings, 0)
 
@@ -167,16 +170,18 @@ def transcription(batch: int, draw: np.random.Generator, settings: TrainingSetti
     images = tuple(draw.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8) for _ in range(batch))
     texts = tuple("".join(draw.choice(list(LETTERS[:19]), 5)) for _ in range(batch))
     preprocessing = Preprocessing((1, HEIGHT, WIDTH), (127.5,), (74.0,))
-    prepared = Prepared(TRANSCRIPTION, preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]]))
+    prepared = Prepared(
+        TASKS["transcription"], preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]])
+    )
     data = LineSet("random", images, texts, (), batch, "")
     return prepared, Transcription(data, everything(batch), prepared, settings, 0)
 
 
 DATA: dict[str, Callable[[int, np.random.Generator, TrainingSettings], tuple[Prepared, Objective]]] = {
-    NEXT_TOKEN.name: next_token,
-    TRANSLATION.name: translation,
-    CAPTIONING.name: captioning,
-    TRANSCRIPTION.name: transcription,
+    "next-token": next_token,
+    "translation": translation,
+    "captioning": captioning,
+    "transcription": transcription,
 }
 
 

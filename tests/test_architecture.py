@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ecrnn.core.tasks import TASKS
+from ecrnn.tasks import FOLDERS
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ecrnn"
 
@@ -22,6 +25,7 @@ ORDER = (  # a part imports only from parts of lines further up, or from itself
     {"layers"},
     {"models"},
     {"training", "explain", "serving"},
+    {"tasks"},
     {"studies", "report"},
     {"paper", "bench"},
     {"api"},
@@ -50,6 +54,7 @@ FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle"}  # given as anything but False
 # Tests without a file of the same name in src, and what they test.
 OTHER_TESTS = {
     "test_own_model.py": "a model of somebody else's in all commands",
+    "tasks/test_foreign_task.py": "a task of somebody else's in all commands",
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "cli/test_bad_input.py": "the errors of all commands",
     "cli/test_classics.py": "the classics in all commands",
@@ -229,6 +234,50 @@ def importers(folder: Path, package: str) -> list[str]:
     ]
 
 
+def task_names(folder: Path) -> set[str]:
+    """What `tasks/<task>/facts.py` call their tasks."""
+    return {
+        word.value.value
+        for path in sorted((folder / "tasks").glob("*/facts.py"))
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and dotted(node.func) == "Task"
+        for word in node.keywords
+        if word.arg == "name" and isinstance(word.value, ast.Constant)
+    }
+
+
+def about_one_task(folder: Path) -> list[str]:
+    """Places outside `tasks` that name a task or import from its folder; families say of which task they are.
+
+    Without a name no table can be kept by task, and none can be asked which it is.
+    """
+    names, faults = task_names(folder), []
+    for path in files(folder):
+        place = path.relative_to(folder)
+        if part(place) == "tasks":
+            continue
+        module = tree(path)
+        exempt = {
+            word.value
+            for node in ast.walk(module)
+            if isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] == "register"
+            for word in node.keywords
+            if word.arg == "task"
+        }
+        found = [
+            (node.lineno, f"names {node.value}")
+            for node in ast.walk(module)
+            if isinstance(node, ast.Constant) and node.value in names and node not in exempt
+        ]
+        found += [
+            (line, f"imports {name}")
+            for line, name in imported(path, folder)
+            if name.startswith("ecrnn.tasks.") and place.name != "__init__.py"
+        ]
+        faults += [f"{place}:{line}: {what}" for line, what in sorted(found)]
+    return faults
+
+
 def dotted(node: ast.expr) -> str:
     match node:
         case ast.Name():
@@ -374,7 +423,7 @@ PUBLIC = {
     "train": "api.py",
     "build": "models/build.py",
     "load": "serving/load.py",
-    "ImageClassifier": "training/estimator.py",
+    "ImageClassifier": "tasks/image_classification/estimator.py",
 }
 
 
@@ -398,6 +447,19 @@ def test_the_papers_study_can_be_deleted():
 
 def test_nothing_forbidden():
     assert forbidden(SOURCE) == []
+
+
+def test_what_is_of_one_task_is_in_its_folder():
+    assert task_names(SOURCE) == set(TASKS)
+    assert about_one_task(SOURCE) == []
+
+
+def test_task_folders_are_alike():
+    folders = {path.parent.name for path in (SOURCE / "tasks").glob("*/__init__.py")}
+    assert folders == set(FOLDERS)
+    for folder in folders:
+        names = {path.stem for path in (SOURCE / "tasks" / folder).glob("*.py")}
+        assert {"facts", "data", "objective", "predictor"} <= names
 
 
 def test_no_file_is_too_long():
@@ -601,6 +663,20 @@ def test_allowed_is_let_through(tree_of):
     code = "model.eval()\nyaml.safe_load(x)\nnp.load(x, allow_pickle=False)\nassert x\nimport pickles\nload('x')\n"
     code += "re.compile('x')\nclass L(yaml.SafeLoader): ...\nyaml.load(x, L)\nyaml.load(x, Loader=L)"
     assert forbidden(tree_of(core__x=code)) == []
+
+
+def test_what_is_of_one_task_elsewhere_is_seen(tree_of):
+    folder = tree_of(
+        core__x="KINDS = {'counting': 1}",
+        cli__x="def f(task):\n    return task.name == 'counting'\nfrom ecrnn.tasks.count import predictor",
+        models__x="@register('a', task='counting')\nclass A: ...\nx = 'counting things'",
+        **{"tasks/count/facts": "TASK = Task(name='counting')", "tasks/count/data": "x = 'counting'"},
+    )
+    assert about_one_task(folder) == [
+        "cli/x.py:2: names counting",
+        "cli/x.py:3: imports ecrnn.tasks.count.predictor",
+        "core/x.py:1: names counting",
+    ]
 
 
 def test_too_long_is_seen(tree_of):

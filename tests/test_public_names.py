@@ -48,7 +48,7 @@ EXAMPLES = [
     ("ecrnn.api", ["compare", "train"]),
     ("ecrnn.models.build", ["build"]),
     ("ecrnn.serving.load", ["load"]),
-    ("ecrnn.training.estimator", ["ImageClassifier"]),
+    ("ecrnn.tasks.image_classification.estimator", ["ImageClassifier"]),
     ("ecrnn.core.errors", ["unknown_name"]),
     ("ecrnn.core.config", ["parse_assignments"]),
     ("ecrnn.core.seeds", ["trial_seed"]),

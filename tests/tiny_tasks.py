@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ecrnn.core import tasks
 from ecrnn.core.config import TrainSettings
 from ecrnn.data.splits import parse_split
 from ecrnn.data.vocabulary import END
@@ -118,17 +117,15 @@ def write_lines(folder: Path) -> Path:
 
 
 TINY = {
-    tasks.IMAGE_CLASSIFICATION.name: Tiny("mlp-4", "cnn-4", {"image_size": 8}, write_images),
-    tasks.CLIP_CLASSIFICATION.name: Tiny("frames-gru-4", "frames-rnn-4", {"frames": 4, "image_size": 8}, write_clips),
-    tasks.TEXT_CLASSIFICATION.name: Tiny("sentiment-gru-4", "sentiment-rnn-4", {"split": 0.7}, write_texts),
-    tasks.NEXT_TOKEN.name: Tiny("charlm-gru-8", "charlm-rnn-8", {"length": 16}, write_corpus),
-    tasks.TRANSLATION.name: Tiny(
+    "image-classification": Tiny("mlp-4", "cnn-4", {"image_size": 8}, write_images),
+    "clip-classification": Tiny("frames-gru-4", "frames-rnn-4", {"frames": 4, "image_size": 8}, write_clips),
+    "text-classification": Tiny("sentiment-gru-4", "sentiment-rnn-4", {"split": 0.7}, write_texts),
+    "next-token": Tiny("charlm-gru-8", "charlm-rnn-8", {"length": 16}, write_corpus),
+    "translation": Tiny(
         "translate-gru-8", "translate-rnn-8-attention", {"tokens": "words", "split": 0.8, "length": 8}, write_pairs
     ),
-    tasks.CAPTIONING.name: Tiny(
-        "caption-gru-8", "caption-rnn-8-attention", {"image_size": 16, "length": 6}, write_captions
-    ),
-    tasks.TRANSCRIPTION.name: Tiny("ocr-gru-8", "ocr-rnn-8", {"height": 16}, write_lines),
+    "captioning": Tiny("caption-gru-8", "caption-rnn-8-attention", {"image_size": 16, "length": 6}, write_captions),
+    "transcription": Tiny("ocr-gru-8", "ocr-rnn-8", {"height": 16}, write_lines),
 }
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ecrnn.models.build import build
     from ecrnn.models.registry import register
     from ecrnn.serving.load import load
-    from ecrnn.training.estimator import ImageClassifier
+    from ecrnn.tasks.image_classification.estimator import ImageClassifier
 
 __all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "register", "train"]
 
 _HOMES = {
     "EcrnnError": "ecrnn.core.errors",
-    "ImageClassifier": "ecrnn.training.estimator",
+    "ImageClassifier": "ecrnn.tasks.image_classification.estimator",
     "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
     "load": "ecrnn.serving.load",

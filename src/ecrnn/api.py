@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.core.tasks import default
 from ecrnn.data import catalogue
 from ecrnn.models.baselines import is_estimator, register_object
 from ecrnn.models.names import DEFAULT_MODELS
@@ -70,7 +70,7 @@ def compare(
         progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
         **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; val and test, other folders of
             the same classes to validate and to test on; and length, tokens, ... of tasks with texts: see
-            `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.core.tasks`.
+            `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.tasks`.
 
     Returns:
         The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`.
@@ -165,7 +165,7 @@ def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data:
     """The names of models; objects among them are registered first."""
     if not isinstance(models, Mapping):
         return tuple(models)
-    task = catalogue.task_of(str(data)) or IMAGE_CLASSIFICATION.name
+    task = catalogue.task_of(str(data)) or default().name
     names = []
     for name, build in models.items():
         if isinstance(build, str):

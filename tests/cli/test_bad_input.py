@@ -41,8 +41,8 @@ ROWS = [
     ("train digits --model charlm -o {place}/new", 1, "digits is a data set for image-classification, not for next-"),
     ("evaluate {bundle} tiny-shakespeare", 1, "is a data set for next-token, not for image-classification; give c"),
     ("evaluate {bundle} {pictures} --beam 2", 2, "a beam search is for models that write texts, not for image-"),
-    ("predict {bundle} {pictures} --beam 2", 2, "--beam is not for a classifier of pictures"),
-    ("predict {bundle} --text red", 2, "--text is not for a classifier of pictures"),
+    ("predict {bundle} {pictures} --beam 2", 2, "a beam search is for models that write texts, not for image-"),
+    ("predict {bundle} --text red", 2, "--text is not for image-classification, which takes pictures"),
     ("generate {bundle}", 2, "is for image-classification, not a character model; use it as in: ecrnn predict"),
     ("generate {place}", 1, "is not a bundle: bundle.json is missing"),
     # values

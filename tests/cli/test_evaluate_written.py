@@ -18,13 +18,14 @@ from PIL import Image
 from sacrebleu.metrics.bleu import BLEU as SacreBLEU  # noqa: N811 a class
 from tiny_tasks import TINY, untrained
 
-from ecrnn.cli import evaluate_written
-from ecrnn.cli.evaluate_written import report, sacrebleu
+from ecrnn.cli.evaluate_written import report
 from ecrnn.core.errors import EcrnnError
 from ecrnn.models.scoring import bleu_of_translations, whole_texts, word_edits
+from ecrnn.serving import examples
 from ecrnn.serving.evaluation import Judgement
 from ecrnn.serving.model import Judged
 from ecrnn.stats import BLEU, WER, WHOLE, wilson
+from ecrnn.tasks.translation.predictor import sacrebleu
 
 WRITTEN = ["a red dog runs home quickly", "the blue cats sit, here.", "The blue cat sat on it", ""]
 TARGETS = ["a red dog runs home now", "the blue cats sit , there", "the blue cat sat on it.", "nothing"]
@@ -106,7 +107,7 @@ def test_blocks_in_bits_and_nats(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert nats == pytest.approx(bits * math.log(2))
     sums = judgement.judged.predictions.statistics.sum(axis=0)
     assert nats == pytest.approx(sums[0] / sums[1])
-    assert len(found["examples"]) == evaluate_written.TEXTS
+    assert len(found["examples"]) == examples.TEXTS
     first, last = found["examples"][0], found["examples"][-1]
     assert first["input"] + first["expected"][0] == judgement.data.block(0)
     assert last["input"] + last["expected"][0] == judgement.data.block(19)

@@ -10,7 +10,7 @@ from core.lines import one_line
 
 from ecrnn.cli.figures import checked, choice, figures, use
 from ecrnn.core.errors import BundleError
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, NEXT_TOKEN, TASKS
+from ecrnn.core.tasks import TASKS
 
 LINES = {
     "accuracy": "25.00 % of 1,200 test {examples} right (95 % interval 12.50 to 50.00)",
@@ -44,12 +44,14 @@ LAST = {"last_epochs": {"epochs": 5, "lowest": 0.5, "mean": 0.6, "highest": 0.7}
 
 
 def test_the_epochs_of_a_figure() -> None:
-    last, kept = choice(IMAGE_CLASSIFICATION, {**LAST, "kept_accuracy": 0.75, "keep_window": 5})
+    last, kept = choice(TASKS["image-classification"], {**LAST, "kept_accuracy": 0.75, "keep_window": 5})
     assert last == " after the last epoch, 50.00 to 70.00 % over the last 5"
     assert kept == "Kept: the weights of epoch 4 of 9, 75.00 % on the same pictures, with which the epoch was chosen"
-    assert choice(IMAGE_CLASSIFICATION, {**LAST, "epoch": 9}) == [last]
-    assert choice(IMAGE_CLASSIFICATION, {"epoch": 4, "epochs": 9, "keep": "best"}) == [", weights of epoch 4 of 9"]
-    last, kept = choice(NEXT_TOKEN, {**LAST, "kept_bits": 2.5, "keep_window": 1})
+    assert choice(TASKS["image-classification"], {**LAST, "epoch": 9}) == [last]
+    assert choice(TASKS["image-classification"], {"epoch": 4, "epochs": 9, "keep": "best"}) == [
+        ", weights of epoch 4 of 9"
+    ]
+    last, kept = choice(TASKS["next-token"], {**LAST, "kept_bits": 2.5, "keep_window": 1})
     assert last == " after the last epoch, 0.5000 to 0.7000 bits over the last 5"
     assert "2.5000 bits on the same blocks" in kept
 
@@ -60,14 +62,14 @@ WHOLE = {**FIGURES, **LAST, "n_validation": 40, "kept_accuracy": 0.75, "test": {
 
 def test_figures_of_a_bundle_from_anywhere() -> None:
     path = Path("bundle", "metrics.json")
-    assert checked(IMAGE_CLASSIFICATION, WHOLE, path) == WHOLE
-    checked(IMAGE_CLASSIFICATION, {**WHOLE, "test": None, "last_epochs": None, "kept_accuracy": None}, path)
+    assert checked(TASKS["image-classification"], WHOLE, path) == WHOLE
+    checked(TASKS["image-classification"], {**WHOLE, "test": None, "last_epochs": None, "kept_accuracy": None}, path)
     wrong: list[Any] = [None, "x", True, [1], {}, 1e300]
     for name in (*FIGURES, "n_validation", "epoch", "epochs"):
         for value in wrong:
             with one_line(BundleError, path, f"lacks a number for {name};"):
-                checked(IMAGE_CLASSIFICATION, {**WHOLE, name: value}, path)
+                checked(TASKS["image-classification"], {**WHOLE, name: value}, path)
     for name, inner in (("last_epochs", "lowest"), ("test", "n"), ("test", "accuracy_high")):
         for value in ("x", [1], {**WHOLE[name], inner: None}):
             with one_line(BundleError, path, f"lacks a number for {name}."):
-                checked(IMAGE_CLASSIFICATION, {**WHOLE, name: value}, path)
+                checked(TASKS["image-classification"], {**WHOLE, name: value}, path)

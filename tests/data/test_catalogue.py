@@ -8,16 +8,17 @@ import pytest
 
 from ecrnn.core.errors import DataError, UnknownNameError
 from ecrnn.core.tasks import TASKS
-from ecrnn.data import catalogue, images
-from ecrnn.data.catalogue import DATA_SETS, place
+from ecrnn.data import catalogue
+from ecrnn.data.catalogue import place
+from ecrnn.tasks.image_classification import images
 
 
 def test_every_task_has_data_and_every_name_one_task():
-    assert DATA_SETS.keys() == TASKS.keys()
-    assert all(DATA_SETS.values())
+    data_sets = {name: task.data_sets for name, task in TASKS.items()}
+    assert all(data_sets.values())
     assert len(set(catalogue.names())) == len(catalogue.names())
-    assert list(DATA_SETS["image-classification"]) == images.names()
-    for task, names in DATA_SETS.items():
+    assert list(data_sets["image-classification"]) == images.names()
+    for task, names in data_sets.items():
         assert list(names) == sorted(names)
         assert {catalogue.task_of(name) for name in names} == {task}
     assert catalogue.task_of("./digits") is None

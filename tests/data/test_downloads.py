@@ -8,12 +8,13 @@ import pytest
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Downloading
-from ecrnn.data import downloads, images
-from ecrnn.data.corpus import TINY_SHAKESPEARE
+from ecrnn.data import downloads
 from ecrnn.data.downloads import RemoteFile, cached_file, default_cache, fetch, read_checked
-from ecrnn.data.sentence_pairs import MULTI30K
 from ecrnn.data.sources import SOURCES
-from ecrnn.data.texts import RT_POLARITY
+from ecrnn.tasks.image_classification import images
+from ecrnn.tasks.language_modelling.corpus import TINY_SHAKESPEARE
+from ecrnn.tasks.text_classification.texts import RT_POLARITY
+from ecrnn.tasks.translation.sentence_pairs import MULTI30K
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 

@@ -9,8 +9,9 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading
-from ecrnn.data import decoding, images
+from ecrnn.data import decoding
 from ecrnn.data.folder import list_folder, load_folder, names_pictures, picture_files, read_picture
+from ecrnn.tasks.image_classification import images
 
 
 def picture(path: Path, level: int = 100, size: tuple[int, int] = (40, 30)) -> Path:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ecrnn.data.corpus import make_corpus
 from ecrnn.data.keys import nearest_looks, of_arrays, of_blocks, of_images, of_texts
+from ecrnn.tasks.language_modelling.corpus import make_corpus
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "io", "u") for c in ("sh", "nd", "rt", "ll", "ng")]
 

@@ -11,12 +11,18 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
-from ecrnn.data import captions, clips, corpus, images, lines, sentence_pairs, texts
 from ecrnn.data.folder import has_validation, list_folder
 from ecrnn.data.image_set import from_arrays, make_image_set
 from ecrnn.data.layout import is_junk, part_of
 from ecrnn.data.left_out import sentence
 from ecrnn.data.splits import parse_split
+from ecrnn.tasks.captioning import captions
+from ecrnn.tasks.clip_classification import clips
+from ecrnn.tasks.image_classification import images
+from ecrnn.tasks.language_modelling import corpus
+from ecrnn.tasks.text_classification import texts
+from ecrnn.tasks.text_recognition import lines
+from ecrnn.tasks.translation import sentence_pairs
 
 CLASSES = ("cat", "dog")
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError, UnknownNameError
-from ecrnn.data import catalogue, images
+from ecrnn.data import catalogue
 from ecrnn.data import cifar as cifar_module
 from ecrnn.data.cifar import read_members
 from ecrnn.data.idx import read_idx
 from ecrnn.data.sources import SOURCES, TERMS
+from ecrnn.tasks.image_classification import images
 
 
 def check_same(raw, official):
@@ -241,7 +242,6 @@ def test_digits_need_no_file_and_no_network(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_real_cifar10(real_data, tmp_path):
     if not (real_data / "cifar-10-batches-py").is_dir():
         pytest.skip("no cifar-10-batches-py in the real data")
@@ -255,7 +255,6 @@ def test_real_cifar10(real_data, tmp_path):
     np.testing.assert_allclose(found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
 
 
-@pytest.mark.slow
 def test_real_mnist(real_data, tmp_path):
     if not (real_data / "mnist").is_dir():
         pytest.skip("no mnist in the real data")

@@ -44,7 +44,7 @@ def test_parameters_by_formula(name: str) -> None:
         features = nodes
     expected += (features + 1) * tokens
     assert sum(p.numel() for p in network.parameters()) == expected
-    assert summarise(network, usual(name)).parameters == expected
+    assert summarise(network, usual(name), name).parameters == expected
 
 
 def test_parameters_as_its_docstring_says() -> None:

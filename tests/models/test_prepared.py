@@ -13,10 +13,10 @@ from core.lines import one_line
 from training.small_tasks import LENGTH, MODELS, small
 
 from ecrnn.core.errors import BundleError
-from ecrnn.core.tasks import TASKS
+from ecrnn.core.tasks import MAX_LENGTH, TASKS
 from ecrnn.data.tokens import fit
 from ecrnn.data.vocabulary import UNKNOWN, Vocabulary
-from ecrnn.models.prepared import MAX_LENGTH, Prepared
+from ecrnn.models.prepared import Prepared
 from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
 
@@ -92,7 +92,7 @@ BYTES = '{"kind": "bytes"}'
         ("next-token", (), GOOD | {"vocabulary": "words"}, BYTES, ["vocabulary.json", "'words'"]),
         ("next-token", (), GOOD, "{", ["not valid JSON"]),
         *(
-            ("next-token", (), GOOD | {"length": value}, BYTES, ["length", f"1 to {MAX_LENGTH}"])
+            ("text-classification", ("a", "b"), GOOD | {"length": value}, BYTES, ["length", f"1 to {MAX_LENGTH}"])
             for value in (0, -1, True, 2.0, "8", None, MAX_LENGTH + 1)
         ),
         (
@@ -133,5 +133,5 @@ def test_which_files_are_read() -> None:
 def test_blocks_that_no_corpus_can_be_cut_into(length: int) -> None:
     prepared = small("next-token").prepared
     plain = {**prepared.to_plain(), "length": length}
-    with pytest.raises(BundleError, match="length should be from 2 to 65,536"):
+    with pytest.raises(BundleError, match="length should be a whole number from 2 to 65536"):
         Prepared.from_plain("next-token", (), plain, prepared.files().__getitem__)

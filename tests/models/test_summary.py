@@ -182,7 +182,7 @@ def test_the_table_of_an_mlp(name: str, last: str) -> None:
 
 def test_the_table_of_a_character_model() -> None:
     """Of a text of 32 ids."""
-    rows = summarise(build("charlm-gru-8-5", tokens=11), InputSpec(tokens=11)).rows
+    rows = summarise(build("charlm-gru-8-5", tokens=11), InputSpec(tokens=11), "charlm").rows
     assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows] == [
         ("embedding", "Input", (32,), 0, 0),
         ("embedding", "Embedding", (32, 64), 11 * 64, 0),
@@ -194,7 +194,9 @@ def test_the_table_of_a_character_model() -> None:
 
 
 def test_the_table_of_convolutions_over_words() -> None:
-    rows = summarise(build("sentiment-cnn-lstm-8", tokens=9, classes=2), InputSpec(tokens=9, classes=2)).rows
+    rows = summarise(
+        build("sentiment-cnn-lstm-8", tokens=9, classes=2), InputSpec(tokens=9, classes=2), "sentiment"
+    ).rows
     assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows[2:5]] == [
         ("CNN", "Conv1D", (32, 100), 385 * 100, 32 * 384 * 100),
         ("RNN", "LSTM", (32, 8), 4 * 8 * (100 + 8 + 1), 32 * 4 * 8 * (100 + 8)),
@@ -221,12 +223,14 @@ def test_the_table_of_an_encoder_decoder() -> None:
         ("decoder", "Softmax", (32, 11)),
     ]
     assert rows[9].multiply_adds == 2 * 32 * 32 * 16
-    assert summarise(make("translate-lstm-8", sizes), sizes).rows[3].output == (16,)  # the last states alone
+    assert summarise(make("translate-lstm-8", sizes), sizes, "translate").rows[3].output == (
+        16,
+    )  # the last states alone
 
 
 def test_the_cnn_of_a_clip_works_on_every_frame() -> None:
     sizes = InputSpec((1, 16, 16), 3, frames=5)
-    rows = summarise(make("frames-gru-8", sizes), sizes).rows
+    rows = summarise(make("frames-gru-8", sizes), sizes, "frames").rows
     assert rows[0].output == (5, 16, 16, 1)
     assert (rows[1].layer, rows[1].output, rows[1].multiply_adds) == ("Conv2D", (16, 16, 32), 5 * 16 * 16 * 9 * 32)
 
@@ -234,7 +238,7 @@ def test_the_cnn_of_a_clip_works_on_every_frame() -> None:
 @pytest.mark.parametrize("name", ["charlm", "sentiment", "sentiment-parallel", "translate", "caption-attention", "ocr"])
 def test_every_parameter_is_in_a_row(name: str) -> None:
     network = make(name, usual(name))
-    summary = summarise(network, usual(name))
+    summary = summarise(network, usual(name), name)
     statistics = sum(b.numel() for key, b in network.named_buffers() if "running" in key)
     assert summary.parameters == sum(p.numel() for p in network.parameters()) + statistics
     assert summary.trainable == summary.parameters - statistics

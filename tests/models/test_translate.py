@@ -103,7 +103,7 @@ def test_parameters_and_work_by_formula(attends: bool) -> None:
     expected += 2 * 3 * nodes * (256 + nodes + 2) + (both + 1) * nodes + (nodes + 1) * nodes
     expected += 3 * nodes * (256 + nodes + nodes + 2) + nodes * both * attends
     expected += (nodes + 256 + asked + 1) * 512 + 257 * 15
-    found = summarise(build(name, tokens=15, source_tokens=20), SIZES)
+    found = summarise(build(name, tokens=15, source_tokens=20), SIZES, name)
     assert found.parameters == found.trainable == expected
     work = 2 * 32 * 3 * nodes * (256 + nodes) + both * nodes + nodes * nodes
     work += 32 * 3 * nodes * (256 + nodes + nodes) + attends * (32 * nodes * both + 2 * 32 * 32 * both)

@@ -14,7 +14,7 @@ from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import write_manifest
 from ecrnn.core.predictions import Predictions, Scored, write_predictions
 from ecrnn.core.runs import trial_folder
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
+from ecrnn.core.tasks import TASKS
 from ecrnn.stats import METRICS
 
 ACCURACIES = {"cnn": 0.7325, "crnn-bilstm-16": 0.734, "ecrnn-bilstm-16": 0.7708}
@@ -46,7 +46,7 @@ def make_study(
     failed: Sequence[tuple[str, int]] = (),
     missing: Sequence[tuple[str, int]] = (),
     fixed_test: bool = False,
-    task: str = IMAGE_CLASSIFICATION.name,
+    task: str = "image-classification",
     facts: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Path:
@@ -83,7 +83,7 @@ def make_study(
                     predictions = Predictions(index, label, make_logits(rng, label, min(score, 1.0), len(classes)))
                 else:
                     predictions = Scored(index, make_statistics(rng, TASKS[task].metric, index, score))
-                own_facts = dict(facts or {}) if task == IMAGE_CLASSIFICATION.name else {"task": task, **(facts or {})}
+                own_facts = dict(facts or {}) if task == "image-classification" else {"task": task, **(facts or {})}
                 write_trial(home, study, model, repeat, predictions, classes=classes, rng=rng, facts=own_facts)
     return folder
 
@@ -126,7 +126,7 @@ def write_trial(
     """The files of one finished trial."""
     make_folder(home)
     classed = isinstance(predictions, Predictions)
-    metric = METRICS[TASKS[facts.get("task", IMAGE_CLASSIFICATION.name)].metric]
+    metric = METRICS[TASKS[facts.get("task", "image-classification")].metric]
     last = metric.value(predictions.statistics)
     lines = []
     epochs = study.training.epochs

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.build import build
 from ecrnn.models.prepared import Prepared
@@ -23,7 +23,7 @@ MODEL = "ecrnn-bilstm-3@rows"
 
 
 def prepare(classes: tuple[str, ...] = CLASSES) -> Prepared:
-    return Prepared(IMAGE_CLASSIFICATION, classes, Preprocessing(IMAGE, (120.0,), (60.0,)))
+    return Prepared(TASKS["image-classification"], classes, Preprocessing(IMAGE, (120.0,), (60.0,)))
 
 
 def network_of(description: Description) -> torch.nn.Module:

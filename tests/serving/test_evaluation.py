@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import BundleError, DataError, UnknownNameError
-from ecrnn.data import images as image_data
 from ecrnn.data.image_set import make_image_set
 from ecrnn.data.splits import parse_split
-from ecrnn.serving.classifier import Classifier
 from ecrnn.serving.evaluation import judge
+from ecrnn.tasks.image_classification import images as image_data
+from ecrnn.tasks.image_classification.predictor import Classifier
 
 
 @pytest.fixture(scope="module")

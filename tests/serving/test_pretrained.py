@@ -12,8 +12,8 @@ from PIL import Image
 
 import ecrnn
 from ecrnn.core.errors import BundleError
-from ecrnn.data import images as image_data
 from ecrnn.serving import pretrained
+from ecrnn.tasks.image_classification import images as image_data
 
 
 @pytest.fixture(scope="module")

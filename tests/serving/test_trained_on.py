@@ -11,15 +11,15 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import BundleError, DataError
-from ecrnn.data import images as image_data
 from ecrnn.data.image_set import from_arrays, make_image_set
 from ecrnn.data.keys import of_images, of_texts
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.bundle import read_trained_on, write_bundle
-from ecrnn.serving.classifier import Classifier
 from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
 from ecrnn.serving.trained_on import FILE, TrainedOn, read, read_study, study_bytes
+from ecrnn.tasks.image_classification import images as image_data
+from ecrnn.tasks.image_classification.predictor import Classifier
 
 from .conftest import CLASSES, MODEL
 

@@ -16,13 +16,13 @@ from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.manifests import checked_manifest, write_manifest
 from ecrnn.core.runs import locked, read_trial
-from ecrnn.data import images as image_data
 from ecrnn.data.image_set import make_image_set
 from ecrnn.report import archive_study
 from ecrnn.serving.bundle import read_bundle, read_metrics
 from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
 from ecrnn.studies.bundles import bundle_trial
+from ecrnn.tasks.image_classification import images as image_data
 
 LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "config.yaml", "examples.bin"}
 

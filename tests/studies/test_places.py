@@ -20,9 +20,9 @@ import ecrnn
 from ecrnn import api
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.data import images
 from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import Outcome, run_study
+from ecrnn.tasks.image_classification import images
 from ecrnn.training.interruption import Interrupted
 
 NAME, DECOMPOSED = "gr\u00fcn", "gru\u0308n"

@@ -20,9 +20,9 @@ from ecrnn.core.events import Epoch, Event, Finished, Loading, Message, Step, Wa
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked, read_trial, trial_folder
-from ecrnn.data import images
 from ecrnn.data.splits import parse_split
 from ecrnn.studies.study import default_out, finished, run_study, trials
+from ecrnn.tasks.image_classification import images
 from ecrnn.training.interruption import Interrupted
 
 

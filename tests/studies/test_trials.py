@@ -43,7 +43,7 @@ def test_facts(left_alone: Path) -> None:
 
 
 def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) -> None:
-    from ecrnn.training.images import ImageClassification
+    from ecrnn.tasks.image_classification.objective import ImageClassification
 
     settings = study.settings()
     images = trials.load(settings)
@@ -52,7 +52,7 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
     network = build("ecnn", images.image, 4, seed=99)
     load_weights(network, trial_folder(left_alone, "ecnn", 1) / "checkpoint" / "weights.safetensors")
     with threads(1):  # as the study did: the bits of a convolution depend on the number
-        again = ImageClassification(images, split, prepared.preprocessing, settings.training, 0).predict(network)
+        again = ImageClassification(images, split, prepared, settings.training, 0).predict(network)
     found = read_trial(left_alone, "ecnn", 1)
     assert found is not None
     assert again.logits.tolist() == found.predictions.logits.tolist()
@@ -160,7 +160,7 @@ def test_a_failed_trial(
 
 
 def test_divergence_fails_a_trial(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecrnn.training.images import ImageClassification
+    from ecrnn.tasks.image_classification.objective import ImageClassification
 
     loss = ImageClassification.loss
 

@@ -14,26 +14,27 @@ import numpy as np
 from torch import nn
 from training.trainings import make_settings
 
-from ecrnn.core import tasks
 from ecrnn.core.events import Progress, silent
+from ecrnn.core.tasks import TASKS
 from ecrnn.data import tokens
-from ecrnn.data.captions import CaptionSet
-from ecrnn.data.clips import ClipSet
-from ecrnn.data.corpus import make_corpus
-from ecrnn.data.lines import LineSet
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.data.sentence_pairs import PairSet
 from ecrnn.data.splits import Split
-from ecrnn.data.texts import TextSet
 from ecrnn.models.build import make
 from ecrnn.models.prepared import Prepared
+from ecrnn.tasks.captioning.captions import CaptionSet
+from ecrnn.tasks.captioning.objective import Captioning
+from ecrnn.tasks.clip_classification.clips import ClipSet
+from ecrnn.tasks.clip_classification.objective import ClipClassification
+from ecrnn.tasks.language_modelling.corpus import make_corpus
+from ecrnn.tasks.language_modelling.objective import NextToken
+from ecrnn.tasks.text_classification.objective import TextClassification
+from ecrnn.tasks.text_classification.texts import TextSet
+from ecrnn.tasks.text_recognition.lines import LineSet
+from ecrnn.tasks.text_recognition.objective import Transcription
+from ecrnn.tasks.translation.objective import Translation
+from ecrnn.tasks.translation.sentence_pairs import PairSet
 from ecrnn.training import loop, trainer
-from ecrnn.training.blocks import NextToken
-from ecrnn.training.images import ClipClassification
-from ecrnn.training.lines import Transcription
 from ecrnn.training.objective import Objective
-from ecrnn.training.sequences import Captioning, Translation
-from ecrnn.training.texts import TextClassification
 
 N, TRAIN, LENGTH, SEED = 40, 30, 8, 5
 MODELS = {
@@ -99,7 +100,7 @@ def _clips(draw: np.random.Generator) -> tuple[Any, ...]:
         "c", draw.integers(0, 256, (N, 3, 8, 8, 1), dtype=np.uint8), np.arange(N) % 2, ("fall", "walk"), N, ""
     )
     preprocessing = Preprocessing((1, 8, 8), (100.0,), (50.0,))
-    prepared = Prepared(tasks.CLIP_CLASSIFICATION, data.classes, preprocessing, frames=3)
+    prepared = Prepared(TASKS["clip-classification"], data.classes, preprocessing, frames=3)
     return data, prepared, ClipClassification
 
 
@@ -109,7 +110,7 @@ def _texts(draw: np.random.Generator) -> tuple[Any, ...]:
     vocabulary = tokens.fit("words", texts[:TRAIN])
     return (
         data,
-        Prepared(tasks.TEXT_CLASSIFICATION, data.classes, vocabulary=vocabulary, length=LENGTH),
+        Prepared(TASKS["text-classification"], data.classes, vocabulary=vocabulary, length=LENGTH),
         TextClassification,
     )
 
@@ -118,7 +119,7 @@ def _blocks(draw: np.random.Generator) -> tuple[Any, ...]:
     letters = "".join(draw.choice(list("abc de"), N * LENGTH - 1)) + "Zz"  # two characters of the last block are new
     data = make_corpus("b", letters, "", LENGTH)
     vocabulary = tokens.fit("characters", [data.block(i) for i in range(TRAIN)])
-    return data, Prepared(tasks.NEXT_TOKEN, vocabulary=vocabulary, length=LENGTH), NextToken
+    return data, Prepared(TASKS["next-token"], vocabulary=vocabulary, length=LENGTH), NextToken
 
 
 def _pairs(draw: np.random.Generator) -> tuple[Any, ...]:
@@ -126,7 +127,7 @@ def _pairs(draw: np.random.Generator) -> tuple[Any, ...]:
     targets = [text.upper() for text in sources]
     data = PairSet("p", tuple(sources), tuple(targets), N, "")
     own, source = (tokens.fit("words", texts[:TRAIN]) for texts in (targets, sources))
-    prepared = Prepared(tasks.TRANSLATION, vocabulary=own, source_vocabulary=source, length=LENGTH)
+    prepared = Prepared(TASKS["translation"], vocabulary=own, source_vocabulary=source, length=LENGTH)
     return data, prepared, Translation
 
 
@@ -137,7 +138,7 @@ def _captions(draw: np.random.Generator) -> tuple[Any, ...]:
     data = CaptionSet("c", images, captions, (), N, "")
     vocabulary = tokens.fit("words", [text for own in captions[:TRAIN] for text in own])
     preprocessing = Preprocessing((3, 8, 8), (100.0,), (50.0,))
-    prepared = Prepared(tasks.CAPTIONING, preprocessing=preprocessing, vocabulary=vocabulary, length=LENGTH)
+    prepared = Prepared(TASKS["captioning"], preprocessing=preprocessing, vocabulary=vocabulary, length=LENGTH)
     return data, prepared, Captioning, SEED
 
 
@@ -148,7 +149,12 @@ def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
     data = LineSet("l", images, tuple(texts), (), N, "")
     preprocessing = Preprocessing((1, 8, 48), (100.0,), (50.0,))
     vocabulary = tokens.fit("characters", texts[:TRAIN])
-    return data, Prepared(tasks.TRANSCRIPTION, preprocessing=preprocessing, vocabulary=vocabulary), Transcription, SEED
+    return (
+        data,
+        Prepared(TASKS["transcription"], preprocessing=preprocessing, vocabulary=vocabulary),
+        Transcription,
+        SEED,
+    )
 
 
 _MAKERS = {

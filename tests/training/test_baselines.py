@@ -21,7 +21,7 @@ from ecrnn.core.events import Epoch, Message
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.models.inference import softmax
 from ecrnn.training.baselines import FLOOR, fit_classifier, logits_of
-from ecrnn.training.classes import Classification
+from ecrnn.training.classification import Classification
 
 
 class Named(ClassifierMixin, BaseEstimator):

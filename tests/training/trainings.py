@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import resolve
 from ecrnn.core.events import Event, Progress, Step, silent
+from ecrnn.core.tasks import TASKS
 from ecrnn.data.batches import epoch_order
 from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import parse_split
 from ecrnn.models.build import build
+from ecrnn.models.prepared import Prepared
+from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training import loop, trainer
-from ecrnn.training.images import ImageClassification
 from ecrnn.training.objective import Loss
 
 SEED, STEPS, BATCH = 5, 6, 8
@@ -74,7 +76,8 @@ def make_task(settings: TrainingSettings, images: ImageSet | None = None, seed: 
     images = images or pictures()
     split = parse_split("0.8").split(images, seed, 0)
     preprocessing = fit_preprocessing(images.images, split.train, settings.standardise)
-    return Poisoned(images, split, preprocessing, settings, seed)
+    prepared = Prepared(TASKS["image-classification"], images.classes, preprocessing)
+    return Poisoned(images, split, prepared, settings, seed)
 
 
 def train(

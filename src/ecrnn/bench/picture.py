@@ -25,10 +25,10 @@ from ecrnn.bench.step import CLASSES, IMAGE
 from ecrnn.bench.stock import stock_like
 from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.build import build
-from ecrnn.models.names import parse
+from ecrnn.models.names import parse, task
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.load import load
@@ -96,7 +96,7 @@ def _ours(
     network: torch.nn.Module, model: str, preprocessing: Preprocessing, picture: np.ndarray
 ) -> Callable[[], np.ndarray]:
     """By way of a bundle, as a user has it."""
-    prepared = Prepared(IMAGE_CLASSIFICATION, tuple(map(str, range(CLASSES))), preprocessing)
+    prepared = Prepared(TASKS[task(model)], tuple(map(str, range(CLASSES))), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(Path(folder), network, model, prepared, {}, "")
         classifier = load(folder, "cpu")

@@ -29,13 +29,14 @@ from ecrnn.bench.stock import stock_like
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import autocast, resolve, resolve_precision
 from ecrnn.core.devices import threads as threads_set
+from ecrnn.core.tasks import default
 from ecrnn.data.image_set import make_image_set
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
 from ecrnn.models.names import parse
+from ecrnn.models.prepared import Prepared
 from ecrnn.models.summary import summarise
-from ecrnn.training.images import ImageClassification
 from ecrnn.training.trainer import Trainer
 
 IMAGE, CLASSES = (3, 32, 32), 10
@@ -91,7 +92,8 @@ def _our_step(network: nn.Module, settings: StepSettings) -> Callable[[], object
     data = make_image_set("noise", pictures, labels, [str(k) for k in range(CLASSES)])
     split = Split(np.arange(len(data)), np.arange(0), "fraction", "all")
     training = resolve(TrainingSettings(batch_size=settings.batch, device="cpu", threads=torch.get_num_threads()))
-    task = ImageClassification(data, split, fit_preprocessing(pictures, split.train), training, seed=0)
+    prepared = Prepared(default(), data.classes, fit_preprocessing(pictures, split.train))
+    task = default().code("objective")(data, split, prepared, training, 0)
     trainer = Trainer(network, task, training, label="bench")
     network.train()
     positions = draw.permutation(len(data))[: settings.batch]

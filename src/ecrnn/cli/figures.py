@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.core.errors import BundleError
-from ecrnn.core.tasks import CLIP_CLASSIFICATION, NEXT_TOKEN, TEXT_CLASSIFICATION, TRANSLATION, Task
+from ecrnn.core.tasks import Task
 from ecrnn.core.text import counted
 from ecrnn.stats.metrics import METRICS
 
@@ -83,11 +83,4 @@ def choice(task: Task, measured: dict[str, Any]) -> list[str]:
 
 def use(task: Task, bundle: str) -> str:
     """A command that uses a bundle."""
-    folder = shlex.quote(bundle)
-    if task == NEXT_TOKEN:
-        return f"ecrnn generate {folder} --prompt 'Once'"
-    if task in (TEXT_CLASSIFICATION, TRANSLATION):
-        return f"ecrnn predict {folder} --text 'A sentence.'"
-    if task == CLIP_CLASSIFICATION:
-        return f"ecrnn evaluate {folder} clips/"
-    return f"ecrnn predict {folder} picture.png"
+    return task.use.format(bundle=shlex.quote(bundle))

@@ -30,11 +30,10 @@ def generate(
 ) -> None:
     """Write a text that goes on from a prompt, shown as it is drawn."""
     from ecrnn.cli.figures import use
-    from ecrnn.serving.language import LanguageModel
     from ecrnn.serving.load import load
 
     model = load(bundle, device or "auto")
-    if not isinstance(model, LanguageModel):
+    if not hasattr(model, "generate"):
         raise options.WrongCall(
             f"{bundle} is for {model.task.name}, not a character model; use it as in: {use(model.task, str(bundle))}"
         )

@@ -13,7 +13,6 @@ from ecrnn.cli.output import complain
 
 if TYPE_CHECKING:
     from ecrnn.cli.predictions import Prediction
-    from ecrnn.serving.classifier import Classifier
     from ecrnn.serving.model import Model
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
@@ -54,41 +53,30 @@ def predict(
     A picture that cannot be read is reported, the rest is done, and the status is 1.
     """
     from ecrnn.cli.predictions import Shape, style_of, write
-    from ecrnn.core.errors import DataError
-    from ecrnn.data.folder import picture_files
 
     style = style_of("jsonl" if json else style, out, paths)
 
     from ecrnn.serving import pretrained
-    from ecrnn.serving.classifier import Classifier
     from ecrnn.serving.load import load
 
-    named, pictures = _bundle_first(paths, bool(text))
+    named, inputs = _bundle_first(paths, bool(text))
     model = load(named or pretrained.default(), device or "auto")
-    _check_call(model, named, bool(pictures or text))
-    if not isinstance(model, Classifier):
-        from ecrnn.cli.predict_texts import predict_texts
+    _check_call(model, named, text or [], bool(inputs or text))
+    with options.wrong_call():
+        model.search(beam)
+    if model.task.reads == "texts":
+        from ecrnn.cli.predict_texts import of_texts
 
-        return predict_texts(model, pictures, text or [], beam, top, style, out)
-    if text or beam > 1:
-        option = "--text" if text else "--beam"
-        raise options.WrongCall(f"{option} is not for a classifier of pictures, which {named or 'the default'} is")
-    classifier = model
-    files: list[Path] = []
-    missing: dict[Path, str] = {}
-    for path in pictures:
-        try:
-            files += picture_files(path)
-        except DataError as error:
-            files.append(path)
-            missing[path] = str(error)
-    style_of(style, out, files)
-    if named is None and len(files) > len(missing):
-        model, known = classifier.description.model, ", ".join(classifier.classes)
-        line = f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {model} that knows {known}"
-        complain(line)
-    found = _predictions(classifier, files, missing)
-    return 1 if write(found, Shape("file", classes=classifier.classes, top=top), style, out) else 0
+        found = of_texts(model, text or [], inputs)
+    else:
+        files, missing = _files(inputs)
+        style_of(style, out, files)
+        if named is None and len(files) > len(missing):
+            name, known = model.description.model, ", ".join(model.classes)
+            complain(f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {name} that knows {known}")
+        found = _of_images(model, files, missing)
+    shape = Shape("file" if model.task.reads == "images" else "text", model.task.writes, model.prepared.classes, top)
+    return 1 if write(found, shape, style, out) else 0
 
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:
@@ -103,36 +91,51 @@ def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Pat
     return (None, paths) if not others or names_pictures(first) else (first, others)
 
 
-def _check_call(model: Model, named: Path | None, given: bool) -> None:
-    """Raise a WrongCall where nothing is given, or the model answers otherwise."""
+def _check_call(model: Model, named: Path | None, texts: list[str], asked: bool) -> None:
+    """Raise a WrongCall where nothing is asked, or the model answers otherwise."""
     from ecrnn.cli.figures import use
-    from ecrnn.core.tasks import CLIP_CLASSIFICATION, NEXT_TOKEN, TEXT_CLASSIFICATION, TRANSLATION
 
-    right = use(model.task, str(named))
-    if model.task in (NEXT_TOKEN, CLIP_CLASSIFICATION):
-        raise options.WrongCall(f"predict is not for {model.task.name}, which {named} is for; use it as in: {right}")
-    if not given:
-        wanted = "FILE... or --text" if model.task in (TEXT_CLASSIFICATION, TRANSLATION) else "FILE-OR-FOLDER..."
+    task, right = model.task, use(model.task, str(named))
+    if not task.reads:
+        raise options.WrongCall(f"predict is not for {task.name}, which {named} is for; use it as in: {right}")
+    if not asked:
+        wanted = "FILE... or --text" if task.reads == "texts" else "FILE-OR-FOLDER..."
         raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
+    if texts and task.reads == "images":
+        raise options.WrongCall(f"--text is not for {task.name}, which takes pictures")
 
 
-def _predictions(classifier: Classifier, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
-    """For each file the probabilities of its classes, or the line that says why it is missing or cannot be read."""
-    import numpy as np
+def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """The image files at ``paths``, and for those paths that are or have none the line that says so."""
+    from ecrnn.core.errors import DataError
+    from ecrnn.data.folder import picture_files
 
+    files: list[Path] = []
+    missing: dict[Path, str] = {}
+    for path in paths:
+        try:
+            files += picture_files(path)
+        except DataError as error:
+            files.append(path)
+            missing[path] = str(error)
+    return files, missing
+
+
+def _of_images(model: Model, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
+    """The model's answer to each file, or the line that says why it is missing or cannot be read."""
     from ecrnn.cli.predictions import Prediction
     from ecrnn.core.errors import DataError
-    from ecrnn.data.folder import read_picture
 
     for start in range(0, len(files), BATCH):
         chunk = files[start : start + BATCH]
         images, errors = {}, {file: missing[file] for file in chunk if file in missing}
         for file in (file for file in chunk if file not in missing):
             try:
-                images[file] = read_picture(file, classifier.image)
+                images[file] = model.open(file)
             except DataError as error:
                 errors[file] = str(error)
-        rows = classifier.probabilities(np.stack(list(images.values())), list(images)) if images else ()
-        found = dict(zip(images, rows, strict=True))
+        with model.naming([str(file) for file in images].__getitem__):
+            answers = model.answers(list(images.values())) if images else []
+        found = dict(zip(images, answers, strict=True))
         for file in chunk:
-            yield Prediction(str(file), error=errors.get(file, ""), probabilities=found.get(file))
+            yield Prediction(str(file), errors[file]) if file in errors else Prediction.of(str(file), found[file])

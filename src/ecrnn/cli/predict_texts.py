@@ -1,4 +1,4 @@
-"""What `ecrnn predict` does for models that read or write texts: an answer for each text or picture."""
+"""What `ecrnn predict` does for models that read texts: an answer for each text and each line of a file."""
 
 from __future__ import annotations
 
@@ -6,79 +6,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from ecrnn.cli import options
 from ecrnn.cli.output import complain
-from ecrnn.cli.predictions import Prediction, Shape, write
+from ecrnn.cli.predictions import Prediction
 from ecrnn.core.errors import DataError
-from ecrnn.data.folder import picture_files
 from ecrnn.data.textfiles import HEADINGS
 from ecrnn.serving.model import Model
-from ecrnn.serving.texts import TextClassifier
-from ecrnn.serving.writers import Captioner, Reader, Translator
 
-BATCH = 64  # texts or pictures at a time
+BATCH = 64  # texts at a time
 LONGEST = 2**20  # bytes of a line
 
 
-def predict_texts(
-    model: Model, paths: list[Path], texts: list[str], beam: int, top: int, style: str, out: Path | None = None
-) -> int:
-    """Print the model's answers; gives the status of the command.
-
-    Args:
-        model: from `ecrnn.load`: a writer, or a text classifier.
-        paths: of pictures, or of files with a text a line, by the model's task.
-        texts: given on the command line, first.
-        beam: hypotheses of a beam search.
-        top: most classes that are shown.
-        style: "table", "jsonl" or "csv".
-        out: file for the predictions; None for the standard output.
-    """
-    with options.wrong_call():
-        model.search(beam)
-    if isinstance(model, Captioner | Reader):
-        if texts:
-            raise options.WrongCall(f"--text is not for {model.task.name}, which takes pictures")
-        shape = Shape("file", "caption" if isinstance(model, Captioner) else "text")
-        predictions = _of_pictures(model, paths)
-    else:
-        assert isinstance(model, TextClassifier | Translator)
-        classes = model.classes if isinstance(model, TextClassifier) else ()
-        shape = Shape("text", "prediction" if classes else "translation", classes, top)
-        predictions = _of_texts(model, texts, paths)
-    return 1 if write(predictions, shape, style, out) else 0
-
-
-def _of_pictures(model: Captioner | Reader, paths: list[Path]) -> Iterator[Prediction]:
-    files: list[Path] = []
-    for path in paths:
-        try:
-            files += picture_files(path)
-        except DataError as error:
-            yield Prediction(str(path), error=str(error))
-    for start in range(0, len(files), BATCH):
-        chunk, images = [], []
-        for file in files[start : start + BATCH]:
-            try:
-                images.append(model.open(file))
-                chunk.append(str(file))
-            except DataError as error:
-                yield Prediction(str(file), error=str(error))
-        if images:
-            with model.naming(chunk.__getitem__):
-                written = _written(model, images)
-            yield from (Prediction(file, text=text) for file, text in zip(chunk, written, strict=True))
-
-
-def _written(model: Captioner | Reader, images: list[np.ndarray]) -> list[str]:
-    if isinstance(model, Captioner):
-        return model.caption_images(np.stack(images), np.arange(len(images)))
-    return model.read_images(images)
-
-
-def _of_texts(model: TextClassifier | Translator, texts: list[str], paths: list[Path]) -> Iterator[Prediction]:
+def of_texts(model: Model, texts: list[str], paths: list[Path]) -> Iterator[Prediction]:
+    """The model's answers to ``texts``, then to the lines of the files ``paths``; "-" is the standard input."""
     for path in [None, *paths]:
         waiting: list[str] = []
         reason = None
@@ -118,10 +57,6 @@ def _lines(path: Path) -> Iterator[str]:
                 yield text
 
 
-def _answered(model: TextClassifier | Translator, texts: list[str]) -> Iterator[Prediction]:
-    if isinstance(model, Translator):
-        written = model.translate(texts)
-        yield from (Prediction(text, text=own) for text, own in zip(texts, written, strict=True))
-    else:
-        rows = model.predict_proba(texts)
-        yield from (Prediction(text, probabilities=row) for text, row in zip(texts, rows, strict=True))
+def _answered(model: Model, texts: list[str]) -> Iterator[Prediction]:
+    if texts:
+        yield from (Prediction.of(text, answer) for text, answer in zip(texts, model.answers(texts), strict=True))

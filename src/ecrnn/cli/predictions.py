@@ -42,6 +42,11 @@ class Prediction:
     probabilities: np.ndarray | None = None
     text: str = ""
 
+    @classmethod
+    def of(cls, asked: str, answer: np.ndarray | str) -> Prediction:
+        """What a model answered to ``asked``: probabilities of its classes, or a text."""
+        return cls(asked, text=answer) if isinstance(answer, str) else cls(asked, probabilities=answer)
+
 
 @dataclass(frozen=True)
 class Shape:

@@ -98,7 +98,7 @@ class TrainingSettings(Settings):
 class DataSettings(Settings):
     """Which examples: a registered name, a file or a folder, and the form they are brought to.
 
-    A task uses those that concern it; its defaults stand in `ecrnn.core.tasks`.
+    A task uses those that concern it; its defaults stand in its facts, see `ecrnn.tasks`.
     """
 
     data: str = Field(max_length=4096)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,25 @@ class Predictions:
     def statistics(self) -> np.ndarray:
         """(n, 2) float64: right and 1, the statistics of accuracy."""
         return _right_of_one(self.correct)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example to look at.
+
+    Attributes:
+        input: what the model was given: a text, or the name of an image.
+        expected: what would be right, one text or several.
+        given: what the model gave.
+        score: the metric on this example alone, if that says anything.
+        image: the input as a PNG file, if it is one; it is shown in the page and not kept in JSON.
+    """
+
+    input: str
+    expected: tuple[str, ...]
+    given: str
+    score: float | None = None
+    image: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

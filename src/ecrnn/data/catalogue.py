@@ -1,6 +1,7 @@
 """Which registered data sets belong to which task, for help and error messages. Imports nothing heavy.
 
-What the names stand for lies elsewhere: pictures in `sources`, the others in the file that loads their task's data.
+A task's row names them. What the names stand for lies elsewhere: images in `sources`, the others in the file of their
+task that loads its data. Those of another package's task are known once the task has been asked for.
 """
 
 from __future__ import annotations
@@ -9,30 +10,20 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecrnn.core import tasks
 from ecrnn.core.errors import DataError, EcrnnError, unknown_name
 from ecrnn.core.files import path_of
 from ecrnn.core.names import on_disk
-
-DATA_SETS: dict[str, tuple[str, ...]] = {  # by task, sorted
-    tasks.IMAGE_CLASSIFICATION.name: ("cifar10", "cifar100", "digits", "fashion-mnist", "mnist"),
-    tasks.CLIP_CLASSIFICATION.name: ("moving",),
-    tasks.TEXT_CLASSIFICATION.name: ("rt-polarity",),
-    tasks.NEXT_TOKEN.name: ("tiny-shakespeare",),
-    tasks.TRANSLATION.name: ("multi30k-en-fr",),
-    tasks.CAPTIONING.name: ("flickr8k",),
-    tasks.TRANSCRIPTION.name: ("captcha",),
-}
+from ecrnn.core.tasks import TASKS, known
 
 
 def names() -> list[str]:
     """All registered data sets, sorted."""
-    return sorted(name for group in DATA_SETS.values() for name in group)
+    return sorted(name for task in known() for name in task.data_sets)
 
 
 def task_of(data: str) -> str | None:
     """The name of the task that a registered data set is for; None for any other name."""
-    return next((task for task, group in DATA_SETS.items() if data in group), None)
+    return next((task.name for task in known() if data in task.data_sets), None)
 
 
 def place(data: str | Path, task: str, instead: str) -> Path | None:
@@ -50,20 +41,27 @@ def place(data: str | Path, task: str, instead: str) -> Path | None:
         UnknownNameError: a bare name that is neither registered nor a path.
         DataError: a path that does not exist, or a data set of another task.
     """
-    if isinstance(data, str) and data in DATA_SETS[task]:
+    names_of = TASKS[task].data_sets
+    if isinstance(data, str) and data in names_of:
         return None
     path = on_disk(path_of(data, "data"))
     if path.exists():
         return path
     if isinstance(data, str) and os.sep not in data and "/" not in data:
-        raise unknown_data(data, task, DATA_SETS[task], instead)
-    raise DataError(f"{path} does not exist; give {instead}, or {' or '.join(DATA_SETS[task])}")
+        raise unknown_data(data, task, names_of, instead)
+    raise DataError(f"{path} does not exist; give {instead}, or {' or '.join(names_of)}")
 
 
 def refuse_parts(data: str | Path, *others: object) -> None:
     """Raise a DataError where other folders are given as parts of ``data``, which takes none."""
     if any(other is not None for other in others):
         raise DataError(f"--val and --test go with a folder of your own, not with {data}; leave them away")
+
+
+def refuse_settings(*others: object) -> None:
+    """Raise a DataError where other folders are given as parts to a task that takes none."""
+    if any(other is not None for other in others):
+        raise DataError("--val and --test are not for this task, whose data names its parts itself; leave them away")
 
 
 def unknown_data(data: str, task: str, known: Iterable[str], instead: str) -> EcrnnError:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.core.tasks import TASKS
 from ecrnn.explain.batches import Batch, random_batch, small_sizes
 from ecrnn.explain.by_hand import delta_rule, through_time
 from ecrnn.explain.differences import TOLERANCE, TensorCheck, check_tensors
@@ -128,7 +128,7 @@ def gradcheck(
         batch = _of_a_recurrence(model, classes or CLASSES, generator)
     else:
         usual = small_sizes(name)
-        asked = CLASSES if task(name) == IMAGE_CLASSIFICATION.name else usual.classes
+        asked = usual.classes if TASKS[task(name)].small else CLASSES
         sizes = replace(usual, image=image or usual.image, classes=classes or asked)
         model = make(name, sizes, seed)
         batch = random_batch(name, sizes, BATCH, generator)

@@ -7,8 +7,8 @@ import inspect
 import torch
 from torch import nn
 
-from ecrnn.core import tasks
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import default
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.family import Family
 from ecrnn.models.names import ModelName, parse, task
@@ -53,8 +53,9 @@ def build(
         >>> model(torch.zeros(2, 1, 16, 16)).shape
         torch.Size([2, 3])
     """
-    if task(name) == tasks.IMAGE_CLASSIFICATION.name:
-        image, classes = image or (3, 32, 32), 10 if classes is None else classes
+    if task(name) == default().name:
+        usual = default().usual
+        image, classes = image or usual["image"], usual["classes"] if classes is None else classes
     return make(name, InputSpec(image, classes, tokens, source_tokens, frames), seed)
 
 

@@ -16,8 +16,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from ecrnn.core import tasks
 from ecrnn.core.errors import EcrnnError, UnknownNameError, nearest, unknown_name
+from ecrnn.core.tasks import TASKS, Task
 from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
 from ecrnn.models.family import CELLS, MAX_NODES, Family, Option, check_option
 from ecrnn.models.registry import families, find, load_plugin, plugins
@@ -116,7 +116,7 @@ def task(name: str) -> str:
     return find(parse(name).family).task
 
 
-def common_task(names: Iterable[str]) -> tasks.Task:
+def common_task(names: Iterable[str]) -> Task:
     """The one task of the models ``names``, of which there is at least one.
 
     Raises:
@@ -127,7 +127,7 @@ def common_task(names: Iterable[str]) -> tasks.Task:
         if task(other) != task(first):
             line = f"{first} is for {task(first)} and {other} for {task(other)}"
             raise EcrnnError(f"{line}: only models of one task can be compared")
-    return tasks.TASKS[task(first)]
+    return TASKS[task(first)]
 
 
 def _family(words: list[str]) -> tuple[Family | None, list[str]]:

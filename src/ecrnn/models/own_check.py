@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.core.tasks import TASKS
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.family import Family
@@ -77,7 +77,7 @@ def _check(place: _Place, spec: InputSpec) -> None:
     with place.during("building it"):
         network, twin = make(place.model, spec, seed=0), make(place.model, spec, seed=1)
     _check_tensors(place, network, twin)
-    if place.family.task == IMAGE_CLASSIFICATION.name:
+    if TASKS[place.family.task].inputs == ("image", "classes"):
         _check_images(place, network, spec)
 
 

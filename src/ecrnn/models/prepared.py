@@ -1,6 +1,6 @@
 """What stands between the examples of a task and its network: fitted on training examples, kept in the bundle.
 
-The same for every task, with the parts that it needs: `_PARTS` says which. Bundles come from anywhere, so `from_plain`
+The same for every task, with the parts that its row names. Bundles come from anywhere, so `from_plain`
 trusts nothing.
 """
 
@@ -11,25 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecrnn.core.errors import BundleError
-from ecrnn.core.tasks import NEXT_TOKEN, TASKS, Task
-from ecrnn.data.corpus import LONGEST_BLOCK
+from ecrnn.core.tasks import TASKS, Task
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.tokens import KINDS, from_files
 from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models.inference import Standardise
 from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
-MAX_LENGTH = 2**20  # tokens of a text, characters of a block
-
-_PARTS: dict[str, tuple[str, ...]] = {  # of each task, beside its classes
-    "image-classification": ("preprocessing",),
-    "clip-classification": ("preprocessing", "frames"),
-    "text-classification": ("vocabulary", "length"),
-    "next-token": ("vocabulary", "length"),
-    "translation": ("vocabulary", "source_vocabulary", "length"),
-    "captioning": ("preprocessing", "vocabulary", "length"),
-    "transcription": ("preprocessing", "vocabulary"),
-}
+_PARTS = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
 _SOURCE = "source-"  # before the names of the source vocabulary's files
 
 
@@ -56,8 +45,8 @@ class Prepared:
     frames: int | None = None
 
     def __post_init__(self) -> None:
-        wanted, every = _PARTS[self.task.name], {name for parts in _PARTS.values() for name in parts}
-        found = {name for name in every if getattr(self, name) is not None}
+        wanted = self.task.parts
+        found = {name for name in _PARTS if getattr(self, name) is not None}
         assert found == set(wanted), f"{self.task.name} needs {', '.join(wanted)}, not {', '.join(sorted(found))}"
         assert bool(self.classes) == self.task.classes
 
@@ -134,7 +123,7 @@ class Prepared:
         """
         if task not in TASKS:
             raise BundleError(f"task '{task}' is not known; known are {', '.join(TASKS)}")
-        wanted = _PARTS[task]
+        wanted = TASKS[task].parts
         if set(plain) != set(wanted):
             raise BundleError(
                 f"{task} needs exactly {', '.join(wanted)}, found {', '.join(sorted(plain)) or 'nothing'}"
@@ -143,13 +132,11 @@ class Prepared:
             raise BundleError(f"{task} has {'no classes' if classes else 'classes, but none are named'}")
         parts: dict[str, Any] = {"task": TASKS[task], "classes": classes}
         for name, value in plain.items():
-            parts[name] = _part(name, value, read)
-        if task == NEXT_TOKEN.name and not 2 <= parts["length"] <= LONGEST_BLOCK:
-            raise BundleError(f"length should be from 2 to {LONGEST_BLOCK:,}, of a block, not {parts['length']:,}")
+            parts[name] = _part(name, value, read, TASKS[task])
         return cls(**parts)
 
 
-def _part(name: str, value: Any, read: Callable[[str], str]) -> Any:
+def _part(name: str, value: Any, read: Callable[[str], str], task: Task) -> Any:
     if name == "preprocessing":
         return Preprocessing.from_dict(value)
     if name in ("vocabulary", "source_vocabulary"):
@@ -157,7 +144,7 @@ def _part(name: str, value: Any, read: Callable[[str], str]) -> Any:
             raise BundleError(f"{name} should be one of {', '.join(KINDS)}, not {value!r:.40}")
         prefix = _SOURCE if name == "source_vocabulary" else ""
         return from_files(value, lambda file: read(prefix + file))
-    most = MAX_LENGTH if name == "length" else MAX_FRAMES
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise BundleError(f"{name} should be a whole number from 1 to {most}, not {value!r}")
+    least, most = task.lengths if name == "length" else (1, MAX_FRAMES)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise BundleError(f"{name} should be a whole number from {least} to {most}, not {value!r}")
     return value

@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.core.tasks import TASKS
+from ecrnn.core.tasks import known
 from ecrnn.models.family import CELLS, MIN_SIDE, ONE_WAY, Family, check_family, options_of, source_of
 
 ENTRY_POINTS = "ecrnn.models"
@@ -127,7 +127,7 @@ def _row(name: str, task: str, cells: str = "", **more: Any) -> Family:
 def built_in() -> Mapping[str, Family]:
     """ecrnn's own families by name, read from the source of their modules and not imported."""
     rows = [row for path in Path(__file__).parent.glob("*.py") for row in rows_in(path)]
-    order = list(TASKS)
+    order = [task.name for task in known()]
     rows.sort(key=lambda row: (order.index(row.task), row.name))
     return MappingProxyType({row.name: row for row in rows})
 
@@ -158,12 +158,15 @@ def families() -> Mapping[str, Family]:
 
 
 def find(name: str) -> Family:
-    """The family of this name.
+    """The family of this name; one of another package is imported.
 
     Raises:
-        EcrnnError: there is none.
+        EcrnnError: there is none, or it cannot be imported.
     """
     known = families()
+    if name not in known and name in plugins():
+        load_plugin(name)
+        known = families()
     if name not in known:
         raise unknown_name("family", name, known)
     return known[name]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ecrnn.core import tasks
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.tasks import TASKS
 from ecrnn.models.family import MAX_SIDE, MIN_SIDE
 from ecrnn.models.names import parse, task
 from ecrnn.models.registry import find
@@ -57,13 +57,13 @@ class InputSpec:
 def usual(model: str) -> InputSpec:
     """The sizes that the model was made for, as an example of its size and work; the paper's for its family."""
     family = find(parse(model).family)
-    return InputSpec(**{**tasks.TASKS[family.task].usual, **family.usual})
+    return InputSpec(**{**TASKS[family.task].usual, **family.usual})
 
 
 def check(spec: InputSpec, *models: str) -> None:
     """Raise an EcrnnError unless every size is within bounds and ``models`` have all that they need of them."""
     for model in models:
-        spec.take(*tasks.TASKS[task(model)].inputs, model=model)
+        spec.take(*TASKS[task(model)].inputs, model=model)
     if spec.image is not None:
         _check_image(spec.image, models)
     if spec.classes is not None and not 2 <= spec.classes <= MAX_CLASSES:
@@ -79,7 +79,7 @@ def _check_image(image: tuple[int, int, int], models: tuple[str, ...]) -> None:
     channels, height, width = image
     if channels not in (1, 3):
         raise EcrnnError(f"pictures have 1 or 3 channels, not {channels} (image is channels, height, width)")
-    if models and all(task(model) == tasks.TRANSCRIPTION.name for model in models):
+    if models and all(TASKS[task(model)].any_width for model in models):
         if not (MIN_SIDE <= height <= MAX_SIDE and MIN_LINE <= width <= MAX_LINE):
             bounds = f"{MIN_SIDE} to {MAX_SIDE} pixels high and {MIN_LINE} to {MAX_LINE} wide"
             raise EcrnnError(f"lines of text must be {bounds}, not {height}x{width} (height x width)")

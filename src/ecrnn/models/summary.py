@@ -16,10 +16,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ecrnn.core.tasks import TASKS, default
 from ecrnn.layers.attention import Attention
 from ecrnn.layers.historic import Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten, Scan
-from ecrnn.models.names import parse
+from ecrnn.models.names import parse, task
 from ecrnn.models.registry import find
 from ecrnn.models.spec import InputSpec
 from ecrnn.recurrence import GRU, LSTM, RNN
@@ -91,11 +92,12 @@ def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: st
     Args:
         model: from `ecrnn.models.build.build`; it is left as it is.
         spec: for which it was built; of an image classifier the (channels, height, width) of its pictures do.
-        name: of the model, whose family may name areas of its own.
+        name: of the model, whose task says what an example is, and whose family may name areas of its own; None: an
+            image classifier.
     """
-    spec = spec if isinstance(spec, InputSpec) else InputSpec(spec)
+    spec = spec if isinstance(spec, InputSpec) else InputSpec(spec, classes=2)  # of which nothing depends
     area_of = {**(find(parse(name).family).areas if name else {}), **_AREAS}
-    inputs = [tensor.to(next(model.parameters()).device) for tensor in _example(model, spec)]
+    inputs = [tensor.to(next(model.parameters()).device) for tensor in _example(spec, name)]
     calls, outputs = _run(model, inputs)
     areas = [_area(call.name, area_of) for call in calls]
     area = next(filter(None, areas), "")
@@ -166,17 +168,11 @@ def _known(module: nn.Module) -> bool:
     return isinstance(module, (*_NAMES, Scan, nn.RNNBase))
 
 
-def _example(model: nn.Module, spec: InputSpec) -> tuple[Tensor, ...]:
-    """What one picture, clip or text is to ``model``."""
-    text, length = torch.zeros(1, LENGTH, dtype=torch.int64), torch.tensor([LENGTH])
-    if spec.image is None:
-        if spec.source_tokens is not None:
-            return text, length, text
-        return (text,) if spec.classes is None else (text, length)
-    if spec.frames is not None:
-        return (torch.zeros(1, spec.frames, *spec.image),)
-    picture = torch.zeros(1, *spec.image)
-    return (picture, text) if hasattr(model, "encode") else (picture,)
+def _example(spec: InputSpec, name: str | None) -> tuple[Tensor, ...]:
+    """What one image, clip or text is to the model ``name``."""
+    of = TASKS[task(name)] if name else default()
+    batch = of.code("random_batch")(spec, 1, LENGTH, torch.Generator().manual_seed(0))
+    return tuple(tensor.float() if tensor.is_floating_point() else tensor for tensor in batch.inputs)
 
 
 def _shape(values: Tensor, module: nn.Module | None = None) -> tuple[int, ...]:

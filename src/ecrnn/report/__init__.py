@@ -17,10 +17,11 @@ A report is made in three steps, each a folder, and each imports from those befo
 - render/: how that is set in each form, with the figures, and the files.
 """
 
+from ecrnn.core.predictions import Example
 from ecrnn.report.analysis.analyse import analyse
 from ecrnn.report.analysis.archive import Archived, archive_study
 from ecrnn.report.analysis.evaluation import Evaluation, evaluate_predictions
-from ecrnn.report.analysis.metric_evaluation import Example, MetricEvaluation, MetricResult, evaluate_scores
+from ecrnn.report.analysis.metric_evaluation import MetricEvaluation, MetricResult, evaluate_scores
 from ecrnn.report.analysis.read import StudyRecord, read_study
 from ecrnn.report.analysis.schema import Analysis, plain
 from ecrnn.report.render.evaluation_files import evaluation_json, evaluation_page, print_evaluation, write_evaluation

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -48,87 +47,16 @@ Settings are in `{settings}`, all figures in `metrics.json`.
 """
 
 
-@dataclass(frozen=True)
-class _Words:
-    """What a card says of a task: what the model is, what its multiply-adds are of, the commands, and its limits."""
-
-    what: str
-    each: str
-    shell: str
-    call: str
-    limits: str
-
-
-_CLASSES = (
-    "The figure holds for {examples} like those of the data set. The model always answers with one of its classes, "
-    "also for a\n{example} of something else."
-)
-_WRITES = "The figure holds for {examples} like those of the data set. The model always writes something, also where it"
-_PICTURES = " The pictures' own licence applies to what is made from them."
-_WORDS = {
-    "image-classification": _Words(
-        "An image classifier",
-        "a picture",
-        "ecrnn predict {folder} photo.png",
-        '.predict(["photo.png"])',
-        _CLASSES.format(examples="pictures", example="picture") + _PICTURES,
-    ),
-    "clip-classification": _Words(
-        "A classifier of clips",
-        "a clip",
-        "ecrnn evaluate {folder} clips/",
-        ".predict(clips)",
-        _CLASSES.format(examples="clips", example="clip") + _PICTURES,
-    ),
-    "text-classification": _Words(
-        "A text classifier",
-        f"a text of {LENGTH} tokens",
-        'ecrnn predict {folder} --text "..."',
-        '.predict(["..."])',
-        _CLASSES.format(examples="texts", example="text"),
-    ),
-    "next-token": _Words(
-        "A character model",
-        f"a text of {LENGTH} characters",
-        'ecrnn generate {folder} --prompt "..."',
-        '.generate("...")',
-        "The figure holds for text like that of the data set. What the model writes is invented.",
-    ),
-    "translation": _Words(
-        "A translator",
-        f"a sentence of {LENGTH} tokens and as long a translation",
-        'ecrnn predict {folder} --text "..."',
-        '.translate(["..."])',
-        _WRITES.format(examples="sentences") + "\ndid not understand a sentence.",
-    ),
-    "captioning": _Words(
-        "A writer of captions",
-        f"a picture and a caption of {LENGTH} tokens",
-        "ecrnn predict {folder} photo.png",
-        '.caption(["photo.png"])',
-        _WRITES.format(examples="pictures") + "\nshows something that it never saw." + _PICTURES,
-    ),
-    "transcription": _Words(
-        "A reader of lines of text",
-        "a picture",
-        "ecrnn predict {folder} line.png",
-        '.read(["line.png"])',
-        "The figure holds for pictures like those of the data set. What the model reads on others, and what it makes "
-        "of letters\nthat are not in its alphabet, means nothing." + _PICTURES,
-    ),
-}
-
-
 def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: str) -> str:
     """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
-    words, folder = _WORDS[prepared.task.name], one_line(folder)
+    words, folder = prepared.task.card, one_line(folder)
     return _CARD.format(
         **{k: metrics[k] for k in ("parameters", "multiply_adds", "recipe")},
         data=_escaped(metrics["data"]),
         model=model,
         version=version("ecrnn"),
         what=words.what,
-        each=words.each,
+        each=words.each.format(length=LENGTH),
         examples=counted(metrics["n_train"], prepared.task.examples),
         epochs=counted(metrics["epochs"], "epochs"),
         inputs="\n".join(f"| {name} | {text} |" for name, text in _inputs(prepared)),
@@ -138,7 +66,7 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
         terms=metrics.get("terms")
         or f"{_escaped(metrics['data'])} is the user's choice; its terms are not known here.",
         settings="config.yaml" if "trials" in metrics else "train.yaml",
-        command=words.shell.format(folder=shlex.quote(folder)),
+        command=words.command.format(folder=shlex.quote(folder)),
         folder=json_text(folder),
         call=words.call,
     )
@@ -146,25 +74,19 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
 
 def _inputs(prepared: Prepared) -> Iterator[tuple[str, str]]:
     """What goes in, and what may come out: name and text of rows of the table."""
-    if prepared.task.name == "transcription":
-        assert prepared.preprocessing is not None
-        yield "Input", f"lines {prepared.preprocessing.image[1]} pixels high, of any width, grey"
-    elif prepared.preprocessing is not None:
+    words = prepared.task.card
+    if prepared.preprocessing is not None:
         channels, height, width = prepared.preprocessing.image
         frames = "" if prepared.frames is None else f"{prepared.frames} frames of "
         colours = "grey" if channels == 1 else "RGB"
-        size = f"{frames}{height}x{width} pixels, {colours}"
-        yield "Input", f"{size}, resized by the shorter side and cropped in the middle"
+        yield "Input", words.pixels.format(frames=frames, height=height, width=width, colours=colours)
     if prepared.source_vocabulary is not None:
         source = prepared.source_vocabulary
         yield "Input", f"up to {prepared.length:,} {source.kind}, of a vocabulary of {len(source):,}"
     if prepared.vocabulary is not None:
-        reads = prepared.task.name in ("text-classification", "next-token")
-        most = "" if prepared.length is None else f"up to {prepared.length:,} "
-        if prepared.task.name == "next-token":
-            most = f"blocks of {prepared.length:,} "
-        vocabulary = f"{prepared.vocabulary.kind}, of a vocabulary of {len(prepared.vocabulary):,}"
-        yield "Input" if reads else "Output", most + vocabulary
+        side, lead = words.text
+        most = "" if prepared.length is None else lead.format(length=prepared.length)
+        yield side, f"{most}{prepared.vocabulary.kind}, of a vocabulary of {len(prepared.vocabulary):,}"
     if prepared.classes:
         names = [_escaped(name) for name in prepared.classes]
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

@@ -7,42 +7,19 @@ from typing import Any
 
 from torch import nn
 
-from ecrnn.core.tasks import (
-    CAPTIONING,
-    CLIP_CLASSIFICATION,
-    IMAGE_CLASSIFICATION,
-    NEXT_TOKEN,
-    TEXT_CLASSIFICATION,
-    TRANSCRIPTION,
-    TRANSLATION,
-)
 from ecrnn.models.own_code import load_code
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description, read_bundle, read_trained_on
-from ecrnn.serving.classifier import Classifier
-from ecrnn.serving.clips import ClipClassifier
-from ecrnn.serving.language import LanguageModel
 from ecrnn.serving.model import Model
 from ecrnn.serving.pretrained import find
-from ecrnn.serving.texts import TextClassifier
-from ecrnn.serving.writers import Captioner, Reader, Translator
-
-_KINDS: dict[str, type[Model]] = {
-    IMAGE_CLASSIFICATION.name: Classifier,
-    CLIP_CLASSIFICATION.name: ClipClassifier,
-    TEXT_CLASSIFICATION.name: TextClassifier,
-    NEXT_TOKEN.name: LanguageModel,
-    TRANSLATION.name: Translator,
-    CAPTIONING.name: Captioner,
-    TRANSCRIPTION.name: Reader,
-}
 
 
 def in_use(
     description: Description, prepared: Prepared, network: nn.Module, metrics: dict[str, Any], device: str = "auto"
 ) -> Model:
     """The model of a bundle's parts; the arguments are the attributes of `Model`."""
-    return _KINDS[prepared.task.name](description, prepared, network, metrics, device)
+    predictor: type[Model] = prepared.task.code("predictor")
+    return predictor(description, prepared, network, metrics, device)
 
 
 def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = None) -> Any:
@@ -56,8 +33,8 @@ def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = 
         code: the file of a model of your own, which is run; a bundle of such a model is not loaded without it.
 
     Returns:
-        A `Model`: `Classifier` of pictures, `TextClassifier`, `ClipClassifier`, `LanguageModel`, `Translator`,
-        `Captioner` or `Reader`, each with the methods of its task.
+        A `Model` with the methods of its task, such as `Classifier` or `Translator`: see `ecrnn.tasks` and the
+        ``predictor`` of its folder.
 
     Raises:
         BundleError: the folder is not a bundle, or is damaged or foreign; one line says what is wrong.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +16,13 @@ from torch import nn
 from ecrnn.core.devices import resolve_device
 from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
 from ecrnn.core.names import nfc
-from ecrnn.core.predictions import AnyPredictions
+from ecrnn.core.predictions import AnyPredictions, Example
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
 from ecrnn.models.prepared import Prepared
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.trained_on import TrainedOn
+from ecrnn.stats.metrics import METRICS, Metric
 
 
 class Judged(NamedTuple):
@@ -28,6 +30,23 @@ class Judged(NamedTuple):
 
     predictions: AnyPredictions
     written: list[str] | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """``written``, of a model that writes."""
+        assert self.written is not None
+        return self.written
+
+
+class Beside(NamedTuple):
+    """What an evaluation shows beside the task's metric.
+
+    ``figures`` are other metrics with the statistics of each example; ``facts`` are texts by what they are called.
+    """
+
+    figures: Sequence[tuple[Metric, np.ndarray]] = ()
+    facts: Mapping[str, str] = MappingProxyType({})
+    examples: Iterable[Example] = ()
 
 
 class Model(ABC):
@@ -87,6 +106,30 @@ class Model(ABC):
     def judge(self, data: Any, index: np.ndarray) -> Judged:
         """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""
 
+    def open(self, path: str | Path) -> Any:
+        """An image file in the form that `answers` takes.
+
+        Raises:
+            DataError: the file cannot be read as an image.
+        """
+        raise NotImplementedError(f"models for {self.task.name} read no images")
+
+    def answers(self, inputs: Sequence[Any]) -> np.ndarray | list[str]:
+        """What the model says of images as `open` gives them, or of texts; as its task reads them.
+
+        Returns:
+            Probabilities of its classes, float64 (n, classes), or a text an input.
+        """
+        raise NotImplementedError(f"models for {self.task.name} are not asked about single inputs")
+
+    def beside(self, data: Any, index: np.ndarray, judged: Judged) -> Beside:
+        """What an evaluation shows beside the metric; arguments as of `judge`, which gave ``judged``."""
+        return Beside()
+
+    def alone(self, judged: Judged, place: int) -> float:
+        """The metric of one of the examples judged alone."""
+        return METRICS[self.task.metric].value(judged.predictions.statistics[place : place + 1])
+
 
 def example_name(data: Any, index: np.ndarray, noun: str) -> Callable[[int], str]:
     """What to call the example at a row of ``index``: its file, or its number in the data."""
@@ -117,3 +160,14 @@ def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.nd
 def has_test_part(data: Examples) -> bool:
     """Whether a data set has a test part of its own."""
     return data.n_train < len(data)
+
+
+def short(text: str, most: int = 60) -> str:
+    """The beginning of a text, to name it in an error."""
+    return text if len(text) <= most else f"{text[:most]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def check_list(texts: Any, what: str) -> None:
+    """Raise a DataError where one text or path was given for a list of them."""
+    if isinstance(texts, str | Path):
+        raise DataError(f"{what} should be a list, not one of them; write [...] around it")

@@ -35,7 +35,7 @@ from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
 from ecrnn.studies.study import trials
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load
-from ecrnn.training.classes import score
+from ecrnn.training.classification import score
 from ecrnn.training.finished import read_finished, trial_task
 
 LAST_EPOCHS = 5  # whose spread a model card shows

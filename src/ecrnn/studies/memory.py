@@ -10,7 +10,7 @@ import torch
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.runs import read_settings, trial_home
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
+from ecrnn.core.tasks import default
 from ecrnn.data.image_set import ImageSet
 from ecrnn.explain.curves import Memory
 from ecrnn.explain.memory import memory, network_memory
@@ -55,7 +55,7 @@ def trained_memories(study: Path, data_dir: Path | None = None, pictures: int = 
     settings = read_settings(study)
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": str(data_dir)})
-    if task_of(settings) != IMAGE_CLASSIFICATION:
+    if task_of(settings) != default():
         raise RunDirectoryError(f"{study} is not a study of image classifiers, whose memory alone can be measured")
     images = load(settings)
     assert isinstance(images, ImageSet)

@@ -30,7 +30,7 @@ from ecrnn.models.summary import summarise
 from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints
 from ecrnn.training.baselines import fit_classifier
-from ecrnn.training.classes import Classification
+from ecrnn.training.classification import Classification
 from ecrnn.training.loop import fit_events
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"

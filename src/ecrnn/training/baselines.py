@@ -15,7 +15,7 @@ from ecrnn.core.errors import TrainingError
 from ecrnn.core.events import Epoch, Event, Message
 from ecrnn.core.predictions import Predictions
 from ecrnn.core.text import one_line
-from ecrnn.training.classes import Classification, score
+from ecrnn.training.classification import Classification, score
 
 #: The least probability that is written down. A class that a classifier holds for impossible has it, and so has each of
 #: the others where a classifier names one class and gives no probabilities: a cross-entropy must be finite.

@@ -15,7 +15,7 @@ import numpy as np
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
 from ecrnn.core.runs import FinishedTrial, read_trial
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, LONGEST_CLASS, MAX_CLASSES, TASKS, Task
+from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
 from ecrnn.stats import METRICS
 
 MOST = 10**15  # that any fact or statistic may be, in whatever unit
@@ -49,7 +49,7 @@ def trial_task(facts: dict[str, Any]) -> Task:
     Raises:
         UnknownNameError: there is no such task.
     """
-    name = facts.get("task", IMAGE_CLASSIFICATION.name)
+    name = facts.get("task", default().name)
     if not isinstance(name, str) or name not in TASKS:
         raise unknown_name(
             "task", name[:50] if isinstance(name, str) else reprlib.repr(name), TASKS, where="manifest.json"

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION
 from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.fairness import command, environment_facts, fairness
 from ecrnn.report.analysis.headline import certainty, headline
@@ -57,7 +56,7 @@ def analyse(
         metric=metric,
         rope=rope,
         fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
-        noun="images" if task is IMAGE_CLASSIFICATION else task.examples,
+        noun=task.noun or task.examples,
     )
     comparison = compared(baseline=baseline, pairs=pairs)
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)

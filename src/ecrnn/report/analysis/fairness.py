@@ -16,7 +16,6 @@ _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of train
 
 # Settings that arguments of the command name, or that it leaves out.
 _BY_ARGUMENTS = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint", "sources", "recipes")
-_SEEN = ("pictures", "clips")  # examples that may be augmented and standardised
 
 _STANDARDISED = {
     "global": "standardised by one mean and deviation of the whole data",
@@ -65,7 +64,7 @@ def _seeds(record: StudyRecord) -> FairnessLine:
 
 def _recipe(record: StudyRecord) -> FairnessLine:
     training = record.settings.training
-    seen = record.task.examples in _SEEN
+    seen = record.task.of_images
     parts = [
         formats.plural(training.epochs, "epoch"),
         f"batches of {training.batch_size:,}",

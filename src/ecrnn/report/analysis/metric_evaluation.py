@@ -12,31 +12,13 @@ from dataclasses import dataclass, field
 from numpy.typing import ArrayLike
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.predictions import Example
 from ecrnn.core.tasks import TASKS
 from ecrnn.report import formats
 from ecrnn.report.analysis.evaluation import EVALUATION_WARNING
 from ecrnn.stats import METRICS, Interval, Metric, metric_interval
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Example:
-    """One example to look at.
-
-    Attributes:
-        input: what the model was given: a text, or the name of an image.
-        expected: what would be right, one text or several.
-        given: what the model gave.
-        score: the metric on this example alone, if that says anything.
-        image: the input as a PNG file, if it is one; it is shown in the page and not kept in JSON.
-    """
-
-    input: str
-    expected: tuple[str, ...]
-    given: str
-    score: float | None = None
-    image: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

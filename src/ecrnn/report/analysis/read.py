@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from ecrnn.core.predictions import PredictedClasses, Scored
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
 from ecrnn.core.seals import unsealed
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, Task
+from ecrnn.core.tasks import Task, default
 from ecrnn.training.finished import read_finished, trial_task
 
 State = Literal["failed", "damaged", "unfinished", "not started"]
@@ -66,7 +66,7 @@ class StudyRecord:
     trials: tuple[Trial, ...]
     unfinished: tuple[Unfinished, ...]
     notes: tuple[str, ...]
-    task: Task = IMAGE_CLASSIFICATION
+    task: Task = field(default_factory=default)
 
 
 def read_study(folders: Sequence[Path]) -> StudyRecord:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-from ecrnn.core.tasks import IMAGE_CLASSIFICATION, TASKS
+from ecrnn.core.tasks import TASKS, default
 from ecrnn.report.supplement import Supplement
 from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
-_LEFT_OUT = {"task": IMAGE_CLASSIFICATION.name, "metric": ACCURACY.name, "examples": IMAGE_CLASSIFICATION.examples}
+_LEFT_OUT = {"task": default().name, "metric": ACCURACY.name, "examples": default().examples}
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 

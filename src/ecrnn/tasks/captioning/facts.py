@@ -1,0 +1,36 @@
+"""Captioning: a sentence that says what an image shows."""
+
+from ecrnn.core.tasks import Card, Task
+
+TASK = Task(
+    name="captioning",
+    metric="bleu",
+    examples="pictures",
+    use="ecrnn predict {bundle} picture.png",
+    card=Card(
+        what="A writer of captions",
+        each="a picture and a caption of {length} tokens",
+        command="ecrnn predict {folder} photo.png",
+        call='.caption(["photo.png"])',
+        limits="The figure holds for pictures like those of the data set. The model always writes something, also "
+        "where it\nshows something that it never saw. The pictures' own licence applies to what is made from them.",
+    ),
+    load="ecrnn.tasks.captioning.data:load",
+    prepare="ecrnn.tasks.captioning.data:prepare",
+    objective="ecrnn.tasks.captioning.objective:Captioning",
+    predictor="ecrnn.tasks.captioning.predictor:Captioner",
+    random_batch="ecrnn.tasks.captioning.objective:random_batch",
+    inputs=("image", "tokens"),
+    usual={"image": (3, 96, 96), "tokens": 4000},
+    small={"image": (3, 32, 32), "tokens": 13},
+    parts=("preprocessing", "vocabulary", "length"),
+    writes="caption",
+    data_sets=("flickr8k",),
+    defaults={
+        "split": "0.9",
+        "tokens": "words",
+        "vocabulary": 2500,
+        "length": 30,
+        "training": {"epochs": 12, "batch_size": 16, "schedule": "cosine", "clip_norm": 1.0, "augment": "flip"},
+    },
+)

@@ -1,0 +1,82 @@
+"""Captioning as the training loop sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.predictions import Scored
+from ecrnn.data import counter
+from ecrnn.data.augmentation import augment
+from ecrnn.data.splits import Split
+from ecrnn.explain.batches import Batch, noise, written
+from ecrnn.models.answers import captions
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.scoring import bleu_of_captions
+from ecrnn.models.spec import InputSpec
+from ecrnn.stats.metrics import BLEU
+from ecrnn.tasks.captioning.captions import CaptionSet
+from ecrnn.training.writing import VALIDATED, TargetBatch, Writing, mean_nats
+
+MOST = 5  # captions of a picture in one epoch
+
+
+class Captioning(Writing):
+    """An `Objective`. An epoch shows every picture once, with as many captions as every picture has, `MOST` at most.
+
+    A picture that has more gets others in each epoch. The network sees a picture once for all of them.
+
+    Args:
+        data: pictures with captions.
+        split: which pictures train and which validate.
+        prepared: standardisation, vocabulary, and the length after which a caption is cut off.
+        settings: resolved (device and precision are not "auto").
+        seed: of the captions drawn, and of the augmentation.
+    """
+
+    def __init__(
+        self, data: CaptionSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int
+    ) -> None:
+        super().__init__(split, settings)
+        self.data, self.prepared, self.seed = data, prepared, seed
+        self.standardise = prepared.standardise().to(self.device)
+        self.captions = [[prepared.encode(text) for text in own] for own in data.captions]
+        self.each = min(MOST, *(len(self.captions[i]) for i in split.train))
+
+    def batch(self, positions: np.ndarray, epoch: int) -> TargetBatch:
+        """Standardised pictures (B, 3, H, W) and what the decoder is given (B * k, T), int64; and its targets.
+
+        The k captions of a picture stand side by side.
+        """
+        index = self.split.train[positions]
+        pictures = augment(self.data.images[index], index, self.seed, epoch, self.settings.augment)
+        return self._batch(pictures, [caption for i in index for caption in self._drawn(int(i), epoch)])
+
+    def _drawn(self, i: int, epoch: int) -> list[list[int]]:
+        own = self.captions[i]
+        order = counter.permutation(len(own), (counter.CAPTION, self.seed, epoch, i))
+        return [own[k] for k in order[: self.each]]
+
+    def _batch(self, pictures: np.ndarray, captions_: Sequence[Sequence[int]]) -> TargetBatch:
+        given, targets = self._targets(captions_)
+        return (self.standardise(*self._tensors(pictures)), given), targets
+
+    def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
+        """`validation_loss` in nats a token of the first captions, `validation_bleu` of greedy captions against all."""
+        written = captions(model, self.data.images, index, self.standardise, self.prepared.limit)
+        statistics = bleu_of_captions(map(self.prepared.decode, written), [self.data.captions[i] for i in index])
+        parts = (index[start : start + VALIDATED] for start in range(0, len(index), VALIDATED))
+        firsts = (self._batch(self.data.images[own], [self.captions[i][0] for i in own]) for own in parts)
+        loss = mean_nats(model, firsts)
+        scored = Scored(index.astype(np.int64), statistics)
+        return {"validation_loss": loss, "validation_bleu": BLEU.value(statistics)}, scored
+
+
+def random_batch(spec: InputSpec, n: int, steps: int, generator: torch.Generator) -> Batch:
+    """Images of noise with random captions of up to ``steps`` tokens."""
+    (image,) = spec.take("image")
+    return written((noise(generator, n, *image),), spec, n, steps, generator)

@@ -1,0 +1,84 @@
+"""A trained writer of captions in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ecrnn.core.predictions import Example, Scored
+from ecrnn.data.folder import read_picture
+from ecrnn.models.answers import captions as write_captions
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.scoring import bleu_of_captions
+from ecrnn.serving.bundle import Description
+from ecrnn.serving.examples import png, spread
+from ecrnn.serving.model import Beside, Judged, check_list, example_name
+from ecrnn.serving.writer import Writer
+from ecrnn.stats import BLEU_1, BLEU_2, BLEU_3
+from ecrnn.tasks.captioning import captions
+from ecrnn.tasks.captioning.captions import CaptionSet
+
+
+class Captioner(Writer):
+    """A trained writer of captions; its attributes are those of `Model`, and ``image``."""
+
+    def __init__(
+        self,
+        description: Description,
+        prepared: Prepared,
+        network: nn.Module,
+        metrics: dict[str, Any],
+        device: str = "auto",
+    ) -> None:
+        super().__init__(description, prepared, network, metrics, device)
+        assert prepared.preprocessing is not None
+        self.image = prepared.preprocessing.image
+        self.standardise = prepared.standardise().to(self.device)
+
+    def examples(self, data: str, data_dir: Path | None = None) -> CaptionSet:
+        _, height, width = self.image
+        return captions.load(data, image_size=(height, width), data_dir=data_dir)
+
+    def judge(self, data: CaptionSet, index: np.ndarray) -> Judged:
+        with self.naming(example_name(data, index, "image")):
+            written = self.caption_images(data.images, index)
+        return Judged(Scored(index, bleu_of_captions(written, [data.captions[i] for i in index])), written)
+
+    def caption(self, pictures: Sequence[str | Path]) -> list[str]:
+        """The caption of each picture file.
+
+        Raises:
+            DataError: a file cannot be read as a picture.
+        """
+        check_list(pictures, "pictures")
+        if not pictures:
+            return []
+        images = np.stack([self.open(path) for path in pictures])
+        with self.naming(lambda row: str(pictures[row])):
+            return self.caption_images(images, np.arange(len(images)))
+
+    def open(self, path: str | Path) -> np.ndarray:
+        """A picture file in the form that the network takes, uint8 (H, W, 3); a DataError where it cannot be read."""
+        return read_picture(path, self.image)
+
+    def caption_images(self, images: np.ndarray, index: np.ndarray) -> list[str]:
+        """The captions of the pictures ``images[index]``, uint8 (N, H, W, 3) as `open` gives them."""
+        written = write_captions(self.network, images, index, self.standardise, self.prepared.limit, self.width)
+        return [self.prepared.decode(tokens) for tokens in written]
+
+    def answers(self, inputs: Sequence[np.ndarray]) -> list[str]:
+        return self.caption_images(np.stack(inputs), np.arange(len(inputs)))
+
+    def beside(self, data: CaptionSet, index: np.ndarray, judged: Judged) -> Beside:
+        written, statistics = judged.texts, judged.predictions.statistics
+        facts = {
+            "Search": self.how,
+            "BLEU": "words in small letters, no punctuation, against all captions of a picture; no smoothing",
+        }
+        places = ((k, index[k]) for k in spread(len(index)))
+        examples = (Example(data.files[i], data.captions[i], written[k], image=png(data.images[i])) for k, i in places)
+        return Beside([(metric, statistics) for metric in (BLEU_1, BLEU_2, BLEU_3)], facts, examples)

@@ -1,0 +1,1 @@
+"""Clip classification: see `ecrnn.tasks`."""

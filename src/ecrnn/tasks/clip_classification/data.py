@@ -1,0 +1,39 @@
+"""From settings to clips, and what is fitted on those that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.events import Progress
+from ecrnn.data.preprocessing import fit as fit_preprocessing
+from ecrnn.data.splits import Split
+from ecrnn.models.prepared import Prepared
+from ecrnn.tasks.clip_classification import clips
+from ecrnn.tasks.clip_classification.facts import TASK
+
+
+def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> clips.ClipSet:
+    """The examples that ``settings`` name."""
+    assert settings.frames is not None
+    return clips.load(
+        settings.data,
+        val=settings.val,
+        test=settings.test,
+        frames=settings.frames,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        data_dir=data_dir,
+        progress=loading,
+    )
+
+
+def prepare(data: clips.ClipSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+    """What is fitted on the training examples of ``split``."""
+    frames = data.clips.shape[1]
+    pictures = data.clips.reshape(-1, *data.clips.shape[2:])
+    index = (split.train[:, None] * frames + np.arange(frames)).ravel()
+    preprocessing = fit_preprocessing(pictures, index, settings.training.standardise)
+    return Prepared(TASK, data.classes, preprocessing, frames=frames)

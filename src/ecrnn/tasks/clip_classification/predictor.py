@@ -1,0 +1,71 @@
+"""A trained classifier of clips in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.predictions import Predictions
+from ecrnn.models.inference import check_finite, predict_logits, softmax
+from ecrnn.models.prepared import Prepared
+from ecrnn.serving.bundle import Description
+from ecrnn.serving.model import Judged, Model, example_name, true_labels
+from ecrnn.tasks.clip_classification import clips as reader
+from ecrnn.tasks.clip_classification.clips import ClipSet
+
+
+class ClipClassifier(Model):
+    """A trained classifier of clips; its attributes are those of `Model`, and ``classes``, ``image``, ``frames``."""
+
+    def __init__(
+        self,
+        description: Description,
+        prepared: Prepared,
+        network: nn.Module,
+        metrics: dict[str, Any],
+        device: str = "auto",
+    ) -> None:
+        super().__init__(description, prepared, network, metrics, device)
+        assert prepared.preprocessing is not None
+        assert prepared.frames is not None
+        self.classes, self.image, self.frames = prepared.classes, prepared.preprocessing.image, prepared.frames
+        self.standardise = prepared.standardise().to(self.device)
+
+    def examples(self, data: str, data_dir: Path | None = None) -> ClipSet:
+        channels, height, width = self.image
+        return reader.load(data, frames=self.frames, image_size=(height, width), channels=channels, data_dir=data_dir)
+
+    def judge(self, data: ClipSet, index: np.ndarray) -> Judged:
+        label = true_labels(self.classes, data, index)
+        with self.naming(example_name(data, index, "clip")):
+            return Judged(Predictions(index, label, self._logits(data.clips, index)))
+
+    def predict(self, clips: np.ndarray) -> np.ndarray:
+        """The most probable class of each clip, by name: array of str (n,)."""
+        return np.asarray(self.classes)[self.predict_proba(clips).argmax(axis=1)]
+
+    def predict_proba(self, clips: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Args:
+            clips: uint8 (n, T, H, W, C), of the network's own size.
+
+        Returns:
+            float64 (n, classes), each row sums to 1.
+
+        Raises:
+            DataError: another shape or type.
+        """
+        channels, height, width = self.image
+        if clips.dtype != np.uint8 or clips.shape[1:] != (self.frames, height, width, channels):
+            wanted = f"uint8 (n, {self.frames}, {height}, {width}, {channels})"
+            raise DataError(f"clips should be {wanted}, not {clips.dtype} {clips.shape}")
+        with self.naming(lambda row: f"clip {row}"):
+            return softmax(self._logits(clips, np.arange(len(clips))))
+
+    def _logits(self, clips: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return check_finite(predict_logits(self.network, clips, index, self.standardise))

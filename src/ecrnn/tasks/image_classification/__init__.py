@@ -1,0 +1,1 @@
+"""Image classification: see `ecrnn.tasks`."""

@@ -1,0 +1,33 @@
+"""From settings to images, and what is fitted on those that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.events import Progress
+from ecrnn.data.image_set import ImageSet
+from ecrnn.data.preprocessing import fit as fit_preprocessing
+from ecrnn.data.splits import Split
+from ecrnn.models.prepared import Prepared
+from ecrnn.tasks.image_classification import images
+from ecrnn.tasks.image_classification.facts import TASK
+
+
+def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> ImageSet:
+    """The examples that ``settings`` name."""
+    return images.load(
+        settings.data,
+        val=settings.val,
+        test=settings.test,
+        data_dir=data_dir,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        progress=loading,
+    )
+
+
+def prepare(data: ImageSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+    """What is fitted on the training examples of ``split``."""
+    preprocessing = fit_preprocessing(data.images, split.train, settings.training.standardise)
+    return Prepared(TASK, data.classes, preprocessing)

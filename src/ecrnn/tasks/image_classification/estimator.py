@@ -1,0 +1,143 @@
+"""`ImageClassifier`: scikit-learn's conventions around a model by name."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ecrnn.core.config import TrainingSettings
+from ecrnn.core.devices import resolve
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.seeds import trial_seed
+from ecrnn.data.image_set import from_arrays, to_uint8
+from ecrnn.data.preprocessing import fit as fit_preprocessing
+from ecrnn.data.splits import Split
+from ecrnn.models.build import build
+from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.spec import InputSpec, check
+from ecrnn.tasks.image_classification.facts import TASK
+from ecrnn.tasks.image_classification.objective import ImageClassification
+from ecrnn.training.loop import fit
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A network by name as a scikit-learn classifier of image arrays.
+
+    Every picture given to `fit` is trained on and the last epoch's weights are kept, so that `cross_val_score` and
+    `GridSearchCV` measure on pictures that had no part in it.
+
+    Args:
+        model: a model name, see `ecrnn.models.names`.
+        epochs, batch_size, lr, optimizer, weight_decay, schedule, augment, standardise, device, precision: as in
+            `ecrnn.core.config.TrainingSettings`.
+        threads: of torch; None: all cores.
+        random_state: seed of weights and order.
+
+    Attributes:
+        classes_: the labels, sorted, as given to `fit`.
+        network_: the trained torch module.
+        preprocessing_: the standardisation.
+        history_: metrics of each epoch.
+        n_features_in_: pixels times channels of a picture.
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> from ecrnn import ImageClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> X = X.reshape(-1, 8, 8) / 16
+        >>> classifier = ImageClassifier(model="cnn", epochs=3, batch_size=32).fit(X[:1000], y[:1000])
+        >>> classifier.score(X[1000:], y[1000:]) > 0.8
+        True
+    """
+
+    def __init__(
+        self,
+        model: str = "ecrnn-bilstm-16",
+        *,
+        epochs: int = 15,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        weight_decay: float = 0.0,
+        schedule: Literal["constant", "cosine"] = "constant",
+        augment: Literal["none", "flip", "crop", "flip-crop"] = "none",
+        standardise: Literal["global", "per-channel"] = "global",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        threads: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.model = model
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.augment = augment
+        self.standardise = standardise
+        self.device = device
+        self.precision = precision
+        self.threads = threads
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> ImageClassifier:
+        """Train on pictures X (n, H, W) or (n, H, W, C), uint8 or floats between 0 and 1, with labels y (n,).
+
+        A fit that does not reach its end, by an error or by Ctrl-C, changes nothing: the estimator stays as it was
+        fitted before, or not fitted.
+
+        Raises:
+            EcrnnError: wrong names, shapes, values or settings.
+            TrainingError: loss or gradients are not finite.
+        """
+        images = from_arrays(X, y)
+        check(InputSpec(images.image, len(images.classes)), self.model)
+        random_state: Any = self.random_state
+        if not isinstance(random_state, Integral) or isinstance(random_state, bool) or random_state < 0:
+            raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")
+        settings = resolve(self._settings())
+        everything = np.arange(len(images))
+        split = Split(everything, everything[:0], "all", "every picture trains")
+        seed = trial_seed(int(random_state), 0)
+        preprocessing = fit_preprocessing(images.images, everything, self.standardise)
+        network = build(self.model, images.image, len(images.classes), seed)
+        prepared = Prepared(TASK, images.classes, preprocessing)
+        task = ImageClassification(images, split, prepared, settings, seed)
+        trained = fit(network, task, settings, seed=seed)
+        fitted = {
+            "preprocessing_": preprocessing,
+            "network_": network,
+            "history_": trained.history,
+            "classes_": np.unique(np.asarray(y)),
+            "n_features_in_": int(np.prod(images.image)),
+        }
+        self.__dict__.update(fitted)  # in one step, which no signal divides
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each picture, (n,)."""
+        probabilities = self.predict_proba(X)  # which says so where nothing is fitted
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n, classes), float64, in the order of `classes_`.
+
+        Raises:
+            NotFiniteError: the network's output for a picture is not finite.
+        """
+        check_is_fitted(self, "network_")
+        images = to_uint8(X)
+        device = next(self.network_.parameters()).device
+        standardise = Standardise(self.preprocessing_).to(device)
+        logits = predict_logits(self.network_, images, np.arange(len(images)), standardise)
+        return softmax(check_finite(logits))
+
+    def _settings(self) -> TrainingSettings:
+        names = TrainingSettings.model_fields.keys() & self.get_params().keys()
+        return TrainingSettings.read({name: self.get_params()[name] for name in names})

@@ -1,0 +1,30 @@
+"""Image classification: which of several classes an image shows."""
+
+from ecrnn.core.tasks import Card, Task
+
+TASK = Task(
+    name="image-classification",
+    metric="accuracy",
+    examples="pictures",
+    noun="images",
+    use="ecrnn predict {bundle} picture.png",
+    card=Card(
+        what="An image classifier",
+        each="a picture",
+        command="ecrnn predict {folder} photo.png",
+        call='.predict(["photo.png"])',
+        limits="The figure holds for pictures like those of the data set. The model always answers with one of its "
+        "classes, also for a\npicture of something else. The pictures' own licence applies to what is made from them.",
+    ),
+    load="ecrnn.tasks.image_classification.data:load",
+    prepare="ecrnn.tasks.image_classification.data:prepare",
+    objective="ecrnn.tasks.image_classification.objective:ImageClassification",
+    predictor="ecrnn.tasks.image_classification.predictor:Classifier",
+    random_batch="ecrnn.tasks.image_classification.objective:random_batch",
+    has_validation="ecrnn.data.folder:has_validation",
+    inputs=("image", "classes"),
+    usual={"image": (3, 32, 32), "classes": 10},
+    parts=("preprocessing",),
+    classes=True,
+    data_sets=("cifar10", "cifar100", "digits", "fashion-mnist", "mnist"),
+)

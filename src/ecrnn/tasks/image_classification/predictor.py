@@ -1,0 +1,116 @@
+"""A trained image classifier in use: pictures in, classes and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.predictions import Predictions
+from ecrnn.data.folder import read_picture
+from ecrnn.data.image_set import ImageSet, to_uint8
+from ecrnn.models.fusion import fuse
+from ecrnn.models.inference import check_finite, predict_logits, softmax
+from ecrnn.models.prepared import Prepared
+from ecrnn.serving.bundle import Description
+from ecrnn.serving.model import Judged, Model, example_name, true_labels
+from ecrnn.tasks.image_classification import images as reader
+
+
+class Classifier(Model):
+    """A trained image classifier.
+
+    Attributes:
+        description, prepared, metrics, task, device: see `ecrnn.serving.model.Model`.
+        network: the torch module, in float32, in evaluation mode. Predictions come from a copy of it that was fused
+            when this was made; changes of ``network`` do not reach them.
+        classes: names of the classes, in the order of the probabilities.
+        image: (channels, height, width) the network takes; picture files are brought to it.
+    """
+
+    def __init__(
+        self,
+        description: Description,
+        prepared: Prepared,
+        network: nn.Module,
+        metrics: dict[str, Any],
+        device: str = "auto",
+    ) -> None:
+        super().__init__(description, prepared, network, metrics, device)
+        assert prepared.preprocessing is not None
+        self.classes, self.image = prepared.classes, prepared.preprocessing.image
+        self.standardise = prepared.standardise().to(self.device)
+        self._fused = fuse(self.network)
+
+    def examples(self, data: str, data_dir: Path | None = None) -> ImageSet:
+        channels, height, width = self.image
+        return reader.load(data, data_dir=data_dir, image_size=(height, width), channels=channels)
+
+    def judge(self, data: ImageSet, index: np.ndarray) -> Judged:
+        label = true_labels(self.classes, data, index)
+        with self.naming(example_name(data, index, "image")):
+            return Judged(Predictions(index, label, self.logits_at(data.images, index)))
+
+    def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """The most probable class of each picture, by name.
+
+        Args:
+            pictures: paths of picture files, or an array as `predict_proba` takes it.
+
+        Returns:
+            Array of str (n,).
+        """
+        return np.asarray(self.classes)[self.predict_proba(pictures).argmax(axis=1)]
+
+    def predict_proba(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Args:
+            pictures: paths of picture files of any size; or an array (n, H, W) or (n, H, W, C) of the network's own
+                size, uint8 or floats between 0 and 1.
+
+        Returns:
+            float64 (n, classes), each row sums to 1.
+
+        Raises:
+            DataError: a file cannot be read as a picture, or the array has another shape or type.
+        """
+        return softmax(self.logits(pictures))
+
+    def logits(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """The network's output before the softmax, float32 (n, classes), for pictures as `predict_proba` takes them."""
+        if isinstance(pictures, str | Path):
+            raise DataError(f"pictures should be a list of files or an array, not one path ({pictures}); write [path]")
+        if isinstance(pictures, np.ndarray):
+            images = to_uint8(pictures)
+        elif len(pictures) == 0:
+            return np.zeros((0, len(self.classes)), np.float32)
+        else:
+            images = np.stack([read_picture(path, self.image) for path in pictures])
+        paths = None if isinstance(pictures, np.ndarray) else pictures
+        with self.naming(lambda row: f"image {row}" if paths is None else str(paths[row])):
+            return self.logits_at(images, np.arange(len(images)))
+
+    def open(self, path: str | Path) -> np.ndarray:
+        """An image file in the form that the network takes, uint8 (H, W, C); a DataError where it cannot be read."""
+        return read_picture(path, self.image)
+
+    def answers(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        return softmax(self.logits_at(np.stack(inputs), np.arange(len(inputs))))
+
+    def logits_at(self, images: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """The network's output for some of many pictures, float32 (n, classes).
+
+        Args:
+            images: uint8 (N, H, W, C), of the network's own size.
+            index: int64 (n,), which of them, in any order.
+
+        Raises:
+            DataError: the pictures have another size.
+            NotFiniteError: the network's output is not finite.
+        """
+        return check_finite(predict_logits(self._fused, images, index, self.standardise))

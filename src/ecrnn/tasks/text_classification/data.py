@@ -1,0 +1,25 @@
+"""From settings to texts, and what is fitted on those that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.events import Progress
+from ecrnn.data import tokens
+from ecrnn.data.splits import Split
+from ecrnn.models.prepared import Prepared
+from ecrnn.tasks.text_classification import texts
+from ecrnn.tasks.text_classification.facts import TASK
+
+
+def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> texts.TextSet:
+    """The examples that ``settings`` name."""
+    return texts.load(settings.data, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading)
+
+
+def prepare(data: texts.TextSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+    """What is fitted on the training examples of ``split``."""
+    assert settings.tokens is not None
+    vocabulary = tokens.fit(settings.tokens, [data.texts[i] for i in split.train], settings.vocabulary)
+    return Prepared(TASK, data.classes, vocabulary=vocabulary, length=settings.length)

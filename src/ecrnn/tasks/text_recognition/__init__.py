@@ -1,0 +1,1 @@
+"""Text recognition: see `ecrnn.tasks`."""

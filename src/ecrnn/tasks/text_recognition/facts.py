@@ -1,0 +1,45 @@
+"""Text recognition: the text on an image of one line."""
+
+from ecrnn.core.tasks import Card, Task
+
+TASK = Task(
+    name="transcription",
+    metric="cer",
+    examples="pictures",
+    use="ecrnn predict {bundle} picture.png",
+    card=Card(
+        what="A reader of lines of text",
+        each="a picture",
+        command="ecrnn predict {folder} line.png",
+        call='.read(["line.png"])',
+        limits="The figure holds for pictures like those of the data set. What the model reads on others, and what it "
+        "makes of letters\nthat are not in its alphabet, means nothing. The pictures' own licence applies to what is "
+        "made from them.",
+        pixels="lines {height} pixels high, of any width, grey",
+    ),
+    load="ecrnn.tasks.text_recognition.data:load",
+    prepare="ecrnn.tasks.text_recognition.data:prepare",
+    objective="ecrnn.tasks.text_recognition.objective:Transcription",
+    predictor="ecrnn.tasks.text_recognition.predictor:Reader",
+    random_batch="ecrnn.tasks.text_recognition.objective:random_batch",
+    has_validation="ecrnn.tasks.text_recognition.lines:has_validation",
+    inputs=("image", "tokens"),
+    usual={"image": (1, 32, 128), "tokens": 40},
+    small={"image": (1, 16, 48), "tokens": 13},
+    parts=("preprocessing", "vocabulary"),
+    any_width=True,
+    writes="text",
+    data_sets=("captcha",),
+    defaults={
+        "split": "0.9",
+        "training": {
+            "epochs": 30,
+            "batch_size": 8,
+            "lr": 2e-3,
+            "schedule": "cosine",
+            "clip_norm": 5.0,
+            "augment": "crop",
+            "precision": "float32",  # in bfloat16 CTC's plateau is several times as long (docs/log.md)
+        },
+    },
+)

@@ -1,0 +1,82 @@
+"""A trained reader of lines of text in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ecrnn.core.predictions import Example, Scored
+from ecrnn.data.pictures import read_line
+from ecrnn.models.answers import transcripts
+from ecrnn.models.prepared import Prepared
+from ecrnn.models.scoring import character_edits, whole_texts, word_edits
+from ecrnn.serving.bundle import Description
+from ecrnn.serving.examples import png, spread
+from ecrnn.serving.model import Beside, Judged, check_list, example_name
+from ecrnn.serving.writer import Writer
+from ecrnn.stats import WER, WHOLE
+from ecrnn.tasks.text_recognition import lines
+from ecrnn.tasks.text_recognition.lines import LineSet
+
+
+class Reader(Writer):
+    """A trained reader of lines of text; its attributes are those of `Model`, and ``height`` (pixels)."""
+
+    def __init__(
+        self,
+        description: Description,
+        prepared: Prepared,
+        network: nn.Module,
+        metrics: dict[str, Any],
+        device: str = "auto",
+    ) -> None:
+        super().__init__(description, prepared, network, metrics, device)
+        assert prepared.preprocessing is not None
+        self.height = prepared.preprocessing.image[1]
+        self.standardise = prepared.standardise().to(self.device)
+
+    def examples(self, data: str, data_dir: Path | None = None) -> LineSet:
+        return lines.load(data, height=self.height, data_dir=data_dir)
+
+    def judge(self, data: LineSet, index: np.ndarray) -> Judged:
+        with self.naming(example_name(data, index, "image")):
+            written = self.read_images([data.images[i] for i in index])
+        return Judged(Scored(index, character_edits(written, [data.texts[i] for i in index])), written)
+
+    def read(self, pictures: Sequence[str | Path]) -> list[str]:
+        """The text on each picture file.
+
+        Raises:
+            DataError: a file cannot be read as a picture.
+        """
+        check_list(pictures, "pictures")
+        if not pictures:
+            return []
+        with self.naming(lambda row: str(pictures[row])):
+            return self.read_images([self.open(path) for path in pictures])
+
+    def open(self, path: str | Path) -> np.ndarray:
+        """A picture file in the form that the network takes, uint8 (H, W); a DataError where it cannot be read."""
+        return read_line(path, self.height)
+
+    def read_images(self, images: Sequence[np.ndarray]) -> list[str]:
+        """The texts on pictures as `open` gives them."""
+        read = transcripts(self.network, images, self.standardise, self.width)
+        return [self.prepared.decode(tokens) for tokens in read]
+
+    def answers(self, inputs: Sequence[np.ndarray]) -> list[str]:
+        return self.read_images(inputs)
+
+    def beside(self, data: LineSet, index: np.ndarray, judged: Judged) -> Beside:
+        written, texts = judged.texts, [data.texts[i] for i in index]
+        places = ((k, index[k]) for k in spread(len(index)))
+        examples = (
+            Example(data.files[i], (texts[k],), written[k], self.alone(judged, k), png(data.images[i]))
+            for k, i in places
+        )
+        figures = [(WER, word_edits(written, texts)), (WHOLE, whole_texts(written, texts))]
+        return Beside(figures, {"Search": self.how}, examples)

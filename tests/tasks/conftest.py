@@ -1,0 +1,13 @@
+"""What the tests of tasks share with those of data, training and serving."""
+
+from data.conftest import _md5, server  # noqa: F401 they are fixtures
+from serving.conftest import (  # noqa: F401
+    bundle,
+    description,
+    network,
+    one_thread,
+    pictures,
+    prepared,
+    whole_bundle,
+)
+from training.conftest import forks, left_alone, torch_is_put_back  # noqa: F401
