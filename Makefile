@@ -11,10 +11,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 demo: $(READY)  ## compare three models on digits, three repeats, and say where the report lies
 	$(BIN)/ecrnn compare digits --config examples/demo.yaml --jobs 2 --out runs/demo
 
-test: $(READY)  ## all tests
-	$(PYTEST)
+test: $(READY)  ## every test, of large grids a sample; under three minutes
+	$(PYTEST) -m "not slow"
 
-slow: $(READY)  ## only the tests marked slow
+slow: $(READY)  ## the rest: whole grids, long runs, sanitizers
 	$(PYTEST) -m slow
 
 sanitize: $(READY)  ## the C++ kernels under the address and undefined-behaviour sanitizers

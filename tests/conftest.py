@@ -1,4 +1,4 @@
-"""What all tests share: real data where there is any, and a Ctrl-C that is heard."""
+"""What all tests share: real data where there is any, a Ctrl-C that is heard, and two lanes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lanes import leave_to_slow
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    leave_to_slow(items)  # before -m chooses
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.slow
-
 RESNET = '''\
 """A small residual network in plain torch."""
 
@@ -79,10 +77,17 @@ def predictions(study: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the file alone, and the studies, one left alone and one killed halfway and continued."""
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the file and nothing else."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "resnet.py").write_text(RESNET)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(alone: Path) -> Path:
+    """The same with the studies, one left alone and one killed halfway and continued."""
+    folder = alone
     done = ecrnn(*STUDY.split(), *SETTINGS, "-o", "whole", folder=folder)
     assert done.returncode == 0, done.stderr
     words = [*STUDY.split(), *SETTINGS, "-o", "killed"]
@@ -105,8 +110,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_its_table(folder: Path) -> None:
-    done = ecrnn("summary", "resnet+width=8", "--code", "resnet.py", "--image", "1x8x8", "--json", folder=folder)
+def test_its_table(alone: Path) -> None:
+    done = ecrnn("summary", "resnet+width=8", "--code", "resnet.py", "--image", "1x8x8", "--json", folder=alone)
     table = json.loads(done.stdout)
     assert {row["area"] for row in table["rows"]} == {"residual"}
     kernels = 9 * (8 + 8 * 8 + 8 * 16 + 16 * 16) + 8 + 8 * 16
@@ -114,17 +119,19 @@ def test_its_table(folder: Path) -> None:
     assert table["uncounted"] == []
 
 
-def test_its_gradients(folder: Path) -> None:
-    done = ecrnn("gradcheck", "resnet", "--code", "resnet.py", "--image", "1x8x8", folder=folder)
+def test_its_gradients(alone: Path) -> None:
+    done = ecrnn("gradcheck", "resnet", "--code", "resnet.py", "--image", "1x8x8", folder=alone)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_continued_it_has_the_same_bits(folder: Path) -> None:
     whole = predictions(folder / "whole")
     assert len(whole) == 12
     assert predictions(folder / "killed") == whole
 
 
+@pytest.mark.slow
 def test_its_report_names_its_recipe(folder: Path) -> None:
     done = ecrnn("report", "whole", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
@@ -134,6 +141,7 @@ def test_its_report_names_its_recipe(folder: Path) -> None:
     assert "--code FILE" in report
 
 
+@pytest.mark.slow
 def test_its_bundle_is_used_only_with_its_file(folder: Path) -> None:
     assert "name its file with --code" in ecrnn("bundle", "whole", "--model", "resnet", "-o", "b", folder=folder).stderr
     done = ecrnn("bundle", "whole", "--model", "resnet", "-o", "b", "--code", "resnet.py", folder=folder)
@@ -155,14 +163,15 @@ def test_its_bundle_is_used_only_with_its_file(folder: Path) -> None:
     assert 0.5 < json.loads(evaluated.stdout)["accuracy"]["estimate"] <= 1
 
 
-def test_it_is_trained_to_be_kept(folder: Path) -> None:
+def test_it_is_trained_to_be_kept(alone: Path) -> None:
     words = "--model resnet --code resnet.py --image-size 8 --epochs 1 -o kept"
-    done = ecrnn("train", "digits", *words.split(), folder=folder)
+    done = ecrnn("train", "digits", *words.split(), folder=alone)
     assert done.returncode == 0, done.stderr
-    assert (folder / "kept" / "code.py").is_file()
-    assert "lr: 0.003" in (folder / "kept" / "train.yaml").read_text()
+    assert (alone / "kept" / "code.py").is_file()
+    assert "lr: 0.003" in (alone / "kept" / "train.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_changed_code_does_not_go_on_with_an_old_study(folder: Path) -> None:
     (folder / "changed").mkdir()
     (folder / "changed" / "resnet.py").write_text(RESNET + "# changed\n")
@@ -174,6 +183,7 @@ def test_changed_code_does_not_go_on_with_an_old_study(folder: Path) -> None:
     assert "in the run that is to go on; bring that one back, or choose another --out" in line
 
 
+@pytest.mark.slow
 def test_a_study_never_runs_code_by_itself(folder: Path) -> None:
     words = [word for word in STUDY.split() if word not in ("--code", "resnet.py")]
     done = ecrnn(*words, *SETTINGS, "-o", "whole", folder=folder)
@@ -181,6 +191,7 @@ def test_a_study_never_runs_code_by_itself(folder: Path) -> None:
     assert "unknown model 'resnet'" in done.stderr
 
 
+@pytest.mark.slow
 def test_objects_are_models_in_python(folder: Path) -> None:
     script = """
 import ecrnn

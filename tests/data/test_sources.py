@@ -242,6 +242,7 @@ def test_digits_need_no_file_and_no_network(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_real_cifar10(real_data, tmp_path):
     if not (real_data / "cifar-10-batches-py").is_dir():
         pytest.skip("no cifar-10-batches-py in the real data")
@@ -255,6 +256,7 @@ def test_real_cifar10(real_data, tmp_path):
     np.testing.assert_allclose(found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_real_mnist(real_data, tmp_path):
     if not (real_data / "mnist").is_dir():
         pytest.skip("no mnist in the real data")

@@ -20,6 +20,7 @@ def test_by_hand(name):
     assert len(found.kernels) == (name in ("rnn", "lstm", "gru"))
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("name", ["cnn", "ecnn", "crnn-bigru-4", "ecrnn-lstm-3-3", "crnn-rnn-4@rows"])
 def test_models(name):
     found = gradcheck(name, **SMALL)
@@ -78,6 +79,7 @@ def test_wrong_kernels(monkeypatch):
     assert (found.good, found.wrong, found.kernels[0].fault) == (False, [], "d_x: off")
 
 
+@pytest.mark.slow
 def test_kernels_are_checked_with_the_models_own_weights(monkeypatch):
     seen = []
     monkeypatch.setattr(module, "check", lambda layer, case: seen.append((layer, case)))

@@ -141,6 +141,7 @@ def check_evaluation_has_no_side_effects(make: Make, side: int = MIN_SIDE) -> No
 CHECKS = {name.removeprefix("check_"): f for name, f in list(globals().items()) if name.startswith("check_")}
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_battery(name, check):

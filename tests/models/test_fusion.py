@@ -38,6 +38,7 @@ def network_and_pictures(name, image, count):
     return network, pictures.to(memory_format=torch.channels_last)
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("image", IMAGES, ids=str)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("count", [1, 3])

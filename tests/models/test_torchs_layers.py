@@ -31,6 +31,7 @@ def flat(result):
     return [result] if isinstance(result, Tensor) else [tensor for part in result for tensor in flat(part)]
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize("name", RECURRENT)
 @torch.no_grad()

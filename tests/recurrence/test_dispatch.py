@@ -51,35 +51,37 @@ ALL = {"cpu": backend(), "triton": backend(), "reference": types.SimpleNamespace
         (NARROW, ("cpu", "torch", "reference"), "cpu"),
         (NARROW, ("torch", "reference"), "torch"),
         (NARROW._replace(device="cuda"), ("triton", "torch"), "torch"),
-        (NARROW._replace(hidden=446), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=447), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=244, steps=63), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=245, steps=63), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=125, steps=15), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=126, steps=15), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=34, steps=15, batch=129), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=35, steps=15, batch=129), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=125, batch=16, threads=2), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=126, batch=16, threads=2), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=199, batch=15), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=200, batch=15), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=157, batch=15, steps=15), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=158, batch=15, steps=15), ("cpu", "torch"), "torch"),
         (NARROW._replace(batch=None, steps=None), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=126, batch=16, threads=2, directions=2), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(inputs=12484), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(inputs=12485), ("cpu", "torch"), "torch"),
-        (NARROW._replace(hidden=258, layers=2), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(hidden=259, layers=2, directions=2), ("cpu", "torch"), "torch"),
-        (NARROW._replace(cell="gru", hidden=256), ("cpu", "torch"), "cpu"),
-        (NARROW._replace(cell="gru", hidden=257), ("cpu", "torch"), "torch"),
-        (NARROW._replace(cell="gru", hidden=256, steps=15), ("cpu", "torch"), "torch"),
-        (NARROW._replace(cell="rnn_relu", hidden=65, inputs=129, batch=16), ("cpu", "torch"), "torch"),
-        (NARROW._replace(cell="rnn_relu", hidden=128, inputs=129, batch=15), ("cpu", "torch"), "cpu"),
     ],
 )
 def test_auto_goes_by_the_rule(shape, serving, chosen):
     assert choose(shape, serving).backend == chosen
+
+
+def widest(field="hidden", **change):
+    """The widest layer that is ours; every narrower one is ours, every wider one torch's."""
+    shapes = [NARROW._replace(**{**change, field: size}) for size in range(1, 16_385 if field == "inputs" else 1025)]
+    chosen = [choose(shape, ("cpu", "torch")).backend for shape in shapes]
+    ours = chosen.count("cpu")
+    assert 0 < ours < len(chosen)
+    assert chosen == ["cpu"] * ours + ["torch"] * (len(chosen) - ours)
+    return ours
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh", "rnn_relu"])
+@pytest.mark.parametrize(("batch", "steps"), [(1, 1024), (15, 15), (15, 63), (16, 1024), (128, 63), (129, 15)])
+def test_ours_are_the_narrow_layers(cell, batch, steps):
+    assert widest(cell=cell, batch=batch, steps=steps) >= 16
+
+
+def test_what_makes_ours_worth_it():
+    """Long sequences and many samples do; two layers and wide inputs have more weights a node."""
+    assert widest(steps=15, batch=129) < widest(steps=15) < widest(steps=63) < widest(steps=1024)
+    assert widest(batch=15, steps=15) < widest(batch=15) < widest(batch=128)
+    assert widest(threads=2, batch=16) < widest(threads=2, batch=16, directions=2) <= widest(batch=16)
+    assert widest(layers=2, directions=2) < widest(layers=2) < widest()
+    assert widest("inputs", cell="lstm") > widest()
+    assert widest(cell="rnn_relu", inputs=129, batch=16) < widest(cell="rnn_relu", inputs=129, batch=15)
 
 
 @pytest.mark.parametrize(

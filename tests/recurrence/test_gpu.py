@@ -27,6 +27,8 @@ from ecrnn.recurrence._gpu_backward import backward_kernel  # noqa: E402
 from ecrnn.recurrence._gpu_forward import forward_kernel  # noqa: E402
 from ecrnn.recurrence._gpu_trials import _CELLS, _Sizes  # noqa: E402
 
+pytestmark = pytest.mark.sampled()
+
 CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 each_cell = pytest.mark.parametrize("cell", CELLS)
 
@@ -60,6 +62,7 @@ def check(case, made, seed=0):
     compare(everything("_by_reference", case, seed=seed), made, tolerance("float32", case.steps))
 
 
+@pytest.mark.sampled(most=6)
 @each_cell
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"H{case.hidden}-T{case.steps}-B{case.batch}-I{case.inputs}")
 def test_outputs_and_gradients_are_the_oracles(interpreted, cell, case):
@@ -171,6 +174,7 @@ def compiled(kernel, cell, hidden, inputs, flags):
     return triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize(
     ("kernel", "cell", "hidden", "inputs", "flags"),
     [

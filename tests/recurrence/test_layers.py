@@ -25,6 +25,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 from ecrnn.core.errors import EcrnnError, UnknownNameError
 from ecrnn.recurrence import GRU, LSTM, RNN, configure, dispatch
 
+pytestmark = pytest.mark.sampled()
+
 
 @pytest.fixture(autouse=True)
 def nan_memory():

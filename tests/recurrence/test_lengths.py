@@ -11,6 +11,8 @@ from recurrence.pairs import KERNELS
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import LSTM
 
+pytestmark = pytest.mark.sampled()
+
 LENGTHS = [10, 5, 2]
 TAKEN = {
     "list": LENGTHS,

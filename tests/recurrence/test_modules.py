@@ -35,6 +35,8 @@ import ecrnn.recurrence
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import GRU, LSTM, RNN, dispatch
 
+pytestmark = pytest.mark.sampled()
+
 
 @pytest.fixture(autouse=True)
 def nan_memory():
@@ -96,6 +98,7 @@ def test_relu_and_layers_without_bias_equal_the_oracle(backend, kind, options, c
     everything_equals_the_oracle(layer, cell, batch=1, steps=33, dtype=torch.float32)
 
 
+@pytest.mark.sampled(most=20)
 @pytest.mark.parametrize("seed", range(200))
 @pytest.mark.parametrize("backend", KERNELS[:1])
 def test_random_shapes_equal_the_oracle(backend, seed):

@@ -10,6 +10,8 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import GRU, LSTM, RNN, _by_reference
 from ecrnn.recurrence.operators import recurrence
 
+pytestmark = pytest.mark.sampled()
+
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 each_cell = pytest.mark.parametrize("cell", GATES)
 forward, backward = torch.ops.ecrnn.recurrence.default, torch.ops.ecrnn.recurrence_backward.default

@@ -12,6 +12,8 @@ from oracles import central_differences, compare, recurrence_by_reference, recur
 from ecrnn.core.errors import UnknownNameError
 from ecrnn.recurrence import reference
 
+pytestmark = pytest.mark.sampled()
+
 TORCH = {
     "rnn_tanh": lambda *a, **k: torch.nn.RNN(*a, nonlinearity="tanh", **k),
     "rnn_relu": lambda *a, **k: torch.nn.RNN(*a, nonlinearity="relu", **k),

@@ -14,6 +14,8 @@ from ecrnn.core.errors import EcrnnError, UnknownNameError
 from ecrnn.recurrence import GRU, LSTM, RNN, configure, replace, to_torch
 from ecrnn.recurrence.replacing import call
 
+pytestmark = pytest.mark.sampled()
+
 OPTIONS = [{}, {"num_layers": 2, "bidirectional": True, "dropout": 0.5}, {"bias": False}, {"batch_first": True}]
 
 

@@ -9,6 +9,8 @@ from recurrence.pairs import CELLS, arrays, each_backend, each_kind, weights_of
 from ecrnn.core.errors import EcrnnError
 from ecrnn.recurrence import GRU, LSTM, RNN, configure, reference
 
+pytestmark = pytest.mark.sampled()
+
 
 def a_layer(kind, backend="auto", **options):
     torch.manual_seed(3)

@@ -182,6 +182,7 @@ def test_an_archive_keeps_the_statistics(made, tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("task", ["next-token", "translation", "transcription"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_a_fixed_test_set(tmp_path: Path, task: str, repeats: int) -> None:

@@ -35,7 +35,6 @@ from training.trainings import (
 from ecrnn.core.errors import RunDirectoryError, TrainingError
 from ecrnn.core.events import Epoch, Event, Step
 from ecrnn.data.batches import epoch_order
-from ecrnn.data.image_set import ImageSet
 from ecrnn.models.build import build
 from ecrnn.recurrence import LSTM
 from ecrnn.tasks.image_classification.objective import ImageClassification
@@ -59,8 +58,8 @@ def test_it_learns(model: str) -> None:
 def test_it_overfits_eight_pictures() -> None:
     images = pictures(16, 2)
     settings = make_settings(epochs=30, lr=0.003, batch_size=4)
-    task = make_task(settings, ImageSet(**vars(images)))
-    object.__setattr__(task.split, "train", task.split.train[:8])
+    task = make_task(settings, images)
+    task.split = replace(task.split, train=task.split.train[:8])
     network = build("cnn", images.image, 2, 0)
     trained = loop.fit(network, task, settings, seed=0)
     assert trained.history[-1]["train_loss"] < 0.05

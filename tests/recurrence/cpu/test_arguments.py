@@ -9,7 +9,7 @@ from recurrence.cpu.problems import Problem, built, each_cell
 
 from ecrnn.recurrence import cpu
 
-pytestmark = built
+pytestmark = [built, pytest.mark.sampled()]
 
 FORWARD = ("cell", "x", "weights", "h_0", "c_0", "lengths", "want_output", "keep")
 BACKWARD = (*FORWARD[:6], "saved", "d_output", "d_h_n", "d_c_n", "needs_x", "needs_initial", "cutoff")
@@ -162,6 +162,7 @@ def test_instruction_sets_have_names(arguments):
         cpu.forward(*(arguments[name] for name in FORWARD), instruction_set="sse9")
 
 
+@pytest.mark.sampled(most=20)
 @pytest.mark.parametrize("seed", range(200))
 def test_a_wrong_size_anywhere_is_refused(seed):
     """One dimension of one tensor is made one longer or shorter."""

@@ -7,7 +7,7 @@ from recurrence.cpu.problems import Problem, built, each_cell, each_instruction_
 
 from ecrnn.recurrence import cpu
 
-pytestmark = built
+pytestmark = [built, pytest.mark.sampled()]
 
 CUTOFF = 1e-8  # the layers' own
 EFFECT = 1e-6

@@ -10,7 +10,7 @@ from recurrence.cpu.problems import GATES, INSTRUCTIONS, LAYOUTS, Problem, built
 
 from ecrnn.recurrence import cpu
 
-pytestmark = built
+pytestmark = [built, pytest.mark.sampled()]
 
 # (B, T, I, H, D): each length and batch that a tile, a chunk or a vector may get wrong, and odd numbers of nodes
 SHAPES = [
@@ -186,6 +186,7 @@ def random_problem(rng, seed):
     return Problem(cell, B, T, draw(1, 40), draw(2, 40), D, lengths, seed)  # gradients of a single weight may cancel
 
 
+@pytest.mark.sampled(most=20)
 @pytest.mark.parametrize("seed", range(200))
 def test_random_shapes(seed):
     rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ from recurrence.cpu.problems import Problem, built
 from ecrnn.recurrence import LSTM, cpu
 from ecrnn.recurrence.cpu import memory
 
-pytestmark = built
+pytestmark = [built, pytest.mark.sampled()]
 SHAPE = (64, 512, 16)  # 2 MiB: large enough to be kept
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from recurrence.cpu.problems import Problem, built, each_cell, each_instruction_set
 
-pytestmark = built
+pytestmark = [built, pytest.mark.sampled()]
 
 LAYERS = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn_tanh": torch.nn.RNN, "rnn_relu": torch.nn.RNN}
 ODD_NAN = np.array([0x7FC00001, 0xFFFFFFFF], np.uint32).view(np.float32)  # as memory full of ones has them

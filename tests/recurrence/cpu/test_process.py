@@ -38,6 +38,7 @@ def results(code, first=""):
 ORDERS = pytest.mark.parametrize("first", ["import torch", EXTENSION], ids=["torch first", "extension first"])
 
 
+@pytest.mark.sampled(most=1)
 @ORDERS
 def test_one_pool_of_threads(first):
     """The kernels' OpenMP is the one that torch brought, and so are its threads."""
@@ -57,6 +58,7 @@ print(json.dumps([before, ours, both, sorted(maps)]))
     assert len(libraries) == 1
 
 
+@pytest.mark.sampled(most=1)
 @ORDERS
 def test_denormals_survive(first):
     """A library linked with -ffast-math would set the whole process to flush them to zero."""

@@ -205,6 +205,7 @@ def test_flickr8k_says_where_to_get_it_and_how_to_lay_it_out(tmp_path):
         load("flickr8k", data_dir=tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_real_flickr8k(real_data, tmp_path):
     if not (real_data / "flickr8k").is_dir():
         pytest.skip("no flickr8k in the real data")
