@@ -131,7 +131,7 @@ def _cast(inputs: Any, dtype: torch.dtype) -> Any:
     return inputs.to(dtype) if inputs.is_floating_point() else inputs
 
 
-# --- the data, of the sizes of the sets in SYSTEMS.md
+# --- the data, of the sizes of the sets in docs/systems.md
 
 
 def next_token(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:

@@ -85,6 +85,7 @@ OTHER_TESTS = {
     "test_oracles.py": "tests/oracles.py",
     "test_public_names.py": "ecrnn's public names",
     "test_results.py": "results/",
+    "test_words.py": "words that no file uses",
 }
 
 

@@ -1,9 +1,12 @@
-"""What README and docs show is run: the blocks of the tutorial as they stand; every other command must parse."""
+"""What README and docs show is run: tutorial and how-to pages as they stand; every other command must parse."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,39 +14,146 @@ from pathlib import Path
 import pytest
 import typer
 
+from ecrnn.models import own_code, registry
+from ecrnn.models.registry import built_in
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND = re.compile(r"^(?:    |\$ )?(ecrnn [^#\n`]*)", re.MULTILINE)
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+FAMILY_PAGE = ROOT / "docs" / "how-to" / "built-in-family.md"
+RUN = [
+    ROOT / "docs" / "tutorial.md",
+    *(page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page != FAMILY_PAGE),
+]
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def commands(page: Path) -> list[str]:
     return [match.strip() for match in COMMAND.findall(page.read_text())]
 
 
+def run(*command: str, folder: Path) -> str:
+    """What a command of a page prints; "ecrnn" and "python" are those under test."""
+    word, *rest = command
+    begin = [sys.executable, "-m", "ecrnn"] if word == "ecrnn" else [sys.executable]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    done = subprocess.run([*begin, *rest], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
+    return done.stdout
+
+
+def write_files(page: Path, folder: Path) -> list[str]:
+    """Write the blocks that have a title, the path of a file."""
+    files = [(title, text) for _, title, text in BLOCK.findall(page.read_text()) if title]
+    for title, text in files:
+        (folder / title).parent.mkdir(parents=True, exist_ok=True)
+        (folder / title).write_text(text)
+    return [title for title, _ in files]
+
+
+def run_page(page: Path, folder: Path) -> int:
+    """Run a page's blocks in their order; what stands in a block "text" is printed by the block before, but for figures."""
+    write_files(page, folder)
+    ran, printed = 0, ""
+    for language, title, text in BLOCK.findall(page.read_text()):
+        if language == "sh":
+            printed = "\n".join(run(*shlex.split(line), folder=folder) for line in text.splitlines())
+        elif language == "python" and not title:
+            printed = run("python", "-c", text, folder=folder)
+        elif language == "text":
+            lines = {shape(line) for line in printed.splitlines()}
+            assert [line for line in text.splitlines() if shape(line) not in lines] == [], printed
+        ran += language in ("sh", "python", "text")
+    return ran
+
+
+def shape(line: str) -> str:
+    return " ".join(FIGURE.sub("0", line).split())
+
+
 @pytest.mark.slow
-def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
-    page = ROOT / "docs" / "tutorial.md"
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
-    assert len(lines) >= 6
-    for line in lines:
-        command = [sys.executable, "-m", *shlex.split(line)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-    assert (tmp_path / "my-study" / "report" / "report.html").is_file()
-    script = "\n".join(blocks(page, "python"))
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "repeats)." in done.stdout
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_the_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
+    assert run_page(page, tmp_path) >= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("```sh\npython -c 'raise ValueError(7)'\n```\n", "ValueError: 7"),
+        ("```python\nraise ValueError(7)\n```\n", "ValueError: 7"),
+        ("```python title=\"x.py\"\nprint(1)\n```\n```sh\npython x.py\n```\n```text\none\n```\n", "one"),
+    ],
+)
+def test_a_page_that_is_not_true_is_seen(text: str, fault: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(AssertionError, match=fault):
+        run_page(page, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_built_in_family_is_the_diff_that_the_page_shows(tmp_path: Path) -> None:
+    """The page's files and its line of documentation, in a copy of the repository, and nothing else."""
+    parts = ("src", "tests", "docs", "README.md", "README.ko.md", "pyproject.toml")
+    for part in parts:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    for part in ("recurrence", "layers"):  # the C++ kernels of an editable installation lie elsewhere
+        spec = importlib.util.find_spec(f"ecrnn.{part}._cpu")
+        if spec and spec.origin:
+            shutil.copy(spec.origin, tmp_path / "src" / "ecrnn" / part)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.meta_path = [f for f in sys.meta_path if type(f).__name__ != 'ScikitBuildRedirectingFinder']\n"
+    )
+    systems = (tmp_path / "docs" / "systems.md").read_text()
+    assert write_files(FAMILY_PAGE, tmp_path) == [
+        "src/ecrnn/models/allconv.py",
+        "tests/models/test_allconv.py",
+        "docs/systems.md",
+    ]
+    line = (tmp_path / "docs" / "systems.md").read_text()
+    assert line.count("\n") == 1
+    (tmp_path / "docs" / "systems.md").write_text(systems.replace("| `alexnet-lrn`", line + "| `alexnet-lrn`"))
+
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{tmp_path}:{tmp_path / 'src'}"}
+    chosen = [
+        *("tests/models/test_allconv.py", "tests/models/test_battery.py", "tests/models/test_registry.py"),
+        *("tests/models/test_names.py", "tests/test_architecture.py", "tests/test_docs.py"),
+    ]
+    only = "allconv or family or families or docstring or mirror or names_are"
+    pytest_line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, "-k", only, "-m", "not slow"]
+    done = subprocess.run(pytest_line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    for _, _, text in (block for block in BLOCK.findall(FAMILY_PAGE.read_text()) if block[0] == "sh"):
+        for command in text.splitlines():
+            words = [sys.executable, "-m", *shlex.split(command)]
+            done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            assert "allconv" in done.stdout
+    words = [sys.executable, "-m", "ecrnn", "summary", "allconf-8"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "did you mean 'allconv-8'?" in done.stderr
+
+
+@pytest.mark.parametrize("family", sorted(built_in()))
+def test_every_family_has_a_row_in_the_table_of_models(family: str) -> None:
+    table = [line for line in (ROOT / "docs" / "systems.md").read_text().splitlines() if line.startswith("| `")]
+    first = " ".join(line.split("|")[1] for line in table)
+    assert re.search(rf"`{family}[`\[-]", first), f"{family} is in no table of docs/systems.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_shown_parses(page: Path) -> None:
+def test_every_command_shown_parses(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ecrnn.cli.main import app
 
+    monkeypatch.setattr(registry, "_registered", {})  # of --code
+    monkeypatch.setattr(own_code, "_loaded", {})
+    monkeypatch.chdir(tmp_path)
+    write_files(page, tmp_path)
     group = typer.main.get_command(app)
     for line in commands(page):
         name, *arguments = shlex.split(line)[1:] or ["--help"]

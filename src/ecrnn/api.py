@@ -78,7 +78,7 @@ def compare(
     Raises:
         EcrnnError: wrong names, data or settings; one line says what would be right.
 
-    Example:
+    Examples:
         >>> import ecrnn
         >>> report = ecrnn.compare("digits", ["cnn", "ecnn"], repeats=2, image_size=8, epochs=2)
         >>> [row.model for row in report.analysis.models]
@@ -136,7 +136,7 @@ def train(
     Raises:
         EcrnnError: wrong names, data or settings; one line says what would be right.
 
-    Example:
+    Examples:
         >>> import ecrnn
         >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", image_size=8, epochs=3)
         >>> classifier.metrics["accuracy"] > 0.8

@@ -30,7 +30,7 @@ Make = Callable[[tuple[int, int, int], int, int], nn.Module]
 
 CLASSICS = ("mlp", "lenet5", "alexnet")
 FAMILIES = tuple(name for name, row in built_in().items() if row.task == "image-classification" and not row.estimator)
-NAMES = (
+NAMED = (
     "cnn",
     "cnn-20-9",
     "ecnn",
@@ -45,6 +45,8 @@ NAMES = (
     "rows-gru-9-cnn",
     "parallel-6",
 )
+_named = {parse(name).family for name in NAMED}
+NAMES = (*NAMED, *(built_in()[family].example or family for family in FAMILIES if family not in _named))
 RATES = {"alexnet": 1e-4, "alexnet-lrn": 1e-4}  # at which eight pictures are learnt, where it is not 0.01
 STEPS = 512  # of the longest sequence here, for the tolerance
 

@@ -1,4 +1,4 @@
-"""The feed-forward network against the survey's equations, with both errors."""
+"""The feed-forward network against the equations of docs/equations.md, with both errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ecrnn.models.build import build
 
 
 def feed_forward(x: np.ndarray, t: np.ndarray, w: dict[str, np.ndarray], squared: bool) -> float:
-    """The error of one pattern by the survey's equations 1 to 6, or cross-entropy of the softmax."""
+    """The error of one pattern by equations 1 to 6, or cross-entropy of the softmax."""
     sigma = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
     z = sigma(w["hidden.weight"] @ x + w["hidden.bias"])
     a = w["output.weight"] @ z + w["output.bias"]

@@ -43,10 +43,8 @@ RIGHT += [
 ]
 
 NODES = "nodes must be whole numbers from 1 to 4096, as in"
-FORMS = (
-    "names are alexnet, cnn, crnn-<cell>-<nodes>, ecnn, ecrnn-<cell>-<nodes>, forest, lenet5, logistic, majority, "
-    "mlp, parallel, rows-<cell>-<nodes>, frames, sentiment, sentiment-cnn, sentiment-parallel, charlm, translate, "
-    "caption, ocr"
+FORMS = "names are " + ", ".join(
+    f"{name}-<cell>-<nodes>" if name in ("crnn", "ecrnn", "rows") else name for name in built_in()
 )
 ALL_SCANS = "known are columns, flatten-chw, flatten-hwc, positions, random, rows"
 

@@ -1,4 +1,4 @@
-"""The layer table: PAPER.md's Table 1 literally, and multiply-adds by formulas of their own."""
+"""The layer table: the paper's Table 1 literally, and multiply-adds by formulas of their own."""
 
 import pytest
 import torch

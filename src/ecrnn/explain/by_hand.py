@@ -1,6 +1,6 @@
 """Gradients by the equations of the sources, written out in NumPy float64: the delta rule and BPTT.
 
-Numbers in brackets are the equations of the survey (SYSTEMS.md, section 2). Nothing of torch is used, so these are a
+Numbers in brackets are the equations of docs/equations.md. Nothing of torch is used, so these are a
 second opinion on automatic differentiation. Errors are means over the patterns (eq. 5 and 6 are sums), as in training.
 
 B patterns, I inputs, H hidden units, K output units, T steps.

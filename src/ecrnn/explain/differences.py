@@ -1,4 +1,4 @@
-"""Gradients by central differences, (E(w + e) - E(w - e)) / (2 e) (SYSTEMS.md, eq. 15), beside those of autograd.
+"""Gradients by central differences, (E(w + e) - E(w - e)) / (2 e) (docs/equations.md, 15), beside those of autograd.
 
 All of it is float64. What the comparison has to cope with, and how:
 

@@ -1,4 +1,4 @@
-"""The paper's areas: CNN area, encoder area, RNN area (PAPER.md, Table 1), and the dense area of a control.
+"""The paper's areas: CNN area, encoder area, RNN area (its Table 1), and the dense area of a control.
 
 Activation before batch normalisation, as the order of the table has it; batch normalisation is in normalisation.py.
 """

@@ -47,7 +47,7 @@ def build(
         EcrnnError: a name outside the grammar (the line names the nearest right one), a size that the model needs is
             missing, or one is out of bounds. Sizes that a model does not need are checked and not used.
 
-    Example:
+    Examples:
         >>> import torch
         >>> model = build("crnn-gru-8", image=(1, 16, 16), classes=3)
         >>> model(torch.zeros(2, 1, 16, 16)).shape

@@ -1,4 +1,4 @@
-"""Character model: predicts the next character of a text from all before it (the survey's RNN, LSTM and GRU on text).
+"""Character model: predicts the next character of a text from all before it (RNN, LSTM and GRU on text).
 
     s_t = f(U x_t + W s_t-1)  (eq. 16; LSTM: 22-27),    o_t = softmax(V s_t),    E_t = -log o_t[x_t+1]  (eq. 17)
 

@@ -1,6 +1,6 @@
 """ECRNN, the paper's proposal, and its control ECNN.
 
-ECRNN puts an encoder-decoder between the CNN and the RNN (PAPER.md, section 1), so that the network itself can find the
+ECRNN puts an encoder-decoder between the CNN and the RNN (the paper's section 1), so that the network itself can find the
 order in which the RNN reads. Nothing but classification trains it; there is no reconstruction loss. ECNN has the same
 encoder area and no RNN: it tells whether a gain comes from the RNN or from the dense layers alone.
 """
@@ -20,7 +20,7 @@ from ecrnn.models.spec import InputSpec
     "ecrnn", task="image-classification", default=None, cells="any", layers=8, example="ecrnn-lstm-16-16", scans=True
 )
 class ECRNN(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). PAPER.md, Table 1."""
+    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). The paper's Table 1."""
 
     def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 Hidden units are sigmoid. Of the output units there are two forms: `mlp` has softmax outputs and is trained with
 cross-entropy; `mlp-squared` has sigmoid outputs and is trained with the sum-of-squares error, as in the equations
-(1) to (14) of the survey (SYSTEMS.md, section 2). There the gradient at an output is (y_k - t_k) y_k (1 - y_k), which
+(1) to (14) of docs/equations.md. There the gradient at an output is (y_k - t_k) y_k (1 - y_k), which
 is small where a unit is wrong and sure of it; cross-entropy has y_k - t_k, and learns faster.
 """
 

@@ -69,7 +69,7 @@ def register(
     Raises:
         EcrnnError: the name is taken, or another argument is wrong.
 
-    Example:
+    Examples:
         >>> import ecrnn
         >>> from torch import nn
         >>> @ecrnn.register("linear", task="image-classification", recipe={"epochs": 5})

@@ -1,7 +1,7 @@
 """The cells of the oracle: RNN, LSTM and GRU over a sequence, forwards and backwards, with their equations.
 
-Numbers in brackets are the equations of the survey that SYSTEMS.md lists in section 2. Its U is ``weight_ih``
-and its W is ``weight_hh`` here, also for the GRU; its bias is the sum of two, b and c, because torch has two.
+Numbers in brackets are the equations of docs/equations.md. U is ``weight_ih``
+and W is ``weight_hh`` here, also for the GRU; the bias is the sum of two, b and c, because torch has two.
 
 B samples, T steps, I inputs, H nodes, G gates; sequences are (B, T, I) and (B, T, H), states (B, H).
 ``s[:, t]`` is the state *before* step t, ``s[:, t + 1]`` the one after it. ``d_name`` is the gradient of the

@@ -39,7 +39,7 @@ def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = 
     Raises:
         BundleError: the folder is not a bundle, or is damaged or foreign; one line says what is wrong.
 
-    Example:
+    Examples:
         >>> import ecrnn
         >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", epochs=2)
         >>> import numpy as np

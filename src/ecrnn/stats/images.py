@@ -53,7 +53,7 @@ class McNemar:
 def paper_test(accuracy_a: float, accuracy_b: float, n: int) -> ImageTest:
     """The test behind the stars of the paper's Tables 2-5; print PAPER_TEST_WARNING beside it.
 
-    Worked out from the printed marks, all of which it reproduces (PAPER.md, section 5):
+    Worked out from the printed marks, all of which it reproduces:
     z = (a - b) / sqrt((a (1 - a) + b (1 - b)) / n), two-sided p from the normal distribution.
 
     Args:

@@ -45,7 +45,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         history_: metrics of each epoch.
         n_features_in_: pixels times channels of a picture.
 
-    Example:
+    Examples:
         >>> from sklearn.datasets import load_digits
         >>> from ecrnn import ImageClassifier
         >>> X, y = load_digits(return_X_y=True)
