@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Two files of tests at a time, one thread each: the threads of two processes on two cores would wait for each other, busily.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo test slow gpu sanitize bench check docs format setup clean
+.PHONY: demo test slow gpu sanitize bench check docs dist format setup clean
 
 demo: $(READY)  ## compare three models on digits, three repeats, and say where the report lies
 	$(BIN)/ecrnn compare digits --config examples/demo.yaml --jobs 2 --out runs/demo
@@ -34,6 +34,11 @@ check: $(READY)  ## format, lint and types, as in CI
 
 docs: $(READY)  ## the documentation site, in build/site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+dist: $(READY)  ## source distribution and wheel in dist/, installed and used in a clean environment
+	rm -rf dist
+	$(BIN)/python -m build
+	.ci/smoke dist/*.whl
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What mkdocs does with these pages beyond its own: the commands' reference, the list of decisions, files outside docs/.
+"""What mkdocs does with these pages beyond its own: the reference of commands, decisions, files outside docs/.
 
 Pages link to files of the repository, such as reports in results/. The site has those that a page links to, and what
 they link to in turn, so that every link leads somewhere on GitHub and on the site alike.
@@ -103,8 +103,13 @@ def row(parameter: Any) -> str:
     """One argument or option: its spellings, what it takes, what it means."""
     argument = parameter.param_type_name == "argument"
     names = [parameter.metavar or parameter.name.upper()] if argument else [*parameter.opts, *parameter.secondary_opts]
-    takes = "" if argument or getattr(parameter, "is_flag", False) else parameter.metavar or parameter.display_type(None).strip("<>")
+    takes = (
+        ""
+        if argument or getattr(parameter, "is_flag", False)
+        else parameter.metavar or parameter.display_type(None).strip("<>")
+    )
     meaning = " ".join((getattr(parameter, "help", "") or "").split()).replace("|", "\\|")
     default = parameter.default
     shown = default not in (None, False, ()) and not callable(default) and "Default" not in meaning
-    return f"| {', '.join(f'`{name}`' for name in names)} | {takes} | {meaning}{f' Default: {default}.' if shown else ''} |"
+    meaning += f" Default: {default}." if shown else ""
+    return f"| {', '.join(f'`{name}`' for name in names)} | {takes} | {meaning} |"

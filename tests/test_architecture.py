@@ -80,6 +80,7 @@ OTHER_TESTS = {
     "report/test_page_browser.py": "the HTML report in a browser",
     "training/test_resume.py": "stopping at any step and going on",
     "test_architecture.py": "the structure",
+    "test_dist.py": "the source distribution and the wheel",
     "test_docs.py": "README and docs",
     "test_examples.py": "examples/",
     "test_oracles.py": "tests/oracles.py",

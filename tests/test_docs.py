@@ -55,14 +55,15 @@ def write_files(page: Path, folder: Path) -> list[str]:
 
 
 def run_page(page: Path, folder: Path) -> int:
-    """Run a page's blocks in their order; what stands in a block "text" is printed by the block before, but for figures."""
+    """Run a page's blocks in their order; a block "text" is what the block before prints, but for its figures."""
     write_files(page, folder)
     ran, printed = 0, ""
     for language, title, text in BLOCK.findall(page.read_text()):
         if language == "sh":
             printed = "\n".join(run(*shlex.split(line), folder=folder) for line in text.splitlines())
         elif language == "python" and not title:
-            printed = run("python", "-c", text, folder=folder)
+            (folder / "block.py").write_text(text)
+            printed = run("python", "block.py", folder=folder)
         elif language == "text":
             lines = {shape(line) for line in printed.splitlines()}
             assert [line for line in text.splitlines() if shape(line) not in lines] == [], printed
@@ -85,7 +86,7 @@ def test_the_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
     [
         ("```sh\npython -c 'raise ValueError(7)'\n```\n", "ValueError: 7"),
         ("```python\nraise ValueError(7)\n```\n", "ValueError: 7"),
-        ("```python title=\"x.py\"\nprint(1)\n```\n```sh\npython x.py\n```\n```text\none\n```\n", "one"),
+        ('```python title="x.py"\nprint(1)\n```\n```sh\npython x.py\n```\n```text\none\n```\n', "one"),
     ],
 )
 def test_a_page_that_is_not_true_is_seen(text: str, fault: str, tmp_path: Path) -> None:
@@ -125,7 +126,19 @@ def test_a_built_in_family_is_the_diff_that_the_page_shows(tmp_path: Path) -> No
         *("tests/models/test_names.py", "tests/test_architecture.py", "tests/test_docs.py"),
     ]
     only = "allconv or family or families or docstring or mirror or names_are"
-    pytest_line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen, "-k", only, "-m", "not slow"]
+    pytest_line = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *chosen,
+        "-k",
+        only,
+        "-m",
+        "not slow",
+    ]
     done = subprocess.run(pytest_line, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     for _, _, text in (block for block in BLOCK.findall(FAMILY_PAGE.read_text()) if block[0] == "sh"):

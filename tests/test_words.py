@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "docs", "examples", "benchmarks", ".ci", ".github")
 SUFFIXES = {"", ".py", ".md", ".cpp", ".hpp", ".yaml", ".yml", ".toml", ".cff", ".j2", ".css"}
-NAMED_FILE = re.compile(r"\b[A-Z]{3,}(?:\.ko)?\.md\b|\b(?:docs|tests|src|examples|benchmarks)/[\w./-]+\.(?:md|py|yaml)\b")
+NAMED_FILE = re.compile(
+    r"\b[A-Z]{3,}(?:\.ko)?\.md\b|\b(?:docs|tests|src|examples|benchmarks)/[\w./-]+\.(?:md|py|yaml)\b"
+)
 TO_GO = {
     r"\bissues? #?\d": "how the work was organised is not the reader's concern",
     r"/work/(?!\w+/data)": "a path of one machine",
