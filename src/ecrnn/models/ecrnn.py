@@ -1,8 +1,8 @@
 """ECRNN, the paper's proposal, and its control ECNN.
 
 ECRNN puts an encoder-decoder between the CNN and the RNN (the paper's section 1), so that the network itself can find
-the order in which the RNN reads. Nothing but classification trains it; there is no reconstruction loss. ECNN has the same
-encoder area and no RNN: it tells whether a gain comes from the RNN or from the dense layers alone.
+the order in which the RNN reads. Nothing but classification trains it; there is no reconstruction loss. ECNN has the
+same encoder area and no RNN: it tells whether a gain comes from the RNN or from the dense layers alone.
 """
 
 from __future__ import annotations
