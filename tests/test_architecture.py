@@ -83,6 +83,7 @@ OTHER_TESTS = {
     "test_dist.py": "the source distribution and the wheel",
     "test_docs.py": "README and docs",
     "test_examples.py": "examples/",
+    "test_lanes.py": "the lanes of the tests",
     "test_oracles.py": "tests/oracles.py",
     "test_public_names.py": "ecrnn's public names",
     "test_results.py": "results/",
