@@ -9,7 +9,7 @@ import pytest
 
 import ecrnn
 
-NAMES = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "register", "train"]
+NAMES = ["EcrnnError", "ImageClassifier", "SequenceClassifier", "build", "compare", "load", "register", "train"]
 
 
 def test_the_names():

@@ -70,6 +70,16 @@ def write_clips(folder: Path) -> Path:
     return folder / "clips.npz"
 
 
+def write_sequences(folder: Path) -> Path:
+    draw = np.random.default_rng(0)
+    for number in range(24):
+        place = folder / "sensors" / ("falls", "rises")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        ramp = np.linspace(-2, 2, draw.integers(5, 12)) * (1 if number % 2 else -1)
+        np.savetxt(place / f"{number}.csv", np.stack([ramp, draw.normal(size=len(ramp))], 1), "%.4f", ",", header="a,b")
+    return folder / "sensors"
+
+
 def sentences(words: tuple[str, ...], n: int = 30) -> list[str]:
     """Of three words; the same places of two lists of words make sentences that mean the same."""
     return [f"{words[i % 2]} {words[2 + i // 2 % 2]} {words[4 + i // 4 % 2]}" for i in range(n)]
@@ -125,6 +135,7 @@ TINY = {
         "translate-gru-8", "translate-rnn-8-attention", {"tokens": "words", "split": 0.8, "length": 8}, write_pairs
     ),
     "captioning": Tiny("caption-gru-8", "caption-rnn-8-attention", {"image_size": 16, "length": 6}, write_captions),
+    "sequence-classification": Tiny("sequence-gru-4", "sequence-cnn-rnn-4", {}, write_sequences),
     "transcription": Tiny("ocr-gru-8", "ocr-rnn-8", {"height": 16}, write_lines),
 }
 

@@ -1,7 +1,7 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `train`, `load`, `build`, `register`, `ImageClassifier` and `EcrnnError`. They are
-loaded when first used: importing ecrnn imports nothing heavy.
+The public names are `compare`, `train`, `load`, `build`, `register`, `ImageClassifier`, `SequenceClassifier`
+and `EcrnnError`. They are loaded when first used: importing ecrnn imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from ecrnn.models.registry import register
     from ecrnn.serving.load import load
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
+    from ecrnn.tasks.sequence_classification.estimator import SequenceClassifier
 
-__all__ = ["EcrnnError", "ImageClassifier", "build", "compare", "load", "register", "train"]
+__all__ = ["EcrnnError", "ImageClassifier", "SequenceClassifier", "build", "compare", "load", "register", "train"]
 
 _HOMES = {
     "EcrnnError": "ecrnn.core.errors",
     "ImageClassifier": "ecrnn.tasks.image_classification.estimator",
+    "SequenceClassifier": "ecrnn.tasks.sequence_classification.estimator",
     "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
     "load": "ecrnn.serving.load",

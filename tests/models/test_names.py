@@ -34,7 +34,7 @@ RIGHT += [
     "-".join(filter(None, (start, cell, nodes, end)))
     for cells, layers, starts in [
         (CELLS, ("1", "33"), ("rows", "frames", "sentiment-cnn")),
-        (CELLS, ("1", "4096", "1-2-3-4-5-6-7-8"), ("sentiment", "ocr")),
+        (CELLS, ("1", "4096", "1-2-3-4-5-6-7-8"), ("sentiment", "ocr", "sequence", "sequence-cnn")),
         (ONE_WAY, ("1", "4096", "1-2-3-4-5-6-7-8"), ("charlm",)),
         (ONE_WAY, ("1", "33"), ("translate", "caption")),
     ]

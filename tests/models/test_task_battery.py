@@ -41,6 +41,7 @@ NAMES = (
     *("caption-rnn-32", "caption-lstm-32", "caption-gru-32-attention"),
     *("ocr-gru-8", "ocr-bilstm-8-7"),
     *("frames-lstm-8", "frames-bigru-8"),
+    *("sequence-bilstm-8", "sequence-gru-8-7", "sequence-cnn-gru-8", "sequence-cnn-rnn-8-7"),
 )
 SIZES = {
     "text-classification": InputSpec(tokens=40, classes=3),
@@ -49,6 +50,7 @@ SIZES = {
     "captioning": InputSpec((3, 16, 32), tokens=11),
     "transcription": InputSpec((1, 16, 40), tokens=7),
     "clip-classification": InputSpec((1, 16, 16), 3, frames=4),
+    "sequence-classification": InputSpec(classes=3, features=2),
 }
 
 
@@ -64,13 +66,14 @@ class Examples:
     loss: Callable[[Any, Tensor], Tensor]
     lengths: dict[int, Tensor]
     said: Tensor | None = None
+    last: int = 1  # where the steps of an input stand among its sizes, from the end
 
     def alone(self) -> Iterator[tuple[Tensor, ...]]:
         """The inputs of each example by itself."""
         for row in range(len(self.targets)):
             own = [part[row : row + 1] for part in self.inputs]
             for number, lengths in self.lengths.items():
-                own[number] = own[number][..., : lengths[row]]
+                own[number] = own[number].narrow(-self.last, 0, int(lengths[row]))
             yield tuple(own)
 
 
@@ -100,6 +103,14 @@ def examples(name: str, count: int) -> Examples:
     lengths, classes = draw(1, 8, (count,)), torch.arange(count) % (of.classes or 1)
     lengths[0] = 7
     counts = torch.arange(7) < lengths[:, None]
+    if of.features is not None:
+        steps = normal(count, 7, of.features) * counts[:, :, None]
+        return Examples((steps, lengths), classes, by_class, {0: lengths}, last=2)
+    return _of_other_tasks(name, of, draw, normal, lengths, counts, classes)
+
+
+def _of_other_tasks(name, of, draw, normal, lengths, counts, classes) -> Examples:
+    count = len(lengths)
     match task(name):
         case "clip-classification":
             return Examples((normal(count, of.frames, *of.image),), classes, by_class, {})

@@ -16,7 +16,7 @@ from ecrnn.core.tasks import TASKS
 from ecrnn.models import registry
 from ecrnn.studies.settings import as_begun, read_settings, with_sources
 
-MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr")  # one of each task
+MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr", "sequence")  # one of each task
 
 
 def test_every_task_has_a_model_here() -> None:

@@ -21,7 +21,7 @@ from ecrnn.models.baselines import register_object
 from ecrnn.models.build import build
 from ecrnn.models.store import load_weights
 from ecrnn.studies import trials
-from ecrnn.studies.trials import record_failure
+from ecrnn.studies.trials import record_failure, run_trial
 from ecrnn.training.finished import read_finished
 from ecrnn.training.interruption import Interrupted
 
@@ -210,3 +210,10 @@ def test_load(study: Study) -> None:
 def test_record_failure_in_a_new_folder(tmp_path: Path) -> None:
     assert record_failure(tmp_path / "new", "cnn", 3, KeyError("x")) == "KeyError: 'x'"
     assert read_failure(tmp_path / "new", "cnn", 3) == "KeyError: 'x'"
+
+
+def test_a_model_whose_code_has_changed_is_not_trained(study: Study, tmp_path: Path) -> None:
+    settings = study.settings(models=("cnn",)).model_copy(update={"sources": {"cnn": "0" * 64}})
+    with one_line(EcrnnError, "and 'cnn' had 000000000000 in"):
+        list(run_trial(trials.load(settings), tmp_path, settings, "cnn", 0))
+    assert not list(tmp_path.rglob("config.yaml"))

@@ -27,6 +27,9 @@ from ecrnn.tasks.clip_classification.clips import ClipSet
 from ecrnn.tasks.clip_classification.objective import ClipClassification
 from ecrnn.tasks.language_modelling.corpus import make_corpus
 from ecrnn.tasks.language_modelling.objective import NextToken
+from ecrnn.tasks.sequence_classification.objective import SequenceClassification
+from ecrnn.tasks.sequence_classification.scaling import fit as fit_scaling
+from ecrnn.tasks.sequence_classification.sequence_set import make_sequence_set
 from ecrnn.tasks.text_classification.objective import TextClassification
 from ecrnn.tasks.text_classification.texts import TextSet
 from ecrnn.tasks.text_recognition.lines import LineSet
@@ -44,6 +47,7 @@ MODELS = {
     "translation": "translate-gru-6-attention",
     "captioning": "caption-lstm-6",
     "transcription": "ocr-bigru-4",
+    "sequence-classification": "sequence-cnn-bigru-4",
 }
 WORDS = ("a", "dog", "cat", "runs", "sleeps", "on", "the", "grass")
 
@@ -157,6 +161,14 @@ def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
     )
 
 
+def _sequences(draw: np.random.Generator) -> tuple[Any, ...]:
+    sequences = [draw.normal(size=(steps, 3)) for steps in draw.integers(1, 9, N)]
+    data = make_sequence_set("s", sequences, np.arange(N) % 2, ("falls", "rises"))
+    scaling = fit_scaling(data, np.arange(TRAIN))
+    prepared = Prepared(TASKS["sequence-classification"], data.classes, length=8, extra=scaling.to_plain())
+    return data, prepared, SequenceClassification
+
+
 _MAKERS = {
     "clip-classification": _clips,
     "text-classification": _texts,
@@ -164,4 +176,5 @@ _MAKERS = {
     "translation": _pairs,
     "captioning": _captions,
     "transcription": _lines,
+    "sequence-classification": _sequences,
 }

@@ -69,13 +69,13 @@ def predict(
 
         found = of_texts(model, text or [], inputs)
     else:
-        files, missing = _files(inputs)
+        files, missing = _files(inputs, model.task.suffixes)
         style_of(style, out, files)
         if named is None and len(files) > len(missing):
             name, known = model.description.model, ", ".join(model.classes)
             complain(f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {name} that knows {known}")
-        found = _of_images(model, files, missing)
-    shape = Shape("file" if model.task.reads == "images" else "text", model.task.writes, model.prepared.classes, top)
+        found = _of_files(model, files, missing)
+    shape = Shape("text" if model.task.reads == "texts" else "file", model.task.writes, model.prepared.classes, top)
     return 1 if write(found, shape, style, out) else 0
 
 
@@ -101,12 +101,16 @@ def _check_call(model: Model, named: Path | None, texts: list[str], asked: bool)
     if not asked:
         wanted = "FILE... or --text" if task.reads == "texts" else "FILE-OR-FOLDER..."
         raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
-    if texts and task.reads == "images":
-        raise options.WrongCall(f"--text is not for {task.name}, which takes pictures")
+    if texts and task.reads != "texts":
+        what = "pictures" if task.reads == "images" else "files"
+        raise options.WrongCall(f"--text is not for {task.name}, which takes {what}")
 
 
-def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, str]]:
-    """The image files at ``paths``, and for those paths that are or have none the line that says so."""
+def _files(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], dict[Path, str]]:
+    """The files at ``paths``, and for those paths that are or have none the line that says so.
+
+    They are images, or end in ``suffixes`` if there are any.
+    """
     from ecrnn.core.errors import DataError
     from ecrnn.data.folder import picture_files
 
@@ -114,14 +118,31 @@ def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, str]]:
     missing: dict[Path, str] = {}
     for path in paths:
         try:
-            files += picture_files(path)
+            files += _with_suffix(path, suffixes) if suffixes else picture_files(path)
         except DataError as error:
             files.append(path)
             missing[path] = str(error)
     return files, missing
 
 
-def _of_images(model: Model, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
+def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """A file, or the files below a folder whose names end so.
+
+    Raises:
+        DataError: there is none.
+    """
+    from ecrnn.core.errors import DataError
+    from ecrnn.data.files import files_below
+
+    if not path.is_dir():
+        return [path]
+    found, _ = files_below(path, lambda name: name.lower().endswith(suffixes))
+    if not found:
+        raise DataError(f"{path} holds no files that end in {', '.join(suffixes)}")
+    return [path / name for name in found]
+
+
+def _of_files(model: Model, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
     """The model's answer to each file, or the line that says why it is missing or cannot be read."""
     from ecrnn.cli.predictions import Prediction
     from ecrnn.core.errors import DataError

@@ -32,19 +32,20 @@ _DAMAGED = (
 )
 
 
-def read_arrays(path: Path, within: Path | None = None) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, within: Path | None = None, *, kinds: str = "iuf") -> dict[str, np.ndarray]:
     """The arrays of an `.npz` file by name.
 
     Args:
         path: of the file.
         within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
+        kinds: of NumPy's types that may be in it; "U" are texts.
 
     Raises:
         EcrnnError: it cannot be read, is damaged or of another kind, or unfolds to more than it may.
     """
     with opened(path, MAX_FILE, within) as file:
         try:
-            return _read(file)
+            return _read(file, kinds)
         except EcrnnError:
             raise
         except _DAMAGED as error:
@@ -52,7 +53,7 @@ def read_arrays(path: Path, within: Path | None = None) -> dict[str, np.ndarray]
             raise EcrnnError(f"{path} is damaged or holds something else: {line[:200]}") from error
 
 
-def _read(file: BinaryIO) -> dict[str, np.ndarray]:
+def _read(file: BinaryIO, kinds: str) -> dict[str, np.ndarray]:
     size = check_end(file, MAX_MEMBERS, "arrays")
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -61,14 +62,14 @@ def _read(file: BinaryIO) -> dict[str, np.ndarray]:
         needed = sum(member.file_size for member in members)
         if needed > max(MAX_SMALL, MAX_RATIO * size):
             raise ValueError(f"{size:,} bytes that unfold to {needed:,}")
-        return {_name(member): _array(archive, member) for member in members}
+        return {_name(member): _array(archive, member, kinds) for member in members}
 
 
 def _name(member: zipfile.ZipInfo) -> str:
     return member.filename.removesuffix(".npy")
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str) -> np.ndarray:
     """The array of a member whose header agrees with its size."""
     name = member.filename[:100]
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -79,8 +80,8 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
             raise ValueError(f"{name!r} is of version {version}")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read_header(file)
-        if dtype.kind not in "iuf" or min(shape, default=1) < 0:
-            raise ValueError(f"{name!r} holds no plain numbers")
+        if dtype.kind not in kinds or min(shape, default=1) < 0:
+            raise ValueError(f"{name!r} holds no plain {'numbers or texts' if 'U' in kinds else 'numbers'}")
         if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
             raise ValueError(f"the header of {name!r} and its size differ")
         content = bytearray(file.read())  # to the end, where the checksum is compared

@@ -73,7 +73,8 @@ class Task:
         lengths: smallest and largest `length` that it is prepared for, in tokens.
         classes: its models choose one of several classes, so that there is a confusion matrix.
         any_width: its images are lines of text, which have one height and any width.
-        reads: what `ecrnn predict` gives its models: "images", "texts", or "" where it is not for them.
+        reads: what `ecrnn predict` gives its models: "images", "texts", other "files", or "" where it is not for them.
+        suffixes: in which the names of those other files end, in small letters.
         writes: what it calls their answers.
         noun: what verdicts call the examples, where that is not ``examples``.
         data_sets: names of those that its loader knows.
@@ -98,7 +99,8 @@ class Task:
     lengths: tuple[int, int] = (1, MAX_LENGTH)
     classes: bool = False
     any_width: bool = False
-    reads: Literal["images", "texts", ""] = "images"
+    reads: Literal["images", "texts", "files", ""] = "images"
+    suffixes: tuple[str, ...] = ()
     writes: str = "prediction"
     noun: str = ""
     data_sets: tuple[str, ...] = ()

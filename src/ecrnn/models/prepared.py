@@ -7,7 +7,7 @@ trusts nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ecrnn.core.errors import BundleError
@@ -18,7 +18,8 @@ from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models.inference import Standardise
 from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
-_PARTS = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
+_PARTS = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames", "extra")
+_SIZES = tuple(field.name for field in fields(InputSpec))
 _SOURCE = "source-"  # before the names of the source vocabulary's files
 
 
@@ -34,6 +35,7 @@ class Prepared:
         source_vocabulary: tokens of the texts that are translated.
         length: the longest text in tokens, beyond which it is cut off; of a language model the block it is trained on.
         frames: of a clip.
+        extra: what the task itself keeps, plain data for JSON; what is called as a field of `InputSpec` is one.
     """
 
     task: Task
@@ -43,6 +45,7 @@ class Prepared:
     source_vocabulary: Vocabulary | None = None
     length: int | None = None
     frames: int | None = None
+    extra: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         wanted = self.task.parts
@@ -53,13 +56,15 @@ class Prepared:
     @property
     def sizes(self) -> InputSpec:
         """What the network must know of its inputs and outputs."""
-        return InputSpec(
+        own = {name: value for name, value in (self.extra or {}).items() if name in _SIZES}
+        spec = InputSpec(
             image=None if self.preprocessing is None else self.preprocessing.image,
             classes=len(self.classes) or None,
             tokens=None if self.vocabulary is None else len(self.vocabulary),
             source_tokens=None if self.source_vocabulary is None else len(self.source_vocabulary),
             frames=self.frames,
         )
+        return replace(spec, **own)
 
     @property
     def limit(self) -> int:
@@ -95,7 +100,7 @@ class Prepared:
         for name in ("vocabulary", "source_vocabulary"):
             if (vocabulary := getattr(self, name)) is not None:
                 plain[name] = vocabulary.kind
-        for name in ("length", "frames"):
+        for name in ("length", "frames", "extra"):
             if (value := getattr(self, name)) is not None:
                 plain[name] = value
         return plain
@@ -144,6 +149,10 @@ def _part(name: str, value: Any, read: Callable[[str], str], task: Task) -> Any:
             raise BundleError(f"{name} should be one of {', '.join(KINDS)}, not {value!r:.40}")
         prefix = _SOURCE if name == "source_vocabulary" else ""
         return from_files(value, lambda file: read(prefix + file))
+    if name == "extra":
+        if not isinstance(value, dict) or not all(type(value[name]) is int for name in _SIZES if name in value):
+            raise BundleError(f"extra should be an object of what {task.name} keeps, not {value!r:.40}")
+        return value
     least, most = task.lengths if name == "length" else (1, MAX_FRAMES)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise BundleError(f"{name} should be a whole number from {least} to {most}, not {value!r}")

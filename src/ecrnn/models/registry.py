@@ -5,9 +5,9 @@
         def __init__(self, name: ModelName, spec: InputSpec) -> None: ...
 
 Names must be known before torch is loaded, so the rows of ecrnn's own families are read from the source of the modules
-in `ecrnn.models`: the arguments of their `register` are literals, as in the configuration of a package. A module is
-imported when a network of it is built. Families of other packages come through the entry-point group `ecrnn.models`,
-those of a file through `ecrnn.models.code`.
+in `ecrnn.models`, and of `models.py` of a task: the arguments of their `register` are literals, as in the configuration
+of a package. A module is imported when a network of it is built. Families of other packages come through the
+entry-point group `ecrnn.models`, those of a file through `ecrnn.models.own_code`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.tasks import known
 from ecrnn.models.family import CELLS, MIN_SIDE, ONE_WAY, Family, check_family, options_of, source_of
 
+_HOMES = ("ecrnn.models", "ecrnn.tasks")  # packages whose families are ecrnn's own
 ENTRY_POINTS = "ecrnn.models"
 _CELLS = {"": (), "one-way": ONE_WAY, "any": CELLS}
 
@@ -83,7 +84,7 @@ def register(
     row = _row(**locals())
 
     def add(target: Target) -> Target:
-        if getattr(target, "__module__", "").startswith(f"{__package__}."):
+        if getattr(target, "__module__", "").startswith(tuple(f"{home}." for home in _HOMES)):
             own = replace(row, target=f"{target.__module__}:{target.__qualname__}")
             assert own == built_in()[name], f"the row of {name} should be made of literals"
         else:
@@ -126,14 +127,20 @@ def _row(name: str, task: str, cells: str = "", **more: Any) -> Family:
 @cache
 def built_in() -> Mapping[str, Family]:
     """ecrnn's own families by name, read from the source of their modules and not imported."""
-    rows = [row for path in Path(__file__).parent.glob("*.py") for row in rows_in(path)]
+    package = Path(__file__).parents[1]
+    files = [*(package / "models").glob("*.py"), *(package / "tasks").glob("*/models.py")]
+    rows = [row for path in files for row in rows_in(path, package)]
     order = [task.name for task in known()]
     rows.sort(key=lambda row: (order.index(row.task), row.name))
     return MappingProxyType({row.name: row for row in rows})
 
 
-def rows_in(path: Path) -> list[Family]:
-    """The rows that a module of this package registers.
+def rows_in(path: Path, package: Path) -> list[Family]:
+    """The rows that a module registers.
+
+    Args:
+        path: of its file.
+        package: the folder of `ecrnn` that it lies in.
 
     Raises:
         ValueError: an argument of `register` is no literal.
@@ -141,6 +148,7 @@ def rows_in(path: Path) -> list[Family]:
     source = path.read_text("utf-8")
     if "\n@register(" not in source:
         return []
+    module = ".".join(("ecrnn", *path.relative_to(package).with_suffix("").parts))
     rows = []
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -148,7 +156,7 @@ def rows_in(path: Path) -> list[Family]:
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == register.__name__:
                     (name,) = (ast.literal_eval(argument) for argument in call.args)
                     facts = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-                    rows.append(replace(_row(name, **facts), target=f"{__package__}.{path.stem}:{node.name}"))
+                    rows.append(replace(_row(name, **facts), target=f"{module}:{node.name}"))
     return rows
 
 

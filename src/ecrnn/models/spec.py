@@ -15,12 +15,14 @@ MIN_LINE, MAX_LINE = 4, 4096  # pixels; the width of a picture of a line of text
 MAX_CLASSES = 100_000
 MIN_TOKENS, MAX_TOKENS = 5, 100_000  # four ids mean no text: padding, unknown, begin and end
 MIN_FRAMES, MAX_FRAMES = 2, 1024
+MAX_FEATURES = 4096
 _MEANING = {
     "image": "channels, height and width of the pictures",
     "classes": "the number of classes",
     "tokens": "the number of ids in the vocabulary",
     "source_tokens": "the number of ids in the vocabulary of the sentences to be translated",
     "frames": "the number of frames of a clip",
+    "features": "the number of values a step",
 }
 
 
@@ -34,6 +36,7 @@ class InputSpec:
         tokens: ids of the vocabulary that a model reads, or writes where it translates.
         source_tokens: ids of the vocabulary of the sentences to be translated.
         frames: of a clip.
+        features: values a step of a numeric sequence.
     """
 
     image: tuple[int, int, int] | None = None
@@ -41,6 +44,7 @@ class InputSpec:
     tokens: int | None = None
     source_tokens: int | None = None
     frames: int | None = None
+    features: int | None = None
 
     def take(self, *fields: str, model: str = "the model") -> tuple[Any, ...]:
         """The values of some fields, in this order.
@@ -71,6 +75,8 @@ def check(spec: InputSpec, *models: str) -> None:
     for tokens in (spec.source_tokens, spec.tokens):
         if tokens is not None and not MIN_TOKENS <= tokens <= MAX_TOKENS:
             raise EcrnnError(f"a vocabulary has {MIN_TOKENS} to {MAX_TOKENS:,} ids, not {tokens}")
+    if spec.features is not None and not 1 <= spec.features <= MAX_FEATURES:
+        raise EcrnnError(f"a step has 1 to {MAX_FEATURES:,} values, not {spec.features}")
     if spec.frames is not None and not MIN_FRAMES <= spec.frames <= MAX_FRAMES:
         raise EcrnnError(f"a clip has {MIN_FRAMES} to {MAX_FRAMES:,} frames, not {spec.frames}")
 

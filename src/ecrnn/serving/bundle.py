@@ -69,6 +69,7 @@ class Description(Settings):
     source_vocabulary: str | None = Field(None, max_length=50)
     length: int | None = None
     frames: int | None = None
+    extra: dict[str, Any] | None = Field(None, max_length=100)
     source: Digest | None = None
     ecrnn_version: str = Field(max_length=50)
     files: dict[str, Digest] = Field({}, max_length=16)
@@ -76,7 +77,7 @@ class Description(Settings):
     @property
     def parts(self) -> dict[str, Any]:
         """What `Prepared.from_plain` takes."""
-        names = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
+        names = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames", "extra")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 

@@ -23,6 +23,7 @@ from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.names import parse
+from ecrnn.models.own_code import check_digest
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import find
 from ecrnn.models.store import save_weights
@@ -99,12 +100,14 @@ def run_trial(
         The training's events; it goes no further than it is asked for them.
 
     Raises:
-        EcrnnError, Interrupted: from the training.
+        EcrnnError, Interrupted: from the training; or the code of an own model has changed.
     """
     folder = trial_folder(study, model, repeat)
     if read_manifest(trial_home(study, model, repeat)) is not None:
         return
     settings = settings.of_trial(model, repeat)
+    for family, digest in settings.sources.items():  # a worker has read the file anew
+        check_digest(family, digest, f"{study}; bring that file back")
     write_atomically(folder / CONFIG, to_yaml(settings))
     split = split_of(data, settings, repeat)
     prepared = prepare(data, split, settings)

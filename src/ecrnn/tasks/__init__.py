@@ -13,4 +13,5 @@ FOLDERS = (
     "translation",
     "captioning",
     "text_recognition",
+    "sequence_classification",
 )

@@ -1,0 +1,1 @@
+"""Sequence classification: which of several classes a numeric sequence belongs to."""
