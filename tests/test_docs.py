@@ -160,6 +160,16 @@ def test_every_family_has_a_row_in_the_table_of_models(family: str) -> None:
     assert re.search(rf"`{family}[`\[-]", first), f"{family} is in no table of docs/*.md"
 
 
+@pytest.mark.slow
+def test_comparing_runs_as_it_stands(tmp_path: Path) -> None:
+    blocks = [(kind, text) for kind, title, text in BLOCK.findall((ROOT / "docs" / "comparing.md").read_text())]
+    run("python", "-c", "\n".join(text for kind, text in blocks if kind == "python"), folder=tmp_path)
+    lines = [line for kind, text in blocks for line in text.splitlines() if kind == "sh" and "of-arrays" in line]
+    assert len(lines) == 2
+    for line in lines:
+        run(*shlex.split(line), folder=tmp_path)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_shown_parses(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ecrnn.cli.main import app

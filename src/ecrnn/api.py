@@ -18,6 +18,7 @@ from ecrnn.models.registry import register
 from ecrnn.paper import write_report
 from ecrnn.report import Report
 from ecrnn.serving.load import load
+from ecrnn.studies.arrays import ARRAYS, Arrays, images_of
 from ecrnn.studies.engine.protocol import Engine
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import read_settings
@@ -26,7 +27,7 @@ from ecrnn.studies.study import default_out, run_study
 
 
 def compare(
-    data: str | Path,
+    data: str | Path | Arrays,
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = DEFAULT_MODELS,
     repeats: int = 3,
     *,
@@ -48,7 +49,8 @@ def compare(
 
     Args:
         data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
-            tasks with texts see docs/systems.md.
+            tasks with texts see docs/systems.md. Or arrays (X, y): images (n, H, W) or (n, H, W, C), uint8 or floats
+            between 0 and 1, and a label each, texts or numbers. They are kept in the study's folder.
         models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
             classes that build networks, as `ecrnn.register` takes them, to classifiers of scikit-learn, such as
             ``SVC()``, or to model names.
@@ -60,7 +62,7 @@ def compare(
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             or one of your own, see `ecrnn.studies.engine.protocol`. Default: "here" for one job, else "processes".
         code: a Python file with models of your own, which is run.
-        out: the study's folder; default `runs/compare-<data>`.
+        out: the study's folder; default `runs/compare-<data>`, for arrays `runs/compare-arrays`.
         data_dir: local copies of registered data sets in their official layout.
         image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
@@ -86,24 +88,31 @@ def compare(
     """
     if code is not None:
         load_code(path_of(code, "code"))
+    folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else None
+    if isinstance(data, tuple):
+        folder = folder or Path("runs") / "compare-arrays"
+        place = folder / ARRAYS
+    else:
+        place = path_of(data, "data")
     asked = {
-        "data": str(path_of(data, "data")),
+        "data": str(place),
         "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
-        "models": _names(models, data),
+        "models": _names(models, str(place)),
         "repeats": repeats,
         "split": None if split is None else str(split),
         "seed": seed,
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
-    folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else default_out(settings)
-    run_study(settings, folder, jobs=jobs, engine=engine, progress=progress, baseline=baseline)
+    arrays = images_of(data, settings) if isinstance(data, tuple) else None
+    folder = folder or default_out(settings)
+    run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress, baseline=baseline)
     return write_report([folder], baseline=baseline, rope=rope)
 
 
 def train(
-    data: str | Path,
+    data: str | Path | Arrays,
     model: str,
     out: str | Path,
     *,
@@ -122,7 +131,7 @@ def train(
     """Train one model to be kept, and leave it in a folder (a bundle).
 
     Args:
-        data, data_dir, image_size, channels, seed, code, progress, more: as in `compare`.
+        data, data_dir, image_size, channels, seed, code, progress, more: as in `compare`; a bundle keeps no arrays.
         model: a model name.
         out: the bundle's folder, new or empty.
         split: the part that trains; the rest validates. Default: the task's, "0.8" for pictures.
@@ -144,8 +153,10 @@ def train(
     """
     if code is not None:
         load_code(path_of(code, "code"))
+    if isinstance(data, tuple) and not more.get("val"):
+        split = split or "0.8"  # whatever lies in a folder called "arrays"
     asked = {
-        "data": str(path_of(data, "data")),
+        "data": "arrays" if isinstance(data, tuple) else str(path_of(data, "data")),
         "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
@@ -156,16 +167,17 @@ def train(
         "seed": seed,
     }
     settings = read_settings(TrainSettings, {**asked, **_sorted(more)})
+    arrays = images_of(data, settings) if isinstance(data, tuple) else None
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
-    train_bundle(settings, folder, resume=resume, progress=progress)
+    train_bundle(settings, folder, arrays=arrays, resume=resume, progress=progress)
     return load(folder)
 
 
-def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str | Path) -> tuple[str, ...]:
+def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str) -> tuple[str, ...]:
     """The names of models; objects among them are registered first."""
     if not isinstance(models, Mapping):
         return tuple(models)
-    task = catalogue.task_of(str(data)) or default().name
+    task = catalogue.task_of(data) or default().name
     names = []
     for name, build in models.items():
         if isinstance(build, str):

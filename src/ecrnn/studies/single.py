@@ -16,6 +16,7 @@ from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
+from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.build import check_network, make
 from ecrnn.models.names import parse
@@ -43,6 +44,7 @@ def train_bundle(
     settings: TrainSettings,
     out: Path,
     *,
+    arrays: ImageSet | None = None,
     resume: bool = False,
     progress: Progress = silent,
 ) -> bool:
@@ -51,6 +53,7 @@ def train_bundle(
     Args:
         settings: as given; the resolved ones are saved as `train.yaml`.
         out: the bundle's folder, new or empty, or with ``resume`` one that holds this training unfinished.
+        arrays: the images, where they are not what ``settings.data`` names; a bundle does not keep them.
         resume: go on with an unfinished training; where there is none, begin.
         progress: called with what happens: loading, steps, epochs, and messages about the data, such as examples that
             are both trained on and validated on.
@@ -66,7 +69,7 @@ def train_bundle(
     check_network(settings.model)
     asked = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
-    data = load(asked, progress)
+    data = load(asked, progress) if arrays is None else arrays
     settings = _resolved(asked, data, out)
     if is_bundle(out) and not _leftovers(out):
         return False

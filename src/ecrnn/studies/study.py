@@ -18,6 +18,7 @@ from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.text import counted
+from ecrnn.data.image_set import ImageSet
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
 from ecrnn.models.names import parse
@@ -25,6 +26,7 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.own_code import check_workers_know
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
+from ecrnn.studies.arrays import keep_arrays
 from ecrnn.studies.engine.local import LocalEngine
 from ecrnn.studies.engine.processes import ProcessEngine
 from ecrnn.studies.engine.protocol import Engine, OpenStudy, Trial
@@ -56,6 +58,7 @@ def run_study(
     settings: StudySettings,
     out: Path,
     *,
+    arrays: ImageSet | None = None,
     jobs: int = 1,
     engine: Engine | str | None = None,
     progress: Progress = silent,
@@ -66,6 +69,7 @@ def run_study(
     Args:
         settings: as given; resolved here, or taken from the study in ``out``, which must be the same one.
         out: the study's folder; made if it does not exist.
+        arrays: the images, where ``settings.data`` is `ARRAYS` in the study's folder, in which they are then kept.
         jobs: trials side by side; they share the threads of this machine.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             or an `ecrnn.studies.engine.protocol.Engine`. None: "here" for one trial at a time, else "processes".
@@ -84,7 +88,7 @@ def run_study(
         raise unknown_name("engine", engine, ENGINES)
     settings = _canonical(settings)
     _check_folder(out)
-    data = load(settings, progress)
+    data = load(settings, progress) if arrays is None else arrays
     repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
     spec = prepare(data, splits[0], settings).sizes
@@ -92,6 +96,8 @@ def run_study(
     check_models(spec, *settings.models)
     with locked(out) as lock:
         settings = _open(settings, data, out, jobs, baseline)
+        if arrays is not None:
+            keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
         if line := contradiction(data, keys):
             progress(Message(line))

@@ -35,11 +35,11 @@ def load_examples(settings: AnySettings, loading: Progress = silent) -> Examples
     parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
     settings = settings.model_copy(update=parts)
     data: Examples = task_of(settings).code("load")(settings, data_dir, loading)
-    _check_classes(data)
+    check_classes(data)
     return data
 
 
-def _check_classes(data: Examples) -> None:
+def check_classes(data: Examples) -> None:
     """Raise a DataError for classes with which no study and no bundle could be read again."""
     classes = getattr(data, "classes", ())
     if len(classes) > MAX_CLASSES:

@@ -3,7 +3,7 @@
 - a folder with a sub-folder a class, in it a folder a clip, in it the frames: pictures with a number in their names
   (`falls/garden/frame-7.png`), which comes last where there are several and says the order; or a folder of parts
   (train, with val or test or both) with those in them;
-- a `.npz` file, see `clip_arrays`;
+- a `.npz` file, see `array_files`;
 - "moving", which is made here, see `moving`.
 """
 
@@ -22,6 +22,7 @@ from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc
 from ecrnn.data import catalogue, layout, left_out
+from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
 from ecrnn.data.files import check_alike, check_same_classes, entries_of, is_picture
@@ -30,7 +31,6 @@ from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.pictures import resize_images
 from ecrnn.tasks.clip_classification import moving
-from ecrnn.tasks.clip_classification.clip_arrays import read_arrays
 from ecrnn.tasks.clip_classification.facts import TASK
 
 SIZE, CHANNELS = 32, 3  # of a folder's frames where nothing else is asked for
@@ -154,7 +154,7 @@ def load(
         clips = _resized(clips, size, channels, str(data))
         return make_clip_set(str(data), clips, labels, moving.CLASSES, n_train=moving.N_TRAIN)
     if place.is_file():
-        clips, labels, classes = read_arrays(place)
+        clips, labels, classes = read_arrays(place, "clips")
         clips = _resized(clips[:, chosen(clips.shape[1], frames)], size, channels, str(data))
         return make_clip_set(str(data), clips, labels, classes)
     places = layout.beside(place, _parts(place), val, test)

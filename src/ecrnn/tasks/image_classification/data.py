@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.events import Progress
@@ -25,6 +26,11 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> Im
         channels=settings.channels,
         progress=loading,
     )
+
+
+def of_arrays(X: Any, y: Any, name: str, settings: DataSettings) -> ImageSet:
+    """Images and labels in memory as examples called ``name``, brought to the size that ``settings`` name, if any."""
+    return images.of_arrays(X, y, name, settings.image_size, settings.channels)
 
 
 def prepare(data: ImageSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:

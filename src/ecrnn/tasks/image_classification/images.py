@@ -1,17 +1,20 @@
-"""Labelled images from a registered name or from a folder, as `ImageSet`s."""
+"""Labelled images from a registered name, a folder, an `.npz` file or arrays, as `ImageSet`s."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import on_disk
+from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts, unknown_data
 from ecrnn.data.downloads import default_cache
 from ecrnn.data.folder import load_folder
-from ecrnn.data.image_set import ImageSet, checked_size
+from ecrnn.data.image_set import ImageSet, checked_size, from_arrays, make_image_set
+from ecrnn.data.pictures import resize_images
 from ecrnn.data.sources import SOURCES, load_source
 from ecrnn.tasks.image_classification.facts import TASK
 
@@ -32,17 +35,17 @@ def load(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> ImageSet:
-    """Load a registered data set by name, or a folder with one sub-folder a class, or one of parts with those.
+    """Load a registered data set by name, a folder with one sub-folder a class, one of parts with those, or a file.
 
     A registered name wins over a folder of the same name; write ``./mnist`` for the folder.
 
     Args:
-        data: one of `names`, or a folder.
+        data: one of `names`, a folder, or an .npz file as `ecrnn.data.array_files` says.
         data_dir: local copies of registered data sets: the folder that holds the official folder, archive or
             files, or that folder itself. Where it is given, nothing is downloaded.
-        image_size: side, or (height, width), in pixels; default: the data set's own size, 32x32 for digits
-            and folders. Other shapes are resized by the shorter side and cropped in the centre.
-        channels: 1 (grey) or 3 (RGB); default: the data set's own, 3 for folders.
+        image_size: side, or (height, width), in pixels; default: the data set's or file's own size, 32x32 for
+            digits and folders. Other shapes are resized by the shorter side and cropped in the centre.
+        channels: 1 (grey) or 3 (RGB); default: the data set's or file's own, 3 for folders.
         val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         cache: where downloads and decoded folders are kept; default: the variable ECRNN_CACHE, else the
             user's cache.
@@ -53,14 +56,18 @@ def load(
         DataError: the data is missing, damaged, or cannot be downloaded.
     """
     size = checked_size(image_size)
-    if channels not in (None, 1, 3):
-        raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
+    _check_channels(channels)
     cache = default_cache() if cache is None else Path(cache)
     if isinstance(data, str) and data in SOURCES:
         refuse_parts(data, val, test)
         return load_source(data, data_dir, size, channels, cache=cache, progress=progress)
     if isinstance(data, str) and not on_disk(Path(data)).exists() and os.sep not in data and "/" not in data:
         raise unknown_data(data, TASK.name, SOURCES, "a folder with one sub-folder a class")
+    place = on_disk(Path(data))
+    if place.suffix == ".npz" and place.is_file():
+        refuse_parts(data, val, test)
+        pixels, labels, classes = read_arrays(place, "images")
+        return _resized(make_image_set(str(data), pixels, labels, classes), size, channels)
     return load_folder(
         Path(data),
         size or (32, 32),
@@ -70,3 +77,30 @@ def load(
         cache=cache,
         progress=progress,
     )
+
+
+def of_arrays(
+    X: Any, y: Any, name: str, image_size: int | tuple[int, int] | None = None, channels: int | None = None
+) -> ImageSet:
+    """Labelled images from arrays, see `from_arrays`, in another size or number of channels where one is named.
+
+    Raises:
+        DataError: shapes, types or values are not as `from_arrays` says, or size or channels are none.
+    """
+    size = checked_size(image_size)
+    _check_channels(channels)
+    images = from_arrays(X, y, name)
+    if "" in images.classes:
+        raise DataError("y holds an empty text as a label; give that class a name")
+    return _resized(images, size, channels)
+
+
+def _check_channels(channels: int | None) -> None:
+    if channels not in (None, 1, 3):
+        raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
+
+
+def _resized(images: ImageSet, size: tuple[int, int] | None, channels: int | None) -> ImageSet:
+    height, width = size or (images.height, images.width)
+    pixels = resize_images(images.images, (channels or images.channels, height, width))
+    return images if pixels is images.images else make_image_set(images.name, pixels, images.labels, images.classes)

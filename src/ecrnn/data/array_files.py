@@ -1,5 +1,6 @@
-"""Clips in one `.npz` file of NumPy's: arrays `clips`, `labels` and, optionally, `classes`.
+"""Labelled images or clips in one `.npz` file of NumPy's, as these arrays, of which `classes` may be missing:
 
+    images    uint8 (N, H, W, C), C 1 or 3; or (N, H, W), grey
     clips     uint8 (N, T, H, W, C), C 1 or 3; or (N, T, H, W), grey
     labels    whole numbers or texts (N,); with `classes` whole numbers, which count them from 0
     classes   texts, the names of the classes
@@ -13,33 +14,49 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.files import disk_errors, whole_file
 from ecrnn.core.names import nfc
 from ecrnn.data.decoding import MEMORY_LIMIT
 
-_EXPECTED = "an .npz file with arrays clips, labels and, optionally, classes"
+Kind = Literal["images", "clips"]
+
+_AXES: dict[Kind, str] = {"images": "(N, H, W, C)", "clips": "(N, T, H, W, C)"}
 _LARGEST_LABELS = 2**26  # bytes of labels or classes
 
 
-def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """The clips, labels and classes of an `.npz` file.
+def write_arrays(path: Path, kind: Kind, examples: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> None:
+    """Write what `read_arrays` reads, atomically and not compressed."""
+    arrays = {kind: examples, "labels": labels, "classes": np.array(classes)}
+    with disk_errors(path), whole_file(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_arrays(path: Path, kind: Kind) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """The examples, labels and classes of an `.npz` file.
+
+    Args:
+        path: of the file.
+        kind: of the examples: "images" or "clips".
 
     Returns:
-        uint8 (N, T, H, W, C), int64 (N,), and the names of the classes.
+        uint8 (N, H, W, C) or (N, T, H, W, C), int64 (N,), and the names of the classes.
 
     Raises:
         DataError: not such a file, damaged, larger than `decoding.MEMORY_LIMIT`, or arrays that do not hold what they
             should.
     """
+    expected = f"an .npz file with arrays {kind}, labels and, optionally, classes"
     try:
         with zipfile.ZipFile(path) as archive:
             names = {info.filename for info in archive.infolist()}
-            if not {"clips.npy", "labels.npy"} <= names:
-                raise DataError(f"{path} lacks {'labels' if 'clips.npy' in names else 'clips'}; give {_EXPECTED}")
-            clips = _member(archive, "clips.npy", MEMORY_LIMIT, path)
+            if not {f"{kind}.npy", "labels.npy"} <= names:
+                raise DataError(f"{path} lacks {'labels' if f'{kind}.npy' in names else kind}; give {expected}")
+            examples = _member(archive, f"{kind}.npy", MEMORY_LIMIT, path)
             labels = _member(archive, "labels.npy", _LARGEST_LABELS, path)
             classes = _member(archive, "classes.npy", _LARGEST_LABELS, path) if "classes.npy" in names else None
     except DataError:
@@ -47,8 +64,8 @@ def read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # zipfile's and NumPy's readers raise anything on damaged files
-        raise DataError(f"{path} is damaged or of another kind; give {_EXPECTED}") from error
-    return _checked_clips(clips, path), *_checked_labels(labels, classes, len(clips), path)
+        raise DataError(f"{path} is damaged or of another kind; give {expected}") from error
+    return _checked_examples(examples, kind, path), *_checked_labels(labels, classes, len(examples), path)
 
 
 def _member(archive: zipfile.ZipFile, name: str, largest: int, path: Path) -> np.ndarray:
@@ -64,20 +81,21 @@ def _member(archive: zipfile.ZipFile, name: str, largest: int, path: Path) -> np
         if dtype.hasobject:
             raise DataError(f"{path}: {name} holds Python objects, which are not read; save plain arrays")
         if needed > largest:
-            raise DataError(f"{path}: {name} holds {needed} bytes, more than {largest}; give frames of a folder")
+            raise DataError(f"{path}: {name} holds {needed} bytes, more than {largest}; give a folder of files")
         if needed != size - file.tell():
             raise DataError(f"{path}: {name} is damaged: its header and its size differ")
     with archive.open(name) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _checked_clips(clips: np.ndarray, path: Path) -> np.ndarray:
-    if clips.ndim == 4:
-        clips = clips[..., None]
-    if clips.dtype != np.uint8 or clips.ndim != 5 or clips.shape[4] not in (1, 3) or 0 in clips.shape:
-        found = f"{clips.dtype} of shape {clips.shape}"
-        raise DataError(f"{path}: clips are {found}, but should be uint8 (N, T, H, W, C) with C 1 or 3")
-    return np.ascontiguousarray(clips)
+def _checked_examples(examples: np.ndarray, kind: Kind, path: Path) -> np.ndarray:
+    axes = _AXES[kind].count(",") + 1
+    if examples.ndim == axes - 1:
+        examples = examples[..., None]
+    if examples.dtype != np.uint8 or examples.ndim != axes or examples.shape[-1] not in (1, 3) or 0 in examples.shape:
+        found = f"{examples.dtype} of shape {examples.shape}"
+        raise DataError(f"{path}: {kind} are {found}, but should be uint8 {_AXES[kind]} with C 1 or 3")
+    return np.ascontiguousarray(examples)
 
 
 def _checked_labels(
@@ -87,7 +105,7 @@ def _checked_labels(
     if labels.shape != (count,) or labels.dtype.kind not in kinds:
         what = "whole numbers or texts" if classes is None else "whole numbers"
         found = f"{labels.dtype} of shape {labels.shape}"
-        raise DataError(f"{path}: labels are {found}, but should be {what} ({count},), one a clip")
+        raise DataError(f"{path}: labels are {found}, but should be {what} ({count},), one for each example")
     if classes is None:
         values, labels = np.unique(labels, return_inverse=True)
         names = tuple(nfc(str(value)) for value in values)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError
-from ecrnn.tasks.clip_classification import clip_arrays
-from ecrnn.tasks.clip_classification.clip_arrays import read_arrays
+from ecrnn.data import array_files
+from ecrnn.data.array_files import read_arrays, write_arrays
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 5, 3), np.uint8)
 
@@ -50,14 +50,31 @@ def packed(path: Path, **members: bytes) -> Path:
     ],
 )
 def test_labels_and_classes(tmp_path, arrays, labels, classes):
-    found = read_arrays(saved(tmp_path / "a.npz", **arrays))
+    found = read_arrays(saved(tmp_path / "a.npz", **arrays), "clips")
     np.testing.assert_array_equal(found[0], CLIPS)
     assert found[1].dtype == np.int64
     assert (found[1].tolist(), found[2]) == (labels, classes)
 
 
+def test_what_is_written_is_read_again(tmp_path):
+    images, classes = CLIPS[:, 0], ("b", "a", "ç")
+    write_arrays(tmp_path / "a.npz", "images", images, np.array([1, 0, 2, 0]), classes)
+    found = read_arrays(tmp_path / "a.npz", "images")
+    np.testing.assert_array_equal(found[0], images)
+    assert (found[1].tolist(), found[2]) == ([1, 0, 2, 0], classes)
+    with pytest.raises(DataError, match=r"a.npz lacks clips; give an .npz file with arrays clips, labels and"):
+        read_arrays(tmp_path / "a.npz", "clips")
+
+
+def test_images_have_one_axis_less(tmp_path):
+    read, _, _ = read_arrays(saved(tmp_path / "a.npz", images=CLIPS[:, 0, ..., 0]), "images")
+    np.testing.assert_array_equal(read, CLIPS[:, 0, ..., :1])
+    with pytest.raises(DataError, match=r"images are uint8 of shape \(4, 3, 6, 5, 3\), but should be uint8 \(N, H, W"):
+        read_arrays(saved(tmp_path / "a.npz", images=CLIPS), "images")
+
+
 def test_grey_clips_and_other_orders_in_memory(tmp_path):
-    found, _, _ = read_arrays(saved(tmp_path / "a.npz", clips=np.asfortranarray(CLIPS[..., 0])))
+    found, _, _ = read_arrays(saved(tmp_path / "a.npz", clips=np.asfortranarray(CLIPS[..., 0])), "clips")
     np.testing.assert_array_equal(found, CLIPS[..., :1])
     assert found.flags.c_contiguous
 
@@ -84,27 +101,27 @@ def test_grey_clips_and_other_orders_in_memory(tmp_path):
 )
 def test_arrays_that_do_not_hold_what_they_should(tmp_path, arrays, message):
     with pytest.raises(DataError, match=rf"a.npz: .*{message}|a.npz: {message}") as caught:
-        read_arrays(saved(tmp_path / "a.npz", **arrays))
+        read_arrays(saved(tmp_path / "a.npz", **arrays), "clips")
     assert "\n" not in str(caught.value)
 
 
 def test_what_lacks_arrays_is_named(tmp_path):
     np.savez(tmp_path / "a.npz", clips=CLIPS)
     with pytest.raises(DataError, match=r"a.npz lacks labels; give an .npz file with arrays clips, labels and"):
-        read_arrays(tmp_path / "a.npz")
+        read_arrays(tmp_path / "a.npz", "clips")
     np.savez(tmp_path / "b.npz", x=CLIPS, labels=CLIPS)
     with pytest.raises(DataError, match=r"b.npz lacks clips"):
-        read_arrays(tmp_path / "b.npz")
+        read_arrays(tmp_path / "b.npz", "clips")
     with pytest.raises(DataError, match=r"cannot read .*gone.npz: No such file"):
-        read_arrays(tmp_path / "gone.npz")
+        read_arrays(tmp_path / "gone.npz", "clips")
 
 
 def test_more_than_the_memory_is_told_from_the_header(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.npz")
-    monkeypatch.setattr(clip_arrays, "MEMORY_LIMIT", CLIPS.nbytes - 1)
+    monkeypatch.setattr(array_files, "MEMORY_LIMIT", CLIPS.nbytes - 1)
     monkeypatch.setattr(np.lib.format, "read_array", None)  # would fail if it were called
     with pytest.raises(DataError, match=f"clips.npy holds {CLIPS.nbytes} bytes, more than {CLIPS.nbytes - 1}; give"):
-        read_arrays(path)
+        read_arrays(path, "clips")
 
 
 @pytest.mark.parametrize("data", [npy(CLIPS) + b"x", npy(CLIPS)[:-1]])
@@ -112,7 +129,7 @@ def test_a_header_and_a_size_that_differ(tmp_path, monkeypatch, data):
     path = packed(tmp_path / "a.npz", clips=data)
     monkeypatch.setattr(np.lib.format, "read_array", None)  # would fail if it were called
     with pytest.raises(DataError, match=r"a.npz: clips.npy is damaged: its header and its size differ"):
-        read_arrays(path)
+        read_arrays(path, "clips")
 
 
 @pytest.mark.filterwarnings("ignore:Reading")  # NumPy's, of headers that Python 2 wrote
@@ -142,7 +159,7 @@ def test_a_header_and_a_size_that_differ(tmp_path, monkeypatch, data):
 def test_hostile_headers_are_one_line(tmp_path, clips):
     path = packed(tmp_path / "a.npz", clips=clips)
     with pytest.raises(DataError, match=r"a.npz(:| is damaged)") as caught:
-        read_arrays(path)
+        read_arrays(path, "clips")
     assert "\n" not in str(caught.value)
 
 
@@ -152,7 +169,7 @@ def test_cut_and_changed_files_are_one_line(tmp_path, cut):
     data = path.read_bytes()
     path.write_bytes(data[:cut])
     with pytest.raises(DataError, match=r"a.npz is damaged or of another kind"):
-        read_arrays(path)
+        read_arrays(path, "clips")
     path.write_bytes(data[:300] + bytes([data[300] ^ 255]) + data[301:])
     with pytest.raises(DataError, match=r"a.npz is damaged or of another kind"):
-        read_arrays(path)
+        read_arrays(path, "clips")

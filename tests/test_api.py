@@ -1,0 +1,72 @@
+"""`ecrnn.compare` and `ecrnn.train` with what only Python can give: arrays and objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from core.lines import one_line
+from sklearn.svm import SVC
+from training.trainings import pictures
+
+import ecrnn
+from ecrnn.core.errors import EcrnnError
+from ecrnn.models import registry
+
+X = pictures(60).images
+Y = np.array(["low", "high"])[np.arange(60) % 2]
+SMALL = {"epochs": 1, "batch_size": 8, "threads": 1, "precision": "float32", "device": "cpu"}
+
+
+@pytest.fixture(autouse=True)
+def _forgets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.chdir(tmp_path)
+
+
+def test_arrays_and_objects_are_compared(tmp_path: Path) -> None:
+    report = ecrnn.compare((X / 255, Y), {"svm": SVC(), "majority": "majority"}, repeats=2)
+    assert report.folder == Path("runs/compare-arrays/report")
+    assert report.analysis.classes == ("high", "low")
+    assert [row.model for row in report.analysis.models] == ["svm", "majority"]
+    assert report.analysis.data == "arrays.npz"
+    again = ecrnn.compare((X, Y), {"svm": SVC(), "majority": "majority"}, repeats=2)
+    assert again.analysis == report.analysis, "the same images as bytes: nothing was trained again"
+    with one_line(EcrnnError, "SVC(C=2) has SHA-256", "and 'svm' had", "bring that one back"):
+        ecrnn.compare((X, Y), {"svm": SVC(C=2), "majority": "majority"}, repeats=2)
+
+
+def test_a_bundle_of_arrays(tmp_path: Path) -> None:
+    (tmp_path / "arrays" / "train" / "a").mkdir(parents=True)  # which has nothing to do with it
+    classifier = ecrnn.train((X, Y), "mlp-4", tmp_path / "mine", **SMALL)
+    assert classifier.metrics["data"] == "arrays"
+    assert (classifier.metrics["n_train"], classifier.metrics["n_validation"]) == (48, 12)
+    assert not list((tmp_path / "mine").glob("*.npz"))
+    again = ecrnn.train((X, Y), "mlp-4", tmp_path / "mine", resume=True, **SMALL)
+    assert again.metrics == classifier.metrics
+    with one_line(EcrnnError, "holds another training: the pictures of 'arrays' have changed since it was begun"):
+        ecrnn.train((X[:50], Y[:50]), "mlp-4", tmp_path / "mine", resume=True, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "line"),
+    [
+        ((X, Y, Y), {}, "arrays are given as (X, y), not 3 of them"),
+        ((X, Y[:9]), {}, "y has shape (9,), but should hold one label for each of the 60 images"),
+        ((X.transpose(0, 3, 1, 2), Y), {}, "channels go last"),
+        ((X.astype(float), Y), {}, "but they should lie in 0..1; scale them, or give uint8"),
+        ((X, Y), {"val": "photos"}, "--val and --test go with a folder of your own, not with arrays"),
+        ((X, np.full(60, "a")), {}, "a classifier needs 2 to 100,000 classes, not 1"),
+        ((X, Y), {"models": ["charlm"]}, "next-token takes no arrays (X, y); give a file or a folder"),
+        ((X, Y), {"models": {"svm": SVC}}, "model 'svm': give an object, SVC(), not the class"),
+    ],
+)
+def test_what_is_wrong_is_one_line(tmp_path: Path, data: tuple, options: dict, line: str) -> None:
+    with one_line(EcrnnError, line):
+        ecrnn.compare(data, **{"models": ["mlp-4"], **options})
+    assert not (tmp_path / "runs").exists()
+    if "models" not in options:
+        with one_line(EcrnnError, line):
+            ecrnn.train(data, "mlp-4", tmp_path / "mine", **options)
+        assert not (tmp_path / "mine").exists()
