@@ -1,14 +1,12 @@
-"""Image and clip classification as the loop sees them: batches, loss, predictions."""
+"""Image classification as the loop sees them: batches, loss, predictions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from training.small_tasks import TRAIN, small
 from training.trainings import make_settings, make_task, pictures
 
-from ecrnn.core.predictions import Predictions
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
@@ -100,30 +98,6 @@ def test_validation() -> None:
     images, split, *rest = _parts(make_settings())
     nothing = Split(split.train, split.validation[:0], "all", "all")
     assert ImageClassification(images, nothing, *rest).validate(model) == ({}, None)
-
-
-def test_clips() -> None:
-    one = small("clip-classification")
-    clips, labels = one.objective.batch(np.array([4, 0]), 0)
-    expected = (one.data.clips[[4, 0]].astype(np.float32) - 100) / 50
-    np.testing.assert_allclose(clips.numpy(), expected.transpose(0, 1, 4, 2, 3), rtol=1e-6)
-    assert labels.tolist() == one.data.labels[[4, 0]].tolist()
-
-
-def test_validation_of_clips() -> None:
-    one = small("clip-classification")
-    model = one.network().eval()
-    figures, predictions = one.objective.validate(model)
-    assert isinstance(predictions, Predictions)
-    clips, _ = one.objective.batch(np.array([0]), 0)
-    assert clips.shape[1] == 3
-    expected = []
-    for own in one.data.clips[TRAIN:]:
-        frames = one.prepared.preprocessing.apply(own)  # (T, C, H, W)
-        with torch.no_grad():
-            expected.append(model(torch.from_numpy(frames[None]))[0].numpy())
-    np.testing.assert_allclose(predictions.logits, expected, rtol=1e-4, atol=1e-6)
-    assert figures["validation_accuracy"] == (np.argmax(expected, axis=1) == one.data.labels[TRAIN:]).mean()
 
 
 def _parts(settings):
