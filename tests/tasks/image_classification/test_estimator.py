@@ -5,9 +5,12 @@ and this estimator takes pictures (n, H, W[, C]) with values in 0..1 or uint8, s
 at the shape of X. What those checks ask of parameters, fitting and errors is asked here, on pictures.
 """
 
+from __future__ import annotations
+
 import inspect
 import pickle
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +21,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import check_is_fitted
 
 from ecrnn.core.errors import DataError, EcrnnError, TrainingError, UnknownNameError
 from ecrnn.tasks.image_classification import estimator as module
@@ -136,7 +142,7 @@ def test_the_order_of_the_pictures_matters_to_nothing_but_the_training(digits):
     np.testing.assert_allclose(estimator.predict_proba(X[order]), estimator.predict_proba(X)[order], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("labels", [["no", "yes"], [7, -3], [True, False], [0.5, 1.5], ["ß", ""]], ids=str)
+@pytest.mark.parametrize("labels", [["no", "yes"], [7, -3], [True, False], [0.0, 1.0], ["ß", ""]], ids=str)
 def test_labels_of_any_type(digits, labels):
     X, y = digits[0][:60], np.array(labels)[digits[1][:60] % 2]
     estimator = small().fit(X, y)
@@ -282,10 +288,17 @@ def test_before_fit(digits, method):
         ({"epochs": 0}, EcrnnError, "epochs: input should be greater than or equal to 1"),
         ({"lr": float("nan")}, EcrnnError, "lr: input should be"),
         ({"optimizer": "adma"}, EcrnnError, "optimizer: input should be 'adam', 'adamw' or 'sgd'"),
-        ({"random_state": None}, EcrnnError, "random_state should be a whole number from 0, not None"),
-        ({"random_state": True}, EcrnnError, "random_state should be a whole number from 0, not True"),
-        ({"random_state": -1}, EcrnnError, "random_state should be a whole number from 0, not -1"),
-        ({"random_state": 1.5}, EcrnnError, r"random_state should be a whole number from 0, not 1\.5"),
+        (
+            {"random_state": True},
+            EcrnnError,
+            "None or a RandomState, not True",
+        ),
+        (
+            {"random_state": -1},
+            EcrnnError,
+            "None or a RandomState, not -1",
+        ),
+        ({"random_state": 1.5}, EcrnnError, r"None or a RandomState, not 1\.5"),
     ],
 )
 def test_wrong_parameters(digits, parameters, error, line):
@@ -299,17 +312,62 @@ def test_wrong_parameters(digits, parameters, error, line):
     [
         (lambda X, y: (X.reshape(len(X), 64), y), r"X has shape \(300, 64\)"),
         (lambda X, y: (X * 16, y), "floats from 0 to 16"),
-        (lambda X, y: (np.where(X > 0.9, np.nan, X), y), "floats from nan to nan"),
-        (lambda X, y: (X, y[:-1]), r"y has shape \(299,\)"),
-        (lambda X, y: (X[:0], y[:0]), "hold no images"),
-        (lambda X, y: (X, np.zeros_like(y)), "needs 2 to 100,000 classes, not 1"),
+        (lambda X, y: (np.where(X > 0.9, np.nan, X), y), "Input X contains NaN"),
+        (lambda X, y: (X, y[:-1]), r"inconsistent numbers of samples: \[300, 299\]"),
+        (lambda X, y: (X[:0], y[:0]), "Found array with 0 sample"),
+        (lambda X, y: (X, np.zeros_like(y)), "Classifier can't train when only one class is present"),
         (lambda X, y: (X[:, :7, :7], y), "8 to 1024 pixels a side, not 7x7"),
     ],
     ids=range(7),
 )
 def test_wrong_pictures(digits, spoil, line):
-    with pytest.raises(EcrnnError, match=line):
+    with pytest.raises(ValueError, match=line):
         small().fit(*spoil(*digits))
+
+
+class Tables(ImageClassifier):
+    """Each row of X is an image of 8x8: X of two dimensions as scikit-learn's checks have it, brought into 0..1."""
+
+    def fit(self, X: Any, y: Any) -> Tables:
+        super().fit(_images(X), y)
+        self.n_features_in_ = np.asarray(X).shape[1]
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "network_")
+        shape = X.shape if hasattr(X, "toarray") else np.asarray(X).shape
+        if len(shape) == 2 and shape[1] != self.n_features_in_:
+            whose = f"Tables is expecting {self.n_features_in_} features as input"
+            raise ValueError(f"X has {shape[1]} features, but {whose}")
+        return super().predict_proba(_images(X))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.positive_only = True, False
+        return tags
+
+
+def _images(X: Any) -> Any:
+    """What is no table of at most 64 finite numbers a row goes on as it is, for the estimator to say what is wrong."""
+    if hasattr(X, "toarray"):
+        return X
+    table = np.asarray(X)
+    if table.ndim != 2 or not 0 < table.shape[1] <= 64:
+        return table
+    try:
+        table = table.astype(float, casting="same_kind" if table.dtype.kind == "c" else "unsafe")
+    except (TypeError, ValueError):
+        return table[:, None]
+    if not np.isfinite(table).all():
+        return table[:, None]
+    squashed = np.pad(1 / (1 + np.exp(-table / 4)), ((0, 0), (0, 64 - table.shape[1])))
+    return squashed.reshape(-1, 8, 8)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([Tables("mlp-32", epochs=40, lr=0.01, batch_size=16, threads=1, precision="float32")])
+def test_scikit_learns_checks(estimator: Tables, check: Any) -> None:
+    check(estimator)
 
 
 def test_pictures_of_another_size_than_in_fit(digits):

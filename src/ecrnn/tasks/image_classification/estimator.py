@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
-from ecrnn.core.config import TrainingSettings
-from ecrnn.core.devices import resolve
-from ecrnn.core.errors import EcrnnError
-from ecrnn.core.seeds import trial_seed
 from ecrnn.data.image_set import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
@@ -22,10 +17,11 @@ from ecrnn.models.prepared import Prepared
 from ecrnn.models.spec import InputSpec, check
 from ecrnn.tasks.image_classification.facts import TASK
 from ecrnn.tasks.image_classification.objective import ImageClassification
+from ecrnn.training.estimator import NetworkClassifier, classes_of
 from ecrnn.training.loop import fit
 
 
-class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class ImageClassifier(NetworkClassifier):
     """A network by name as a scikit-learn classifier of image arrays.
 
     Every picture given to `fit` is trained on and the last epoch's weights are kept, so that `cross_val_score` and
@@ -36,7 +32,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         epochs, batch_size, lr, optimizer, weight_decay, schedule, augment, standardise, device, precision: as in
             `ecrnn.core.config.TrainingSettings`.
         threads: of torch; None: all cores.
-        random_state: seed of weights and order.
+        random_state: seed of weights and order: a whole number, None for a new one each time, or a RandomState.
 
     Attributes:
         classes_: the labels, sorted, as given to `fit`.
@@ -70,7 +66,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
         threads: int | None = None,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.model = model
         self.epochs = epochs
@@ -93,18 +89,17 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         fitted before, or not fitted.
 
         Raises:
+            ValueError: in scikit-learn's words, X or y that are not as they should be.
             EcrnnError: wrong names, shapes, values or settings.
             TrainingError: loss or gradients are not finite.
         """
+        X, y = check_X_y(X, y, allow_nd=True, dtype="numeric", ensure_min_samples=2, estimator=self)
+        classes, _ = classes_of(y)
         images = from_arrays(X, y)
         check(InputSpec(images.image, len(images.classes)), self.model)
-        random_state: Any = self.random_state
-        if not isinstance(random_state, Integral) or isinstance(random_state, bool) or random_state < 0:
-            raise EcrnnError(f"random_state should be a whole number from 0, not {random_state!r}")
-        settings = resolve(self._settings())
+        settings, seed = self._settings(), self._seed()
         everything = np.arange(len(images))
         split = Split(everything, everything[:0], "all", "every picture trains")
-        seed = trial_seed(int(random_state), 0)
         preprocessing = fit_preprocessing(images.images, everything, self.standardise)
         network = build(self.model, images.image, len(images.classes), seed)
         prepared = Prepared(TASK, images.classes, preprocessing)
@@ -114,16 +109,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             "preprocessing_": preprocessing,
             "network_": network,
             "history_": trained.history,
-            "classes_": np.unique(np.asarray(y)),
+            "classes_": classes,
             "n_features_in_": int(np.prod(images.image)),
         }
         self.__dict__.update(fitted)  # in one step, which no signal divides
         return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable label of each picture, (n,)."""
-        probabilities = self.predict_proba(X)  # which says so where nothing is fitted
-        return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, classes), float64, in the order of `classes_`.
@@ -132,12 +122,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             NotFiniteError: the network's output for a picture is not finite.
         """
         check_is_fitted(self, "network_")
-        images = to_uint8(X)
+        images = to_uint8(check_array(X, allow_nd=True, dtype="numeric", estimator=self))
         device = next(self.network_.parameters()).device
         standardise = Standardise(self.preprocessing_).to(device)
         logits = predict_logits(self.network_, images, np.arange(len(images)), standardise)
         return softmax(check_finite(logits))
 
-    def _settings(self) -> TrainingSettings:
-        names = TrainingSettings.model_fields.keys() & self.get_params().keys()
-        return TrainingSettings.read({name: self.get_params()[name] for name in names})
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = tags.input_tags.positive_only = True
+        return tags

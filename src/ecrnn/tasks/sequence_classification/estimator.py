@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import Tags, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
 from ecrnn.core.errors import DataError
@@ -117,6 +117,11 @@ class SequenceClassifier(NetworkClassifier):
         }
         self.__dict__.update(fitted)  # in one step, which no signal divides
         return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
 
     def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
         """The most probable label of each sequence, (n,); X and lengths as for `fit`."""
