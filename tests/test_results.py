@@ -84,6 +84,7 @@ def _differences(mine: Any, theirs: Any, where: str = "") -> list[str]:
     return [] if mine == theirs else [where]
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("name", STUDIES)
 def test_committed_reports_are_rebuilt_from_committed_predictions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

@@ -186,6 +186,7 @@ def other(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.sampled(most=40)
 @pytest.mark.parametrize(("words", "status", "sentence"), ROWS, ids=[row[0] for row in ROWS])
 def test_bad_input_is_one_line(
     call: Any, place: Path, other: Path, study: Path, bundle: Path, pictures: Path,

@@ -63,6 +63,7 @@ def test_the_missing_opponent_is_told_at_the_end(call: Any, monkeypatch: pytest.
     assert "--keras-python" in told["missing"]
 
 
+@pytest.mark.slow
 def test_a_grid(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from ecrnn.bench import recurrence as bench
 

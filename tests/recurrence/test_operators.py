@@ -39,6 +39,7 @@ def given(cell, *, grad=True, time_first=False, lengths=False, batch=2, steps=3,
     )
 
 
+@pytest.mark.sampled(most=2)
 @each_kernel
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize(
@@ -50,6 +51,7 @@ def test_torchs_check_of_the_forward_operator(*, backend, cell, time_first, want
     torch.library.opcheck(forward, (backend, cell, *arguments, want_output, keep, 1e-8))
 
 
+@pytest.mark.sampled(most=2)
 @each_kernel
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("needs", [False, True])
@@ -234,6 +236,7 @@ def one_graph():
     torch._dynamo.reset()
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("backend", "kind"), [backend_or_skip("cpu", kind) for kind in (LSTM, GRU, RNN)] + [("reference", LSTM)]
 )

@@ -295,6 +295,7 @@ def test_the_report_goes_into_the_first_folder_and_a_bad_place_is_one_line(tmp_p
         write_report([folder], tmp_path / "file" / "report")
 
 
+@pytest.mark.sampled(most=3)
 @pytest.mark.parametrize(
     "options",
     [

@@ -23,6 +23,8 @@ from ecrnn.report.content.tables import report_tables
 from ecrnn.report.render.write import report_files
 from ecrnn.stats import METRICS, compare
 
+pytestmark = pytest.mark.sampled(most=3)
+
 SMALL = {"n_validation": 300, "epochs": 3}
 STUDIES = {  # task -> scores of a worse and a better model
     "next-token": {"charlm-rnn-64": 1.72, "charlm-gru-64": 1.60},

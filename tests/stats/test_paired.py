@@ -87,6 +87,7 @@ def test_sign_is_a_minus_b(scores):
     assert forth.low == pytest.approx(-back.high)
 
 
+@pytest.mark.sampled(most=3)
 @pytest.mark.parametrize(
     "p", [[], [0.03], [0.01, 0.04, 0.03], [0.04, 0.01, 0.01, 1.0, 0.5], [0.0, 0.0], [0.2, 0.3, 0.4]]
 )

@@ -39,6 +39,7 @@ def test_every_task_has_tiny_data() -> None:
     assert list(TASKS) == list(TINY)
 
 
+@pytest.mark.sampled(most=3)
 @pytest.mark.parametrize("task", TASKS)
 def test_saved_settings_repeat_a_training_also_killed(task: str, tmp_path: Path) -> None:
     settings = TINY[task].read(tmp_path, epochs=2)
