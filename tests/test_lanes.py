@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -77,6 +78,7 @@ def functions(path: Path) -> Iterator[tuple[str, bool]]:
             yield node.name, any(ast.unparse(mark) == "pytest.mark.slow" for mark in node.decorator_list)
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """What a file imports, dotted; of ``from a import b`` both a and a.b."""
     found: set[str] = set()

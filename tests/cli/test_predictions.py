@@ -164,6 +164,7 @@ def broken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return task, folder / "bundle", TINY[task].write(data)
 
 
+@pytest.mark.sampled(most=2)
 def test_outputs_that_are_not_finite_are_one_line(call: Any, broken: tuple[str, Path, Path], tmp_path: Path) -> None:
     task, bundle, data = broken
     calls = [["evaluate", bundle, data, *more] for more in ([], ["--json"], ["--out", tmp_path / "page"])]

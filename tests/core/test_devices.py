@@ -116,6 +116,7 @@ def test_freed_memory_is_kept_inside_and_given_back():
     assert grown < 50e6  # of 100 MB that were in use
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
 def test_settings_in_the_environment_are_left_alone():
     inside, _, _ = _faults(MALLOC_TRIM_THRESHOLD_="131072")

@@ -324,6 +324,7 @@ def test_gradients_of_single_samples_by_torch_func(backend, kind):
     compare({name: p.grad for name, p in layer.named_parameters()}, alone[0], 0.0)
 
 
+@pytest.mark.sampled(most=1)
 @each_kernel
 def test_fifty_steps_leave_nothing_behind(backend):
     layer = LSTM(1, 8, bidirectional=True, backend=backend)
