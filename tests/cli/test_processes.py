@@ -72,6 +72,7 @@ def test_ctrl_c_in_a_study_and_the_same_command_finishes(call: Any, tmp_path: Pa
     assert (out / "ecnn" / "repeat-0" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_kill_in_a_training_and_resume_ends_with_the_same_bits(call: Any, tmp_path: Path) -> None:
     out, whole = tmp_path / "stopped", tmp_path / "whole"
     command = ("train", "digits", "--model", "cnn", *SHORT, "--keep", "last", "-o", out)
@@ -107,6 +108,7 @@ def on_terminal(columns: int, *arguments: object) -> tuple[int, list[str]]:
     return status, [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*use of (fork|pty).*:DeprecationWarning")
 @pytest.mark.parametrize("columns", [pytest.param(100, marks=pytest.mark.slow), 44])
 def test_a_terminal_shows_bars_with_the_time_left(tmp_path: Path, columns: int) -> None:

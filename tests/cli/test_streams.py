@@ -39,6 +39,7 @@ def test_a_training_whose_streams_cannot_be_used(tmp_path: Path, streams: str) -
     assert (tmp_path / "model" / "model.safetensors").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @needs_full
 def test_remarks_that_cannot_be_written(tmp_path: Path) -> None:
     """Such as that no bundle was named."""
@@ -48,6 +49,7 @@ def test_remarks_that_cannot_be_written(tmp_path: Path) -> None:
     assert "black.png" in out
 
 
+@pytest.mark.slow
 def test_an_error_has_its_status_though_nobody_hears_it(tmp_path: Path) -> None:
     assert shell(tmp_path, "train nonsense --model mlp-4 -o model", "2>&-") == (2, "", "")
 
@@ -76,6 +78,7 @@ def test_an_output_open_for_reading_only(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(("words", "broken", "status"), [("--version", "stdout", 141), ("train nothing", "stderr", 2)])
 def test_a_reader_that_has_gone_before(words: str, broken: str, status: int) -> None:
     reading, writing = os.pipe()

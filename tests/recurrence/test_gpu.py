@@ -62,7 +62,7 @@ def check(case, made, seed=0):
     compare(everything("_by_reference", case, seed=seed), made, tolerance("float32", case.steps))
 
 
-@pytest.mark.sampled(most=6)
+@pytest.mark.sampled(most=4)
 @each_cell
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"H{case.hidden}-T{case.steps}-B{case.batch}-I{case.inputs}")
 def test_outputs_and_gradients_are_the_oracles(interpreted, cell, case):
@@ -74,6 +74,7 @@ def test_outputs_and_gradients_are_the_oracles(interpreted, cell, case):
 FORGETFUL = Case("", hidden=2, steps=48, batch=3, output=False, above=None, needs_initial=False, cutoff=1e-8, scale=0.1)
 
 
+@pytest.mark.sampled(most=1)
 @each_cell
 def test_the_backward_pass_may_end_early_without_effect(interpreted, cell):
     case = FORGETFUL._replace(cell=cell)
@@ -90,6 +91,7 @@ def test_either_direction_may_end_early(interpreted):
     assert (made["d_x"][:, [0, -1]] != 0).all()
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     "change",
     [{"cutoff": 0.0}, {"cutoff": 1e-30}, {"needs_initial": True}, {"output": True, "above": (0, 48)}],
@@ -122,6 +124,7 @@ def test_a_gradient_that_is_no_number_is_carried_to_the_first_step(interpreted):
     assert np.isnan(made["d_x"][0]).all()
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(("cell", "inputs", "shared_x"), [("lstm", 1, False), ("gru", 2, False), ("rnn_relu", 2, True)])
 def test_trials_in_one_launch_have_the_bits_of_each_alone(interpreted, cell, inputs, shared_x):
     case = Case(cell, hidden=3, steps=3, batch=3, inputs=inputs, directions=2, lengths=True)
@@ -130,6 +133,7 @@ def test_trials_in_one_launch_have_the_bits_of_each_alone(interpreted, cell, inp
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_layers_compute_by_it_where_it_is_named(interpreted, cell):
     interpreted(check_layer, cell)

@@ -54,6 +54,7 @@ def attributes(node):
     return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("kind", "options", "operator", "expected"),
     [
@@ -87,6 +88,7 @@ def test_two_layers_both_ways_with_initial_states(tmp_path, kind, options, opera
         compare(dict(enumerate(made)), run(session, *arguments), 2 * tolerance("float32", steps))
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(("kind", "activations"), [(LSTM, None), (RNN, [b"Tanh"])])
 def test_one_direction_without_states_and_with_lengths(tmp_path, kind, activations):
     torch.manual_seed(0)
