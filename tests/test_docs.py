@@ -25,6 +25,7 @@ COMMAND = re.compile(r"^(?:    |\$ )?(ecrnn [^#\n`]*)", re.MULTILINE)
 FAMILY_PAGE = ROOT / "docs" / "how-to" / "built-in-family.md"
 TASK_PAGE = ROOT / "docs" / "how-to" / "own-task.md"  # which tests/tasks/test_foreign_task.py installs and runs
 RUN = [
+    ROOT / "README.md",
     ROOT / "docs" / "tutorial.md",
     *(page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page not in (FAMILY_PAGE, TASK_PAGE)),
 ]
