@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -207,3 +208,28 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize(("page", "package"), [("api", "ecrnn"), ("recurrence", "ecrnn.recurrence")])
+def test_the_reference_has_every_public_name(page: str, package: str) -> None:
+    shown = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "reference" / f"{page}.md").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(f"{package}.{name}" for name in importlib.import_module(package).__all__)
+
+
+def test_the_reference_has_every_command_and_option() -> None:
+    """Written when the site is built, by docs/site_hooks.py."""
+    from ecrnn.cli.main import app
+
+    spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site_hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    page = hooks.commands()
+    for name, command in typer.main.get_command(app).commands.items():
+        section = page.partition(f"\n## ecrnn {name}\n")[2] or page.partition(f"## ecrnn {name}\n")[2]
+        section = section.partition("\n## ")[0]
+        assert section, name
+        for parameter in command.params:
+            options = parameter.opts if parameter.param_type_name == "option" else [parameter.metavar]
+            assert all(f"`{option}`" in section for option in options if option), f"{name}: {options}"
