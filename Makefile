@@ -33,7 +33,7 @@ check: $(READY)  ## format, lint and types, as in CI
 	$(BIN)/mypy
 
 docs: $(READY)  ## the documentation site, in build/site; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 dist: $(READY)  ## source distribution and wheel in dist/, installed and used in a clean environment
 	rm -rf dist
