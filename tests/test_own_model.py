@@ -163,6 +163,7 @@ def test_its_bundle_is_used_only_with_its_file(folder: Path) -> None:
     assert 0.5 < json.loads(evaluated.stdout)["accuracy"]["estimate"] <= 1
 
 
+@pytest.mark.slow
 def test_it_is_trained_to_be_kept(alone: Path) -> None:
     words = "--model resnet --code resnet.py --image-size 8 --epochs 1 -o kept"
     done = ecrnn("train", "digits", *words.split(), folder=alone)

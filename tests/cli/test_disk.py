@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Disk = Callable[[str], Path]
 
 
@@ -122,6 +124,7 @@ os.link = refuse(errno.ENOTSUP)
 """
 
 
+@pytest.mark.slow
 def test_a_file_system_that_lacks_calls(tmp_path: Path) -> None:
     """No flushing of folders, locks, permissions or hard links: two workers work there, and each thing is said once."""
     (tmp_path / "sitecustomize.py").write_text(REFUSING, encoding="utf-8")

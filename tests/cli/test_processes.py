@@ -137,6 +137,7 @@ def test_without_a_terminal_progress_is_plain_lines(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_command_quietly(bundle: Path, pictures: Path) -> None:
     """As `ecrnn ... | head -1` does; the output is longer than what a pipe holds."""
     for form in ("table", "csv"):
@@ -152,6 +153,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(bundle: Path, pictures: P
         assert process.returncode == 141
 
 
+@pytest.mark.slow
 def test_progress_without_a_reader_stops_the_training_with_a_checkpoint(tmp_path: Path) -> None:
     """As `ecrnn ... 2>&1 | head -1` does."""
     out = tmp_path / "study"
@@ -166,6 +168,7 @@ def test_progress_without_a_reader_stops_the_training_with_a_checkpoint(tmp_path
     assert list((out / "cnn" / "repeat-0" / "checkpoint").iterdir())
 
 
+@pytest.mark.slow
 def test_names_that_the_encoding_does_not_have(
     bundle: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

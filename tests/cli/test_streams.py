@@ -29,7 +29,7 @@ def shell(folder: Path, words: str, streams: str, unbuffered: bool = False) -> t
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.sampled(most=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", ["<&- >&- 2>&-", pytest.param("2>/dev/full", marks=needs_full)])
 def test_a_training_whose_streams_cannot_be_used(tmp_path: Path, streams: str) -> None:
     status, out, err = shell(tmp_path, TRAIN, streams)

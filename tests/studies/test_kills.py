@@ -65,6 +65,7 @@ def check(killing: Forks, what: str, source: Path, place: Path, renames: slice, 
         shutil.rmtree(out)
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("what", ["study", "training", "bundle", "archive"])
 def test_the_first_and_the_last_operations(
     killing: Forks, folder: Path, finished: Path, tmp_path: Path, what: str
