@@ -451,5 +451,5 @@ def test_metrics_link_out_of_the_folder(bundle):
 
 def test_description_reads_what_it_writes(description):
     assert Description.read(json.loads(json.dumps(description.model_dump(mode="json")))) == description
-    with pytest.raises(EcrnnError, match="unknown configuration key 'extra'"):
-        Description.read(description.model_dump() | {"extra": 1})
+    with pytest.raises(EcrnnError, match="unknown configuration key 'surplus'"):
+        Description.read(description.model_dump() | {"surplus": 1})

@@ -12,7 +12,12 @@ from ecrnn.data.batches import bucketed, shuffled
 from ecrnn.stats.metrics import METRICS
 
 TASKS = pytest.mark.parametrize("task", MODELS)
-LENGTHS = {"text-classification", "translation", "transcription"}  # whose examples are of many lengths
+LENGTHS = {
+    "sequence-classification",
+    "text-classification",
+    "translation",
+    "transcription",
+}  # whose examples are of many lengths
 
 
 @TASKS
