@@ -76,6 +76,7 @@ OTHER_TESTS = {
     "recurrence/cpu/test_not_finite.py": "NaN and infinity in the kernels",
     "recurrence/cpu/test_process.py": "the process that loads the kernels",
     "report/test_outputs.py": "all outputs of a report together",
+    "report/test_scores.py": "reports by macro F1, balanced accuracy and AUC",
     "report/test_tasks.py": "reports of every task",
     "report/test_page_browser.py": "the HTML report in a browser",
     "training/test_resume.py": "stopping at any step and going on",

@@ -40,6 +40,7 @@ def compare(
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
+    metric: str | None = None,
     baseline: str | None = None,
     rope: float | None = None,
     progress: Progress = silent,
@@ -66,6 +67,8 @@ def compare(
         data_dir: local copies of registered data sets in their official layout.
         image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
+        metric: the score on which the verdicts are, named before the first training: of classifiers "accuracy",
+            "macro-f1", "balanced-accuracy" or "auc" (one class against the others, averaged); default: the task's.
         baseline: compare every model with this one only.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
             half a point. Default: the metric's, 0.005, for bits 0.01.
@@ -103,6 +106,7 @@ def compare(
         "repeats": repeats,
         "split": None if split is None else str(split),
         "seed": seed,
+        "metric": metric,
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
     arrays = images_of(data, settings) if isinstance(data, tuple) else None

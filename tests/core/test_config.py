@@ -74,6 +74,7 @@ STUDY = DATA | {
     "recipes": ([{}, {"cnn": {"lr": 0.1}}], [None, {"cnn": 1}, {"cnn": {"lr": -1}}, {"cnn": {"rate": 1}}]),
     "repeats": ([1, 10_000], [0, -1, 10_001, 1.5, None]),
     "first_repeat": ([0, 2**31 - 1], [-1, 2**31, 0.5]),
+    "metric": ([None, "auc", "accuracy"], [1, "a" * 51]),
 }
 TRAIN = DATA | {
     "model": (["cnn"], [None, 1]),

@@ -54,6 +54,8 @@ def test_what_is_asked_for_wins_and_nothing_given_is_none() -> None:
         ({"models": [5]}, "models.0: input should be a valid string, not 5"),
         ({}, "configuration key 'models' is missing (here.yaml)"),
         ({"models": ["charlm"], "lenght": 5}, "unknown configuration key 'lenght', did you mean 'length'?"),
+        ({"models": ["cnn"], "metric": "macro_f1"}, "unknown metric 'macro_f1', did you mean 'macro-f1'?"),
+        ({"models": ["charlm"], "metric": "auc"}, "unknown metric 'auc', known are bits (of next-token)"),
     ],
 )
 def test_wrong_in_one_line(asked: dict[str, Any], line: str) -> None:

@@ -19,7 +19,7 @@ from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownN
 from ecrnn.core.events import Epoch, Event, Finished, Loading, Message, Step, Waiting
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
-from ecrnn.core.runs import locked, read_trial, trial_folder
+from ecrnn.core.runs import locked, read_settings, read_trial, trial_folder, write_settings
 from ecrnn.data.splits import parse_split
 from ecrnn.studies.study import default_out, finished, run_study, trials
 from ecrnn.tasks.image_classification import images
@@ -315,3 +315,20 @@ def test_an_error_of_the_caller_is_not_a_failed_trial(study: Study, tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         study.run(tmp_path, progress=stop_at(3, lambda: (_ for _ in ()).throw(KeyboardInterrupt)))
     assert not list(tmp_path.rglob("error.json"))
+
+
+def test_the_score_is_named_before_the_first_training(study: Study, tmp_path: Path) -> None:
+    few = {"models": ("majority", "logistic"), "repeats": 1}
+    study.run(tmp_path / "a", **few)
+    assert read_settings(tmp_path / "a").metric == "accuracy"
+    study.run(tmp_path / "b", metric="macro-f1", **few)
+    assert read_settings(tmp_path / "b").metric == "macro-f1"
+    assert study.run(tmp_path / "b", **few).trained == [], "where none is named, the study's holds"
+    assert read_settings(tmp_path / "b").metric == "macro-f1"
+    with one_line(RunDirectoryError, "metric is auc here and macro-f1 there"):
+        study.run(tmp_path / "b", metric="auc", **few)
+    write_settings(tmp_path / "a", read_settings(tmp_path / "a").model_copy(update={"metric": None}))  # an early one
+    assert study.run(tmp_path / "a", metric="accuracy", **few).trained == []
+    assert read_settings(tmp_path / "a").metric is None, "its report stays as it is"
+    with one_line(RunDirectoryError, "metric is auc here and None there"):
+        study.run(tmp_path / "a", metric="auc", **few)

@@ -30,6 +30,10 @@ def compare(
     split: Annotated[
         str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7, or the task's.")
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Score of the verdict: accuracy, macro-f1, balanced-accuracy or auc. Default: the task's."),
+    ] = None,
     baseline: options.Baseline = None,
     rope: options.Rope = None,
     jobs: Annotated[int, typer.Option(help="Trials side by side, each in a process of its own.", min=1, max=256)] = 1,

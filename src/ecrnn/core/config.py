@@ -121,7 +121,7 @@ class DataSettings(Settings):
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
 
 
-_OMITTED = ("val", "test", "sources", "recipes")
+_OMITTED = ("val", "test", "sources", "recipes", "metric")
 
 
 class _RunSettings(DataSettings):
@@ -150,13 +150,21 @@ class StudySettings(_RunSettings):
     first_repeat: int = Field(0, ge=0, lt=2**31)
     split: str = Field("0.7", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
+    metric: str | None = Field(None, max_length=50)  # by which models are compared; None: the task's
     training: TrainingSettings = TrainingSettings()
     recipes: dict[str, dict[str, Any]] = Field({}, max_length=2000)  # by model: settings of its training that differ
 
     def of_trial(self, model: str, repeat: int) -> Self:
         """The study of one model and one repeat: the settings of a trial, with the model's recipe in its training."""
         training = TrainingSettings.read(merge(self.training.model_dump(), self.recipes.get(model, {})), model)
-        update = {"models": (model,), "repeats": 1, "first_repeat": repeat, "training": training, "recipes": {}}
+        update = {
+            "models": (model,),
+            "repeats": 1,
+            "first_repeat": repeat,
+            "training": training,
+            "recipes": {},
+            "metric": None,
+        }
         if self.sources:
             update["sources"] = {name: digest for name, digest in self.sources.items() if begins(model, name)}
         return self.model_copy(update=update)

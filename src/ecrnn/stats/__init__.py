@@ -1,12 +1,23 @@
 """Statistics of comparisons: NumPy and SciPy only, fractions 0..1 everywhere, plain dataclasses as results.
 
-Start at :func:`compare`. What is compared: metrics.py. One model: intervals.py. Two models over repeats: paired.py,
-bayes.py, verdicts.py, power.py. Two trained networks on one test set: examples.py for any metric, images.py for
-accuracy, with the paper's own test. How often each test errs: simulate.py.
+Start at :func:`compare`. What is compared: metrics.py, class_scores.py. One model: intervals.py. Two models over
+repeats: paired.py, bayes.py, verdicts.py, power.py. Two trained networks on one test set: examples.py for any metric,
+images.py for accuracy, with the paper's own test. How often each test errs: simulate.py.
 """
 
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
-from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare
+from ecrnn.stats.class_scores import (
+    AUC,
+    BALANCED_ACCURACY,
+    CLASS_SCORES,
+    MACRO_F1,
+    auc,
+    balanced_accuracy,
+    class_scores,
+    macro_f1,
+    metric_named,
+)
+from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare, compare_scores
 from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric, metric_interval
 from ecrnn.stats.images import (
     PAPER_TEST_WARNING,
@@ -46,14 +57,18 @@ from ecrnn.stats.verdicts import (
 
 __all__ = [
     "ACCURACY",
+    "AUC",
+    "BALANCED_ACCURACY",
     "BITS",
     "BLEU",
     "BLEU_1",
     "BLEU_2",
     "BLEU_3",
     "CER",
+    "CLASS_SCORES",
     "EQUIVALENT_AT",
     "FEW_REPEATS",
+    "MACRO_F1",
     "METRICS",
     "MIN_REPEATS",
     "NATS",
@@ -73,19 +88,25 @@ __all__ = [
     "Summary",
     "Verdict",
     "accuracy_difference_interval",
+    "auc",
+    "balanced_accuracy",
     "bayesian_correlated_t",
     "bleu_of_sums",
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_metric",
+    "class_scores",
     "compare",
+    "compare_scores",
     "corrected_resampled_t",
     "detection_power",
     "equal_learners",
     "false_positives",
     "holm",
+    "macro_f1",
     "mcnemar",
     "metric_interval",
+    "metric_named",
     "paired_t",
     "paper_test",
     "probability_better",

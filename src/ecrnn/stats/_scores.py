@@ -12,6 +12,7 @@ from ecrnn.stats import _checks
 from ecrnn.stats.metrics import Metric
 
 Scores = Mapping[int, ArrayLike] | Sequence[ArrayLike]  # repeat number -> (n,) or (n, k) of its examples
+Values = Mapping[int, float] | Sequence[float]  # repeat number -> its score
 Examples = dict[int, NDArray[np.float64]]  # repeat -> (n, k) statistics of the metric
 
 
@@ -33,6 +34,23 @@ def read(scores: Mapping[str, Scores], metric: Metric) -> dict[str, Examples]:
                     f"{len(array)} of {model} in repeat {repeat}"
                 )
             checked[model][_checks.whole(f"the number of a repeat of {model}", repeat, 0)] = array
+    return checked
+
+
+def read_values(scores: Mapping[str, Values], metric: Metric) -> dict[str, dict[int, float]]:
+    """One score a repeat, checked."""
+    if not scores:
+        raise EcrnnError("there are no models to compare")
+    checked: dict[str, dict[int, float]] = {}
+    for model, repeats in scores.items():
+        numbered = repeats if isinstance(repeats, Mapping) else dict(enumerate(repeats))
+        checked[model] = {}
+        for repeat in sorted(numbered):
+            (value,) = _checks.vector(f"the score of {model} in repeat {repeat}", [numbered[repeat]])
+            if not metric.least <= value <= metric.most:
+                bounds = f"between {metric.least:g} and {metric.most:g} (is it in percent?)"
+                raise EcrnnError(f"{metric.title} of {model} in repeat {repeat} must lie {bounds}, got {value:g}")
+            checked[model][_checks.whole(f"the number of a repeat of {model}", repeat, 0)] = float(value)
     return checked
 
 

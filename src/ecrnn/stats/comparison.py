@@ -3,6 +3,8 @@
     comparison = compare({"cnn": {0: correct, ...}, "ecrnn-bilstm-16": {...}}, n_train=35_000, n_test=15_000)
     print(comparison.pairs[0].sentence)
 
+`compare_scores` does the same with one number a repeat, of which no example is known.
+
 A difference is model_a minus model_b everywhere, in values of the metric: fractions for accuracy, where positive means
 that model_a is better; where lower is better (bits, errors), negative does. Verdict and probabilities are said of
 model_a and never turn: "better" is better. ``json.dumps(dataclasses.asdict(comparison), allow_nan=False)`` always
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from ecrnn.core.text import counted
 from ecrnn.stats import _checks, _pairs, _scores, _sentences
-from ecrnn.stats._scores import Examples, Scores
+from ecrnn.stats._scores import Examples, Scores, Values
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.examples import bootstrap_difference
 from ecrnn.stats.images import ImageTest, McNemar, accuracy_difference_interval, mcnemar, paper_test
@@ -76,7 +78,7 @@ class Comparison:
     """All models in the order given, all pairs, the settings, and what a reader must be told.
 
     ``repeats`` are the numbers of all repeats that any model has finished, ``metric`` is the name of one in
-    `ecrnn.stats.metrics.METRICS`.
+    `ecrnn.stats.metrics.METRICS` or `ecrnn.stats.class_scores.CLASS_SCORES`.
     """
 
     models: tuple[ModelScores, ...]
@@ -134,27 +136,90 @@ def compare(
             models with different numbers of examples in a repeat, both baseline and pairs, a pair twice, settings out
             of range.
     """
-    alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", metric.rope if rope is None else rope)
-    n_train, n_test = _checks.whole("n_train", n_train), _checks.whole("n_test", n_test)
+    settings = _settings(metric, n_train, n_test, rope, alpha, seed, fixed_test, noun)
     examples = _scores.read(scores, metric)
-    names = _pairs.chosen(list(examples), baseline, pairs)
+    values = {model: {repeat: metric.value(array) for repeat, array in own.items()} for model, own in examples.items()}
+    return _compare(values, examples, settings, baseline, pairs)
 
-    settings = _Settings(metric, n_train, n_test, rope, alpha, seed, fixed_test, noun)
-    drafts = [_draft(a, b, examples[a], examples[b], settings, pairs=len(names)) for a, b in names]
+
+def compare_scores(
+    scores: Mapping[str, Values],
+    n_train: int,
+    n_test: int,
+    *,
+    metric: Metric,
+    baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    rope: float | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+    fixed_test: bool = False,
+    noun: str = "images",
+) -> Comparison:
+    """Compare models by one number a repeat, such as macro F1. What needs single examples is left out.
+
+    Args:
+        scores: for each model, in the order of the report, its repeats: a mapping from the number of the repeat to its
+            score, or a sequence of scores, numbered from 0. Models may have finished different repeats.
+        n_train: as of `compare`, like all that follow.
+        n_test: scored examples in a repeat.
+        metric: of which only name, bounds and direction count.
+        baseline: compare every other model against this one.
+        pairs: compare these alone.
+        rope: half the width of the region of practical equivalence.
+        alpha: level of the tests.
+        seed: of the bootstraps.
+        fixed_test: the scores are of one test set that is the same in all repeats.
+        noun: what sentences call the examples.
+
+    Returns:
+        As `compare`, without `image_test`, `mcnemar` and `image_interval`.
+
+    Raises:
+        UnknownNameError: the baseline, or a model of ``pairs``, is not among the models.
+        EcrnnError: no models, scores that are not finite or beyond the metric's bounds, settings out of range.
+    """
+    settings = _settings(metric, n_train, n_test, rope, alpha, seed, fixed_test, noun)
+    return _compare(_scores.read_values(scores, metric), {}, settings, baseline, pairs)
+
+
+def _compare(
+    values: dict[str, dict[int, float]],
+    examples: dict[str, Examples],
+    settings: _Settings,
+    baseline: str | None,
+    pairs: Sequence[tuple[str, str]] | None,
+) -> Comparison:
+    """From the value of each repeat; ``examples`` has none where they are not known."""
+    names = _pairs.chosen(list(values), baseline, pairs)
+    none: Examples = {}
+    drafts = [
+        _draft(
+            a,
+            b,
+            values[a],
+            values[b],
+            settings,
+            pairs=len(names),
+            of_a=examples.get(a, none),
+            of_b=examples.get(b, none),
+        )
+        for a, b in names
+    ]
     compared = _with_verdicts(drafts, settings)
-    repeats = tuple(sorted({repeat for own in examples.values() for repeat in own}))
+    repeats = tuple(sorted({repeat for own in values.values() for repeat in own}))
     return Comparison(
-        models=tuple(_model(name, own, settings) for name, own in examples.items()),
+        models=tuple(_model(name, own, settings) for name, own in values.items()),
         pairs=compared,
-        n_train=n_train,
-        n_test=n_test,
+        n_train=settings.n_train,
+        n_test=settings.n_test,
         repeats=repeats,
-        rope=rope,
-        alpha=alpha,
+        rope=settings.rope,
+        alpha=settings.alpha,
         baseline=baseline,
-        fixed_test=fixed_test,
-        warnings=tuple(_warnings(examples, repeats, compared, settings)),
-        metric=metric.name,
+        fixed_test=settings.fixed_test,
+        warnings=tuple(_warnings(values, examples, repeats, compared, settings)),
+        metric=settings.metric.name,
     )
 
 
@@ -170,31 +235,60 @@ class _Settings:
     noun: str
 
 
-def _model(name: str, examples: Examples, settings: _Settings) -> ModelScores:
-    values = tuple(settings.metric.value(array) for array in examples.values())
-    bounds = settings.metric.least, settings.metric.most
+def _settings(
+    metric: Metric,
+    n_train: int,
+    n_test: int,
+    rope: float | None,
+    alpha: float,
+    seed: int,
+    fixed_test: bool,
+    noun: str,
+) -> _Settings:
+    """The settings of a comparison, checked."""
+    alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", metric.rope if rope is None else rope)
+    n_train, n_test = _checks.whole("n_train", n_train), _checks.whole("n_test", n_test)
+    return _Settings(metric, n_train, n_test, rope, alpha, seed, fixed_test, noun)
+
+
+def _model(name: str, of_repeats: dict[int, float], settings: _Settings) -> ModelScores:
+    values, bounds = tuple(of_repeats.values()), (settings.metric.least, settings.metric.most)
     summary = summarise(values, settings.n_train, settings.n_test, bounds=bounds) if values else None
-    return ModelScores(name, tuple(examples), values, summary)
+    return ModelScores(name, tuple(of_repeats), values, summary)
 
 
-def _draft(model_a: str, model_b: str, a: Examples, b: Examples, settings: _Settings, *, pairs: int) -> Pair:
-    """All of a pair that does not depend on the other pairs; adjusted p, verdict and sentence come after."""
+def _draft(
+    model_a: str,
+    model_b: str,
+    a: dict[int, float],
+    b: dict[int, float],
+    settings: _Settings,
+    *,
+    pairs: int,
+    of_a: Examples,
+    of_b: Examples,
+) -> Pair:
+    """All of a pair that does not depend on the other pairs; adjusted p, verdict and sentence come after.
+
+    ``of_a`` and ``of_b`` are the examples, where they are known.
+    """
     metric, n_train, n_test, level = settings.metric, settings.n_train, settings.n_test, 1 - settings.alpha
     shared = tuple(repeat for repeat in a if repeat in b)
     pair = Pair(model_a, model_b, shared)
     if not shared:
         return pair
-    differences = np.array([metric.value(a[repeat]) - metric.value(b[repeat]) for repeat in shared])
+    differences = np.array([a[repeat] - b[repeat] for repeat in shared])
     gains = differences if metric.higher_is_better else -differences
-    all_a, all_b = (np.concatenate([own[repeat] for repeat in shared]) for own in (a, b))
     pair = replace(
-        pair,
-        difference=float(differences.mean()),
-        probability=probability_better(gains, level, settings.seed),
-        image_test=_image_test(_scores.correctness(all_a, metric), _scores.correctness(all_b, metric)),
+        pair, difference=float(differences.mean()), probability=probability_better(gains, level, settings.seed)
     )
+    if of_a and of_b:
+        all_a, all_b = (np.concatenate([own[repeat] for repeat in shared]) for own in (of_a, of_b))
+        right_a, right_b = _scores.correctness(all_a, metric), _scores.correctness(all_b, metric)
+        pair = replace(pair, image_test=_image_test(right_a, right_b))
     if len(shared) == 1:
-        return _on_one_test_set(pair, a[shared[0]], b[shared[0]], settings) if settings.fixed_test else pair
+        one_test_set = settings.fixed_test and of_a and of_b
+        return _on_one_test_set(pair, of_a[shared[0]], of_b[shared[0]], settings) if one_test_set else pair
     test = corrected_resampled_t(differences, n_train, n_test, level, widest=metric.widest)
     step = settings.alpha / pairs
     smallest = smallest_detectable(test.sd, test.n, n_train, n_test, alpha=step)
@@ -268,11 +362,15 @@ def _sentence(pair: Pair, settings: _Settings) -> str:
 
 
 def _warnings(
-    examples: dict[str, Examples], repeats: tuple[int, ...], pairs: tuple[Pair, ...], settings: _Settings
+    values: dict[str, dict[int, float]],
+    examples: dict[str, Examples],
+    repeats: tuple[int, ...],
+    pairs: tuple[Pair, ...],
+    settings: _Settings,
 ) -> list[str]:
     warnings = []
     behind: dict[int, list[str]] = {}  # models by the number of their repeats
-    for model, own in examples.items():
+    for model, own in values.items():
         if len(own) < len(repeats):
             behind.setdefault(len(own), []).append(model)
     for count, models in behind.items():

@@ -11,6 +11,7 @@ from ecrnn.core.tasks import Task
 from ecrnn.models.names import common_task, parse
 from ecrnn.models.own_code import check_digest, digests
 from ecrnn.models.registry import find
+from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.tasks import has_validation
 
 AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
@@ -34,7 +35,10 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
         defaults = merge(defaults, _recipes(kind, models, asked))
     if named and _own_split(kind, common_task(models), asked):
         defaults = {**defaults, "split": "own"}
-    return kind.read(merge(defaults, asked), where)
+    settings = kind.read(merge(defaults, asked), where)
+    if isinstance(settings, StudySettings):
+        metric_for(common_task(settings.models), settings.metric)
+    return settings
 
 
 def _recipes(kind: type[AnySettings], models: Sequence[str], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,6 +85,9 @@ def as_begun(settings: AnySettings, before: AnySettings) -> AnySettings:
             whole["keep_window"] = before.keep_window
     else:
         assert isinstance(settings, StudySettings)
+        metric = settings.metric or before.metric
+        unnamed = before.metric is None and metric == common_task(before.models).metric
+        whole["metric"] = None if unnamed else metric
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
         whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)

@@ -193,6 +193,8 @@ def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baselin
     settings = with_sources(settings, before)
     if before:
         settings = as_begun(settings, before)
+    elif (task := task_of(settings)).classes:  # there are others, so it is written down which one was chosen beforehand
+        settings = settings.model_copy(update={"metric": settings.metric or task.metric})
     resolved = settings.model_copy(
         update={"fingerprint": data.fingerprint, "training": resolve(settings.training, jobs)},
     )

@@ -14,7 +14,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Progress, silent
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
-from ecrnn.core.predictions import write_predictions
+from ecrnn.core.predictions import AnyPredictions, Predictions, write_predictions
 from ecrnn.core.runs import trial_folder, trial_home
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
@@ -22,12 +22,14 @@ from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
+from ecrnn.models.inference import softmax
 from ecrnn.models.names import parse
 from ecrnn.models.own_code import check_digest
 from ecrnn.models.prepared import Prepared
 from ecrnn.models.registry import find
 from ecrnn.models.store import save_weights
 from ecrnn.models.summary import summarise
+from ecrnn.stats import AUC, auc
 from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints
 from ecrnn.training.baselines import fit_classifier
@@ -152,6 +154,7 @@ def _fit_network(
         "seconds": sum(metrics["seconds"] for metrics in trained.history),
         f"last_{metric}": trained.history[-1][f"validation_{metric}"],
         f"best_{metric}": trained.best_value,
+        **_ranked(trained.predictions),
         "best_epoch": trained.best_epoch,
         "skipped_steps": trained.skipped,
         "roll_backs": trained.roll_backs,
@@ -185,9 +188,17 @@ def _fit_classifier(
         "seconds": fitted.history[-1]["seconds"],
         "last_accuracy": accuracy,
         "best_accuracy": accuracy,
+        **_ranked(fitted.predictions),
         "best_epoch": 1,
         "finished": _now(),
     }
+
+
+def _ranked(predictions: AnyPredictions) -> dict[str, float | None]:
+    """The AUC, which an archive without logits could not tell any more."""
+    if not isinstance(predictions, Predictions):
+        return {}
+    return {AUC.name: auc(predictions.label, softmax(predictions.logits))}
 
 
 def record_failure(study: Path, model: str, repeat: int, error: BaseException) -> str:

@@ -25,7 +25,7 @@ _COUNTS = (
     *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
     *("steps", "best_epoch", "skipped_steps", "roll_backs"),
 )
-_NUMBERS = ("seconds", "last_", "best_")  # how the names of others begin
+_NUMBERS = ("seconds", "last_", "best_", "auc")  # how the names of others begin
 
 
 def read_finished(study: Path, model: str, repeat: int) -> FinishedTrial | None:

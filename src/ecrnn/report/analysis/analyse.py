@@ -19,9 +19,20 @@ from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.fairness import command, environment_facts, fairness
 from ecrnn.report.analysis.headline import certainty, headline
 from ecrnn.report.analysis.read import StudyRecord, Trial
-from ecrnn.report.analysis.schema import Analysis, Confusion, Curve, MissingTrial, ModelRow, TrialRow
+from ecrnn.report.analysis.schema import Analysis, Confusion, Curve, MissingTrial, ModelRow, ScoreRow, TrialRow
 from ecrnn.report.formats import listed
-from ecrnn.stats import METRICS, PAPER_TEST_WARNING, Metric, ModelScores, compare
+from ecrnn.stats import (
+    CLASS_SCORES,
+    METRICS,
+    PAPER_TEST_WARNING,
+    Comparison,
+    Metric,
+    ModelScores,
+    compare,
+    compare_scores,
+    summarise,
+)
+from ecrnn.stats.class_scores import metric_for
 
 
 def analyse(
@@ -47,12 +58,14 @@ def analyse(
     by_model = _by_model(record)
     if baseline in record.settings.models and baseline not in by_model:
         raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")
-    task, metric = record.task, METRICS[record.task.metric]
+    task = record.task
+    own, metric = METRICS[task.metric], metric_for(task, record.settings.metric)
+    n_train = round(np.mean([trial.facts["n_train"] for trial in record.trials]))
+    n_test = round(np.mean([trial.predictions.index.size for trial in record.trials]))
     compared = partial(
-        compare,
-        {model: {trial.repeat: trial.predictions.statistics for trial in trials} for model, trials in by_model.items()},
-        n_train=round(np.mean([trial.facts["n_train"] for trial in record.trials])),
-        n_test=round(np.mean([trial.predictions.index.size for trial in record.trials])),
+        _by_examples(by_model) if metric is own else _by_scores(by_model, metric),
+        n_train=n_train,
+        n_test=n_test,
         metric=metric,
         rope=rope,
         fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
@@ -74,8 +87,9 @@ def analyse(
         planned=record.planned,
         comparison=comparison,
         models=models,
+        class_scores=_class_scores(by_model, n_train, n_test),
         trials=tuple(_trial_row(trial, metric) for trial in record.trials),
-        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, metric)),
+        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, own)),
         confusions=tuple(
             _confusion(model, trials, record.classes) for model, trials in by_model.items() if record.classes
         ),
@@ -95,6 +109,49 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     for trial in record.trials:
         by_model.setdefault(trial.model, []).append(trial)
     return by_model
+
+
+def _by_examples(by_model: dict[str, list[Trial]]) -> partial[Comparison]:
+    """The comparison by what is known of each example."""
+    return partial(
+        compare,
+        {model: {trial.repeat: trial.predictions.statistics for trial in trials} for model, trials in by_model.items()},
+    )
+
+
+def _by_scores(by_model: dict[str, list[Trial]], metric: Metric) -> partial[Comparison]:
+    """The comparison by one score a repeat."""
+    scores = {model: {trial.repeat: _score(trial, metric) for trial in trials} for model, trials in by_model.items()}
+    return partial(compare_scores, scores)
+
+
+def _score(trial: Trial, metric: Metric) -> float:
+    """The value of ``metric`` over the examples of a trial.
+
+    Raises:
+        EcrnnError: it has none.
+    """
+    if metric.statistics:
+        return metric.value(trial.predictions.statistics)
+    score = trial.scores.get(metric.name)
+    if score is None:
+        why = "its examples are of one class, there are too many classes, or an early archive kept too little"
+        raise EcrnnError(f"{trial.model}, repeat {trial.repeat} has no {metric.title}: {why}")
+    return score
+
+
+def _class_scores(by_model: dict[str, list[Trial]], n_train: int, n_test: int) -> tuple[ScoreRow, ...]:
+    """All scores of all models, where the trials have them."""
+    rows = []
+    for model, trials in by_model.items():
+        for name, metric in CLASS_SCORES.items():
+            if all(trial.scores for trial in trials):
+                scores = tuple(trial.scores[name] for trial in trials)
+                known = [score for score in scores if score is not None]
+                bounds = metric.least, metric.most
+                summary = summarise(known, n_train, n_test, bounds=bounds) if len(known) == len(scores) else None
+                rows.append(ScoreRow(model, name, scores, summary))
+    return tuple(rows)
 
 
 def _number(value: Any) -> float | None:
@@ -137,7 +194,7 @@ def _trial_row(trial: Trial, metric: Metric) -> TrialRow:
     return TrialRow(
         model=trial.model,
         repeat=trial.repeat,
-        score=metric.value(trial.predictions.statistics),
+        score=_score(trial, metric),
         best_score=_number(facts.get(f"best_{metric.name}")),
         best_epoch=_whole(facts.get("best_epoch")),
         seconds=_number(facts.get("seconds")),

@@ -15,7 +15,18 @@ from ecrnn.stats import Comparison
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
 
 # Settings that arguments of the command name, or that it leaves out.
-_BY_ARGUMENTS = ("data", "models", "repeats", "split", "seed", "data_dir", "fingerprint", "sources", "recipes")
+_BY_ARGUMENTS = (
+    "data",
+    "models",
+    "repeats",
+    "split",
+    "seed",
+    "data_dir",
+    "fingerprint",
+    "sources",
+    "recipes",
+    "metric",
+)
 
 _STANDARDISED = {
     "global": "standardised by one mean and deviation of the whole data",
@@ -220,6 +231,8 @@ def command(record: StudyRecord) -> str:
     ]
     if settings.sources:
         words += ["--code", "FILE"]
+    if settings.metric not in (None, record.task.metric):
+        words += ["--metric", settings.metric]
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
     for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_BY_ARGUMENTS}).items():
         if value != getattr(usual, key):

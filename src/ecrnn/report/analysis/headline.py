@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ecrnn.core.tasks import Task
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import ModelRow, best_row, scored_part
-from ecrnn.stats import METRICS, Comparison, Metric, Pair
+from ecrnn.stats import Comparison, Metric, Pair, metric_named
 from ecrnn.stats.verdicts import MIN_REPEATS
 
 _FLIPPED = {"better": "worse", "worse": "better"}
@@ -17,27 +17,27 @@ _FLIPPED = {"better": "worse", "worse": "better"}
 
 def headline(comparison: Comparison, models: Sequence[ModelRow], task: Task) -> str:
     """One sentence: who is better than whom, or that it is not known."""
-    metric = METRICS[comparison.metric]
+    metric = metric_named(comparison.metric)
     best, scored = best_row(models, metric), f"{scored_part(comparison)} {task.examples}"
     if len(models) == 1:
         sd = best.summary.sd
         spread = f", SD {formats.value(sd, metric)} {metric.points}" if sd is not None else ""
         repeats = formats.plural(best.summary.n, "repeat")
         result = f"{best.model} has {formats.titled(best.summary.mean, metric)} on the {scored}"
-        if task.classes:
+        if metric.binary:
             result = f"{best.model} gives {_mean(best, metric)} of the {scored} the right class"
         return f"{result} ({repeats}{spread})."
     if not any(pair.verdict for pair in comparison.pairs):
         return _without_verdict(comparison, models, best, metric)
     if comparison.baseline is not None:
         return _against_baseline(comparison, models, metric)
-    right = f"of the {scored} are right" if task.classes else f"on the {scored}"
+    right = f"of the {scored} are right" if metric.binary else f"on the {scored}"
     return _best_of_all(comparison, models, best, metric, right)
 
 
 def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
     """How many repeats, which test, how small a difference it could have found."""
-    metric = METRICS[comparison.metric]
+    metric = metric_named(comparison.metric)
     tested = [pair for pair in comparison.pairs if pair.test is not None]
     if len(models) == 1:
         return "There is one model, so nothing is compared."

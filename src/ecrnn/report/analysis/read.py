@@ -8,21 +8,23 @@ classes, the statistics of each example.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from scipy.special import softmax
 
 from ecrnn.core.config import StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
-from ecrnn.core.predictions import PredictedClasses, Scored
+from ecrnn.core.predictions import PredictedClasses, Predictions, Scored
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
 from ecrnn.core.seals import unsealed
 from ecrnn.core.tasks import Task, default
+from ecrnn.stats import ACCURACY, AUC, class_scores
 from ecrnn.training.finished import read_finished, trial_task
 
 State = Literal["failed", "damaged", "unfinished", "not started"]
@@ -37,6 +39,7 @@ class Trial:
     facts: dict[str, Any]
     metrics: tuple[dict[str, Any], ...]
     predictions: PredictedClasses | Scored
+    scores: Mapping[str, float | None] = field(default_factory=dict)  # of tasks with classes, where they are wanted
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,8 @@ def _essence(settings: StudySettings, same_images: bool, models: Sequence[str]) 
     neutral["recipes"] = {model: settings.recipes[model] for model in models if model in settings.recipes}
     if same_images:  # the same images under another name are the same data
         neutral |= {"data": "same", "val": None, "test": None}
+    if settings.metric == ACCURACY.name:  # as in studies that name none
+        neutral["metric"] = None
     neutral["training"] = settings.training.model_copy(update=place)
     return settings.model_copy(update=neutral)
 
@@ -159,7 +164,7 @@ def _trials(
     found: list[Trial] = []
     unfinished: list[Unfinished] = []
     for model, repeat, homes in _wanted(folders, settings, models):
-        read = [_read(home, model, repeat) for home in homes]
+        read = [_read(home, model, repeat, scored=settings[0].metric is not None) for home in homes]
         finished = [trial for trial in read if isinstance(trial, Trial)]
         if finished:
             found.append(finished[0])
@@ -184,14 +189,14 @@ def _wanted(
             yield model, repeat, homes[repeat]
 
 
-def _read(study: Path, model: str, repeat: int) -> Trial | Unfinished:
+def _read(study: Path, model: str, repeat: int, *, scored: bool) -> Trial | Unfinished:
     try:
         folder = trial_home(study, model, repeat)
         if not there(folder):
             return Unfinished(model, repeat, "not started", "no folder of this trial")
         finished = read_finished(study, model, repeat)
         if finished is not None:
-            return _trial(finished)
+            return _trial(finished, scored=scored)
     except EcrnnError as error:
         return Unfinished(model, repeat, "damaged", str(error))
     failure = read_failure(study, model, repeat)
@@ -202,12 +207,22 @@ def _read(study: Path, model: str, repeat: int) -> Trial | Unfinished:
     return Unfinished(model, repeat, "damaged", f"{folder} is no folder")
 
 
-def _trial(finished: FinishedTrial) -> Trial:
-    """What a report keeps of a trial."""
-    predictions = finished.predictions
+def _trial(finished: FinishedTrial, *, scored: bool) -> Trial:
+    """What a report keeps of a trial; ``scored``: with all scores of a classifier."""
+    predictions, scores = finished.predictions, dict[str, float | None]()
     if not isinstance(predictions, Scored):
+        if scored:
+            scores = _scores(predictions, finished.facts)
         predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
-    return Trial(finished.model, finished.repeat, finished.facts, tuple(finished.metrics), predictions)
+    return Trial(finished.model, finished.repeat, finished.facts, tuple(finished.metrics), predictions, scores)
+
+
+def _scores(predictions: Predictions | PredictedClasses, facts: dict[str, Any]) -> dict[str, float | None]:
+    """Those of `ecrnn.stats.CLASS_SCORES`; an archive has no logits, and its AUC is that of the manifest."""
+    if isinstance(predictions, Predictions):
+        probability = softmax(predictions.logits.astype(np.float64), axis=1)
+        return class_scores(predictions.label, predictions.predicted, probability)
+    return {**class_scores(predictions.label, predictions.predicted), AUC.name: facts.get(AUC.name)}
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from ecrnn.core.tasks import TASKS, default
 from ecrnn.report.supplement import Supplement
-from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary
+from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary, metric_named
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
-_LEFT_OUT = {"task": default().name, "metric": ACCURACY.name, "examples": default().examples}
+_LEFT_OUT = {"task": default().name, "metric": ACCURACY.name, "examples": default().examples, "class_scores": ()}
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 
@@ -40,6 +40,16 @@ class ModelRow:
     total_seconds: float | None
     steps: float | None
     best_score: float | None = field(metadata=_BEST)
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One model by one of the scores of `ecrnn.stats.CLASS_SCORES`; no summary where a repeat has no such score."""
+
+    model: str
+    name: str
+    scores: tuple[float | None, ...]
+    summary: Summary | None
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,7 @@ class MissingTrial:
 class Analysis:
     """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is.
 
+    ``class_scores`` has all scores of classifiers, and is empty in reports of studies that name none beforehand.
     ``task`` is a name in `ecrnn.core.tasks.TASKS`; ``classes`` and ``confusions`` are empty where it has no classes.
     """
 
@@ -144,6 +155,7 @@ class Analysis:
     planned: int
     comparison: Comparison
     models: tuple[ModelRow, ...]
+    class_scores: tuple[ScoreRow, ...]
     trials: tuple[TrialRow, ...]
     curves: tuple[Curve, ...]
     confusions: tuple[Confusion, ...]
@@ -158,7 +170,12 @@ class Analysis:
     @property
     def metric(self) -> Metric:
         """By which the models are compared."""
-        return METRICS[self.comparison.metric]
+        return metric_named(self.comparison.metric)
+
+    @property
+    def metric_of_epochs(self) -> Metric:
+        """The task's own, which is known after every epoch."""
+        return METRICS[TASKS[self.task].metric]
 
     @property
     def best(self) -> ModelRow:

@@ -9,6 +9,7 @@ from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis, ClassScore
 from ecrnn.report.content.pair_tables import evidence_table, fixed_test_table, pairs_table, paper_table, power_table
 from ecrnn.report.table import Cell, Column, Table, text
+from ecrnn.stats import metric_named
 
 MOST_MISSING = 500  # rows, where a study has only begun
 MANY_CLASSES = 20  # above, no matrices, and only the hardest classes
@@ -21,12 +22,14 @@ def models_table(analysis: Analysis) -> Table:
     level = formats.level(analysis.models[0].summary.level)
     metric, title = analysis.metric, formats.capital(analysis.metric.title)
     heading = partial(formats.heading, unit=metric.unit)
+    best = f" The best epoch is picked on the same {analysis.examples} and is optimistic; it enters no test."
     return Table(
         "models",
         "Models",
         f"{title} on the {analysis.scored} after the last epoch, over the repeats. The interval is corrected for "
-        f"overlapping splits (Nadeau and Bengio, 2003). The best epoch is picked on the same {analysis.examples} and "
-        "is optimistic; it enters no test." + ("" if metric.higher_is_better else " Lower is better."),
+        "overlapping splits (Nadeau and Bengio, 2003)."
+        + (best if _best_epoch(analysis) else "")
+        + ("" if metric.higher_is_better else " Lower is better."),
         (
             _MODEL,
             Column("Repeats", ("repeats",)),
@@ -35,7 +38,7 @@ def models_table(analysis: Analysis) -> Table:
             Column(heading(f"{level} interval"), ("low", "high")),
             Column(heading("Min"), ("minimum",)),
             Column(heading("Max"), ("maximum",)),
-            _best_epoch(analysis),
+            *_best_epoch(analysis),
             Column("Parameters", ("parameters",)),
             Column("Time a trial", ("seconds_a_trial",)),
         ),
@@ -48,7 +51,7 @@ def models_table(analysis: Analysis) -> Table:
                 Cell(formats.interval(row.summary.low, row.summary.high, metric), (row.summary.low, row.summary.high)),
                 Cell(formats.value(row.summary.minimum, metric), (row.summary.minimum,)),
                 Cell(formats.value(row.summary.maximum, metric), (row.summary.maximum,)),
-                Cell(formats.value(row.best_score, metric), (row.best_score,), "muted"),
+                *_best(row.best_score, analysis),
                 Cell(formats.count(row.parameters), (row.parameters,)),
                 Cell(formats.duration(row.seconds), (row.seconds,)),
             )
@@ -57,11 +60,46 @@ def models_table(analysis: Analysis) -> Table:
     )
 
 
-def _best_epoch(analysis: Analysis) -> Column:
-    metric = analysis.metric
-    return Column(
-        f"{formats.heading('Best epoch', metric.unit)}, optimistic", (f"best_epoch_{metric.name}_optimistic",)
+def scores_table(analysis: Analysis) -> Table:
+    """One row a model: the mean of each score of a classifier, of which one was named beforehand."""
+    chosen, rows = analysis.metric, analysis.class_scores
+    names = list(dict.fromkeys(row.name for row in rows))
+    summaries = {(row.model, row.name): row.summary for row in rows}
+
+    def cell(model: str, name: str) -> Cell:
+        summary, metric = summaries.get((model, name)), metric_named(name)
+        if summary is None:
+            return Cell(formats.NOTHING, (None, None))
+        spread = "" if summary.sd is None else f" \N{PLUS-MINUS SIGN} {formats.value(summary.sd, metric)}"
+        mark = "strong" if name == chosen.name else ""
+        return Cell(formats.value(summary.mean, metric) + spread, (summary.mean, summary.sd), mark)
+
+    return Table(
+        "scores",
+        "All scores",
+        f"Mean and SD over the repeats, in percent, on the {analysis.scored} after the last epoch. The verdicts are on "
+        f"{chosen.title}, which was named before the first training; the others are shown and not tested. Macro F1 is "
+        "the mean over the classes that occur, balanced accuracy the mean recall, AUC the mean area under the ROC "
+        "curves of one class against the others.",
+        (_MODEL, *(Column(formats.capital(metric_named(n).title), (n, f"{n}_sd")) for n in names)),
+        tuple((text(row.model), *(cell(row.model, name) for name in names)) for row in analysis.models if rows),
     )
+
+
+def _best_epoch(analysis: Analysis) -> tuple[Column, ...]:
+    """The column of the best epoch, where the metric is known after every epoch."""
+    metric = analysis.metric
+    if metric is not analysis.metric_of_epochs:
+        return ()
+    title = f"{formats.heading('Best epoch', metric.unit)}, optimistic"
+    return (Column(title, (f"best_epoch_{metric.name}_optimistic",)),)
+
+
+def _best(score: float | None, analysis: Analysis) -> tuple[Cell, ...]:
+    """The cell of `_best_epoch`."""
+    if analysis.metric is not analysis.metric_of_epochs:
+        return ()
+    return (Cell(formats.value(score, analysis.metric), (score,), "muted"),)
 
 
 def cost_table(analysis: Analysis) -> Table:
@@ -172,7 +210,7 @@ def trials_table(analysis: Analysis) -> Table:
             _MODEL,
             Column("Repeat", ("repeat",)),
             Column(formats.heading(title, "" if metric.unit in title else metric.unit), (metric.name,)),
-            _best_epoch(analysis),
+            *_best_epoch(analysis),
             Column("Best epoch", ("best_epoch",)),
             Column("Time", ("seconds",)),
             Column("Device", ("device",), "left"),
@@ -185,7 +223,7 @@ def trials_table(analysis: Analysis) -> Table:
                 text(row.model),
                 Cell(str(row.repeat), (row.repeat,)),
                 Cell(formats.value(row.score, metric), (row.score,)),
-                Cell(formats.value(row.best_score, metric), (row.best_score,), "muted"),
+                *_best(row.best_score, analysis),
                 Cell(formats.count(row.best_epoch), (row.best_epoch,)),
                 Cell(formats.duration(row.seconds), (row.seconds,)),
                 text(row.device),
@@ -262,6 +300,7 @@ def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ..
         *(first.tables if first else ()),
         *(first.long_tables if first and every else ()),
         models_table(analysis),
+        scores_table(analysis),
         pairs_table(analysis),
         fixed_test_table(analysis),
         evidence_table(analysis),

@@ -129,6 +129,8 @@ def print_report(analysis: Analysis, console: Console) -> None:
         console.print(words(first.footnote, "dim"))
     if not first or len(analysis.models) > len(first.models):
         console.print(rich_table(tables.models_table(analysis), console.width))
+    if analysis.class_scores and analysis.metric is not analysis.metric_of_epochs:
+        console.print(rich_table(tables.scores_table(analysis), console.width))
     pairs = pair_tables.pairs_table(analysis)
     if pairs.rows and not (first and analysis.comparison.baseline is None):
         shown = pairs.rows[:_MANY_PAIRS]
