@@ -135,8 +135,8 @@ TINY = {
         "translate-gru-8", "translate-rnn-8-attention", {"tokens": "words", "split": 0.8, "length": 8}, write_pairs
     ),
     "captioning": Tiny("caption-gru-8", "caption-rnn-8-attention", {"image_size": 16, "length": 6}, write_captions),
-    "sequence-classification": Tiny("sequence-gru-4", "sequence-cnn-rnn-4", {}, write_sequences),
     "transcription": Tiny("ocr-gru-8", "ocr-rnn-8", {"height": 16}, write_lines),
+    "sequence-classification": Tiny("sequence-gru-4", "sequence-cnn-rnn-4", {}, write_sequences),
 }
 
 

@@ -26,6 +26,7 @@ USES = {
     "translation": "ecrnn predict 'my model' --text 'A sentence.'",
     "captioning": "ecrnn predict 'my model' picture.png",
     "transcription": "ecrnn predict 'my model' picture.png",
+    "sequence-classification": "ecrnn predict 'my model' sequence.csv",
 }
 
 

@@ -15,12 +15,12 @@ from ecrnn.tasks.image_classification import images
 
 def test_every_task_has_data_and_every_name_one_task():
     data_sets = {name: task.data_sets for name, task in TASKS.items()}
-    assert all(data_sets.values())
+    assert {name for name, known in data_sets.items() if not known} == {"sequence-classification"}  # files of your own
     assert len(set(catalogue.names())) == len(catalogue.names())
     assert list(data_sets["image-classification"]) == images.names()
     for task, names in data_sets.items():
         assert list(names) == sorted(names)
-        assert {catalogue.task_of(name) for name in names} == {task}
+        assert all(catalogue.task_of(name) == task for name in names)
     assert catalogue.task_of("./digits") is None
 
 

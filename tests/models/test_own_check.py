@@ -90,6 +90,23 @@ class NoParameters(nn.Module):
         return self.layers[0](x.flatten(1))
 
 
+class Lazy(Right):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.head = nn.LazyLinear(spec.classes)
+
+
+class Frozen(Right):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.requires_grad_(False)
+
+
+class Leaves(Right):
+    def forward(self, x):
+        raise SystemExit(3)
+
+
 class Double(Right):
     def __init__(self, spec):
         super().__init__(spec)
@@ -188,6 +205,9 @@ class Shares(Right):
         (Labels, r"it gives torch.int64, and should give logits in floating point"),
         (NotFinite, "its logits for random images are not finite"),
         (NoParameters, "it has no parameters to train; layers in a plain list need nn.ModuleList"),
+        (Lazy, "it has lazy layers, whose sizes are not known; take them from spec"),
+        (Frozen, r"all its parameters are frozen \(requires_grad is False\)"),
+        (Leaves, r", line \d+\): training on it raises SystemExit: 3"),
         (Double, "parameter conv.weight is torch.float64; ecrnn trains float32"),
         (Complex, "phase is torch.complex64, which files of weights do not hold here"),
         (Detached, "no gradient reaches its parameters"),
@@ -203,3 +223,9 @@ def test_what_is_wrong_is_one_line(kind, line):
     with pytest.raises(EcrnnError, match=rf"^model 'mine' \(test_own_check.py.*{line}") as error:
         check(kind)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_no_network():
+    register("mine", task="image-classification")(lambda spec: None)
+    with pytest.raises(EcrnnError, match=r"^model 'mine': it gives NoneType, and should give a torch.nn.Module$"):
+        check_models(SPEC, "mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -214,3 +215,50 @@ def test_the_table_of_a_network_that_ecrnn_does_not_know():
     assert [row.area for row in summary.rows][:2] == ["backbone", "backbone"]
     assert next(row for row in summary.rows if row.layer == "LSTM").multiply_adds == 8 * 4 * 5 * (8 + 5)
     assert summary.uncounted == ("Odd", "Dense")
+
+
+def build_flat(spec, *, width: int = 4):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, spec.classes))
+
+
+def closing_over(width):
+    def build(spec):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.Linear(width, spec.classes))
+
+    return build
+
+
+def test_two_functions_of_one_file_are_two_models():
+    """By its digest a study knows a function again: its own lines, what it closes over, what a partial was given."""
+    functions = [
+        build_flat,
+        closing_over(4),
+        closing_over(5),
+        partial(build_flat, width=5),
+        partial(build_flat, width=6),
+    ]
+    digests = []
+    for function in functions:
+        register("mine", task="image-classification")(function)
+        digests.append(find("mine").source.sha256)
+    assert len(set(digests)) == len(functions)
+    register("mine", task="image-classification")(closing_over(4))
+    assert find("mine").source.sha256 == digests[1]
+    with pytest.raises(EcrnnError, match="it closes over width, a list, by which a study cannot know it again"):
+        register("mine", task="image-classification")(closing_over([4]))
+
+
+def test_weights_that_layers_share_count_once():
+    @register("tied", task="image-classification")
+    class Tied(nn.Module):
+        def __init__(self, spec):
+            super().__init__()
+            self.first, self.one, self.two = nn.Linear(64, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+            self.two.weight = self.one.weight
+            self.head = nn.Linear(8, spec.classes)
+
+        def forward(self, x):
+            return self.head(self.two(self.one(self.first(x.flatten(1)))))
+
+    summary = summarise(make("tied", SPEC), SPEC, "tied")
+    assert summary.parameters == summary.trainable == 65 * 8 + 64 + 8 + 8 + 9 * 3

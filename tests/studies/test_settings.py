@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +131,10 @@ def test_a_study_keeps_the_recipes_it_was_begun_with() -> None:
 @pytest.mark.usefixtures("families")
 def test_own_code_is_known_by_its_digest() -> None:
     settings = with_sources(read_settings(StudySettings, STUDY), None)
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    assert settings.sources == {"tuned": digest, "plain": digest}
+    sources = [registry.find(name).source for name in ("tuned", "plain")]
+    assert {source.content for source in sources} == {Path(__file__).read_bytes()}
+    digest = sources[1].sha256
+    assert settings.sources == {"tuned": sources[0].sha256, "plain": digest}
     assert settings.of_trial("plain", 0).sources == {"plain": digest}
     assert with_sources(settings, settings) == settings
     other = settings.model_copy(update={"sources": {"plain": "0" * 64, "gone": "1" * 64}})

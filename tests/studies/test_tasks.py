@@ -205,6 +205,8 @@ def one_more(task: str, data: Path) -> None:
         data.write_text("warm\tblue red red red\n" + data.read_text(encoding="utf-8"), encoding="utf-8")
     elif task == "next-token":
         data.write_text("so: " + data.read_text(encoding="utf-8"), encoding="utf-8")
+    elif task == "sequence-classification":
+        np.savetxt(data / "falls" / "0-new.csv", draw.normal(size=(7, 2)), "%.4f", ",")
     elif task == "captioning":
         Image.fromarray(draw.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(data / "images" / "new.png")
         lines = (data / "captions.tsv").read_text().splitlines()

@@ -30,6 +30,7 @@ def summary(
     from ecrnn.core.tasks import TASKS
     from ecrnn.models.build import make
     from ecrnn.models.names import task
+    from ecrnn.models.own_check import check_models
     from ecrnn.models.spec import InputSpec, usual
     from ecrnn.models.summary import summarise
 
@@ -40,6 +41,7 @@ def summary(
         needs = TASKS[task(model)].inputs
         if foreign := [key for key, value in asked.items() if value is not None and key not in needs]:
             raise EcrnnError(f"{model} has no {foreign[0].replace('_', ' ')}; it needs {', '.join(needs)}")
+        check_models(sizes, model)
         network = make(model, sizes)
     found = summarise(network, sizes, model)
     used = {key: getattr(sizes, key) for key in needs}

@@ -31,6 +31,7 @@ from ecrnn.layers.initialisation import initialise
 from ecrnn.models.build import make
 from ecrnn.models.mlp import MLP
 from ecrnn.models.names import task
+from ecrnn.models.own_check import check_models
 from ecrnn.recurrence import configure, dispatch
 from ecrnn.recurrence._layers import Recurrent
 from ecrnn.recurrence.checking import Case, awkward, check
@@ -130,6 +131,7 @@ def gradcheck(
         usual = small_sizes(name)
         asked = usual.classes if TASKS[task(name)].small else CLASSES
         sizes = replace(usual, image=image or usual.image, classes=classes or asked)
+        check_models(sizes, name)
         model = make(name, sizes, seed)
         batch = random_batch(name, sizes, BATCH, generator)
     kernels = tuple(_kernels(model))

@@ -88,5 +88,7 @@ def check_network(name: str) -> None:
 def _construct(family: Family, name: ModelName, spec: InputSpec) -> nn.Module:
     builder = family.builder
     with_name = {"name": name} if "name" in inspect.signature(builder).parameters else {}
-    network: nn.Module = builder(spec=spec, **with_name, **dict(name.options))
+    network = builder(spec=spec, **with_name, **dict(name.options))
+    if not isinstance(network, nn.Module):
+        raise EcrnnError(f"model '{name}': it gives {type(network).__name__}, and should give a torch.nn.Module")
     return network

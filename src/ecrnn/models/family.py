@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import re
+import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -35,15 +37,18 @@ class Source:
     Attributes:
         file: its name.
         content: of the file.
-        sha256: of the content.
+        detail: of what is registered in Python, its own lines and the values it closes over: two things of one file, or
+            of one cell of a notebook after another, are not the same.
+        sha256: of the content, and of the detail if there is any.
     """
 
     file: str
     content: bytes = field(repr=False)
+    detail: str = ""
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
+        return hashlib.sha256(self.content + self.detail.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -128,15 +133,38 @@ def source_of(name: str, target: Callable[..., Any]) -> Source:
     Raises:
         EcrnnError: its source cannot be read.
     """
+    detail = _arguments(name, target)
+    while isinstance(target, functools.partial):
+        target = target.func
     target = inspect.unwrap(target)
     try:
-        file = inspect.getsourcefile(target)
+        lines, file = inspect.getsource(target), inspect.getsourcefile(target)
         if file is not None and Path(file).is_file():
-            return Source(Path(file).name, Path(file).read_bytes())
-        return Source(f"{name}.py", inspect.getsource(target).encode())
+            return Source(Path(file).name, Path(file).read_bytes(), f"{lines}\n{detail}")
+        return Source(f"{name}.py", lines.encode(), detail)
     except (OSError, TypeError) as error:
         fault = "by which a study knows it again, cannot be read; write it into a file"
         raise EcrnnError(f"model '{name}': its source, {fault}") from error
+
+
+def _arguments(name: str, target: Callable[..., Any]) -> str:
+    """The values that a function closes over and a partial was given, in words.
+
+    Raises:
+        EcrnnError: one is no plain value, by which nothing is known again.
+    """
+    values: dict[str, Any] = {}
+    while isinstance(target, functools.partial):
+        values |= {str(number): value for number, value in enumerate(target.args)} | target.keywords
+        target = target.func
+    if inspect.isfunction(target):
+        values |= inspect.getclosurevars(target).nonlocals
+    for key, value in values.items():
+        if not isinstance(value, int | float | str | bytes | tuple | type | types.FunctionType | None):
+            line = f"it closes over {key}, a {type(value).__name__}, by which a study cannot know it again"
+            raise EcrnnError(f"model '{name}': {line}; make it an option with a plain default")
+    words = (getattr(value, "__qualname__", None) or repr(value) for value in values.values())
+    return repr(sorted(zip(values, words, strict=True)))
 
 
 def check_family(row: Family) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
@@ -61,7 +62,7 @@ class _Place:
             yield
         except EcrnnError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             line = line_of(error, self.file)
             assert self.family.source is not None
             first = str(error).strip().split("\n")[0]
@@ -82,6 +83,10 @@ def _check(place: _Place, spec: InputSpec) -> None:
 
 
 def _check_tensors(place: _Place, network: nn.Module, twin: nn.Module) -> None:
+    if any(is_lazy(p) for p in (*network.parameters(), *network.buffers())):
+        raise place.fault("it has lazy layers, whose sizes are not known; take them from spec")
+    if list(network.parameters()) and not any(p.requires_grad for p in network.parameters()):
+        raise place.fault("all its parameters are frozen (requires_grad is False)")
     if not any(p.requires_grad for p in network.parameters()):
         raise place.fault("it has no parameters to train; layers in a plain list need nn.ModuleList")
     odd = next((name for name, p in network.named_parameters() if p.dtype != torch.float32), None)

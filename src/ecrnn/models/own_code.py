@@ -40,7 +40,7 @@ def load_code(path: str | Path) -> tuple[str, ...]:
     place = path.resolve()
     if _loaded.get(place) == source:
         return _families_of(source)
-    module = types.ModuleType(f"ecrnn_code_{hashlib.sha256(str(place).encode()).hexdigest()[:12]}")
+    module = types.ModuleType(f"{registry.FILE_MODULE}{hashlib.sha256(str(place).encode()).hexdigest()[:12]}")
     module.__file__ = str(place)
     sys.modules[module.__name__] = module  # where `inspect` and pickled classes look
     before = dict(registry.families())

@@ -18,7 +18,7 @@ from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models.inference import Standardise
 from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
-_PARTS = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames", "extra")
+PARTS = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames", "extra")
 _SIZES = tuple(field.name for field in fields(InputSpec))
 _SOURCE = "source-"  # before the names of the source vocabulary's files
 
@@ -49,7 +49,7 @@ class Prepared:
 
     def __post_init__(self) -> None:
         wanted = self.task.parts
-        found = {name for name in _PARTS if getattr(self, name) is not None}
+        found = {name for name in PARTS if getattr(self, name) is not None}
         assert found == set(wanted), f"{self.task.name} needs {', '.join(wanted)}, not {', '.join(sorted(found))}"
         assert bool(self.classes) == self.task.classes
 

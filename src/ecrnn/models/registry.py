@@ -27,6 +27,7 @@ from ecrnn.models.family import CELLS, MIN_SIDE, ONE_WAY, Family, check_family, 
 
 _HOMES = ("ecrnn.models", "ecrnn.tasks")  # packages whose families are ecrnn's own
 ENTRY_POINTS = "ecrnn.models"
+FILE_MODULE = "ecrnn_code_"  # before the name of a module that is a file of models
 _CELLS = {"": (), "one-way": ONE_WAY, "any": CELLS}
 
 Target = TypeVar("Target", bound=Callable[..., Any])
@@ -100,9 +101,13 @@ _registered: dict[str, Family] = {}  # those that are not ecrnn's own
 
 
 def include(row: Family) -> None:
-    """Take a family in; one that was registered before in the same place, as by a cell of a notebook, is replaced."""
+    """Take a family in. One that was registered in Python before is replaced: studies know their code by its digest.
+
+    Raises:
+        EcrnnError: the name is ecrnn's own, or of another file of models.
+    """
     before = families().get(row.name)
-    if before is not None and _place(before) != _place(row):
+    if before is not None and (before.source is None or _other_file(before, row)):
         raise EcrnnError(f"model '{row.name}': there is a model of this name already; choose another")
     _registered[row.name] = row
 
@@ -112,9 +117,10 @@ def replace_source(row: Family) -> None:
     _registered[row.name] = row
 
 
-def _place(row: Family) -> tuple[str, str]:
-    target: Any = row.target
-    return (target, "") if isinstance(target, str) else (target.__module__, target.__qualname__)
+def _other_file(before: Family, row: Family) -> bool:
+    """Whether the two come from two files of models."""
+    files = [str(getattr(one.target, "__module__", "")) for one in (before, row)]
+    return files[0] != files[1] and all(file.startswith(FILE_MODULE) for file in files)
 
 
 def _row(name: str, task: str, cells: str = "", **more: Any) -> Family:

@@ -103,7 +103,7 @@ def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: st
     area = next(filter(None, areas), "")
     rows = [Row(area, "Input", _shape(tensor), 0, 0) for tensor in inputs if tensor.ndim > 1]
     counts: Counter[str] = Counter()
-    counted: set[nn.Module] = set()
+    counted: set[nn.Parameter] = set()
     uncounted: list[str] = []
     for found, (_, module, given, output) in zip(areas, calls, strict=True):
         kind, area = _layer_name(module), found or area
@@ -112,11 +112,10 @@ def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: st
         work = _multiply_adds(module, given, output)
         if work is None:
             uncounted.append(kind)
-        parameters = 0 if module in counted else _parameters(module)  # one that is called twice has them once
-        counted.add(module)
+        parameters = _parameters(module, counted)
         rows.append(Row(area, label, _shape(output, module), parameters, work or 0))
     for module in model.modules():  # those of which the network only uses the weights
-        if module not in counted and (parameters := _parameters(module)):
+        if parameters := _parameters(module, counted):
             rows.append(Row(area, _layer_name(module), (), parameters, 0))
             uncounted.append(_layer_name(module))
     rows.append(Row(area, "Sigmoid" if getattr(model, "squared", False) else "Softmax", _shape(outputs), 0, 0))
@@ -198,11 +197,14 @@ def _layer_name(module: nn.Module) -> str:
     return next((name for kind, name in _NAMES.items() if isinstance(module, kind)), type(module).__name__)
 
 
-def _parameters(module: nn.Module) -> int:
+def _parameters(module: nn.Module, counted: set[nn.Parameter]) -> int:
+    """Those of a layer that are not in ``counted``, where they are noted: weights that layers share count once."""
     if isinstance(module, Attention):
         return 0  # its dense layer has a row of its own
-    count = sum(p.numel() for p in module.parameters(recurse=_known(module)))
-    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+    new = [p for p in module.parameters(recurse=_known(module)) if p not in counted]
+    counted.update(new)
+    count = sum(p.numel() for p in new)
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and new:
         count += 2 * module.num_features  # running mean and variance
     return count
 

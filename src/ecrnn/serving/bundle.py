@@ -35,8 +35,8 @@ from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, ther
 from ecrnn.core.seals import seal, unsealed
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
 from ecrnn.models.names import parse, task
-from ecrnn.models.own_code import check_digest
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.own_code import check_digest, loaded_files
+from ecrnn.models.prepared import PARTS, Prepared
 from ecrnn.models.registry import find
 from ecrnn.models.spec import check
 from ecrnn.models.store import load_network, save_weights
@@ -77,8 +77,7 @@ class Description(Settings):
     @property
     def parts(self) -> dict[str, Any]:
         """What `Prepared.from_plain` takes."""
-        names = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames", "extra")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {name: value for name in PARTS if (value := getattr(self, name)) is not None}
 
 
 def describe(model: str, prepared: Prepared, files: dict[str, str] | None = None) -> Description:
@@ -206,6 +205,8 @@ def _check_code(folder: Path, description: Description) -> None:
         family = parse(description.model).family
     except EcrnnError as error:
         what = f"{folder} holds '{description.model}', a model of somebody's own code, which is never run unasked"
+        if files := loaded_files():
+            what += f", and {files[-1].name} registers no such model"
         raise BundleError(f"{what}; read {folder / CODE}, then name it with --code") from error
     check_digest(family, description.source, f"{folder}; name the file that it was trained with")
 

@@ -21,7 +21,7 @@ from ecrnn.data.splits import Examples
 from ecrnn.models.build import check_network
 from ecrnn.models.names import common_task, parse
 from ecrnn.models.own_code import check_digest
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.prepared import PARTS, Prepared
 from ecrnn.models.registry import families, plugins
 from ecrnn.models.store import load_network
 from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
@@ -244,8 +244,7 @@ def prepared_of(trial: FinishedTrial, study: Path) -> Prepared:
         EcrnnError: they are not as they should be, or not those of a model of that name.
     """
     folder, task = trial_home(study, trial.model, trial.repeat), trial_task(trial.facts)
-    parts = ("preprocessing", "vocabulary", "source_vocabulary", "length", "frames")
-    plain = {name: trial.facts[name] for name in parts if name in trial.facts}
+    plain = {name: trial.facts[name] for name in PARTS if name in trial.facts}
     if task != common_task([trial.model]):
         raise RunDirectoryError(f"{folder}: manifest.json is of {task.name}, which is not the task of {trial.model}")
     classes = tuple(trial.facts["classes"]) if task.classes else ()

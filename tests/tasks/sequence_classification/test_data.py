@@ -86,6 +86,12 @@ def test_sequences_that_are_none(sequences, labels, line):
         make_sequence_set("here", sequences, labels, ("a", "b"))
 
 
+def test_columns_in_another_order(tmp_path):
+    write(tmp_path, up__a="t,x\n1,2\n", up__b="3,4\n", down__a="x,t\n1,2\n")
+    with one_line(DataError, "down/a.csv has the columns x, t, and up/a.csv t, x; name them alike and in one order"):
+        load(tmp_path)
+
+
 def test_wrong_places(tmp_path):
     with one_line(DataError, "does not exist; give a folder with a sub-folder of CSV files a class"):
         load(tmp_path / "nowhere")

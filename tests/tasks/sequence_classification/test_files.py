@@ -40,6 +40,8 @@ def test_tables_as_programs_write_them(tmp_path, text):
         ("1,2\n\n3,x\n", "a.csv, line 3: 'x' is no number"),
         ("1,2\n3,\n", "a.csv, line 2: a value is missing; fill gaps before"),
         ("1,2\n3,1_0\n", "a.csv, line 2: '1_0' is no number"),
+        ("1,2\n3,nan\n", "a.csv, line 2: 'nan' is not finite, or too large for 32 bits"),
+        ("1,2\n1e300,4\n", "a.csv, line 2: '1e300' is not finite, or too large for 32 bits"),
     ],
 )
 def test_wrong_tables(tmp_path, text, line):

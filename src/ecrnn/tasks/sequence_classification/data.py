@@ -24,7 +24,7 @@ from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.splits import Split
 from ecrnn.models.prepared import Prepared
 from ecrnn.tasks.sequence_classification.facts import TASK
-from ecrnn.tasks.sequence_classification.files import read_csv, read_npz, read_ts
+from ecrnn.tasks.sequence_classification.files import read_npz, read_table, read_ts
 from ecrnn.tasks.sequence_classification.scaling import fit
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet, make_sequence_set
 
@@ -162,8 +162,16 @@ def _part(
         labels += [nfc(folder)] * len(found)
         others += more
     sequences = []
+    named: dict[tuple[str, ...], str] = {}  # the first file with each heading
     for done, file in enumerate(files, 1):
-        sequences.append(read_csv(place / file))
+        sequence, heading = read_table(place / file)
+        sequences.append(sequence)
+        if heading:
+            named.setdefault(heading, file)
+        if len(named) > 1:
+            (first, one), (second, other) = list(named.items())[:2]
+            what = f"{one} has the columns {', '.join(first[:8])}, and {other} {', '.join(second[:8])}"
+            raise DataError(f"{place}: {what}; name them alike and in one order")
         progress(Loading("sequences", done, len(files)))
     doubts = layout.doubts(place, folders, files, "sequences")
     return sequences, labels, [nfc(folder) for folder in folders], others, doubts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
@@ -128,6 +129,10 @@ class SequenceClassifier(NetworkClassifier):
         if lengths is None:
             return super().predict(X)
         return self.classes_[self.predict_proba(X, lengths).argmax(axis=1)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, lengths: Any = None) -> float:
+        """The share of sequences whose label is predicted; X and lengths as for `fit`."""
+        return float(accuracy_score(y, self.predict(X, lengths), sample_weight=sample_weight))
 
     def predict_proba(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Probabilities (n, classes), float64, in the order of `classes_`; X and lengths as for `fit`."""

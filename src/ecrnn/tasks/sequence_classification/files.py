@@ -14,16 +14,22 @@ from ecrnn.data.textfiles import read_text
 
 Labelled = tuple[list[np.ndarray], list[str]]  # sequences (T, C), and the class of each
 
+_LARGEST = 3e38
 _DELIMITERS = ("\t", ";", ",")  # the first that is in a line; else white space
 
 
 def read_csv(path: Path) -> np.ndarray:
+    """One sequence, as `read_table` reads it."""
+    return read_table(path)[0]
+
+
+def read_table(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """One sequence: a line a step, a column a value. A first line that holds no number is a heading.
 
     Columns stand between tabs, semicolons, commas or blanks. Between semicolons a comma is a decimal point.
 
     Returns:
-        float32 (T, C).
+        float32 (T, C), and the names of the columns; () where there is no heading.
 
     Raises:
         DataError: anything else than numbers in columns; the line is named.
@@ -34,7 +40,9 @@ def read_csv(path: Path) -> np.ndarray:
     delimiter = next((mark for mark in _DELIMITERS if mark in lines[0][1]), None)
     if delimiter == ";":
         lines = [(number, line.replace(",", ".")) for number, line in lines]
+    heading: tuple[str, ...] = ()
     if not any(_is_number(word) for word in lines[0][1].split(delimiter)):
+        heading = tuple(nfc(word.strip(" \"'#")) for word in lines[0][1].split(delimiter))
         lines = lines[1:]
     rows: list[list[float]] = []
     for number, line in lines:
@@ -45,10 +53,12 @@ def read_csv(path: Path) -> np.ndarray:
             raise DataError(f"{path}, line {number}: {_gap_or(wrong)}")
         if rows and len(values) != len(rows[0]):
             raise DataError(f"{path}, line {number}: {len(values)} values, but the lines before have {len(rows[0])}")
+        if large := [word for word, value in zip(words, values, strict=True) if not abs(value) <= _LARGEST]:
+            raise DataError(f"{path}, line {number}: '{large[0].strip()[:40]}' is not finite, or too large for 32 bits")
         rows.append(values)
     if not rows:
         raise DataError(f"{path} holds a heading and no numbers")
-    return np.array(rows, np.float32)
+    return np.array(rows, np.float32), heading
 
 
 def _gap_or(word: str) -> str:
@@ -160,7 +170,8 @@ def from_arrays(X: np.ndarray, lengths: np.ndarray | None, name: str) -> list[np
         return list(X)
     lengths = np.asarray(lengths)
     if lengths.shape != (len(X),) or lengths.dtype.kind not in "iu":
-        raise DataError(f"{name}: lengths are {lengths.dtype} of shape {lengths.shape}, but should be ({len(X)},)")
+        found = f"{lengths.dtype} of shape {lengths.shape}"
+        raise DataError(f"{name}: lengths are {found}, but should be whole numbers ({len(X)},)")
     if lengths.min() < 1 or lengths.max() > X.shape[1]:
         raise DataError(f"{name}: lengths from {lengths.min()} to {lengths.max()}, but X has {X.shape[1]} steps")
     return [sequence[:length] for sequence, length in zip(X, lengths, strict=True)]
