@@ -10,11 +10,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
+from torch import nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import resolve
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.seeds import trial_seed
+from ecrnn.training.loop import fit
+from ecrnn.training.objective import Objective
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -30,6 +33,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         """The most probable label of each example, (n,)."""
         probabilities = self.predict_proba(X)  # which says so where nothing is fitted
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def _train(
+        self, network: nn.Module, objective: Objective, settings: TrainingSettings, seed: int, **fitted: Any
+    ) -> None:
+        """Train ``network``, and keep it with the attributes ``fitted`` in one step, which no signal divides."""
+        history = fit(network, objective, settings, seed=seed).history
+        self.__dict__.update({"network_": network, "history_": history, **fitted})
 
     def _settings(self) -> TrainingSettings:
         """Resolved."""

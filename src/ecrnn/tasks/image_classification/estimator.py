@@ -18,7 +18,6 @@ from ecrnn.models.spec import InputSpec, check
 from ecrnn.tasks.image_classification.facts import TASK
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training.estimator import NetworkClassifier, classes_of
-from ecrnn.training.loop import fit
 
 
 class ImageClassifier(NetworkClassifier):
@@ -104,15 +103,8 @@ class ImageClassifier(NetworkClassifier):
         network = build(self.model, images.image, len(images.classes), seed)
         prepared = Prepared(TASK, images.classes, preprocessing)
         task = ImageClassification(images, split, prepared, settings, seed)
-        trained = fit(network, task, settings, seed=seed)
-        fitted = {
-            "preprocessing_": preprocessing,
-            "network_": network,
-            "history_": trained.history,
-            "classes_": classes,
-            "n_features_in_": int(np.prod(images.image)),
-        }
-        self.__dict__.update(fitted)  # in one step, which no signal divides
+        fitted = {"preprocessing_": preprocessing, "n_features_in_": int(np.prod(images.image))}
+        self._train(network, task, settings, seed, classes_=classes, **fitted)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -21,7 +21,6 @@ from ecrnn.tasks.sequence_classification.objective import SequenceClassification
 from ecrnn.tasks.sequence_classification.scaling import fit as fit_scaling
 from ecrnn.tasks.sequence_classification.sequence_set import make_sequence_set
 from ecrnn.training.estimator import NetworkClassifier, classes_of
-from ecrnn.training.loop import fit
 
 
 class SequenceClassifier(NetworkClassifier):
@@ -108,15 +107,8 @@ class SequenceClassifier(NetworkClassifier):
         prepared = Prepared(TASK, data.classes, length=max(2, int(data.lengths.max())), extra=scaling.to_plain())
         check(prepared.sizes, self.model)
         network = make(self.model, prepared.sizes, seed)
-        trained = fit(network, SequenceClassification(data, split, prepared, settings), settings, seed=seed)
-        fitted = {
-            "scaling_": scaling,
-            "network_": network,
-            "history_": trained.history,
-            "classes_": classes,
-            "n_features_in_": int(np.prod(X.shape[1:])) if X.ndim == 2 else X.shape[2],
-        }
-        self.__dict__.update(fitted)  # in one step, which no signal divides
+        objective = SequenceClassification(data, split, prepared, settings)
+        self._train(network, objective, settings, seed, classes_=classes, scaling_=scaling, n_features_in_=X.shape[-1])
         return self
 
     def __sklearn_tags__(self) -> Tags:
