@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from ecrnn.core.errors import EcrnnError
@@ -102,3 +104,29 @@ def test_a_file_that_is_none(tmp_path):
         load_code(tmp_path / "nowhere.py")
     with pytest.raises(EcrnnError, match="folder"):
         load_code(tmp_path)
+
+
+FACTORY = """
+import ecrnn
+from torch import nn
+
+class Plan:
+    widths = [4]
+
+def of(plan):
+    def build(spec):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, plan.widths[0]), nn.Linear(plan.widths[0], spec.classes))
+    return build
+
+for number in (1, 2):
+    ecrnn.register(f"made-{number}", task="image-classification")(of(Plan()))
+"""
+
+
+def test_a_file_may_make_its_models_in_any_way(tmp_path):
+    """Its content says which they are; only what is registered in Python is known by its own lines and values."""
+    (tmp_path / "factory.py").write_text(FACTORY)
+    assert load_code(tmp_path / "factory.py") == ("made-1", "made-2")
+    digest = hashlib.sha256(FACTORY.encode()).hexdigest()
+    assert digests(["made-1", "made-2"]) == {"made-1": digest, "made-2": digest}
+    assert registry.reading.get() is None

@@ -244,8 +244,8 @@ def test_two_functions_of_one_file_are_two_models():
     assert len(set(digests)) == len(functions)
     register("mine", task="image-classification")(closing_over(4))
     assert find("mine").source.sha256 == digests[1]
-    with pytest.raises(EcrnnError, match="it closes over width, a list, by which a study cannot know it again"):
-        register("mine", task="image-classification")(closing_over([4]))
+    with pytest.raises(EcrnnError, match="it closes over width, a object, by which a study cannot know it again"):
+        register("mine", task="image-classification")(closing_over(object()))
 
 
 def test_weights_that_layers_share_count_once():

@@ -160,7 +160,7 @@ def _arguments(name: str, target: Callable[..., Any]) -> str:
     if inspect.isfunction(target):
         values |= inspect.getclosurevars(target).nonlocals
     for key, value in values.items():
-        if not isinstance(value, int | float | str | bytes | tuple | type | types.FunctionType | None):
+        if not isinstance(value, int | float | str | bytes | tuple | list | dict | type | types.FunctionType | None):
             line = f"it closes over {key}, a {type(value).__name__}, by which a study cannot know it again"
             raise EcrnnError(f"model '{name}': {line}; make it an option with a plain default")
     words = (getattr(value, "__qualname__", None) or repr(value) for value in values.values())

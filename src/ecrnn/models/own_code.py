@@ -11,7 +11,6 @@ import sys
 import traceback
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from importlib.abc import SourceLoader
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def load_code(path: str | Path) -> tuple[str, ...]:
     module = types.ModuleType(f"{registry.FILE_MODULE}{hashlib.sha256(str(place).encode()).hexdigest()[:12]}")
     module.__file__ = str(place)
     sys.modules[module.__name__] = module  # where `inspect` and pickled classes look
-    before = dict(registry.families())
+    token = registry.reading.set(source)  # by which the families of the file are known again
     try:
         _Loader(place, source.content).exec_module(module)
     except EcrnnError as error:
@@ -55,13 +54,13 @@ def load_code(path: str | Path) -> tuple[str, ...]:
         raise EcrnnError(f"{path}{line_of(error, place)}: it leaves Python (SystemExit: {error})") from error
     except Exception as error:
         raise EcrnnError(f"{path}{line_of(error, place)}: {type(error).__name__}: {error}") from error
-    rows = [row for name, row in registry.families().items() if before.get(name) is not row]
-    if not rows:
+    finally:
+        registry.reading.reset(token)
+    names = _families_of(source)
+    if not names:
         raise EcrnnError(f"{path} registers no model; decorate a class with @ecrnn.register(name, task=...)")
-    for row in rows:
-        registry.replace_source(replace(row, source=source))
     _loaded[place] = source
-    return tuple(row.name for row in rows)
+    return names
 
 
 class _Loader(SourceLoader):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -23,7 +24,7 @@ from typing import Any, TypeVar
 
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.tasks import known
-from ecrnn.models.family import CELLS, MIN_SIDE, ONE_WAY, Family, check_family, options_of, source_of
+from ecrnn.models.family import CELLS, MIN_SIDE, ONE_WAY, Family, Source, check_family, options_of, source_of
 
 _HOMES = ("ecrnn.models", "ecrnn.tasks")  # packages whose families are ecrnn's own
 ENTRY_POINTS = "ecrnn.models"
@@ -89,7 +90,9 @@ def register(
             own = replace(row, target=f"{target.__module__}:{target.__qualname__}")
             assert own == built_in()[name], f"the row of {name} should be made of literals"
         else:
-            own = replace(row, target=target, options=options_of(name, target), source=source_of(name, target))
+            own = replace(
+                row, target=target, options=options_of(name, target), source=reading.get() or source_of(name, target)
+            )
             check_family(own)
             include(own)
         return target
@@ -97,6 +100,7 @@ def register(
     return add
 
 
+reading: ContextVar[Source | None] = ContextVar("reading", default=None)  # the file of models that is being run
 _registered: dict[str, Family] = {}  # those that are not ecrnn's own
 
 
@@ -109,11 +113,6 @@ def include(row: Family) -> None:
     before = families().get(row.name)
     if before is not None and (before.source is None or _other_file(before, row)):
         raise EcrnnError(f"model '{row.name}': there is a model of this name already; choose another")
-    _registered[row.name] = row
-
-
-def replace_source(row: Family) -> None:
-    """Take in again what was registered by a file that is read by itself, with that file as its source."""
     _registered[row.name] = row
 
 
