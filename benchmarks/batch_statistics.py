@@ -30,7 +30,7 @@ from ecrnn.data.image_set import ImageSet
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.image_classification.images import load
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training.loop import fit

@@ -62,7 +62,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):
         for kind, results in kinds.items():
-            draw = {"recurrence": recurrences, "grid": grids, "step": steps, "one-picture": pictures}[kind]
+            draw = {"recurrence": recurrences, "grid": grids, "step": steps, "one-image": images}[kind]
             path = chosen.out / f"speed-{kind}.svg"
             draw(results).savefig(path, format="svg", facecolor="white", metadata={"Date": None})
             print(path)
@@ -81,12 +81,12 @@ def steps(results: Sequence[dict[str, Any]]) -> Figure:
     return bars(groups, f"A training step at batch {batch}, ms (less is better)", results)
 
 
-def pictures(results: Sequence[dict[str, Any]]) -> Figure:
+def images(results: Sequence[dict[str, Any]]) -> Figure:
     """A group of bars a model and number of threads."""
     groups = [
         (f"{model['model']}\n{threads(one)}", model["variants"], model) for one in results for model in one["models"]
     ]
-    return bars(groups, "One picture through a trained model, ms (less is better)", results)
+    return bars(groups, "One image through a trained model, ms (less is better)", results)
 
 
 def bars(

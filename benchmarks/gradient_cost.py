@@ -2,10 +2,10 @@
 
     python benchmarks/gradient_cost.py --out results/gradients --images docs/images
 
-A network with one hidden layer in NumPy float64 (`ecrnn.explain.by_hand.delta_rule`), squared error, on one thread. One
-error costs O(W), and central differences take two for each weight. All W differences are measured up to `--most`
-weights; beyond, `--places` of them, multiplied up, marked so in the file and the figure. Times are of the processor,
-which other processes disturb less than the clock; the least of `--rounds`.
+A network with one hidden layer in NumPy float64 (`ecrnn.explain.manual_backprop.delta_rule`), squared error, on one
+thread. One error costs O(W), and central differences take two for each weight. All W differences are measured up to
+`--most` weights; beyond, `--places` of them, multiplied up, marked so in the file and the figure. Times are of the
+processor, which other processes disturb less than the clock; the least of `--rounds`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from ecrnn.core.devices import environment
 from ecrnn.core.files import make_folder, write_atomically
-from ecrnn.explain.by_hand import delta_rule, network_error
+from ecrnn.explain.manual_backprop import delta_rule, network_error
 
 INPUTS, OUTPUTS, BATCH = 64, 10, 32
 HIDDEN = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ecrnn.bench.pairs import alternate, ratio, summary, timed
+from ecrnn.bench.timing import alternate, ratio, summary, timed
 from ecrnn.core.config import TrainingSettings, merge
 from ecrnn.core.devices import available_cores, environment, freed_memory_kept, resolve, threads
 from ecrnn.core.tasks import TASKS
@@ -37,7 +37,7 @@ from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
 from ecrnn.layers.stages import Stage
 from ecrnn.models import names
 from ecrnn.models.build import make
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.recurrence import GRU, LSTM, RNN
 from ecrnn.tasks.captioning.captions import SIZE, CaptionSet
 from ecrnn.tasks.captioning.objective import Captioning
@@ -154,7 +154,7 @@ def translation(batch: int, draw: np.random.Generator, settings: TrainingSetting
 
 
 def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
-    """Pictures of 96x96 with captions of about 11 words, 2,500 ids."""
+    """Images of 96x96 with captions of about 11 words, 2,500 ids."""
     words = vocabulary(TASKS["captioning"].defaults["vocabulary"])
     images = draw.integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
     texts = tuple((sentence(11, draw, words),) for _ in range(batch))
@@ -166,7 +166,7 @@ def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings
 
 
 def transcription(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
-    """Pictures of 32x128 that say five of 19 characters."""
+    """Images of 32x128 that say five of 19 characters."""
     images = tuple(draw.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8) for _ in range(batch))
     texts = tuple("".join(draw.choice(list(LETTERS[:19]), 5)) for _ in range(batch))
     preprocessing = Preprocessing((1, HEIGHT, WIDTH), (127.5,), (74.0,))

@@ -1,6 +1,6 @@
 """Does the order matter in which an LSTM reads a feature map? Four scans of one network, three splits.
 
-python examples/compare_scans.py                  # 32x32 pictures, a few minutes
+python examples/compare_scans.py                  # 32x32 images, a few minutes
 python examples/compare_scans.py --image-size 8 --epochs 1
 """
 

@@ -11,13 +11,13 @@ from ecrnn.core.devices import environment
 from ecrnn.report.content.memory_table import memory_table
 from ecrnn.report.render.markdown import markdown_table
 from ecrnn.report.render.memory_files import write_memory
-from ecrnn.studies.memory import PICTURES, STEPS, trained_memories, untrained_memories
+from ecrnn.studies.effective_memory import SAMPLES, STEPS, trained_memories, untrained_memories
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("studies", nargs="*", type=Path, metavar="STUDY", help="what 'ecrnn compare' left in --out")
 parser.add_argument("--out", type=Path, default=Path("runs/memory"))
 parser.add_argument("--data-dir", type=Path, help="local copies of data sets; default: where the study had them")
-parser.add_argument("--pictures", type=int, default=PICTURES, help="of each trial, or sequences of an untrained layer")
+parser.add_argument("--images", type=int, default=SAMPLES, help="of each trial, or sequences of an untrained layer")
 parser.add_argument("--seeds", type=int, default=5, help="untrained layers of each kind")
 parser.add_argument("--steps", type=int, default=STEPS, help="of the sequences that untrained layers read")
 chosen = parser.parse_args()
@@ -25,9 +25,9 @@ chosen = parser.parse_args()
 memories = []
 if chosen.studies:
     for study in chosen.studies:
-        memories += trained_memories(study, chosen.data_dir, chosen.pictures)
+        memories += trained_memories(study, chosen.data_dir, chosen.images)
 else:
-    memories += untrained_memories(chosen.seeds, chosen.steps, sequences=chosen.pictures)
+    memories += untrained_memories(chosen.seeds, chosen.steps, sequences=chosen.images)
 paths = write_memory(memories, chosen.out, environment())
 print(markdown_table(memory_table(memories)))
 print(*paths.values(), sep="\n")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from sklearn.svm import SVC
-from training.trainings import pictures
+from training.trainings import image_set
 
 import ecrnn
 from ecrnn.core.errors import EcrnnError
 from ecrnn.models import registry
 
-X = pictures(60).images
+X = image_set(60).images
 Y = np.array(["low", "high"])[np.arange(60) % 2]
 SMALL = {"epochs": 1, "batch_size": 8, "threads": 1, "precision": "float32", "device": "cpu"}
 
@@ -45,7 +45,7 @@ def test_a_bundle_of_arrays(tmp_path: Path) -> None:
     assert not list((tmp_path / "mine").glob("*.npz"))
     again = ecrnn.train((X, Y), "mlp-4", tmp_path / "mine", resume=True, **SMALL)
     assert again.metrics == classifier.metrics
-    with one_line(EcrnnError, "holds another training: the pictures of 'arrays' have changed since it was begun"):
+    with one_line(EcrnnError, "holds another training: the images of 'arrays' have changed since it was begun"):
         ecrnn.train((X[:50], Y[:50]), "mlp-4", tmp_path / "mine", resume=True, **SMALL)
 
 

@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = {
     "compare_scans.py": ["--image-size", "8", "--epochs", "1"],
     "cross_validation.py": [],
-    "how_far_back.py": ["--steps", "40", "--seeds", "1", "--pictures", "8"],
+    "how_far_back.py": ["--steps", "40", "--seeds", "1", "--images", "8"],
 }
 
 

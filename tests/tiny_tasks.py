@@ -52,11 +52,11 @@ class Tiny:
 def write_images(folder: Path) -> Path:
     draw = np.random.default_rng(0)
     for number in range(24):
-        place = folder / "pictures" / ("dark", "light")[number % 2]
+        place = folder / "images" / ("dark", "light")[number % 2]
         place.mkdir(parents=True, exist_ok=True)
         pixels = draw.integers(0, 100, (8, 8, 3), dtype=np.uint8) + 150 * (number % 2)
         Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number}.png")
-    return folder / "pictures"
+    return folder / "images"
 
 
 def write_clips(folder: Path) -> Path:

@@ -19,11 +19,11 @@ from ecrnn.paper import write_report
 from ecrnn.report import Report
 from ecrnn.serving.load import load
 from ecrnn.studies.arrays import ARRAYS, Arrays, images_of
-from ecrnn.studies.engine.protocol import Engine
+from ecrnn.studies.engines.protocol import Engine
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import read_settings
-from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import default_out, run_study
+from ecrnn.studies.train import train_bundle
 
 
 def compare(
@@ -57,15 +57,15 @@ def compare(
             ``SVC()``, or to model names.
         repeats: random splits; each model is trained once on each.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
-            part; default: the task's, "0.7" for pictures.
+            part; default: the task's, "0.7" for images.
         seed: of splits, weights and order; the same for all models of a repeat.
         jobs: trials side by side.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
-            or one of your own, see `ecrnn.studies.engine.protocol`. Default: "here" for one job, else "processes".
+            or one of your own, see `ecrnn.studies.engines.protocol`. Default: "here" for one job, else "processes".
         code: a Python file with models of your own, which is run.
         out: the study's folder; default `runs/compare-<data>`, for arrays `runs/compare-arrays`.
         data_dir: local copies of registered data sets in their official layout.
-        image_size: pixels a side that pictures are brought to; default the data set's own, 32 for a folder.
+        image_size: pixels a side that images are brought to; default the data set's own, 32 for a folder.
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
         metric: the score on which the verdicts are, named before the first training: of classifiers "accuracy",
             "macro-f1", "balanced-accuracy" or "auc" (one class against the others, averaged); default: the task's.
@@ -138,7 +138,7 @@ def train(
         data, data_dir, image_size, channels, seed, code, progress, more: as in `compare`; a bundle keeps no arrays.
         model: a model name.
         out: the bundle's folder, new or empty.
-        split: the part that trains; the rest validates. Default: the task's, "0.8" for pictures.
+        split: the part that trains; the rest validates. Default: the task's, "0.8" for images.
         keep: weights of the epoch that is best on the validation examples, or of the last.
         keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
         resume: go on with an unfinished training in ``out``.

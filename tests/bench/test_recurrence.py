@@ -64,7 +64,7 @@ def test_a_measurement_has_what_a_reader_needs(three_times: Callable) -> None:
 
 
 def test_the_best_of_keras_is_the_opponent(stand_in: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.memory, "measure", lambda *given: {"peak_mib": 1.0, "work_mib": 0.5})
+    monkeypatch.setattr(bench.peak_memory, "measure", lambda *given: {"peak_mib": 1.0, "work_mib": 0.5})
     with Keras(stand_in(), 1) as keras:
         found = bench.measure(TINY, 1, 3, keras=keras)
     assert found["keras_best"] == "keras"

@@ -64,7 +64,7 @@ def test_a_measurement_has_what_a_reader_needs(
     stand_in: Callable, three_times: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     three_times(bench)
-    monkeypatch.setattr(bench.memory, "measure", lambda what, variant, *rest: {"peak_mib": 1.0, "work_mib": 0.5})
+    monkeypatch.setattr(bench.peak_memory, "measure", lambda what, variant, *rest: {"peak_mib": 1.0, "work_mib": 0.5})
     monkeypatch.setattr(checks, "check_first", lambda settings, backend: 5)  # tested for itself; the oracle is slow
     with Keras(stand_in(parameters=bench._parameters(SMALL.model)), 1) as keras:
         found = bench.measure(SMALL, 1, 2, keras=keras)

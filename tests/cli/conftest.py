@@ -1,4 +1,4 @@
-"""What the tests of the commands share: calls in this process, pictures, a bundle, a study, small disks."""
+"""What the tests of the commands share: calls in this process, images, a bundle, a study, small disks."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def tiny() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of three easy classes, 12 pictures each, with names that ask for trouble."""
-    folder = tmp_path_factory.mktemp("data") / "my pictures é"
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three easy classes, 12 images each, with names that ask for trouble."""
+    folder = tmp_path_factory.mktemp("data") / "my images é"
     draw = np.random.default_rng(0)
     for colour, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
@@ -66,11 +66,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundle(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model trained on `pictures` by the command."""
-    folder = tmp_path_factory.mktemp("bundles") / "of pictures"
+def bundle(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model trained on `images` by the command."""
+    folder = tmp_path_factory.mktemp("bundles") / "of images"
     options = ("--image-size", 8, "--epochs", 4, "--batch-size", 8, "--threads", 1, "--split", "0.6")
-    done = call_main("train", pictures, "--model", "cnn", *options, "-o", folder)
+    done = call_main("train", images, "--model", "cnn", *options, "-o", folder)
     assert done.status == 0, done.err
     return folder
 

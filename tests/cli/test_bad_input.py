@@ -34,20 +34,20 @@ ROWS = [
     ("compare digits --set training.optimiser=sgd", 2, "key 'training.optimiser', did you mean 'training.optimizer'?"),
     ("compare digits --set epochs=3", 2, "unknown configuration key 'epochs', did you mean 'training.epochs'?"),
     ("compare digits --config {place}/key.yaml", 2, "unknown configuration key 'repeat', did you mean 'repeats'?"),
-    ("predict {bundle} {pictures} --format jsn", 2, "unknown format 'jsn', did you mean 'jsonl'?"),
-    ("evaluate {bundle} {pictures} --part tst", 2, "unknown part 'tst', did you mean 'test'?"),
+    ("predict {bundle} {images} --format jsn", 2, "unknown format 'jsn', did you mean 'jsonl'?"),
+    ("evaluate {bundle} {images} --part tst", 2, "unknown part 'tst', did you mean 'test'?"),
     ("report {study} --baseline cn --out {place}/new", 2, "did you mean 'cnn'?"),
     ("compare digits --models cnn,charlm", 2, "cnn is for image-classification and charlm for next-token: only models"),
     ("train digits --model charlm -o {place}/new", 1, "digits is a data set for image-classification, not for next-"),
     ("evaluate {bundle} tiny-shakespeare", 1, "is a data set for next-token, not for image-classification; give c"),
-    ("evaluate {bundle} {pictures} --beam 2", 2, "a beam search is for models that write texts, not for image-"),
-    ("predict {bundle} {pictures} --beam 2", 2, "a beam search is for models that write texts, not for image-"),
-    ("predict {bundle} --text red", 2, "--text is not for image-classification, which takes pictures"),
+    ("evaluate {bundle} {images} --beam 2", 2, "a beam search is for models that write texts, not for image-"),
+    ("predict {bundle} {images} --beam 2", 2, "a beam search is for models that write texts, not for image-"),
+    ("predict {bundle} --text red", 2, "--text is not for image-classification, which takes images"),
     ("generate {bundle}", 2, "is for image-classification, not a character model; use it as in: ecrnn predict"),
     ("generate {place}", 1, "is not a bundle: bundle.json is missing"),
     # values
     ("train digits --model cnn -o {place}/new --device gpu", 2, "--device: .*, not 'gpu', did you mean 'cuda'?"),
-    ("predict {bundle} {pictures} --device gpu", 2, "device: .*, not 'gpu', did you mean 'cuda'?"),
+    ("predict {bundle} {images} --device gpu", 2, "device: .*, not 'gpu', did you mean 'cuda'?"),
     ("train digits --model cnn --augment flipp", 2, "--augment: .*, not 'flipp', did you mean 'flip'?"),
     ("train digits --model cnn --keep bst", 2, "--keep: input should be 'best' or 'last', .* did you mean 'best'?"),
     ("compare digits --precision fp32", 2, "--precision: .*, not 'fp32', did you mean 'float32'?"),
@@ -69,9 +69,9 @@ ROWS = [
     ("compare digits --set training.lr", 2, "--set wants key=value, as in --set training.lr=0.01"),
     ("compare digits --set training=3", 2, "training: "),
     ("summary cnn --image 32x32", 2, "--image wants channels x height x width, as in 3x32x32, not '32x32'"),
-    ("summary cnn --image 2x32x32", 2, "pictures have 1 or 3 channels, not 2"),
+    ("summary cnn --image 2x32x32", 2, "images have 1 or 3 channels, not 2"),
     ("summary cnn --classes 1", 2, "a classifier needs 2 to 100,000 classes, not 1"),
-    ("predict {bundle} {pictures} --top 0", 2, "--top: "),
+    ("predict {bundle} {images} --top 0", 2, "--top: "),
     ("compare digits --epochs", 2, "option '--epochs' requires an argument"),
     # what is missing, what is too much
     ("compare", 2, "name the data: .*digits, .*, tiny-shakespeare, or a file or folder of your own"),
@@ -96,16 +96,16 @@ ROWS = [
     ("compare {place}/loose", 1, "holds 1 images but no sub-folders; put the images of each class into"),
     ("compare {place}/empty-class", 1, "empty-class/b holds no images; add some or remove it"),
     ("compare {place}/one-class", 1, "holds one class (a), but at least two are needed"),
-    ("compare {place}/corrupt", 1, "1 of 4 pictures in .* cannot be read (b/2.png: .*); replace or remove them"),
+    ("compare {place}/corrupt", 1, "1 of 4 images in .* cannot be read (b/2.png: .*); replace or remove them"),
     ("compare {place}/parts", 1, "parts/test has a class 'c' that .*parts/train has not; give both the same classes"),
     ("train {place}/flat-test --model cnn -o {place}/new", 1, "flat-test/test holds 1 image but no .* give .*/train"),
     ("train digits --model cnn --val {place}/loose -o {place}/new", 1, "--val and --test go with a folder of your own"),
-    ("train {pictures} --model cnn --val {place}/none -o {place}/new", 1, "none does not exist; give a folder"),
-    ("train {pictures} --model cnn --val {pictures} --split 0.8 -o {place}/new", 2, "--split 0.8 and --val exclude"),
+    ("train {images} --model cnn --val {place}/none -o {place}/new", 1, "none does not exist; give a folder"),
+    ("train {images} --model cnn --val {images} --split 0.8 -o {place}/new", 2, "--split 0.8 and --val exclude"),
     ("compare mnist --data-dir {place}/wrong-mnist", 1, "train-images-idx3-ubyte.gz is damaged or .* delete it"),
     ("compare cifar10 --data-dir {place}/none", 1, "none"),
     ("compare cifar10 --data-dir {place}/loose", 1, "cifar-10"),
-    ("compare {pictures} --split own --out {place}/new", 1, "has no test part of its own, give a fraction"),
+    ("compare {images} --split own --out {place}/new", 1, "has no test part of its own, give a fraction"),
     ("compare digits --device cuda --out {place}/new", 1, "torch finds no CUDA device; use --device cpu"),
     # run directories and bundles
     ("report {place}/none", 1, "none is not a run directory: .*; give the --out of an earlier compare"),
@@ -123,13 +123,13 @@ ROWS = [
     ("evaluate {place}/none digits", 1, "there is no folder .*none; a bundle is what 'ecrnn train"),
     ("evaluate {study} digits", 1, "is not a bundle: bundle.json is missing"),
     ("evaluate {bundle} digits", 1, "digits has a class '0' that the model does not know"),
-    ("evaluate {bundle} {pictures} --part test", 1, "has no test part of its own; use --part validation or all"),
-    ("predict {place}/truncated {pictures}", 1, "truncated/model.safetensors"),
-    ("predict {place}/flipped {pictures}", 1, "flipped/bundle.json is damaged, or was changed by hand"),
-    ("predict {place}/foreign {pictures}", 1, "bundle.json cannot be used: .*'cmm'"),
+    ("evaluate {bundle} {images} --part test", 1, "has no test part of its own; use --part validation or all"),
+    ("predict {place}/truncated {images}", 1, "truncated/model.safetensors"),
+    ("predict {place}/flipped {images}", 1, "flipped/bundle.json is damaged, or was changed by hand"),
+    ("predict {place}/foreign {images}", 1, "bundle.json cannot be used: .*'cmm'"),
     ("predict {bundle} {place}/none.png", 1, "there is no file or folder .*none.png"),
     ("predict {bundle} {place}/corrupt/b/2.png", 1, "cannot read .*2.png"),
-    ("predict {bundle} {place}/empty-class/b", 1, "empty-class/b holds no pictures"),
+    ("predict {bundle} {place}/empty-class/b", 1, "empty-class/b holds no images"),
 ]  # fmt: skip
 
 
@@ -142,12 +142,12 @@ def pattern(sentence: str) -> str:
 def place(bundle: Path, study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of everything that is wrong."""
     folder = tmp_path_factory.mktemp("bad")
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), dtype=np.uint8))
     names = "loose/1 one-class/a/1 empty-class/a/1 corrupt/a/1 corrupt/a/2 corrupt/b/1 corrupt/b/2"
     parts = "parts/train/a/1 parts/train/b/1 parts/test/a/1 parts/test/b/1 parts/test/c/1"
     for name in f"{names} {parts} flat-test/train/a/1 flat-test/train/b/1 flat-test/test/1".split():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        picture.save(folder / f"{name}.png")
+        image.save(folder / f"{name}.png")
     whole = (folder / "corrupt/b/2.png").read_bytes()
     (folder / "corrupt/b/2.png").write_bytes(whole[: len(whole) // 2])
     (folder / "empty-class/b").mkdir()
@@ -189,7 +189,7 @@ def other(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.sampled(most=40)
 @pytest.mark.parametrize(("words", "status", "sentence"), ROWS, ids=[row[0] for row in ROWS])
 def test_bad_input_is_one_line(
-    call: Any, place: Path, other: Path, study: Path, bundle: Path, pictures: Path,
+    call: Any, place: Path, other: Path, study: Path, bundle: Path, images: Path,
     words: str, status: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     import torch
@@ -197,7 +197,7 @@ def test_bad_input_is_one_line(
     if "cuda " in words and torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     monkeypatch.chdir(tmp_path)
-    folders = {"place": place, "other": other, "study": study, "bundle": bundle, "pictures": pictures}
+    folders = {"place": place, "other": other, "study": study, "bundle": bundle, "images": images}
     before = [_contents(folder) for folder in folders.values()]
     done = call(*(word.format(**folders) for word in words.split()))
     assert done.err.startswith("ecrnn: ")

@@ -26,7 +26,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_recurrence_as_json(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     peak = {"peak_mib": 300.0, "work_mib": 3.0}
-    monkeypatch.setattr("ecrnn.bench.memory.measure", lambda *given: peak)  # two fresh processes take their time
+    monkeypatch.setattr("ecrnn.bench.peak_memory.measure", lambda *given: peak)  # two fresh processes take their time
     done = call("bench", "recurrence", *SHORT, "--json", "--directions", 2, "--no-keras")
     assert (done.status, done.err) == (0, "")
     found = json.loads(done.out)
@@ -113,7 +113,7 @@ def test_nothing_else_is_said_where_a_kernel_is_wrong(call: Any, monkeypatch: py
     assert done.err == "ecrnn: lstm, 4 nodes: output: relative error 1\n"
     done = call("bench", "step", "--models", "crnn-lstm-4", "--batch", 2, "--threads", 1)
     assert (done.status, done.out, done.err) == (1, "", "ecrnn: lstm, 4 nodes: output: relative error 1\n")
-    done = call("bench", "one-picture", "--models", "crnn-lstm-4", "--threads", 1)
+    done = call("bench", "one-image", "--models", "crnn-lstm-4", "--threads", 1)
     assert (done.status, done.out, done.err) == (1, "", "ecrnn: lstm, 4 nodes: output: relative error 1\n")
 
 
@@ -142,12 +142,12 @@ def test_step(call: Any, unchecked: None) -> None:
     assert "ratio_tuned" in table.out
 
 
-def test_one_picture(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecrnn.bench.picture.onnx_is_here", lambda: False)
-    options = ("bench", "one-picture", "--models", "crnn-lstm-4", "--threads", 1, "--rounds", 2)
+def test_one_image(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecrnn.bench.latency.onnx_is_here", lambda: False)
+    options = ("bench", "one-image", "--models", "crnn-lstm-4", "--threads", 1, "--rounds", 2)
     done = call(*options)
     assert done.status == 0, done.err
-    assert "crnn-lstm-4, one picture" in " ".join(done.out.split())
+    assert "crnn-lstm-4, one image" in " ".join(done.out.split())
     assert "ONNX Runtime is not measured" in done.out
     found = json.loads(call(*options, "--json").out)
     assert set(found) == ABOUT | {"models", "missing"}
@@ -171,7 +171,7 @@ def test_one_picture(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch
         ("step --models ,", 2, "--models names none"),
         ("step --models cnnn", 2, "unknown model 'cnnn', did you mean 'cnn'?"),
         ("step --models crnn-lstm-4@rows --no-keras --threads 1", 1, "only models with the scan flatten-hwc"),
-        ("one-picture --rounds 0", 2, "--rounds: "),
+        ("one-image --rounds 0", 2, "--rounds: "),
     ],
 )
 def test_bad_input_is_one_line(call: Any, unchecked: None, words: str, status: int, sentence: str) -> None:
@@ -182,7 +182,7 @@ def test_bad_input_is_one_line(call: Any, unchecked: None, words: str, status: i
     assert (done.status, done.out) == (status, "")
 
 
-@pytest.mark.parametrize("command", ["recurrence", "step", "one-picture"])
+@pytest.mark.parametrize("command", ["recurrence", "step", "one-image"])
 def test_every_command_has_help_with_an_example_that_parses(call: Any, command: str) -> None:
     done = call("bench", command, "--help")
     assert done.status == 0

@@ -15,7 +15,7 @@ def test_it_says_how_good_it_is_and_how_to_use_it(call: Any, study: Path, tmp_pa
     assert (done.status, done.err) == (0, "")
     metrics = json.loads((out / "metrics.json").read_text())
     assert f"ecnn of repeat 1 (2 finished) in {out}: {100 * metrics['accuracy']:.2f} % of 539 validation" in done.out
-    assert f"Use it: ecrnn predict '{out}' picture.png" in done.out
+    assert f"Use it: ecrnn predict '{out}' image.png" in done.out
     done = call("evaluate", out, "digits", "--json")
     assert json.loads(done.out)["accuracy"]["estimate"] == metrics["accuracy"]
 

@@ -15,14 +15,14 @@ CASES = [("mlp", 8), ("mlp-6-squared", 8), ("lenet5", 16), ("lenet5-1998", 16)]
 
 
 @pytest.mark.parametrize(("model", "side"), [*CASES, pytest.param("alexnet", 63, marks=pytest.mark.slow)])
-def test_trained_judged_and_used(call: Any, pictures: Path, tmp_path: Path, model: str, side: int) -> None:
+def test_trained_judged_and_used(call: Any, images: Path, tmp_path: Path, model: str, side: int) -> None:
     bundle = tmp_path / "bundle"
-    done = call("train", pictures, "--model", model, "--image-size", side, *OPTIONS, "-o", bundle)
+    done = call("train", images, "--model", model, "--image-size", side, *OPTIONS, "-o", bundle)
     assert done.status == 0, done.err
     metrics = json.loads((bundle / "metrics.json").read_text())
-    judged = json.loads(call("evaluate", bundle, pictures, "--part", "validation", "--json").out)
+    judged = json.loads(call("evaluate", bundle, images, "--part", "validation", "--json").out)
     assert judged["accuracy"]["estimate"] == pytest.approx(metrics["accuracy"])
-    done = call("predict", bundle, pictures / "c" / "0 [b].png", "--json")
+    done = call("predict", bundle, images / "c" / "0 [b].png", "--json")
     assert done.status == 0, done.err
     assert sum(found["probability"] for found in json.loads(done.out)["classes"]) == pytest.approx(1)
 
@@ -41,10 +41,10 @@ def test_two_errors_of_one_network_are_compared(call: Any, tiny: tuple, tmp_path
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])
-def test_pictures_too_small_are_said_before_anything_is_written(call: Any, tmp_path: Path, command: str) -> None:
+def test_images_too_small_are_said_before_anything_is_written(call: Any, tmp_path: Path, command: str) -> None:
     named = ("--model", "alexnet") if command == "train" else ("--models", "cnn,alexnet")
     done = call(command, "digits", *named, "-o", tmp_path / "out")
     assert done.status != 0
-    expected = "alexnet takes pictures of 63 pixels a side or more, not 32x32; --image-size 63 resizes them"
+    expected = "alexnet takes images of 63 pixels a side or more, not 32x32; --image-size 63 resizes them"
     assert expected in done.err
     assert not (tmp_path / "out").exists()

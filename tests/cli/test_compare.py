@@ -107,13 +107,13 @@ def test_every_option_ends_in_the_settings_and_set_wins(call: Any, tmp_path: Pat
 
 
 def test_without_out_a_study_goes_to_runs(
-    call: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = ("--image-size", "8", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--repeats", "1")
-    done = call("compare", pictures, "--models", "cnn", *options)
+    done = call("compare", images, "--models", "cnn", *options)
     assert done.status == 0, done.err
-    assert (tmp_path / "runs" / "compare-my pictures é" / "study.yaml").is_file()
+    assert (tmp_path / "runs" / "compare-my images é" / "study.yaml").is_file()
 
 
 def test_a_failed_trial_is_said_with_status_1_and_tried_again(
@@ -163,7 +163,7 @@ def test_two_jobs_end_with_the_bits_of_one(call: Any, study: Path, tiny: tuple, 
 
 @pytest.mark.slow
 def test_cifar10_from_local_copies(call: Any, real_data: Path, tmp_path: Path) -> None:
-    """The real pictures at 8x8, where an epoch of the paper's 35,000 takes seconds; a wrong baseline leaves nothing."""
+    """The real images at 8x8, where an epoch of the paper's 35,000 takes seconds; a wrong baseline leaves nothing."""
     out = tmp_path / "study"
     line = ("compare", "cifar10", "--data-dir", real_data, "--models", "cnn", "--image-size", "8", "--repeats", "1")
     line = (*line, "--epochs", "1", "--threads", "1", "--out", out)

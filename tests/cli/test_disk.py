@@ -79,18 +79,16 @@ def test_report_on_a_full_disk_leaves_the_old_report(call: Any, study: Path, dis
     assert json.loads((mine / "report" / "report.json").read_text())["comparison"]["baseline"] == "cnn"
 
 
-def test_evaluate_on_a_full_disk(call: Any, bundle: Path, pictures: Path, disk: Disk) -> None:
+def test_evaluate_on_a_full_disk(call: Any, bundle: Path, images: Path, disk: Disk) -> None:
     out = disk("size=8k") / "evaluation"
-    check_one_line(call("evaluate", bundle, pictures, "--out", out), "no space left on the disk")
+    check_one_line(call("evaluate", bundle, images, "--out", out), "no space left on the disk")
     assert not (out / "evaluation.html").exists()
     disk("size=4m")
-    assert call("evaluate", bundle, pictures, "--out", out).status == 0
+    assert call("evaluate", bundle, images, "--out", out).status == 0
     assert (out / "evaluation.html").is_file()
 
 
-def test_a_read_only_run_directory(
-    call: Any, study: Path, bundle: Path, pictures: Path, disk: Disk, tiny: tuple
-) -> None:
+def test_a_read_only_run_directory(call: Any, study: Path, bundle: Path, images: Path, disk: Disk, tiny: tuple) -> None:
     place = disk("size=64m")
     mine = shutil.copytree(study, place / "study")
     before = contents(place)
@@ -101,7 +99,7 @@ def test_a_read_only_run_directory(
     check_one_line(call("compare", "digits", "--models", "cnn", *tiny, "--out", place / "new"), advice)
     check_one_line(call("report", mine), advice)
     check_one_line(call("train", "digits", "--model", "cnn", *tiny, "-o", place / "new"), advice)
-    check_one_line(call("evaluate", bundle, pictures, "--out", place / "new"), advice)
+    check_one_line(call("evaluate", bundle, images, "--out", place / "new"), advice)
     assert contents(place) == before
     disk("rw,size=64m")
     assert call("report", mine).status == 0

@@ -66,12 +66,12 @@ def test_many_texts_come_in_order(call: Any, made: dict, tmp_path: Path, monkeyp
     assert [row["text"] for row in rows(done.out)] == lines
 
 
-def test_pictures_and_a_file_that_is_none(call: Any, made: dict, tmp_path: Path) -> None:
+def test_images_and_a_file_that_is_none(call: Any, made: dict, tmp_path: Path) -> None:
     for task, key, folder in (("captioning", "caption", "captioned/images"), ("transcription", "text", "lines")):
         bundle, model = made[task]
         place = bundle.parent / folder
         files = sorted(path for path in place.iterdir())
-        (tmp_path / "no.png").write_text("no picture")
+        (tmp_path / "no.png").write_text("no image")
         done = call("predict", bundle, files[0], tmp_path / "no.png", tmp_path / "none.png", files[1], "--json")
         assert done.status == 1
         found = {row["file"]: row for row in rows(done.out)}
@@ -123,7 +123,7 @@ def test_a_line_without_end(call: Any, made: dict, tmp_path: Path, monkeypatch: 
 
 
 WRONG = [  # bundle, words, status, line
-    ("captioning", "--text x", 2, "--text is not for captioning, which takes pictures"),
+    ("captioning", "--text x", 2, "--text is not for captioning, which takes images"),
     ("transcription", "", 2, "predict wants FILE-OR-FOLDER..., as in: ecrnn predict "),
     ("translation", "", 2, "predict wants FILE... or --text, as in: ecrnn predict "),
     ("text-classification", "--text x --beam 2", 2, "a beam search is for models that write texts, not for text-class"),
@@ -131,15 +131,15 @@ WRONG = [  # bundle, words, status, line
     ("clip-classification", "clips.npz", 2, "predict is not for clip-classification, which "),
     ("translation", "none.txt", 1, "cannot read none.txt as text: No such file or directory"),
     ("translation", ".", 1, "cannot read . as text: Is a directory"),
-    ("translation", "{picture}", 1, "as text: it is not UTF-8"),
+    ("translation", "{image}", 1, "as text: it is not UTF-8"),
     ("text-classification", "--text x --format jsn", 2, "unknown format 'jsn', did you mean 'jsonl'?"),
 ]
 
 
 @pytest.mark.parametrize(("task", "words", "status", "line"), WRONG)
 def test_wrong_calls(call: Any, made: dict, task: str, words: str, status: int, line: str) -> None:
-    picture = made["captioning"][0].parent / "captioned" / "images" / "0.png"
-    done = call("predict", made[task][0], *words.format(picture=picture).split())
+    image = made["captioning"][0].parent / "captioned" / "images" / "0.png"
+    done = call("predict", made[task][0], *words.format(image=image).split())
     assert (done.status, done.out) == (status, "")
     assert line in done.err
     assert done.err.count("\n") == 1

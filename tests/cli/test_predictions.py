@@ -52,10 +52,10 @@ def test_no_cell_is_a_formula(tmp_path: Path, name: str) -> None:
 
 
 def test_an_image_that_cannot_be_read_is_a_row_without_an_answer(
-    call: Any, bundle: Path, pictures: Path, tmp_path: Path
+    call: Any, bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
-    done = call("predict", bundle, tmp_path / "gone.png", tmp_path / "bad.png", pictures / "c", "--format", "csv")
+    done = call("predict", bundle, tmp_path / "gone.png", tmp_path / "bad.png", images / "c", "--format", "csv")
     head, gone, bad, *others = csv.reader(io.StringIO(done.out))
     empty = [""] * (len(head) - 1)
     assert (gone, bad) == ([str(tmp_path / "gone.png"), *empty], [str(tmp_path / "bad.png"), *empty])
@@ -86,20 +86,20 @@ def test_a_table_in_a_file_has_a_line_an_image(tmp_path: Path) -> None:
 
 
 def test_out_is_written_whole_and_its_name_chooses_the_format(
-    call: Any, bundle: Path, pictures: Path, tmp_path: Path
+    call: Any, bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     for name, first in {"a.csv": "file,prediction,", "b.jsonl": '{"file": ', "c.txt": "file "}.items():
-        done = call("predict", bundle, pictures / "c", "-o", tmp_path / name)
+        done = call("predict", bundle, images / "c", "-o", tmp_path / name)
         assert (done.status, done.err) == (0, "")
         assert done.out == f"12 predictions in {tmp_path / name}\n"
         assert (tmp_path / name).read_text().lstrip().startswith(first)
-    done = call("predict", bundle, pictures / "c", "--format", "jsonl", "--out", tmp_path / "d.csv")
+    done = call("predict", bundle, images / "c", "--format", "jsonl", "--out", tmp_path / "d.csv")
     assert len([json.loads(line) for line in (tmp_path / "d.csv").read_text().splitlines()]) == 12
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.jsonl", "c.txt", "d.csv"]
 
 
-def test_out_is_no_folder_and_no_input(call: Any, bundle: Path, pictures: Path, tmp_path: Path) -> None:
-    shutil.copy(pictures / "c" / "0 [b].png", tmp_path / "a.png")
+def test_out_is_no_folder_and_no_input(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:
+    shutil.copy(images / "c" / "0 [b].png", tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     for out, line in ((tmp_path, "is a folder"), (tmp_path / "a.png", "is one of the inputs")):
         for given in (tmp_path, tmp_path / "a.png"):
@@ -131,9 +131,9 @@ def on_terminal(columns: int, *words: object) -> list[str]:
     return re.sub(r"\x1b\[[\d;]*m", "", said.decode()).splitlines()
 
 
-def test_a_narrow_terminal_folds_names_and_cuts_none(bundle: Path, pictures: Path, tmp_path: Path) -> None:
+def test_a_narrow_terminal_folds_names_and_cuts_none(bundle: Path, images: Path, tmp_path: Path) -> None:
     name = "IMG_2026_" + "0123456789" * 8 + ".png"
-    shutil.copy(pictures / "c" / "0 [b].png", tmp_path / name)
+    shutil.copy(images / "c" / "0 [b].png", tmp_path / name)
     lines = on_terminal(40, "predict", bundle, tmp_path / name)
     assert max(map(len, lines)) <= 40
     assert "…" not in "".join(lines)

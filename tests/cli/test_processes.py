@@ -138,10 +138,10 @@ def test_without_a_terminal_progress_is_plain_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_reader_that_leaves_ends_the_command_quietly(bundle: Path, pictures: Path) -> None:
+def test_a_reader_that_leaves_ends_the_command_quietly(bundle: Path, images: Path) -> None:
     """As `ecrnn ... | head -1` does; the output is longer than what a pipe holds."""
     for form in ("table", "csv"):
-        command = [*ECRNN, *map(str, ("predict", bundle, *[pictures] * 30, "--format", form))]
+        command = [*ECRNN, *map(str, ("predict", bundle, *[images] * 30, "--format", form))]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BUFFERED
         ) as process:
@@ -170,11 +170,11 @@ def test_progress_without_a_reader_stops_the_training_with_a_checkpoint(tmp_path
 
 @pytest.mark.slow
 def test_names_that_the_encoding_does_not_have(
-    bundle: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = b"caf\xe9.png"
     monkeypatch.chdir(tmp_path)
-    Path(os.fsdecode(odd)).write_bytes((pictures / "c" / "0 [b].png").read_bytes())
+    Path(os.fsdecode(odd)).write_bytes((images / "c" / "0 [b].png").read_bytes())
     for form in ("table", "jsonl"):
         done = run("predict", bundle, os.fsdecode(odd), "--format", form, PYTHONIOENCODING="ascii")
         assert done.returncode == 0, done.stderr

@@ -39,10 +39,10 @@ def test_a_classic_is_shown_at_the_size_it_was_made_for(call: Any) -> None:
     assert found["parameters"] == 60_965_224
 
 
-def test_a_picture_too_small_for_the_model(call: Any) -> None:
+def test_a_image_too_small_for_the_model(call: Any) -> None:
     done = call("summary", "alexnet", "--image", "3x32x32")
     assert done.status == 2
-    assert "alexnet takes pictures of 63 pixels a side or more, not 32x32" in done.err
+    assert "alexnet takes images of 63 pixels a side or more, not 32x32" in done.err
 
 
 @pytest.mark.parametrize("width", [30, 60, 76, 80, 200])

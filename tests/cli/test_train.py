@@ -22,8 +22,8 @@ def test_train_says_what_it_reached_and_how_to_use_it(call: Any, tiny: tuple, tm
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["keep"] == "last"
     assert metrics["n_validation"] == 359  # a fifth of 1,797
-    assert f"{100 * metrics['accuracy']:.2f} % of 359 validation pictures right" in done.out
-    assert f"Use it: ecrnn predict '{out}' picture.png" in done.out
+    assert f"{100 * metrics['accuracy']:.2f} % of 359 validation images right" in done.out
+    assert f"Use it: ecrnn predict '{out}' image.png" in done.out
     assert "cnn: epoch 1 of 1, validation accuracy" in done.err
     assert sorted(path.name for path in out.iterdir()) == [
         "README.md", "bundle.json", "examples.bin", "metrics.json", "metrics.jsonl", "model.safetensors", "train.yaml",
@@ -47,25 +47,25 @@ def test_the_best_epoch_is_kept(bundle: Path) -> None:
 
 
 def test_a_bundle_is_never_overwritten_and_resume_leaves_it(
-    call: Any, bundle: Path, pictures: Path, tmp_path: Path
+    call: Any, bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     mine = shutil.copytree(bundle, tmp_path / "b")
     before = {path.name: path.read_bytes() for path in mine.iterdir()}
     options = ("--image-size", 8, "--epochs", 4, "--batch-size", 8, "--threads", 1, "--split", "0.6")
-    done = call("train", pictures, "--model", "cnn", *options, "-o", mine)
+    done = call("train", images, "--model", "cnn", *options, "-o", mine)
     assert done.status == 1
     assert "holds a bundle already" in done.err
-    done = call("train", pictures, "--model", "cnn", *options, "-o", mine, "--resume")
+    done = call("train", images, "--model", "cnn", *options, "-o", mine, "--resume")
     assert done.status == 0, done.err
     assert "(finished already)" in done.out
-    done = call("train", pictures, "--model", "ecnn", *options, "-o", mine, "--resume")
+    done = call("train", images, "--model", "ecnn", *options, "-o", mine, "--resume")
     assert done.status == 1
     assert done.err.endswith(f"{mine} holds another training: model is ecnn here and cnn there; choose another -o\n")
     assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
 
 
-def test_evaluate_judges_on_what_training_left_out(call: Any, bundle: Path, pictures: Path, tmp_path: Path) -> None:
-    done = call("evaluate", bundle, pictures, "--out", tmp_path / "page")
+def test_evaluate_judges_on_what_training_left_out(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:
+    done = call("evaluate", bundle, images, "--out", tmp_path / "page")
     assert done.status == 0, done.err
     accuracy = json.loads((bundle / "metrics.json").read_text())["accuracy"]
     assert f"{100 * accuracy:.2f} % (95 % interval" in done.out
@@ -75,8 +75,8 @@ def test_evaluate_judges_on_what_training_left_out(call: Any, bundle: Path, pict
     assert "[red] é" in page
 
 
-def test_evaluate_json_holds_interval_classes_and_confusion(call: Any, bundle: Path, pictures: Path) -> None:
-    done = call("evaluate", bundle, pictures, "--part", "all", "--json")
+def test_evaluate_json_holds_interval_classes_and_confusion(call: Any, bundle: Path, images: Path) -> None:
+    done = call("evaluate", bundle, images, "--part", "all", "--json")
     assert (done.status, done.err) == (0, "")
     found = json.loads(done.out)
     assert found["n"] == 36
@@ -87,10 +87,10 @@ def test_evaluate_json_holds_interval_classes_and_confusion(call: Any, bundle: P
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_predict_reports_what_cannot_be_read_and_does_the_rest(
-    call: Any, bundle: Path, pictures: Path, tmp_path: Path, form: str
+    call: Any, bundle: Path, images: Path, tmp_path: Path, form: str
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    good = pictures / "c" / "0 [b].png"
+    good = images / "c" / "0 [b].png"
     done = call("predict", bundle, tmp_path / "broken.png", tmp_path / "none.png", good, "--top", 2, "--format", form)
     assert done.status == 1
     missing = f"there is no file or folder {tmp_path / 'none.png'}"
@@ -112,20 +112,20 @@ def test_predict_reports_what_cannot_be_read_and_does_the_rest(
         assert sum(float(row[name]) for name in ("[red] é", "b b", "c")) == pytest.approx(1)
 
 
-def test_predict_takes_folders_and_draws_a_table(call: Any, bundle: Path, pictures: Path) -> None:
-    done = call("predict", bundle, pictures / "c", pictures / "[red] é", "--top", 99)
+def test_predict_takes_folders_and_draws_a_table(call: Any, bundle: Path, images: Path) -> None:
+    done = call("predict", bundle, images / "c", images / "[red] é", "--top", 99)
     assert (done.status, done.err) == (0, "")
     lines = [line for line in done.out.splitlines() if ".png" in line or " % " in line]
     assert sum(line.count("[red] é") for line in lines) >= 24
-    json_lines = call("predict", bundle, pictures / "c", pictures / "[red] é", "--json").out.splitlines()
+    json_lines = call("predict", bundle, images / "c", images / "[red] é", "--json").out.splitlines()
     assert len(json_lines) == 24
     assert all(len(json.loads(line)["classes"]) == 3 for line in json_lines)
 
 
-def test_predict_agrees_with_python(call: Any, bundle: Path, pictures: Path) -> None:
+def test_predict_agrees_with_python(call: Any, bundle: Path, images: Path) -> None:
     import ecrnn
 
-    file = pictures / "b b" / "3 [b].png"
+    file = images / "b b" / "3 [b].png"
     done = call("predict", bundle, file, "--json")
     [best, *_] = json.loads(done.out)["classes"]
     classifier = ecrnn.load(bundle)
@@ -177,7 +177,7 @@ def test_parts_of_a_folder_and_what_was_trained_on(
     done = call("train", tmp_path / "photos", *apart, "--model", "mlp-4", *tiny, "-o", tmp_path / "apart")
     assert done.status == 0, done.err
     assert "Test part: " in done.out
-    assert "1 of 9 validation pictures is also among those trained on" in done.err
+    assert "1 of 9 validation images is also among those trained on" in done.err
     same = json.loads((tmp_path / "apart" / "metrics.json").read_text())
     for key in ("fingerprint", "split", "accuracy", "loss", "validation_trained_on", "files_left_out", "test"):
         assert same[key] == metrics[key], key
@@ -185,9 +185,9 @@ def test_parts_of_a_folder_and_what_was_trained_on(
     done = call("evaluate", tmp_path / "mine", tmp_path / "pets", "--json")
     found = json.loads(done.out)
     assert (found["n"], found["trained_on"], found["left_out"], found["files_left_out"]) == (10, 0, 1, {".heic": 1})
-    assert found["n_note"] == "the data set's own test part; left out, because trained on: 1 of 11 pictures"
+    assert found["n_note"] == "the data set's own test part; left out, because trained on: 1 of 11 images"
     done = call("evaluate", tmp_path / "mine", tmp_path / "photos", "--out", tmp_path / "page")
-    note = "all pictures; the model was trained on all 24, so the figure is too good"
+    note = "all images; the model was trained on all 24, so the figure is too good"
     assert f"Judged on {note}." in " ".join(done.out.split())
     assert note in (tmp_path / "page" / "evaluation.html").read_text()
     caplog.clear()

@@ -1,4 +1,4 @@
-// Runs the kernels of the convolution and dense stages, in training (stages.cpp) and for one picture (picture.cpp), over odd
+// Runs the kernels of the convolution and dense stages, in training (stages.cpp) and for one image (image.cpp), over odd
 // sizes in buffers of exactly the right size, so that the sanitizers see every read and write beside them. Compiled and run by
 // test_cpp.py, for the instruction set ECRNN_ONLY.
 //
@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "picture.hpp"
+#include "image.hpp"
 #include "stages.hpp"
 
 #define JOINED_OF(isa, rest) isa##rest
@@ -26,7 +26,7 @@ using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 
 const Kernels& stage_kernels = JOINED(ECRNN_ONLY, _kernels);
-const PictureKernels& picture_kernels = JOINED(ECRNN_ONLY, _picture_kernels);
+const ImageKernels& image_kernels = JOINED(ECRNN_ONLY, _image_kernels);
 
 std::mt19937 randomness(0);
 
@@ -168,9 +168,9 @@ int wrong_stages(int& cases) {
     return wrong;
 }
 
-// --- stages for one picture
+// --- stages for one image
 
-// Channels of the picture and of each stage, its sides, and whether the stages pool; dense stages have sides of 1.
+// Channels of the image and of each stage, its sides, and whether the stages pool; dense stages have sides of 1.
 struct Chain {
     bool convolution;
     std::vector<ptrdiff_t> channels;
@@ -201,7 +201,7 @@ double dense_or_convolved(const Doubles& values, ptrdiff_t H, ptrdiff_t W, ptrdi
 
 // Random stages, and what they make of random values: in the kernels' layout, and by plain loops.
 struct Network {
-    std::vector<PictureStage> stages;
+    std::vector<ImageStage> stages;
     Doubles values, expected;
     ptrdiff_t H, W;
 
@@ -214,7 +214,7 @@ struct Network {
         const ptrdiff_t side = convolution ? 3 : 1, size = side * side * in, window = pool ? 2 : 1, h = H / window, w = W / window;
         Doubles weight = random_doubles(out * size), bias = random_doubles(out), factor = random_doubles(out), shift = random_doubles(out);
         for (double& value : weight) value = static_cast<float>(value / std::sqrt(static_cast<double>(size)));
-        PictureStage s{convolution, pool, in, out, {}, floats(bias), floats(factor), floats(shift)};
+        ImageStage s{convolution, pool, in, out, {}, floats(bias), floats(factor), floats(shift)};
         pack(s, floats(weight).data());
         stages.push_back(std::move(s));
         Doubles made(h * w * out, -INFINITY);
@@ -231,12 +231,12 @@ struct Network {
 
 Floats by_kernels(const Chain& chain, const Network& network) {
     Floats values = floats(network.values), out(network.expected.size(), NAN);
-    picture_kernels.run(network.stages, values.data(), chain.H, chain.W, out.data());
+    image_kernels.run(network.stages, values.data(), chain.H, chain.W, out.data());
     return out;
 }
 
-// On two threads at once, each with buffers that no picture has used, and on this one, whose buffers the last picture left.
-bool picture_is_right(const Chain& chain) {
+// On two threads at once, each with buffers that no image has used, and on this one, whose buffers the last image left.
+bool image_is_right(const Chain& chain) {
     Network network(chain);
     Floats results[3];
     std::thread threads[] = {std::thread([&] { results[0] = by_kernels(chain, network); }), std::thread([&] { results[1] = by_kernels(chain, network); })};
@@ -247,11 +247,11 @@ bool picture_is_right(const Chain& chain) {
     return near("out", Doubles(results[0].begin(), results[0].end()), network.expected, 2e-5, 2e-5) && same;
 }
 
-int wrong_pictures(int& cases) {
+int wrong_images(int& cases) {
     int wrong = 0;
     for (const Chain& chain : CHAINS) {
         ++cases;
-        if (picture_is_right(chain)) continue;
+        if (image_is_right(chain)) continue;
         std::printf("%s of %td stages, %td channels, %td x %td\n", chain.convolution ? "convolutions" : "dense", std::ssize(chain.pools), chain.channels[0], chain.H, chain.W);
         ++wrong;
     }
@@ -261,7 +261,7 @@ int wrong_pictures(int& cases) {
 }  // namespace
 
 int main() {
-    int cases = 0, wrong = wrong_stages(cases) + wrong_pictures(cases);
+    int cases = 0, wrong = wrong_stages(cases) + wrong_images(cases);
     std::printf("%s: %d cases, %d wrong\n", stage_kernels.name, cases, wrong);
     return wrong == 0 ? 0 : 1;
 }

@@ -82,6 +82,6 @@ def test_recurrence_under_sanitizers(instruction_set, tmp_path):
 @pytest.mark.slow
 @each_instruction_set
 def test_layers_under_sanitizers(instruction_set, tmp_path):
-    only, sources = f"-DECRNN_ONLY={instruction_set}", (LAYERS / "stages.cpp", LAYERS / "picture.cpp")
+    only, sources = f"-DECRNN_ONLY={instruction_set}", (LAYERS / "stages.cpp", LAYERS / "image.cpp")
     said = under_sanitizers(tmp_path / "layers", instruction_set, only, HERE / "layers.cpp", *sources)
     assert said == f"{instruction_set}: 61 cases, 0 wrong\n"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from ecrnn.data.cifar import CifarSource
-from ecrnn.data.idx import IdxSource
+from ecrnn.data.mnist import IdxSource
 from ecrnn.data.sources import SOURCES
 
 

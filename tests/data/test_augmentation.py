@@ -12,7 +12,7 @@ INDICES = RNG.permutation(1000)[:40]
 
 
 def reference(image: np.ndarray, flip: bool, down: int, right: int) -> np.ndarray:
-    """One picture with np.pad and slices: mirrored after the cut, (down, right) from 0 to 2 PAD."""
+    """One image with np.pad and slices: mirrored after the cut, (down, right) from 0 to 2 PAD."""
     height, width, _ = image.shape
     padded = np.pad(image, ((PAD, PAD), (PAD, PAD), (0, 0)), mode="reflect")
     cut = padded[down : down + height, right : right + width]
@@ -20,7 +20,7 @@ def reference(image: np.ndarray, flip: bool, down: int, right: int) -> np.ndarra
 
 
 @pytest.mark.parametrize("kind", ["flip", "crop", "flip-crop"])
-def test_each_picture_is_one_that_the_kind_can_make(kind):
+def test_each_image_is_one_that_the_kind_can_make(kind):
     found = augment(IMAGES, INDICES, 1, 2, kind)
     assert found.dtype == np.uint8
     places = [PAD] if kind == "flip" else range(2 * PAD + 1)
@@ -35,7 +35,7 @@ def test_none_changes_nothing():
 
 
 @pytest.mark.parametrize("kind", ["none", "flip", "crop", "flip-crop"])
-def test_a_pictures_draw_does_not_depend_on_its_batch(kind):
+def test_a_images_draw_does_not_depend_on_its_batch(kind):
     together = augment(IMAGES, INDICES, 3, 4, kind)
     order = RNG.permutation(40)
     shuffled = augment(IMAGES[order], INDICES[order], 3, 4, kind)
@@ -79,7 +79,7 @@ def test_a_crop_is_a_flip_crop_unflipped():
 
 def test_flips_differ_from_epoch_to_epoch():
     flips = np.array([draw(np.arange(500), 0, e, kind="flip", height=1, width=2)[1][:, 0] for e in range(100)])
-    assert np.abs(flips.mean(0) - 0.5).max() < 5 * 0.05  # each picture, over the epochs
+    assert np.abs(flips.mean(0) - 0.5).max() < 5 * 0.05  # each image, over the epochs
     assert np.abs(np.corrcoef(flips)[0, 1:]).max() < 5 / np.sqrt(500)
 
 
@@ -87,7 +87,7 @@ def test_errors():
     with pytest.raises(UnknownNameError, match="unknown augmentation 'flip-corp', did you mean 'flip-crop'"):
         augment(IMAGES, INDICES, 0, 0, "flip-corp")
     for kind in ("crop", "flip-crop"):
-        with pytest.raises(DataError, match=f"{kind} needs pictures larger than 4x4, not 4x12"):
+        with pytest.raises(DataError, match=f"{kind} needs images larger than 4x4, not 4x12"):
             augment(IMAGES[:, :4], INDICES, 0, 0, kind)
     assert augment(IMAGES[:, :5], INDICES, 0, 0, "flip-crop").shape == (40, 5, 12, 3)
     assert augment(IMAGES[:0], INDICES[:0], 0, 0, "flip-crop").shape == (0, 9, 12, 3)

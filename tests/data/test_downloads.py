@@ -147,12 +147,12 @@ def test_the_cache_is_named_by_a_variable(monkeypatch, tmp_path):
 
 
 def test_registered_sources_are_complete():
-    pictures = [file for name in ("mnist", "fashion-mnist") for file in SOURCES[name].files]
-    pictures += [f for name in ("cifar10", "cifar100") for f in (SOURCES[name].archive, *SOURCES[name].members)]
+    images = [file for name in ("mnist", "fashion-mnist") for file in SOURCES[name].files]
+    images += [f for name in ("cifar10", "cifar100") for f in (SOURCES[name].archive, *SOURCES[name].members)]
     written = [TINY_SHAKESPEARE, *RT_POLARITY, *MULTI30K]
-    for file in pictures + written:
+    for file in images + written:
         assert len(file.md5) == 32
         assert all(url.endswith(file.name) for url in file.urls)
     assert all(file.urls for file in written)
-    digests = [file.md5 for file in pictures + written]
+    digests = [file.md5 for file in images + written]
     assert len(set(digests)) == len(digests) == 4 + 4 + 8 + 4 + 1 + 2 + 6

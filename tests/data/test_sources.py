@@ -15,7 +15,7 @@ from ecrnn.core.errors import DataError, UnknownNameError
 from ecrnn.data import catalogue
 from ecrnn.data import cifar as cifar_module
 from ecrnn.data.cifar import read_members
-from ecrnn.data.idx import read_idx
+from ecrnn.data.mnist import read_idx
 from ecrnn.data.sources import SOURCES, TERMS
 from ecrnn.tasks.image_classification import images
 
@@ -252,7 +252,7 @@ def test_real_cifar10(real_data, tmp_path):
     assert found.classes[3] == "cat"
     assert np.bincount(found.labels[:50000]).tolist() == [5000] * 10
     assert found.labels[:5].tolist() == [6, 9, 9, 4, 1]  # frog, truck, truck, deer, automobile
-    assert found.images[0, 0, 0].tolist() == [59, 62, 63]  # the first training picture's corner, as published
+    assert found.images[0, 0, 0].tolist() == [59, 62, 63]  # the first training image's corner, as published
     np.testing.assert_allclose(found.images[:50000].mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
 
 

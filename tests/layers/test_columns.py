@@ -1,4 +1,4 @@
-"""Convolution over pictures of several widths: nobody sees the padding, in evaluation and in training."""
+"""Convolution over images of several widths: nobody sees the padding, in evaluation and in training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def area(height: int = 18, dtype: torch.dtype = torch.float64) -> ColumnArea:
     return made
 
 
-def pictures(widths: list[int], height: int = 18, beyond: float = 0.0) -> Tensor:
+def images(widths: list[int], height: int = 18, beyond: float = 0.0) -> Tensor:
     batch = torch.full((len(widths), 1, height, max(widths)), beyond, dtype=torch.float64)
     for row, width in enumerate(widths):
         generator = torch.Generator().manual_seed(row)
@@ -29,7 +29,7 @@ def pictures(widths: list[int], height: int = 18, beyond: float = 0.0) -> Tensor
     return batch
 
 
-def test_within_marks_each_pictures_columns() -> None:
+def test_within_marks_each_images_columns() -> None:
     marks = within(torch.tensor([3, 0, 4]), torch.zeros(3, 2, 5, 4, dtype=torch.float64))
     assert marks.shape == (3, 1, 1, 4)
     assert marks.dtype == torch.float64
@@ -37,9 +37,9 @@ def test_within_marks_each_pictures_columns() -> None:
 
 
 @pytest.mark.parametrize("beyond", [0.0, 100.0])
-def test_a_picture_comes_out_as_if_alone(beyond: float) -> None:
-    network, batch = area(), pictures(WIDTHS, beyond=beyond)
-    network.train()(pictures([24, 24]))  # running statistics that are not 0 and 1
+def test_a_image_comes_out_as_if_alone(beyond: float) -> None:
+    network, batch = area(), images(WIDTHS, beyond=beyond)
+    network.train()(images([24, 24]))  # running statistics that are not 0 and 1
     made = network.eval()(batch, torch.tensor(WIDTHS))
     assert made.shape == (4, 37 // 4, 128)
     for row, width in enumerate(WIDTHS):
@@ -49,10 +49,10 @@ def test_a_picture_comes_out_as_if_alone(beyond: float) -> None:
 
 
 def test_in_training_padding_does_not_count() -> None:
-    """Pictures of one width, with padding and without: outputs, gradients and running statistics are the same."""
+    """Images of one width, with padding and without: outputs, gradients and running statistics are the same."""
     results = []
     for padding in (0, 13):
-        network, batch = area().train(), pictures([22, 22, 22])
+        network, batch = area().train(), images([22, 22, 22])
         widths = torch.tensor([22, 22, 22]) if padding else None
         made = network(torch.nn.functional.pad(batch, (0, padding), value=7.0), widths)
         assert made.shape[1] == (22 + padding) // 4
@@ -67,8 +67,8 @@ def test_in_training_padding_does_not_count() -> None:
 
 
 def test_statistics_are_of_all_columns_that_count() -> None:
-    """The first stage's, from the pictures' own values, one after the other."""
-    network, batch = area().train(), pictures(WIDTHS)
+    """The first stage's, from the images' own values, one after the other."""
+    network, batch = area().train(), images(WIDTHS)
     network(batch, torch.tensor(WIDTHS))
     convolution, _, normalisation, _ = network.stages[0].stage
     values = [convolution(batch[row : row + 1, :, :, :width]).relu() for row, width in enumerate(WIDTHS)]

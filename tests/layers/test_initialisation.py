@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ecrnn.layers.historic import C3_TABLE, Subsampling, TableConvolution
 from ecrnn.layers.initialisation import initialise
+from ecrnn.layers.lenet5_layers import C3_TABLE, Subsampling, TableConvolution
 from ecrnn.recurrence import GRU, LSTM, RNN
 
 

@@ -19,7 +19,7 @@ def vector():
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_flatten_has_the_channel_fastest(memory_format):
     maps = np.random.default_rng(0).standard_normal((2, 4, 3, 2))  # (B, C, H, W)
-    expected = [[picture[c, y, x] for y in range(3) for x in range(2) for c in range(4)] for picture in maps]
+    expected = [[image[c, y, x] for y in range(3) for x in range(2) for c in range(4)] for image in maps]
     made = Flatten()(torch.from_numpy(maps).to(memory_format=memory_format))
     np.testing.assert_array_equal(made.numpy(), expected)
 

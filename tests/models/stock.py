@@ -32,7 +32,7 @@ class HeightWidthChannel(nn.Module):
 
 
 class StockStages(nn.Sequential):
-    """The paper's CNN area in torch's own layers, for pictures of 16 pixels a side or more."""
+    """The paper's CNN area in torch's own layers, for images of 16 pixels a side or more."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from ecrnn.models.build import build
 
 @pytest.mark.parametrize("name", ["alexnet", "alexnet-lrn"])
 def test_alexnet_is_what_torchs_layers_give(name: str) -> None:
-    ours, pictures = build(name, (3, 71, 64), 5).eval(), torch.randn(2, 3, 71, 64)
+    ours, images = build(name, (3, 71, 64), 5).eval(), torch.randn(2, 3, 71, 64)
     norm = [nn.LocalResponseNorm(5, 5 * 1e-4, 0.75, 2)] if name.endswith("lrn") else []
     other = stock(
         ours,
@@ -24,7 +24,7 @@ def test_alexnet_is_what_torchs_layers_give(name: str) -> None:
         *(nn.Conv2d(384, 256, 3, 1, 1, groups=2), nn.ReLU(), nn.MaxPool2d(3, 2), HeightWidthChannel()),
         *(nn.Linear(256, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 5)),
     )
-    torch.testing.assert_close(ours(pictures), other(pictures))
+    torch.testing.assert_close(ours(images), other(images))
 
 
 def test_response_normalisation_is_the_sources_formula() -> None:
@@ -37,7 +37,7 @@ def test_response_normalisation_is_the_sources_formula() -> None:
 
 
 def test_alexnet_drops_out_in_training_only() -> None:
-    network, pictures = build("alexnet", (1, 63, 63), 3), torch.randn(2, 1, 63, 63)
-    assert not torch.equal(network(pictures), network(pictures))
+    network, images = build("alexnet", (1, 63, 63), 3), torch.randn(2, 1, 63, 63)
+    assert not torch.equal(network(images), network(images))
     network.eval()
-    assert torch.equal(network(pictures), network(pictures))
+    assert torch.equal(network(images), network(images))

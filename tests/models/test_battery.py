@@ -2,7 +2,7 @@
 
 The models of the other tasks are in test_task_battery.py.
 
-A check takes ``make(image, classes, seed)`` and the smallest side of a picture that the model takes. Every family and
+A check takes ``make(image, classes, seed)`` and the smallest side of an image that the model takes. Every family and
 form, every cell and the scans run through all of them, at sizes at which that takes a moment.
 """
 
@@ -24,7 +24,7 @@ from ecrnn.models.build import build
 from ecrnn.models.family import CELLS, MIN_SIDE
 from ecrnn.models.names import parse
 from ecrnn.models.registry import built_in, find
-from ecrnn.models.store import load_weights, save_weights
+from ecrnn.models.weights import load_weights, save_weights
 
 Make = Callable[[tuple[int, int, int], int, int], nn.Module]
 
@@ -47,7 +47,7 @@ NAMED = (
 )
 _named = {parse(name).family for name in NAMED}
 NAMES = (*NAMED, *(built_in()[family].example or family for family in FAMILIES if family not in _named))
-RATES = {"alexnet": 1e-4, "alexnet-lrn": 1e-4}  # at which eight pictures are learnt, where it is not 0.01
+RATES = {"alexnet": 1e-4, "alexnet-lrn": 1e-4}  # at which eight images are learnt, where it is not 0.01
 STEPS = 512  # of the longest sequence here, for the tolerance
 
 
@@ -55,7 +55,7 @@ def least_side(name: str) -> int:
     return find(parse(name).family).min_side
 
 
-def pictures(count: int, image: tuple[int, int, int]) -> torch.Tensor:
+def random_images(count: int, image: tuple[int, int, int]) -> torch.Tensor:
     return torch.randn(count, *image, generator=torch.Generator().manual_seed(count))
 
 
@@ -66,21 +66,21 @@ def logits_of(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 def check_batch_of_one(make: Make, side: int = MIN_SIDE) -> None:
     for image in ((1, side, side), (3, side + 8, side)):
-        logits = logits_of(make(image, 5, 0), pictures(1, image))
-        assert logits.shape == (1, 5), f"one picture {image} gives {tuple(logits.shape)}"
+        logits = logits_of(make(image, 5, 0), random_images(1, image))
+        assert logits.shape == (1, 5), f"one image {image} gives {tuple(logits.shape)}"
 
 
 def check_odd_sizes(make: Make, side: int = MIN_SIDE) -> None:
     for image in ((1, side + 1, side + 3), (3, side + 9, side + 5), (1, side, side + 23)):
         network = make(image, 3, 0)
-        for logits in (logits_of(network, pictures(2, image)), network.train()(pictures(2, image))):
-            assert logits.shape == (2, 3), f"two pictures {image} give {tuple(logits.shape)}"
+        for logits in (logits_of(network, random_images(2, image)), network.train()(random_images(2, image))):
+            assert logits.shape == (2, 3), f"two images {image} give {tuple(logits.shape)}"
             assert logits.dtype == torch.float32
             assert logits.isfinite().all(), f"not finite at {image}"
 
 
 def check_overfits(make: Make, side: int = MIN_SIDE, rate: float = 1e-2) -> None:
-    network, x, y = make((1, side, side), 2, 0).train(), pictures(8, (1, side, side)), torch.arange(8) % 2
+    network, x, y = make((1, side, side), 2, 0).train(), random_images(8, (1, side, side)), torch.arange(8) % 2
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     loss = torch.tensor(torch.inf)
     for _ in range(60):
@@ -90,13 +90,13 @@ def check_overfits(make: Make, side: int = MIN_SIDE, rate: float = 1e-2) -> None
             break
         loss.backward()
         optimizer.step()
-    assert loss < 0.2, f"loss of eight pictures is still {loss:.3f}"
+    assert loss < 0.2, f"loss of eight images is still {loss:.3f}"
 
 
 def check_alone_and_in_a_batch(make: Make, side: int = MIN_SIDE) -> None:
     for image in ((1, side, side), (3, side + 9, side + 5)):
-        network, x = make(image, 4, 0), pictures(7, image)
-        alone = torch.cat([logits_of(network, picture[None]) for picture in x])
+        network, x = make(image, 4, 0), random_images(7, image)
+        alone = torch.cat([logits_of(network, row[None]) for row in x])
         compare({"logits": alone}, {"logits": logits_of(network, x)}, tolerance("float32", STEPS))
 
 
@@ -108,7 +108,7 @@ def check_seeds(make: Make, side: int = MIN_SIDE) -> None:
 
 
 def check_saves_and_loads(make: Make, side: int = MIN_SIDE) -> None:
-    one, two, x = make((1, side, side), 3, 1), make((1, side, side), 3, 2), pictures(4, (1, side, side))
+    one, two, x = make((1, side, side), 3, 1), make((1, side, side), 3, 2), random_images(4, (1, side, side))
     one.train()(x)
     with tempfile.TemporaryDirectory() as folder:
         save_weights(one, Path(folder) / "weights")
@@ -118,7 +118,7 @@ def check_saves_and_loads(make: Make, side: int = MIN_SIDE) -> None:
 
 def check_gradients_reach_every_parameter(make: Make, side: int = MIN_SIDE) -> None:
     image = (3, side + 24, side + 24)  # smaller maps have one row, and nothing recurs in a sequence of one step
-    network, x = make(image, 3, 0).train(), pictures(4, image)
+    network, x = make(image, 3, 0).train(), random_images(4, image)
     logits = network(x)
     logits.backward(torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)))
     for name, p in network.named_parameters():
@@ -128,13 +128,13 @@ def check_gradients_reach_every_parameter(make: Make, side: int = MIN_SIDE) -> N
 
 
 def check_evaluation_has_no_side_effects(make: Make, side: int = MIN_SIDE) -> None:
-    network, x = make((1, side, side), 3, 0), pictures(5, (1, side, side))
+    network, x = make((1, side, side), 3, 0), random_images(5, (1, side, side))
     network.train()(x)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     given, generator = x.clone(), torch.get_rng_state()
     first, second = logits_of(network, x), logits_of(network, x)
-    assert torch.equal(first, second), "twice the same pictures give two answers"
-    assert torch.equal(given, x), "the pictures were changed"
+    assert torch.equal(first, second), "twice the same images give two answers"
+    assert torch.equal(given, x), "the images were changed"
     assert torch.equal(generator, torch.get_rng_state()), "random numbers were drawn"
     changed = [name for name, tensor in network.state_dict().items() if not torch.equal(before[name], tensor)]
     assert not changed, f"evaluation changed {changed}"

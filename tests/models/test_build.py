@@ -34,7 +34,7 @@ def test_a_classics_name_gives_its_network(name, kind):
         assert type(build(name, usual(name).image, 3)) is kind
 
 
-def test_pictures_that_models_were_made_for():
+def test_images_that_models_were_made_for():
     assert usual("lenet5-1998").image == (1, 32, 32)
     assert usual("alexnet").image == (3, 224, 224)
     assert usual("mlp-9").image == usual("ecnn").image == (3, 32, 32)
@@ -47,7 +47,7 @@ def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
     assert {name.split(".")[0] for name in wide - plain} == {"dense"}
 
 
-def test_defaults_are_the_papers_pictures():
+def test_defaults_are_the_papers_images():
     assert build("crnn-lstm-4").eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
 
 
@@ -60,11 +60,11 @@ def test_sizes_at_the_bounds(image, classes):
 @pytest.mark.parametrize(
     ("image", "classes", "line"),
     [
-        ((2, 32, 32), 10, "pictures have 1 or 3 channels, not 2 (image is channels, height, width)"),
-        ((32, 32, 3), 10, "pictures have 1 or 3 channels, not 32 (image is channels, height, width)"),
-        ((3, 7, 32), 10, "pictures must be 8 to 1024 pixels a side, not 7x32"),
-        ((3, 32, 1025), 10, "pictures must be 8 to 1024 pixels a side, not 32x1025"),
-        ((3, 0, -5), 10, "pictures must be 8 to 1024 pixels a side, not 0x-5"),
+        ((2, 32, 32), 10, "images have 1 or 3 channels, not 2 (image is channels, height, width)"),
+        ((32, 32, 3), 10, "images have 1 or 3 channels, not 32 (image is channels, height, width)"),
+        ((3, 7, 32), 10, "images must be 8 to 1024 pixels a side, not 7x32"),
+        ((3, 32, 1025), 10, "images must be 8 to 1024 pixels a side, not 32x1025"),
+        ((3, 0, -5), 10, "images must be 8 to 1024 pixels a side, not 0x-5"),
         ((3, 32, 32), 1, "a classifier needs 2 to 100,000 classes, not 1"),
         ((3, 32, 32), 0, "a classifier needs 2 to 100,000 classes, not 0"),
         ((3, 32, 32), 100_001, "a classifier needs 2 to 100,000 classes, not 100001"),
@@ -97,11 +97,11 @@ def test_it_does_not_depend_on_torchs_own_generator():
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5-1998", "alexnet", "alexnet-lrn"])
-def test_the_smallest_picture(name: str) -> None:
+def test_the_smallest_image(name: str) -> None:
     least = 63 if "alex" in name else 16
     with torch.device("meta"):
         assert build(name, (3, least, least + 1), 4)(torch.zeros(1, 3, least, least + 1)).shape == (1, 4)
-    line = f"{name} takes pictures of {least} pixels a side or more, not {least}x{least - 1}; --image-size {least}"
+    line = f"{name} takes images of {least} pixels a side or more, not {least}x{least - 1}; --image-size {least}"
     for call in (lambda *sizes: build(name, *sizes), lambda *sizes: check(InputSpec(*sizes), "cnn", name)):
         with pytest.raises(EcrnnError) as error:
             call((3, least, least - 1), 4)

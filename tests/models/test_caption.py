@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ecrnn.data.vocabulary import BEGIN, END, PAD
 from ecrnn.layers.initialisation import initialise
-from ecrnn.models import decoding
+from ecrnn.models import beam_search
 from ecrnn.models.caption import Captioner
 from ecrnn.models.names import ModelName
 from ecrnn.models.spec import InputSpec
@@ -50,8 +50,8 @@ class Twin(nn.Module):
         self.head = nn.Linear(NODES, TOKENS)
 
     def forward(self, images: Tensor, target: Tensor) -> Tensor:
-        picture = self.picture(F.adaptive_avg_pool2d(self.cnn(images), 1).flatten(1))
-        inputs = torch.stack([picture, *self.words(target).unbind(1)])  # time first
+        image = self.picture(F.adaptive_avg_pool2d(self.cnn(images), 1).flatten(1))
+        inputs = torch.stack([image, *self.words(target).unbind(1)])  # time first
         outputs, _ = self.rnn(inputs)
         return self.head(outputs[1:]).transpose(0, 1)
 
@@ -67,7 +67,7 @@ def test_it_is_what_torchs_layers_give(name: ModelName) -> None:
 
 
 class AttentionTwin(Twin):
-    """The form with attention, word by word, picture by picture."""
+    """The form with attention, word by word, image by image."""
 
     def __init__(self, cell: str) -> None:
         super().__init__(cell)
@@ -79,8 +79,8 @@ class AttentionTwin(Twin):
 
     def forward(self, images: Tensor, target: Tensor) -> Tensor:
         maps = self.cnn(images)  # (B, 256, 2, 3)
-        picture = self.picture(F.adaptive_avg_pool2d(maps, 1).flatten(1))
-        outputs, _ = self.rnn(torch.stack([picture, *self.words(target).unbind(1)]))
+        image = self.picture(F.adaptive_avg_pool2d(maps, 1).flatten(1))
+        outputs, _ = self.rnn(torch.stack([image, *self.words(target).unbind(1)]))
         logits = []
         for row in range(len(images)):
             positions = [maps[row, :, y, x] for y in range(2) for x in range(3)]
@@ -100,7 +100,7 @@ def test_with_attention_it_is_what_torchs_layers_give(name: ModelName) -> None:
 def test_parameters_by_formula() -> None:
     """LSTM 4 H (I + H + 1), GRU 3 H (I + H + 2); words V E; attention H C and (C + H + 1) H."""
     cnn = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((3, 32, 64, 128, 256)))
-    around = 257 * 128 + 1000 * 128 + 129 * 1000  # the picture, the words, the head
+    around = 257 * 128 + 1000 * 128 + 129 * 1000  # the image, the words, the head
     counts = {
         ModelName("caption", "lstm", nodes=(128,)): cnn + around + 4 * 128 * 257,
         ModelName("caption", "gru", nodes=(128,)): cnn + around + 3 * 128 * 258,
@@ -144,8 +144,8 @@ def test_alone_as_in_a_padded_batch(name: ModelName) -> None:
 
 
 @pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
-def test_several_captions_of_a_picture(name: ModelName) -> None:
-    """Two captions each as the same pictures given twice."""
+def test_several_captions_of_a_image(name: ModelName) -> None:
+    """Two captions each as the same images given twice."""
     network, images, target = captioner(name).eval(), torch.randn(3, *IMAGE), captions(6, 4)
     twice = network(images.repeat_interleave(2, dim=0), target)
     compare({"logits": twice}, {"logits": network(images, target)}, tolerance("float32", SUMS))
@@ -161,7 +161,7 @@ def test_words_are_dropped_in_training_only() -> None:
 @pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_it_learns_32_captions_by_heart_and_writes_them(name: ModelName) -> None:
-    """After BEGIN nothing but the picture says which words come, so that words alone do not suffice."""
+    """After BEGIN nothing but the image says which words come, so that words alone do not suffice."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(32, 3, 16, 16, generator=generator)
     target = torch.cat([captions(32, 4), torch.full((32, 1), END)], dim=1)
@@ -172,8 +172,8 @@ def test_it_learns_32_captions_by_heart_and_writes_them(name: ModelName) -> None
 
     steps_to_learn(network, loss, below=0.06, rate=1e-2, most=200)
     memory = network.encode(images)  # in training mode, as it was learnt; nothing is dropped
-    assert decoding.greedy(network, memory, limit=6) == target[:, 1:-1].tolist()
-    assert decoding.beam(network, memory, limit=6, width=3) == target[:, 1:-1].tolist()
+    assert beam_search.greedy(network, memory, limit=6) == target[:, 1:-1].tolist()
+    assert beam_search.beam(network, memory, limit=6, width=3) == target[:, 1:-1].tolist()
 
 
 @pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)

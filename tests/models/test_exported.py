@@ -22,8 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`isinstance:FutureWarning")  # o
 @pytest.mark.parametrize("name", ["mlp", "mlp-squared", "lenet5", "lenet5-1998", "alexnet", "alexnet-lrn"])
 def test_exported(name: str, tmp_path: Path) -> None:
     side = find(parse(name).family).min_side
-    network, pictures, path = build(name, (1, side, side), 4).eval(), torch.randn(2, 1, side, side), tmp_path / "model"
-    torch.onnx.export(network, (pictures,), path, dynamo=True, verbose=False)
+    network, images, path = build(name, (1, side, side), 4).eval(), torch.randn(2, 1, side, side), tmp_path / "model"
+    torch.onnx.export(network, (images,), path, dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (logits,) = session.run(None, {session.get_inputs()[0].name: pictures.numpy()})
-    compare({"logits": network(pictures).detach()}, {"logits": logits}, 1e-5)
+    (logits,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    compare({"logits": network(images).detach()}, {"logits": logits}, 1e-5)

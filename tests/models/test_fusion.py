@@ -32,10 +32,10 @@ def unlike_fresh(module, seed=0):
     return module.eval()
 
 
-def network_and_pictures(name, image, count):
+def network_and_images(name, image, count):
     network = unlike_fresh(build(name, image, 5)).to(memory_format=torch.channels_last)
-    pictures = torch.randn(count, *image, generator=torch.Generator().manual_seed(1))
-    return network, pictures.to(memory_format=torch.channels_last)
+    images = torch.randn(count, *image, generator=torch.Generator().manual_seed(1))
+    return network, images.to(memory_format=torch.channels_last)
 
 
 @pytest.mark.sampled(cover=1)
@@ -44,7 +44,7 @@ def network_and_pictures(name, image, count):
 @pytest.mark.parametrize("count", [1, 3])
 @torch.no_grad()
 def test_logits_are_the_networks(name, image, count):
-    network, x = network_and_pictures(name, image, count)
+    network, x = network_and_images(name, image, count)
     expected = network.double()(x.double())
     network.float()
     with fresh_memory_is_nan():
@@ -77,7 +77,7 @@ def test_a_negative_factor_pools_last():
 
 @torch.no_grad()
 def test_the_network_is_left_alone_and_the_copy_stays_as_it_was():
-    network, x = network_and_pictures("ecnn", (1, 8, 8), 2)
+    network, x = network_and_images("ecnn", (1, 8, 8), 2)
     network.train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     fused = fuse(network)
@@ -93,37 +93,37 @@ def test_the_network_is_left_alone_and_the_copy_stays_as_it_was():
     compare({"logits": network.eval()(x)}, {"logits": first[0]}, tolerance("float32", 1152))
 
 
-def test_one_picture_goes_through_the_kernels_where_they_are():
-    network, _ = network_and_pictures("ecrnn-gru-4@rows", (3, 16, 16), 1)
+def test_one_image_goes_through_the_kernels_where_they_are():
+    network, _ = network_and_images("ecrnn-gru-4@rows", (3, 16, 16), 1)
     fused = fuse(network)
-    assert (fused.cnn.picture is None) == (fused.encoder.picture is None) == (stages.kernels is None)
+    assert (fused.cnn.image is None) == (fused.encoder.image is None) == (stages.kernels is None)
 
 
 @torch.no_grad()
 def test_without_the_extension(monkeypatch):
     monkeypatch.setattr(stages, "kernels", None)
-    network, x = network_and_pictures("ecnn", (3, 17, 13), 1)
+    network, x = network_and_images("ecnn", (3, 17, 13), 1)
     fused = fuse(network)
-    assert fused.cnn.picture is None
+    assert fused.cnn.image is None
     compare({"logits": network(x)}, {"logits": fused(x)}, tolerance("float32", 1152))
 
 
 @needs_kernels
 @torch.no_grad()
 def test_float64_is_left_to_torch():
-    network, x = network_and_pictures("cnn", (1, 8, 8), 1)
+    network, x = network_and_images("cnn", (1, 8, 8), 1)
     fused = fuse(network.double())
-    assert fused.cnn.picture is None
+    assert fused.cnn.image is None
     torch.testing.assert_close(fused(x.double()), network(x.double()))
 
 
-def picture_of(parts, instructions=""):
-    picture = stages.kernels.Picture(instructions)
+def image_of(parts, instructions=""):
+    image = stages.kernels.Image(instructions)
     for part in FusedStages(parts).stages:
         weight = part.layer.weight
         weight = weight.permute(0, 2, 3, 1).contiguous() if weight.dim() == 4 else weight[:, None, None]
-        picture.add(weight, part.layer.bias, part.factor, part.shift, part.pool)
-    return picture
+        image.add(weight, part.layer.bias, part.factor, part.shift, part.pool)
+    return image
 
 
 @needs_kernels
@@ -135,14 +135,14 @@ def test_every_instruction_set(instructions):
     parts = [convolution_stage(3, 32, True), convolution_stage(32, 64, False), convolution_stage(64, 32, True)]
     area = unlike_fresh(nn.Sequential(*parts))
     x, out = torch.randn(1, 3, 11, 7), torch.full((2, 1, 32), float("nan"))
-    picture_of(parts, instructions).run(x[0].permute(1, 2, 0).contiguous(), out)
+    image_of(parts, instructions).run(x[0].permute(1, 2, 0).contiguous(), out)
     compare(
         {"maps": area.double()(x.double())[0].permute(1, 2, 0)}, {"maps": out}, tolerance("float32", 27 + 288 + 576)
     )
     parts = [dense_stage(13, 64), dense_stage(64, 32)]
     area = unlike_fresh(nn.Sequential(*parts))
     x, out = torch.randn(1, 13), torch.full((1, 1, 32), float("nan"))
-    picture_of(parts, instructions).run(x[None], out)
+    image_of(parts, instructions).run(x[None], out)
     compare({"vector": area.double()(x.double())}, {"vector": out[0]}, tolerance("float32", 13 + 64))
 
 
@@ -154,7 +154,7 @@ def test_not_a_number_stays():
     for place in ((0, 0), (3, 2)):
         x.zero_()[place] = float("nan")
         out = torch.zeros(3, 3, 32)
-        picture_of(parts).run(x, out)
+        image_of(parts).run(x, out)
         reached = torch.zeros(3, 3, dtype=torch.bool)
         y, z = place
         reached[max(0, y - 1) // 2 : (y + 1) // 2 + 1, max(0, z - 1) // 2 : (z + 1) // 2 + 1] = True
@@ -164,10 +164,10 @@ def test_not_a_number_stays():
 
 @needs_kernels
 @torch.no_grad()
-def test_pictures_in_several_threads_at_once():
-    network, x = network_and_pictures("cnn", (3, 32, 32), 8)
+def test_images_in_several_threads_at_once():
+    network, x = network_and_images("cnn", (3, 32, 32), 8)
     fused = fuse(network)
-    expected = [fused(picture[None]) for picture in x]
+    expected = [fused(image[None]) for image in x]
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda k: fused(x[k % 8][None]), range(64)))
     assert all(torch.equal(expected[k % 8], out) for k, out in enumerate(made))
@@ -177,9 +177,9 @@ def test_pictures_in_several_threads_at_once():
 def test_the_kernels_take_only_what_fits():
     ones, values = torch.ones(32), torch.zeros(4, 4, 3)
     good = {"weight": torch.zeros(32, 3, 3, 3), "bias": ones, "factor": ones, "shift": ones, "pool": True}
-    picture = stages.kernels.Picture()
+    image = stages.kernels.Image()
     with pytest.raises(ValueError, match="there is no stage"):
-        picture.run(values, torch.empty(2, 2, 32))
+        image.run(values, torch.empty(2, 2, 32))
     for change in (
         {"weight": torch.zeros(32, 5, 5, 3)},
         {"weight": torch.zeros(32, 1, 1, 3)},  # dense, with pooling
@@ -190,10 +190,10 @@ def test_the_kernels_take_only_what_fits():
         {"shift": torch.ones(64)[::2]},
     ):
         with pytest.raises((ValueError, TypeError)):
-            picture.add(**good | change)
-    picture.add(**good)
+            image.add(**good | change)
+    image.add(**good)
     with pytest.raises(ValueError, match="does not follow"):
-        picture.add(**good)
+        image.add(**good)
     for wrong, out in (
         (values, torch.empty(2, 2, 16)),
         (values, torch.empty(4, 4, 32)),
@@ -203,6 +203,6 @@ def test_the_kernels_take_only_what_fits():
         (values.double(), torch.empty(2, 2, 32)),
     ):
         with pytest.raises((ValueError, TypeError)):
-            picture.run(wrong, out)
+            image.run(wrong, out)
     with pytest.raises(ValueError, match="no instruction set 'none'"):
-        stages.kernels.Picture("none")
+        stages.kernels.Image("none")

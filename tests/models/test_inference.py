@@ -1,4 +1,4 @@
-"""Pictures through a network: standardisation, batches, probabilities."""
+"""Images through a network: standardisation, batches, probabilities."""
 
 import numpy as np
 import pytest
@@ -52,14 +52,14 @@ def test_the_mode_is_put_back(images, network, training):
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
-def test_no_pictures(images, network):
+def test_no_images(images, network):
     made = predict_logits(network, images[:0], np.arange(0), Standardise(Preprocessing(IMAGE, (1.0,), (1.0,))))
     assert made.shape == (0, 4)
 
 
-def test_pictures_of_another_size(images, network):
+def test_images_of_another_size(images, network):
     standardise = Standardise(Preprocessing(IMAGE, (1.0,), (1.0,)))
-    with pytest.raises(DataError, match=r"^pictures are 12x9x3 .*, the model takes 9x12x3$"):
+    with pytest.raises(DataError, match=r"^images are 12x9x3 .*, the model takes 9x12x3$"):
         predict_logits(network, images.transpose(0, 2, 1, 3), np.arange(2), standardise)
 
 

@@ -100,10 +100,10 @@ def computed(
         for places, array in zip(slots(network, gates), keras_weights(fixture(name)), strict=True):
             for tensor, layout in places:
                 tensor.copy_(torch.from_numpy(np.ascontiguousarray(layout(array))))
-    pictures = torch.from_numpy(X.transpose(0, 3, 1, 2).copy()).to(dtype)
+    images = torch.from_numpy(X.transpose(0, 3, 1, 2).copy()).to(dtype)
     with torch.no_grad():
-        probabilities = network.eval()(pictures).softmax(1).numpy()
-    loss = F.cross_entropy(network.train()(pictures), torch.arange(6))
+        probabilities = network.eval()(images).softmax(1).numpy()
+    loss = F.cross_entropy(network.train()(images), torch.arange(6))
     loss.backward()
     return network, probabilities, loss.item()
 

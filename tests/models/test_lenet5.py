@@ -7,19 +7,19 @@ import torch.nn.functional as F
 from models.stock import HeightWidthChannel, stock
 from torch import nn
 
-from ecrnn.layers.historic import C3_TABLE
+from ecrnn.layers.lenet5_layers import C3_TABLE
 from ecrnn.models.build import build
 
 
 def test_lenet5_is_what_torchs_layers_give() -> None:
-    ours, pictures = build("lenet5", (1, 32, 32), 10), torch.randn(3, 1, 32, 32)
+    ours, images = build("lenet5", (1, 32, 32), 10), torch.randn(3, 1, 32, 32)
     other = stock(
         ours,
         (nn.Conv2d, nn.Linear),
         *(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),
         *(HeightWidthChannel(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
-    torch.testing.assert_close(ours(pictures), other(pictures))
+    torch.testing.assert_close(ours(images), other(images))
 
 
 def test_lenet5_of_1998_is_what_torchs_layers_give() -> None:

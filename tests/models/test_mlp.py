@@ -23,14 +23,14 @@ def feed_forward(x: np.ndarray, t: np.ndarray, w: dict[str, np.ndarray], squared
 @pytest.mark.parametrize("name", ["mlp-5", "mlp-5-squared"])
 def test_mlp_by_the_equations(name: str) -> None:
     """Error of three patterns, and its gradient by central differences (eq. 15)."""
-    network, pictures = build(name, (1, 8, 8), 4).double(), torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    network, images = build(name, (1, 8, 8), 4).double(), torch.randn(3, 1, 8, 8, dtype=torch.float64)
     targets = torch.tensor([2, 0, 3])
-    loss = network.loss(network(pictures), targets)
+    loss = network.loss(network(images), targets)
     loss.backward()
     arrays = {key: parameter.detach().numpy().copy() for key, parameter in network.named_parameters()}
 
     def error() -> float:
-        patterns = zip(pictures.flatten(1).numpy(), np.eye(4)[targets], strict=True)
+        patterns = zip(images.flatten(1).numpy(), np.eye(4)[targets], strict=True)
         return sum(feed_forward(x, t, arrays, name.endswith("squared")) for x, t in patterns) / 3
 
     assert loss.item() == pytest.approx(error(), rel=1e-12)
@@ -40,9 +40,9 @@ def test_mlp_by_the_equations(name: str) -> None:
 
 def test_probabilities_of_sigmoid_outputs() -> None:
     """The softmax that every user of the logits takes gives the outputs, brought to the sum 1."""
-    network, pictures = build("mlp-squared", (1, 8, 8), 4).eval(), torch.randn(5, 1, 8, 8)
-    outputs = torch.sigmoid(network.output(torch.sigmoid(network.hidden(pictures.permute(0, 2, 3, 1).flatten(1)))))
-    torch.testing.assert_close(network(pictures).softmax(1), outputs / outputs.sum(1, keepdim=True))
+    network, images = build("mlp-squared", (1, 8, 8), 4).eval(), torch.randn(5, 1, 8, 8)
+    outputs = torch.sigmoid(network.output(torch.sigmoid(network.hidden(images.permute(0, 2, 3, 1).flatten(1)))))
+    torch.testing.assert_close(network(images).softmax(1), outputs / outputs.sum(1, keepdim=True))
 
 
 @pytest.mark.parametrize("name", ["mlp", "mlp-squared"])

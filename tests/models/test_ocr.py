@@ -29,7 +29,7 @@ def reader(name: ModelName = SMALL, image: tuple[int, int, int] = IMAGE, tokens:
 
 
 class Twin(nn.Module):
-    """`ocr-bilstm-7-5` in torch's own layers, for pictures of one width and 40 pixels high, so of 2 rows at the end."""
+    """`ocr-bilstm-7-5` in torch's own layers, for images of one width and 40 pixels high, so of 2 rows at the end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def test_alone_as_in_a_padded_batch(name: ModelName) -> None:
 
 
 def test_gradients_alone_as_in_a_padded_batch() -> None:
-    """Of the CTC loss in evaluation, where batch normalisation does not join the pictures."""
+    """Of the CTC loss in evaluation, where batch normalisation does not join the images."""
     network, widths = reader().double().eval(), torch.tensor([36, 20, 31])
     batch, texts = torch.randn(3, *IMAGE, dtype=torch.float64), torch.tensor([[4, 4, 5], [6, 7, 8], [8, 5, 4]])
 
@@ -100,7 +100,7 @@ def ctc_loss(logits: Tensor, lengths: Tensor, texts: Tensor, reduction: str = "m
 
 
 def written(texts: Tensor, height: int = 16, letter: int = 12) -> tuple[Tensor, Tensor]:
-    """Pictures of texts (B, L), an id a bar at a height of its own, letters of two widths; and the pictures' widths."""
+    """Images of texts (B, L), an id a bar at a height of its own, letters of two widths; and the images' widths."""
     widths = (letter + texts[:, :1] % 2 * 4) * texts.shape[1]
     images = torch.zeros(len(texts), 1, height, int(widths.max()))
     for row, text in enumerate(texts):
@@ -110,7 +110,7 @@ def written(texts: Tensor, height: int = 16, letter: int = 12) -> tuple[Tensor, 
     return images, widths[:, 0]
 
 
-def test_it_learns_32_pictures_of_two_widths_by_heart() -> None:
+def test_it_learns_32_images_of_two_widths_by_heart() -> None:
     texts = torch.randint(4, 10, (32, 4), generator=torch.Generator().manual_seed(0))
     images, widths = written(texts)
     assert len(widths.unique()) == 2
@@ -128,10 +128,10 @@ def test_every_weight_is_drawn_from_the_seed() -> None:
 
 @pytest.mark.parametrize("widths", [[36, 3], [36, 37], [36, 0], [36]])
 def test_widths_out_of_bounds(widths: list[int]) -> None:
-    with pytest.raises(EcrnnError, match=r"widths of pictures must be 2 from 4 to 36 pixels, got \[36"):
+    with pytest.raises(EcrnnError, match=r"widths of images must be 2 from 4 to 36 pixels, got \[36"):
         reader()(torch.zeros(2, *IMAGE), torch.tensor(widths))
 
 
-def test_a_picture_too_narrow() -> None:
+def test_a_image_too_narrow() -> None:
     with pytest.raises(EcrnnError, match="got \\[3\\]"):
         reader()(torch.zeros(1, 1, 40, 3))

@@ -26,7 +26,7 @@ def parallel(name: ModelName = SMALL, image=IMAGE, classes: int = CLASSES) -> Pa
 
 
 class Twin(nn.Module):
-    """`parallel-7` in torch's own layers, for pictures of 16x32."""
+    """`parallel-7` in torch's own layers, for images of 16x32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def test_alone_as_in_a_batch() -> None:
     compare({"logits": alone}, {"logits": network(images)}, tolerance("float32", 512))
 
 
-def test_it_learns_32_pictures_by_heart() -> None:
+def test_it_learns_32_images_by_heart() -> None:
     images, classes = torch.randn(32, *IMAGE, generator=torch.Generator().manual_seed(0)), torch.arange(32) % CLASSES
     network = parallel().train()
     steps_to_learn(network, lambda: F.cross_entropy(network(images), classes), below=0.1, rate=3e-3, most=100)

@@ -53,7 +53,7 @@ LINE = "lines of text must be 8 to 1024 pixels high and 4 to 4096 wide"
     ("sizes", "models", "line"),
     [
         (InputSpec((3, 32, 32)), ("cnn",), "cnn needs classes, the number of classes"),
-        (InputSpec(classes=2), ("mlp-9",), "mlp-9 needs image, channels, height and width of the pictures"),
+        (InputSpec(classes=2), ("mlp-9",), "mlp-9 needs image, channels, height and width of the images"),
         (InputSpec(), ("charlm",), "charlm needs tokens, the number of ids in the vocabulary"),
         (
             InputSpec(tokens=9),
@@ -72,13 +72,13 @@ LINE = "lines of text must be 8 to 1024 pixels high and 4 to 4096 wide"
         (
             InputSpec((2, 8, 8), tokens=9),
             ("ocr",),
-            "pictures have 1 or 3 channels, not 2 (image is channels, height, width)",
+            "images have 1 or 3 channels, not 2 (image is channels, height, width)",
         ),
-        (InputSpec((1, 8, 1025), tokens=9), ("caption",), "pictures must be 8 to 1024 pixels a side, not 8x1025"),
+        (InputSpec((1, 8, 1025), tokens=9), ("caption",), "images must be 8 to 1024 pixels a side, not 8x1025"),
         (
             InputSpec((1, 8, 1025), tokens=9, classes=2),
             ("ocr", "cnn"),
-            "pictures must be 8 to 1024 pixels a side, not 8x1025",
+            "images must be 8 to 1024 pixels a side, not 8x1025",
         ),
     ],
 )

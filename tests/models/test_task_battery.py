@@ -25,7 +25,7 @@ from ecrnn.models.family import CELLS, ONE_WAY
 from ecrnn.models.names import parse, task
 from ecrnn.models.registry import built_in
 from ecrnn.models.spec import InputSpec
-from ecrnn.models.store import load_weights, save_weights
+from ecrnn.models.weights import load_weights, save_weights
 
 Make = Callable[[int], nn.Module]
 
@@ -122,9 +122,9 @@ def _of_other_tasks(name, of, draw, normal, lengths, counts, classes) -> Example
         case "transcription":
             widths, height = draw(16, 41, (count,)), of.image[1]
             widths[0] = 40
-            pictures = normal(count, 1, height, 40) * (torch.arange(40) < widths[:, None, None, None])
+            images = normal(count, 1, height, 40) * (torch.arange(40) < widths[:, None, None, None])
             targets = torch.stack([draw(4, of.tokens, (count,)), draw(1, 4, (count,))], 1)
-            return Examples((pictures, widths), targets, by_ctc, {0: widths}, widths // 4)
+            return Examples((images, widths), targets, by_ctc, {0: widths}, widths // 4)
     words = draw(4, of.tokens, (count, 7)) * counts
     target = torch.cat([torch.full((count, 1), BEGIN), words], 1)
     wanted = torch.cat([words, torch.zeros(count, 1, dtype=torch.int64)], 1)

@@ -17,7 +17,7 @@ def network_and_inputs(name):
         return make(name, test_task_battery.SIZES[task(name)], 0), test_task_battery.examples(name, 4).inputs
     side = test_battery.least_side(name)
     image = (3, side, side + 2)
-    return build(name, image, 4), (test_battery.pictures(3, image),)
+    return build(name, image, 4), (test_battery.random_images(3, image),)
 
 
 RECURRENT = [

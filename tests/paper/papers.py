@@ -1,4 +1,4 @@
-"""A study of the paper's models in memory, with accuracies as wished, exact to one picture."""
+"""A study of the paper's models in memory, with accuracies as wished, exact to one image."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def paper_record(
     *,
     shifts: tuple[float, ...] = (0.0, 0.0, 0.0),
     missing: Collection[tuple[str, int]] = (),
-    pictures: int = printed.N_VALIDATION,
+    images: int = printed.N_VALIDATION,
     **settings: Any,
 ) -> StudyRecord:
     """``shifts`` are added to every accuracy, one a repeat; trials of ``missing`` (model, repeat) never began."""
     wanted = {"data": printed.DATA, "models": tuple(accuracies), "repeats": len(shifts)} | settings
-    label = np.arange(pictures) % len(CLASSES)
+    label = np.arange(images) % len(CLASSES)
     trials, unfinished = [], []
     for model, accuracy in accuracies.items():
         for repeat, shift in enumerate(shifts):
             if (model, repeat) in missing:
                 unfinished.append(Unfinished(model, repeat, "not started", "no folder of this trial"))
                 continue
-            wrong = np.arange(pictures) >= round(pictures * (accuracy + shift))
+            wrong = np.arange(images) >= round(images * (accuracy + shift))
             predicted = np.where(wrong, (label + 1) % len(CLASSES), label)
-            given = PredictedClasses(np.arange(pictures), label, predicted)
+            given = PredictedClasses(np.arange(images), label, predicted)
             facts = {"n_train": printed.N_TRAIN, "classes": list(CLASSES), "best_accuracy": accuracy + 0.01}
             facts["parameters"] = printed.TABLE_1_TOTAL if model == printed.TABLE_1_MODEL else 1
             trials.append(Trial(model, repeat, facts, (), given))

@@ -1,4 +1,4 @@
-"""The paper's accuracies and ours in one picture: each mark stands where its figure says."""
+"""The paper's accuracies and ours in one image: each mark stands where its figure says."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def test_ours_stand_left_of_the_papers_by_the_difference(drawn: str) -> None:
     rows = {y: sorted(x for x, at in ours if at == y) for y in theirs}
     gone = sorted(theirs)[list(printed.ACCURACIES).index(GONE)]
     assert rows.pop(gone) == []
-    picture = 100 * point / printed.N_VALIDATION  # to one half of it our accuracies are the wished ones
+    image = 100 * point / printed.N_VALIDATION  # to one half of it our accuracies are the wished ones
     for y, marks in rows.items():  # three repeats and, over the middle one, their mean
         expected = [theirs[y] + shift * point for shift in (-3, -1, -1, 1)]
-        assert marks == pytest.approx(expected, abs=picture / 2 + 0.001)
+        assert marks == pytest.approx(expected, abs=image / 2 + 0.001)
 
 
 def test_a_study_of_other_models_has_none(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,4 +1,4 @@
-"""The paper's figures as data. That its marks follow from its accuracies is held by tests/stats/test_images.py."""
+"""The paper's figures as data. That its marks follow from its accuracies is held by tests/stats/test_mcnemar.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_figures_are_the_papers() -> None:
     assert printed.ACCURACIES["crnn-bilstm-32-32"] == pytest.approx(0.7449)
     assert printed.ACCURACIES["ecrnn-lstm-16-16"] == pytest.approx(0.7585)
     assert max(printed.ACCURACIES, key=lambda name: printed.ACCURACIES[name]) == "ecrnn-bilstm-16"
-    assert printed.PICTURES == 45_000
+    assert printed.IMAGES == 45_000
 
 
 def test_the_comparisons_are_36_and_26_are_marked() -> None:

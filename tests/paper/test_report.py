@@ -32,6 +32,6 @@ def test_the_json_holds_what_was_found(tmp_path: Path) -> None:
 
 
 def test_the_same_study_gives_equal_analyses() -> None:
-    first, second = (analyse(paper_record(pictures=100)) for _ in range(2))
+    first, second = (analyse(paper_record(images=100)) for _ in range(2))
     assert first.supplement is not None
     assert first == second

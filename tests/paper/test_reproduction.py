@@ -41,7 +41,7 @@ def test_the_papers_own_accuracies_agree_in_everything(same: Analysis) -> None:
         assert own.gap == pytest.approx(own.difference - own.paper_difference)
         assert abs(own.difference - own.paper_difference) < 0.0002, (
             own
-        )  # the paper rounded after, here a picture is 0.007 points
+        )  # the paper rounded after, here an image is 0.007 points
         assert own.stars == own.paper_stars, own
         assert (own.same_sign, own.same_finding) == (True, True)
         assert (own.model_a, own.model_b) == (own.paper_a, own.paper_b)
@@ -131,12 +131,12 @@ def test_a_study_that_is_hardly_begun() -> None:
 
 
 def test_another_experiment_says_so() -> None:
-    record = paper_record(pictures=1000, shifts=(0.0,), data="digits", split="0.5")
+    record = paper_record(images=1000, shifts=(0.0,), data="digits", split="0.5")
     found = beside(analyse(record))
     assert found.departures == (
         "the data are 'digits', not cifar10",
         "the split is 0.5, not 0.7",
-        "35,000 pictures train and 1,000 validate, not 35,000 and 15,000",
+        "35,000 images train and 1,000 validate, not 35,000 and 15,000",
         "1 repeat is planned, not 3",
     )
     assert found.headline.startswith("Not the paper's experiment, for the data are 'digits'")
@@ -144,7 +144,7 @@ def test_another_experiment_says_so() -> None:
 
 def test_other_studies_stand_beside_nothing() -> None:
     fewer = {model: accuracy for model, accuracy in printed.ACCURACIES.items() if model != "crnn-lstm-32"}
-    analysis = analyse(paper_record(fewer, pictures=100))
+    analysis = analyse(paper_record(fewer, images=100))
     assert analysis.supplement is None
     assert len(analysis.comparison.pairs) == 16 * 15 // 2
 

@@ -72,7 +72,7 @@ def test_table_1_and_the_accuracies(analysis: Analysis) -> None:
 
 
 def test_another_total_is_marked() -> None:
-    record = paper_record(pictures=500)
+    record = paper_record(images=500)
     for trial in record.trials:
         trial.facts["parameters"] = 7
     last = tables(analyse(record))["table-1"].rows[-1][-1]
@@ -131,9 +131,9 @@ def test_the_terminal_shows_them_unbroken(analysis: Analysis, width: int) -> Non
 
 
 def test_another_experiment_is_marked_wherever_a_table_stands() -> None:
-    made = tables(analyse(paper_record(pictures=300, data="digits")))
+    made = tables(analyse(paper_record(images=300, data="digits")))
     for key in KEYS:
         assert ("not the paper's experiment" in made[key].note) == (key != "table-1")
     console = Console(file=io.StringIO(), width=100)
-    print_report(analyse(paper_record(pictures=300, data="digits")), console)
+    print_report(analyse(paper_record(images=300, data="digits")), console)
     assert "note: the data are 'digits', not cifar10" in console.file.getvalue()  # type: ignore[attr-defined]

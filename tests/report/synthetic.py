@@ -39,7 +39,7 @@ def make_study(
     repeats: int = 10,
     first_repeat: int = 0,
     n_validation: int = 1500,
-    pictures: int = 5000,
+    images: int = 5000,
     classes: Sequence[str] = DIGITS,
     epochs: int = 15,
     spread: float = 0.006,
@@ -67,7 +67,7 @@ def make_study(
     write_json(folder / "environment.json", ENVIRONMENT)
     for repeat in range(first_repeat, first_repeat + repeats):
         own = 0 if fixed_test else repeat
-        index = np.random.default_rng(own).choice(pictures, n_validation, replace=False).astype(np.int64)
+        index = np.random.default_rng(own).choice(images, n_validation, replace=False).astype(np.int64)
         label = (index % len(classes)).astype(np.int64)
         for number, (model, accuracy) in enumerate(accuracies.items()):
             home = trial_folder(folder, model, repeat)

@@ -241,7 +241,7 @@ def test_the_page_says_all_that_a_reviewer_asks(analysis: Analysis, files: dict[
         "the loss is not finite at epoch 2",
         "Only 8 repeats",
         "This is not evidence that the two are equal",
-        "Nothing was chosen on the validation pictures",
+        "Nothing was chosen on the validation images",
         "torch 2.13.0",
         "Confusion matrix of cnn",
     ):

@@ -59,7 +59,7 @@ def test_the_verdict_is_on_the_score_that_was_named(tmp_path: Path, metric: str)
     ]
     assert all(trial.score == exact[trial.model][trial.repeat][metric] for trial in analysis.trials) or metric == "auc"
     assert {curve.quantity for curve in analysis.curves} >= {"validation_accuracy", "validation_loss"}
-    word = "of the validation pictures are right" if metric == "accuracy" else metric_named(metric).title
+    word = "of the validation images are right" if metric == "accuracy" else metric_named(metric).title
     assert word in analysis.headline
 
 

@@ -12,7 +12,7 @@ import torch
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.build import build
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.serving.bundle import Description, describe, write_bundle
 
 IMAGE = (3, 9, 12)
@@ -69,6 +69,6 @@ def bundle(whole_bundle, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     """uint8 (6, 9, 12, 3)."""
     return np.random.default_rng(0).integers(0, 256, (6, 9, 12, 3), dtype=np.uint8)

@@ -57,14 +57,14 @@ def write_header(path, header, values: bytes):
 # --- what is right
 
 
-def test_round_trip(bundle, network, description, prepared, pictures):
+def test_round_trip(bundle, network, description, prepared, images):
     read, parts, loaded, metrics = read_bundle(bundle)
     assert read.model_copy(update={"files": {}}) == description
     assert list(read.files) == [WEIGHTS]
     assert parts == prepared
     assert not loaded.training
     index, standardise = np.arange(6), Standardise(Preprocessing.from_dict(read.preprocessing))
-    logits = [predict_logits(n, pictures, index, standardise) for n in (network, loaded)]
+    logits = [predict_logits(n, images, index, standardise) for n in (network, loaded)]
     assert logits[0].tobytes() == logits[1].tobytes()
     assert is_bundle(bundle)
     assert sorted(p.name for p in bundle.iterdir()) == ["README.md", DESCRIPTION, "metrics.json", WEIGHTS]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tiny_tasks import TINY, untrained
 
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.serving.card import model_card
 from ecrnn.stats.metrics import METRICS as METRICS_OF
 
@@ -44,20 +44,18 @@ def test_figures(prepared):
     text = card(prepared)
     assert text.startswith("# ecrnn-bilstm-3@rows on flowers\n")
     table = rows(text)
-    assert table["Model"] == "`ecrnn-bilstm-3@rows`, 1,715,210 parameters, 33,000,000 multiply-adds a picture"
+    assert table["Model"] == "`ecrnn-bilstm-3@rows`, 1,715,210 parameters, 33,000,000 multiply-adds an image"
     assert table["Input"].startswith("9x12 pixels, RGB, ")
     assert table["Classes"] == "3: ant, bee, cat"
-    assert table["Trained on"] == "1,438 pictures of flowers, 15 epochs, adam at 0.001, batch 128, float32"
+    assert table["Trained on"] == "1,438 images of flowers, 15 epochs, adam at 0.001, batch 128, float32"
     assert table["Accuracy"] == (
-        "**97.21 %** on 359 validation pictures (95 % interval 94.96 to 98.50) after the last epoch; "
+        "**97.21 %** on 359 validation images (95 % interval 94.96 to 98.50) after the last epoch; "
         "94.15 to 98.05 % over the last 5 epochs"
     )
-    assert table["Kept weights"].startswith(
-        "98.33 % on the same pictures, with which its epoch was chosen: no estimate"
-    )
+    assert table["Kept weights"].startswith("98.33 % on the same images, with which its epoch was chosen: no estimate")
     assert text.index("**97.21 %**") < text.index("98.33 %")
     assert (
-        "epoch 7 of 15, chosen by the mean accuracy of up to 3 epochs that end with it on these validation pictures."
+        "epoch 7 of 15, chosen by the mean accuracy of up to 3 epochs that end with it on these validation images."
         in text
     )
     assert "optimistic" in text
@@ -67,8 +65,8 @@ def test_figures(prepared):
 
 def test_a_kept_epoch_with_a_test_part(prepared):
     text = card(prepared, test={"n": 1, "accuracy": 1.0, "accuracy_low": 0.2, "accuracy_high": 1.0})
-    assert rows(text)["Test accuracy"] == "**100.00 %** on 1 test picture (95 % interval 20.00 to 100.00)"
-    assert "their own figure is optimistic.\nThe test pictures are the data set's own." in text
+    assert rows(text)["Test accuracy"] == "**100.00 %** on 1 test image (95 % interval 20.00 to 100.00)"
+    assert "their own figure is optimistic.\nThe test images are the data set's own." in text
     assert "theirs is the figure to expect" in text
     assert "Expect about the last" not in text
 
@@ -88,10 +86,10 @@ def test_a_best_epoch_that_nothing_chose(prepared):
 
 def test_one_of_everything(prepared):
     text = card(prepared, n_train=1, n_validation=1, epochs=1, keep="last", kept_accuracy=None, keep_window=1)
-    assert rows(text)["Trained on"].startswith("1 picture of flowers, 1 epoch, adam")
-    assert "on 1 validation picture (" in rows(text)["Accuracy"]
+    assert rows(text)["Trained on"].startswith("1 image of flowers, 1 epoch, adam")
+    assert "on 1 validation image (" in rows(text)["Accuracy"]
     single = card(prepared, keep_window=1)
-    assert "epoch 7 of 15, chosen by its accuracy on these validation pictures." in single
+    assert "epoch 7 of 15, chosen by its accuracy on these validation images." in single
 
 
 TRIAL = {
@@ -108,10 +106,10 @@ TRIAL = {
 
 def test_a_trial_chosen_from_a_study(prepared):
     text = card(prepared, **TRIAL)
-    assert rows(text)["Test accuracy"] == "**76.00 %** on 10,000 test pictures (95 % interval 75.00 to 77.00)"
-    assert rows(text)["Accuracy"].startswith("**97.21 %** on 359 validation pictures")
+    assert rows(text)["Test accuracy"] == "**76.00 %** on 10,000 test images (95 % interval 75.00 to 77.00)"
+    assert rows(text)["Accuracy"].startswith("**97.21 %** on 359 validation images")
     assert "the last epoch of repeat 2 in the study a\\_study (split 0.7, seed 5), the best of its 3 finished" in text
-    assert "(mean 90.00 %, each on its own validation pictures)" in text
+    assert "(mean 90.00 %, each on its own validation images)" in text
     assert "its validation accuracy is a little optimistic" in text
     assert "used neither to train nor to choose" in text
     assert "\nThe terms of flowers.\n" in text
@@ -124,9 +122,9 @@ def test_a_trial_chosen_from_a_study(prepared):
         (
             3,
             0.98,
-            "one of its 3 finished trials of this model (mean 90.00 %, each on its own validation pictures); the best",
+            "one of its 3 finished trials of this model (mean 90.00 %, each on its own validation images); the best",
         ),
-        (1, 0.9721, "the only finished trial of this model there: nothing was chosen on the validation pictures."),
+        (1, 0.9721, "the only finished trial of this model there: nothing was chosen on the validation images."),
     ],
 )
 def test_a_trial_that_was_not_chosen_for_its_accuracy(prepared, finished, best, line):

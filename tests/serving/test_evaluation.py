@@ -1,4 +1,4 @@
-"""Which pictures a classifier is judged on."""
+"""Which images a classifier is judged on."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from ecrnn.tasks.image_classification.predictor import Classifier
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Four pictures of each class, whose first pixel tells the class; the folders' order is not the model's."""
+    """Four images of each class, whose first pixel tells the class; the folders' order is not the model's."""
     root = tmp_path_factory.mktemp("data") / "set"
     rng = np.random.default_rng(1)
     for name in ("cat", "ant", "bee"):
@@ -50,7 +50,7 @@ def trained_here(description, prepared, network, folder):
 
 def test_classes_are_matched_by_name(classifier, folder):
     predictions, note = predictions_on(classifier, str(folder))
-    assert note == "all pictures; the bundle does not say whether any of them were trained on"
+    assert note == "all images; the bundle does not say whether any of them were trained on"
     assert predictions.index.tolist() == list(range(12))
     names = [classifier.classes[k] for k in predictions.label]
     assert names == ["ant"] * 4 + ["bee"] * 4 + ["cat"] * 4
@@ -85,7 +85,7 @@ def test_validation_is_what_training_left_out(trained_here, folder):
 def test_all_of_the_data_it_was_trained_on_is_said_to_be_too_good(trained_here, folder):
     predictions, note = predictions_on(trained_here, str(folder), part="all")
     assert len(predictions.index) == 12
-    assert note == "all pictures, those of training among them: the figure is too good"
+    assert note == "all images, those of training among them: the figure is too good"
 
 
 def test_the_test_part(monkeypatch, trained_here, folder):

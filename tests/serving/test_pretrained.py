@@ -85,14 +85,14 @@ def test_the_one_shipped(shipped: Path) -> None:
     assert sum(path.stat().st_size for path in shipped.iterdir()) < 8_000_000
     card = (shipped / "README.md").read_text()
     figure = f"{100 * classifier.metrics['test']['accuracy']:.2f} %"
-    assert f"**{figure}** on 10,000 test pictures" in card
+    assert f"**{figure}** on 10,000 test images" in card
     for page in ("README.md", "README.ko.md", "CHANGELOG.md"):
         assert figure in (Path(__file__).parents[2] / page).read_text()
     assert "data_dir: null" in (shipped / "config.yaml").read_text()  # no path of the machine it was made on
 
 
 def test_the_one_shipped_keeps_its_word(shipped: Path, real_data: Path) -> None:
-    """On the first 1,000 of the official test pictures."""
+    """On the first 1,000 of the official test images."""
     classifier = ecrnn.load("cifar10", "cpu")
     cifar = image_data.load("cifar10", data_dir=real_data)
     assert cifar.fingerprint == classifier.metrics["fingerprint"]
@@ -105,9 +105,9 @@ SHAPES = {"tiny": (1, 1, 3), "strip": (3, 200, 3), "grey": (50, 40), "rgba": (50
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_the_one_shipped_takes_pictures_of_any_size(shipped: Path, tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_the_one_shipped_takes_images_of_any_size(shipped: Path, tmp_path: Path, shape: tuple[int, ...]) -> None:
     pixels = np.resize(np.random.default_rng(0).integers(0, 256, 30_000, dtype=np.uint8), shape)
-    Image.fromarray(pixels).save(tmp_path / "picture.png", compress_level=1)
-    probabilities = ecrnn.load("cifar10", "cpu").predict_proba([tmp_path / "picture.png"])
+    Image.fromarray(pixels).save(tmp_path / "image.png", compress_level=1)
+    probabilities = ecrnn.load("cifar10", "cpu").predict_proba([tmp_path / "image.png"])
     assert probabilities.shape == (1, 10)
     assert probabilities.sum() == pytest.approx(1)

@@ -117,7 +117,7 @@ def test_the_data_as_trained_on(classifier, pets):
     assert found.note == "those that training left out for validation"
     found = judge(classifier, str(pets), part="all")
     assert (len(found.index), found.trained_on) == (12, 6)
-    assert found.note == "all pictures; the model was trained on 6 of these 12, so the figure is too good"
+    assert found.note == "all images; the model was trained on 6 of these 12, so the figure is too good"
 
 
 def one_more(pets: Path) -> None:
@@ -163,7 +163,7 @@ def test_changed_data_is_judged_on_what_is_new(classifier, pets, change):
     found = judge(classifier, str(pets))
     assert found.index.tolist() == np.flatnonzero(~known).tolist()
     assert (found.trained_on, found.left_out) == (0, known.sum())
-    assert f"left out, because trained on: {known.sum()} of {len(known)} pictures" in found.note
+    assert f"left out, because trained on: {known.sum()} of {len(known)} images" in found.note
     assert found.note.endswith("of the others chose the epoch")
     everything = judge(classifier, str(pets), part="all")
     assert (len(everything.index), everything.trained_on) == (len(known), known.sum())
@@ -196,7 +196,7 @@ def test_a_test_part_of_known_examples(classifier, pets):
     found = judge(classifier, parted)
     assert (found.left_out, len(found.index)) == (2, 6)
     assert found.note == (
-        "the data set's own test part; left out, because trained on: 2 of 8 pictures; 6 of the others chose the epoch"
+        "the data set's own test part; left out, because trained on: 2 of 8 images; 6 of the others chose the epoch"
     )
     parted = make_image_set("parted", data.images[order], data.labels[order], data.classes, n_train=6)
     assert judge(classifier, parted).note == "the data set's own test part; 6 of them chose the epoch"
@@ -211,7 +211,7 @@ def test_validation_of_changed_data(classifier, pets):
     one_more(pets)
     found = judge(classifier, str(pets), part="validation")
     assert {found.data.images[i].tobytes() for i in found.index} == wanted
-    assert found.note == "the 6 pictures that training left out for validation"
+    assert found.note == "the 6 images that training left out for validation"
 
 
 def test_nothing_but_what_was_trained_on(classifier, pets):
@@ -220,7 +220,7 @@ def test_nothing_but_what_was_trained_on(classifier, pets):
     some_of = make_image_set("some", data.images[split.train], data.labels[split.train], data.classes)
     found = judge(classifier, some_of)
     assert len(found.index) == found.trained_on == 6
-    assert found.note == "all pictures; the model was trained on all 6, so the figure is too good"
+    assert found.note == "all images; the model was trained on all 6, so the figure is too good"
     with pytest.raises(DataError, match="has no validation part there"):
         judge(classifier, some_of, part="validation")
 
@@ -230,7 +230,7 @@ def test_new_data_and_arrays(classifier, pets):
     arrays = rng.integers(0, 256, (7, 9, 12, 3), dtype=np.uint8)
     labels = ["ant", "bee", "cat", "ant", "bee", "cat", "cat"]
     found = judge(classifier, from_arrays(arrays, labels))
-    assert (len(found.index), found.trained_on, found.left_out, found.note) == (7, 0, 0, "all pictures")
+    assert (len(found.index), found.trained_on, found.left_out, found.note) == (7, 0, 0, "all images")
     known = image_data.load(pets, image_size=(9, 12)).images
     found = judge(
         classifier, from_arrays(np.concatenate([arrays, known]), [*labels, *(c for c in CLASSES for _ in range(4))])
@@ -246,7 +246,7 @@ def test_test_parts(classifier, pets):
     parted = make_image_set("parted", data.images[index], data.labels[index], data.classes, n_train=6)
     found = judge(classifier, parted)
     assert found.index.tolist() == [8, 9, 10]
-    left = "left out, because trained on: 2 of 5 pictures; 3 of the others chose the epoch"
+    left = "left out, because trained on: 2 of 5 images; 3 of the others chose the epoch"
     assert found.note == f"the data set's own test part; {left}"
     found = judge(classifier, replace(parted, name="cifar10"))
     assert found.index.tolist() == [6, 7, 8, 9, 10]
@@ -289,7 +289,7 @@ def photographed(description, prepared, network, tmp_path) -> tuple[Classifier, 
 
 def test_images_saved_again_with_losses_are_told(photographed):
     classifier, root = photographed
-    assert judge(classifier, str(root)).note == "all pictures; left out, because trained on: 30 of 40 pictures"
+    assert judge(classifier, str(root)).note == "all images; left out, because trained on: 30 of 40 images"
     for path in list(root.glob("*/*.png")):
         with Image.open(path) as image:
             image.save(path.with_suffix(".jpg"), quality=80)
@@ -297,9 +297,9 @@ def test_images_saved_again_with_losses_are_told(photographed):
     found = judge(classifier, str(root))
     assert len(found.index) == 40
     assert found.note == (
-        "all pictures; 30 look much like ones trained on, as if saved again: the figure may be too good"
+        "all images; 30 look much like ones trained on, as if saved again: the figure may be too good"
     )
     looks = classifier.trained_on.looks
     alike = TrainedOn(classifier.trained_on.train, some(), np.unique(np.concatenate([looks, looks ^ np.uint64(1)])))
     classifier.trained_on = alike  # a set whose images all look like another one: nothing can be said
-    assert judge(classifier, str(root)).note == "all pictures"
+    assert judge(classifier, str(root)).note == "all images"

@@ -1,4 +1,4 @@
-"""What the tests of studies share: a folder of 48 pictures of four classes, studies of it, processes to be killed."""
+"""What the tests of studies share: a folder of 48 images of four classes, studies of it, processes to be killed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 from studies.small import Study
 from training.forks import Forks
-from training.trainings import pictures
+from training.trainings import image_set
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pictures(tmp_path_factory.mktemp("data") / "pictures")
+    return make_images(tmp_path_factory.mktemp("data") / "images")
 
 
-def make_pictures(place: Path, first: int = 0) -> Path:
-    images = pictures(48)
+def make_images(place: Path, first: int = 0) -> Path:
+    images = image_set(48)
     for number in range(first, 48):
         path = place / "abcd"[images.labels[number]] / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,9 @@ from studies.small import settings, train_settings
 
 from ecrnn.core.events import Progress, silent
 from ecrnn.report import archive_study, write_report
-from ecrnn.studies.bundles import bundle_trial
-from ecrnn.studies.single import train_bundle
+from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import run_study
+from ecrnn.studies.train import train_bundle
 
 MODEL = "mlp-4"
 OPERATIONS = (
@@ -40,7 +40,7 @@ def work(
     """Do one of `WORK`.
 
     Args:
-        source: the pictures or the study it is made from.
+        source: the images or the study it is made from.
         count: a file for the names of the operations, in their order.
         kill_at: the operation, from 1, at which the process kills itself; 0: none.
         after: kill after it, not before.

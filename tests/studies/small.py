@@ -9,8 +9,8 @@ from typing import Any
 
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.events import Epoch, Progress, Step, silent
-from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import Outcome, run_study, trials
+from ecrnn.studies.train import train_bundle
 
 MODELS = ("cnn", "ecnn")
 TRAINING = {"epochs": 2, "batch_size": 8, "threads": 1, "precision": "float32", "device": "cpu"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from studies.small import everything, predictions, settings
-from training.trainings import pictures
+from training.trainings import image_set
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
@@ -23,7 +23,7 @@ def of(folder: Path, count: int = 48) -> ImageSet:
 
 
 def of_arrays(folder: Path, labels: np.ndarray) -> ImageSet:
-    return images_of((pictures(60).images[: len(labels)], labels), its_settings(folder))
+    return images_of((image_set(60).images[: len(labels)], labels), its_settings(folder))
 
 
 def its_settings(folder: Path) -> StudySettings:
@@ -59,7 +59,7 @@ def test_other_arrays_do_not_go_on_and_destroy_nothing(tmp_path: Path) -> None:
     images = of(tmp_path)
     run(tmp_path / "a", images)
     before = everything(tmp_path / "a")
-    with one_line(RunDirectoryError, "holds another study: the pictures of", "choose another --out"):
+    with one_line(RunDirectoryError, "holds another study: the images of", "choose another --out"):
         run(tmp_path / "a", of(tmp_path / "a", 47))
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / ARRAYS).write_text("mine")

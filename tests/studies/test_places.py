@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from PIL import Image
-from studies.conftest import make_pictures
+from studies.conftest import make_images
 from studies.small import of_trainings, settings, train_settings
 from training.trainings import stop_at
 
@@ -20,8 +20,8 @@ import ecrnn
 from ecrnn import api
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import Outcome, run_study
+from ecrnn.studies.train import train_bundle
 from ecrnn.tasks.image_classification import images
 from ecrnn.training.interruption import Interrupted
 
@@ -32,7 +32,7 @@ SMALL = {"models": ("mlp-4",), "training": {"epochs": 1}}
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder and the home folder, with data in `grün`, a link to it, and another folder beside it."""
-    make_pictures(tmp_path / NAME)
+    make_images(tmp_path / NAME)
     (tmp_path / "link").symlink_to(NAME)
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -136,11 +136,11 @@ def test_data_that_differs(place: Path, change: Callable[[Path], None]) -> None:
     run(NAME, 1)
     shutil.copytree(place / NAME, place / "copy")
     change(place / "copy")
-    line = f"run holds another study: the pictures of 'copy' are not those of '{NAME}', with which it was begun"
+    line = f"run holds another study: the images of 'copy' are not those of '{NAME}', with which it was begun"
     with one_line(RunDirectoryError, line, "choose another --out"):
         run("copy", 2)
     change(place / NAME)
-    with one_line(RunDirectoryError, f"the pictures of '{NAME}' have changed since it was begun: some were added"):
+    with one_line(RunDirectoryError, f"the images of '{NAME}' have changed since it was begun: some were added"):
         run(NAME, 2)
 
 
@@ -176,7 +176,7 @@ def test_a_training_that_goes_on(place: Path) -> None:
 def test_a_training_on_data_that_differs(place: Path) -> None:
     train_bundle(train_settings(NAME, model="mlp-4"), place / "out")
     _remove(place / NAME)
-    with one_line(RunDirectoryError, "holds another training: the pictures of", "have changed", "another -o"):
+    with one_line(RunDirectoryError, "holds another training: the images of", "have changed", "another -o"):
         train_bundle(train_settings(NAME, model="mlp-4"), place / "out", resume=True)
 
 

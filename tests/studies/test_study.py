@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from core.lines import one_line
-from studies.conftest import make_pictures
+from studies.conftest import make_images
 from studies.small import MODELS, Study, everything, of_trainings, predictions, settings
 from training.forks import DONE, INTERRUPTED, Forks
 from training.trainings import stop_at
@@ -94,7 +94,7 @@ def test_killed_between_its_first_two_files(study: Study, tmp_path: Path) -> Non
 
 
 def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> None:
-    data = make_pictures(tmp_path / "data")
+    data = make_images(tmp_path / "data")
     for path in list(data.rglob("*.png")):
         shutil.copy(path, path.with_name(f"again-{path.name}"))
     events: list[object] = []
@@ -104,7 +104,7 @@ def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> N
     trained = {examples.images[i].tobytes() for i in split.train}
     both = sum(examples.images[i].tobytes() in trained for i in split.validation)
     assert both > 1
-    what = f"{both} of {len(split.validation)} validation pictures of the first repeat are also among those trained on"
+    what = f"{both} of {len(split.validation)} validation images of the first repeat are also among those trained on"
     line = f"{data}: {what}, being the same to a model; the figures are too good by that"
     assert [event for event in events if isinstance(event, Message)] == [Message(line)]
 
@@ -209,12 +209,12 @@ def test_another_study(study: Study, left_alone: Path, what: str) -> None:
 
 
 def test_changed_data(left_alone: Path, tmp_path: Path) -> None:
-    data, run = make_pictures(tmp_path / "pictures"), tmp_path / "run"
+    data, run = make_images(tmp_path / "images"), tmp_path / "run"
     changed = Study(str(data))
     changed.run(run, models=("cnn",), repeats=1, training={"epochs": 1})
     (data / "a" / "00.png").unlink()
     before = everything(run)
-    with one_line(RunDirectoryError, run, f"the pictures of '{data}' have changed since it was begun"):
+    with one_line(RunDirectoryError, run, f"the images of '{data}' have changed since it was begun"):
         changed.run(run, models=("cnn",), repeats=1, training={"epochs": 1})
     own = StudySettings.read(read_yaml(trial_folder(run, "cnn", 0) / "config.yaml"))
     with one_line(RunDirectoryError, data, "not those the study was begun with"):

@@ -23,11 +23,11 @@ from ecrnn.data.splits import parse_split
 from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
 from ecrnn.stats import BLEU
-from ecrnn.studies.bundles import bundle_trial
+from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.settings import read_settings
-from ecrnn.studies.single import train_bundle
 from ecrnn.studies.study import run_study
 from ecrnn.studies.tasks import load_examples, prepare
+from ecrnn.studies.train import train_bundle
 from ecrnn.tasks.language_modelling.predictor import LanguageModel
 
 
@@ -107,7 +107,7 @@ def test_lines_are_standardised_by_all_pixels_and_of_any_width(tmp_path: Path) -
     )
 
 
-def test_every_caption_of_a_training_picture_counts(tmp_path: Path) -> None:
+def test_every_caption_of_a_training_image_counts(tmp_path: Path) -> None:
     data, prepared, split = fitted("captioning", tmp_path)
     words = {word for i in split.train for caption in data.captions[i] for word in caption.split()}
     assert {"the", "a"} <= words
@@ -115,13 +115,13 @@ def test_every_caption_of_a_training_picture_counts(tmp_path: Path) -> None:
     assert prepared.length == 6
 
 
-def test_texts_too_long_for_their_pictures_are_named(tmp_path: Path) -> None:
+def test_texts_too_long_for_their_images_are_named(tmp_path: Path) -> None:
     folder = write_lines(tmp_path)
     for text in ("ab", "aaaa", "toolong1", "toolong2", "toolong3"):
         Image.fromarray(np.zeros((16, 16), np.uint8)).save(folder / f"{text}.png")
     settings = read_settings(TrainSettings, {"data": str(folder), "model": "ocr-gru-8", "height": 16})
     lines = [
-        "texts too long for their pictures: aaaa.png (16 pixels give 4 steps, 'aaaa' needs 7); toolong1.png (16 pixels",
+        "texts too long for their images: aaaa.png (16 pixels give 4 steps, 'aaaa' needs 7); toolong1.png (16 pixels",
         "and 1 more; widen or remove them",
     ]
     with one_line(DataError, *lines):
@@ -149,7 +149,7 @@ def test_a_missing_package_is_missed_before_training(
         ("charlm-gru-8", "next-token", {"length": 5000}, "too few for blocks of 5000; give more text, or a smaller"),
         ("sentiment-gru-4", "next-token", {}, "book.txt"),
         ("caption-gru-8", "transcription", {}, "holds no captions.tsv; give a folder with images/ and captions.tsv"),
-        ("ocr-gru-8", "next-token", {}, "is a file; give a folder of pictures named by their text"),
+        ("ocr-gru-8", "next-token", {}, "is a file; give a folder of images named by their text"),
         ("frames-gru-4", "image-classification", {}, "holds no folders with the frames of a clip"),
         ("cnn", "next-token", {}, "is a file; give a folder with one sub-folder a class"),
         ("translate-gru-8", "next-token", {}, "book.txt"),

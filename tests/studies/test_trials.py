@@ -19,7 +19,7 @@ from ecrnn.core.runs import read_failure, read_trial, trial_folder
 from ecrnn.models import registry
 from ecrnn.models.baselines import register_object
 from ecrnn.models.build import build
-from ecrnn.models.store import load_weights
+from ecrnn.models.weights import load_weights
 from ecrnn.studies import trials
 from ecrnn.studies.trials import record_failure, run_trial
 from ecrnn.training.finished import read_finished

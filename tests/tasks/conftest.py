@@ -4,9 +4,9 @@ from data.conftest import _md5, server  # noqa: F401 they are fixtures
 from serving.conftest import (  # noqa: F401
     bundle,
     description,
+    images,
     network,
     one_thread,
-    pictures,
     prepared,
     whole_bundle,
 )

@@ -20,7 +20,7 @@ from ecrnn.data import tokens
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.captioning.captions import CaptionSet
 from ecrnn.tasks.captioning.objective import Captioning
 from ecrnn.tasks.clip_classification.clips import ClipSet

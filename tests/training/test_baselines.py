@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC, LinearSVC
-from training.trainings import make_settings, make_task, pictures
+from training.trainings import image_set, make_settings, make_task
 
 from ecrnn.core.errors import EcrnnError, TrainingError
 from ecrnn.core.events import Epoch, Message
@@ -60,7 +60,7 @@ def fitted(classifier, task=None, threads=1):
 
 def examples(classes=4):
     """Training and validation values by another way than the task's, and their labels."""
-    task = make_task(make_settings(), pictures(60, classes))
+    task = make_task(make_settings(), image_set(60, classes))
     images, split = task.images, task.split
     values = fit_preprocessing(images.images, split.train).apply(images.images).reshape(60, -1)
     return values[split.train], images.labels[split.train], values[split.validation], images.labels[split.validation]
@@ -69,7 +69,7 @@ def examples(classes=4):
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_it_says_what_scikit_learn_says(name, classes):
-    task = make_task(make_settings(), pictures(60, classes))
+    task = make_task(make_settings(), image_set(60, classes))
     result, events = fitted(CLASSIFIERS[name], task)
     train, labels, held_out, truth = examples(classes)
     alone = CLASSIFIERS[name].fit(train, labels)

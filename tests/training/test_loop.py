@@ -21,10 +21,10 @@ from safetensors.torch import load_file
 from training.small_tasks import MODELS, small
 from training.trainings import (
     STEPS,
+    image_set,
     left_on_disk,
     make_settings,
     make_task,
-    pictures,
     same,
     stop_at,
     timeless,
@@ -55,8 +55,8 @@ def test_it_learns(model: str) -> None:
     assert (trained.steps, trained.skipped, trained.roll_backs) == (6 * STEPS, 0, 0)
 
 
-def test_it_overfits_eight_pictures() -> None:
-    images = pictures(16, 2)
+def test_it_overfits_eight_images() -> None:
+    images = image_set(16, 2)
     settings = make_settings(epochs=30, lr=0.003, batch_size=4)
     task = make_task(settings, images)
     task.split = replace(task.split, train=task.split.train[:8])
@@ -425,8 +425,8 @@ def test_validation_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.Monke
 def test_clipping_by_norm(monkeypatch: pytest.MonkeyPatch, most: float) -> None:
     """A step of plain gradient descent is as long as the gradient allows, and keeps its direction."""
     sgd: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.0, "epochs": 1, "batch_size": 48}  # one step
-    fresh = weights(build("cnn", pictures().image, 4, 5))
-    names = [name for name, _ in build("cnn", pictures().image, 4, 5).named_parameters()]
+    fresh = weights(build("cnn", image_set().image, 4, 5))
+    names = [name for name, _ in build("cnn", image_set().image, 4, 5).named_parameters()]
 
     def way(**settings: Any) -> torch.Tensor:
         after = weights(train(lr=0.01, **sgd, **settings)[0])

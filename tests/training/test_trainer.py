@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from core.lines import one_line
-from training.trainings import STEPS, make_settings, make_task, pictures, same, timeless, weights
+from training.trainings import STEPS, image_set, make_settings, make_task, same, timeless, weights
 
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.events import Epoch, Step
@@ -25,7 +25,7 @@ def own_random_numbers() -> Iterator[None]:
 
 
 def trainer(model: str = "ecrnn-bilstm-2", **settings) -> Trainer:
-    images = pictures()
+    images = image_set()
     of_training = make_settings(**{"epochs": 2, **settings})
     return Trainer(
         build(model, images.image, len(images.classes), 0), make_task(of_training, images), of_training, seed=5

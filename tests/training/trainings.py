@@ -1,4 +1,4 @@
-"""Small trainings for the tests: 60 pictures of four classes, 8x8, six steps an epoch, one thread."""
+"""Small trainings for the tests: 60 images of four classes, 8x8, six steps an epoch, one thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import parse_split
 from ecrnn.models.build import build
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training import loop, trainer
 from ecrnn.training.objective import Loss
@@ -33,7 +33,7 @@ Poison = Callable[[int, int, float], str | None]  # (epoch, step, learning rate)
 
 
 @cache
-def pictures(n: int = 60, classes: int = 4, channels: int = 3) -> ImageSet:
+def image_set(n: int = 60, classes: int = 4, channels: int = 3) -> ImageSet:
     """Noise over one pattern a class, so that there is something to learn."""
     rng = np.random.default_rng(1)
     labels = np.arange(n) % classes
@@ -73,7 +73,7 @@ class Poisoned(ImageClassification):
 
 
 def make_task(settings: TrainingSettings, images: ImageSet | None = None, seed: int = SEED) -> Poisoned:
-    images = images or pictures()
+    images = images or image_set()
     split = parse_split("0.8").split(images, seed, 0)
     preprocessing = fit_preprocessing(images.images, split.train, settings.standardise)
     prepared = Prepared(TASKS["image-classification"], images.classes, preprocessing)

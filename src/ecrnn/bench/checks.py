@@ -111,7 +111,7 @@ def check_recurrence(model: str, batch: int, threads: int, training: bool = True
 
     Args:
         model: a name.
-        batch: pictures at a time.
+        batch: images at a time.
         threads: of torch.
         training: whether a backward pass will be measured.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ecrnn.bench.pairs import Run
+from ecrnn.bench.timing import Run
 from ecrnn.core.errors import EcrnnError
 
 if TYPE_CHECKING:

@@ -144,7 +144,7 @@ def _recurrent(L: Any, cell: str, nodes: int, both: bool, sequences: bool) -> An
 
 
 def _memory(order: dict[str, Any], variants: dict[str, Once], tf: Any, keras: Any) -> dict[str, float]:
-    """As ecrnn.bench.memory measures it, which cannot be imported here; what compiling takes is in the peak."""
+    """As ecrnn.bench.peak_memory measures it, which cannot be imported here; what compiling takes is in the peak."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before = _status("VmRSS")

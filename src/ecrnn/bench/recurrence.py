@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from ecrnn.bench import memory
+from ecrnn.bench import peak_memory
 from ecrnn.bench.checks import check_first, layer, served
 from ecrnn.bench.keras import Keras
-from ecrnn.bench.pairs import alternate, best, figure, ratio, summary, timed
 from ecrnn.bench.settings import GATES, RecurrenceSettings
+from ecrnn.bench.timing import alternate, best, figure, ratio, summary, timed
 from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.errors import EcrnnError, unknown_name
 
@@ -67,7 +67,7 @@ def measure(
         keras: a process in which Keras computes the same, or None.
         checked: how many shapes were compared with the oracle, where that has been done; None: it is done first.
         with_memory: measure peak memory too, in fresh processes.
-        budget: seconds for all rounds together, as for `ecrnn.bench.pairs.alternate`.
+        budget: seconds for all rounds together, as for `ecrnn.bench.timing.alternate`.
         tick: called after each round.
 
     Returns:
@@ -97,7 +97,7 @@ def measure(
         found |= {"ratio_keras": ratio(times[chosen], times["ecrnn"]), "keras_best": chosen}
     if with_memory:
         for variant in ("ecrnn", "stock"):
-            variants[variant] |= memory.measure(make, variant, threads, settings)
+            variants[variant] |= peak_memory.measure(make, variant, threads, settings)
         if keras and opponents:
             variants[found["keras_best"]] |= keras.recurrence_memory(settings, found["keras_best"])
     return found

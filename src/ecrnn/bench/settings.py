@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ecrnn.bench.stock import dense_nodes
+from ecrnn.bench.torch_baseline import dense_nodes
 from ecrnn.core.errors import unknown_name
 from ecrnn.models.names import parse
 from ecrnn.recurrence.checking import Case
@@ -56,7 +56,7 @@ class RecurrenceSettings:
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What is measured: a step of ``model`` with ``batch`` pictures of 3x32x32 and ten classes."""
+    """What is measured: a step of ``model`` with ``batch`` images of 3x32x32 and ten classes."""
 
     model: str
     batch: int = 128

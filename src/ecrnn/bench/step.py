@@ -1,6 +1,6 @@
 """`ecrnn bench step`: one training step at a time, ours against the same network in torch and in Keras.
 
-* ecrnn: the step of the training loop itself, from the uint8 pictures of a data set to the updated weights.
+* ecrnn: the step of the training loop itself, from the uint8 images of a data set to the updated weights.
 * stock: as a user of torch writes it: torch.nn's layers, float32, contiguous, plain Adam.
 * tuned: the same with channels-last memory, bfloat16 autocast where the hardware has it, and fused Adam. Under autocast
   torch's recurrent layers compute in bfloat16 too; outside, in float32: both are tried.
@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ecrnn.bench import memory
+from ecrnn.bench import peak_memory
 from ecrnn.bench.checks import check_recurrence
 from ecrnn.bench.keras import Keras
-from ecrnn.bench.pairs import alternate, best, ratio, summary, timed
 from ecrnn.bench.settings import StepSettings
-from ecrnn.bench.stock import stock_like
+from ecrnn.bench.timing import alternate, best, ratio, summary, timed
+from ecrnn.bench.torch_baseline import stock_like
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import autocast, resolve, resolve_precision
 from ecrnn.core.devices import threads as threads_set
@@ -35,7 +35,7 @@ from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
 from ecrnn.models.names import parse
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.summary import summarise
 from ecrnn.training.trainer import Trainer
 
@@ -87,12 +87,12 @@ class _Float32(nn.Module):
 
 def _our_step(network: nn.Module, settings: StepSettings) -> Callable[[], object]:
     draw = np.random.default_rng(1)
-    pictures = draw.integers(0, 256, (4 * settings.batch, *IMAGE[1:], IMAGE[0]), dtype=np.uint8)
-    labels = draw.integers(0, CLASSES, len(pictures))
-    data = make_image_set("noise", pictures, labels, [str(k) for k in range(CLASSES)])
+    images = draw.integers(0, 256, (4 * settings.batch, *IMAGE[1:], IMAGE[0]), dtype=np.uint8)
+    labels = draw.integers(0, CLASSES, len(images))
+    data = make_image_set("noise", images, labels, [str(k) for k in range(CLASSES)])
     split = Split(np.arange(len(data)), np.arange(0), "fraction", "all")
     training = resolve(TrainingSettings(batch_size=settings.batch, device="cpu", threads=torch.get_num_threads()))
-    prepared = Prepared(default(), data.classes, fit_preprocessing(pictures, split.train))
+    prepared = Prepared(default(), data.classes, fit_preprocessing(images, split.train))
     task = default().code("objective")(data, split, prepared, training, 0)
     trainer = Trainer(network, task, training, label="bench")
     network.train()
@@ -151,7 +151,7 @@ def measure(
         found["ratio_keras"] = ratio(times[found["keras_best"]], times["ecrnn"])
     if with_memory:
         for variant in ("ecrnn", "stock", found["tuned_best"]):
-            variants[variant] |= memory.measure(make, variant, threads, settings)
+            variants[variant] |= peak_memory.measure(make, variant, threads, settings)
         if keras and opponents:
             variants[found["keras_best"]] |= keras.step_memory(settings, found["keras_best"])
     return found

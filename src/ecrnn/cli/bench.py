@@ -1,4 +1,4 @@
-"""`ecrnn bench recurrence`, `step` and `one-picture`: paired measurements against torch, Keras and ONNX Runtime."""
+"""`ecrnn bench recurrence`, `step` and `one-image`: paired measurements against torch, Keras and ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: ecrnn bench recurrence --hidden 16 --directions 2"
 RECURRENCE_EXAMPLE = "Example: ecrnn bench recurrence --cell gru --hidden 32 --threads 2 --json > gru-32.json"
 STEP_EXAMPLE = "Example: ecrnn bench step --models ecrnn-bilstm-16,cnn --rounds 15"
-PICTURE_EXAMPLE = "Example: ecrnn bench one-picture --models ecrnn-bilstm-16 --threads 1"
+IMAGE_EXAMPLE = "Example: ecrnn bench one-image --models ecrnn-bilstm-16 --threads 1"
 
 app = typer.Typer(help="Measure speed and memory against torch, Keras and ONNX Runtime, in alternating pairs.")
 
@@ -103,7 +103,7 @@ def recurrence(
 @app.command("step", epilog=STEP_EXAMPLE)
 def step(
     models: Models = "ecrnn-bilstm-16,ecrnn-bilstm-32-32",
-    batch: Annotated[int, typer.Option(help="Pictures a step.", min=2)] = 128,
+    batch: Annotated[int, typer.Option(help="Images a step.", min=2)] = 128,
     threads: Threads = 2,
     rounds: Rounds = 15,
     keras_python: KerasPython = None,
@@ -132,22 +132,22 @@ def step(
         _show({"what": "step", "models": found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, json)
 
 
-@app.command("one-picture", epilog=PICTURE_EXAMPLE)
-def one_picture(
+@app.command("one-image", epilog=IMAGE_EXAMPLE)
+def one_image(
     models: Models = "ecrnn-bilstm-16",
     threads: Threads = 2,
     rounds: Rounds = 15,
     json: options.Json = False,
 ) -> None:
-    """Time one picture through a model: ours, torch's layers and, where it is installed, ONNX Runtime."""
+    """Time one image through a model: ours, torch's layers and, where it is installed, ONNX Runtime."""
     names = _names(models)
-    from ecrnn.bench import picture as bench
+    from ecrnn.bench import latency as bench
 
     display, onnx = Display(quiet=json), bench.onnx_is_here()
     with display:
         found = [bench.measure(name, threads, rounds, onnx=onnx, tick=_ticker(display, name)) for name in names]
     missing = {} if onnx else {"missing": bench.NOT_HERE}
-    _show({"what": "one-picture", "models": found, **_about(threads, rounds, None), **missing}, json)
+    _show({"what": "one-image", "models": found, **_about(threads, rounds, None), **missing}, json)
 
 
 @contextlib.contextmanager

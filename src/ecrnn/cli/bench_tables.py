@@ -30,7 +30,7 @@ def show(found: Mapping[str, Any]) -> None:
         "recurrence": _recurrence,
         "grid": _grid,
         "step": _models,
-        "one-picture": _models,
+        "one-image": _models,
     }
     drawn[found["what"]](console, found)
     if "missing" in found:
@@ -76,7 +76,7 @@ def _recurrence(console: Console, found: Mapping[str, Any]) -> None:
 
 def _models(console: Console, found: Mapping[str, Any]) -> None:
     for model in found["models"]:
-        batch = f"a training step at batch {model['batch']}" if "batch" in model else "one picture"
+        batch = f"a training step at batch {model['batch']}" if "batch" in model else "one image"
         _variants(console, model, f"{model['model']}, {batch}")
         for layer in model["served"]:
             console.print(

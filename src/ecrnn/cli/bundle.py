@@ -33,9 +33,9 @@ def bundle(
     if out is None:
         raise options.WrongCall("name the folder for the model, as in -o my-classifier")
 
-    from ecrnn.cli.figures import figures, use
+    from ecrnn.cli.metrics import figures, use
     from ecrnn.cli.progress import Display
-    from ecrnn.studies.bundles import bundle_trial
+    from ecrnn.studies.bundling import bundle_trial
 
     with Display(quiet=json) as display:
         metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, progress=display.show)

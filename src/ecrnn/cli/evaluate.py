@@ -36,7 +36,7 @@ def evaluate(
     judgement = judge(model, data, data_dir=data_dir, part=part)
     name = Path(data).name or data
     if not model.task.classes:
-        from ecrnn.cli.evaluate_written import report
+        from ecrnn.cli.evaluate_generated import report
 
         report(model, judgement, name, out, json)
         return

@@ -29,7 +29,7 @@ def generate(
     json: options.Json = False,
 ) -> None:
     """Write a text that goes on from a prompt, shown as it is drawn."""
-    from ecrnn.cli.figures import use
+    from ecrnn.cli.metrics import use
     from ecrnn.serving.load import load
 
     model = load(bundle, device or "auto")

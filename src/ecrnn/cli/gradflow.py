@@ -33,7 +33,7 @@ def gradflow(
     from ecrnn.core.devices import environment
     from ecrnn.report.content.gradient_flow_table import gradient_flow_table
     from ecrnn.report.render.gradient_flow_files import write_gradient_flow
-    from ecrnn.studies.gradflow import gradient_flows
+    from ecrnn.studies.gradient_flow import gradient_flows
 
     with options.wrong_call():
         lengths = [_length(part) for part in _parts(steps)]

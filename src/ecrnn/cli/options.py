@@ -32,7 +32,7 @@ def wrong_call() -> Iterator[None]:
 
 DATA_HELP = (
     "A data set by name, such as digits or tiny-shakespeare, or a file or folder for the model's task, such as "
-    "a folder with one sub-folder of pictures a class."
+    "a folder with one sub-folder of images a class."
 )
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
 Val = Annotated[str | None, typer.Option(metavar="FOLDER", help="Another folder of the same classes, to validate on.")]
@@ -48,7 +48,7 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the training examp
 BatchSize = Annotated[int | None, typer.Option(help="Examples a step. Default: 128, or the task's.")]
 Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001, or the task's.")]
 Augment = Annotated[
-    str | None, typer.Option(help="none, flip, crop or flip-crop, of pictures. Default: none, or the task's.")
+    str | None, typer.Option(help="none, flip, crop or flip-crop, of images. Default: none, or the task's.")
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. Default: auto.")]
 Precision = Annotated[

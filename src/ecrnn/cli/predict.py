@@ -1,4 +1,4 @@
-"""`ecrnn predict [BUNDLE] FILE-OR-FOLDER...`: what a trained model says of pictures and texts."""
+"""`ecrnn predict [BUNDLE] FILE-OR-FOLDER...`: what a trained model says of images and texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ecrnn.serving.model import Model
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
-BATCH = 64  # pictures in memory at a time
+BATCH = 64  # images in memory at a time
 
 
 def predict(
@@ -24,7 +24,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="[BUNDLE] FILE-OR-FOLDER...",
-            help="Pictures or folders of them, or files with a text a line (- for the standard input); before them a "
+            help="Images or folders of them, or files with a text a line (- for the standard input); before them a "
             "folder that 'ecrnn train' left. Default: the pretrained cifar10 that comes with ecrnn.",
         ),
     ],
@@ -48,9 +48,9 @@ def predict(
     ] = None,
     device: options.Device = None,
 ) -> int:
-    """Say what is in pictures, what they show in words, what they say, or what class or translation texts have.
+    """Say what is in images, what they show in words, what they say, or what class or translation texts have.
 
-    A picture that cannot be read is reported, the rest is done, and the status is 1.
+    An image that cannot be read is reported, the rest is done, and the status is 1.
     """
     from ecrnn.cli.predictions import Shape, style_of, write
 
@@ -80,20 +80,20 @@ def predict(
 
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:
-    """The bundle, or None where the first path names pictures already, and the other paths."""
-    from ecrnn.data.folder import names_pictures
+    """The bundle, or None where the first path names images already, and the other paths."""
+    from ecrnn.data.image_folder import names_images
     from ecrnn.serving.bundle import is_bundle
     from ecrnn.serving.pretrained import find
 
     first, *others = paths
     if texts or is_bundle(find(first)):  # the pretrained model does not read texts
         return first, others
-    return (None, paths) if not others or names_pictures(first) else (first, others)
+    return (None, paths) if not others or names_images(first) else (first, others)
 
 
 def _check_call(model: Model, named: Path | None, texts: list[str], asked: bool) -> None:
     """Raise a WrongCall where nothing is asked, or the model answers otherwise."""
-    from ecrnn.cli.figures import use
+    from ecrnn.cli.metrics import use
 
     task, right = model.task, use(model.task, str(named))
     if not task.reads:
@@ -102,7 +102,7 @@ def _check_call(model: Model, named: Path | None, texts: list[str], asked: bool)
         wanted = "FILE... or --text" if task.reads == "texts" else "FILE-OR-FOLDER..."
         raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
     if texts and task.reads != "texts":
-        what = "pictures" if task.reads == "images" else "files"
+        what = "images" if task.reads == "images" else "files"
         raise options.WrongCall(f"--text is not for {task.name}, which takes {what}")
 
 
@@ -112,13 +112,13 @@ def _files(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], di
     They are images, or end in ``suffixes`` if there are any.
     """
     from ecrnn.core.errors import DataError
-    from ecrnn.data.folder import picture_files
+    from ecrnn.data.image_folder import image_files
 
     files: list[Path] = []
     missing: dict[Path, str] = {}
     for path in paths:
         try:
-            files += _with_suffix(path, suffixes) if suffixes else picture_files(path)
+            files += _with_suffix(path, suffixes) if suffixes else image_files(path)
         except DataError as error:
             files.append(path)
             missing[path] = str(error)
@@ -132,7 +132,7 @@ def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
         DataError: there is none.
     """
     from ecrnn.core.errors import DataError
-    from ecrnn.data.files import files_below
+    from ecrnn.data.file_lists import files_below
 
     if not path.is_dir():
         return [path]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ecrnn.core.streams import open_closed_streams
+from ecrnn.core.standard_streams import open_closed_streams
 
 
 class _Output(io.TextIOWrapper):

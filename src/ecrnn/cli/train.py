@@ -52,13 +52,13 @@ def train(
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 
-    from ecrnn.cli.figures import checked, choice, figures, use
+    from ecrnn.cli.metrics import checked, choice, figures, use
     from ecrnn.cli.progress import Display
     from ecrnn.core.tasks import TASKS
     from ecrnn.models.names import task
     from ecrnn.serving.bundle import METRICS, read_metrics
     from ecrnn.studies.places import spelt_as_it_exists
-    from ecrnn.studies.single import train_bundle
+    from ecrnn.studies.train import train_bundle
 
     out = Path(spelt_as_it_exists(out))
     with Display(quiet=json) as display:

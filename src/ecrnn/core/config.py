@@ -76,7 +76,7 @@ class TrainingSettings(Settings):
     """How one network is trained. The defaults are the recipe of the paper's study, where the paper is silent ours."""
 
     epochs: int = Field(15, ge=1, le=100_000)
-    batch_size: int = Field(128, ge=2, le=65_536)  # one picture a batch has no batch statistics
+    batch_size: int = Field(128, ge=2, le=65_536)  # one image a batch has no batch statistics
     lr: float = Field(1e-3, gt=0, le=10, allow_inf_nan=False)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)

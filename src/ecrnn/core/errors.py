@@ -50,7 +50,7 @@ class SettingsError(EcrnnError):
 
 
 class DataError(EcrnnError):
-    """A data set or a picture that is missing, damaged or does not hold what it should."""
+    """A data set or an image that is missing, damaged or does not hold what it should."""
 
 
 class BundleError(EcrnnError):

@@ -24,7 +24,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.packed import MAX_PACKED, Packed, place_in_packed
 
 MAX_JSON = 16 * 2**20  # bytes
-MAX_WEIGHTS = 2**40  # bytes; how many a model has is known where it is loaded, see `ecrnn.models.store`
+MAX_WEIGHTS = 2**40  # bytes; how many a model has is known where it is loaded, see `ecrnn.models.weights`
 MAX_OTHER = 64 * 2**20  # bytes of a vocabulary; settings are far smaller
 MAX_METRICS = 32 * 2**20  # bytes; a line for each of at most 100,000 epochs
 MAX_VALUES = 2_000_000  # of one JSON file, an object counted as four

@@ -3,7 +3,7 @@
     study.yaml, environment.json
     <model>/repeat-<r>/config.yaml        the trial's own settings: a study of this model and repeat alone
                        metrics.jsonl      one line an epoch
-                       predictions.npz    index, label, logits of every validation picture; in an archive the class
+                       predictions.npz    index, label, logits of every validation image; in an archive the class
                                           that was given in place of the logits, and no weights. For tasks without
                                           classes index and the statistics of the task's metric
                        checkpoint/        weights.safetensors; while unfinished the training's checkpoints

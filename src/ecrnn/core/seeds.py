@@ -1,7 +1,7 @@
 """Seeds: every random choice is drawn from a stream of its own, named by what it is for.
 
 A study's seed and the number of the repeat give the seed of its trials; all models of a repeat get the same one, so
-they start from the same draws and see the same order of pictures.
+they start from the same draws and see the same order of images.
 """
 
 from __future__ import annotations

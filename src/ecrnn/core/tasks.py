@@ -60,7 +60,7 @@ class Task:
         use: a command that uses a bundle; ``{bundle}`` is its folder.
         card: words of the model card.
         load: from settings, the folder of local copies, and a function that is told of progress, to examples.
-        prepare: from examples, a split and settings to an `ecrnn.models.prepared.Prepared`, fitted on what trains.
+        prepare: from examples, a split and settings to an `ecrnn.models.processor.Prepared`, fitted on what trains.
         objective: what a training learns, from examples, split, what was prepared, settings and seed: an
             `ecrnn.training.objective.Objective`.
         predictor: the model in use, an `ecrnn.serving.model.Model`.

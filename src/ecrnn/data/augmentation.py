@@ -1,7 +1,7 @@
-"""Flips and crops of training images, where each picture's draw is a function of (seed, epoch, index) alone.
+"""Flips and crops of training images, where each image's draw is a function of (seed, epoch, index) alone.
 
-A picture looks the same whatever batch it comes in, so a resumed run and one with another batch size see the
-same pictures. `draw` gives the pixels to take as indices, for use on a device; `augment` takes them with
+An image looks the same whatever batch it comes in, so a resumed run and one with another batch size see the
+same images. `draw` gives the pixels to take as indices, for use on a device; `augment` takes them with
 NumPy.
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from ecrnn.core.errors import DataError, unknown_name
-from ecrnn.data import counter
+from ecrnn.data import counter_rng
 
 KINDS = ("none", "flip", "crop", "flip-crop")
-PAD = 4  # pixels of reflected border from which the crops cut; the usual choice for 32x32 pictures
+PAD = 4  # pixels of reflected border from which the crops cut; the usual choice for 32x32 images
 
 
 def check_kind(kind: str) -> str:
@@ -26,25 +26,25 @@ def check_kind(kind: str) -> str:
 def draw(
     indices: np.ndarray, seed: int, epoch: int, *, kind: str, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which row and which column of the picture each output pixel comes from.
+    """Which row and which column of the image each output pixel comes from.
 
     "flip": mirrored left to right with probability 1/2. "crop", for what has another meaning mirrored, such
     as digits: padded by `PAD` pixels reflected at the edge (the edge itself is not repeated) and cut at one of
     9 x 9 places, all equally likely. "flip-crop": both.
 
     Args:
-        indices: integers (B,), each picture's index in the image set.
+        indices: integers (B,), each image's index in the image set.
         kind: one of `KINDS`.
-        height, width: of the pictures.
+        height, width: of the images.
 
     Returns:
-        rows int64 (B, H) and columns int64 (B, W): output pixel (i, j) of picture b is input pixel
+        rows int64 (B, H) and columns int64 (B, W): output pixel (i, j) of image b is input pixel
         (rows[b, i], columns[b, j]). In torch, with ``b = torch.arange(B)``:
         ``images[b[:, None, None], rows[:, :, None], columns[:, None, :]]``.
 
     Raises:
         UnknownNameError: another kind.
-        DataError: a crop of pictures with a side of `PAD` pixels or less.
+        DataError: a crop of images with a side of `PAD` pixels or less.
     """
     check_kind(kind)
     batch = len(indices)
@@ -52,10 +52,10 @@ def draw(
     columns = np.broadcast_to(np.arange(width), (batch, width))
     if kind == "none":
         return rows, columns
-    bits = counter.hashed((counter.AUGMENT, seed, epoch), np.asarray(indices))
+    bits = counter_rng.hashed((counter_rng.AUGMENT, seed, epoch), np.asarray(indices))
     if kind != "flip":
         if min(height, width) <= PAD:
-            raise DataError(f"augmentation {kind} needs pictures larger than {PAD}x{PAD}, not {height}x{width}")
+            raise DataError(f"augmentation {kind} needs images larger than {PAD}x{PAD}, not {height}x{width}")
         places = np.uint64(2 * PAD + 1)
         down = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
         right = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
@@ -73,11 +73,11 @@ def _reflect(position: np.ndarray, size: int) -> np.ndarray:
 
 
 def augment(images: np.ndarray, indices: np.ndarray, seed: int, epoch: int, kind: str) -> np.ndarray:
-    """The pictures as this epoch shows them.
+    """The images as this epoch shows them.
 
     Args:
         images: uint8 (B, H, W, C).
-        indices: integers (B,), each picture's index in the image set.
+        indices: integers (B,), each image's index in the image set.
 
     Returns:
         uint8 (B, H, W, C); ``images`` itself for kind "none", else a new array.

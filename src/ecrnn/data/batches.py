@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.data import counter
+from ecrnn.data import counter_rng
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
     """The order of one epoch: a random permutation of 0..n-1, int64, a function of (n, seed, epoch) alone."""
-    return counter.permutation(n, (counter.ORDER, seed, epoch))
+    return counter_rng.permutation(n, (counter_rng.ORDER, seed, epoch))
 
 
 def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
@@ -61,7 +61,7 @@ def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, pool: 
     pools = [own[np.argsort(lengths[own], kind="stable")] for own in pools]
     order = np.concatenate(pools) if pools else order
     batches = [order[start:end] for start, end in batch_bounds(len(order), batch_size)]
-    return [batches[b] for b in counter.permutation(len(batches), (counter.BATCHES, seed, epoch))]
+    return [batches[b] for b in counter_rng.permutation(len(batches), (counter_rng.BATCHES, seed, epoch))]
 
 
 def padded(sequences: Sequence[Sequence[int]], pad: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -109,7 +109,7 @@ class CifarSource:
         if not all(type(v) is int and 0 <= v < n_classes for v in values):
             raise DataError(f"{where} has labels that are not whole numbers from 0 to {n_classes - 1}")
         if data.shape != (len(values), 3072):
-            raise DataError(f"{where} has data of shape {data.shape} for {len(values)} labels of 32x32x3 pictures")
+            raise DataError(f"{where} has data of shape {data.shape} for {len(values)} labels of 32x32x3 images")
         return data, np.array(values, np.int64)
 
 

@@ -22,7 +22,7 @@ class DigitsSource:
     size: tuple[int, int] = (32, 32)  # see `sources.Source`
 
     def load(self, data_dir: Path | None, cache: Path, progress: Progress = silent) -> RawImages:
-        """The pictures at their own size, 8x8; values 0..16 are scaled to 0..255 and rounded."""
+        """The images at their own size, 8x8; values 0..16 are scaled to 0..255 and rounded."""
         from sklearn.datasets import load_digits
 
         digits = load_digits()

@@ -41,7 +41,7 @@ class RemoteFile:
 
 
 def default_cache() -> Path:
-    """Where downloads and decoded pictures are kept: the variable ECRNN_CACHE, else the user's cache."""
+    """Where downloads and decoded images are kept: the variable ECRNN_CACHE, else the user's cache."""
     if folder := os.environ.get("ECRNN_CACHE"):
         return Path(folder)
     import pooch

@@ -25,9 +25,9 @@ _WORDS = {  # of parts, in small letters and as patterns
     TEST: "test|tests|testing|tst|holdout|hold_out|테스트|시험|测试|測試|テスト|prueba|teste",
 }
 _PART = re.compile(
-    r"(?:(?:data|dataset|images?|imgs?|photos?|pictures?|seg)_)?"
+    r"(?:(?:data|dataset|images?|imgs?|photos?|images?|seg)_)?"
     rf"(?:{'|'.join(f'(?P<{part}>{words})' for part, words in _WORDS.items())})"
-    r"(?:_?(?:set|data|dataset|images?|imgs?|photos?|pictures?|parts?|split|files|folder|dir|samples|examples"
+    r"(?:_?(?:set|data|dataset|images?|imgs?|photos?|images?|parts?|split|files|folder|dir|samples|examples"
     r"|용|용_?데이터|데이터|데이터셋|이미지|集|数据|データ|用))?"
     r"(?:_?[0-9]{1,4})?"
 )

@@ -22,7 +22,7 @@ _SMALLEST_STD = 1e-6  # of values 0..255: no data set that fits a disk has a sma
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to a picture before a model sees it.
+    """What is done to an image before a model sees it.
 
     Attributes:
         image: (C, H, W) that the model takes.

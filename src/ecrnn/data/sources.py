@@ -1,4 +1,4 @@
-"""The registered sets of labelled pictures: what they are called, where they lie, their checksums; and all terms."""
+"""The registered sets of labelled images: what they are called, where they lie, their checksums; and all terms."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.data.cifar import CifarSource
 from ecrnn.data.digits import DigitsSource
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.idx import IdxSource
+from ecrnn.data.image_file import resize_images
 from ecrnn.data.image_set import ImageSet, RawImages, make_image_set
-from ecrnn.data.pictures import resize_images
+from ecrnn.data.mnist import IdxSource
 
 
 class Source(Protocol):
@@ -22,7 +22,7 @@ class Source(Protocol):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) that models see where none is asked for; None: the pictures' own."""
+        """(height, width) that models see where none is asked for; None: the images' own."""
 
     def load(self, data_dir: Path | None, cache: Path, progress: Progress = silent) -> RawImages: ...
 
@@ -171,7 +171,7 @@ SOURCES: dict[str, Source] = {s.name: s for s in (DigitsSource(), _MNIST, _FASHI
 
 _TINY_IMAGES = (
     "(Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009) is published without a licence. Its "
-    "pictures were collected from the web; the collection they were taken from, 80 Million Tiny Images, was withdrawn "
+    "images were collected from the web; the collection they were taken from, 80 Million Tiny Images, was withdrawn "
     "by its authors in 2020."
 )
 TERMS: dict[str, str] = {  # of every task: whose a data set is and under which terms it is published, a sentence or two

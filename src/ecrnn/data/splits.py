@@ -18,12 +18,12 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.text import counted
-from ecrnn.data import counter
+from ecrnn.data import counter_rng
 from ecrnn.data.keys import Keys
 
 
 class Examples(Protocol):
-    """A data set of any task: pictures, texts, blocks of a text, pairs of sentences, clips.
+    """A data set of any task: images, texts, blocks of a text, pairs of sentences, clips.
 
     The first ``n_train`` examples are the data set's own training part; there are no others where it has no test part.
     Where the data set has ``n_validation``, the last so many of the training part are its own part to validate on.
@@ -119,7 +119,7 @@ class SplitRule:
             raise DataError(
                 f"split {self.text} of {counted(n, 'examples')} leaves none for {part}, choose another fraction"
             )
-        order = counter.permutation(n, (counter.SPLIT, seed, repeat))
+        order = counter_rng.permutation(n, (counter_rng.SPLIT, seed, repeat))
         return order[:size], order[size:]
 
     def _fold(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +128,7 @@ class SplitRule:
             raise DataError(
                 f"split {self.text} needs at least {self.folds} examples, but there are {n}; use fewer folds"
             )
-        order = counter.permutation(n, (counter.SPLIT, seed, repeat // self.folds))
+        order = counter_rng.permutation(n, (counter_rng.SPLIT, seed, repeat // self.folds))
         fold = repeat % self.folds
         start, end = n * fold // self.folds, n * (fold + 1) // self.folds
         return np.concatenate([order[:start], order[end:]]), order[start:end]

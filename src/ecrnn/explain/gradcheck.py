@@ -5,7 +5,7 @@ Three checks, each of what it can see:
 1. every parameter tensor, in float64, by central differences (`ecrnn.explain.differences`). In float64 torch's own
    kernels compute; the C++ ones are float32, in which differences show three digits at best;
 2. for `mlp` and the recurrences `rnn`, `lstm` and `gru`, all gradients against those by hand
-   (`ecrnn.explain.by_hand`), also in float64;
+   (`ecrnn.explain.manual_backprop`), also in float64;
 3. every recurrent layer of the model in float32, by the kernels that would train it, against the float64 oracle
    (`ecrnn.recurrence.checking`), as `ecrnn doctor` does with layers of its own.
 """
@@ -23,8 +23,8 @@ from torch.nn import functional as F
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.explain.batches import Batch, random_batch, small_sizes
-from ecrnn.explain.by_hand import delta_rule, through_time
 from ecrnn.explain.differences import TOLERANCE, TensorCheck, check_tensors
+from ecrnn.explain.manual_backprop import delta_rule, through_time
 from ecrnn.layers.areas import CELLS
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.build import make
@@ -110,7 +110,7 @@ def gradcheck(
 
     Args:
         name: a model name, or "rnn", "lstm" or "gru" for a recurrent layer with a softmax output at every step.
-        image: (channels, height, width) of the pictures, by default those of `ecrnn.explain.batches.small_sizes`; a
+        image: (channels, height, width) of the images, by default those of `ecrnn.explain.batches.small_sizes`; a
             recurrence reads `STEPS` steps of `INPUTS` values instead.
         classes: output units, by default 10, or as the sizes.
         samples: places of each parameter tensor.

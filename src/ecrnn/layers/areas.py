@@ -39,7 +39,7 @@ class ConvolutionArea(nn.Sequential):
     """Four convolution stages; a stage pools only while both sides of its map are at least 2, so 8x8 works too.
 
     Args:
-        image: (channels, height, width) of the pictures.
+        image: (channels, height, width) of the images.
 
     Attributes:
         out_shape: (channels, height, width) of the last feature map.

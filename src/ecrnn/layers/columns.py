@@ -1,7 +1,7 @@
-"""Convolution over pictures of several widths in one batch, so that nobody sees the padding.
+"""Convolution over images of several widths in one batch, so that nobody sees the padding.
 
-Pictures are padded on the right with zeros to the widest. A convolution sees zeros beyond a picture's edge anyway, so a
-picture comes out as if it were alone as long as the columns beyond stay zero after every stage, and batch normalisation
+Images are padded on the right with zeros to the widest. A convolution sees zeros beyond an image's edge anyway, so an
+image comes out as if it were alone as long as the columns beyond stay zero after every stage, and batch normalisation
 in training counts no column beyond.
 """
 
@@ -16,17 +16,17 @@ from ecrnn.layers.normalisation import BatchNorm2d
 from ecrnn.layers.stages import Stage
 
 CHANNELS = (32, 64, 128, 128)
-NARROWING = 4  # columns of a picture to one of the last map
+NARROWING = 4  # columns of an image to one of the last map
 
 
 class ColumnArea(nn.Module):
-    """Four convolution stages that make a picture's columns a sequence.
+    """Four convolution stages that make an image's columns a sequence.
 
     The first two halve both sides, the others the height alone (Shi et al. 2015: characters are narrow), and that only
     while there are two rows or more.
 
     Args:
-        channels, height: of the pictures; at least `NARROWING` pixels high.
+        channels, height: of the images; at least `NARROWING` pixels high.
 
     Attributes:
         features: values a step.
@@ -42,11 +42,11 @@ class ColumnArea(nn.Module):
         self.features = channels * height
 
     def forward(self, images: Tensor, widths: Tensor | None = None) -> Tensor:
-        """From pictures (B, C, H, W) to sequences (B, W // 4, features).
+        """From images (B, C, H, W) to sequences (B, W // 4, features).
 
         Args:
-            images: what lies beyond a picture's width does not matter.
-            widths: (B,), int64, on any device; None where all pictures are W wide. Of picture b, widths[b] // 4 steps
+            images: what lies beyond an image's width does not matter.
+            widths: (B,), int64, on any device; None where all images are W wide. Of image b, widths[b] // 4 steps
                 count; the others are 0.
         """
         maps = images if widths is None else images * within(widths, images)
@@ -56,7 +56,7 @@ class ColumnArea(nn.Module):
 
 
 class ColumnStage(nn.Module):
-    """3x3 convolution (same padding), ReLU, batch normalisation and max-pooling, over pictures of several widths.
+    """3x3 convolution (same padding), ReLU, batch normalisation and max-pooling, over images of several widths.
 
     Args:
         in_channels, out_channels: of the maps.

@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ecrnn.layers.historic import Subsampling, TableConvolution
+from ecrnn.layers.lenet5_layers import Subsampling, TableConvolution
 
 
 @torch.no_grad()

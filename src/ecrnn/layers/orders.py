@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecrnn.core.errors import unknown_name
-from ecrnn.data import counter
+from ecrnn.data import counter_rng
 
 RANDOM_SCAN_SEED = 20_210_630  # part of the definition of the scan `random`: changing it changes the models
 DEFAULT_SCAN = "flatten-hwc"
@@ -56,5 +56,5 @@ def scan_order(scan: str, height: int, width: int, channels: int) -> Order:
         case "positions":
             return Order(index.ravel(), height * width, channels)
         case "random":
-            return Order(counter.permutation(size, (counter.SCAN, RANDOM_SCAN_SEED)), size, 1)
+            return Order(counter_rng.permutation(size, (counter_rng.SCAN, RANDOM_SCAN_SEED)), size, 1)
     raise unknown_name("scan", scan, SCANS)

@@ -6,7 +6,7 @@ section 3. The two groups are the original's two GPUs. 60,965,224 parameters at 
 
 The source says 224x224, from which an 11x11 kernel at a stride of 4 does not come to its maps of 55x55. 227x227 would;
 here two pixels of padding bring 224x224 there, and 227x227 has the same parameters. The first dense layer is computed
-from the picture, nothing is pooled to a fixed size, so a small picture has a small network: 20,188,549 parameters at
+from the image, nothing is pooled to a fixed size, so a small image has a small network: 20,188,549 parameters at
 64x64 and 5 classes. `alexnet-lrn` has the source's local response normalisation, which has no parameters, takes time
 and is left out by most since; the source gains 1.2 to 1.4 points from it.
 """
@@ -29,7 +29,7 @@ from ecrnn.models.spec import InputSpec
     usual={"image": (3, 224, 224), "classes": 1000},
 )
 class AlexNet(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
         name: whose variant "lrn" has local response normalisation after the first two convolutions.

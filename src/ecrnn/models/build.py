@@ -31,7 +31,7 @@ def build(
     Args:
         name: a model name, for example "ecrnn-bilstm-16", "crnn-lstm-32-32@rows", "cnn-1275", "lenet5", "charlm" or
             "translate-attention"; see `ecrnn.models.names`.
-        image: (channels, height, width) of the pictures; 1 or 3 channels, sides from 8 to 1,024 pixels, for `lenet5`
+        image: (channels, height, width) of the images; 1 or 3 channels, sides from 8 to 1,024 pixels, for `lenet5`
             from 16 and for `alexnet` from 63. Default (3, 32, 32) for image classifiers.
         classes: number of classes, at least 2. Default 10 for image classifiers.
         seed: of the initial weights; the same seed gives the same weights.
@@ -40,7 +40,7 @@ def build(
         frames: of a clip, for `frames`, from 2 to 1,024.
 
     Returns:
-        A module; of an image classifier from standardised pictures (B, C, H, W), float32, to logits (B, classes). What
+        A module; of an image classifier from standardised images (B, C, H, W), float32, to logits (B, classes). What
         the others take and give is said in their classes.
 
     Raises:

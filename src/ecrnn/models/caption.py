@@ -1,22 +1,22 @@
-"""Captions: a CNN sees a picture, an RNN says it in words. Two forms: `caption`, after Vinyals, Toshev, Bengio and
-Erhan, Show and Tell (2015), and `caption-attention`, which looks at the picture again before each word.
+"""Captions: a CNN sees an image, an RNN says it in words. Two forms: `caption`, after Vinyals, Toshev, Bengio and
+Erhan, Show and Tell (2015), and `caption-attention`, which looks at the image again before each word.
 
-The picture is the first word that the RNN reads (equations 10 to 12 of Vinyals et al.):
+The image is the first word that the RNN reads (equations 10 to 12 of Vinyals et al.):
 
     x_-1 = CNN(I),    x_t = W_e S_t,    p_t+1 = softmax(W h_t),    h_t = RNN(x_t)
 
-with S_0 = BEGIN, S_1, ... the words; training maximises the log-likelihood of the words of a caption given the picture.
+with S_0 = BEGIN, S_1, ... the words; training maximises the log-likelihood of the words of a caption given the image.
 The CNN is the paper's area, trained from scratch with the rest; the mean of its last map over the positions, projected
-to as many values as a word has, is the picture.
+to as many values as a word has, is the image.
 
 With attention, h_t asks the positions of that map, and the context it gets goes into the prediction (Cho, Courville
-and Bengio 2015 give the idea for pictures; the form is that of Luong, Pham and Manning 2015, equations 5 to 8):
+and Bengio 2015 give the idea for images; the form is that of Luong, Pham and Manning 2015, equations 5 to 8):
 
     c_t = sum_i a_ti v_i,    p_t+1 = softmax(W tanh(W_c [c_t, h_t]))
 
 It asks after the recurrence, not before it, so that in training all steps go through the RNN at once, because the words
-are known. To write a caption, `encode` sees the pictures, `begin` reads them, and `step` takes one word and says what
-may come next; `ecrnn.models.decoding` searches with these three.
+are known. To write a caption, `encode` sees the images, `begin` reads them, and `step` takes one word and says what
+may come next; `ecrnn.models.beam_search` searches with these three.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from ecrnn.layers.areas import ConvolutionArea, recurrent_layer
 from ecrnn.layers.attention import Attention
-from ecrnn.layers.states import State, read
+from ecrnn.layers.readout import State, read
 from ecrnn.models.names import ModelName
 from ecrnn.models.registry import register
 from ecrnn.models.spec import InputSpec
@@ -37,9 +37,9 @@ DROPOUT = 0.3  # of words and of what the head sees, in training
 
 
 class Memory(NamedTuple):
-    """What the CNN made of pictures."""
+    """What the CNN made of images."""
 
-    picture: Tensor  # (B, nodes)
+    image: Tensor  # (B, nodes)
     positions: Tensor  # (B, P, channels) of the last map, row by row, which attention asks; (B, 0, channels) without it
 
 
@@ -53,7 +53,7 @@ class Memory(NamedTuple):
     suffixes=("attention",),
 )
 class Captioner(nn.Module):
-    """From pictures (B, C, H, W), standardised, to captions, as ids.
+    """From images (B, C, H, W), standardised, to captions, as ids.
 
     Args:
         name: with cell and nodes, which are the values of a word too; with attention in the variant of this name.
@@ -81,28 +81,28 @@ class Captioner(nn.Module):
 
         Args:
             images: (B, C, H, W).
-            target: (B, T), int64, BEGIN and the words; or (B * k, T), k captions of each picture side by side, for
+            target: (B, T), int64, BEGIN and the words; or (B * k, T), k captions of each image side by side, for
                 which the CNN works only once.
 
         Returns:
             logits (B, T, tokens), or (B * k, T, tokens): those at t are for the word after target[:, t].
         """
         memory = self.encode(images)
-        captions = len(target) // len(images)  # of a picture
-        picture, positions = (part.repeat_interleave(captions, dim=0) for part in memory)
-        inputs = torch.cat([picture[:, None], self.dropout(self.words(target))], dim=1)  # (B, 1 + T, nodes)
+        captions = len(target) // len(images)  # of an image
+        image, positions = (part.repeat_interleave(captions, dim=0) for part in memory)
+        inputs = torch.cat([image[:, None], self.dropout(self.words(target))], dim=1)  # (B, 1 + T, nodes)
         outputs, _ = read(self.rnn, inputs)
         return self._say(outputs[:, 1:], positions)
 
     def encode(self, images: Tensor) -> Memory:
-        """See pictures (B, C, H, W)."""
+        """See images (B, C, H, W)."""
         maps = self.cnn(images)  # (B, 256, H/16, W/16)
         positions = maps.flatten(2).transpose(1, 2)  # (B, P, 256)
         return Memory(self.picture(positions.mean(1)), positions if self.attention is not None else positions[:, :0])
 
     def begin(self, memory: Memory) -> State:
-        """The RNN's state when it has read the pictures and no word."""
-        _, state = read(self.rnn, memory.picture[:, None])
+        """The RNN's state when it has read the images and no word."""
+        _, state = read(self.rnn, memory.image[:, None])
         return state
 
     def step(self, tokens: Tensor, state: State, memory: Memory) -> tuple[Tensor, State]:

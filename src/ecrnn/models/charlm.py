@@ -18,7 +18,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ecrnn.layers.areas import recurrent_layers
-from ecrnn.layers.states import State, read
+from ecrnn.layers.readout import State, read
 from ecrnn.models.names import ModelName
 from ecrnn.models.registry import register
 from ecrnn.models.spec import InputSpec
@@ -54,7 +54,7 @@ class CharLM(nn.Module):
 
         Returns:
             logits (B, T, tokens), those at t for the id after tokens[:, t]; and the state, tensors (B, nodes), one a
-            layer and for an LSTM two (see `ecrnn.layers.states`).
+            layer and for an LSTM two (see `ecrnn.layers.readout`).
         """
         x = self.embedding(tokens)  # (B, T, 64)
         before = state or ()

@@ -18,7 +18,7 @@ from ecrnn.models.spec import InputSpec
 
 @register("cnn", task="image-classification", layers=8, layer="dense hidden layer", example="cnn-1275")
 class CNN(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). The hidden layers have ``name.nodes``."""
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes). The hidden layers have ``name.nodes``."""
 
     def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()

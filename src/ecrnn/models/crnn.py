@@ -19,7 +19,7 @@ from ecrnn.models.spec import InputSpec
     "crnn", task="image-classification", default=None, cells="any", layers=8, example="crnn-lstm-16-16", scans=True
 )
 class CRNN(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes)."""
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes)."""
 
     def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()

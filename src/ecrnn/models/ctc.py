@@ -72,7 +72,7 @@ def beam(log_probabilities: ArrayLike, lengths: ArrayLike, width: int = WIDTH) -
 
 
 def texts(log_probabilities: ArrayLike, width: int = WIDTH) -> list[tuple[Ids, float]]:
-    """Prefix beam search: the likeliest texts of one picture, each with the logarithm of its probability.
+    """Prefix beam search: the likeliest texts of one image, each with the logarithm of its probability.
 
     Of every prefix two sums over paths are carried on, of those that end with a blank and of those that end with the
     prefix's last id; only after a blank can the same id come again. After each step the ``width`` prefixes of the

@@ -20,7 +20,7 @@ from ecrnn.models.spec import InputSpec
     "ecrnn", task="image-classification", default=None, cells="any", layers=8, example="ecrnn-lstm-16-16", scans=True
 )
 class ECRNN(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes). The paper's Table 1."""
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes). The paper's Table 1."""
 
     def __init__(self, name: ModelName, spec: InputSpec) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ECRNN(nn.Module):
 
 @register("ecnn", task="image-classification")
 class ECNN(nn.Module):
-    """ECRNN without its RNN: takes pictures (B, C, H, W), standardised; gives logits (B, classes)."""
+    """ECRNN without its RNN: takes images (B, C, H, W), standardised; gives logits (B, classes)."""
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__()

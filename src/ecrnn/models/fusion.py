@@ -1,8 +1,8 @@
-"""A trained network made ready to predict: the same function of the picture with less work around the arithmetic.
+"""A trained network made ready to predict: the same function of the image with less work around the arithmetic.
 
 `fuse` gives a copy in which the convolution area and the dense ones are `FusedStages`. In evaluation batch
 normalisation is a multiply-add a channel, taken from the running statistics once. A positive factor keeps the order of
-the values, so it may come after max-pooling, to the bit, and then works on a quarter of them. One picture on a CPU goes
+the values, so it may come after max-pooling, to the bit, and then works on a quarter of them. One image on a CPU goes
 through all stages of an area in one call of the C++ extension, where there is one. Results stay those of the network to
 float32 rounding; all other parts are copied as they are. The copy is for float32 and cannot be trained.
 """
@@ -20,7 +20,7 @@ from ecrnn.layers import stages as layer_stages
 from ecrnn.layers.areas import ConvolutionArea, DenseArea, EncoderDecoder
 from ecrnn.layers.stages import Stage
 
-BLOCK = 32  # the kernels for one picture take multiples of this many outputs
+BLOCK = 32  # the kernels for one image take multiples of this many outputs
 
 
 def fuse(network: nn.Module) -> nn.Module:
@@ -49,10 +49,10 @@ class FusedStages(nn.Module):
         fused = [FusedStage(stage) for stage in stages]
         self.stages = nn.ModuleList(fused)
         self.pools, self.channels = sum(stage.pool for stage in fused), len(fused[-1].factor)
-        self.picture = _picture(fused)
+        self.image = _image(fused)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.picture is None or len(x) != 1:
+        if self.image is None or len(x) != 1:
             for stage in self.stages:
                 x = stage(x)
             return x
@@ -61,7 +61,7 @@ class FusedStages(nn.Module):
         for _ in range(self.pools):
             height, width = height // 2, width // 2
         out = torch.empty(1, height, width, self.channels)
-        self.picture.run(maps[0].contiguous(), out[0])
+        self.image.run(maps[0].contiguous(), out[0])
         return out.permute(0, 3, 1, 2) if x.dim() == 4 else out[:, 0, 0]
 
 
@@ -95,14 +95,14 @@ class FusedStage(nn.Module):
         return F.max_pool2d(x, 2) if self.pool and not self.pool_first else x
 
 
-def _picture(stages: list[FusedStage]) -> Any:
-    """The stages with their weights packed for one picture, or None where the extension does not serve them."""
+def _image(stages: list[FusedStage]) -> Any:
+    """The stages with their weights packed for one image, or None where the extension does not serve them."""
     on_cpu = all(stage.factor.device.type == "cpu" and stage.factor.dtype == torch.float32 for stage in stages)
     if layer_stages.kernels is None or not on_cpu or any(len(stage.factor) % BLOCK for stage in stages):
         return None
-    picture = layer_stages.kernels.Picture()
+    image = layer_stages.kernels.Image()
     for stage in stages:
         weight = stage.layer.weight  # (out, in, 3, 3) or (out, in)
         weight = weight.permute(0, 2, 3, 1) if weight.dim() == 4 else weight[:, None, None]
-        picture.add(weight.contiguous(), stage.layer.bias, stage.factor, stage.shift, stage.pool)
-    return picture
+        image.add(weight.contiguous(), stage.layer.bias, stage.factor, stage.shift, stage.pool)
+    return image

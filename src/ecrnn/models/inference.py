@@ -1,4 +1,4 @@
-"""Pictures through a trained network: standardisation on the device and large batches, in float32."""
+"""Images through a trained network: standardisation on the device and large batches, in float32."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from ecrnn.core.errors import DataError, NotFiniteError
 from ecrnn.data.preprocessing import Preprocessing
 
-BATCH = {"cpu": 128, "cuda": 1024}  # pictures; on a CPU 256 no longer fit its caches and cost 1.2 to 1.7x as much each
+BATCH = {"cpu": 128, "cuda": 1024}  # images; on a CPU 256 no longer fit its caches and cost 1.2 to 1.7x as much each
 
 
 class Standardise(nn.Module):
-    """uint8 pictures (..., H, W, C) to float32 (..., C, H, W), (value - mean) / std; memory stays channels last."""
+    """uint8 images (..., H, W, C) to float32 (..., C, H, W), (value - mean) / std; memory stays channels last."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -26,8 +26,8 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocessing.mean, dtype=torch.float32))
         self.register_buffer("std", torch.tensor(preprocessing.std, dtype=torch.float32))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return ((pictures.float() - self.mean) / self.std).movedim(-1, -3)
+    def forward(self, images: Tensor) -> Tensor:
+        return ((images.float() - self.mean) / self.std).movedim(-1, -3)
 
 
 @contextlib.contextmanager
@@ -47,32 +47,32 @@ def evaluating(model: nn.Module) -> Iterator[torch.device]:
 def predict_logits(
     model: nn.Module, images: np.ndarray, index: np.ndarray, standardise: Standardise, batch: int | None = None
 ) -> np.ndarray:
-    """Logits of the pictures or clips ``images[index]``.
+    """Logits of the images or clips ``images[index]``.
 
     Args:
         model: a classifier, on the device of ``standardise``.
         images: uint8 (N, H, W, C), or clips (N, T, H, W, C).
         index: int64 (n,), in any order.
         standardise: brings them to the network's standard and device.
-        batch: examples at a time; default `BATCH` pictures or frames for the device.
+        batch: examples at a time; default `BATCH` images or frames for the device.
 
     Returns:
         float32 (n, classes), on the CPU.
 
     Raises:
-        DataError: pictures of another size than the network takes.
+        DataError: images of another size than the network takes.
     """
     channels, height, width = standardise.image
     if images.shape[-3:] != (height, width, channels):
         found = "x".join(map(str, images.shape[-3:]))
-        raise DataError(f"pictures are {found} (height, width, channels), the model takes {height}x{width}x{channels}")
+        raise DataError(f"images are {found} (height, width, channels), the model takes {height}x{width}x{channels}")
     device = standardise.mean.device
     frames = images.shape[1] if images.ndim > 4 else 1
     batch = batch or max(1, BATCH[device.type] // frames)
     with evaluating(model):
         parts = [
             model(standardise(torch.from_numpy(images[index[start : start + batch]]).to(device))).float().cpu()
-            for start in range(0, max(1, len(index)), batch)  # no pictures: one empty batch, for the shape
+            for start in range(0, max(1, len(index)), batch)  # no images: one empty batch, for the shape
         ]
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
 

@@ -25,7 +25,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from ecrnn.layers.historic import C3_TABLE, Squash, Subsampling, TableConvolution
+from ecrnn.layers.lenet5_layers import C3_TABLE, Squash, Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten
 from ecrnn.models.names import ModelName
 from ecrnn.models.registry import register
@@ -40,7 +40,7 @@ from ecrnn.models.spec import InputSpec
     usual={"image": (1, 32, 32), "classes": 10},
 )
 class LeNet5(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
         name: whose variant "1998" is the network of that year.

@@ -28,7 +28,7 @@ from ecrnn.models.spec import InputSpec
     suffixes=("squared",),
 )
 class MLP(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes), by which the softmax is meant.
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes), by which the softmax is meant.
 
     The logits of the squared form are log y_k, with y_k the sigmoid outputs. Their softmax is y_k / sum_j y_j: a
     prediction's probabilities are the outputs brought to the sum 1.
@@ -56,14 +56,14 @@ class MLP(nn.Module):
         return F.logsigmoid(a_k) if self.squared else a_k  # eq. 4: y_k = sigma(a_k), or softmax
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The error that training makes small, a picture: cross-entropy, or 1/2 sum_k (y_k - t_k)^2 (eq. 6).
+        """The error that training makes small, an image: cross-entropy, or 1/2 sum_k (y_k - t_k)^2 (eq. 6).
 
         Args:
             logits: (B, classes), what `forward` gives, float32 or float64.
             targets: (B,), int64, the right classes; t_k is 1 for that one and 0 for the others.
 
         Returns:
-            The mean over the pictures, a scalar.
+            The mean over the images, a scalar.
         """
         if not self.squared:
             return F.cross_entropy(logits, targets)

@@ -1,22 +1,22 @@
-"""OCR: text in a picture of any width, after Shi, Bai and Yao, An End-to-End Trainable Neural Network for Image-based
+"""OCR: text in an image of any width, after Shi, Bai and Yao, An End-to-End Trainable Neural Network for Image-based
 Sequence Recognition (2015), who call it CRNN.
 
-A CNN makes the picture's columns a sequence, a bidirectional LSTM reads it from both ends, and a dense layer gives
+A CNN makes the image's columns a sequence, a bidirectional LSTM reads it from both ends, and a dense layer gives
 scores of every character and of the blank at every step; CTC, in `ecrnn.models.ctc`, makes them a text and a loss.
 
 | part    | Shi et al.                             | `ocr`                                                          |
 |---------|----------------------------------------|----------------------------------------------------------------|
-| picture | 32 pixels high, any width, grey        | any height from 8 and width from 4, grey or colour             |
+| image | 32 pixels high, any width, grey        | any height from 8 and width from 4, grey or colour             |
 | CNN     | 7 convolutions, 64 to 512 maps         | 4 of 3x3, 32 to 128 maps, batch normalisation after each       |
 | pooling | 2x2 twice, then the height alone twice | the same                                                       |
 | step    | one column of 512 values               | one column of rows x 128 values                                |
 | RNN     | 2 BiLSTM of 256                        | 1 BiLSTM of 128; other cells, nodes and layers by name         |
 | output  | a dense layer on the RNN's outputs     | on these and the column itself                                 |
 
-It is made for a thousand pictures and two cores. CTC's loss stays long where every step says blank. In the few runs
+It is made for a thousand images and two cores. CTC's loss stays long where every step says blank. In the few runs
 that were tried, the way from the columns past the RNN led out of there sooner, and one layer sooner than two
 (docs/log.md).
-Pictures of several widths go together in one batch, padded on the right, and each comes out as if it were alone.
+Images of several widths go together in one batch, padded on the right, and each comes out as if it were alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ecrnn.models.spec import InputSpec
 
 @register("ocr", task="transcription", default="bilstm-128", cells="any", layers=8, example="ocr-bilstm-64-64")
 class Reader(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits of ids at every step, and how many steps count.
+    """Takes images (B, C, H, W), standardised; gives logits of ids at every step, and how many steps count.
 
     Args:
         name: with cell and nodes of the recurrent layers.
@@ -51,19 +51,19 @@ class Reader(nn.Module):
 
     @staticmethod
     def steps(width: int) -> int:
-        """Steps, and so the most ids, that a picture of ``width`` columns gives; see `ecrnn.models.ctc.needed`."""
+        """Steps, and so the most ids, that an image of ``width`` columns gives; see `ecrnn.models.ctc.needed`."""
         return width // NARROWING
 
     def forward(self, images: Tensor, widths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Read pictures.
+        """Read images.
 
         Args:
             images: (B, C, H, W), narrower ones padded on the right with anything.
             widths: (B,), int64, their own widths, from 4 to W; None where all are W wide.
 
         Returns:
-            logits (B, W // 4, tokens), and lengths (B,), int64, on the pictures' device: the logits of picture b at its
-            first lengths[b] steps are those of the picture alone, in evaluation; the others have no meaning.
+            logits (B, W // 4, tokens), and lengths (B,), int64, on the images' device: the logits of image b at its
+            first lengths[b] steps are those of the image alone, in evaluation; the others have no meaning.
 
         Raises:
             EcrnnError: a width out of bounds.
@@ -82,5 +82,5 @@ def _checked(images: Tensor, widths: Tensor | None) -> Tensor:
     own = torch.full((batch,), widest) if widths is None else widths.to("cpu", torch.int64)
     if own.shape != (batch,) or (batch and (own.min() < NARROWING or own.max() > widest)):
         wanted = f"{batch} from {NARROWING} to {widest}"
-        raise EcrnnError(f"widths of pictures must be {wanted} pixels, got {own.tolist()[:8]} (ocr)")
+        raise EcrnnError(f"widths of images must be {wanted} pixels, got {own.tolist()[:8]} (ocr)")
     return own

@@ -24,7 +24,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.own_code import line_of
 from ecrnn.models.registry import find
 from ecrnn.models.spec import InputSpec
-from ecrnn.models.store import STORED
+from ecrnn.models.weights import STORED
 
 BATCH = 4
 _SAME = 1e-3  # relative to the largest logit: far above rounding, far under what another example does

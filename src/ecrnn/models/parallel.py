@@ -1,6 +1,6 @@
 """CNN, LSTM and GRU side by side, concatenated: a hybrid topology of the related work (enzyme function).
 
-All three see the whole picture, the CNN as the paper's area does, the two RNNs row by row; the softmax layer sees the
+All three see the whole image, the CNN as the paper's area does, the two RNNs row by row; the softmax layer sees the
 CNN's last map and both last states at once.
 """
 
@@ -18,7 +18,7 @@ from ecrnn.models.spec import InputSpec
 
 @register("parallel", task="image-classification", default="64", layers=1, example="parallel-32")
 class Parallel(nn.Module):
-    """Takes pictures (B, C, H, W), standardised; gives logits (B, classes).
+    """Takes images (B, C, H, W), standardised; gives logits (B, classes).
 
     Args:
         name: with the nodes of the LSTM, and of the GRU.

@@ -11,13 +11,13 @@ from ecrnn.models.family import MAX_SIDE, MIN_SIDE
 from ecrnn.models.names import parse, task
 from ecrnn.models.registry import find
 
-MIN_LINE, MAX_LINE = 4, 4096  # pixels; the width of a picture of a line of text
+MIN_LINE, MAX_LINE = 4, 4096  # pixels; the width of an image of a line of text
 MAX_CLASSES = 100_000
 MIN_TOKENS, MAX_TOKENS = 5, 100_000  # four ids mean no text: padding, unknown, begin and end
 MIN_FRAMES, MAX_FRAMES = 2, 1024
 MAX_FEATURES = 4096
 _MEANING = {
-    "image": "channels, height and width of the pictures",
+    "image": "channels, height and width of the images",
     "classes": "the number of classes",
     "tokens": "the number of ids in the vocabulary",
     "source_tokens": "the number of ids in the vocabulary of the sentences to be translated",
@@ -31,7 +31,7 @@ class InputSpec:
     """Sizes of a data set; None where it has no such size.
 
     Attributes:
-        image: (channels, height, width) of the pictures or frames, in pixels; of lines of text the usual width.
+        image: (channels, height, width) of the images or frames, in pixels; of lines of text the usual width.
         classes: number of classes.
         tokens: ids of the vocabulary that a model reads, or writes where it translates.
         source_tokens: ids of the vocabulary of the sentences to be translated.
@@ -84,16 +84,16 @@ def check(spec: InputSpec, *models: str) -> None:
 def _check_image(image: tuple[int, int, int], models: tuple[str, ...]) -> None:
     channels, height, width = image
     if channels not in (1, 3):
-        raise EcrnnError(f"pictures have 1 or 3 channels, not {channels} (image is channels, height, width)")
+        raise EcrnnError(f"images have 1 or 3 channels, not {channels} (image is channels, height, width)")
     if models and all(TASKS[task(model)].any_width for model in models):
         if not (MIN_SIDE <= height <= MAX_SIDE and MIN_LINE <= width <= MAX_LINE):
             bounds = f"{MIN_SIDE} to {MAX_SIDE} pixels high and {MIN_LINE} to {MAX_LINE} wide"
             raise EcrnnError(f"lines of text must be {bounds}, not {height}x{width} (height x width)")
         return
     if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
-        raise EcrnnError(f"pictures must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
+        raise EcrnnError(f"images must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
     for model in models:
         least = find(parse(model).family).min_side
         if min(height, width) < least:
-            what = f"{model} takes pictures of {least} pixels a side or more, not {height}x{width}"
+            what = f"{model} takes images of {least} pixels a side or more, not {height}x{width}"
             raise EcrnnError(f"{what}; --image-size {least} resizes them")

@@ -1,7 +1,7 @@
 """The layer table of a model: the paper's Table 1 with multiply-adds added, read off one real forward pass.
 
 Parameters are counted in the paper's (Keras's) way: a batch normalisation counts its running mean and variance too.
-Multiply-adds are those of one picture, or one clip, or one text of `LENGTH` ids: products of matrices, convolutions (in
+Multiply-adds are those of one image, or one clip, or one text of `LENGTH` ids: products of matrices, convolutions (in
 groups or with a table of connections: of what is connected), and one a value for a batch normalisation and a trainable
 subsampling; activations, pooling, local response normalisation and the gates' element-wise products are not counted.
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ecrnn.core.tasks import TASKS, default
 from ecrnn.layers.attention import Attention
-from ecrnn.layers.historic import Subsampling, TableConvolution
+from ecrnn.layers.lenet5_layers import Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten, Scan
 from ecrnn.models.names import parse, task
 from ecrnn.models.registry import find
@@ -63,7 +63,7 @@ _NAMES: dict[type[nn.Module], str] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: ``output`` is (height, width, channels), (steps, values) or (values,), of one picture, frame, text."""
+    """One layer: ``output`` is (height, width, channels), (steps, values) or (values,), of one image, frame, text."""
 
     area: str
     layer: str
@@ -91,7 +91,7 @@ def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: st
 
     Args:
         model: from `ecrnn.models.build.build`; it is left as it is.
-        spec: for which it was built; of an image classifier the (channels, height, width) of its pictures do.
+        spec: for which it was built; of an image classifier the (channels, height, width) of its images do.
         name: of the model, whose task says what an example is, and whose family may name areas of its own; None: an
             image classifier.
     """

@@ -19,7 +19,7 @@ the source:
 With attention q_t gets the context c_t that h_t asks of the encoder's states (see `ecrnn.layers.attention`) where c
 stands above. It asks after the recurrence, so in training all steps of a target go through the decoder in one call,
 because its words are known. To write, `encode` reads the sources, `begin` gives h_0, and `step` takes one word and says
-what may come next; `ecrnn.models.decoding` searches with these three.
+what may come next; `ecrnn.models.beam_search` searches with these three.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from ecrnn.layers.areas import recurrent_layer
 from ecrnn.layers.attention import Attention
-from ecrnn.layers.states import State, read
+from ecrnn.layers.readout import State, read
 from ecrnn.models.names import ModelName
 from ecrnn.models.registry import register
 from ecrnn.models.spec import InputSpec

@@ -19,7 +19,7 @@ def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str
     Args:
         found: the study beside the paper.
         rows: of the study's models, with their scores.
-        scored: what they are scored on, such as "validation pictures".
+        scored: what they are scored on, such as "validation images".
     """
     from matplotlib.lines import Line2D
 

@@ -19,7 +19,7 @@ MODELS = (
 DATA = "cifar10"
 SPLIT = "0.7"
 N_TRAIN, N_VALIDATION, REPEATS = 35_000, 15_000, 3
-PICTURES = REPEATS * N_VALIDATION  # behind every mark
+IMAGES = REPEATS * N_VALIDATION  # behind every mark
 
 NODES = ("16", "32", "16-16", "32-32")
 BEST = "best"  # in the place of the nodes: the best of each side

@@ -228,7 +228,7 @@ def _departures(record: StudyRecord, comparison: Comparison) -> tuple[str, ...]:
         found.append(f"the split is {settings.split}, not {printed.SPLIT}")
     if (comparison.n_train, comparison.n_test) != (printed.N_TRAIN, printed.N_VALIDATION):
         found.append(
-            f"{comparison.n_train:,} pictures train and {comparison.n_test:,} validate, "
+            f"{comparison.n_train:,} images train and {comparison.n_test:,} validate, "
             f"not {printed.N_TRAIN:,} and {printed.N_VALIDATION:,}"
         )
     repeats = len({t.repeat for t in record.trials} | {u.repeat for u in record.unfinished})

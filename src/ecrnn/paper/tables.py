@@ -92,7 +92,7 @@ def _layers(found: Reproduction) -> Table:
         LAYERS,
         "The paper's Table 1",
         f"The layers of {printed.TABLE_1_MODEL} as the paper prints them (height, width, channels), and the parameters "
-        "that the trials of this study counted, in the paper's way. Other pictures than 3x32x32 in 10 classes give "
+        "that the trials of this study counted, in the paper's way. Other images than 3x32x32 in 10 classes give "
         "another total.",
         (
             Column("No.", ("number",)),
@@ -110,8 +110,8 @@ def _accuracies(found: Reproduction, note: str) -> Table:
     return Table(
         "paper-accuracies",
         "The paper's accuracies and ours",
-        "Mean accuracy on the validation pictures. Ours is of the last epoch; the paper does not say of which epoch "
-        "its own is. The best epoch is picked on the same pictures and is optimistic.",
+        "Mean accuracy on the validation images. Ours is of the last epoch; the paper does not say of which epoch "
+        "its own is. The best epoch is picked on the same images and is optimistic.",
         (
             Column("Model", ("model",), "left"),
             Column("Repeats", ("repeats",)),

@@ -67,7 +67,7 @@ def heading(title: str, unit: str) -> str:
 
 
 def one(noun: str) -> str:
-    """The singular of what examples are called: "picture"."""
+    """The singular of what examples are called: "image"."""
     return noun.removesuffix("s")
 
 

@@ -36,10 +36,10 @@ from ecrnn.core.seals import seal, unsealed
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
 from ecrnn.models.names import parse, task
 from ecrnn.models.own_code import check_digest, loaded_files
-from ecrnn.models.prepared import PARTS, Prepared
+from ecrnn.models.processor import PARTS, Prepared
 from ecrnn.models.registry import find
 from ecrnn.models.spec import check
-from ecrnn.models.store import load_network, save_weights
+from ecrnn.models.weights import load_network, save_weights
 from ecrnn.serving.trained_on import FILE as EXAMPLES
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.serving.trained_on import read as read_examples

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecrnn.core.tasks import Task
 from ecrnn.core.text import counted, json_text, one_line
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.summary import LENGTH
 from ecrnn.stats.metrics import METRICS, Metric
 

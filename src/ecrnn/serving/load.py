@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ecrnn.models.own_code import load_code
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.serving.bundle import Description, read_bundle, read_trained_on
 from ecrnn.serving.model import Model
 from ecrnn.serving.pretrained import find

@@ -19,7 +19,7 @@ from ecrnn.core.names import nfc
 from ecrnn.core.predictions import AnyPredictions, Example
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.stats.metrics import METRICS, Metric

@@ -6,6 +6,7 @@ images.py for accuracy, with the paper's own test. How often each test errs: sim
 """
 
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
+from ecrnn.stats.bootstrap import bootstrap_difference, bootstrap_metric, metric_interval
 from ecrnn.stats.class_scores import (
     AUC,
     BALANCED_ACCURACY,
@@ -18,8 +19,8 @@ from ecrnn.stats.class_scores import (
     metric_named,
 )
 from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare, compare_scores
-from ecrnn.stats.examples import bootstrap_difference, bootstrap_metric, metric_interval
-from ecrnn.stats.images import (
+from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
+from ecrnn.stats.mcnemar import (
     PAPER_TEST_WARNING,
     ImageTest,
     McNemar,
@@ -27,7 +28,6 @@ from ecrnn.stats.images import (
     mcnemar,
     paper_test,
 )
-from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
 from ecrnn.stats.metrics import (
     ACCURACY,
     BITS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ecrnn.stats.bayes import Posterior
-from ecrnn.stats.images import McNemar
 from ecrnn.stats.intervals import Interval
+from ecrnn.stats.mcnemar import McNemar
 from ecrnn.stats.metrics import Metric
 from ecrnn.stats.paired import PairedT
 from ecrnn.stats.verdicts import MIN_REPEATS, Verdict

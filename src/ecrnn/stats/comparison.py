@@ -23,9 +23,9 @@ from ecrnn.core.text import counted
 from ecrnn.stats import _checks, _pairs, _scores, _sentences
 from ecrnn.stats._scores import Examples, Scores, Values
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
-from ecrnn.stats.examples import bootstrap_difference
-from ecrnn.stats.images import ImageTest, McNemar, accuracy_difference_interval, mcnemar, paper_test
+from ecrnn.stats.bootstrap import bootstrap_difference
 from ecrnn.stats.intervals import Interval, Summary, summarise
+from ecrnn.stats.mcnemar import ImageTest, McNemar, accuracy_difference_interval, mcnemar, paper_test
 from ecrnn.stats.metrics import ACCURACY, Metric
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, probability_better
 from ecrnn.stats.power import repeats_needed, smallest_detectable

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks
 from ecrnn.stats.bayes import bayesian_correlated_t
-from ecrnn.stats.images import paper_test
+from ecrnn.stats.mcnemar import paper_test
 from ecrnn.stats.metrics import ACCURACY, BITS, Metric
 from ecrnn.stats.paired import corrected_resampled_t, paired_t
 from ecrnn.stats.verdicts import verdict

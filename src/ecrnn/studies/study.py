@@ -27,9 +27,9 @@ from ecrnn.models.own_code import check_workers_know
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.arrays import keep_arrays
-from ecrnn.studies.engine.local import LocalEngine
-from ecrnn.studies.engine.processes import ProcessEngine
-from ecrnn.studies.engine.protocol import Engine, OpenStudy, Trial
+from ecrnn.studies.engines.local import LocalEngine
+from ecrnn.studies.engines.processes import ProcessEngine
+from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.settings import as_begun, with_sources
 from ecrnn.studies.tasks import prepare, task_of
@@ -72,7 +72,7 @@ def run_study(
         arrays: the images, where ``settings.data`` is `ARRAYS` in the study's folder, in which they are then kept.
         jobs: trials side by side; they share the threads of this machine.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
-            or an `ecrnn.studies.engine.protocol.Engine`. None: "here" for one trial at a time, else "processes".
+            or an `ecrnn.studies.engines.protocol.Engine`. None: "here" for one trial at a time, else "processes".
         progress: called with everything that happens, see `ecrnn.core.events`.
         baseline: the model that a report will compare with; here it is only checked, before hours are spent.
 

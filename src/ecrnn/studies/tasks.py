@@ -11,7 +11,7 @@ from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task
 from ecrnn.data import catalogue
 from ecrnn.data.splits import Examples, Split
 from ecrnn.models.names import common_task
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.training.objective import Objective
 

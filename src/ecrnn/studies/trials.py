@@ -25,10 +25,10 @@ from ecrnn.models.build import make
 from ecrnn.models.inference import softmax
 from ecrnn.models.names import parse
 from ecrnn.models.own_code import check_digest
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.registry import find
-from ecrnn.models.store import save_weights
 from ecrnn.models.summary import summarise
+from ecrnn.models.weights import save_weights
 from ecrnn.stats import AUC, auc
 from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
 from ecrnn.training import checkpoints

@@ -25,7 +25,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Progress, passed_on, silent
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
-from ecrnn.models.store import check_header, load_weights, weights_of
+from ecrnn.models.weights import check_header, load_weights, weights_of
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint
 from ecrnn.training.interruption import Interrupted, Interruption

@@ -25,7 +25,7 @@ class Loss:
     Attributes:
         mean: scalar, over what was counted; back-propagated.
         right: scalar, how many of them were answered rightly; None where that is not known while training.
-        count: pictures, texts or tokens that the mean is over.
+        count: images, texts or tokens that the mean is over.
     """
 
     mean: Tensor

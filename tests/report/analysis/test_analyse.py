@@ -50,7 +50,7 @@ def test_rows_and_curves_come_from_manifests_and_metrics(study: Path, analysis: 
     assert (curve.mean[6], curve.low[6], curve.high[6]) == pytest.approx((np.mean(at_7), min(at_7), max(at_7)))
 
 
-def test_confusions_count_every_picture_once_a_repeat(study: Path, analysis: Analysis) -> None:
+def test_confusions_count_every_image_once_a_repeat(study: Path, analysis: Analysis) -> None:
     own = analysis.confusions[0]
     counts = np.array(own.counts)
     expected = np.zeros((10, 10), dtype=int)

@@ -54,7 +54,7 @@ def test_the_archive_gives_the_studys_own_report(run: Path, tmp_path: Path) -> N
     assert files(tmp_path / "small", "cnn", 0) == FILES
 
 
-def test_each_picture_keeps_its_class(run: Path, tmp_path: Path) -> None:
+def test_each_image_keeps_its_class(run: Path, tmp_path: Path) -> None:
     archive_study(run, tmp_path / "small")
     for model in TWO:
         mine, theirs = (read_trial(folder, model, 1) for folder in (run, tmp_path / "small"))

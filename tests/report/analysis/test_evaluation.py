@@ -59,14 +59,14 @@ def test_a_perfect_model_confuses_nothing(tmp_path: Path) -> None:
     label = np.arange(10) % 4
     made = evaluate_predictions(label, np.eye(4)[label], CLASSES, model="cnn", data="pets")
     assert made.confusion.most_confused == ()
-    assert "No picture was given a wrong class." in write_evaluation(made, tmp_path)["evaluation.html"].read_text()
+    assert "No image was given a wrong class." in write_evaluation(made, tmp_path)["evaluation.html"].read_text()
 
 
 @pytest.mark.parametrize(
     ("label", "logits", "match"),
     [
         (np.zeros(3, int), np.zeros((3, 2)), r"logits must be \(3, 4\)"),
-        (np.zeros(0, int), np.zeros((0, 4)), "no pictures"),
+        (np.zeros(0, int), np.zeros((0, 4)), "no images"),
         (np.array([0, 4]), np.zeros((2, 4)), "whole numbers from 0 to 3"),
         (np.array([0.0, 1.0]), np.zeros((2, 4)), "whole numbers from 0 to 3"),
         (np.array([0, 1]), np.full((2, 4), np.nan), "not finite"),
@@ -85,7 +85,7 @@ def test_examples_have_the_name_of_their_task(data, tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=150)
     print_evaluation(made, console)
     for text in (paths["evaluation.html"].read_text(), console.file.getvalue()):  # type: ignore[attr-defined]
-        assert "picture" not in text
+        assert "image" not in text
         assert "none of the texts was trained on" in text
     plain = evaluate_predictions(*data, CLASSES, model="cnn", data="pets")
     assert "examples" not in json.loads(write_evaluation(plain, tmp_path)["evaluation.json"].read_text())

@@ -90,7 +90,7 @@ def test_figures_are_those_of_stats_in_every_output(read: MetricEvaluation, tmp_
     assert read.figures[0].score == own
     assert own.estimate == edits[:, 0].sum() / edits[:, 1].sum()
     shown, ends = f"{100 * own.estimate:.2f} %", f"95 % interval {100 * own.low:.2f} to {100 * own.high:.2f}"
-    assert read.headline == f"ocr on 200 pictures of captcha: {shown} character error rate ({ends})."
+    assert read.headline == f"ocr on 200 images of captcha: {shown} character error rate ({ends})."
     paths = write_metric_evaluation(read, tmp_path / "out")
     content = json.loads(paths["evaluation.json"].read_text(encoding="utf-8"))
     assert (content["task"], content["metric"], content["n"]) == ("transcription", "cer", 200)
@@ -105,7 +105,7 @@ def test_figures_are_those_of_stats_in_every_output(read: MetricEvaluation, tmp_
     assert (content["kind"], content["format"]) == ("ecrnn evaluation", 1)
     page, printed = paths["evaluation.html"].read_text(encoding="utf-8"), _printed(read)
     for text in (page, printed):
-        for words in (shown, ends, "Word error rate", "33.33", "abd", "none of the pictures was trained on"):
+        for words in (shown, ends, "Word error rate", "33.33", "abd", "none of the images was trained on"):
             assert words in text, words
     assert "200 (the test part)" in page
 
@@ -156,7 +156,7 @@ def test_bits_and_bleu_have_their_own_words() -> None:
     for text in (metric_evaluation_page(made), _printed(made)):
         assert "BLEU-1" in text
         assert "sentences" in text
-        assert "picture" not in text
+        assert "image" not in text
         assert "Examples" not in text  # there are none
 
 
@@ -182,7 +182,7 @@ def test_a_terminal_shows_the_first_examples_and_cuts_long_texts() -> None:
             EcrnnError,
             r"should have the shape \(n, 2\): edits, characters, got \(3, 4\)",
         ),
-        ({"others": [(WER, np.ones((2, 2)))]}, DataError, "word error rate is of 2 pictures, not of 3"),
+        ({"others": [(WER, np.ones((2, 2)))]}, DataError, "word error rate is of 2 images, not of 3"),
         ({"examples": [Example("a.jpg", ("a",), "b", image=b"\xff\xd8")]}, DataError, "'a.jpg' is not a PNG file"),
     ],
 )

@@ -102,7 +102,7 @@ def test_damaged_trials_are_left_out_and_named(tmp_path: Path, spoil, state: str
     assert len(analyse(record).comparison.pairs[0].repeats) == 2
 
 
-def test_trials_scored_on_other_pictures_are_not_paired(tmp_path: Path) -> None:
+def test_trials_scored_on_other_images_are_not_paired(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "run", TWO, repeats=2, **SMALL)
     home = trial_folder(folder, "ecnn", 1)
     facts, own = read_manifest(home), read_predictions(home / "predictions.npz")
@@ -110,7 +110,7 @@ def test_trials_scored_on_other_pictures_are_not_paired(tmp_path: Path) -> None:
     write_predictions(home / "predictions.npz", replace(own, index=own.index + 10))  # the same labels
     write_manifest(home, ("metrics.jsonl", "predictions.npz"), facts)
     (left_out,) = read_study([folder]).unfinished
-    assert left_out.reason == "scored on other pictures than cnn in this repeat"
+    assert left_out.reason == "scored on other images than cnn in this repeat"
 
 
 def test_nothing_finished_is_an_error_with_the_first_reason(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.explain.flow import Flow
+from ecrnn.explain.gradient_flow import Flow
 from ecrnn.report.content.gradient_flow_table import gradient_flow_table
 from ecrnn.report.render.gradient_flow_files import draw_gradient_flow, write_gradient_flow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.explain.curves import Direction, Memory, distances_of
+from ecrnn.explain.memory_curve import Direction, Memory, distances_of
 from ecrnn.report.content.memory_table import memory_table
 from ecrnn.report.render.memory_files import draw_memory, read_memory, write_memory
 
@@ -48,7 +48,7 @@ def test_medians_and_ranges():
         ("crnn-bilstm-16", "backward"): ["3", "200", *ranged, "51 (41 to 81)", "12 (10 to 20)"],
         ("crnn-lstm-16@random", "forward"): ["1", "200", "1,200", "2,400", "3,600", "600", "1,200", "300"],
     }
-    assert "512 pictures a trial" in memory_table(MEMORIES).caption
+    assert "512 images a trial" in memory_table(MEMORIES).caption
 
 
 def test_no_column_of_classes_where_there_are_none():

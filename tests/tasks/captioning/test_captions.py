@@ -8,8 +8,8 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError, UnknownNameError
 from ecrnn.core.events import Loading
-from ecrnn.data import decoding
-from ecrnn.data.folder import read_picture
+from ecrnn.data import image_decoding
+from ecrnn.data.image_folder import read_image
 from ecrnn.tasks.captioning.captions import load
 
 TABLE = (
@@ -46,9 +46,9 @@ def test_a_folder_with_parts(pets):
     assert (len(found), found.n_train, found.image) == (4, 3, (3, 16, 20))
     assert found.images.dtype == np.uint8
     for image, name in zip(found.images, found.files, strict=True):
-        np.testing.assert_array_equal(image, read_picture(pets / "images" / name, (3, 16, 20)))
+        np.testing.assert_array_equal(image, read_image(pets / "images" / name, (3, 16, 20)))
     assert len({tuple(image[0, 0]) for image in found.images}) == 4
-    assert events == [Loading("pictures", 4, 4)]
+    assert events == [Loading("images", 4, 4)]
     assert load(pets).image == (3, 96, 96)
 
 
@@ -60,7 +60,7 @@ def test_a_folder_without_parts(tmp_path, top):
     assert found.n_train == len(found) == 2
 
 
-def test_the_fingerprint_is_of_pictures_captions_and_parts(pets, tmp_path):
+def test_the_fingerprint_is_of_images_captions_and_parts(pets, tmp_path):
     first = load(pets, image_size=8).fingerprint
     assert load(pets, image_size=9).fingerprint != first
     pets = pets.rename(tmp_path / "other")
@@ -72,7 +72,7 @@ def test_the_fingerprint_is_of_pictures_captions_and_parts(pets, tmp_path):
         ("A dog runs .\r\n", "A dog runs .\r\na.png\ttrain\tx\r\n"),
     ]:
         seen.add(load(write(pets, TABLE.replace(old, new)), image_size=8).fingerprint)
-    moved = TABLE.replace("a.png\ttrain\tA dog .", "deep/b.jpg\ttrain\tA dog .")  # same captions, of other pictures
+    moved = TABLE.replace("a.png\ttrain\tA dog .", "deep/b.jpg\ttrain\tA dog .")  # same captions, of other images
     seen.add(load(write(pets, moved), image_size=8).fingerprint)
     write(pets)
     Image.new("RGB", (40, 30), (1, 2, 3)).save(pets / "images/t.png")
@@ -109,10 +109,10 @@ def test_a_wrong_table_is_one_line(pets, table, message):
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_pictures_are_named_together(pets):
+def test_damaged_images_are_named_together(pets):
     (pets / "images/a.png").write_bytes(b"x")
     (pets / "images/deep/b.jpg").write_bytes(b"\xff\xd8\xff" + bytes(100))
-    with pytest.raises(DataError, match=r"2 of 4 pictures in .* \(a.png: not a PNG.*; deep/b.jpg: .*\); replace"):
+    with pytest.raises(DataError, match=r"2 of 4 images in .* \(a.png: not a PNG.*; deep/b.jpg: .*\); replace"):
         load(pets)
 
 
@@ -144,7 +144,7 @@ def test_what_is_not_there(tmp_path, monkeypatch):
 def test_large_sets_are_mapped(pets, tmp_path, monkeypatch):
     plain = load(pets, image_size=16)
     monkeypatch.setattr(
-        decoding.load_pictures, "__kwdefaults__", {**decoding.load_pictures.__kwdefaults__, "memory_limit": 0}
+        image_decoding.load_images, "__kwdefaults__", {**image_decoding.load_images.__kwdefaults__, "memory_limit": 0}
     )
     mapped = load(pets, image_size=16, cache=tmp_path / "cache")
     assert isinstance(mapped.images, np.memmap)
@@ -159,7 +159,7 @@ def test_flickr8k_is_found_in_its_folders(tmp_path, below):
 
 
 def official(folder: Path, **texts: str) -> Path:
-    """The official files, whose folder of pictures is spelt like this."""
+    """The official files, whose folder of images is spelt like this."""
     (write(folder) / "images").rename(folder / "Flicker8k_Dataset")
     (folder / "captions.tsv").unlink()
     lists = {"train": "c.png\n", "dev": "a.png\n", "test": "t.png\n"} | texts

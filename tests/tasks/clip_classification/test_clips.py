@@ -8,7 +8,7 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.core.events import Loading
-from ecrnn.data.folder import read_picture
+from ecrnn.data.image_folder import read_image
 from ecrnn.tasks.clip_classification import clips
 from ecrnn.tasks.clip_classification.clips import chosen, load, make_clip_set, read_clip
 
@@ -53,8 +53,8 @@ def test_a_folder_of_clips(films, caplog):
     assert levels(found)[1:] == [[17, 17, 17, 17], [11, 12, 20, 110]]  # 1, 2 (1.33), 10 (2.67), 100
     np.testing.assert_allclose(levels(found)[0], [10, 11, 12, 12], atol=2)  # JPEG
     assert (len(found), found.n_train, found.frames, found.image) == (3, 3, 4, (3, 8, 12))
-    np.testing.assert_array_equal(found.clips[1, 0], read_picture(films / "walks/a/007.bmp", (3, 8, 12)))
-    assert events == [Loading("pictures", 12, 12)]
+    np.testing.assert_array_equal(found.clips[1, 0], read_image(films / "walks/a/007.bmp", (3, 8, 12)))
+    assert events == [Loading("images", 12, 12)]
     assert found.left_out == {".txt": 1}
     assert found.notes == (
         f"{films}: left out 1 image in no clip",
@@ -112,7 +112,7 @@ def test_one_clip_as_in_a_set(films):
     [
         ("walks/b/last.png", r"walks/b/last.png has no number in its name that says its place; rename it"),
         ("walks/b/01.png", r"walks/b has two frames of number 1: (01|cam2-frame1).png and (01|cam2-frame1).png"),
-        ("walks/empty/", "walks/empty holds no frames; add pictures with numbers"),
+        ("walks/empty/", "walks/empty holds no frames; add images with numbers"),
         ("none/", "none holds no folders with the frames of a clip; give a folder with a sub-folder a class"),
         ("photos/1.png", "photos holds no folders with the frames of a clip"),
     ],
@@ -129,7 +129,7 @@ def test_wrong_folders_are_one_line(films, change, message):
 
 def test_damaged_frames_are_named(films):
     (films / "walks/b/cam2-frame9.png").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"1 of 24 pictures in .* \(walks/b/cam2-frame9.png: not a PNG"):
+    with pytest.raises(DataError, match=r"1 of 24 images in .* \(walks/b/cam2-frame9.png: not a PNG"):
         load(films)
 
 

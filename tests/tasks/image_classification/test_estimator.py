@@ -1,8 +1,8 @@
 """`ImageClassifier` follows scikit-learn's conventions.
 
 scikit-learn's own `check_estimator` is not run: its checks fit tables (n_samples, n_features) of floats of any range,
-and this estimator takes pictures (n, H, W[, C]) with values in 0..1 or uint8, so nearly every one of them would stop
-at the shape of X. What those checks ask of parameters, fitting and errors is asked here, on pictures.
+and this estimator takes images (n, H, W[, C]) with values in 0..1 or uint8, so nearly every one of them would stop
+at the shape of X. What those checks ask of parameters, fitting and errors is asked here, on images.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def test_random_state(digits):
     assert not same(one, small(epochs=1, random_state=2).fit(X, y))
 
 
-def test_the_order_of_the_pictures_matters_to_nothing_but_the_training(digits):
+def test_the_order_of_the_images_matters_to_nothing_but_the_training(digits):
     X, y = digits
     estimator = small().fit(X, y)
     order = np.random.default_rng(0).permutation(len(X))
@@ -321,7 +321,7 @@ def test_wrong_parameters(digits, parameters, error, line):
     ],
     ids=range(7),
 )
-def test_wrong_pictures(digits, spoil, line):
+def test_wrong_images(digits, spoil, line):
     with pytest.raises(ValueError, match=line):
         small().fit(*spoil(*digits))
 
@@ -371,9 +371,9 @@ def test_scikit_learns_checks(estimator: Tables, check: Any) -> None:
     check(estimator)
 
 
-def test_pictures_of_another_size_than_in_fit(digits):
+def test_images_of_another_size_than_in_fit(digits):
     estimator = small(epochs=1).fit(*digits)
-    with pytest.raises(DataError, match=r"pictures are 8x7x1 .*, the model takes 8x8x1"):
+    with pytest.raises(DataError, match=r"images are 8x7x1 .*, the model takes 8x8x1"):
         estimator.predict(digits[0][:, :, :7])
 
 

@@ -19,13 +19,13 @@ def test_wrong_sizes(size):
 
 
 def test_wrong_channels():
-    with pytest.raises(DataError, match=r"channels is 2, but pictures have 1 \(grey\) or 3 \(RGB\)"):
+    with pytest.raises(DataError, match=r"channels is 2, but images have 1 \(grey\) or 3 \(RGB\)"):
         images.load("digits", channels=2)
 
 
 def test_importing_loads_nothing_heavy():
     code = (
-        "import sys, ecrnn.tasks.image_classification.images, ecrnn.data.folder, ecrnn.data.splits\n"
+        "import sys, ecrnn.tasks.image_classification.images, ecrnn.data.image_folder, ecrnn.data.splits\n"
         "import ecrnn.data.preprocessing, ecrnn.data.batches, ecrnn.data.augmentation, ecrnn.data.sources\n"
         "print([m for m in ('torch', 'sklearn', 'pooch', 'PIL', 'requests', 'scipy') if m in sys.modules])"
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from training.trainings import make_settings, make_task, pictures
+from training.trainings import image_set, make_settings, make_task
 
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training.classification import score
 
@@ -21,7 +21,7 @@ from ecrnn.training.classification import score
 @pytest.mark.parametrize("standardise", ["global", "per-channel"])
 def test_batches(kind: str, standardise: str) -> None:
     settings = make_settings(augment=kind, standardise=standardise)
-    task, images = make_task(settings), pictures()
+    task, images = make_task(settings), image_set()
     positions = np.array([5, 0, 47])
     inputs, targets = task.batch(positions, epoch=3)
     index = task.split.train[positions]
@@ -80,9 +80,9 @@ def test_predictions_leave_the_model_as_it_was(training: bool) -> None:
     assert all(module.training is training for module in model.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert predictions.index.tolist() == task.split.validation.tolist()
-    assert predictions.label.tolist() == pictures().labels[task.split.validation].tolist()
+    assert predictions.label.tolist() == image_set().labels[task.split.validation].tolist()
     assert predictions.logits.dtype == np.float32
-    inputs = task.standardise(torch.from_numpy(pictures().images[task.split.validation]))
+    inputs = task.standardise(torch.from_numpy(image_set().images[task.split.validation]))
     with torch.no_grad():
         expected = model.eval()(inputs)
     np.testing.assert_allclose(predictions.logits, expected.numpy(), rtol=1e-4, atol=1e-5)

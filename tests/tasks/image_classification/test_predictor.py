@@ -19,10 +19,10 @@ def classifier(whole_bundle):
 
 
 @pytest.fixture
-def files(pictures, tmp_path):
-    paths = [tmp_path / f"{k}.png" for k in range(len(pictures))]
-    for path, picture in zip(paths, pictures, strict=True):
-        Image.fromarray(picture).save(path)
+def files(images, tmp_path):
+    paths = [tmp_path / f"{k}.png" for k in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
     return paths
 
 
@@ -34,42 +34,42 @@ def test_what_it_knows(classifier, description):
     assert not classifier.network.training
 
 
-def test_logits_by_hand(classifier, network, pictures):
-    x = Preprocessing((3, 9, 12), (120.0,), (60.0,)).apply(pictures)
+def test_logits_by_hand(classifier, network, images):
+    x = Preprocessing((3, 9, 12), (120.0,), (60.0,)).apply(images)
     with torch.no_grad():
         expected = network(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(classifier.logits(pictures), expected, rtol=0, atol=10 * tolerance("float32"))
+    np.testing.assert_allclose(classifier.logits(images), expected, rtol=0, atol=10 * tolerance("float32"))
 
 
-def test_arrays_and_files_agree(classifier, pictures, files):
-    expected = classifier.predict_proba(pictures)
+def test_arrays_and_files_agree(classifier, images, files):
+    expected = classifier.predict_proba(images)
     assert np.array_equal(classifier.predict_proba(files), expected)
     assert np.array_equal(classifier.predict_proba([str(path) for path in files]), expected)
     assert np.array_equal(classifier.predict_proba(tuple(files)), expected)
-    assert np.array_equal(classifier.predict(files), classifier.predict(pictures))
+    assert np.array_equal(classifier.predict(files), classifier.predict(images))
 
 
-def test_floats_are_the_same_pictures(classifier, pictures):
-    assert np.array_equal(classifier.predict_proba(pictures / 255), classifier.predict_proba(pictures))
+def test_floats_are_the_same_images(classifier, images):
+    assert np.array_equal(classifier.predict_proba(images / 255), classifier.predict_proba(images))
 
 
-def test_probabilities(classifier, pictures):
-    made = classifier.predict_proba(pictures)
+def test_probabilities(classifier, images):
+    made = classifier.predict_proba(images)
     assert made.shape == (6, 3)
     assert made.dtype == np.float64
     np.testing.assert_allclose(made.sum(axis=1), 1, rtol=1e-12)
-    names = classifier.predict(pictures)
+    names = classifier.predict(images)
     assert names.tolist() == [classifier.classes[k] for k in made.argmax(axis=1)]
 
 
 @pytest.mark.parametrize("nothing", [[], (), np.zeros((0, 9, 12, 3), np.uint8)], ids=["list", "tuple", "array"])
-def test_no_pictures(classifier, nothing):
+def test_no_images(classifier, nothing):
     assert classifier.predict(nothing).shape == (0,)
     assert classifier.predict_proba(nothing).shape == (0, 3)
     assert classifier.logits(nothing).dtype == np.float32
 
 
-def test_a_grey_picture_of_another_size_is_brought_to_the_networks(classifier, tmp_path):
+def test_a_grey_image_of_another_size_is_brought_to_the_networks(classifier, tmp_path):
     Image.new("L", (200, 100), 77).save(tmp_path / "grey.png")
     expected = classifier.predict_proba(np.full((1, 9, 12, 3), 77, np.uint8))
     assert np.array_equal(classifier.predict_proba([tmp_path / "grey.png"]), expected)
@@ -78,8 +78,8 @@ def test_a_grey_picture_of_another_size_is_brought_to_the_networks(classifier, t
 @pytest.mark.parametrize(
     ("shape", "line"),
     [
-        ((2, 12, 9, 3), "pictures are 12x9x3 (height, width, channels), the model takes 9x12x3"),
-        ((2, 9, 12), "pictures are 9x12x1 (height, width, channels), the model takes 9x12x3"),
+        ((2, 12, 9, 3), "images are 12x9x3 (height, width, channels), the model takes 9x12x3"),
+        ((2, 9, 12), "images are 9x12x1 (height, width, channels), the model takes 9x12x3"),
         ((9, 12), "X has shape (9, 12), but should be (N, H, W) or (N, H, W, C) with C 1 or 3"),
         ((2, 3, 9, 12), "channels go last: X.transpose(0, 2, 3, 1)"),
     ],
@@ -106,8 +106,8 @@ def test_no_such_file(classifier, files, tmp_path):
         classifier.predict([files[0], tmp_path / "none.png"])
 
 
-def test_a_file_that_is_no_picture(classifier, tmp_path):
-    (tmp_path / "text.png").write_text("no picture")
+def test_a_file_that_is_no_image(classifier, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(DataError, match=r"text\.png"):
         classifier.predict([tmp_path / "text.png"])
 

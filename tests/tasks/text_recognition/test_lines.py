@@ -9,7 +9,7 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.core.events import Loading
-from ecrnn.data.pictures import decode_line, read_line
+from ecrnn.data.image_file import decode_line, read_line
 from ecrnn.tasks.text_recognition import lines
 from ecrnn.tasks.text_recognition.lines import LABELS, load, make_line_set
 
@@ -31,7 +31,7 @@ def words(tmp_path) -> Path:
     return folder
 
 
-def test_a_folder_of_pictures_named_by_their_text(words):
+def test_a_folder_of_images_named_by_their_text(words):
     events = []
     found = load(words, height=10, progress=events.append)
     assert found.name == str(words)
@@ -43,17 +43,17 @@ def test_a_folder_of_pictures_named_by_their_text(words):
     assert len(found) == found.n_train == 3
     assert found.height == 10
     assert load(words).height == 32
-    assert events == [Loading("pictures", 3, 3)]
+    assert events == [Loading("images", 3, 3)]
 
 
-def test_a_table_names_pictures_and_texts(words, caplog):
+def test_a_table_names_images_and_texts(words, caplog):
     table = b"\xef\xbb\xbffile\ttext\r\nso long.png\tThanks, and \xc3\xa9t\xc3\xa9\r\n\r\ndeeper/a.b.jpg\tno\r\n"
     (words / LABELS).write_bytes(table)
     with caplog.at_level(logging.INFO):
         found = load(words, height=16)
     assert found.texts == ("Thanks, and été", "no")
     assert found.files == ("so long.png", "deeper/a.b.jpg")
-    assert "1 pictures are not in labels.tsv and were passed over" in caplog.text
+    assert "1 images are not in labels.tsv and were passed over" in caplog.text
 
 
 def test_names_are_composed(tmp_path):
@@ -61,7 +61,7 @@ def test_names_are_composed(tmp_path):
     assert load(tmp_path).texts == ("é",)
 
 
-def test_the_fingerprint_is_of_pictures_and_texts(words, tmp_path):
+def test_the_fingerprint_is_of_images_and_texts(words, tmp_path):
     first = load(words).fingerprint
     assert load(words).fingerprint == first
     assert load(words, height=31).fingerprint != first
@@ -92,8 +92,8 @@ def test_the_fingerprint_tells_widths_apart():
         ("so long.png\ta\nso long.png\tb", "'so long.png' comes twice; leave one"),
         ("gone.png\ta\nlost.png\tb", "names 'gone.png' and 1 more, but there is no such file in"),
         ("deeper\ta", "names 'deeper', but there is no such file"),
-        ("notes.txt\ta", r"1 of 1 pictures in .* cannot be read \(notes.txt: not a PNG"),
-        ("\n\n", "holds no pictures named by their text, nor a labels.tsv that names some"),
+        ("notes.txt\ta", r"1 of 1 images in .* cannot be read \(notes.txt: not a PNG"),
+        ("\n\n", "holds no images named by their text, nor a labels.tsv that names some"),
     ],
 )
 def test_a_wrong_table_is_one_line(words, table, message):
@@ -109,11 +109,11 @@ def test_a_table_that_is_a_folder(words):
         load(words)
 
 
-def test_damaged_pictures_and_wrong_widths_are_named_together(words):
+def test_damaged_images_and_wrong_widths_are_named_together(words):
     (words / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
     line(words / "thin.png", 1, 50)
     line(words / "wide.png", 5000, 2)
-    with pytest.raises(DataError, match="3 of 6 pictures") as caught:
+    with pytest.raises(DataError, match="3 of 6 images") as caught:
         load(words)
     for part in ("broken.png: ", "thin.png: 1x50 gives 1 pixels of width at height 32, but 4 to 4096", "wide.png: "):
         assert part in str(caught.value)
@@ -132,7 +132,7 @@ def test_one_line_as_in_a_set(words):
     np.testing.assert_array_equal(read_line((words / found.files[0]).read_bytes(), 10), found.images[0])
     with pytest.raises(DataError, match=r"cannot read .*notes.txt: not a PNG"):
         read_line(words / "notes.txt", 10)
-    with pytest.raises(DataError, match="cannot read the picture: not a PNG"):
+    with pytest.raises(DataError, match="cannot read the image: not a PNG"):
         read_line(b"x", 10)
 
 
@@ -157,16 +157,16 @@ def test_a_long_jpeg_keeps_its_detail(tmp_path):
     assert pixels[:, 12::16].min() > 225
 
 
-def test_too_many_pictures_for_the_memory(words, monkeypatch):
+def test_too_many_images_for_the_memory(words, monkeypatch):
     monkeypatch.setattr(lines, "MEMORY_LIMIT", 2000)
-    with pytest.raises(DataError, match="more than 2000 bytes of pictures at height 32; take fewer"):
+    with pytest.raises(DataError, match="more than 2000 bytes of images at height 32; take fewer"):
         load(words)
     assert len(load(words, height=8)) == 3
 
 
 @pytest.mark.parametrize("height", [7, 513, -1])
 def test_heights_out_of_bounds(words, height):
-    with pytest.raises(SettingsError, match=f"height: is {height}, but pictures of lines have 8 to 512 pixels"):
+    with pytest.raises(SettingsError, match=f"height: is {height}, but images of lines have 8 to 512 pixels"):
         load(words, height=height)
 
 
@@ -174,12 +174,12 @@ def test_what_is_not_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnknownNameError, match=r"'capcha', did you mean 'captcha'\?"):
         load("capcha")
-    with pytest.raises(DataError, match="no/where does not exist; give a folder of pictures named by their text"):
+    with pytest.raises(DataError, match="no/where does not exist; give a folder of images named by their text"):
         load("no/where")
     with pytest.raises(DataError, match=r"a.png is a file; give a folder"):
         load(line(tmp_path / "a.png"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty holds no pictures named by their text"):
+    with pytest.raises(DataError, match="empty holds no images named by their text"):
         load("empty")
 
 
@@ -203,7 +203,7 @@ def test_captcha_says_where_to_get_it(tmp_path):
     with pytest.raises(DataError, match=r"there is no folder .*none \(--data-dir\)"):
         load("captcha", data_dir=tmp_path / "none")
     line(tmp_path / "captcha_images/22abc.png")
-    with pytest.raises(DataError, match="holds 1 pictures of captcha, expected 1040"):
+    with pytest.raises(DataError, match="holds 1 images of captcha, expected 1040"):
         load("captcha", data_dir=tmp_path)
 
 

@@ -16,13 +16,13 @@ from ecrnn.data.vocabulary import PAD, UNKNOWN
 
 
 def log_probabilities(one: Small, model: torch.nn.Module, i: int) -> np.ndarray:
-    """(T, V) of picture i alone, as wide as it is, float64."""
-    picture = one.data.images[i][None, :, :, None].astype(np.float32)
+    """(T, V) of image i alone, as wide as it is, float64."""
+    image = one.data.images[i][None, :, :, None].astype(np.float32)
     preprocessing = one.prepared.preprocessing
-    inputs = (picture.transpose(0, 3, 1, 2) - preprocessing.mean[0]) / preprocessing.std[0]
+    inputs = (image.transpose(0, 3, 1, 2) - preprocessing.mean[0]) / preprocessing.std[0]
     with torch.no_grad():
         logits, lengths = model(torch.from_numpy(inputs.astype(np.float32)))
-    assert lengths.tolist() == [picture.shape[2] // 4]
+    assert lengths.tolist() == [image.shape[2] // 4]
     return logits[0].double().log_softmax(1).numpy()
 
 
@@ -106,7 +106,7 @@ def distance(a: str, b: str) -> int:
 
 
 def test_lines_are_shifted_anew_in_each_epoch() -> None:
-    """A picture's place is a function of (seed, epoch, index), whatever stands beside it."""
+    """An image's place is a function of (seed, epoch, index), whatever stands beside it."""
     one, plain = small("transcription", augment="crop"), small("transcription")
     (alone, _), _ = one.objective.batch(np.array([3]), 1)
     (together, widths), _ = one.objective.batch(np.array([5, 3, 1]), 1)

@@ -1,5 +1,5 @@
 // The Python module ecrnn.layers._cpu: checks shapes, layouts and types, chooses the instruction set, calls the kernels of
-// stages.hpp and picture.hpp without the interpreter's lock. Arrays are never converted: what does not fit raises.
+// stages.hpp and image.hpp without the interpreter's lock. Arrays are never converted: what does not fit raises.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "picture.hpp"
+#include "image.hpp"
 #include "stages.hpp"
 
 namespace nb = nanobind;
@@ -27,7 +27,7 @@ using Made = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 struct Instructions {
     const Kernels* stages;
-    const PictureKernels* picture;
+    const ImageKernels* image;
 };
 
 std::vector<Instructions> available() {
@@ -36,10 +36,10 @@ std::vector<Instructions> available() {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
-        found.push_back({&avx512_kernels, &avx512_picture_kernels});
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) found.push_back({&avx2_kernels, &avx2_picture_kernels});
+        found.push_back({&avx512_kernels, &avx512_image_kernels});
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) found.push_back({&avx2_kernels, &avx2_image_kernels});
 #endif
-    found.push_back({&portable_kernels, &portable_picture_kernels});
+    found.push_back({&portable_kernels, &portable_image_kernels});
     return found;
 }
 
@@ -92,14 +92,14 @@ Stage stage_of(const Map& map, const Given& weight, const Given& bias, bool pool
 }
 
 // Stages in evaluation, with their weights packed.
-class Picture {
+class Image {
   public:
-    explicit Picture(const std::string& instructions) : kernels(*instructions_named(instructions).picture) {}
+    explicit Image(const std::string& instructions) : kernels(*instructions_named(instructions).image) {}
 
     // weight: (out, 3, 3, in) or (out, 1, 1, in)
     void add(const nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>& weight, const Given& bias, const Given& factor,
              const Given& shift, bool pool) {
-        PictureStage s{};
+        ImageStage s{};
         ptrdiff_t side = static_cast<ptrdiff_t>(weight.shape(1));
         s.convolution = side == 3, s.pool = pool;
         s.out = static_cast<ptrdiff_t>(weight.shape(0)), s.in = static_cast<ptrdiff_t>(weight.shape(3));
@@ -121,7 +121,7 @@ class Picture {
         if (stages.empty()) refuse("there is no stage");
         ptrdiff_t shape[3], height = static_cast<ptrdiff_t>(values.shape(0)), width = static_cast<ptrdiff_t>(values.shape(1));
         shape[0] = height, shape[1] = width, shape[2] = stages.back().out;
-        for (const PictureStage& s : stages)
+        for (const ImageStage& s : stages)
             if (s.pool) shape[0] /= 2, shape[1] /= 2;
         if (static_cast<ptrdiff_t>(values.shape(2)) != stages[0].in || shape[0] < 1 || shape[1] < 1) refuse("values do not fit the first stage");
         if (!stages[0].convolution && height * width != 1) refuse("dense stages take one place");
@@ -132,8 +132,8 @@ class Picture {
     }
 
   private:
-    const PictureKernels& kernels;
-    std::vector<PictureStage> stages;
+    const ImageKernels& kernels;
+    std::vector<ImageStage> stages;
 };
 
 }  // namespace
@@ -186,9 +186,9 @@ NB_MODULE(_cpu, module) {
         nb::arg("inverse").noconvert(), nb::arg("d_out").noconvert(), nb::arg("d_map").noconvert(), nb::arg("d_weight").noconvert(),
         nb::arg("d_bias").noconvert(), nb::arg("threads"), nb::arg("instructions") = "");
 
-    nb::class_<Picture>(module, "Picture")
+    nb::class_<Image>(module, "Image")
         .def(nb::init<const std::string&>(), nb::arg("instructions") = "")
-        .def("add", &Picture::add, nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("factor").noconvert(),
+        .def("add", &Image::add, nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("factor").noconvert(),
              nb::arg("shift").noconvert(), nb::arg("pool"))
-        .def("run", &Picture::run, nb::arg("values").noconvert(), nb::arg("out").noconvert());
+        .def("run", &Image::run, nb::arg("values").noconvert(), nb::arg("out").noconvert());
 }

@@ -16,8 +16,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from ecrnn.recurrence.cpu import memory
-from ecrnn.recurrence.cpu.memory import release
+from ecrnn.recurrence.cpu import buffers
+from ecrnn.recurrence.cpu.buffers import release
 
 __all__ = ["available", "backward", "forward", "instructions", "release"]
 
@@ -91,7 +91,7 @@ def forward(
     if keep:
         size = partial(extension.saved_size, cell, B, T, inputs, H, D, instructions=instruction_set)
         if keep_gates is None:
-            keep_gates = _gates_pay(cutoff, want_output, inputs, H) and size(True) <= memory.MOST_KEPT
+            keep_gates = _gates_pay(cutoff, want_output, inputs, H) and size(True) <= buffers.MOST_KEPT
         floats = size(keep_gates)
     saved = _memory((floats,), (1,))
     extension.forward(
@@ -191,7 +191,7 @@ def _memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     """A dense tensor to be written."""
     extension = _extension()
     assert extension is not None, "the extension is not built"
-    return memory.empty(shape, strides, extension.prefer_large_pages)
+    return buffers.empty(shape, strides, extension.prefer_large_pages)
 
 
 def _like(x: Tensor, features: int) -> Tensor:

@@ -5,7 +5,7 @@
 namespace ecrnn::ECRNN_ISA {
 
 // Multiply-adds of a gate for more of which threads are woken: a tenth of a millisecond in training, where they are awake; half
-// a millisecond where a forward pass comes alone and finds them asleep, which one picture in a while would wait for.
+// a millisecond where a forward pass comes alone and finds them asleep, which one image in a while would wait for.
 constexpr double WORTH_A_THREAD = 1 << 19, WORTH_WAKING = 1 << 22;
 
 int threads_for(const Forward& f) {

@@ -51,7 +51,7 @@ class Evaluation:
     confusion: Confusion
     headline: str
     warning: str
-    examples: str = "pictures"
+    examples: str = "images"
     trained_on: int | None = None
     left_out: int = 0
     files_left_out: Mapping[str, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def evaluate_predictions(
     model: str,
     data: str,
     n_note: str = "",
-    examples: str = "pictures",
+    examples: str = "images",
     trained_on: int | None = None,
     left_out: int = 0,
     files_left_out: Mapping[str, int] | None = None,

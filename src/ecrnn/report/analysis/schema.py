@@ -189,7 +189,7 @@ class Analysis:
 
     @property
     def examples(self) -> str:
-        """What the examples are called, in the plural: "pictures"."""
+        """What the examples are called, in the plural: "images"."""
         return TASKS[self.task].examples
 
     @property
@@ -199,7 +199,7 @@ class Analysis:
 
     @property
     def scored(self) -> str:
-        """What is scored: "validation pictures"."""
+        """What is scored: "validation images"."""
         return f"{self.part} {self.examples}"
 
 

@@ -1,10 +1,10 @@
-"""How gradients flow back through recurrent layers, as a table; `ecrnn.studies.gradflow` measures."""
+"""How gradients flow back through recurrent layers, as a table; `ecrnn.studies.gradient_flow` measures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ecrnn.explain.flow import PART, Flow
+from ecrnn.explain.gradient_flow import PART, Flow
 from ecrnn.report import formats
 from ecrnn.report.table import Cell, Column, Table, text
 

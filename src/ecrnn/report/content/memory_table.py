@@ -1,4 +1,4 @@
-"""How far back RNNs read, as a table of what `ecrnn.explain.memory` measured."""
+"""How far back RNNs read, as a table of what `ecrnn.explain.effective_memory` measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import groupby
 from statistics import median
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.explain.curves import CLASS_PART, EVERY, FINE, GRADIENT_PARTS, STATE_PARTS, Memory
+from ecrnn.explain.memory_curve import CLASS_PART, EVERY, FINE, GRADIENT_PARTS, STATE_PARTS, Memory
 from ecrnn.report import formats
 from ecrnn.report.table import Cell, Column, Table, text
 
@@ -57,14 +57,14 @@ def _caption(memories: Sequence[Memory], classes: bool) -> str:
     caption = (
         "Steps from the end of each direction's reading, median over the trials (least to most). Gradient: up to the "
         "last step whose gradient is over that part of the largest. State: the effective memory, the fewest last steps "
-        "that must be a picture's own for the last state to stay within that part of its spread when all older ones "
-        "are another picture's. "
+        "that must be an image's own for the last state to stay within that part of its spread when all older ones "
+        "are another image's. "
     )
     if classes:
         caption += "Class: likewise, in both directions at once, for the predicted class to change on less than "
-        caption += f"{100 * CLASS_PART:g} % of the pictures. "
+        caption += f"{100 * CLASS_PART:g} % of the images. "
     caption += f"Every number of last steps up to {FINE} was tried, then every {EVERY}th. "
-    return caption + f"{formats.listed(samples)} {'pictures' if classes else 'sequences'} a trial."
+    return caption + f"{formats.listed(samples)} {'images' if classes else 'sequences'} a trial."
 
 
 def _ranged(found: Sequence[int | None]) -> Cell:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.explain.flow import Flow
+from ecrnn.explain.gradient_flow import Flow
 from ecrnn.report.content.gradient_flow_table import TITLE, gradient_flow_table, init_name
 from ecrnn.report.figure import Figure
 from ecrnn.report.render.drawing import WIDTH

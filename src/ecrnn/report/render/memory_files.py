@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.reading import read_json
-from ecrnn.explain.curves import GRADIENT_PARTS, STATE_PARTS, Memory, from_plain
+from ecrnn.explain.memory_curve import GRADIENT_PARTS, STATE_PARTS, Memory, from_plain
 from ecrnn.report.content.memory_table import TITLE, by_model, memory_table
 from ecrnn.report.figure import Figure
 from ecrnn.report.render.drawing import WIDTH
@@ -85,7 +85,7 @@ def draw_memory(memories: Sequence[Memory]) -> Figure | None:
         svg = to_svg(canvas, "fig-memory", f"{TITLE}. {summary}.")
     caption = (
         "Means over trials and directions, which on this scale are close to the furthest-reading of them. Distance 0 "
-        "is the step read last; changes are in spreads of the state between pictures. Dotted: 10 % and 1 %. Effects "
+        "is the step read last; changes are in spreads of the state between images. Dotted: 10 % and 1 %. Effects "
         "under 3e-7 are rounding and not drawn"
         + ("." if len(shown) == len(by_model(memories)) else f", nor are sequences of under {_FEWEST} steps.")
     )

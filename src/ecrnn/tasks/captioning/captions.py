@@ -1,10 +1,10 @@
-"""Pictures with captions, several a picture, from a folder:
+"""Images with captions, several an image, from a folder:
 
-    images/         the pictures, also in deeper folders
+    images/         the images, also in deeper folders
     captions.tsv    a caption a line: image TAB split TAB caption, or image TAB caption, with this line on top
 
-`image` is a path below images/; `split` is train, dev (or val, validation) or test. The pictures of train and dev are
-the training part. A picture's captions stand in the order of the file, and so do the pictures of a part. A folder with
+`image` is a path below images/; `split` is train, dev (or val, validation) or test. The images of train and dev are
+the training part. An image's captions stand in the order of the file, and so do the images of a part. A folder with
 the official files of Flickr8k does too.
 """
 
@@ -22,9 +22,9 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc
 from ecrnn.data import catalogue, left_out
-from ecrnn.data.decoding import load_pictures
 from ecrnn.data.downloads import candidates, reading
-from ecrnn.data.files import check_listed
+from ecrnn.data.file_lists import check_listed
+from ecrnn.data.image_decoding import load_images
 from ecrnn.data.image_set import checked_size
 from ecrnn.data.image_set import fingerprint as image_fingerprint
 from ecrnn.data.keys import Keys, of_images
@@ -52,14 +52,14 @@ _FLICKR8K_WHERE = (  # its photographs may not be passed on, so there is no offi
 
 @dataclass(frozen=True)
 class CaptionSet:
-    """Pictures of one size with their captions.
+    """Images of one size with their captions.
 
     Attributes:
         name: the registered name or the folder's path.
         images: uint8 (N, H, W, 3), RGB; may be a read-only np.memmap. Not to be written to.
-        captions: of each picture, at least one.
-        files: the path of each picture below images/, with "/".
-        n_train: the first ``n_train`` pictures are the data set's own training part; N when it has no test part.
+        captions: of each image, at least one.
+        files: the path of each image below images/, with "/".
+        n_train: the first ``n_train`` images are the data set's own training part; N when it has no test part.
         fingerprint: SHA-256 (hexadecimal) over images, captions and n_train. Neither name nor files are part of it.
     """
 
@@ -92,7 +92,7 @@ def load(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> CaptionSet:
-    """A registered set of captioned pictures by name, or a folder.
+    """A registered set of captioned images by name, or a folder.
 
     Args:
         data: "flickr8k" or a folder, laid out as the module's first lines say.
@@ -110,11 +110,11 @@ def load(
     if folder is None:
         folder = _flickr8k(data_dir)
     official = (folder / _FLICKR8K_TOKENS).is_file()
-    pictures = folder / (_FLICKR8K_IMAGES if official else IMAGES)
+    image_folder = folder / (_FLICKR8K_IMAGES if official else IMAGES)
     table = folder / (_FLICKR8K_TOKENS if official else CAPTIONS)
     captions, n_train = _parts(_official_rows(folder) if official else _rows(table), table)
-    files = tuple(check_listed(tuple(captions), pictures, table))
-    images = load_pictures(pictures, files, size, 3, cache=cache, progress=progress)
+    files = tuple(check_listed(tuple(captions), image_folder, table))
+    images = load_images(image_folder, files, size, 3, cache=cache, progress=progress)
     return _make(str(data), images, tuple(map(tuple, captions.values())), files, n_train)
 
 
@@ -137,7 +137,7 @@ def _flickr8k(data_dir: Path | None) -> Path:
 
 
 def _parts(rows: Iterable[tuple[str, bool, str]], table: Path) -> tuple[dict[str, list[str]], int]:
-    """The captions of each picture, those of the training part first, and how many pictures that has."""
+    """The captions of each image, those of the training part first, and how many images that has."""
     parts: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
     for spelt, test, caption in rows:
         name = nfc(spelt)
@@ -151,7 +151,7 @@ def _parts(rows: Iterable[tuple[str, bool, str]], table: Path) -> tuple[dict[str
 
 
 def _rows(table: Path) -> Iterator[tuple[str, bool, str]]:
-    """Picture, whether it is of the test part, and caption."""
+    """Image, whether it is of the test part, and caption."""
     if not table.is_file():
         what = f"holds no {CAPTIONS}" if table.parent.is_dir() else "is a file"
         raise DataError(f"{table.parent} {what}; give a folder with {IMAGES}/ and {CAPTIONS}")
@@ -177,7 +177,7 @@ def _is_test(split: str, name: str, table: Path) -> bool:
 
 
 def _official_rows(folder: Path) -> Iterator[tuple[str, bool, str]]:
-    """As `_rows`, from the official files; pictures that no list names are left out, as is usual."""
+    """As `_rows`, from the official files; images that no list names are left out, as is usual."""
     listed: dict[str, bool] = {}
     for name, test in _FLICKR8K_LISTS.items():
         lines = lines_of(read_text(folder / name), folder / name)

@@ -10,7 +10,7 @@ from ecrnn.data import tokens
 from ecrnn.data.catalogue import refuse_settings
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.captioning import captions
 from ecrnn.tasks.captioning.facts import TASK
 

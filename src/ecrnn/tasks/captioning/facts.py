@@ -5,15 +5,15 @@ from ecrnn.core.tasks import Card, Task
 TASK = Task(
     name="captioning",
     metric="bleu",
-    examples="pictures",
-    use="ecrnn predict {bundle} picture.png",
+    examples="images",
+    use="ecrnn predict {bundle} image.png",
     card=Card(
         what="A writer of captions",
-        each="a picture and a caption of {length} tokens",
+        each="an image and a caption of {length} tokens",
         command="ecrnn predict {folder} photo.png",
         call='.caption(["photo.png"])',
-        limits="The figure holds for pictures like those of the data set. The model always writes something, also "
-        "where it\nshows something that it never saw. The pictures' own licence applies to what is made from them.",
+        limits="The figure holds for images like those of the data set. The model always writes something, also "
+        "where it\nshows something that it never saw. The images' own licence applies to what is made from them.",
     ),
     load="ecrnn.tasks.captioning.data:load",
     prepare="ecrnn.tasks.captioning.data:prepare",

@@ -10,29 +10,29 @@ from torch import nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.predictions import Scored
-from ecrnn.data import counter
+from ecrnn.data import counter_rng
 from ecrnn.data.augmentation import augment
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, written
-from ecrnn.models.answers import captions
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.generation import captions
+from ecrnn.models.processor import Prepared
 from ecrnn.models.scoring import bleu_of_captions
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BLEU
 from ecrnn.tasks.captioning.captions import CaptionSet
-from ecrnn.training.writing import VALIDATED, TargetBatch, Writing, mean_nats
+from ecrnn.training.seq2seq import VALIDATED, TargetBatch, Writing, mean_nats
 
-MOST = 5  # captions of a picture in one epoch
+MOST = 5  # captions of an image in one epoch
 
 
 class Captioning(Writing):
-    """An `Objective`. An epoch shows every picture once, with as many captions as every picture has, `MOST` at most.
+    """An `Objective`. An epoch shows every image once, with as many captions as every image has, `MOST` at most.
 
-    A picture that has more gets others in each epoch. The network sees a picture once for all of them.
+    An image that has more gets others in each epoch. The network sees an image once for all of them.
 
     Args:
-        data: pictures with captions.
-        split: which pictures train and which validate.
+        data: images with captions.
+        split: which images train and which validate.
         prepared: standardisation, vocabulary, and the length after which a caption is cut off.
         settings: resolved (device and precision are not "auto").
         seed: of the captions drawn, and of the augmentation.
@@ -48,22 +48,22 @@ class Captioning(Writing):
         self.each = min(MOST, *(len(self.captions[i]) for i in split.train))
 
     def batch(self, positions: np.ndarray, epoch: int) -> TargetBatch:
-        """Standardised pictures (B, 3, H, W) and what the decoder is given (B * k, T), int64; and its targets.
+        """Standardised images (B, 3, H, W) and what the decoder is given (B * k, T), int64; and its targets.
 
-        The k captions of a picture stand side by side.
+        The k captions of an image stand side by side.
         """
         index = self.split.train[positions]
-        pictures = augment(self.data.images[index], index, self.seed, epoch, self.settings.augment)
-        return self._batch(pictures, [caption for i in index for caption in self._drawn(int(i), epoch)])
+        images = augment(self.data.images[index], index, self.seed, epoch, self.settings.augment)
+        return self._batch(images, [caption for i in index for caption in self._drawn(int(i), epoch)])
 
     def _drawn(self, i: int, epoch: int) -> list[list[int]]:
         own = self.captions[i]
-        order = counter.permutation(len(own), (counter.CAPTION, self.seed, epoch, i))
+        order = counter_rng.permutation(len(own), (counter_rng.CAPTION, self.seed, epoch, i))
         return [own[k] for k in order[: self.each]]
 
-    def _batch(self, pictures: np.ndarray, captions_: Sequence[Sequence[int]]) -> TargetBatch:
+    def _batch(self, images: np.ndarray, captions_: Sequence[Sequence[int]]) -> TargetBatch:
         given, targets = self._targets(captions_)
-        return (self.standardise(*self._tensors(pictures)), given), targets
+        return (self.standardise(*self._tensors(images)), given), targets
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats a token of the first captions, `validation_bleu` of greedy captions against all."""

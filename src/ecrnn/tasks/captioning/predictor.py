@@ -10,14 +10,14 @@ import numpy as np
 from torch import nn
 
 from ecrnn.core.predictions import Example, Scored
-from ecrnn.data.folder import read_picture
-from ecrnn.models.answers import captions as write_captions
-from ecrnn.models.prepared import Prepared
+from ecrnn.data.image_folder import read_image
+from ecrnn.models.generation import captions as write_captions
+from ecrnn.models.processor import Prepared
 from ecrnn.models.scoring import bleu_of_captions
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.examples import png, spread
 from ecrnn.serving.model import Beside, Judged, check_list, example_name
-from ecrnn.serving.writer import Writer
+from ecrnn.serving.seq2seq import Writer
 from ecrnn.stats import BLEU_1, BLEU_2, BLEU_3
 from ecrnn.tasks.captioning import captions
 from ecrnn.tasks.captioning.captions import CaptionSet
@@ -48,25 +48,25 @@ class Captioner(Writer):
             written = self.caption_images(data.images, index)
         return Judged(Scored(index, bleu_of_captions(written, [data.captions[i] for i in index])), written)
 
-    def caption(self, pictures: Sequence[str | Path]) -> list[str]:
-        """The caption of each picture file.
+    def caption(self, paths: Sequence[str | Path]) -> list[str]:
+        """The caption of each image file.
 
         Raises:
-            DataError: a file cannot be read as a picture.
+            DataError: a file cannot be read as an image.
         """
-        check_list(pictures, "pictures")
-        if not pictures:
+        check_list(paths, "images")
+        if not paths:
             return []
-        images = np.stack([self.open(path) for path in pictures])
-        with self.naming(lambda row: str(pictures[row])):
+        images = np.stack([self.open(path) for path in paths])
+        with self.naming(lambda row: str(paths[row])):
             return self.caption_images(images, np.arange(len(images)))
 
     def open(self, path: str | Path) -> np.ndarray:
-        """A picture file in the form that the network takes, uint8 (H, W, 3); a DataError where it cannot be read."""
-        return read_picture(path, self.image)
+        """An image file in the form that the network takes, uint8 (H, W, 3); a DataError where it cannot be read."""
+        return read_image(path, self.image)
 
     def caption_images(self, images: np.ndarray, index: np.ndarray) -> list[str]:
-        """The captions of the pictures ``images[index]``, uint8 (N, H, W, 3) as `open` gives them."""
+        """The captions of the images ``images[index]``, uint8 (N, H, W, 3) as `open` gives them."""
         written = write_captions(self.network, images, index, self.standardise, self.prepared.limit, self.width)
         return [self.prepared.decode(tokens) for tokens in written]
 
@@ -77,7 +77,7 @@ class Captioner(Writer):
         written, statistics = judged.texts, judged.predictions.statistics
         facts = {
             "Search": self.how,
-            "BLEU": "words in small letters, no punctuation, against all captions of a picture; no smoothing",
+            "BLEU": "words in small letters, no punctuation, against all captions of an image; no smoothing",
         }
         places = ((k, index[k]) for k in spread(len(index)))
         examples = (Example(data.files[i], data.captions[i], written[k], image=png(data.images[i])) for k, i in places)

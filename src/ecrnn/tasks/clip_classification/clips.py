@@ -1,6 +1,6 @@
 """Clips, short sequences of frames, each with a class. From
 
-- a folder with a sub-folder a class, in it a folder a clip, in it the frames: pictures with a number in their names
+- a folder with a sub-folder a class, in it a folder a clip, in it the frames: images with a number in their names
   (`falls/garden/frame-7.png`), which comes last where there are several and says the order; or a folder of parts
   (train, with val or test or both) with those in them;
 - a `.npz` file, see `array_files`;
@@ -24,13 +24,13 @@ from ecrnn.core.names import nfc
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts
-from ecrnn.data.decoding import MEMORY_LIMIT, load_pictures
-from ecrnn.data.files import check_alike, check_same_classes, entries_of, is_picture
+from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, is_image
+from ecrnn.data.image_decoding import MEMORY_LIMIT, load_images
+from ecrnn.data.image_file import resize_images
 from ecrnn.data.image_set import checked_size, fingerprint
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
-from ecrnn.data.pictures import resize_images
-from ecrnn.tasks.clip_classification import moving
+from ecrnn.tasks.clip_classification import synthetic_clips
 from ecrnn.tasks.clip_classification.facts import TASK
 
 SIZE, CHANNELS = 32, 3  # of a folder's frames where nothing else is asked for
@@ -149,10 +149,10 @@ def load(
     if place is None or place.is_file():
         refuse_parts(data, val, test)
     if place is None:
-        _check_memory((moving.COUNT, frames, moving.SIDE, moving.SIDE, 1), str(data))
-        clips, labels = moving.make_moving(moving.COUNT, frames)
+        _check_memory((synthetic_clips.COUNT, frames, synthetic_clips.SIDE, synthetic_clips.SIDE, 1), str(data))
+        clips, labels = synthetic_clips.make_moving(synthetic_clips.COUNT, frames)
         clips = _resized(clips, size, channels, str(data))
-        return make_clip_set(str(data), clips, labels, moving.CLASSES, n_train=moving.N_TRAIN)
+        return make_clip_set(str(data), clips, labels, synthetic_clips.CLASSES, n_train=synthetic_clips.N_TRAIN)
     if place.is_file():
         clips, labels, classes = read_arrays(place, "clips")
         clips = _resized(clips[:, chosen(clips.shape[1], frames)], size, channels, str(data))
@@ -195,7 +195,7 @@ def read_clip(folder: Path, frames: int, image: tuple[int, int, int]) -> np.ndar
     if not Path(folder).is_dir():
         raise DataError(f"{folder} is no folder; give one with the numbered frames of a clip")
     channels, height, width = image
-    return load_pictures(Path(folder), _frames(Path(folder), frames), (height, width), channels)
+    return load_images(Path(folder), _frames(Path(folder), frames), (height, width), channels)
 
 
 def _resized(clips: np.ndarray, size: tuple[int, int] | None, channels: int | None, name: str) -> np.ndarray:
@@ -203,8 +203,8 @@ def _resized(clips: np.ndarray, size: tuple[int, int] | None, channels: int | No
     height, width = size or (own_height, own_width)
     shape = (count, frames, height, width, channels or own_channels)
     _check_memory(shape, name)
-    pictures = clips.reshape(-1, own_height, own_width, own_channels)
-    return resize_images(pictures, (shape[4], height, width)).reshape(shape)
+    images = clips.reshape(-1, own_height, own_width, own_channels)
+    return resize_images(images, (shape[4], height, width)).reshape(shape)
 
 
 def _check_memory(shape: tuple[int, ...], name: str) -> None:
@@ -218,7 +218,7 @@ def _check_memory(shape: tuple[int, ...], name: str) -> None:
 def _parts(folder: Path) -> dict[str, Path]:
     """The folder of each part; of a folder of classes itself as `TRAIN`."""
     names = [entry.name for entry in entries_of(folder) if entry.is_dir()]
-    own = layout.parts(folder, names, is_picture, "clips", levels=1)
+    own = layout.parts(folder, names, is_image, "clips", levels=1)
     return {part: folder / name for part, name in own.items()} or {TRAIN: folder}
 
 
@@ -257,7 +257,7 @@ def _load_folder(
         labels += numbers
         counts[part] = len(found)
     files = [f"{clip}/{name}" for clip in clips for name in _frames(folder / clip, frames)]
-    images = load_pictures(folder, files, size, channels, cache=cache, progress=progress)
+    images = load_images(folder, files, size, channels, cache=cache, progress=progress)
     images = images.reshape(len(clips), frames, *size, channels)
     n_train = counts[TRAIN] + counts[VAL]
     numbered = np.array(labels, np.int64)
@@ -273,11 +273,11 @@ def _beside(folder: Path, clips: Sequence[str]) -> tuple[int, Counter[str], list
     others: Counter[str] = Counter()
     for place in [folder, *(folder / name for name in classes)]:
         names = [entry.name for entry in entries_of(place) if entry.is_file()]
-        loose += sum(map(is_picture, names))
-        others += left_out.of_images(Counter(left_out.suffix(name) for name in names if not is_picture(name)))
+        loose += sum(map(is_image, names))
+        others += left_out.of_images(Counter(left_out.suffix(name) for name in names if not is_image(name)))
     for clip in clips:
         names = [entry.name for entry in entries_of(folder / clip) if not entry.is_dir()]
-        others += Counter(left_out.suffix(name) for name in names if not is_picture(name))
+        others += Counter(left_out.suffix(name) for name in names if not is_image(name))
     return loose, others, layout.doubts(folder, classes, [f"{clip}/" for clip in clips], "clips", levels=1)
 
 
@@ -304,7 +304,7 @@ def _frames(folder: Path, frames: int) -> list[str]:
     """The names of the frames that are chosen, in order."""
     numbers: dict[int, str] = {}
     for entry in entries_of(folder):
-        if not is_picture(entry.name):
+        if not is_image(entry.name):
             continue
         digits = re.findall(r"[0-9]+", Path(entry.name).stem)
         if not digits:
@@ -314,6 +314,6 @@ def _frames(folder: Path, frames: int) -> list[str]:
             raise DataError(f"{folder} has two frames of number {number}: {numbers[number]} and {entry.name}")
         numbers[number] = entry.name
     if not numbers:
-        raise DataError(f"{folder} holds no frames; add pictures with numbers in their names, or remove it")
+        raise DataError(f"{folder} holds no frames; add images with numbers in their names, or remove it")
     ordered = [numbers[number] for number in sorted(numbers)]
     return [ordered[i] for i in chosen(len(ordered), frames)]

@@ -13,7 +13,7 @@ TASK = Task(
         command="ecrnn evaluate {folder} clips/",
         call=".predict(clips)",
         limits="The figure holds for clips like those of the data set. The model always answers with one of its "
-        "classes, also for a\nclip of something else. The pictures' own licence applies to what is made from them.",
+        "classes, also for a\nclip of something else. The images' own licence applies to what is made from them.",
     ),
     load="ecrnn.tasks.clip_classification.data:load",
     prepare="ecrnn.tasks.clip_classification.data:prepare",

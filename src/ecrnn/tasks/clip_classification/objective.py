@@ -10,14 +10,14 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, of_classes
 from ecrnn.models.inference import predict_logits
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import InputSpec
 from ecrnn.tasks.clip_classification.clips import ClipSet
 from ecrnn.training.classification import Classification, side_by_side
 
 
 class ClipClassification(Classification):
-    """An `Objective` of clips, whose frames are standardised as pictures are; nothing augments them.
+    """An `Objective` of clips, whose frames are standardised as images are; nothing augments them.
 
     Args:
         data: the clips.

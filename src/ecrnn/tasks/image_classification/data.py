@@ -10,7 +10,7 @@ from ecrnn.core.events import Progress
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.image_classification import images
 from ecrnn.tasks.image_classification.facts import TASK
 

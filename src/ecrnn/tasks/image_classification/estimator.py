@@ -13,7 +13,7 @@ from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
 from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import InputSpec, check
 from ecrnn.tasks.image_classification.facts import TASK
 from ecrnn.tasks.image_classification.objective import ImageClassification
@@ -23,8 +23,8 @@ from ecrnn.training.estimator import NetworkClassifier, classes_of
 class ImageClassifier(NetworkClassifier):
     """A network by name as a scikit-learn classifier of image arrays.
 
-    Every picture given to `fit` is trained on and the last epoch's weights are kept, so that `cross_val_score` and
-    `GridSearchCV` measure on pictures that had no part in it.
+    Every image given to `fit` is trained on and the last epoch's weights are kept, so that `cross_val_score` and
+    `GridSearchCV` measure on images that had no part in it.
 
     Args:
         model: a model name, see `ecrnn.models.names`.
@@ -38,7 +38,7 @@ class ImageClassifier(NetworkClassifier):
         network_: the trained torch module.
         preprocessing_: the standardisation.
         history_: metrics of each epoch.
-        n_features_in_: pixels times channels of a picture.
+        n_features_in_: pixels times channels of an image.
 
     Examples:
         >>> from sklearn.datasets import load_digits
@@ -82,7 +82,7 @@ class ImageClassifier(NetworkClassifier):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> ImageClassifier:
-        """Train on pictures X (n, H, W) or (n, H, W, C), uint8 or floats between 0 and 1, with labels y (n,).
+        """Train on images X (n, H, W) or (n, H, W, C), uint8 or floats between 0 and 1, with labels y (n,).
 
         A fit that does not reach its end, by an error or by Ctrl-C, changes nothing: the estimator stays as it was
         fitted before, or not fitted.
@@ -98,7 +98,7 @@ class ImageClassifier(NetworkClassifier):
         check(InputSpec(images.image, len(images.classes)), self.model)
         settings, seed = self._settings(), self._seed()
         everything = np.arange(len(images))
-        split = Split(everything, everything[:0], "all", "every picture trains")
+        split = Split(everything, everything[:0], "all", "every image trains")
         preprocessing = fit_preprocessing(images.images, everything, self.standardise)
         network = build(self.model, images.image, len(images.classes), seed)
         prepared = Prepared(TASK, images.classes, preprocessing)
@@ -111,7 +111,7 @@ class ImageClassifier(NetworkClassifier):
         """Probabilities (n, classes), float64, in the order of `classes_`.
 
         Raises:
-            NotFiniteError: the network's output for a picture is not finite.
+            NotFiniteError: the network's output for an image is not finite.
         """
         check_is_fitted(self, "network_")
         images = to_uint8(check_array(X, allow_nd=True, dtype="numeric", estimator=self))

@@ -12,9 +12,9 @@ from ecrnn.core.names import on_disk
 from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts, unknown_data
 from ecrnn.data.downloads import default_cache
-from ecrnn.data.folder import load_folder
+from ecrnn.data.image_file import resize_images
+from ecrnn.data.image_folder import load_folder
 from ecrnn.data.image_set import ImageSet, checked_size, from_arrays, make_image_set
-from ecrnn.data.pictures import resize_images
 from ecrnn.data.sources import SOURCES, load_source
 from ecrnn.tasks.image_classification.facts import TASK
 
@@ -97,7 +97,7 @@ def of_arrays(
 
 def _check_channels(channels: int | None) -> None:
     if channels not in (None, 1, 3):
-        raise DataError(f"channels is {channels}, but pictures have 1 (grey) or 3 (RGB)")
+        raise DataError(f"channels is {channels}, but images have 1 (grey) or 3 (RGB)")
 
 
 def _resized(images: ImageSet, size: tuple[int, int] | None, channels: int | None) -> ImageSet:

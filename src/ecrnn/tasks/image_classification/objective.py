@@ -1,6 +1,6 @@
 """Image classification as the training loop sees them.
 
-The pictures stay uint8, one (N, H, W, C) array, on the GPU where there is one; a batch becomes float and standardised
+The images stay uint8, one (N, H, W, C) array, on the GPU where there is one; a batch becomes float and standardised
 on the device. Stored height, width, channel, a batch is already in channels-last memory and is never copied for it.
 """
 
@@ -16,18 +16,18 @@ from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, of_classes
 from ecrnn.models.inference import predict_logits
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import InputSpec
 from ecrnn.training.classification import Classification, side_by_side
 
 
 class ImageClassification(Classification):
-    """An `Objective`, one training's data: which pictures train, which validate, and how they reach the network.
+    """An `Objective`, one training's data: which images train, which validate, and how they reach the network.
 
     Args:
         images: the data set.
         split: the indices that train and validate.
-        prepared: the standardisation, fitted on the training pictures.
+        prepared: the standardisation, fitted on the training images.
         settings: resolved (device and precision are not "auto").
         seed: of the augmentation.
     """
@@ -47,18 +47,18 @@ class ImageClassification(Classification):
         self.on_device = None if on_cpu else torch.from_numpy(np.array(images.images)).to(self.device)
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
-        """Training pictures by their ``positions`` (B,) in the training part.
+        """Training images by their ``positions`` (B,) in the training part.
 
         Returns:
-            Standardised pictures (B, C, H, W), float32, channels last in memory, and labels (B,), int64.
+            Standardised images (B, C, H, W), float32, channels last in memory, and labels (B,), int64.
         """
         index = self.split.train[positions]
         if self.on_device is not None and self.settings.augment == "none":
             places, labels = self._tensors(index, self.labels[index])
             return self.standardise(self.on_device[places]), labels
         taken = augment(self.images.images[index], index, self.seed, epoch, self.settings.augment)
-        pictures, labels = self._tensors(taken, self.labels[index])
-        return self.standardise(pictures), labels
+        images, labels = self._tensors(taken, self.labels[index])
+        return self.standardise(images), labels
 
     def features(self, index: np.ndarray) -> np.ndarray:
         """Standardised values, float32 (n, C * H * W)."""

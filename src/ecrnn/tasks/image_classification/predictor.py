@@ -1,4 +1,4 @@
-"""A trained image classifier in use: pictures in, classes and probabilities out."""
+"""A trained image classifier in use: images in, classes and probabilities out."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import nn
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
-from ecrnn.data.folder import read_picture
+from ecrnn.data.image_folder import read_image
 from ecrnn.data.image_set import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import check_finite, predict_logits, softmax
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.model import Judged, Model, example_name, true_labels
 from ecrnn.tasks.image_classification import images as reader
@@ -29,7 +29,7 @@ class Classifier(Model):
         network: the torch module, in float32, in evaluation mode. Predictions come from a copy of it that was fused
             when this was made; changes of ``network`` do not reach them.
         classes: names of the classes, in the order of the probabilities.
-        image: (channels, height, width) the network takes; picture files are brought to it.
+        image: (channels, height, width) the network takes; image files are brought to it.
     """
 
     def __init__(
@@ -55,62 +55,62 @@ class Classifier(Model):
         with self.naming(example_name(data, index, "image")):
             return Judged(Predictions(index, label, self.logits_at(data.images, index)))
 
-    def predict(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
-        """The most probable class of each picture, by name.
+    def predict(self, images: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """The most probable class of each image, by name.
 
         Args:
-            pictures: paths of picture files, or an array as `predict_proba` takes it.
+            images: paths of image files, or an array as `predict_proba` takes it.
 
         Returns:
             Array of str (n,).
         """
-        return np.asarray(self.classes)[self.predict_proba(pictures).argmax(axis=1)]
+        return np.asarray(self.classes)[self.predict_proba(images).argmax(axis=1)]
 
-    def predict_proba(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+    def predict_proba(self, images: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """Probabilities of the classes.
 
         Args:
-            pictures: paths of picture files of any size; or an array (n, H, W) or (n, H, W, C) of the network's own
+            images: paths of image files of any size; or an array (n, H, W) or (n, H, W, C) of the network's own
                 size, uint8 or floats between 0 and 1.
 
         Returns:
             float64 (n, classes), each row sums to 1.
 
         Raises:
-            DataError: a file cannot be read as a picture, or the array has another shape or type.
+            DataError: a file cannot be read as an image, or the array has another shape or type.
         """
-        return softmax(self.logits(pictures))
+        return softmax(self.logits(images))
 
-    def logits(self, pictures: Sequence[str | Path] | np.ndarray) -> np.ndarray:
-        """The network's output before the softmax, float32 (n, classes), for pictures as `predict_proba` takes them."""
-        if isinstance(pictures, str | Path):
-            raise DataError(f"pictures should be a list of files or an array, not one path ({pictures}); write [path]")
-        if isinstance(pictures, np.ndarray):
-            images = to_uint8(pictures)
-        elif len(pictures) == 0:
+    def logits(self, images: Sequence[str | Path] | np.ndarray) -> np.ndarray:
+        """The network's output before the softmax, float32 (n, classes), for images as `predict_proba` takes them."""
+        if isinstance(images, str | Path):
+            raise DataError(f"images should be a list of files or an array, not one path ({images}); write [path]")
+        if isinstance(images, np.ndarray):
+            pixels = to_uint8(images)
+        elif len(images) == 0:
             return np.zeros((0, len(self.classes)), np.float32)
         else:
-            images = np.stack([read_picture(path, self.image) for path in pictures])
-        paths = None if isinstance(pictures, np.ndarray) else pictures
+            pixels = np.stack([read_image(path, self.image) for path in images])
+        paths = None if isinstance(images, np.ndarray) else images
         with self.naming(lambda row: f"image {row}" if paths is None else str(paths[row])):
-            return self.logits_at(images, np.arange(len(images)))
+            return self.logits_at(pixels, np.arange(len(pixels)))
 
     def open(self, path: str | Path) -> np.ndarray:
         """An image file in the form that the network takes, uint8 (H, W, C); a DataError where it cannot be read."""
-        return read_picture(path, self.image)
+        return read_image(path, self.image)
 
     def answers(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         return softmax(self.logits_at(np.stack(inputs), np.arange(len(inputs))))
 
     def logits_at(self, images: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """The network's output for some of many pictures, float32 (n, classes).
+        """The network's output for some of many images, float32 (n, classes).
 
         Args:
             images: uint8 (N, H, W, C), of the network's own size.
             index: int64 (n,), which of them, in any order.
 
         Raises:
-            DataError: the pictures have another size.
+            DataError: the images have another size.
             NotFiniteError: the network's output is not finite.
         """
         return check_finite(predict_logits(self._fused, images, index, self.standardise))

@@ -20,7 +20,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.files import entries_of, files_below
+from ecrnn.data.file_lists import entries_of, files_below
 from ecrnn.data.keys import Keys, of_blocks
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import LARGEST_FILE, fingerprint, official_texts, read_text

@@ -9,7 +9,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.splits import Split
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.language_modelling import corpus
 from ecrnn.tasks.language_modelling.facts import TASK
 

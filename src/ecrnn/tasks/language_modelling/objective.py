@@ -13,8 +13,8 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.predictions import Scored
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, ids, of_tokens
-from ecrnn.models.answers import block_nats
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.generation import block_nats
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BITS
 from ecrnn.tasks.language_modelling.corpus import Corpus

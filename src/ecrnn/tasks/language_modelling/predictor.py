@@ -11,7 +11,7 @@ import torch
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.predictions import Example, Scored
 from ecrnn.data.vocabulary import END, Vocabulary
-from ecrnn.models.answers import block_nats
+from ecrnn.models.generation import block_nats
 from ecrnn.models.inference import check_finite, evaluating
 from ecrnn.serving.examples import TEXTS, spread
 from ecrnn.serving.model import Beside, Judged, Model, example_name

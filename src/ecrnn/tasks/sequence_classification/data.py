@@ -19,10 +19,10 @@ from ecrnn.core.events import Loading, Progress, silent
 from ecrnn.core.names import nfc
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
-from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below
+from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.splits import Split
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.sequence_classification.facts import TASK
 from ecrnn.tasks.sequence_classification.files import read_npz, read_table, read_ts
 from ecrnn.tasks.sequence_classification.scaling import fit

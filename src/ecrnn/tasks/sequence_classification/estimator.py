@@ -13,7 +13,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
 from ecrnn.models.inference import check_finite, softmax
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import check
 from ecrnn.tasks.sequence_classification.facts import TASK
 from ecrnn.tasks.sequence_classification.files import from_arrays

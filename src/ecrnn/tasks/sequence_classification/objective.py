@@ -13,7 +13,7 @@ from ecrnn.data.batches import by_length
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, of_classes
 from ecrnn.models.inference import evaluating
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import InputSpec
 from ecrnn.tasks.sequence_classification.scaling import Scaling
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet

@@ -12,7 +12,7 @@ from torch import nn
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.models.inference import check_finite, softmax
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.model import Judged, Model, check_list, example_name, true_labels
 from ecrnn.tasks.sequence_classification import data as reader

@@ -8,7 +8,7 @@ from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.splits import Split
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.text_classification import texts
 from ecrnn.tasks.text_classification.facts import TASK
 

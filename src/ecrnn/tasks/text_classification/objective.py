@@ -10,8 +10,8 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.data.batches import padded
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, of_classes, texts
-from ecrnn.models.answers import text_logits
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.generation import text_logits
+from ecrnn.models.processor import Prepared
 from ecrnn.models.spec import InputSpec
 from ecrnn.tasks.text_classification.texts import TextSet
 from ecrnn.training.classification import Classification

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.predictions import Predictions
-from ecrnn.models.answers import text_logits
+from ecrnn.models.generation import text_logits
 from ecrnn.models.inference import check_finite, softmax
 from ecrnn.serving.model import Judged, Model, check_list, short, true_labels
 from ecrnn.tasks.text_classification import texts as reader

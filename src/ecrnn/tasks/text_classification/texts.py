@@ -18,7 +18,7 @@ from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.files import check_alike, check_same_classes, entries_of, files_below
+from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.textfiles import (

@@ -16,7 +16,7 @@ from ecrnn.data.splits import Split
 from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models import ctc
 from ecrnn.models.ocr import Reader
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.tasks.text_recognition import lines
 from ecrnn.tasks.text_recognition.facts import TASK
 
@@ -43,7 +43,7 @@ def _check_widths(data: lines.LineSet, vocabulary: Vocabulary) -> None:
     """CTC gives at most one character a step, and needs one more between two that are equal.
 
     Raises:
-        DataError: pictures whose text is too long for their width; the line names them.
+        DataError: images whose text is too long for their width; the line names them.
     """
     bad = [
         f"{data.files[i]} ({image.shape[1]} pixels give {Reader.steps(image.shape[1])} steps, '{text}' needs {needed})"
@@ -52,4 +52,4 @@ def _check_widths(data: lines.LineSet, vocabulary: Vocabulary) -> None:
     ]
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise DataError(f"texts too long for their pictures: {'; '.join(bad[:3])}{more}; widen or remove them")
+        raise DataError(f"texts too long for their images: {'; '.join(bad[:3])}{more}; widen or remove them")

@@ -5,15 +5,15 @@ from ecrnn.core.tasks import Card, Task
 TASK = Task(
     name="transcription",
     metric="cer",
-    examples="pictures",
-    use="ecrnn predict {bundle} picture.png",
+    examples="images",
+    use="ecrnn predict {bundle} image.png",
     card=Card(
         what="A reader of lines of text",
-        each="a picture",
+        each="an image",
         command="ecrnn predict {folder} line.png",
         call='.read(["line.png"])',
-        limits="The figure holds for pictures like those of the data set. What the model reads on others, and what it "
-        "makes of letters\nthat are not in its alphabet, means nothing. The pictures' own licence applies to what is "
+        limits="The figure holds for images like those of the data set. What the model reads on others, and what it "
+        "makes of letters\nthat are not in its alphabet, means nothing. The images' own licence applies to what is "
         "made from them.",
         pixels="lines {height} pixels high, of any width, grey",
     ),

@@ -1,8 +1,8 @@
-"""Pictures of one line of text each, with their texts: all of one height, of any width, grey.
+"""Images of one line of text each, with their texts: all of one height, of any width, grey.
 
-From a folder of pictures named by their text (`so long.png`), those deeper too; or with a `labels.tsv` that says a
-picture's path TAB its text, a line each. Sub-folders train, with val or test or both, are parts. Whether a text fits
-the width of its picture is CTC's affair: `models.ctc`.
+From a folder of images named by their text (`so long.png`), those deeper too; or with a `labels.tsv` that says an
+image's path TAB its text, a line each. Sub-folders train, with val or test or both, are parts. Whether a text fits
+the width of its image is CTC's affair: `models.ctc`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.names import nfc, on_disk
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
-from ecrnn.data.decoding import MEMORY_LIMIT, decode_files
 from ecrnn.data.downloads import candidates
-from ecrnn.data.files import check_listed, entries_of, files_below, is_picture, is_unicode
+from ecrnn.data.file_lists import check_listed, entries_of, files_below, is_image, is_unicode
+from ecrnn.data.image_decoding import MEMORY_LIMIT, decode_files
+from ecrnn.data.image_file import decode_line
 from ecrnn.data.keys import Keys, of_arrays
 from ecrnn.data.layout import TEST, TRAIN, VAL
-from ecrnn.data.pictures import decode_line
 from ecrnn.data.textfiles import fingerprint, rows_of
 from ecrnn.tasks.text_recognition.facts import TASK
 
@@ -38,7 +38,7 @@ LABELS = "labels.tsv"
 HEIGHT = 32  # pixels, where none is asked for
 _HEIGHTS = (8, 512)
 
-# Wilhelmy and Rosas published no checksum of their pictures, and the copies in circulation differ in their bytes, so
+# Wilhelmy and Rosas published no checksum of their images, and the copies in circulation differ in their bytes, so
 # they are not downloaded; what a local copy holds is known from its names.
 _CAPTCHA_FOLDERS = ("captcha_images", "captcha_images_v2", "captcha")
 _CAPTCHA_NAME = re.compile(r"[0-9a-z]{5}\.png")
@@ -51,13 +51,13 @@ _CAPTCHA_WHERE = (
 
 @dataclass(frozen=True)
 class LineSet:
-    """Pictures of lines and their texts.
+    """Images of lines and their texts.
 
     Attributes:
         name: the registered name or the folder's path.
         images: a uint8 array (H, W_i) each, 0 black; H is the same for all, W_i from 4 to 4096. Not to be written to.
-        texts: what each picture says.
-        files: the path of each picture relative to the folder, with "/".
+        texts: what each image says.
+        files: the path of each image relative to the folder, with "/".
         n_train: the first ``n_train`` images are the data set's own training part; all where it has no test part.
         fingerprint: SHA-256 (hexadecimal) over images, texts and parts. Neither name nor files are part of it.
         n_validation: the last ``n_validation`` images of the training part are the data set's own for validation.
@@ -130,11 +130,11 @@ def load(
 ) -> LineSet:
     """A registered set of lines by name, or a folder.
 
-    Pictures are turned upright as EXIF says and made grey, and keep their proportions.
+    Images are turned upright as EXIF says and made grey, and keep their proportions.
 
     Args:
         data: "captcha" or a folder, laid out as the module's first lines say.
-        height: of the pictures, 8 to 512 pixels; default 32.
+        height: of the images, 8 to 512 pixels; default 32.
         val, test: other folders of such images, to validate and to test on.
         data_dir: local copies of registered data sets: the folder that holds `captcha_images`, or that folder itself.
         cache: not used, as captcha has no download; other loaders use it.
@@ -145,14 +145,14 @@ def load(
         SettingsError: ``height`` is out of its bounds.
     """
     if height is not None and not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-        raise SettingsError("height", f"is {height}, but pictures of lines have {_HEIGHTS[0]} to {_HEIGHTS[1]} pixels")
-    place = catalogue.place(data, TASK.name, "a folder of pictures named by their text")
+        raise SettingsError("height", f"is {height}, but images of lines have {_HEIGHTS[0]} to {_HEIGHTS[1]} pixels")
+    place = catalogue.place(data, TASK.name, "a folder of images named by their text")
     if place is None:
         refuse_parts(data, val, test)
         folder = _captcha(data_dir)
         files = _captcha_files(folder)
         if len(files) != _CAPTCHA_COUNT:
-            raise DataError(f"{folder} holds {len(files)} pictures of captcha, expected {_CAPTCHA_COUNT}; get it again")
+            raise DataError(f"{folder} holds {len(files)} images of captcha, expected {_CAPTCHA_COUNT}; get it again")
         texts = [_text(name) for name in files]
         return make_line_set(str(data), _decoded(folder, files, height or HEIGHT, progress), texts, files)
     files, texts, counts, others = _listing_of_parts(place, {VAL: val, TEST: test})
@@ -176,7 +176,7 @@ def _listing_of_parts(
     files, texts, others = _listing(folder)
     names: dict[str, list[tuple[str, str]]] = {part: [] for part in (TRAIN, VAL, TEST)}
     folders = layout.folders_in(folder) if folder.is_dir() else []
-    own = layout.parts(folder, folders, is_picture, "images", flat=True) if any(map(layout.part_of, folders)) else {}
+    own = layout.parts(folder, folders, is_image, "images", flat=True) if any(map(layout.part_of, folders)) else {}
     of_folder = {name.split("/")[0]: part for part, name in own.items()}
     for k, file in enumerate(files):
         part = of_folder.get(PurePosixPath(file).parts[0], "") if own else TRAIN
@@ -204,7 +204,7 @@ def has_validation(folder: Path) -> bool:
     try:
         names = layout.folders_in(folder) if folder.is_dir() else []
         return VAL in (
-            layout.parts(folder, names, is_picture, "images", flat=True) if any(map(layout.part_of, names)) else {}
+            layout.parts(folder, names, is_image, "images", flat=True) if any(map(layout.part_of, names)) else {}
         )
     except DataError:  # who loads the folder hears of it
         return False
@@ -226,23 +226,23 @@ def _captcha_files(folder: Path) -> list[str]:
 def _listing(folder: Path) -> tuple[list[str], list[str], Counter[str]]:
     """The images of a folder, relative to it, their texts, and the number of other images and videos by suffix."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is a file; give a folder of pictures named by their text")
-    pictures, others = files_below(folder, is_picture)
+        raise DataError(f"{folder} is a file; give a folder of images named by their text")
+    images, others = files_below(folder, is_image)
     table = folder / LABELS
     if table.exists():
         rows = list(rows_of(table, ("file", "text")))
         files = check_listed([name for name, _ in rows], folder, table)
-        if over := len(set(pictures) - set(files)):
-            logger.info("%s: %d pictures are not in %s and were passed over", folder, over, LABELS)
-        pictures, texts = files, [nfc(text) for _, text in rows]
+        if over := len(set(images) - set(files)):
+            logger.info("%s: %d images are not in %s and were passed over", folder, over, LABELS)
+        images, texts = files, [nfc(text) for _, text in rows]
     else:
-        texts = [_text(name) for name in pictures]
-    if not pictures:
-        raise DataError(f"{folder} holds no pictures named by their text, nor a {LABELS} that names some")
+        texts = [_text(name) for name in images]
+    if not images:
+        raise DataError(f"{folder} holds no images named by their text, nor a {LABELS} that names some")
     foreign = [i for i, text in enumerate(texts) if not is_unicode(text)]
     if foreign:
-        raise DataError(f"{folder / pictures[foreign[0]]} has a name that is not UTF-8; rename it")
-    return pictures, texts, left_out.of_images(others)
+        raise DataError(f"{folder / images[foreign[0]]} has a name that is not UTF-8; rename it")
+    return images, texts, left_out.of_images(others)
 
 
 def _text(name: str) -> str:
@@ -257,5 +257,5 @@ def _decoded(folder: Path, files: Sequence[str], height: int, progress: Progress
         images += chunk
         taken += sum(image.nbytes for image in chunk)
         if taken > MEMORY_LIMIT:
-            raise DataError(f"{folder} holds more than {MEMORY_LIMIT} bytes of pictures at height {height}; take fewer")
+            raise DataError(f"{folder} holds more than {MEMORY_LIMIT} bytes of images at height {height}; take fewer")
     return images

@@ -1,4 +1,4 @@
-"""Reading lines of text with CTC (Graves et al. 2006) as the training loop sees it: pictures of any width."""
+"""Reading lines of text with CTC (Graves et al. 2006) as the training loop sees it: images of any width."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from ecrnn.data.batches import by_length
 from ecrnn.data.splits import Split
 from ecrnn.data.vocabulary import PAD
 from ecrnn.explain.batches import FIRST, Batch, ids, noise
-from ecrnn.models.answers import line_batch, transcripts
+from ecrnn.models.generation import line_batch, transcripts
 from ecrnn.models.inference import evaluating
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.scoring import character_edits
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import CER
 from ecrnn.tasks.text_recognition.lines import LineSet
 from ecrnn.training.objective import Loss, Objective
 
-VALIDATED = 64  # pictures at a time whose validation loss is computed
+VALIDATED = 64  # images at a time whose validation loss is computed
 
-Texts = tuple[Tensor, Tensor]  # tokens of a batch one after another, and how many belong to each picture
+Texts = tuple[Tensor, Tensor]  # tokens of a batch one after another, and how many belong to each image
 
 
 class Transcription(Objective):
     """An `Objective`.
 
     Args:
-        data: pictures with their texts.
+        data: images with their texts.
         split: which train and which validate.
         prepared: standardisation and alphabet; its PAD is the blank.
         settings: resolved (device and precision are not "auto").
@@ -56,14 +56,14 @@ class Transcription(Objective):
         self.tokens = [prepared.encode(text) for text in data.texts]
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[tuple[Tensor, Tensor], Texts]:
-        """Pictures (B, 1, H, W) and widths (B,); their texts."""
+        """Images (B, 1, H, W) and widths (B,); their texts."""
         index = self.split.train[positions]
         return self._batch(index, [self._as_shown(int(i), epoch) for i in index])
 
     def _as_shown(self, i: int, epoch: int) -> np.ndarray:
-        """The picture ``i`` as ``epoch`` shows it, uint8 (H, W)."""
-        pictures = self.data.images[i][None, :, :, None]
-        return augment(pictures, np.array([i]), self.seed, epoch, self.settings.augment)[0, :, :, 0]
+        """The image ``i`` as ``epoch`` shows it, uint8 (H, W)."""
+        shown = self.data.images[i][None, :, :, None]
+        return augment(shown, np.array([i]), self.seed, epoch, self.settings.augment)[0, :, :, 0]
 
     def _batch(self, index: np.ndarray, images: Sequence[np.ndarray]) -> tuple[tuple[Tensor, Tensor], Texts]:
         inputs = line_batch(images, self.standardise, self.device)
@@ -72,12 +72,12 @@ class Transcription(Objective):
         return inputs, (together, torch.tensor([len(text) for text in texts]))
 
     def loss(self, model: nn.Module, inputs: tuple[Tensor, Tensor], targets: Texts) -> Loss:
-        """Mean of -log p of a picture's text, in nats a picture."""
+        """Mean of -log p of an image's text, in nats an image."""
         logits, lengths = self._answer(model, *inputs)
         return Loss(_ctc(logits, lengths, targets) / len(lengths), None, len(lengths))
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
-        """`validation_loss` in nats a picture, `validation_cer` of the greedy reading."""
+        """`validation_loss` in nats an image, `validation_cer` of the greedy reading."""
         images = [self.data.images[i] for i in index]
         read = map(self.prepared.decode, transcripts(model, images, self.standardise))
         statistics = character_edits(read, [self.data.texts[i] for i in index])

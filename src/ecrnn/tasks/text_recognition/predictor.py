@@ -10,14 +10,14 @@ import numpy as np
 from torch import nn
 
 from ecrnn.core.predictions import Example, Scored
-from ecrnn.data.pictures import read_line
-from ecrnn.models.answers import transcripts
-from ecrnn.models.prepared import Prepared
+from ecrnn.data.image_file import read_line
+from ecrnn.models.generation import transcripts
+from ecrnn.models.processor import Prepared
 from ecrnn.models.scoring import character_edits, whole_texts, word_edits
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.examples import png, spread
 from ecrnn.serving.model import Beside, Judged, check_list, example_name
-from ecrnn.serving.writer import Writer
+from ecrnn.serving.seq2seq import Writer
 from ecrnn.stats import WER, WHOLE
 from ecrnn.tasks.text_recognition import lines
 from ecrnn.tasks.text_recognition.lines import LineSet
@@ -47,24 +47,24 @@ class Reader(Writer):
             written = self.read_images([data.images[i] for i in index])
         return Judged(Scored(index, character_edits(written, [data.texts[i] for i in index])), written)
 
-    def read(self, pictures: Sequence[str | Path]) -> list[str]:
-        """The text on each picture file.
+    def read(self, paths: Sequence[str | Path]) -> list[str]:
+        """The text on each image file.
 
         Raises:
-            DataError: a file cannot be read as a picture.
+            DataError: a file cannot be read as an image.
         """
-        check_list(pictures, "pictures")
-        if not pictures:
+        check_list(paths, "images")
+        if not paths:
             return []
-        with self.naming(lambda row: str(pictures[row])):
-            return self.read_images([self.open(path) for path in pictures])
+        with self.naming(lambda row: str(paths[row])):
+            return self.read_images([self.open(path) for path in paths])
 
     def open(self, path: str | Path) -> np.ndarray:
-        """A picture file in the form that the network takes, uint8 (H, W); a DataError where it cannot be read."""
+        """An image file in the form that the network takes, uint8 (H, W); a DataError where it cannot be read."""
         return read_line(path, self.height)
 
     def read_images(self, images: Sequence[np.ndarray]) -> list[str]:
-        """The texts on pictures as `open` gives them."""
+        """The texts on images as `open` gives them."""
         read = transcripts(self.network, images, self.standardise, self.width)
         return [self.prepared.decode(tokens) for tokens in read]
 

@@ -9,7 +9,7 @@ from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.catalogue import refuse_settings
 from ecrnn.data.splits import Split
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.processor import Prepared
 from ecrnn.models.scoring import splitter_of_translations
 from ecrnn.tasks.translation import sentence_pairs
 from ecrnn.tasks.translation.facts import TASK

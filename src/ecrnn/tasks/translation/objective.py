@@ -11,13 +11,13 @@ from ecrnn.core.predictions import Scored
 from ecrnn.data.batches import by_length, padded
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, texts, written
-from ecrnn.models.answers import translations
-from ecrnn.models.prepared import Prepared
+from ecrnn.models.generation import translations
+from ecrnn.models.processor import Prepared
 from ecrnn.models.scoring import bleu_of_translations
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BLEU
 from ecrnn.tasks.translation.sentence_pairs import PairSet
-from ecrnn.training.writing import VALIDATED, TargetBatch, Writing, mean_nats
+from ecrnn.training.seq2seq import VALIDATED, TargetBatch, Writing, mean_nats
 
 
 class Translation(Writing):

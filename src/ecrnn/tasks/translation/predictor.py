@@ -9,11 +9,11 @@ import numpy as np
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.predictions import Example, Scored
-from ecrnn.models.answers import translations
+from ecrnn.models.generation import translations
 from ecrnn.models.scoring import bleu_of_translations
 from ecrnn.serving.examples import spread
 from ecrnn.serving.model import Beside, Judged, check_list, short
-from ecrnn.serving.writer import Writer
+from ecrnn.serving.seq2seq import Writer
 from ecrnn.tasks.translation import sentence_pairs
 from ecrnn.tasks.translation.sentence_pairs import PairSet
 

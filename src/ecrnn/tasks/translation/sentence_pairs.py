@@ -21,7 +21,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.text import counted
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import RemoteFile
-from ecrnn.data.files import entries_of
+from ecrnn.data.file_lists import entries_of
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.textfiles import fingerprint, lines_of, official_texts, read_text, rows_of
 from ecrnn.tasks.translation.facts import TASK

@@ -1,0 +1,219 @@
+"""One image file to one uint8 array: safely, upright, in the channels and the size asked for.
+
+What is done, in this order: decode the first frame; turn as EXIF says; transparent parts onto white; to RGB
+or grey (ITU-R 601 luma); cut the largest centred part with the target's shape; resize bilinearly with
+antialiasing. Large JPEGs are decoded at a reduced scale of at least twice the target, which changes pixels by
+a level or two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecrnn.core.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 50_000_000  # of one image; more is taken for a decompression bomb
+LINE_WIDTHS = (4, 4096)  # pixels: the narrowest and the widest image of a line that is read
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm".split()  # noqa: SIM905
+)
+_TURNS = (  # by EXIF orientation 2..8, what brings the image upright
+    *("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM"),
+    *("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"),
+)
+
+
+def read_image(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
+    """Decode one image as the module's first lines say.
+
+    Args:
+        source: a file, or the bytes of one. Its kind is told by its content, not by its name.
+        image: (C, H, W) of the result, C 1 or 3.
+
+    Returns:
+        uint8 (H, W, C).
+
+    Raises:
+        DataError: no such file, not an image of a known kind, damaged, or larger than `MAX_PIXELS`.
+    """
+    with _named(source), quiet_pillow():
+        return decode(source, image)
+
+
+def read_line(source: str | Path | bytes, height: int) -> np.ndarray:
+    """Decode one image of a line of text, whole: as `read_image`, but grey and with its width in proportion.
+
+    Args:
+        source: a file, or the bytes of one.
+        height: of the result, in pixels.
+
+    Returns:
+        uint8 (height, W), W from 4 to 4096.
+
+    Raises:
+        DataError: as `read_image`, or W would be out of its bounds.
+    """
+    with _named(source), quiet_pillow():
+        return decode_line(source, height)
+
+
+@contextlib.contextmanager
+def _named(source: str | Path | bytes) -> Iterator[None]:
+    """Say in a DataError which image it was."""
+    try:
+        yield
+    except DataError as error:
+        where = "the image" if isinstance(source, bytes) else str(source)
+        raise DataError(f"cannot read {where}: {error}") from error
+
+
+def decode(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
+    """As `read_image`, but the error says the reason only; call it inside `quiet_pillow`."""
+    channels, height, width = image
+    with _opened(source, "L" if channels == 1 else "RGB", 2 * max(height, width)) as opened:
+        return _fitted(opened, height, width)
+
+
+def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
+    """As `read_line`, but the error says the reason only; call it inside `quiet_pillow`."""
+    with _opened(source, "L", 2 * height) as opened:
+        width = round(opened.width * height / opened.height)
+        low, high = LINE_WIDTHS
+        if not low <= width <= high:
+            size = f"{opened.width}x{opened.height}"
+            raise DataError(f"{size} gives {width} pixels of width at height {height}, but {low} to {high} are read")
+        return _fitted(opened, height, width)[..., 0]
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path | bytes, mode: str, least: int) -> Iterator[Image.Image]:
+    """The first frame, upright, in ``mode``; whatever goes wrong inside is a DataError.
+
+    A JPEG is decoded at a reduced scale whose sides have ``least`` pixels or more.
+    """
+    from PIL import Image
+
+    try:
+        if not isinstance(source, bytes) and not Path(source).is_file():
+            raise DataError("it is not a file" if Path(source).exists() else "there is no such file")
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise DataError(f"{opened.width}x{opened.height} is more than {MAX_PIXELS:,} pixels")
+            opened.draft(opened.mode, (least, least))  # JPEG only
+            opened.load()
+            yield _plain(_upright(opened), mode)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's readers raise anything on damaged files
+        raise DataError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "not a PNG, JPEG, BMP, GIF, WebP, TIFF or PPM image, or a damaged one"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MAX_PIXELS:,} pixels"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).splitlines()
+    return f"damaged ({lines[0][:120]})" if lines else "damaged"
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    try:
+        orientation = opened.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001 - EXIF is not the image: where it is damaged the image is taken as it is
+        orientation = 1
+    if isinstance(orientation, int) and 2 <= orientation <= 8:
+        return opened.transpose(Image.Transpose[_TURNS[orientation - 2]])
+    return opened
+
+
+def _plain(opened: Image.Image, mode: str) -> Image.Image:
+    """Any mode to 8-bit grey or RGB; transparency onto white."""
+    from PIL import Image
+
+    if opened.mode.startswith("I"):  # 16-bit grey, "I;16" or kept in 32 bits
+        wide = np.asarray(opened)
+        if wide.min() < 0 or wide.max() > 65535:
+            raise DataError("its pixels have 32 bits; save it with 8 or 16")
+        opened = Image.fromarray(np.rint(wide.astype(np.float32) * (255 / 65535)).astype(np.uint8))
+    elif opened.mode == "F":
+        raise DataError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if "transparency" in opened.info or opened.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        opened = opened.convert("RGBA")
+        opened = Image.alpha_composite(Image.new("RGBA", opened.size, "white"), opened)
+    if opened.mode not in ("1", "L", "RGB"):
+        opened = opened.convert("RGB")
+    return opened if opened.mode == mode else opened.convert(mode)
+
+
+def _fitted(opened: Image.Image, height: int, width: int) -> np.ndarray:
+    """The largest centred part of the shape height:width, resized; uint8 (H, W, C)."""
+    from PIL import Image
+
+    if opened.size != (width, height):
+        scale = min(opened.width / width, opened.height / height)
+        w, h = min(width * scale, opened.width), min(height * scale, opened.height)  # min: of rounding
+        left, top = (opened.width - w) / 2, (opened.height - h) / 2
+        box = (left, top, left + w, top + h)
+        opened = opened.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return np.array(opened, np.uint8).reshape(height, width, -1)
+
+
+def resize_images(images: np.ndarray, image: tuple[int, int, int]) -> np.ndarray:
+    """Images uint8 (N, H, W, C) in another size and number of channels; the same array if they fit."""
+    from PIL import Image
+
+    channels, height, width = image
+    if images.shape[1:] == (height, width, channels):
+        return images
+    mode = "L" if channels == 1 else "RGB"
+    result = np.empty((len(images), height, width, channels), np.uint8)
+    for i, pixels in enumerate(images):
+        opened = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        result[i] = _fitted(_plain(opened, mode), height, width)
+    return result
+
+
+_lock = threading.Lock()
+_entered: list[Any] = []  # the open contexts of `quiet_pillow`; the first one holds the warning filters
+
+
+@contextlib.contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """While inside, Pillow's remarks on odd files are not printed; `decode` limits the size itself.
+
+    Warning filters belong to the process. They are set by the first thread that enters and restored by the
+    last one that leaves, so that threads that overlap do not restore each other's.
+    """
+    with _lock:
+        if not _entered:
+            saved = warnings.catch_warnings()
+            saved.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            _entered.append(saved)
+        _entered.append(None)
+    try:
+        yield
+    finally:
+        with _lock:
+            _entered.pop()
+            if len(_entered) == 1:
+                _entered.pop().__exit__(None, None, None)

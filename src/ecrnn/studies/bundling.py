@@ -1,0 +1,312 @@
+"""Bundles from trained models: what a training to be kept and a trial of a study have in common, and the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, begins, read_yaml, to_yaml
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.events import Progress, silent
+from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
+from ecrnn.core.reading import MAX_OTHER, read_text, there
+from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
+from ecrnn.core.tasks import Task
+from ecrnn.data.sources import TERMS
+from ecrnn.data.splits import Examples
+from ecrnn.models.build import check_network
+from ecrnn.models.names import common_task, parse
+from ecrnn.models.own_code import check_digest
+from ecrnn.models.processor import PARTS, Prepared
+from ecrnn.models.registry import families, plugins
+from ecrnn.models.weights import load_network
+from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
+from ecrnn.serving.card import model_card
+from ecrnn.serving.evaluation import choose
+from ecrnn.serving.load import in_use
+from ecrnn.serving.model import Model
+from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study
+from ecrnn.stats import metric_interval
+from ecrnn.stats.metrics import METRICS
+from ecrnn.studies.places import data_name
+from ecrnn.studies.study import trials
+from ecrnn.studies.trials import CONFIG, WEIGHTS, load
+from ecrnn.training.classification import score
+from ecrnn.training.finished import read_finished, trial_task
+
+LAST_EPOCHS = 5  # whose spread a model card shows
+
+
+def bundle_trial(
+    study: Path,
+    model: str,
+    out: Path,
+    *,
+    repeat: int | None = None,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Make a bundle of a finished trial of a study.
+
+    Where the data set has a test part that the study left alone, the model is judged on it. The card says of how many
+    trials this one is and how good they are. The same study gives the same bytes.
+
+    Args:
+        study: its folder, with the weights of its trials.
+        model: name of a model of the study.
+        out: the bundle's folder, new or empty.
+        repeat: whose weights; None for those with the best accuracy on their validation images, at the last epoch.
+        data_dir: local copies of registered data sets; default: where the study had them.
+        progress: called while data is downloaded or decoded.
+
+    Returns:
+        What the bundle's `metrics.json` holds.
+
+    Raises:
+        UnknownNameError: the study has no such model.
+        RunDirectoryError: there is no study or no finished trial of this kind in it, or only an archive's without
+            weights, its data has changed, or ``out`` is not empty.
+        DataError: data for the test that is missing or damaged.
+    """
+    settings = read_settings(study)
+    _check_known(model, settings, study)
+    model = str(parse(model))
+    check_network(model)
+    if model not in settings.models:
+        raise unknown_name("model", model, settings.models, f"the models of {study}")
+    task = common_task([model])
+    finished = _finished(study, settings, model, task)
+    trial = _chosen(finished, task, repeat, study)
+    home = trial_home(study, model, trial.repeat)
+    if isinstance(trial.predictions, PredictedClasses) or not there(home / WEIGHTS):
+        line = f"{home} is of an archive, which keeps no weights"
+        raise RunDirectoryError(f"{line}; give the run directory it was made from")
+    facts = trial.facts
+    prepared = prepared_of(trial, study)
+    own = StudySettings.read(read_yaml(home / CONFIG, study), str(home / CONFIG))
+    config = to_yaml(own.model_copy(update={"data_dir": None}))
+    killed = (out / LOCK).exists()
+    _check_free_or_ours(out, config, prepared, killed)
+    network = load_network(model, prepared.sizes, home / WEIGHTS, study)
+    metrics = measured(
+        settings.of_trial(model, trial.repeat),
+        task,
+        trial.predictions,
+        trial.metrics,
+        n_train=facts["n_train"],
+        parameters=facts["parameters"],
+        multiply_adds=facts["multiply_adds"],
+    )
+    values = [other.facts[f"last_{task.metric}"] for other in finished]
+    best = max(values) if METRICS[task.metric].higher_is_better else min(values)
+    metrics |= {
+        "study": study.resolve().name,
+        "repeat": trial.repeat,
+        "trials": {"finished": len(finished), "best": best, "mean": sum(values) / len(values)},
+    }
+    trained_on = _trained_on(study, trial)
+    if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
+        if data_dir is not None:
+            settings = settings.model_copy(update={"data_dir": str(data_dir)})
+        model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
+        model_in_use.trained_on = trained_on
+        metrics["test"] = on_test_part(model_in_use, load(settings, progress))
+    with locked(out, keep=False):
+        _check_free_or_ours(out, config, prepared, killed)  # again, now that nobody else works in it
+        write_atomically(out / CONFIG, config)
+        write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name), trained_on)
+    return metrics
+
+
+def _check_known(model: str, settings: StudySettings, study: Path) -> None:
+    """Look whether the code of a model that is not ecrnn's own was named, and is that of its study."""
+    family = next((family for family in settings.sources if begins(model, family)), None)
+    if family is not None:
+        if family not in families() and family not in plugins():
+            raise RunDirectoryError(f"{model} of {study} is of somebody's own code; name its file with --code")
+        check_digest(family, settings.sources[family], f"{study}; name the file that it was trained with")
+
+
+def _check_free_or_ours(out: Path, config: str, prepared: Prepared, killed: bool) -> None:
+    """As `check_free`, but ``out`` may also hold a bundle of this trial whose making was killed.
+
+    Args:
+        config: what its `config.yaml`, which is written first, says.
+        prepared: of the model.
+        killed: a lock was left in ``out``.
+    """
+    try:
+        same = read_text(out / CONFIG, MAX_SETTINGS) == config
+    except EcrnnError:
+        same = False
+    if not (same and killed and is_bundle(out)):
+        check_free(out, besides={CONFIG, *file_names(prepared)} if same else frozenset())
+
+
+def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
+    """Look whether a bundle can be made in ``out``, before anything is written.
+
+    Args:
+        out: a folder, which need not be there.
+        besides: what may lie in it, relative to it, beside locks and what a killed process left.
+
+    Raises:
+        RunDirectoryError: anything else lies in it, or it is a file.
+    """
+    if is_bundle(out):
+        raise RunDirectoryError(f"{out} holds a bundle already; choose another -o, or delete it first")
+    if out.exists() and not out.is_dir():
+        raise RunDirectoryError(f"{out} is a file; a bundle is a folder, choose another -o")
+    with disk_errors(out, "read"):
+        free = all(path.relative_to(out).as_posix() in besides or holds_nothing(path.name) for path in out.rglob("*"))
+    if not free:
+        raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
+
+
+def measured(
+    settings: TrainSettings | StudySettings,
+    task: Task,
+    predictions: AnyPredictions,
+    history: list[dict[str, Any]],
+    *,
+    n_train: int,
+    parameters: int,
+    multiply_adds: int,
+    best: tuple[int, AnyPredictions | None] | None = None,
+) -> dict[str, Any]:
+    """What `metrics.json` holds: figures of the last epoch, and on which examples they were measured.
+
+    Where the best epoch's weights are kept, theirs is a figure of its own: on the examples that the epoch was chosen
+    with it is no estimate for new ones, and the last epoch's is.
+
+    Args:
+        settings: resolved.
+        task: of the model.
+        predictions: of the last epoch's weights, for the validation examples.
+        history: the metrics of each epoch.
+        n_train: examples trained on.
+        parameters, multiply_adds: of the network.
+        best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
+    """
+    training = settings.training
+    kept: dict[str, Any] = {"keep": "last", "epoch": training.epochs}
+    if best is not None:
+        epoch, chosen = best
+        assert chosen is not None
+        assert isinstance(settings, TrainSettings)
+        kept = {"keep": "best", "epoch": epoch, "keep_window": settings.keep_window}
+        kept[f"kept_{task.metric}"] = scores(task, chosen)[task.metric]
+    return {
+        "data": data_name(settings),
+        "terms": TERMS.get(settings.data),
+        "fingerprint": settings.fingerprint,
+        "split": settings.split,
+        "seed": settings.seed,
+        "n_train": n_train,
+        "n_validation": len(predictions.index),
+        **scores(task, predictions),
+        **spread(task, history),
+        **kept,
+        "epochs": training.epochs,
+        "recipe": f"{training.optimizer} at {training.lr:g}, batch {training.batch_size}, {training.precision}",
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "seconds": sum(line.get("seconds") or 0.0 for line in history),
+        "history": history,
+    }
+
+
+def spread(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lowest, mean and highest metric of the last epochs, at most `LAST_EPOCHS`; nothing of a single epoch."""
+    values = [line[f"validation_{task.metric}"] for line in history[-LAST_EPOCHS:]]
+    if len(values) < 2:
+        return {}
+    mean = sum(values) / len(values)
+    return {"last_epochs": {"epochs": len(values), "lowest": min(values), "mean": mean, "highest": max(values)}}
+
+
+def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
+    """The task's metric with its interval over examples; beside accuracy cross-entropy (nats)."""
+    name = task.metric
+    own = metric_interval(predictions.statistics, METRICS[name])
+    found = {name: own.estimate, f"{name}_low": own.low, f"{name}_high": own.high}
+    return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
+
+
+def prepared_of(trial: FinishedTrial, study: Path) -> Prepared:
+    """The parts of a finished trial, from its manifest and the files beside it.
+
+    Raises:
+        EcrnnError: they are not as they should be, or not those of a model of that name.
+    """
+    folder, task = trial_home(study, trial.model, trial.repeat), trial_task(trial.facts)
+    plain = {name: trial.facts[name] for name in PARTS if name in trial.facts}
+    if task != common_task([trial.model]):
+        raise RunDirectoryError(f"{folder}: manifest.json is of {task.name}, which is not the task of {trial.model}")
+    classes = tuple(trial.facts["classes"]) if task.classes else ()
+    return Prepared.from_plain(task.name, classes, plain, lambda name: read_text(folder / name, MAX_OTHER, study))
+
+
+def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> list[FinishedTrial]:
+    """The finished trials of a model. A damaged one is an error: without it another might be the best."""
+    finished = []
+    for trial in trials(settings):
+        if trial[0] == model and there(trial_home(study, *trial)):
+            try:
+                found = read_finished(study, *trial)
+            except EcrnnError as error:
+                again = "the study's compare command, given again, trains it anew"
+                raise RunDirectoryError(f"{model}, repeat {trial[1]}: {error}; {again}") from error
+            if found is not None:
+                _check_needed(found, task, study)
+                finished.append(found)
+    if not finished:
+        raise RunDirectoryError(f"no trial of {model} in {study} is finished; give its compare command again")
+    return finished
+
+
+def _check_needed(trial: FinishedTrial, task: Task, study: Path) -> None:
+    """Raise a RunDirectoryError unless manifest and metrics say all that a bundle's `metrics.json` needs."""
+    for name in ("parameters", "multiply_adds", "n_images", "n_validation", f"last_{task.metric}"):
+        if trial.facts.get(name) is None:
+            raise RunDirectoryError(f"{trial_home(study, trial.model, trial.repeat)}: manifest.json lacks {name}")
+    for number, line in enumerate(trial.metrics, 1):
+        if line.get(f"validation_{task.metric}") is None:
+            where = f"{trial_home(study, trial.model, trial.repeat)}: metrics.jsonl, line {number},"
+            raise RunDirectoryError(f"{where} lacks validation_{task.metric}")
+
+
+def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study: Path) -> FinishedTrial:
+    if repeat is None:
+        sign = 1 if METRICS[task.metric].higher_is_better else -1
+        return max(finished, key=lambda trial: (sign * trial.facts[f"last_{task.metric}"], -trial.repeat))
+    of_repeat = [trial for trial in finished if trial.repeat == repeat]
+    if not of_repeat:
+        known = ", ".join(str(trial.repeat) for trial in finished)
+        raise RunDirectoryError(f"repeat {repeat} is not among the finished trials of this model in {study}: {known}")
+    return of_repeat[0]
+
+
+def on_test_part(model: Model, data: Examples) -> dict[str, Any]:
+    """The figures of a model on the test part of its data, and what to know of its examples."""
+    choice = choose(model, data, "test")
+    known = {"trained_on": choice.trained_on, "left_out": choice.left_out}
+    return {
+        "n": len(choice.index),
+        **scores(model.task, model.judge(data, choice.index).predictions),
+        **{name: count for name, count in known.items() if count},
+    }
+
+
+def _trained_on(study: Path, trial: FinishedTrial) -> TrainedOn | None:
+    """What a trial was trained and validated on; None for a study of an earlier version, which kept no keys."""
+    keys = read_study(study / STUDY_FILE)
+    if keys is None or keys.total != trial.facts["n_images"]:
+        return None
+    validation = trial.predictions.index
+    others = np.setdiff1d(np.arange(keys.total), validation)
+    return TrainedOn.of(keys, others[: trial.facts["n_train"]], validation)  # a test part comes after all others

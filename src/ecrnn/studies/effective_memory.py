@@ -1,0 +1,124 @@
+"""How far back RNNs read: those of a study's finished trials, and untrained ones.
+
+What is measured is defined in `ecrnn.explain.effective_memory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.runs import read_settings, trial_home
+from ecrnn.core.tasks import default
+from ecrnn.data.image_set import ImageSet
+from ecrnn.explain.effective_memory import memory, network_memory
+from ecrnn.explain.memory_curve import Memory
+from ecrnn.layers.areas import CELLS, RecurrentArea
+from ecrnn.layers.initialisation import initialise
+from ecrnn.models.names import parse
+from ecrnn.models.weights import load_network
+from ecrnn.studies.bundling import prepared_of
+from ecrnn.studies.study import trials
+from ecrnn.studies.tasks import task_of
+from ecrnn.studies.trials import WEIGHTS, load
+from ecrnn.training.finished import read_finished
+
+SAMPLES = 512
+STEPS, NODES = 1024, 16  # the paper's sequence and layer
+
+#: The untrained layers: cell, whose initialisation, forget bias. Keras's default has forget bias 1, torch's 0.
+UNTRAINED = (
+    ("lstm", "torch", 0),
+    ("lstm", "torch", 1),
+    ("lstm", "Keras", 0),
+    ("lstm", "Keras", 1),
+    ("gru", "torch", None),
+    ("gru", "Keras", None),
+    ("rnn", "torch", None),
+    ("rnn", "Keras", None),
+)
+
+
+def trained_memories(study: Path, data_dir: Path | None = None, samples: int = SAMPLES) -> Iterator[Memory]:
+    """How far back each finished trial of a study reads; models without RNN are left out.
+
+    Args:
+        study: its folder, with the weights of its trials.
+        data_dir: local copies of registered data sets; default: where the study had them.
+        samples: how many of the trial's validation images, drawn at random once.
+
+    Raises:
+        EcrnnError: there is no study, its data is missing or has changed, a trial has no weights, or
+            `ecrnn.explain.effective_memory` cannot measure it.
+    """
+    settings = read_settings(study)
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": str(data_dir)})
+    if task_of(settings) != default():
+        raise RunDirectoryError(f"{study} is not a study of image classifiers, whose memory alone can be measured")
+    images = load(settings)
+    assert isinstance(images, ImageSet)
+    for model, repeat in trials(settings):
+        if parse(model).cell is not None:
+            yield from _trial_memory(images, study, model, repeat, samples)
+
+
+def _trial_memory(images: ImageSet, study: Path, model: str, repeat: int, samples: int) -> Iterator[Memory]:
+    """The memory of one trial; nothing if it is not finished."""
+    trial = read_finished(study, model, repeat)
+    if trial is None:
+        return
+    prepared = prepared_of(trial, study)
+    network = load_network(model, prepared.sizes, trial_home(study, model, repeat) / WEIGHTS, study)
+    if trial.predictions.index.min() < 0 or trial.predictions.index.max() >= len(images):
+        raise RunDirectoryError(f"{trial_home(study, model, repeat)} was not scored on these images")
+    index = np.random.default_rng(0).permutation(trial.predictions.index)[:samples]  # a folder's are class by class
+    standardised = prepared.standardise()(torch.from_numpy(np.asarray(images.images[index])))
+    yield network_memory(network, standardised, model=model, repeat=repeat)
+
+
+def untrained_memories(
+    seeds: int = 5, steps: int = STEPS, nodes: int = NODES, sequences: int = SAMPLES
+) -> Iterator[Memory]:
+    """How far back untrained layers of one direction read sequences of independent standard normal values.
+
+    Args:
+        seeds: layers of each kind in `UNTRAINED`, with weights from the seeds 0, 1, ...
+        steps: length of the sequences, of one value a step.
+        nodes: of the layer.
+        sequences: how many.
+    """
+    for cell, whose, forget in UNTRAINED:
+        bias = "" if forget is None else f", forget bias {forget}"
+        name = f"{cell.upper()} {nodes}, {whose}'s initialisation{bias}"
+        for seed in range(seeds):
+            generator = torch.Generator().manual_seed(seed)
+            sequence = torch.randn(sequences, steps, 1, generator=generator)
+            yield memory(untrained(cell, whose, forget, nodes, seed), sequence, model=name, repeat=seed)
+
+
+def untrained(cell: str, whose: str, forget: int | None, nodes: int, seed: int) -> RecurrentArea:
+    """A recurrent area of one layer and one direction that reads one value a step.
+
+    Args:
+        cell: rnn, lstm or gru.
+        whose: "torch" or "Keras", whose initialisation.
+        forget: what stands (on average) in an LSTM's forget bias, 0 or 1; None for the other cells.
+        nodes: of the layer.
+        seed: of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        area = RecurrentArea(cell, 1, (nodes,), False)
+        if whose == "torch":
+            area.layers[0] = CELLS[cell](1, nodes, batch_first=True)  # with both of torch's bias vectors
+    if whose == "Keras":
+        initialise(area, seed)
+    if forget is not None:
+        with torch.no_grad():  # the gates i, f, g, o
+            area.get_parameter("layers.0.bias_ih_l0")[nodes : 2 * nodes] += forget - (whose == "Keras")
+    return area

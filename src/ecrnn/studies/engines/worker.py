@@ -1,0 +1,108 @@
+"""A worker process of `ecrnn.studies.engines.processes`: reads trials, runs them, answers; all in lines of JSON.
+
+When the process that started it is gone its input ends, and it stops as if told by a signal: at the next step, with a
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core import filesystems
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.events import Epoch, Event, Failed, Finished, Step, to_json
+from ecrnn.core.runs import read_settings
+from ecrnn.core.standard_streams import open_closed_streams
+from ecrnn.data import left_out
+from ecrnn.data.splits import Examples
+from ecrnn.models.own_code import load_code
+from ecrnn.studies.trials import load, record_failure, run_trial
+from ecrnn.training.interruption import Interrupted
+
+STEP_SECONDS = 0.2  # between two steps that are sent
+
+
+def main(study: Path, code: Sequence[Path] = ()) -> None:
+    """Serve trials until the input ends; ``code`` are the files of own models that the study's process has run."""
+    open_closed_streams()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing else that prints may mix with the answers
+    trials = _listen()
+    for file in code:
+        load_code(file)
+    worker = _Worker(study, answers)
+    for logger in (filesystems.logger, left_out.logger):  # the study's process has said what these warn of
+        logger.setLevel(logging.ERROR)
+    while (line := trials.get()) is not None:
+        model, repeat = json.loads(line)
+        if not worker.run(model, repeat):
+            break
+    os._exit(0)  # the listening thread may wait for input for ever
+
+
+def _listen() -> queue.SimpleQueue[str | None]:
+    """Lines of the input; when it ends, None, and a training under way is told to stop."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        lines.put(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+class _Worker:
+    def __init__(self, study: Path, answers: Any) -> None:
+        self.study, self.answers = study, answers
+        self.settings = read_settings(study)
+        self.data: Examples | None = None
+        self.step_sent = 0.0
+
+    def run(self, model: str, repeat: int) -> bool:
+        """Run one trial and say how it ended; False if this worker should leave."""
+        try:
+            self.data = self.data or load(self.settings)
+            for event in run_trial(self.data, self.study, self.settings, model, repeat):
+                self._send(event)
+        except Interrupted:
+            self._write(json.dumps({"kind": "stopped"}))
+            return False
+        except RunDirectoryError as error:
+            self._write(json.dumps({"kind": "fatal", "error": str(error)}))
+            return False
+        except Exception as error:  # noqa: BLE001 whatever one trial dies of, the others are run
+            self._send(Failed(model, repeat, record_failure(self.study, model, repeat, error)))
+            return True
+        self._send(Finished(model, repeat))
+        return True
+
+    def _send(self, event: Event) -> None:
+        now = time.monotonic()
+        if isinstance(event, Step) and now - self.step_sent < STEP_SECONDS:
+            return
+        if isinstance(event, Step | Epoch):
+            self.step_sent = now
+        self._write(to_json(event))
+
+    def _write(self, line: str) -> None:
+        try:
+            print(line, file=self.answers, flush=True)
+        except BrokenPipeError:
+            os.kill(os.getpid(), signal.SIGTERM)  # nobody listens any more
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(file) for file in sys.argv[2:]])

@@ -1,0 +1,202 @@
+"""One model, trained to be kept: from a data set to a bundle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
+from ecrnn.core.devices import resolve
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.events import Message, Progress, silent
+from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.reading import check_inside, there
+from ecrnn.core.runs import difference, holds_nothing, locked
+from ecrnn.core.seals import seal_text
+from ecrnn.core.seeds import trial_seed
+from ecrnn.data import catalogue
+from ecrnn.data.image_set import ImageSet
+from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.models.build import check_network, make
+from ecrnn.models.names import parse
+from ecrnn.models.own_check import check_models
+from ecrnn.models.processor import Prepared
+from ecrnn.models.spec import check
+from ecrnn.models.summary import summarise
+from ecrnn.serving.bundle import describe, is_bundle, write_bundle
+from ecrnn.serving.card import model_card
+from ecrnn.serving.load import in_use
+from ecrnn.serving.trained_on import TrainedOn
+from ecrnn.studies.bundling import check_free, measured, on_test_part
+from ecrnn.studies.places import check_same_kind_of_data
+from ecrnn.studies.settings import as_begun, with_sources
+from ecrnn.studies.tasks import objective, prepare, task_of
+from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
+from ecrnn.training.interruption import Interrupted
+from ecrnn.training.loop import fit
+
+SETTINGS = "train.yaml"
+_LEFTOVERS = frozenset({"checkpoint", "checkpoint/.lock"})  # of a training killed before its settings were written
+
+
+def train_bundle(
+    settings: TrainSettings,
+    out: Path,
+    *,
+    arrays: ImageSet | None = None,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> bool:
+    """Train one model and leave a bundle in ``out``.
+
+    Args:
+        settings: as given; the resolved ones are saved as `train.yaml`.
+        out: the bundle's folder, new or empty, or with ``resume`` one that holds this training unfinished.
+        arrays: the images, where they are not what ``settings.data`` names; a bundle does not keep them.
+        resume: go on with an unfinished training; where there is none, begin.
+        progress: called with what happens: loading, steps, epochs, and messages about the data, such as examples that
+            are both trained on and validated on.
+
+    Returns:
+        True if it was trained now, False if the bundle was finished already.
+
+    Raises:
+        EcrnnError: wrong names, data or settings, before anything is trained.
+        RunDirectoryError: ``out`` holds something else.
+        Interrupted: by a signal; ``resume`` goes on.
+    """
+    check_network(settings.model)
+    asked = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
+    _check_folder(out, resume)
+    data = load(asked, progress) if arrays is None else arrays
+    settings = _resolved(asked, data, out)
+    if is_bundle(out) and not _leftovers(out):
+        return False
+    split = split_of(data, settings, repeat=0)
+    prepared = prepare(data, split, settings)
+    check(prepared.sizes, settings.model)
+    check_models(prepared.sizes, settings.model)
+    with locked(out, keep=False):
+        _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
+        settings = _resolved(asked, data, out)
+        finished = is_bundle(out)
+        if not finished:
+            write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
+            try:
+                _train(data, split, prepared, settings, out, progress)
+            except Interrupted as stop:
+                raise Interrupted(stop.signal, "--resume goes on with it") from stop
+        _remove_checkpoints(out)
+    return not finished
+
+
+def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
+    """The settings with everything decided, as the training that lies in ``out`` has it, if any.
+
+    Raises:
+        RunDirectoryError: that is another training.
+    """
+    before = _settings_before(out)
+    asked = with_sources(asked, before)
+    if before:
+        asked = as_begun(asked, before)
+    settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(asked.training)})
+    if before:
+        check_same_kind_of_data(before, settings, out, "-o")
+        if other := difference(before, settings, examples=task_of(settings).examples):
+            raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
+    return settings
+
+
+def _leftovers(out: Path) -> list[str]:
+    """The names of what a training that was killed at its very end left beside its bundle."""
+    with disk_errors(out, "read"):
+        return [name for name in os.listdir(out) if name == "checkpoint" or holds_nothing(name)]
+
+
+def _settings_before(out: Path) -> TrainSettings | None:
+    """Those of the training that lies in ``out``; None where there is none.
+
+    A damaged file is passed over while a training is under way: its checkpoints say themselves which training they are
+    of, and the file is written anew.
+    """
+    path = out / SETTINGS
+    if not there(path):
+        return None
+    try:
+        return TrainSettings.read(read_yaml(path, out, sealed=True), str(path))
+    except EcrnnError:
+        if is_bundle(out):
+            raise
+        return None
+
+
+def _remove_checkpoints(out: Path) -> None:
+    with disk_errors(out / "checkpoint", "delete"):
+        if (out / "checkpoint").is_dir():
+            shutil.rmtree(out / "checkpoint")
+
+
+def _check_folder(out: Path, resume: bool) -> None:
+    begun = there(out / SETTINGS)
+    if begun and not resume and not is_bundle(out):
+        raise RunDirectoryError(f"{out} holds an unfinished training; add --resume to go on, or choose another -o")
+    check_inside(out / "checkpoint", out)
+    if not (begun and resume):
+        check_free(out, besides=_LEFTOVERS)
+
+
+def _train(
+    data: Examples,
+    split: Split,
+    prepared: Prepared,
+    settings: TrainSettings,
+    out: Path,
+    progress: Progress,
+) -> None:
+    keys = data.keys()
+    trained_on = TrainedOn.of(keys, split.train, split.validation)
+    if line := contradiction(data, keys):
+        progress(Message(line))
+    both = trained_on.overlap(keys, split.validation)
+    if both:
+        progress(Message(trained_on_too(data.name, both, split, prepared.task.examples)))
+    seed = trial_seed(settings.seed, 0)
+    network = make(settings.model, prepared.sizes, seed)
+    task = objective(data, split, prepared, settings.training, seed)
+    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": settings.model}
+    trained = fit(
+        network,
+        task,
+        settings.training,
+        seed=seed,
+        folder=out,
+        identity=identity,
+        keep=settings.keep,
+        window=settings.keep_window if settings.keep == "best" else 1,
+        label=settings.model,
+        progress=progress,
+    )
+    assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
+    summary = summarise(network, prepared.sizes, settings.model)
+    metrics = measured(
+        settings,
+        prepared.task,
+        trained.last_predictions,
+        trained.history,
+        n_train=len(split.train),
+        parameters=summary.parameters,
+        multiply_adds=summary.multiply_adds,
+        best=(trained.best_epoch, trained.predictions) if settings.keep == "best" else None,
+    )
+    if both:
+        metrics["validation_trained_on"] = both
+    if left_out := getattr(data, "left_out", None):
+        metrics["files_left_out"] = dict(left_out)
+    if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
+        model = in_use(describe(settings.model, prepared), prepared, network, metrics, settings.training.device)
+        model.trained_on = trained_on
+        metrics["test"] = on_test_part(model, data)
+    card = model_card(settings.model, prepared, metrics, out.name)
+    write_bundle(out, network, settings.model, prepared, metrics, card, trained_on)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecrnn.core.errors import DataError
+from ecrnn.core.events import Loading
+from ecrnn.data import image_decoding
+from ecrnn.data.image_decoding import decode_files, load_images
+
+FILES = [f"{i}.png" for i in range(7)]
+
+
+def number(path: Path) -> np.ndarray:
+    if path.stem in "245":
+        raise DataError("not liked")
+    return np.array([int(path.stem)])
+
+
+def test_files_come_in_their_order_and_pieces(monkeypatch):
+    monkeypatch.setattr(image_decoding, "_CHUNK", 3)
+    events = []
+    pieces = decode_files(Path("x"), ["0.png", "6.png", "3.png", "1.png"], number, events.append)
+    assert [(start, [int(array[0]) for array in chunk]) for start, chunk in pieces] == [(0, [0, 6, 3]), (3, [1])]
+    assert events == [Loading("images", 3, 4), Loading("images", 4, 4)]
+
+
+def test_all_are_tried_and_nothing_comes_after_a_fault(monkeypatch):
+    monkeypatch.setattr(image_decoding, "_CHUNK", 2)
+    pieces = decode_files(Path("x"), FILES, number)
+    assert next(pieces)[0] == 0
+    message = r"3 of 7 images in x cannot be read \(2.png: not liked; 4.png: not liked; 5.png: not liked\); replace"
+    with pytest.raises(DataError, match=message):
+        next(pieces)
+
+
+def test_no_image_can_be_read(tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=r"7 of 7 images in .*0.png: not a PNG.*; \.\.\.\)"):
+        load_images(tmp_path, FILES, (8, 8), 3)
+    assert load_images(tmp_path, [], (8, 8), 3).shape == (0, 8, 8, 3)
