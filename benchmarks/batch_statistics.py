@@ -30,7 +30,7 @@ from ecrnn.data.image_set import ImageSet
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.image_classification.images import load
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training.loop import fit
@@ -69,8 +69,8 @@ class Watched(ImageClassification):
     ) -> None:
         split = Split(parts["train"], parts["train"][:0], "all", "")
         preprocessing = fit_preprocessing(images.images, split.train, settings.standardise)
-        prepared = Prepared(TASKS["image-classification"], images.classes, preprocessing)
-        super().__init__(images, split, prepared, settings, seed)
+        processor = Processor(TASKS["image-classification"], images.classes, preprocessing)
+        super().__init__(images, split, processor, settings, seed)
         self.judged = {name: index for name, index in parts.items() if name != "train"}
         self.some = np.random.default_rng(seed).permutation(parts["new"])[:SOME]
         self.curves, self.epochs, self.epoch, self.batches = curves, settings.epochs, 0, 0

@@ -37,7 +37,7 @@ from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
 from ecrnn.layers.stages import Stage
 from ecrnn.models import names
 from ecrnn.models.build import make
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.recurrence import GRU, LSTM, RNN
 from ecrnn.tasks.captioning.captions import SIZE, CaptionSet
 from ecrnn.tasks.captioning.objective import Captioning
@@ -134,50 +134,50 @@ def _cast(inputs: Any, dtype: torch.dtype) -> Any:
 # --- the data, of the sizes of the sets in docs/systems.md
 
 
-def next_token(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+def next_token(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Processor, Objective]:
     """Blocks of 256 characters, 69 ids."""
     length = TASKS["next-token"].defaults["length"]
     text = "".join(draw.choice(list(LETTERS), 2 * batch * length + 1))
-    prepared = Prepared(TASKS["next-token"], vocabulary=tokens.fit("characters", [LETTERS]), length=length)
+    processor = Processor(TASKS["next-token"], vocabulary=tokens.fit("characters", [LETTERS]), length=length)
     data = make_corpus("random", text, "", length)
-    return prepared, NextToken(data, everything(len(data)), prepared, settings)
+    return processor, NextToken(data, everything(len(data)), processor, settings)
 
 
-def translation(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+def translation(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Processor, Objective]:
     """Sentences of about 14 tokens, 6,000 ids, in batches of about one length as the loop makes them."""
     words = vocabulary(TASKS["translation"].defaults["vocabulary"])
     pairs = [(sentence(14, draw, words), sentence(15, draw, words)) for _ in range(50 * batch)]
-    prepared = Prepared(
+    processor = Processor(
         TASKS["translation"], vocabulary=words, source_vocabulary=words, length=TASKS["translation"].defaults["length"]
     )
-    return prepared, Translation(make_pair_set("random", pairs), everything(len(pairs)), prepared, settings)
+    return processor, Translation(make_pair_set("random", pairs), everything(len(pairs)), processor, settings)
 
 
-def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Processor, Objective]:
     """Images of 96x96 with captions of about 11 words, 2,500 ids."""
     words = vocabulary(TASKS["captioning"].defaults["vocabulary"])
     images = draw.integers(0, 256, (batch, SIZE, SIZE, 3), dtype=np.uint8)
     texts = tuple((sentence(11, draw, words),) for _ in range(batch))
     preprocessing = Preprocessing((3, SIZE, SIZE), (127.5,), (74.0,))
     length = TASKS["captioning"].defaults["length"]
-    prepared = Prepared(TASKS["captioning"], preprocessing=preprocessing, vocabulary=words, length=length)
+    processor = Processor(TASKS["captioning"], preprocessing=preprocessing, vocabulary=words, length=length)
     data = CaptionSet("random", images, texts, (), batch, "")
-    return prepared, Captioning(data, everything(batch), prepared, settings, 0)
+    return processor, Captioning(data, everything(batch), processor, settings, 0)
 
 
-def transcription(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Prepared, Objective]:
+def transcription(batch: int, draw: np.random.Generator, settings: TrainingSettings) -> tuple[Processor, Objective]:
     """Images of 32x128 that say five of 19 characters."""
     images = tuple(draw.integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8) for _ in range(batch))
     texts = tuple("".join(draw.choice(list(LETTERS[:19]), 5)) for _ in range(batch))
     preprocessing = Preprocessing((1, HEIGHT, WIDTH), (127.5,), (74.0,))
-    prepared = Prepared(
+    processor = Processor(
         TASKS["transcription"], preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]])
     )
     data = LineSet("random", images, texts, (), batch, "")
-    return prepared, Transcription(data, everything(batch), prepared, settings, 0)
+    return processor, Transcription(data, everything(batch), processor, settings, 0)
 
 
-DATA: dict[str, Callable[[int, np.random.Generator, TrainingSettings], tuple[Prepared, Objective]]] = {
+DATA: dict[str, Callable[[int, np.random.Generator, TrainingSettings], tuple[Processor, Objective]]] = {
     "next-token": next_token,
     "translation": translation,
     "captioning": captioning,
@@ -235,10 +235,10 @@ def measure(model: str, chosen: argparse.Namespace) -> dict[str, Any]:
     settings = settings.model_copy(update={"batch_size": chosen.batch or settings.batch_size})
     exact = settings.model_copy(update={"precision": "float32"})
     make_data = DATA[task.name]
-    prepared, objective = make_data(settings.batch_size, np.random.default_rng(0), settings)
+    processor, objective = make_data(settings.batch_size, np.random.default_rng(0), settings)
     _, checked = make_data(settings.batch_size, np.random.default_rng(0), exact)
     positions = usual_batch(objective)
-    ours = make(model, prepared.sizes, 0)
+    ours = make(model, processor.sizes, 0)
     theirs = stock(ours)
     check_same(ours, theirs, checked, positions)
     networks = {"ecrnn": ours, "stock": theirs}

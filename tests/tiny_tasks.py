@@ -147,9 +147,9 @@ def untrained(task: str, folder: Path, model: str | None = None, **changes: Any)
     """
     settings = TINY[task].read(folder, model).model_copy(update=changes)
     data = load_examples(settings)
-    prepared = prepare(data, parse_split(settings.split).split(data, 0, 0), settings)
-    network = make(settings.model, prepared.sizes, 0)
-    if not prepared.classes:
+    processor = prepare(data, parse_split(settings.split).split(data, 0, 0), settings)
+    network = make(settings.model, processor.sizes, 0)
+    if not processor.classes:
         with torch.no_grad():
             network.head.bias[: END + 1] -= 0.3
-    return in_use(describe(settings.model, prepared), prepared, network, {}, "cpu"), data
+    return in_use(describe(settings.model, processor), processor, network, {}, "cpu"), data

@@ -23,7 +23,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.models.scoring import bleu_of_translations, whole_texts, word_edits
 from ecrnn.serving import examples
 from ecrnn.serving.evaluation import Judgement
-from ecrnn.serving.model import Judged
+from ecrnn.serving.predictor import Judged
 from ecrnn.stats import BLEU, WER, WHOLE, wilson
 from ecrnn.tasks.translation.predictor import sacrebleu
 

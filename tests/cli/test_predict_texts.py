@@ -26,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Any]
         folder = tmp_path_factory.mktemp(task)
         model, _ = untrained(task, folder)
         (folder / "bundle").mkdir()
-        write_bundle(folder / "bundle", model.network, TINY[task].model, model.prepared, {}, "card\n")
+        write_bundle(folder / "bundle", model.network, TINY[task].model, model.processor, {}, "card\n")
         bundles[task] = folder / "bundle", model
     return bundles
 

@@ -158,7 +158,7 @@ def broken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for parameter in model.network.parameters():
             parameter.fill_(3e38)
     (folder / "bundle").mkdir()
-    write_bundle(folder / "bundle", model.network, TINY[task].model, model.prepared, {}, "card\n")
+    write_bundle(folder / "bundle", model.network, TINY[task].model, model.processor, {}, "card\n")
     data = folder / "again"
     data.mkdir()
     return task, folder / "bundle", TINY[task].write(data)

@@ -83,7 +83,7 @@ def test_translations(width: int, batch: int) -> None:
 def test_captions(width: int) -> None:
     one, model = small("captioning"), lively("captioning")
     index = np.array([7, 3, 3, 20, 11])
-    standardise = one.prepared.standardise()
+    standardise = one.processor.standardise()
     found = captions(model, one.data.images, index, standardise, LENGTH, width, 2)
     assert found[1] == found[2]
     assert len({tuple(own) for own in found}) > 1
@@ -100,7 +100,7 @@ def test_captions(width: int) -> None:
 @pytest.mark.parametrize("width", [1, 4])
 def test_transcripts(width: int) -> None:
     one, model = small("transcription"), lively("transcription")
-    images, standardise = one.data.images[:9], one.prepared.standardise()
+    images, standardise = one.data.images[:9], one.processor.standardise()
     assert len({image.shape[1] for image in images}) > 3
     found = transcripts(model, images, standardise, width, 4)
     assert any(found)
@@ -113,7 +113,7 @@ def test_transcripts(width: int) -> None:
 
 
 def test_lines_side_by_side() -> None:
-    standardise = small("transcription").prepared.standardise()
+    standardise = small("transcription").processor.standardise()
     images = [np.full((8, width), 200, np.uint8) for width in (5, 9)]
     together, widths = line_batch(images, standardise, torch.device("cpu"))
     assert together.shape == (2, 1, 8, 9)

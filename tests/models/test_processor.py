@@ -16,23 +16,23 @@ from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import MAX_LENGTH, TASKS
 from ecrnn.data.tokens import fit
 from ecrnn.data.vocabulary import UNKNOWN, Vocabulary
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import MAX_FRAMES, InputSpec
 
 
 @pytest.mark.parametrize("task", MODELS)
 def test_through_files_and_back(task: str) -> None:
-    prepared = small(task).prepared
-    plain, files = json.loads(json.dumps(prepared.to_plain())), prepared.files()
-    back = Prepared.from_plain(task, prepared.classes, plain, files.__getitem__)
-    for own in fields(Prepared):
-        assert getattr(back, own.name) == getattr(prepared, own.name), own.name
-    assert back.sizes == prepared.sizes
-    prepared.sizes.take(*TASKS[task].inputs)  # or it raises
+    processor = small(task).processor
+    plain, files = json.loads(json.dumps(processor.to_plain())), processor.files()
+    back = Processor.from_plain(task, processor.classes, plain, files.__getitem__)
+    for own in fields(Processor):
+        assert getattr(back, own.name) == getattr(processor, own.name), own.name
+    assert back.sizes == processor.sizes
+    processor.sizes.take(*TASKS[task].inputs)  # or it raises
 
 
 def test_sizes() -> None:
-    found = {task: small(task).prepared for task in MODELS}
+    found = {task: small(task).processor for task in MODELS}
     assert found["clip-classification"].sizes == InputSpec((1, 8, 8), 2, frames=3)
     translation = found["translation"]
     assert isinstance(translation.vocabulary, Vocabulary)
@@ -43,22 +43,22 @@ def test_sizes() -> None:
 
 
 def test_texts() -> None:
-    prepared = small("translation").prepared
+    processor = small("translation").processor
     many = "a dog " * LENGTH
-    assert prepared.encode_source(many) == prepared.encode_source("a dog") * (LENGTH // 2)
-    assert prepared.limit == len(prepared.encode(many.upper())) == LENGTH
-    assert prepared.encode("") == prepared.encode_source("") == []
-    assert prepared.encode("unheard") == [UNKNOWN]
-    assert prepared.decode(prepared.encode("A DOG sleeps")) == "A DOG"
-    assert len(small("transcription").prepared.encode("abc" * 100)) == 300, "alphabets have no length"
+    assert processor.encode_source(many) == processor.encode_source("a dog") * (LENGTH // 2)
+    assert processor.limit == len(processor.encode(many.upper())) == LENGTH
+    assert processor.encode("") == processor.encode_source("") == []
+    assert processor.encode("unheard") == [UNKNOWN]
+    assert processor.decode(processor.encode("A DOG sleeps")) == "A DOG"
+    assert len(small("transcription").processor.encode("abc" * 100)) == 300, "alphabets have no length"
 
 
 def test_standardise() -> None:
-    prepared = small("captioning").prepared
-    assert prepared.preprocessing is not None
+    processor = small("captioning").processor
+    assert processor.preprocessing is not None
     image = np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)
-    module = prepared.standardise()
-    np.testing.assert_allclose(module(torch.from_numpy(image)), prepared.preprocessing.apply(image), rtol=1e-6)
+    module = processor.standardise()
+    np.testing.assert_allclose(module(torch.from_numpy(image)), processor.preprocessing.apply(image), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_standardise() -> None:
 )
 def test_exactly_a_tasks_parts(task: str, parts: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match=f"{task} needs vocabulary, length, not"):
-        Prepared(TASKS[task], ("a", "b") if TASKS[task].classes else (), **parts)
+        Processor(TASKS[task], ("a", "b") if TASKS[task].classes else (), **parts)
 
 
 GOOD = {"vocabulary": "bytes", "length": 8}
@@ -115,7 +115,7 @@ def test_files_that_are_not_as_they_should_be(
     task: str, classes: tuple[str, ...], plain: dict[str, Any], text: str, words: list[str]
 ) -> None:
     with one_line(BundleError, *words):
-        Prepared.from_plain(task, classes, plain, lambda name: text)
+        Processor.from_plain(task, classes, plain, lambda name: text)
 
 
 def test_which_files_are_read() -> None:
@@ -125,13 +125,13 @@ def test_which_files_are_read() -> None:
         read.append(name)
         return BYTES
 
-    Prepared.from_plain("translation", (), GOOD | {"source_vocabulary": "bytes"}, reader)
+    Processor.from_plain("translation", (), GOOD | {"source_vocabulary": "bytes"}, reader)
     assert sorted(read) == ["source-vocabulary.json", "vocabulary.json"]
 
 
 @pytest.mark.parametrize("length", [1, 2**16 + 1, 2**20])
 def test_blocks_that_no_corpus_can_be_cut_into(length: int) -> None:
-    prepared = small("next-token").prepared
-    plain = {**prepared.to_plain(), "length": length}
+    processor = small("next-token").processor
+    plain = {**processor.to_plain(), "length": length}
     with pytest.raises(BundleError, match="length should be a whole number from 2 to 65536"):
-        Prepared.from_plain("next-token", (), plain, prepared.files().__getitem__)
+        Processor.from_plain("next-token", (), plain, processor.files().__getitem__)

@@ -12,7 +12,7 @@ import torch
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.build import build
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description, describe, write_bundle
 
 IMAGE = (3, 9, 12)
@@ -22,8 +22,8 @@ CLASSES = ("ant", "bee", "cat")
 MODEL = "ecrnn-bilstm-3@rows"
 
 
-def prepare(classes: tuple[str, ...] = CLASSES) -> Prepared:
-    return Prepared(TASKS["image-classification"], classes, Preprocessing(IMAGE, (120.0,), (60.0,)))
+def prepare(classes: tuple[str, ...] = CLASSES) -> Processor:
+    return Processor(TASKS["image-classification"], classes, Preprocessing(IMAGE, (120.0,), (60.0,)))
 
 
 def network_of(description: Description) -> torch.nn.Module:
@@ -46,7 +46,7 @@ def description() -> Description:
 
 
 @pytest.fixture(scope="session")
-def prepared() -> Prepared:
+def processor() -> Processor:
     return prepare()
 
 
@@ -56,9 +56,9 @@ def network(description):
 
 
 @pytest.fixture(scope="session")
-def whole_bundle(tmp_path_factory, prepared, network) -> Path:
+def whole_bundle(tmp_path_factory, processor, network) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "bundle"
-    write_bundle(folder, network, MODEL, prepared, {"accuracy": 0.5}, "# card\n")
+    write_bundle(folder, network, MODEL, processor, {"accuracy": 0.5}, "# card\n")
     return folder
 
 

@@ -57,11 +57,11 @@ def write_header(path, header, values: bytes):
 # --- what is right
 
 
-def test_round_trip(bundle, network, description, prepared, images):
+def test_round_trip(bundle, network, description, processor, images):
     read, parts, loaded, metrics = read_bundle(bundle)
     assert read.model_copy(update={"files": {}}) == description
     assert list(read.files) == [WEIGHTS]
-    assert parts == prepared
+    assert parts == processor
     assert not loaded.training
     index, standardise = np.arange(6), Standardise(Preprocessing.from_dict(read.preprocessing))
     logits = [predict_logits(n, images, index, standardise) for n in (network, loaded)]
@@ -71,7 +71,7 @@ def test_round_trip(bundle, network, description, prepared, images):
     assert metrics == read_metrics(bundle) == {"accuracy": 0.5}
 
 
-def test_the_description_comes_last(tmp_path, monkeypatch, network, description, prepared):
+def test_the_description_comes_last(tmp_path, monkeypatch, network, description, processor):
     written = []
     for name in ("save_weights", "write_json", "write_atomically"):
         real = getattr(bundles, name)
@@ -81,7 +81,7 @@ def test_the_description_comes_last(tmp_path, monkeypatch, network, description,
             return real(*arguments)
 
         monkeypatch.setattr(bundles, name, record)
-    write_bundle(tmp_path / "b", network, description.model, prepared, {}, "card")
+    write_bundle(tmp_path / "b", network, description.model, processor, {}, "card")
     assert written[-1] == DESCRIPTION
     assert len(written) == 4
 
@@ -92,9 +92,9 @@ def test_killed_before_the_description_it_is_no_bundle(bundle):
     refused(bundle, "is not a bundle: bundle.json is missing")
 
 
-def test_a_wrong_description_is_not_written(tmp_path, network, description, prepared):
+def test_a_wrong_description_is_not_written(tmp_path, network, description, processor):
     with pytest.raises(BundleError, match="two classes have the same name, 'ant'"):
-        write_bundle(tmp_path / "b", network, description.model, replace(prepared, classes=("ant", "ant")), {}, "")
+        write_bundle(tmp_path / "b", network, description.model, replace(processor, classes=("ant", "ant")), {}, "")
     assert not (tmp_path / "b").exists()
 
 

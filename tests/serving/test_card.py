@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tiny_tasks import TINY, untrained
 
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.card import model_card
 from ecrnn.stats.metrics import METRICS as METRICS_OF
 
@@ -29,8 +29,8 @@ METRICS = {
 }
 
 
-def card(prepared: Prepared, folder="flowers-model", classes=("ant", "bee", "cat"), **metrics) -> str:
-    return model_card("ecrnn-bilstm-3@rows", replace(prepared, classes=classes), METRICS | metrics, folder)
+def card(processor: Processor, folder="flowers-model", classes=("ant", "bee", "cat"), **metrics) -> str:
+    return model_card("ecrnn-bilstm-3@rows", replace(processor, classes=classes), METRICS | metrics, folder)
 
 
 def rows(text: str) -> dict[str, str]:
@@ -40,8 +40,8 @@ def rows(text: str) -> dict[str, str]:
     return {row[1].strip(): row[2].strip() for row in cells}
 
 
-def test_figures(prepared):
-    text = card(prepared)
+def test_figures(processor):
+    text = card(processor)
     assert text.startswith("# ecrnn-bilstm-3@rows on flowers\n")
     table = rows(text)
     assert table["Model"] == "`ecrnn-bilstm-3@rows`, 1,715,210 parameters, 33,000,000 multiply-adds an image"
@@ -63,32 +63,32 @@ def test_figures(prepared):
     assert 'ecrnn.load("flowers-model").predict' in text
 
 
-def test_a_kept_epoch_with_a_test_part(prepared):
-    text = card(prepared, test={"n": 1, "accuracy": 1.0, "accuracy_low": 0.2, "accuracy_high": 1.0})
+def test_a_kept_epoch_with_a_test_part(processor):
+    text = card(processor, test={"n": 1, "accuracy": 1.0, "accuracy_low": 0.2, "accuracy_high": 1.0})
     assert rows(text)["Test accuracy"] == "**100.00 %** on 1 test image (95 % interval 20.00 to 100.00)"
     assert "their own figure is optimistic.\nThe test images are the data set's own." in text
     assert "theirs is the figure to expect" in text
     assert "Expect about the last" not in text
 
 
-def test_last_epoch(prepared):
-    text = card(prepared, keep="last", kept_accuracy=None)
+def test_last_epoch(processor):
+    text = card(processor, keep="last", kept_accuracy=None)
     assert "The weights are those of the last epoch" in text
     assert "optimistic" not in text
     assert "Kept weights" not in rows(text)
 
 
-def test_a_best_epoch_that_nothing_chose(prepared):
-    text = card(prepared, epoch=1, epochs=1, last_epochs=None)
+def test_a_best_epoch_that_nothing_chose(processor):
+    text = card(processor, epoch=1, epochs=1, last_epochs=None)
     assert "The weights are those of the last epoch; nothing was chosen" in text
     assert "over the last" not in text
 
 
-def test_one_of_everything(prepared):
-    text = card(prepared, n_train=1, n_validation=1, epochs=1, keep="last", kept_accuracy=None, keep_window=1)
+def test_one_of_everything(processor):
+    text = card(processor, n_train=1, n_validation=1, epochs=1, keep="last", kept_accuracy=None, keep_window=1)
     assert rows(text)["Trained on"].startswith("1 image of flowers, 1 epoch, adam")
     assert "on 1 validation image (" in rows(text)["Accuracy"]
-    single = card(prepared, keep_window=1)
+    single = card(processor, keep_window=1)
     assert "epoch 7 of 15, chosen by its accuracy on these validation images." in single
 
 
@@ -104,8 +104,8 @@ TRIAL = {
 }
 
 
-def test_a_trial_chosen_from_a_study(prepared):
-    text = card(prepared, **TRIAL)
+def test_a_trial_chosen_from_a_study(processor):
+    text = card(processor, **TRIAL)
     assert rows(text)["Test accuracy"] == "**76.00 %** on 10,000 test images (95 % interval 75.00 to 77.00)"
     assert rows(text)["Accuracy"].startswith("**97.21 %** on 359 validation images")
     assert "the last epoch of repeat 2 in the study a\\_study (split 0.7, seed 5), the best of its 3 finished" in text
@@ -127,15 +127,15 @@ def test_a_trial_chosen_from_a_study(prepared):
         (1, 0.9721, "the only finished trial of this model there: nothing was chosen on the validation images."),
     ],
 )
-def test_a_trial_that_was_not_chosen_for_its_accuracy(prepared, finished, best, line):
-    text = card(prepared, **TRIAL | {"trials": {"finished": finished, "best": best, "mean": 0.9}})
+def test_a_trial_that_was_not_chosen_for_its_accuracy(processor, finished, best, line):
+    text = card(processor, **TRIAL | {"trials": {"finished": finished, "best": best, "mean": 0.9}})
     assert line in text
     assert "optimistic" not in text
 
 
-def test_many_classes_are_cut(prepared):
+def test_many_classes_are_cut(processor):
     classes = tuple(f"c{n}" for n in range(100))
-    assert rows(card(prepared, classes=classes))["Classes"] == "100: " + ", ".join(classes[:20]) + ", ..."
+    assert rows(card(processor, classes=classes))["Classes"] == "100: " + ", ".join(classes[:20]) + ", ..."
 
 
 NASTY = [
@@ -152,8 +152,8 @@ NASTY = [
 
 
 @pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
-def test_class_names_and_data_are_shown_as_they_are(prepared, name):
-    plain, text = card(prepared), card(prepared, classes=(name, "bee", "cat"), data=name)
+def test_class_names_and_data_are_shown_as_they_are(processor, name):
+    plain, text = card(processor), card(processor, classes=(name, "bee", "cat"), data=name)
     assert len(text.splitlines()) == len(plain.splitlines())
     assert rows(text).keys() == rows(plain).keys()
     shown = rows(text)["Classes"].removeprefix("3: ").removesuffix(", bee, cat")
@@ -162,9 +162,9 @@ def test_class_names_and_data_are_shown_as_they_are(prepared, name):
 
 
 @pytest.mark.parametrize("folder", ["my model", "a;rm -rf x", "a\n```\nb", 'a"b', "$(x)", "ü"])
-def test_folder_names_are_quoted(prepared, folder):
-    text, shown = card(prepared, folder), folder.replace("\n", " ")
-    assert len(text.splitlines()) == len(card(prepared).splitlines())
+def test_folder_names_are_quoted(processor, folder):
+    text, shown = card(processor, folder), folder.replace("\n", " ")
+    assert len(text.splitlines()) == len(card(processor).splitlines())
     shell = next(line for line in text.splitlines() if line.startswith("ecrnn predict"))
     if shown != "ü":
         assert shell == f"ecrnn predict '{shown}' photo.png"
@@ -189,7 +189,7 @@ def test_every_task_has_its_words(task, tmp_path):
     metric = METRICS_OF[model.task.metric]
     values = {metric.name: 0.25, f"{metric.name}_low": 0.2, f"{metric.name}_high": 0.3, "n": 1000}
     values[f"kept_{metric.name}"] = 0.26
-    text = model_card(TINY[task].model, model.prepared, METRICS | values | {"test": values}, "my model")
+    text = model_card(TINY[task].model, model.processor, METRICS | values | {"test": values}, "my model")
     what, goes_in, use = SENTENCES[task]
     assert f"\n{what}" in text
     assert goes_in in text

@@ -11,7 +11,7 @@ from ecrnn.data.image_set import make_image_set
 from ecrnn.data.splits import parse_split
 from ecrnn.serving.evaluation import judge
 from ecrnn.tasks.image_classification import images as image_data
-from ecrnn.tasks.image_classification.predictor import Classifier
+from ecrnn.tasks.image_classification.predictor import ImagePredictor
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def folder(tmp_path_factory):
     return root
 
 
-def classifier_with(description, prepared, network, metrics=None, classes=("bee", "cat", "ant")):
-    return Classifier(description, replace(prepared, classes=classes), network, metrics or {}, "cpu")
+def classifier_with(description, processor, network, metrics=None, classes=("bee", "cat", "ant")):
+    return ImagePredictor(description, replace(processor, classes=classes), network, metrics or {}, "cpu")
 
 
 def predictions_on(*arguments, **options):
@@ -37,15 +37,15 @@ def predictions_on(*arguments, **options):
 
 
 @pytest.fixture
-def classifier(description, prepared, network):
-    return classifier_with(description, prepared, network)
+def classifier(description, processor, network):
+    return classifier_with(description, processor, network)
 
 
 @pytest.fixture
-def trained_here(description, prepared, network, folder):
+def trained_here(description, processor, network, folder):
     """A classifier whose metrics say that it was trained on the folder."""
     fingerprint = image_data.load(folder, image_size=(9, 12)).fingerprint
-    return classifier_with(description, prepared, network, {"fingerprint": fingerprint, "split": "0.5", "seed": 1})
+    return classifier_with(description, processor, network, {"fingerprint": fingerprint, "split": "0.5", "seed": 1})
 
 
 def test_classes_are_matched_by_name(classifier, folder):
@@ -58,17 +58,17 @@ def test_classes_are_matched_by_name(classifier, folder):
     np.testing.assert_array_equal(predictions.logits, classifier.logits(np.asarray(images)))
 
 
-def test_fewer_classes_than_the_model_knows(description, prepared, network, folder, tmp_path):
+def test_fewer_classes_than_the_model_knows(description, processor, network, folder, tmp_path):
     (tmp_path / "two").mkdir()
     for name in ("cat", "bee"):
         (tmp_path / "two" / name).symlink_to(folder / name)
-    predictions, _ = predictions_on(classifier_with(description, prepared, network), str(tmp_path / "two"))
+    predictions, _ = predictions_on(classifier_with(description, processor, network), str(tmp_path / "two"))
     assert predictions.label.tolist() == [0] * 4 + [1] * 4
 
 
-def test_a_foreign_class(description, prepared, network, folder):
+def test_a_foreign_class(description, processor, network, folder):
     with pytest.raises(DataError, match="has a class 'ant' that the model does not know: bee, cat, dog"):
-        predictions_on(classifier_with(description, prepared, network, classes=("bee", "cat", "dog")), str(folder))
+        predictions_on(classifier_with(description, processor, network, classes=("bee", "cat", "dog")), str(folder))
 
 
 def test_validation_is_what_training_left_out(trained_here, folder):

@@ -18,14 +18,14 @@ from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import TASKS
 from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.load import load
-from ecrnn.serving.model import Model
+from ecrnn.serving.predictor import Predictor
 
 
-def write(task: str, folder: Path, **changes: Any) -> tuple[Model, Any]:
+def write(task: str, folder: Path, **changes: Any) -> tuple[Predictor, Any]:
     """A bundle of ``task`` in ``folder``; the model that it is of, and its data."""
     folder.mkdir()
     model, data = untrained(task, folder.parent, **changes)
-    write_bundle(folder, model.network, TINY[task].model, model.prepared, {}, "card\n")
+    write_bundle(folder, model.network, TINY[task].model, model.processor, {}, "card\n")
     return model, data
 
 
@@ -41,7 +41,7 @@ def test_the_same_class_and_the_same_answers(task: str, changes: dict[str, Any],
     model, data = write(task, tmp_path / "bundle", **changes)
     loaded = load(tmp_path / "bundle", "cpu")
     assert type(loaded) is type(model)
-    assert loaded.prepared == model.prepared
+    assert loaded.processor == model.processor
     assert loaded.task is TASKS[task]
     index = np.arange(5)
     before, after = model.judge(data, index), loaded.judge(data, index)

@@ -53,7 +53,7 @@ def test_image_files_get_the_captions_of_the_data_set(made: dict[str, Made]) -> 
     judged = model.judge(data, index)
     paths = [Path(data.name) / "images" / data.files[i] for i in index]
     assert judged.written == model.caption(paths) == [model.caption([path])[0] for path in paths]
-    assert {len(text.split()) for text in judged.written} == {model.prepared.length}  # it would go on
+    assert {len(text.split()) for text in judged.written} == {model.processor.length}  # it would go on
     wanted = bleu_of_captions(judged.written, [data.captions[i] for i in index])
     np.testing.assert_array_equal(judged.predictions.statistics, wanted)
     assert model.caption([]) == []

@@ -19,7 +19,7 @@ from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
 from ecrnn.serving.trained_on import FILE, TrainedOn, read, read_study, study_bytes
 from ecrnn.tasks.image_classification import images as image_data
-from ecrnn.tasks.image_classification.predictor import Classifier
+from ecrnn.tasks.image_classification.predictor import ImagePredictor
 
 from .conftest import CLASSES, MODEL
 
@@ -75,9 +75,9 @@ def test_damaged_files(tmp_path, content, line):
         read_study(tmp_path / FILE)
 
 
-def test_bundles_with_and_without(bundle, network, prepared, tmp_path):
+def test_bundles_with_and_without(bundle, network, processor, tmp_path):
     assert load(bundle).trained_on is None
-    write_bundle(tmp_path / "new", network, MODEL, prepared, {}, "", SMALL)
+    write_bundle(tmp_path / "new", network, MODEL, processor, {}, "", SMALL)
     assert load(tmp_path / "new").trained_on.train.tolist() == SMALL.train.tolist()
     (tmp_path / "elsewhere").write_bytes(SMALL.to_bytes())
     (bundle / FILE).symlink_to(tmp_path / "elsewhere")
@@ -101,12 +101,12 @@ def new_image(path: Path, rng: np.random.Generator) -> None:
 
 
 @pytest.fixture
-def classifier(description, prepared, network, pets) -> Classifier:
+def classifier(description, processor, network, pets) -> ImagePredictor:
     """Trained on half of the pets, validated on the others."""
     data = image_data.load(pets, image_size=(9, 12))
     split = parse_split("0.5").split(data, 1, 0)
     metrics = {"fingerprint": data.fingerprint, "split": "0.5", "seed": 1, "keep": "best"}
-    found = Classifier(description, prepared, network, metrics, "cpu")
+    found = ImagePredictor(description, processor, network, metrics, "cpu")
     found.trained_on = TrainedOn.of(data.keys(), split.train, split.validation)
     return found
 
@@ -271,7 +271,7 @@ def test_two_that_are_the_same_in_training_and_validation(classifier, pets):
 
 
 @pytest.fixture
-def photographed(description, prepared, network, tmp_path) -> tuple[Classifier, Path]:
+def photographed(description, processor, network, tmp_path) -> tuple[ImagePredictor, Path]:
     """A classifier of images of 64 pixels a side, trained on the first 15 of each of two classes, and all of them."""
     root = tmp_path / "photos"
     rng = np.random.default_rng(3)
@@ -281,7 +281,7 @@ def photographed(description, prepared, network, tmp_path) -> tuple[Classifier, 
             coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
             coarse.resize((64, 64), Image.Resampling.BICUBIC).save(root / name / f"{k:02}.png")
     data = image_data.load(root, image_size=(9, 12))
-    found = Classifier(description, prepared, network, {"fingerprint": "0"}, "cpu")
+    found = ImagePredictor(description, processor, network, {"fingerprint": "0"}, "cpu")
     first = np.flatnonzero(np.arange(len(data)) % 20 < 15)
     found.trained_on = TrainedOn.of(data.keys(), first, first[:0])
     return found, root

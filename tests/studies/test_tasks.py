@@ -28,7 +28,7 @@ from ecrnn.studies.settings import read_settings
 from ecrnn.studies.study import run_study
 from ecrnn.studies.tasks import load_examples, prepare
 from ecrnn.studies.train import train_bundle
-from ecrnn.tasks.language_modelling.predictor import LanguageModel
+from ecrnn.tasks.language_modelling.predictor import LanguageModelPredictor
 
 
 class Killed(BaseException):
@@ -83,36 +83,36 @@ def test_nothing_is_learnt_of_validation_texts(tmp_path: Path) -> None:
     )
     data = load_examples(settings)
     split = parse_split("0.5").split(data, 0, 0)
-    prepared = prepare(data, split, settings)
-    assert len(prepared.vocabulary) == len(prepared.source_vocabulary) == 4 + 10 + 1
-    known = set(prepared.source_vocabulary.decode(range(4, 15)).split())
+    processor = prepare(data, split, settings)
+    assert len(processor.vocabulary) == len(processor.source_vocabulary) == 4 + 10 + 1
+    known = set(processor.source_vocabulary.decode(range(4, 15)).split())
     assert known == {word for i in split.train for word in data.sources[i].split()}
 
 
 def test_clips_are_standardised_by_all_frames_of_the_training_part(tmp_path: Path) -> None:
-    data, prepared, split = fitted("clip-classification", tmp_path)
+    data, processor, split = fitted("clip-classification", tmp_path)
     own = data.clips[split.train]
-    assert prepared.preprocessing.mean == pytest.approx((own.mean(),), rel=1e-5)
-    assert prepared.preprocessing.std == pytest.approx((own.std(),), rel=1e-5)
-    assert (prepared.frames, prepared.classes) == (4, data.classes)
+    assert processor.preprocessing.mean == pytest.approx((own.mean(),), rel=1e-5)
+    assert processor.preprocessing.std == pytest.approx((own.std(),), rel=1e-5)
+    assert (processor.frames, processor.classes) == (4, data.classes)
 
 
 def test_lines_are_standardised_by_all_pixels_and_of_any_width(tmp_path: Path) -> None:
-    data, prepared, split = fitted("transcription", tmp_path)
+    data, processor, split = fitted("transcription", tmp_path)
     pixels = np.concatenate([data.images[i].ravel() for i in split.train])
-    assert prepared.preprocessing.mean == pytest.approx((pixels.mean(),), rel=1e-5)
-    assert prepared.preprocessing.image == (1, 16, 28)
-    assert set(prepared.vocabulary.decode(range(4, len(prepared.vocabulary)))) == set(
+    assert processor.preprocessing.mean == pytest.approx((pixels.mean(),), rel=1e-5)
+    assert processor.preprocessing.image == (1, 16, 28)
+    assert set(processor.vocabulary.decode(range(4, len(processor.vocabulary)))) == set(
         "".join(data.texts[i] for i in split.train)
     )
 
 
 def test_every_caption_of_a_training_image_counts(tmp_path: Path) -> None:
-    data, prepared, split = fitted("captioning", tmp_path)
+    data, processor, split = fitted("captioning", tmp_path)
     words = {word for i in split.train for caption in data.captions[i] for word in caption.split()}
     assert {"the", "a"} <= words
-    assert len(prepared.vocabulary) == 4 + len(words)
-    assert prepared.length == 6
+    assert len(processor.vocabulary) == 4 + len(words)
+    assert processor.length == 6
 
 
 def test_texts_too_long_for_their_images_are_named(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_trial_is_judged_on_the_data_sets_own_test_part(tmp_path: Path) -> Non
 def test_in_python_the_same(tmp_path: Path) -> None:
     data = TINY["next-token"].write(tmp_path)
     model = ecrnn.train(data, "charlm-gru-8", tmp_path / "bundle", length=16, **TRAINING)
-    assert isinstance(model, LanguageModel)
+    assert isinstance(model, LanguageModelPredictor)
     assert model.metrics["split"] == "0.9"
     assert len("".join(model.generate("red ", 5, seed=0))) == 5
     with one_line(EcrnnError, "cnn is for image-classification and charlm for next-token: only models of one task"):

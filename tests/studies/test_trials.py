@@ -48,11 +48,11 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
     settings = study.settings()
     images = trials.load(settings)
     split = trials.split_of(images, settings, 1)
-    prepared = trials.prepare(images, split, settings)
+    processor = trials.prepare(images, split, settings)
     network = build("ecnn", images.image, 4, seed=99)
     load_weights(network, trial_folder(left_alone, "ecnn", 1) / "checkpoint" / "weights.safetensors")
     with threads(1):  # as the study did: the bits of a convolution depend on the number
-        again = ImageClassification(images, split, prepared, settings.training, 0).predict(network)
+        again = ImageClassification(images, split, processor, settings.training, 0).predict(network)
     found = read_trial(left_alone, "ecnn", 1)
     assert found is not None
     assert again.logits.tolist() == found.predictions.logits.tolist()

@@ -7,7 +7,7 @@ from serving.conftest import (  # noqa: F401
     images,
     network,
     one_thread,
-    prepared,
+    processor,
     whole_bundle,
 )
 from training.conftest import forks, left_alone, torch_is_put_back  # noqa: F401

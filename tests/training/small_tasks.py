@@ -20,7 +20,7 @@ from ecrnn.data import tokens
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.captioning.captions import CaptionSet
 from ecrnn.tasks.captioning.objective import Captioning
 from ecrnn.tasks.clip_classification.clips import ClipSet
@@ -58,20 +58,20 @@ class Small:
 
     data: Any
     split: Split
-    prepared: Prepared
+    processor: Processor
     objective: Objective
     model: str
 
     def network(self, seed: int = SEED) -> nn.Module:
-        return make(self.model, self.prepared.sizes, seed)
+        return make(self.model, self.processor.sizes, seed)
 
 
 def small(task: str, *, train: int = TRAIN, validate: int = N, **settings: Any) -> Small:
     """One of `MODELS`; ``train`` examples train, those from there to ``validate`` validate."""
-    data, prepared, kind, *seed = _MAKERS[task](np.random.default_rng(2))
+    data, processor, kind, *seed = _MAKERS[task](np.random.default_rng(2))
     split = Split(np.arange(train), np.arange(train, validate), "fraction", "all")
     resolved = make_settings(**settings)
-    return Small(data, split, prepared, kind(data, split, prepared, resolved, *seed), MODELS[task])
+    return Small(data, split, processor, kind(data, split, processor, resolved, *seed), MODELS[task])
 
 
 def train_small(
@@ -104,8 +104,8 @@ def _clips(draw: np.random.Generator) -> tuple[Any, ...]:
         "c", draw.integers(0, 256, (N, 3, 8, 8, 1), dtype=np.uint8), np.arange(N) % 2, ("fall", "walk"), N, ""
     )
     preprocessing = Preprocessing((1, 8, 8), (100.0,), (50.0,))
-    prepared = Prepared(TASKS["clip-classification"], data.classes, preprocessing, frames=3)
-    return data, prepared, ClipClassification
+    processor = Processor(TASKS["clip-classification"], data.classes, preprocessing, frames=3)
+    return data, processor, ClipClassification
 
 
 def _texts(draw: np.random.Generator) -> tuple[Any, ...]:
@@ -114,7 +114,7 @@ def _texts(draw: np.random.Generator) -> tuple[Any, ...]:
     vocabulary = tokens.fit("words", texts[:TRAIN])
     return (
         data,
-        Prepared(TASKS["text-classification"], data.classes, vocabulary=vocabulary, length=LENGTH),
+        Processor(TASKS["text-classification"], data.classes, vocabulary=vocabulary, length=LENGTH),
         TextClassification,
     )
 
@@ -123,7 +123,7 @@ def _blocks(draw: np.random.Generator) -> tuple[Any, ...]:
     letters = "".join(draw.choice(list("abc de"), N * LENGTH - 1)) + "Zz"  # two characters of the last block are new
     data = make_corpus("b", letters, "", LENGTH)
     vocabulary = tokens.fit("characters", [data.block(i) for i in range(TRAIN)])
-    return data, Prepared(TASKS["next-token"], vocabulary=vocabulary, length=LENGTH), NextToken
+    return data, Processor(TASKS["next-token"], vocabulary=vocabulary, length=LENGTH), NextToken
 
 
 def _pairs(draw: np.random.Generator) -> tuple[Any, ...]:
@@ -131,8 +131,8 @@ def _pairs(draw: np.random.Generator) -> tuple[Any, ...]:
     targets = [text.upper() for text in sources]
     data = PairSet("p", tuple(sources), tuple(targets), N, "")
     own, source = (tokens.fit("words", texts[:TRAIN]) for texts in (targets, sources))
-    prepared = Prepared(TASKS["translation"], vocabulary=own, source_vocabulary=source, length=LENGTH)
-    return data, prepared, Translation
+    processor = Processor(TASKS["translation"], vocabulary=own, source_vocabulary=source, length=LENGTH)
+    return data, processor, Translation
 
 
 def _captions(draw: np.random.Generator) -> tuple[Any, ...]:
@@ -142,8 +142,8 @@ def _captions(draw: np.random.Generator) -> tuple[Any, ...]:
     data = CaptionSet("c", images, captions, (), N, "")
     vocabulary = tokens.fit("words", [text for own in captions[:TRAIN] for text in own])
     preprocessing = Preprocessing((3, 8, 8), (100.0,), (50.0,))
-    prepared = Prepared(TASKS["captioning"], preprocessing=preprocessing, vocabulary=vocabulary, length=LENGTH)
-    return data, prepared, Captioning, SEED
+    processor = Processor(TASKS["captioning"], preprocessing=preprocessing, vocabulary=vocabulary, length=LENGTH)
+    return data, processor, Captioning, SEED
 
 
 def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
@@ -155,7 +155,7 @@ def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
     vocabulary = tokens.fit("characters", texts[:TRAIN])
     return (
         data,
-        Prepared(TASKS["transcription"], preprocessing=preprocessing, vocabulary=vocabulary),
+        Processor(TASKS["transcription"], preprocessing=preprocessing, vocabulary=vocabulary),
         Transcription,
         SEED,
     )
@@ -165,8 +165,8 @@ def _sequences(draw: np.random.Generator) -> tuple[Any, ...]:
     sequences = [draw.normal(size=(steps, 3)) for steps in draw.integers(1, 9, N)]
     data = make_sequence_set("s", sequences, np.arange(N) % 2, ("falls", "rises"))
     scaling = fit_scaling(data, np.arange(TRAIN))
-    prepared = Prepared(TASKS["sequence-classification"], data.classes, length=8, extra=scaling.to_plain())
-    return data, prepared, SequenceClassification
+    processor = Processor(TASKS["sequence-classification"], data.classes, length=8, extra=scaling.to_plain())
+    return data, processor, SequenceClassification
 
 
 _MAKERS = {

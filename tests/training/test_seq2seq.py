@@ -21,17 +21,17 @@ TASKS = pytest.mark.parametrize("task", ["translation", "captioning"])
 def source(one: Small, i: int, epoch: int | None = None) -> tuple[torch.Tensor, ...]:
     """What the encoder is given for example i alone; of an image as ``epoch`` shows it."""
     if one.model.startswith("translate"):
-        ids = one.prepared.source_vocabulary.encode(one.data.sources[i])[:LENGTH] or [PAD]
+        ids = one.processor.source_vocabulary.encode(one.data.sources[i])[:LENGTH] or [PAD]
         return torch.tensor([ids]), torch.tensor([len(ids)])
     image = one.data.images[i][None]
     if epoch is not None:
         image = augment(image, np.array([i]), SEED, epoch, one.objective.settings.augment)
-    return (torch.from_numpy(one.prepared.preprocessing.apply(image)),)
+    return (torch.from_numpy(one.processor.preprocessing.apply(image)),)
 
 
 def nats(one: Small, model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], text: str) -> tuple[float, int, int]:
     """-log p of a target, word by word with the decoder's state carried on, in NumPy float64; right answers; words."""
-    ids = one.prepared.vocabulary.encode(text)[:LENGTH]
+    ids = one.processor.vocabulary.encode(text)[:LENGTH]
     total, right = 0.0, 0
     with torch.no_grad():
         memory = model.encode(*inputs)
@@ -57,7 +57,7 @@ def greedy(one: Small, model: torch.nn.Module, inputs: tuple[torch.Tensor, ...])
             if token == END:
                 break
             written.append(token)
-    return one.prepared.decode(written)
+    return one.processor.decode(written)
 
 
 def drawn(one: Small, positions: Sequence[int], epoch: int) -> list[str]:
@@ -68,7 +68,7 @@ def drawn(one: Small, positions: Sequence[int], epoch: int) -> list[str]:
     found = []
     for i, row in zip(positions, targets.tokens.tolist(), strict=True):
         ids = row[: row.index(END)]
-        found.append(next(c for c in one.data.captions[i] if one.prepared.vocabulary.encode(c)[:LENGTH] == ids))
+        found.append(next(c for c in one.data.captions[i] if one.processor.vocabulary.encode(c)[:LENGTH] == ids))
     return found
 
 
@@ -96,7 +96,7 @@ def test_batches(task: str) -> None:
     one = small(task)
     inputs, targets = one.objective.batch(np.array([1, 0]), 0)
     given, wanted = inputs[-1].tolist(), targets.tokens.tolist()
-    ids = one.prepared.vocabulary.encode(drawn(one, [1], 0)[0])[:LENGTH]
+    ids = one.processor.vocabulary.encode(drawn(one, [1], 0)[0])[:LENGTH]
     assert given == [[BEGIN, *ids], [BEGIN, *[PAD] * LENGTH]]
     assert wanted == [[*ids, END], [END, *[PAD] * LENGTH]]
     assert targets.count == LENGTH + 2
@@ -143,7 +143,7 @@ def test_several_captions_of_a_image() -> None:
     for epoch in range(20):
         inputs, targets = one.objective.batch(np.array([5, 2]), epoch)
         assert (len(inputs[0]), len(inputs[1]), len(targets.tokens)) == (2, 4, 4)
-        texts = [one.prepared.vocabulary.encode(text)[:LENGTH] for text in one.data.captions[5]]
+        texts = [one.processor.vocabulary.encode(text)[:LENGTH] for text in one.data.captions[5]]
         pair = [texts.index(row[: row.index(END)]) for row in targets.tokens[:2].tolist()]
         assert pair[0] != pair[1]
         seen.add(tuple(sorted(pair)))

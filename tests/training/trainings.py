@@ -23,7 +23,7 @@ from ecrnn.data.image_set import ImageSet, from_arrays
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import parse_split
 from ecrnn.models.build import build
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training import loop, trainer
 from ecrnn.training.objective import Loss
@@ -76,8 +76,8 @@ def make_task(settings: TrainingSettings, images: ImageSet | None = None, seed: 
     images = images or image_set()
     split = parse_split("0.8").split(images, seed, 0)
     preprocessing = fit_preprocessing(images.images, split.train, settings.standardise)
-    prepared = Prepared(TASKS["image-classification"], images.classes, preprocessing)
-    return Poisoned(images, split, prepared, settings, seed)
+    processor = Processor(TASKS["image-classification"], images.classes, preprocessing)
+    return Poisoned(images, split, processor, settings, seed)
 
 
 def train(

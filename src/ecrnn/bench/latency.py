@@ -29,7 +29,7 @@ from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.build import build
 from ecrnn.models.names import parse, task
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.load import load
 
@@ -96,9 +96,9 @@ def _ours(
     network: torch.nn.Module, model: str, preprocessing: Preprocessing, image: np.ndarray
 ) -> Callable[[], np.ndarray]:
     """By way of a bundle, as a user has it."""
-    prepared = Prepared(TASKS[task(model)], tuple(map(str, range(CLASSES))), preprocessing)
+    processor = Processor(TASKS[task(model)], tuple(map(str, range(CLASSES))), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
-        write_bundle(Path(folder), network, model, prepared, {}, "")
+        write_bundle(Path(folder), network, model, processor, {}, "")
         classifier = load(folder, "cpu")
     return lambda: classifier.logits(image)
 

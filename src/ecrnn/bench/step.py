@@ -35,7 +35,7 @@ from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
 from ecrnn.models.names import parse
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.summary import summarise
 from ecrnn.training.trainer import Trainer
 
@@ -92,8 +92,8 @@ def _our_step(network: nn.Module, settings: StepSettings) -> Callable[[], object
     data = make_image_set("noise", images, labels, [str(k) for k in range(CLASSES)])
     split = Split(np.arange(len(data)), np.arange(0), "fraction", "all")
     training = resolve(TrainingSettings(batch_size=settings.batch, device="cpu", threads=torch.get_num_threads()))
-    prepared = Prepared(default(), data.classes, fit_preprocessing(images, split.train))
-    task = default().code("objective")(data, split, prepared, training, 0)
+    processor = Processor(default(), data.classes, fit_preprocessing(images, split.train))
+    task = default().code("objective")(data, split, processor, training, 0)
     trainer = Trainer(network, task, training, label="bench")
     network.train()
     positions = draw.permutation(len(data))[: settings.batch]

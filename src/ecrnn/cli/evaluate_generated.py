@@ -15,10 +15,10 @@ from ecrnn.report import (
     write_metric_evaluation,
 )
 from ecrnn.serving.evaluation import Judgement
-from ecrnn.serving.model import Model
+from ecrnn.serving.predictor import Predictor
 
 
-def report(model: Model, judgement: Judgement, name: str, out: Path | None, json: bool) -> None:
+def report(model: Predictor, judgement: Judgement, name: str, out: Path | None, json: bool) -> None:
     """Print how well ``model`` did on the data called ``name``, and write a page and JSON into the folder ``out``."""
     scored = judgement.judged.predictions
     assert isinstance(scored, Scored)

@@ -13,7 +13,7 @@ from ecrnn.cli.output import complain
 
 if TYPE_CHECKING:
     from ecrnn.cli.predictions import Prediction
-    from ecrnn.serving.model import Model
+    from ecrnn.serving.predictor import Predictor
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
 BATCH = 64  # images in memory at a time
@@ -75,7 +75,7 @@ def predict(
             name, known = model.description.model, ", ".join(model.classes)
             complain(f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {name} that knows {known}")
         found = _of_files(model, files, missing)
-    shape = Shape("text" if model.task.reads == "texts" else "file", model.task.writes, model.prepared.classes, top)
+    shape = Shape("text" if model.task.reads == "texts" else "file", model.task.writes, model.processor.classes, top)
     return 1 if write(found, shape, style, out) else 0
 
 
@@ -91,7 +91,7 @@ def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Pat
     return (None, paths) if not others or names_images(first) else (first, others)
 
 
-def _check_call(model: Model, named: Path | None, texts: list[str], asked: bool) -> None:
+def _check_call(model: Predictor, named: Path | None, texts: list[str], asked: bool) -> None:
     """Raise a WrongCall where nothing is asked, or the model answers otherwise."""
     from ecrnn.cli.metrics import use
 
@@ -142,7 +142,7 @@ def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return [path / name for name in found]
 
 
-def _of_files(model: Model, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
+def _of_files(model: Predictor, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
     """The model's answer to each file, or the line that says why it is missing or cannot be read."""
     from ecrnn.cli.predictions import Prediction
     from ecrnn.core.errors import DataError

@@ -60,18 +60,18 @@ class Task:
         use: a command that uses a bundle; ``{bundle}`` is its folder.
         card: words of the model card.
         load: from settings, the folder of local copies, and a function that is told of progress, to examples.
-        prepare: from examples, a split and settings to an `ecrnn.models.processor.Prepared`, fitted on what trains.
-        objective: what a training learns, from examples, split, what was prepared, settings and seed: an
+        prepare: from examples, a split and settings to an `ecrnn.models.processor.Processor`, fitted on what trains.
+        objective: what a training learns, from examples, split, processor, settings and seed: an
             `ecrnn.training.objective.Objective`.
-        predictor: the model in use, an `ecrnn.serving.model.Model`.
+        predictor: the model in use, an `ecrnn.serving.predictor.Predictor`.
         random_batch: from an `InputSpec`, n, steps and a generator to an `ecrnn.explain.batches.Batch`.
         has_validation: whether a file or folder has a part of its own to validate on; "" where none has.
         of_arrays: from X, y, a name and settings to an `ecrnn.data.image_set.ImageSet`; "" where it takes no arrays.
         inputs: what a model must know of the data: fields of `ecrnn.models.spec.InputSpec`.
         usual: their values of the data set by which a model is checked, as an example.
         small: the same for which any model computes in a moment; {}: the family's usual ones.
-        parts: of its `Prepared`, beside the classes.
-        lengths: smallest and largest `length` that it is prepared for, in tokens.
+        parts: of its `Processor`, beside the classes.
+        lengths: smallest and largest `length` that it is fitted to, in tokens.
         classes: its models choose one of several classes, so that there is a confusion matrix.
         any_width: its images are lines of text, which have one height and any width.
         reads: what `ecrnn predict` gives its models: "images", "texts", other "files", or "" where it is not for them.

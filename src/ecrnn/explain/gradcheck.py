@@ -123,7 +123,7 @@ def gradcheck(
         raise EcrnnError(f"--samples must be at least 1, not {samples}")
     generator = torch.Generator().manual_seed(seed)
     if name in CELLS:
-        model: nn.Module = Reader(name, classes or CLASSES, seed)
+        model: nn.Module = RecurrentClassifier(name, classes or CLASSES, seed)
         batch = _of_a_recurrence(model, classes or CLASSES, generator)
     else:
         usual = small_sizes(name)
@@ -161,7 +161,7 @@ def _of_a_recurrence(model: nn.Module, classes: int, generator: torch.Generator)
     return Batch((x,), labels, lambda logits: model.loss(logits, labels))  # type: ignore[operator]
 
 
-class Reader(nn.Module):
+class RecurrentClassifier(nn.Module):
     """A recurrent layer whose every state s_t gives o_t = softmax(V s_t + b); (B, T, I) -> logits (B, T, classes).
 
     Args:
@@ -193,7 +193,7 @@ def _by_hand(model: nn.Module, x: Tensor, labels: Tensor, loss: Callable[[], Ten
             equations = f"delta rule, {'eq. 1-14' if model.squared else 'eq. 1-3 and 11-14, softmax'}"
             pixels = model.flatten(x).numpy()
             expected = delta_rule(pixels, labels.numpy(), weights, "sigmoid" if model.squared else "softmax")[1]
-        case Reader():
+        case RecurrentClassifier():
             equations = f"back-propagation through time, {_EQUATIONS[model.cell]}"
             expected = through_time(_REFERENCE[model.cell], x.numpy(), labels.numpy(), weights)[1]
         case _:

@@ -24,7 +24,7 @@ _SOURCE = "source-"  # before the names of the source vocabulary's files
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Processor:
     """The parts of one training or bundle; those that its task does not need are None.
 
     Attributes:
@@ -114,7 +114,7 @@ class Prepared:
     @classmethod
     def from_plain(
         cls, task: str, classes: tuple[str, ...], plain: Mapping[str, Any], read: Callable[[str], str]
-    ) -> Prepared:
+    ) -> Processor:
         """From data that is not trusted.
 
         Args:

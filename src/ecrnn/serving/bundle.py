@@ -36,7 +36,7 @@ from ecrnn.core.seals import seal, unsealed
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
 from ecrnn.models.names import parse, task
 from ecrnn.models.own_code import check_digest, loaded_files
-from ecrnn.models.processor import PARTS, Prepared
+from ecrnn.models.processor import PARTS, Processor
 from ecrnn.models.registry import find
 from ecrnn.models.spec import check
 from ecrnn.models.weights import load_network, save_weights
@@ -76,22 +76,22 @@ class Description(Settings):
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What `Prepared.from_plain` takes."""
+        """What `Processor.from_plain` takes."""
         return {name: value for name in PARTS if (value := getattr(self, name)) is not None}
 
 
-def describe(model: str, prepared: Prepared, files: dict[str, str] | None = None) -> Description:
+def describe(model: str, processor: Processor, files: dict[str, str] | None = None) -> Description:
     """What `bundle.json` says of a trained model; ``files`` are the SHA-256 of the files beside it."""
     family = find(parse(model).family)
     plain = {
         "format": FORMAT,
         "source": family.source and family.source.sha256,
-        "task": prepared.task.name,
+        "task": processor.task.name,
         "model": model,
-        "classes": prepared.classes or None,
+        "classes": processor.classes or None,
         "files": files or {},
         "ecrnn_version": version("ecrnn"),
-        **prepared.to_plain(),
+        **processor.to_plain(),
     }
     return Description.read(plain)  # of a study from anywhere the classes may be none
 
@@ -100,13 +100,13 @@ def write_bundle(
     folder: Path,
     network: nn.Module,
     model: str,
-    prepared: Prepared,
+    processor: Processor,
     metrics: dict[str, Any],
     card: str,
     trained_on: TrainedOn | None = None,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
-    _check(describe(model, prepared), prepared)
+    _check(describe(model, processor), processor)
     make_folder(folder)
     files = {WEIGHTS: save_weights(network, folder / WEIGHTS)}
     write_json(folder / METRICS, seal(metrics))  # of its own, as seconds are in it: the others are the same every time
@@ -115,16 +115,16 @@ def write_bundle(
         write_atomically(folder / CODE, source.content)  # for the record: nothing ever runs it
     if trained_on is not None:
         write_atomically(folder / EXAMPLES, trained_on.to_bytes())
-    for name, text in prepared.files().items():
+    for name, text in processor.files().items():
         write_atomically(folder / name, text)
         files[name] = hashlib.sha256(text.encode()).hexdigest()
-    description = describe(model, prepared, files)
+    description = describe(model, processor, files)
     write_json(folder / DESCRIPTION, seal(description.model_dump(mode="json", exclude_none=True)))
 
 
-def file_names(prepared: Prepared) -> set[str]:
+def file_names(processor: Processor) -> set[str]:
     """The names of the files of a bundle."""
-    return {WEIGHTS, DESCRIPTION, METRICS, CARD, EXAMPLES, CODE, *prepared.files()}
+    return {WEIGHTS, DESCRIPTION, METRICS, CARD, EXAMPLES, CODE, *processor.files()}
 
 
 def is_bundle(folder: Path) -> bool:
@@ -132,7 +132,7 @@ def is_bundle(folder: Path) -> bool:
     return is_file(folder / DESCRIPTION)
 
 
-def read_bundle(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[str, Any]]:
+def read_bundle(folder: Path) -> tuple[Description, Processor, nn.Module, dict[str, Any]]:
     """The description of a bundle, its parts, its network, on the CPU and ready to predict, and its metrics.
 
     Raises:
@@ -162,23 +162,23 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
         return read_examples(folder / EXAMPLES, folder)
 
 
-def _read(folder: Path) -> tuple[Description, Prepared, nn.Module, dict[str, Any]]:
+def _read(folder: Path) -> tuple[Description, Processor, nn.Module, dict[str, Any]]:
     description = _description(folder)
     _check_code(folder, description)
     try:
-        prepared = Prepared.from_plain(
+        processor = Processor.from_plain(
             description.task,
             description.classes or (),
             description.parts,
             lambda name: _text(folder, name, description),
         )
-        _check(description, prepared)
+        _check(description, processor)
     except EcrnnError as error:
         raise BundleError(f"{folder / DESCRIPTION} cannot be used: {error}") from error
     metrics = _metrics(folder, description)
     digest = _digest(description, folder, WEIGHTS)
-    network = load_network(description.model, prepared.sizes, folder / WEIGHTS, folder, digest)
-    return description, prepared, network.eval(), metrics
+    network = load_network(description.model, processor.sizes, folder / WEIGHTS, folder, digest)
+    return description, processor, network.eval(), metrics
 
 
 def _description(folder: Path) -> Description:
@@ -237,11 +237,11 @@ def _text(folder: Path, name: str, description: Description) -> str:
         raise BundleError(f"{folder / name} is not a text file in UTF-8") from error
 
 
-def _check(description: Description, prepared: Prepared) -> None:
+def _check(description: Description, processor: Processor) -> None:
     """Raise an EcrnnError unless the classes differ and there is a model for them and for the other sizes."""
-    classes = prepared.classes
+    classes = processor.classes
     if len(set(classes)) < len(classes):
         raise BundleError(f"two classes have the same name, '{Counter(classes).most_common(1)[0][0]}'")
-    if task(description.model) != prepared.task.name:
-        raise BundleError(f"{description.model} is for {task(description.model)}, not for {prepared.task.name}")
-    check(prepared.sizes, description.model)
+    if task(description.model) != processor.task.name:
+        raise BundleError(f"{description.model} is for {task(description.model)}, not for {processor.task.name}")
+    check(processor.sizes, description.model)

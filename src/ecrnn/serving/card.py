@@ -9,7 +9,7 @@ from typing import Any
 
 from ecrnn.core.tasks import Task
 from ecrnn.core.text import counted, json_text, one_line
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.summary import LENGTH
 from ecrnn.stats.metrics import METRICS, Metric
 
@@ -47,9 +47,9 @@ Settings are in `{settings}`, all figures in `metrics.json`.
 """
 
 
-def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: str) -> str:
+def model_card(model: str, processor: Processor, metrics: dict[str, Any], folder: str) -> str:
     """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
-    words, folder = prepared.task.card, one_line(folder)
+    words, folder = processor.task.card, one_line(folder)
     return _CARD.format(
         **{k: metrics[k] for k in ("parameters", "multiply_adds", "recipe")},
         data=_escaped(metrics["data"]),
@@ -57,11 +57,11 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
         version=version("ecrnn"),
         what=words.what,
         each=words.each.format(length=LENGTH),
-        examples=counted(metrics["n_train"], prepared.task.examples),
+        examples=counted(metrics["n_train"], processor.task.examples),
         epochs=counted(metrics["epochs"], "epochs"),
-        inputs="\n".join(f"| {name} | {text} |" for name, text in _inputs(prepared)),
-        figures="\n".join(_figures(prepared.task, metrics)),
-        choice=_choice(prepared.task, metrics),
+        inputs="\n".join(f"| {name} | {text} |" for name, text in _inputs(processor)),
+        figures="\n".join(_figures(processor.task, metrics)),
+        choice=_choice(processor.task, metrics),
         limits=words.limits,
         terms=metrics.get("terms")
         or f"{_escaped(metrics['data'])} is the user's choice; its terms are not known here.",
@@ -72,23 +72,23 @@ def model_card(model: str, prepared: Prepared, metrics: dict[str, Any], folder: 
     )
 
 
-def _inputs(prepared: Prepared) -> Iterator[tuple[str, str]]:
+def _inputs(processor: Processor) -> Iterator[tuple[str, str]]:
     """What goes in, and what may come out: name and text of rows of the table."""
-    words = prepared.task.card
-    if prepared.preprocessing is not None:
-        channels, height, width = prepared.preprocessing.image
-        frames = "" if prepared.frames is None else f"{prepared.frames} frames of "
+    words = processor.task.card
+    if processor.preprocessing is not None:
+        channels, height, width = processor.preprocessing.image
+        frames = "" if processor.frames is None else f"{processor.frames} frames of "
         colours = "grey" if channels == 1 else "RGB"
         yield "Input", words.pixels.format(frames=frames, height=height, width=width, colours=colours)
-    if prepared.source_vocabulary is not None:
-        source = prepared.source_vocabulary
-        yield "Input", f"up to {prepared.length:,} {source.kind}, of a vocabulary of {len(source):,}"
-    if prepared.vocabulary is not None:
+    if processor.source_vocabulary is not None:
+        source = processor.source_vocabulary
+        yield "Input", f"up to {processor.length:,} {source.kind}, of a vocabulary of {len(source):,}"
+    if processor.vocabulary is not None:
         side, lead = words.text
-        most = "" if prepared.length is None else lead.format(length=prepared.length)
-        yield side, f"{most}{prepared.vocabulary.kind}, of a vocabulary of {len(prepared.vocabulary):,}"
-    if prepared.classes:
-        names = [_escaped(name) for name in prepared.classes]
+        most = "" if processor.length is None else lead.format(length=processor.length)
+        yield side, f"{most}{processor.vocabulary.kind}, of a vocabulary of {len(processor.vocabulary):,}"
+    if processor.classes:
+        names = [_escaped(name) for name in processor.classes]
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         yield "Classes", f"{len(names)}: {shown}"
 

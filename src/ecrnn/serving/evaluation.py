@@ -18,7 +18,7 @@ from ecrnn.core.errors import BundleError, DataError, unknown_name
 from ecrnn.data import catalogue
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
-from ecrnn.serving.model import Judged, Model, has_test_part
+from ecrnn.serving.predictor import Judged, Predictor, has_test_part
 
 _UNKNOWN = "the bundle does not say whether any of them were trained on"
 PARTS = ("auto", "test", "validation", "all")
@@ -55,7 +55,7 @@ class Choice:
     left_out: int = 0
 
 
-def judge(model: Model, data: str | Examples, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
+def judge(model: Predictor, data: str | Examples, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
     """The model's answers to the examples of ``data``.
 
     Args:
@@ -79,7 +79,7 @@ def judge(model: Model, data: str | Examples, *, data_dir: Path | None = None, p
     return Judgement(examples, choice.index, judged, choice.note, choice.trained_on, choice.left_out)
 
 
-def choose(model: Model, data: Any, part: str) -> Choice:
+def choose(model: Predictor, data: Any, part: str) -> Choice:
     """Which examples of ``data`` the model is judged on; ``part`` and what is raised as for `judge`."""
     own_test = has_test_part(data)
     same = model.metrics.get("fingerprint") == data.fingerprint
@@ -111,7 +111,7 @@ def choose(model: Model, data: Any, part: str) -> Choice:
     return Choice(index, f"the {len(index):,} {what} that training left out for validation", 0)
 
 
-def _test_part(model: Model, data: Any, keys: Keys | None, trained: np.ndarray | None) -> Choice:
+def _test_part(model: Predictor, data: Any, keys: Keys | None, trained: np.ndarray | None) -> Choice:
     registered = catalogue.task_of(data.name) is not None  # its figures are compared with those of others
     index = np.arange(data.n_train, len(data))
     choice = _without(index, "the data set's own test part", trained, model.task.examples, keep=registered)
@@ -136,7 +136,7 @@ def _without(index: np.ndarray, part: str, trained: np.ndarray | None, what: str
     return Choice(index[~trained[index]], f"{part}; {left}", 0, count)
 
 
-def _with_validation(model: Model, keys: Keys | None, choice: Choice) -> Choice:
+def _with_validation(model: Predictor, keys: Keys | None, choice: Choice) -> Choice:
     """``choice``, its note with how many of the examples chose the model's epoch."""
     known = model.trained_on
     if known is None or keys is None or choice.trained_on or model.metrics.get("keep", "best") != "best":
@@ -146,7 +146,7 @@ def _with_validation(model: Model, keys: Keys | None, choice: Choice) -> Choice:
     return replace(choice, note=f"{choice.note}; {count:,} {of_these} chose the epoch") if count else choice
 
 
-def _with_alike(model: Model, keys: Keys | None, choice: Choice) -> Choice:
+def _with_alike(model: Predictor, keys: Keys | None, choice: Choice) -> Choice:
     """``choice``, its note with how many examples come again, and how many images look like ones trained on."""
     if keys is not None and (again := keys.repeated(choice.index)):
         choice = replace(choice, note=f"{choice.note}; {again:,} are the same as others of them, and count each time")
@@ -157,7 +157,7 @@ def _with_alike(model: Model, keys: Keys | None, choice: Choice) -> Choice:
     return replace(choice, note=note) if count else choice
 
 
-def _validation(model: Model, data: Any) -> np.ndarray:
+def _validation(model: Predictor, data: Any) -> np.ndarray:
     """What training left out of this very data set."""
     try:
         seed, repeat = operator.index(model.metrics["seed"]), operator.index(model.metrics.get("repeat", 0))

@@ -8,18 +8,18 @@ from typing import Any
 from torch import nn
 
 from ecrnn.models.own_code import load_code
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description, read_bundle, read_trained_on
-from ecrnn.serving.model import Model
+from ecrnn.serving.predictor import Predictor
 from ecrnn.serving.pretrained import find
 
 
 def in_use(
-    description: Description, prepared: Prepared, network: nn.Module, metrics: dict[str, Any], device: str = "auto"
-) -> Model:
-    """The model of a bundle's parts; the arguments are the attributes of `Model`."""
-    predictor: type[Model] = prepared.task.code("predictor")
-    return predictor(description, prepared, network, metrics, device)
+    description: Description, processor: Processor, network: nn.Module, metrics: dict[str, Any], device: str = "auto"
+) -> Predictor:
+    """The model of a bundle's parts; the arguments are the attributes of `Predictor`."""
+    predictor: type[Predictor] = processor.task.code("predictor")
+    return predictor(description, processor, network, metrics, device)
 
 
 def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = None) -> Any:
@@ -33,8 +33,8 @@ def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = 
         code: the file of a model of your own, which is run; a bundle of such a model is not loaded without it.
 
     Returns:
-        A `Model` with the methods of its task, such as `Classifier` or `Translator`: see `ecrnn.tasks` and the
-        ``predictor`` of its folder.
+        A `Predictor` with the methods of its task, such as `ImagePredictor`: see `ecrnn.tasks`
+        and the ``predictor`` of its folder.
 
     Raises:
         BundleError: the folder is not a bundle, or is damaged or foreign; one line says what is wrong.

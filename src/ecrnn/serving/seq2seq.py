@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.serving.model import Model
+from ecrnn.serving.predictor import Predictor
 
 MAX_WIDTH = 1000  # hypotheses of a beam search
 
 
-class Writer(Model):
-    """A trained model that writes. Attributes are those of `Model`, and ``width``, of the beam search."""
+class Seq2SeqPredictor(Predictor):
+    """A trained model that writes. Attributes are those of `Predictor`, and ``width``, of the beam search."""
 
     width = 1
 

@@ -21,14 +21,14 @@ from ecrnn.data.splits import Examples
 from ecrnn.models.build import check_network
 from ecrnn.models.names import common_task, parse
 from ecrnn.models.own_code import check_digest
-from ecrnn.models.processor import PARTS, Prepared
+from ecrnn.models.processor import PARTS, Processor
 from ecrnn.models.registry import families, plugins
 from ecrnn.models.weights import load_network
 from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import in_use
-from ecrnn.serving.model import Model
+from ecrnn.serving.predictor import Predictor
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study
 from ecrnn.stats import metric_interval
 from ecrnn.stats.metrics import METRICS
@@ -86,12 +86,12 @@ def bundle_trial(
         line = f"{home} is of an archive, which keeps no weights"
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
-    prepared = prepared_of(trial, study)
+    processor = processor_of(trial, study)
     own = StudySettings.read(read_yaml(home / CONFIG, study), str(home / CONFIG))
     config = to_yaml(own.model_copy(update={"data_dir": None}))
     killed = (out / LOCK).exists()
-    _check_free_or_ours(out, config, prepared, killed)
-    network = load_network(model, prepared.sizes, home / WEIGHTS, study)
+    _check_free_or_ours(out, config, processor, killed)
+    network = load_network(model, processor.sizes, home / WEIGHTS, study)
     metrics = measured(
         settings.of_trial(model, trial.repeat),
         task,
@@ -112,13 +112,15 @@ def bundle_trial(
     if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
         if data_dir is not None:
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
-        model_in_use = in_use(describe(model, prepared), prepared, network, metrics, "cpu")
+        model_in_use = in_use(describe(model, processor), processor, network, metrics, "cpu")
         model_in_use.trained_on = trained_on
         metrics["test"] = on_test_part(model_in_use, load(settings, progress))
     with locked(out, keep=False):
-        _check_free_or_ours(out, config, prepared, killed)  # again, now that nobody else works in it
+        _check_free_or_ours(out, config, processor, killed)  # again, now that nobody else works in it
         write_atomically(out / CONFIG, config)
-        write_bundle(out, network, model, prepared, metrics, model_card(model, prepared, metrics, out.name), trained_on)
+        write_bundle(
+            out, network, model, processor, metrics, model_card(model, processor, metrics, out.name), trained_on
+        )
     return metrics
 
 
@@ -131,12 +133,12 @@ def _check_known(model: str, settings: StudySettings, study: Path) -> None:
         check_digest(family, settings.sources[family], f"{study}; name the file that it was trained with")
 
 
-def _check_free_or_ours(out: Path, config: str, prepared: Prepared, killed: bool) -> None:
+def _check_free_or_ours(out: Path, config: str, processor: Processor, killed: bool) -> None:
     """As `check_free`, but ``out`` may also hold a bundle of this trial whose making was killed.
 
     Args:
         config: what its `config.yaml`, which is written first, says.
-        prepared: of the model.
+        processor: of the model.
         killed: a lock was left in ``out``.
     """
     try:
@@ -144,7 +146,7 @@ def _check_free_or_ours(out: Path, config: str, prepared: Prepared, killed: bool
     except EcrnnError:
         same = False
     if not (same and killed and is_bundle(out)):
-        check_free(out, besides={CONFIG, *file_names(prepared)} if same else frozenset())
+        check_free(out, besides={CONFIG, *file_names(processor)} if same else frozenset())
 
 
 def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
@@ -237,7 +239,7 @@ def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
     return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
 
 
-def prepared_of(trial: FinishedTrial, study: Path) -> Prepared:
+def processor_of(trial: FinishedTrial, study: Path) -> Processor:
     """The parts of a finished trial, from its manifest and the files beside it.
 
     Raises:
@@ -248,7 +250,7 @@ def prepared_of(trial: FinishedTrial, study: Path) -> Prepared:
     if task != common_task([trial.model]):
         raise RunDirectoryError(f"{folder}: manifest.json is of {task.name}, which is not the task of {trial.model}")
     classes = tuple(trial.facts["classes"]) if task.classes else ()
-    return Prepared.from_plain(task.name, classes, plain, lambda name: read_text(folder / name, MAX_OTHER, study))
+    return Processor.from_plain(task.name, classes, plain, lambda name: read_text(folder / name, MAX_OTHER, study))
 
 
 def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> list[FinishedTrial]:
@@ -291,7 +293,7 @@ def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study
     return of_repeat[0]
 
 
-def on_test_part(model: Model, data: Examples) -> dict[str, Any]:
+def on_test_part(model: Predictor, data: Examples) -> dict[str, Any]:
     """The figures of a model on the test part of its data, and what to know of its examples."""
     choice = choose(model, data, "test")
     known = {"trained_on": choice.trained_on, "left_out": choice.left_out}

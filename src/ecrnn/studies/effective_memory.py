@@ -21,7 +21,7 @@ from ecrnn.layers.areas import CELLS, RecurrentArea
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.names import parse
 from ecrnn.models.weights import load_network
-from ecrnn.studies.bundling import prepared_of
+from ecrnn.studies.bundling import processor_of
 from ecrnn.studies.study import trials
 from ecrnn.studies.tasks import task_of
 from ecrnn.studies.trials import WEIGHTS, load
@@ -72,12 +72,12 @@ def _trial_memory(images: ImageSet, study: Path, model: str, repeat: int, sample
     trial = read_finished(study, model, repeat)
     if trial is None:
         return
-    prepared = prepared_of(trial, study)
-    network = load_network(model, prepared.sizes, trial_home(study, model, repeat) / WEIGHTS, study)
+    processor = processor_of(trial, study)
+    network = load_network(model, processor.sizes, trial_home(study, model, repeat) / WEIGHTS, study)
     if trial.predictions.index.min() < 0 or trial.predictions.index.max() >= len(images):
         raise RunDirectoryError(f"{trial_home(study, model, repeat)} was not scored on these images")
     index = np.random.default_rng(0).permutation(trial.predictions.index)[:samples]  # a folder's are class by class
-    standardised = prepared.standardise()(torch.from_numpy(np.asarray(images.images[index])))
+    standardised = processor.standardise()(torch.from_numpy(np.asarray(images.images[index])))
     yield network_memory(network, standardised, model=model, repeat=repeat)
 
 

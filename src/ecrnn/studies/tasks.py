@@ -11,7 +11,7 @@ from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task
 from ecrnn.data import catalogue
 from ecrnn.data.splits import Examples, Split
 from ecrnn.models.names import common_task
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.training.objective import Objective
 
@@ -57,13 +57,13 @@ def has_validation(data: str, task: Task) -> bool:
     return bool(task.code("has_validation")(Path(spelt_as_it_exists(data))))
 
 
-def prepare(data: Examples, split: Split, settings: AnySettings) -> Prepared:
+def prepare(data: Examples, split: Split, settings: AnySettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
-    prepared: Prepared = task_of(settings).code("prepare")(data, split, settings)
-    return prepared
+    processor: Processor = task_of(settings).code("prepare")(data, split, settings)
+    return processor
 
 
-def objective(data: Examples, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> Objective:
+def objective(data: Examples, split: Split, processor: Processor, settings: TrainingSettings, seed: int) -> Objective:
     """What a training learns; ``settings`` are resolved."""
-    learnt: Objective = prepared.task.code("objective")(data, split, prepared, settings, seed)
+    learnt: Objective = processor.task.code("objective")(data, split, processor, settings, seed)
     return learnt

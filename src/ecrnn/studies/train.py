@@ -21,7 +21,7 @@ from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.build import check_network, make
 from ecrnn.models.names import parse
 from ecrnn.models.own_check import check_models
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
 from ecrnn.serving.bundle import describe, is_bundle, write_bundle
@@ -74,9 +74,9 @@ def train_bundle(
     if is_bundle(out) and not _leftovers(out):
         return False
     split = split_of(data, settings, repeat=0)
-    prepared = prepare(data, split, settings)
-    check(prepared.sizes, settings.model)
-    check_models(prepared.sizes, settings.model)
+    processor = prepare(data, split, settings)
+    check(processor.sizes, settings.model)
+    check_models(processor.sizes, settings.model)
     with locked(out, keep=False):
         _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
         settings = _resolved(asked, data, out)
@@ -84,7 +84,7 @@ def train_bundle(
         if not finished:
             write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
             try:
-                _train(data, split, prepared, settings, out, progress)
+                _train(data, split, processor, settings, out, progress)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         _remove_checkpoints(out)
@@ -150,7 +150,7 @@ def _check_folder(out: Path, resume: bool) -> None:
 def _train(
     data: Examples,
     split: Split,
-    prepared: Prepared,
+    processor: Processor,
     settings: TrainSettings,
     out: Path,
     progress: Progress,
@@ -161,10 +161,10 @@ def _train(
         progress(Message(line))
     both = trained_on.overlap(keys, split.validation)
     if both:
-        progress(Message(trained_on_too(data.name, both, split, prepared.task.examples)))
+        progress(Message(trained_on_too(data.name, both, split, processor.task.examples)))
     seed = trial_seed(settings.seed, 0)
-    network = make(settings.model, prepared.sizes, seed)
-    task = objective(data, split, prepared, settings.training, seed)
+    network = make(settings.model, processor.sizes, seed)
+    task = objective(data, split, processor, settings.training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": settings.model}
     trained = fit(
         network,
@@ -179,10 +179,10 @@ def _train(
         progress=progress,
     )
     assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
-    summary = summarise(network, prepared.sizes, settings.model)
+    summary = summarise(network, processor.sizes, settings.model)
     metrics = measured(
         settings,
-        prepared.task,
+        processor.task,
         trained.last_predictions,
         trained.history,
         n_train=len(split.train),
@@ -195,8 +195,8 @@ def _train(
     if left_out := getattr(data, "left_out", None):
         metrics["files_left_out"] = dict(left_out)
     if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
-        model = in_use(describe(settings.model, prepared), prepared, network, metrics, settings.training.device)
+        model = in_use(describe(settings.model, processor), processor, network, metrics, settings.training.device)
         model.trained_on = trained_on
         metrics["test"] = on_test_part(model, data)
-    card = model_card(settings.model, prepared, metrics, out.name)
-    write_bundle(out, network, settings.model, prepared, metrics, card, trained_on)
+    card = model_card(settings.model, processor, metrics, out.name)
+    write_bundle(out, network, settings.model, processor, metrics, card, trained_on)

@@ -25,7 +25,7 @@ from ecrnn.models.build import make
 from ecrnn.models.inference import softmax
 from ecrnn.models.names import parse
 from ecrnn.models.own_code import check_digest
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.registry import find
 from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
@@ -112,16 +112,16 @@ def run_trial(
         check_digest(family, digest, f"{study}; bring that file back")
     write_atomically(folder / CONFIG, to_yaml(settings))
     split = split_of(data, settings, repeat)
-    prepared = prepare(data, split, settings)
+    processor = prepare(data, split, settings)
     seed = trial_seed(settings.seed, repeat)
-    facts = _facts_before(data, settings, model, repeat, seed, split, prepared)
+    facts = _facts_before(data, settings, model, repeat, seed, split, processor)
     if find(parse(model).family).estimator:
-        facts |= yield from _fit_classifier(data, settings, model, seed, split, prepared, folder)
+        facts |= yield from _fit_classifier(data, settings, model, seed, split, processor, folder)
         files: tuple[str, ...] = FILES
     else:
-        facts |= yield from _fit_network(data, settings, model, seed, split, prepared, folder)
+        facts |= yield from _fit_network(data, settings, model, seed, split, processor, folder)
         files = (*FILES, WEIGHTS)
-    vocabularies = prepared.files()
+    vocabularies = processor.files()
     for name, text in vocabularies.items():
         write_atomically(folder / name, text)
     write_manifest(folder, (*files, *vocabularies), facts)
@@ -129,13 +129,13 @@ def run_trial(
 
 
 def _fit_network(
-    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, prepared: Prepared, folder: Path
+    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, processor: Processor, folder: Path
 ) -> Generator[Event, None, dict[str, Any]]:
     """Train a network and write down its predictions and weights; gives the facts of it."""
     repeat, training = settings.first_repeat, settings.training
-    network = make(model, prepared.sizes, seed)
-    summary = summarise(network, prepared.sizes, model)
-    task = objective(data, split, prepared, training, seed)
+    network = make(model, processor.sizes, seed)
+    summary = summarise(network, processor.sizes, model)
+    task = objective(data, split, processor, training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": model, "repeat": repeat}
     label = f"{model}, repeat {repeat}"
     trained = yield from fit_events(network, task, training, seed=seed, folder=folder, identity=identity, label=label)
@@ -163,14 +163,14 @@ def _fit_network(
 
 
 def _fit_classifier(
-    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, prepared: Prepared, folder: Path
+    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, processor: Processor, folder: Path
 ) -> Generator[Event, None, dict[str, Any]]:
     """Fit a classifier of scikit-learn and write down its predictions; gives the facts of it. Nothing is pickled."""
     training = settings.training.model_copy(update={"device": "cpu", "precision": "float32"})
-    classifier = make_classifier(model, prepared.sizes, seed)
-    task = objective(data, split, prepared, training, seed)
+    classifier = make_classifier(model, processor.sizes, seed)
+    task = objective(data, split, processor, training, seed)
     if not isinstance(task, Classification):
-        raise EcrnnError(f"{model} chooses a class, which is not what {prepared.task.name} asks for")
+        raise EcrnnError(f"{model} chooses a class, which is not what {processor.task.name} asks for")
     label = f"{model}, repeat {settings.first_repeat}"
     fitted = yield from fit_classifier(classifier, task, threads=training.threads, label=label)
     write_predictions(folder / "predictions.npz", fitted.predictions)
@@ -217,10 +217,10 @@ def _facts_before(
     repeat: int,
     seed: int,
     split: Split,
-    prepared: Prepared,
+    processor: Processor,
 ) -> dict[str, Any]:
     return {
-        "task": prepared.task.name,
+        "task": processor.task.name,
         "model": model,
         "repeat": repeat,
         "seed": seed,
@@ -228,8 +228,8 @@ def _facts_before(
         "n_validation": len(split.validation),
         "n_images": len(data),
         "fixed_test": split.kind == "own",
-        **({"classes": list(prepared.classes)} if prepared.task.classes else {}),
-        **prepared.to_plain(),
+        **({"classes": list(processor.classes)} if processor.task.classes else {}),
+        **processor.to_plain(),
     }
 
 

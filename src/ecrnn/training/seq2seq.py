@@ -27,7 +27,7 @@ class Targets:
 TargetBatch = tuple[tuple[Tensor, ...], Targets]  # the network's arguments, the last given to the decoder
 
 
-class Writing(Objective):
+class Seq2SeqObjective(Objective):
     """An `Objective` whose network is given a target and answers with its next tokens."""
 
     metric = BLEU

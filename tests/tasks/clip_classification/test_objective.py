@@ -26,7 +26,7 @@ def test_validation_of_clips() -> None:
     assert clips.shape[1] == 3
     expected = []
     for own in one.data.clips[TRAIN:]:
-        frames = one.prepared.preprocessing.apply(own)  # (T, C, H, W)
+        frames = one.processor.preprocessing.apply(own)  # (T, C, H, W)
         with torch.no_grad():
             expected.append(model(torch.from_numpy(frames[None]))[0].numpy())
     np.testing.assert_allclose(predictions.logits, expected, rtol=1e-4, atol=1e-6)

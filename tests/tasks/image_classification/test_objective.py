@@ -12,7 +12,7 @@ from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training.classification import score
 
@@ -103,5 +103,5 @@ def test_validation() -> None:
 def _parts(settings):
     task = make_task(settings)
     preprocessing = fit_preprocessing(task.images.images, task.split.train)
-    prepared = Prepared(TASKS["image-classification"], task.images.classes, preprocessing)
-    return task.images, task.split, prepared, settings, task.seed
+    processor = Processor(TASKS["image-classification"], task.images.classes, preprocessing)
+    return task.images, task.split, processor, settings, task.seed

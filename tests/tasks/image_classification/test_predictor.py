@@ -10,7 +10,7 @@ from serving.older import to_format_1
 from ecrnn.core.errors import BundleError, DataError, TrainingError
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.serving.load import load
-from ecrnn.tasks.image_classification.predictor import Classifier
+from ecrnn.tasks.image_classification.predictor import ImagePredictor
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_file_that_is_no_image(classifier, tmp_path):
 
 
 def test_load_takes_text(whole_bundle):
-    assert isinstance(load(str(whole_bundle)), Classifier)
+    assert isinstance(load(str(whole_bundle)), ImagePredictor)
 
 
 def test_load_without_metrics(bundle):

@@ -19,15 +19,15 @@ def test_batches() -> None:
     assert inputs.shape == targets.shape == (2, LENGTH)
     assert torch.equal(inputs[:, 1:], targets[:, :-1])
     text = one.data.text[: LENGTH + 1]
-    assert one.prepared.decode(inputs[1].tolist()) == text[:-1]
-    assert one.prepared.decode(targets[1].tolist()) == text[1:]
-    both = one.prepared.decode([*inputs[0].tolist(), int(targets[0, -1])])
+    assert one.processor.decode(inputs[1].tolist()) == text[:-1]
+    assert one.processor.decode(targets[1].tolist()) == text[1:]
+    both = one.processor.decode([*inputs[0].tolist(), int(targets[0, -1])])
     assert both == one.data.text[3 * LENGTH : 4 * LENGTH + 1]
 
 
 def nats(one, model: torch.nn.Module, i: int) -> tuple[float, int]:
     """-log p of block i, character by character with the state carried on, in NumPy float64; and right answers."""
-    ids = one.prepared.vocabulary.encode(one.data.block(i))
+    ids = one.processor.vocabulary.encode(one.data.block(i))
     state, total, right = None, 0.0, 0
     for own, following in pairwise(ids):
         with torch.no_grad():
@@ -53,7 +53,7 @@ def test_loss(precision: str, tolerance: float) -> None:
 
 def test_validation() -> None:
     one = small("next-token")
-    assert one.prepared.vocabulary.encode(one.data.block(N - 1))[-2:] == [UNKNOWN] * 2
+    assert one.processor.vocabulary.encode(one.data.block(N - 1))[-2:] == [UNKNOWN] * 2
     model = one.network().eval()
     figures, scored = one.objective.validate(model)
     assert isinstance(scored, Scored)

@@ -13,7 +13,7 @@ from ecrnn.data.vocabulary import PAD, UNKNOWN
 def test_batches() -> None:
     one = small("text-classification")
     (tokens, lengths), labels = one.objective.batch(np.array([1, 0, 5]), 0)
-    ids = [one.prepared.vocabulary.encode(one.data.texts[i]) for i in (1, 0, 5)]
+    ids = [one.processor.vocabulary.encode(one.data.texts[i]) for i in (1, 0, 5)]
     assert len(ids[0]) > LENGTH
     assert ids[1] == []
     assert tokens.shape == (3, LENGTH)
@@ -31,7 +31,7 @@ def test_validation() -> None:
     assert isinstance(predictions, Predictions)
     expected = []
     for i in range(TRAIN, N):
-        ids = one.prepared.vocabulary.encode(one.data.texts[i])[:LENGTH]
+        ids = one.processor.vocabulary.encode(one.data.texts[i])[:LENGTH]
         with torch.no_grad():
             expected.append(model(torch.tensor([ids]), torch.tensor([len(ids)]))[0].numpy())
     assert ids == [UNKNOWN, UNKNOWN]

@@ -33,7 +33,7 @@ def test_texts_side_by_side_are_as_alone(both: tuple[Any, Any]) -> None:
 
 def test_no_more_than_its_length_is_read(both: tuple[Any, Any]) -> None:
     model, _ = both
-    assert model.prepared.length == 256
+    assert model.processor.length == 256
     long = "blue " * 256
     np.testing.assert_array_equal(model.logits([long]), model.logits([long + "red dog"]))
     assert (model.logits([long]) != model.logits(["red " + long])).any()
@@ -52,8 +52,8 @@ def test_it_is_judged_by_the_names_of_the_classes(both: tuple[Any, Any], tmp_pat
     (tmp_path / "more.tsv").write_text("cold\tred\nwarm\tblue\nmild\tdog\n")
     with one_line(DataError, "has a class 'mild' that the model does not know: cold, warm"):
         model.judge(load(tmp_path / "more.tsv"), np.arange(3))
-    model.prepared = replace(model.prepared, classes=model.classes[::-1])
+    model.processor = replace(model.processor, classes=model.classes[::-1])
     try:
         assert model.judge(data, index).predictions.label.tolist() == [0, 1]
     finally:
-        model.prepared = replace(model.prepared, classes=model.classes[::-1])
+        model.processor = replace(model.processor, classes=model.classes[::-1])

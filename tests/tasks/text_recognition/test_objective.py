@@ -18,7 +18,7 @@ from ecrnn.data.vocabulary import PAD, UNKNOWN
 def log_probabilities(one: Small, model: torch.nn.Module, i: int) -> np.ndarray:
     """(T, V) of image i alone, as wide as it is, float64."""
     image = one.data.images[i][None, :, :, None].astype(np.float32)
-    preprocessing = one.prepared.preprocessing
+    preprocessing = one.processor.preprocessing
     inputs = (image.transpose(0, 3, 1, 2) - preprocessing.mean[0]) / preprocessing.std[0]
     with torch.no_grad():
         logits, lengths = model(torch.from_numpy(inputs.astype(np.float32)))
@@ -61,7 +61,7 @@ def test_batches() -> None:
     texts = [one.data.texts[i] for i in (3, 0, 8)]
     assert counts.tolist() == [len(text) for text in texts]
     assert counts[1] == 0
-    assert one.prepared.decode(together.tolist()) == "".join(texts)
+    assert one.processor.decode(together.tolist()) == "".join(texts)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.05)])
@@ -70,7 +70,8 @@ def test_loss(precision: str, tolerance: float) -> None:
     model = one.network().eval()
     loss = one.objective.loss(model, *one.objective.batch(np.array([3, 0, 8, 21]), 0))
     each = [
-        nats(log_probabilities(one, model, i), one.prepared.vocabulary.encode(one.data.texts[i])) for i in (3, 0, 8, 21)
+        nats(log_probabilities(one, model, i), one.processor.vocabulary.encode(one.data.texts[i]))
+        for i in (3, 0, 8, 21)
     ]
     assert loss.mean.item() == pytest.approx(np.mean(each), rel=tolerance)
     assert loss.right is None
@@ -79,7 +80,7 @@ def test_loss(precision: str, tolerance: float) -> None:
 
 def test_validation() -> None:
     one = small("transcription")
-    assert one.prepared.vocabulary.encode(one.data.texts[-1]) == [UNKNOWN] * 2
+    assert one.processor.vocabulary.encode(one.data.texts[-1]) == [UNKNOWN] * 2
     model = one.network().eval()
     with torch.no_grad():
         model.head.weight *= 8  # that it reads something
@@ -88,9 +89,9 @@ def test_validation() -> None:
     total, read = 0.0, []
     for i in range(TRAIN, N):
         steps = log_probabilities(one, model, i)
-        total += nats(steps, one.prepared.vocabulary.encode(one.data.texts[i]))
+        total += nats(steps, one.processor.vocabulary.encode(one.data.texts[i]))
         path = [token for token, _ in groupby(steps.argmax(1).tolist()) if token != PAD]
-        read.append(one.prepared.decode(path))
+        read.append(one.processor.decode(path))
     assert any(read)
     expected = [[distance(own, text), len(text)] for own, text in zip(read, one.data.texts[TRAIN:], strict=True)]
     assert scored.statistics.tolist() == expected

@@ -10,7 +10,7 @@ from ecrnn.data import tokens
 from ecrnn.data.catalogue import refuse_settings
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.captioning import captions
 from ecrnn.tasks.captioning.facts import TASK
 
@@ -21,10 +21,10 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> ca
     return captions.load(settings.data, image_size=settings.image_size, data_dir=data_dir, progress=loading)
 
 
-def prepare(data: captions.CaptionSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: captions.CaptionSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     assert settings.tokens is not None
     written = [text for i in split.train for text in data.captions[i]]
     vocabulary = tokens.fit(settings.tokens, written, settings.vocabulary)
     preprocessing = fit_preprocessing(data.images, split.train, settings.training.standardise)
-    return Prepared(TASK, preprocessing=preprocessing, vocabulary=vocabulary, length=settings.length)
+    return Processor(TASK, preprocessing=preprocessing, vocabulary=vocabulary, length=settings.length)

@@ -15,17 +15,17 @@ from ecrnn.data.augmentation import augment
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, written
 from ecrnn.models.generation import captions
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import bleu_of_captions
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BLEU
 from ecrnn.tasks.captioning.captions import CaptionSet
-from ecrnn.training.seq2seq import VALIDATED, TargetBatch, Writing, mean_nats
+from ecrnn.training.seq2seq import VALIDATED, Seq2SeqObjective, TargetBatch, mean_nats
 
 MOST = 5  # captions of an image in one epoch
 
 
-class Captioning(Writing):
+class Captioning(Seq2SeqObjective):
     """An `Objective`. An epoch shows every image once, with as many captions as every image has, `MOST` at most.
 
     An image that has more gets others in each epoch. The network sees an image once for all of them.
@@ -33,18 +33,18 @@ class Captioning(Writing):
     Args:
         data: images with captions.
         split: which images train and which validate.
-        prepared: standardisation, vocabulary, and the length after which a caption is cut off.
+        processor: standardisation, vocabulary, and the length after which a caption is cut off.
         settings: resolved (device and precision are not "auto").
         seed: of the captions drawn, and of the augmentation.
     """
 
     def __init__(
-        self, data: CaptionSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int
+        self, data: CaptionSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int
     ) -> None:
         super().__init__(split, settings)
-        self.data, self.prepared, self.seed = data, prepared, seed
-        self.standardise = prepared.standardise().to(self.device)
-        self.captions = [[prepared.encode(text) for text in own] for own in data.captions]
+        self.data, self.processor, self.seed = data, processor, seed
+        self.standardise = processor.standardise().to(self.device)
+        self.captions = [[processor.encode(text) for text in own] for own in data.captions]
         self.each = min(MOST, *(len(self.captions[i]) for i in split.train))
 
     def batch(self, positions: np.ndarray, epoch: int) -> TargetBatch:
@@ -67,8 +67,8 @@ class Captioning(Writing):
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats a token of the first captions, `validation_bleu` of greedy captions against all."""
-        written = captions(model, self.data.images, index, self.standardise, self.prepared.limit)
-        statistics = bleu_of_captions(map(self.prepared.decode, written), [self.data.captions[i] for i in index])
+        written = captions(model, self.data.images, index, self.standardise, self.processor.limit)
+        statistics = bleu_of_captions(map(self.processor.decode, written), [self.data.captions[i] for i in index])
         parts = (index[start : start + VALIDATED] for start in range(0, len(index), VALIDATED))
         firsts = (self._batch(self.data.images[own], [self.captions[i][0] for i in own]) for own in parts)
         loss = mean_nats(model, firsts)

@@ -12,32 +12,32 @@ from torch import nn
 from ecrnn.core.predictions import Example, Scored
 from ecrnn.data.image_folder import read_image
 from ecrnn.models.generation import captions as write_captions
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import bleu_of_captions
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.examples import png, spread
-from ecrnn.serving.model import Beside, Judged, check_list, example_name
-from ecrnn.serving.seq2seq import Writer
+from ecrnn.serving.predictor import Beside, Judged, check_list, example_name
+from ecrnn.serving.seq2seq import Seq2SeqPredictor
 from ecrnn.stats import BLEU_1, BLEU_2, BLEU_3
 from ecrnn.tasks.captioning import captions
 from ecrnn.tasks.captioning.captions import CaptionSet
 
 
-class Captioner(Writer):
-    """A trained writer of captions; its attributes are those of `Model`, and ``image``."""
+class CaptionPredictor(Seq2SeqPredictor):
+    """A trained writer of captions; its attributes are those of `Predictor`, and ``image``."""
 
     def __init__(
         self,
         description: Description,
-        prepared: Prepared,
+        processor: Processor,
         network: nn.Module,
         metrics: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        super().__init__(description, prepared, network, metrics, device)
-        assert prepared.preprocessing is not None
-        self.image = prepared.preprocessing.image
-        self.standardise = prepared.standardise().to(self.device)
+        super().__init__(description, processor, network, metrics, device)
+        assert processor.preprocessing is not None
+        self.image = processor.preprocessing.image
+        self.standardise = processor.standardise().to(self.device)
 
     def examples(self, data: str, data_dir: Path | None = None) -> CaptionSet:
         _, height, width = self.image
@@ -67,8 +67,8 @@ class Captioner(Writer):
 
     def caption_images(self, images: np.ndarray, index: np.ndarray) -> list[str]:
         """The captions of the images ``images[index]``, uint8 (N, H, W, 3) as `open` gives them."""
-        written = write_captions(self.network, images, index, self.standardise, self.prepared.limit, self.width)
-        return [self.prepared.decode(tokens) for tokens in written]
+        written = write_captions(self.network, images, index, self.standardise, self.processor.limit, self.width)
+        return [self.processor.decode(tokens) for tokens in written]
 
     def answers(self, inputs: Sequence[np.ndarray]) -> list[str]:
         return self.caption_images(np.stack(inputs), np.arange(len(inputs)))

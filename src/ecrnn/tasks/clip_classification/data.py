@@ -10,7 +10,7 @@ from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.events import Progress
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.clip_classification import clips
 from ecrnn.tasks.clip_classification.facts import TASK
 
@@ -30,10 +30,10 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> cl
     )
 
 
-def prepare(data: clips.ClipSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: clips.ClipSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     frames = data.clips.shape[1]
     images = data.clips.reshape(-1, *data.clips.shape[2:])
     index = (split.train[:, None] * frames + np.arange(frames)).ravel()
     preprocessing = fit_preprocessing(images, index, settings.training.standardise)
-    return Prepared(TASK, data.classes, preprocessing, frames=frames)
+    return Processor(TASK, data.classes, preprocessing, frames=frames)

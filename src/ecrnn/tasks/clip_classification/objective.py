@@ -10,7 +10,7 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, of_classes
 from ecrnn.models.inference import predict_logits
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.tasks.clip_classification.clips import ClipSet
 from ecrnn.training.classification import Classification, side_by_side
@@ -22,17 +22,17 @@ class ClipClassification(Classification):
     Args:
         data: the clips.
         split: which train and which validate.
-        prepared: the standardisation.
+        processor: the standardisation.
         settings: resolved (device and precision are not "auto").
         seed: not used; nothing is drawn here.
     """
 
     def __init__(
-        self, data: ClipSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int = 0
+        self, data: ClipSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int = 0
     ) -> None:
         super().__init__(split, settings)
         self.clips, self.labels = data.clips, data.labels
-        self.standardise = prepared.standardise().to(self.device)
+        self.standardise = processor.standardise().to(self.device)
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
         """Standardised clips (B, T, C, H, W), float32, and labels (B,), int64."""

@@ -11,29 +11,29 @@ from torch import nn
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.models.inference import check_finite, predict_logits, softmax
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
-from ecrnn.serving.model import Judged, Model, example_name, true_labels
+from ecrnn.serving.predictor import Judged, Predictor, example_name, true_labels
 from ecrnn.tasks.clip_classification import clips as reader
 from ecrnn.tasks.clip_classification.clips import ClipSet
 
 
-class ClipClassifier(Model):
-    """A trained classifier of clips; its attributes are those of `Model`, and ``classes``, ``image``, ``frames``."""
+class ClipPredictor(Predictor):
+    """A trained classifier of clips. Attributes are those of `Predictor`, and ``classes``, ``image``, ``frames``."""
 
     def __init__(
         self,
         description: Description,
-        prepared: Prepared,
+        processor: Processor,
         network: nn.Module,
         metrics: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        super().__init__(description, prepared, network, metrics, device)
-        assert prepared.preprocessing is not None
-        assert prepared.frames is not None
-        self.classes, self.image, self.frames = prepared.classes, prepared.preprocessing.image, prepared.frames
-        self.standardise = prepared.standardise().to(self.device)
+        super().__init__(description, processor, network, metrics, device)
+        assert processor.preprocessing is not None
+        assert processor.frames is not None
+        self.classes, self.image, self.frames = processor.classes, processor.preprocessing.image, processor.frames
+        self.standardise = processor.standardise().to(self.device)
 
     def examples(self, data: str, data_dir: Path | None = None) -> ClipSet:
         channels, height, width = self.image

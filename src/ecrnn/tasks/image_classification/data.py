@@ -10,7 +10,7 @@ from ecrnn.core.events import Progress
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.image_classification import images
 from ecrnn.tasks.image_classification.facts import TASK
 
@@ -33,7 +33,7 @@ def of_arrays(X: Any, y: Any, name: str, settings: DataSettings) -> ImageSet:
     return images.of_arrays(X, y, name, settings.image_size, settings.channels)
 
 
-def prepare(data: ImageSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: ImageSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     preprocessing = fit_preprocessing(data.images, split.train, settings.training.standardise)
-    return Prepared(TASK, data.classes, preprocessing)
+    return Processor(TASK, data.classes, preprocessing)

@@ -13,7 +13,7 @@ from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import build
 from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec, check
 from ecrnn.tasks.image_classification.facts import TASK
 from ecrnn.tasks.image_classification.objective import ImageClassification
@@ -101,8 +101,8 @@ class ImageClassifier(NetworkClassifier):
         split = Split(everything, everything[:0], "all", "every image trains")
         preprocessing = fit_preprocessing(images.images, everything, self.standardise)
         network = build(self.model, images.image, len(images.classes), seed)
-        prepared = Prepared(TASK, images.classes, preprocessing)
-        task = ImageClassification(images, split, prepared, settings, seed)
+        processor = Processor(TASK, images.classes, preprocessing)
+        task = ImageClassification(images, split, processor, settings, seed)
         fitted = {"preprocessing_": preprocessing, "n_features_in_": int(np.prod(images.image))}
         self._train(network, task, settings, seed, classes_=classes, **fitted)
         return self

@@ -16,7 +16,7 @@ from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, of_classes
 from ecrnn.models.inference import predict_logits
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.training.classification import Classification, side_by_side
 
@@ -27,7 +27,7 @@ class ImageClassification(Classification):
     Args:
         images: the data set.
         split: the indices that train and validate.
-        prepared: the standardisation, fitted on the training images.
+        processor: the standardisation, fitted on the training images.
         settings: resolved (device and precision are not "auto").
         seed: of the augmentation.
     """
@@ -36,13 +36,13 @@ class ImageClassification(Classification):
         self,
         images: ImageSet,
         split: Split,
-        prepared: Prepared,
+        processor: Processor,
         settings: TrainingSettings,
         seed: int,
     ) -> None:
         super().__init__(split, settings)
         self.images, self.labels, self.seed = images, images.labels, seed
-        self.standardise = prepared.standardise().to(self.device)
+        self.standardise = processor.standardise().to(self.device)
         on_cpu = self.device.type == "cpu"
         self.on_device = None if on_cpu else torch.from_numpy(np.array(images.images)).to(self.device)
 

@@ -15,17 +15,17 @@ from ecrnn.data.image_folder import read_image
 from ecrnn.data.image_set import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import check_finite, predict_logits, softmax
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
-from ecrnn.serving.model import Judged, Model, example_name, true_labels
+from ecrnn.serving.predictor import Judged, Predictor, example_name, true_labels
 from ecrnn.tasks.image_classification import images as reader
 
 
-class Classifier(Model):
+class ImagePredictor(Predictor):
     """A trained image classifier.
 
     Attributes:
-        description, prepared, metrics, task, device: see `ecrnn.serving.model.Model`.
+        description, processor, metrics, task, device: see `ecrnn.serving.predictor.Predictor`.
         network: the torch module, in float32, in evaluation mode. Predictions come from a copy of it that was fused
             when this was made; changes of ``network`` do not reach them.
         classes: names of the classes, in the order of the probabilities.
@@ -35,15 +35,15 @@ class Classifier(Model):
     def __init__(
         self,
         description: Description,
-        prepared: Prepared,
+        processor: Processor,
         network: nn.Module,
         metrics: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        super().__init__(description, prepared, network, metrics, device)
-        assert prepared.preprocessing is not None
-        self.classes, self.image = prepared.classes, prepared.preprocessing.image
-        self.standardise = prepared.standardise().to(self.device)
+        super().__init__(description, processor, network, metrics, device)
+        assert processor.preprocessing is not None
+        self.classes, self.image = processor.classes, processor.preprocessing.image
+        self.standardise = processor.standardise().to(self.device)
         self._fused = fuse(self.network)
 
     def examples(self, data: str, data_dir: Path | None = None) -> ImageSet:

@@ -9,7 +9,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.language_modelling import corpus
 from ecrnn.tasks.language_modelling.facts import TASK
 
@@ -22,9 +22,9 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> co
     )
 
 
-def prepare(data: corpus.Corpus, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: corpus.Corpus, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     if settings.tokens != "characters":
         raise EcrnnError(f"language models read characters, not {settings.tokens}; leave tokens away")
     vocabulary = tokens.fit("characters", [data.block(i) for i in split.train], settings.vocabulary)
-    return Prepared(TASK, vocabulary=vocabulary, length=data.length)
+    return Processor(TASK, vocabulary=vocabulary, length=data.length)

@@ -14,7 +14,7 @@ from ecrnn.core.predictions import Scored
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, ids, of_tokens
 from ecrnn.models.generation import block_nats
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BITS
 from ecrnn.tasks.language_modelling.corpus import Corpus
@@ -27,7 +27,7 @@ class NextToken(Objective):
     Args:
         data: the text in blocks.
         split: which blocks train and which validate.
-        prepared: the vocabulary, of characters.
+        processor: the vocabulary, of characters.
         settings: resolved (device and precision are not "auto").
         seed: not used; nothing is drawn here.
     """
@@ -35,11 +35,11 @@ class NextToken(Objective):
     metric = BITS
 
     def __init__(
-        self, data: Corpus, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int = 0
+        self, data: Corpus, split: Split, processor: Processor, settings: TrainingSettings, seed: int = 0
     ) -> None:
         super().__init__(split, settings)
-        assert prepared.vocabulary is not None
-        encode = prepared.vocabulary.encode
+        assert processor.vocabulary is not None
+        encode = processor.vocabulary.encode
         self.blocks = np.array([encode(data.block(i)) for i in range(len(data))], np.int64)  # (N, T + 1)
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from ecrnn.data.vocabulary import END, Vocabulary
 from ecrnn.models.generation import block_nats
 from ecrnn.models.inference import check_finite, evaluating
 from ecrnn.serving.examples import TEXTS, spread
-from ecrnn.serving.model import Beside, Judged, Model, example_name
+from ecrnn.serving.predictor import Beside, Judged, Predictor, example_name
 from ecrnn.stats import NATS
 from ecrnn.tasks.language_modelling import corpus
 from ecrnn.tasks.language_modelling.corpus import Corpus
@@ -22,16 +22,16 @@ from ecrnn.tasks.language_modelling.corpus import Corpus
 TEMPERATURE = 0.8  # of the texts that are drawn to be shown
 
 
-class LanguageModel(Model):
-    """A trained character model; its attributes are those of `Model`."""
+class LanguageModelPredictor(Predictor):
+    """A trained character model; its attributes are those of `Predictor`."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        assert self.prepared.vocabulary is not None
-        return self.prepared.vocabulary
+        assert self.processor.vocabulary is not None
+        return self.processor.vocabulary
 
     def examples(self, data: str, data_dir: Path | None = None) -> Corpus:
-        return corpus.load(data, length=self.prepared.limit, data_dir=data_dir)
+        return corpus.load(data, length=self.processor.limit, data_dir=data_dir)
 
     def judge(self, data: Corpus, index: np.ndarray) -> Judged:
         blocks = np.array([self.vocabulary.encode(data.block(i)) for i in index], np.int64)

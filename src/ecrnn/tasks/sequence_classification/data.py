@@ -22,7 +22,7 @@ from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.sequence_classification.facts import TASK
 from ecrnn.tasks.sequence_classification.files import read_npz, read_table, read_ts
 from ecrnn.tasks.sequence_classification.scaling import fit
@@ -36,9 +36,9 @@ def load_settings(settings: DataSettings, data_dir: Path | None, loading: Progre
     return load(settings.data, val=settings.val, test=settings.test, progress=loading)
 
 
-def prepare(data: SequenceSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: SequenceSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
-    return Prepared(TASK, data.classes, length=settings.length, extra=fit(data, split.train).to_plain())
+    return Processor(TASK, data.classes, length=settings.length, extra=fit(data, split.train).to_plain())
 
 
 def load(

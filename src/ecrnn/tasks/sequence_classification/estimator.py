@@ -13,7 +13,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
 from ecrnn.models.inference import check_finite, softmax
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.tasks.sequence_classification.facts import TASK
 from ecrnn.tasks.sequence_classification.files import from_arrays
@@ -104,10 +104,10 @@ class SequenceClassifier(NetworkClassifier):
         everything = np.arange(len(data))
         split = Split(everything, everything[:0], "all", "every sequence trains")
         scaling = fit_scaling(data, everything)
-        prepared = Prepared(TASK, data.classes, length=max(2, int(data.lengths.max())), extra=scaling.to_plain())
-        check(prepared.sizes, self.model)
-        network = make(self.model, prepared.sizes, seed)
-        objective = SequenceClassification(data, split, prepared, settings)
+        processor = Processor(TASK, data.classes, length=max(2, int(data.lengths.max())), extra=scaling.to_plain())
+        check(processor.sizes, self.model)
+        network = make(self.model, processor.sizes, seed)
+        objective = SequenceClassification(data, split, processor, settings)
         self._train(network, objective, settings, seed, classes_=classes, scaling_=scaling, n_features_in_=X.shape[-1])
         return self
 

@@ -13,7 +13,7 @@ from ecrnn.data.batches import by_length
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, of_classes
 from ecrnn.models.inference import evaluating
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.tasks.sequence_classification.scaling import Scaling
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet
@@ -26,16 +26,16 @@ class SequenceClassification(Classification):
     Args:
         data: the sequences.
         split: which train and which validate.
-        prepared: the scaling, and the step after which a sequence is cut off.
+        processor: the scaling, and the step after which a sequence is cut off.
         settings: resolved (device and precision are not "auto").
         seed: not used; nothing is drawn here.
     """
 
     def __init__(
-        self, data: SequenceSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int = 0
+        self, data: SequenceSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int = 0
     ) -> None:
-        scale = Scaling.from_plain(prepared.extra)
-        self.sequences, self.labels = [scale(data[i][: prepared.limit]) for i in range(len(data))], data.labels
+        scale = Scaling.from_plain(processor.extra)
+        self.sequences, self.labels = [scale(data[i][: processor.limit]) for i in range(len(data))], data.labels
         super().__init__(split, settings, np.array([len(self.sequences[i]) for i in split.train]))
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[tuple[Tensor, ...], Tensor]:

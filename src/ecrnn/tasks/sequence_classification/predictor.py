@@ -12,9 +12,9 @@ from torch import nn
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.models.inference import check_finite, softmax
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
-from ecrnn.serving.model import Judged, Model, check_list, example_name, true_labels
+from ecrnn.serving.predictor import Judged, Predictor, check_list, example_name, true_labels
 from ecrnn.tasks.sequence_classification import data as reader
 from ecrnn.tasks.sequence_classification.files import read_csv
 from ecrnn.tasks.sequence_classification.objective import sequence_logits
@@ -22,20 +22,20 @@ from ecrnn.tasks.sequence_classification.scaling import Scaling
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet, checked
 
 
-class SequencePredictor(Model):
-    """A trained classifier of sequences; its attributes are those of `Model`, and ``classes`` and ``features``."""
+class SequencePredictor(Predictor):
+    """A trained classifier of sequences; its attributes are those of `Predictor`, and ``classes`` and ``features``."""
 
     def __init__(
         self,
         description: Description,
-        prepared: Prepared,
+        processor: Processor,
         network: nn.Module,
         metrics: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        super().__init__(description, prepared, network, metrics, device)
-        self.scale = Scaling.from_plain(prepared.extra)
-        self.classes, self.features = prepared.classes, len(self.scale.mean)
+        super().__init__(description, processor, network, metrics, device)
+        self.scale = Scaling.from_plain(processor.extra)
+        self.classes, self.features = processor.classes, len(self.scale.mean)
 
     def examples(self, data: str, data_dir: Path | None = None) -> SequenceSet:
         found = reader.load(data)
@@ -83,7 +83,7 @@ class SequencePredictor(Model):
             return self._logits(arrays)
 
     def _logits(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
-        scaled = [self.scale(sequence[: self.prepared.limit]) for sequence in sequences]
+        scaled = [self.scale(sequence[: self.processor.limit]) for sequence in sequences]
         return check_finite(sequence_logits(self.network, scaled))
 
     def _check_features(self, features: int, what: str) -> None:

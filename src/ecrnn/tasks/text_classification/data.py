@@ -8,7 +8,7 @@ from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.text_classification import texts
 from ecrnn.tasks.text_classification.facts import TASK
 
@@ -18,8 +18,8 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> te
     return texts.load(settings.data, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading)
 
 
-def prepare(data: texts.TextSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: texts.TextSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     assert settings.tokens is not None
     vocabulary = tokens.fit(settings.tokens, [data.texts[i] for i in split.train], settings.vocabulary)
-    return Prepared(TASK, data.classes, vocabulary=vocabulary, length=settings.length)
+    return Processor(TASK, data.classes, vocabulary=vocabulary, length=settings.length)

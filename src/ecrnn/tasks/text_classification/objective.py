@@ -11,7 +11,7 @@ from ecrnn.data.batches import padded
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, of_classes, texts
 from ecrnn.models.generation import text_logits
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.tasks.text_classification.texts import TextSet
 from ecrnn.training.classification import Classification
@@ -23,15 +23,15 @@ class TextClassification(Classification):
     Args:
         data: the texts.
         split: which train and which validate.
-        prepared: the vocabulary, and the length after which a text is cut off.
+        processor: the vocabulary, and the length after which a text is cut off.
         settings: resolved (device and precision are not "auto").
         seed: not used; nothing is drawn here.
     """
 
     def __init__(
-        self, data: TextSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int = 0
+        self, data: TextSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int = 0
     ) -> None:
-        self.tokens, self.labels = [prepared.encode(text) for text in data.texts], data.labels
+        self.tokens, self.labels = [processor.encode(text) for text in data.texts], data.labels
         super().__init__(split, settings, np.array([len(self.tokens[i]) for i in split.train]))
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -10,18 +10,18 @@ import numpy as np
 from ecrnn.core.predictions import Predictions
 from ecrnn.models.generation import text_logits
 from ecrnn.models.inference import check_finite, softmax
-from ecrnn.serving.model import Judged, Model, check_list, short, true_labels
+from ecrnn.serving.predictor import Judged, Predictor, check_list, short, true_labels
 from ecrnn.tasks.text_classification import texts as reader
 from ecrnn.tasks.text_classification.texts import TextSet
 
 
-class TextClassifier(Model):
-    """A trained text classifier; its attributes are those of `Model`, and ``classes``."""
+class TextPredictor(Predictor):
+    """A trained text classifier; its attributes are those of `Predictor`, and ``classes``."""
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the probabilities."""
-        return self.prepared.classes
+        return self.processor.classes
 
     def examples(self, data: str, data_dir: Path | None = None) -> TextSet:
         return reader.load(data, data_dir=data_dir)
@@ -48,7 +48,7 @@ class TextClassifier(Model):
         if not texts:
             return np.zeros((0, len(self.classes)), np.float32)
         with self.naming(lambda row: f"the text '{short(texts[row])}'"):
-            return check_finite(text_logits(self.network, [self.prepared.encode(text) for text in texts]))
+            return check_finite(text_logits(self.network, [self.processor.encode(text) for text in texts]))
 
     def answers(self, inputs: Sequence[str]) -> np.ndarray:
         return self.predict_proba(inputs)

@@ -16,7 +16,7 @@ from ecrnn.data.splits import Split
 from ecrnn.data.vocabulary import Vocabulary
 from ecrnn.models import ctc
 from ecrnn.models.ocr import Reader
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.tasks.text_recognition import lines
 from ecrnn.tasks.text_recognition.facts import TASK
 
@@ -28,7 +28,7 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> li
     )
 
 
-def prepare(data: lines.LineSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: lines.LineSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     vocabulary = tokens.fit("characters", [data.texts[i] for i in split.train], settings.vocabulary)
     _check_widths(data, vocabulary)
@@ -36,7 +36,7 @@ def prepare(data: lines.LineSet, split: Split, settings: StudySettings | TrainSe
     preprocessing = fit_preprocessing(together, np.array([0]), "global")
     widest = max(image.shape[1] for image in data.images)
     image = (1, together.shape[1], widest)
-    return Prepared(TASK, preprocessing=replace(preprocessing, image=image), vocabulary=vocabulary)
+    return Processor(TASK, preprocessing=replace(preprocessing, image=image), vocabulary=vocabulary)
 
 
 def _check_widths(data: lines.LineSet, vocabulary: Vocabulary) -> None:

@@ -19,7 +19,7 @@ from ecrnn.data.vocabulary import PAD
 from ecrnn.explain.batches import FIRST, Batch, ids, noise
 from ecrnn.models.generation import line_batch, transcripts
 from ecrnn.models.inference import evaluating
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import character_edits
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import CER
@@ -37,7 +37,7 @@ class Transcription(Objective):
     Args:
         data: images with their texts.
         split: which train and which validate.
-        prepared: standardisation and alphabet; its PAD is the blank.
+        processor: standardisation and alphabet; its PAD is the blank.
         settings: resolved (device and precision are not "auto").
         seed: of the augmentation.
 
@@ -47,13 +47,15 @@ class Transcription(Objective):
 
     metric = CER
 
-    def __init__(self, data: LineSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int) -> None:
+    def __init__(
+        self, data: LineSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int
+    ) -> None:
         super().__init__(split, settings, np.array([data.images[i].shape[1] for i in split.train]))
         if "flip" in settings.augment:
             raise TrainingError(f"--augment {settings.augment} mirrors, and so no text can be read; use crop or none")
-        self.data, self.prepared, self.seed = data, prepared, seed
-        self.standardise = prepared.standardise().to(self.device)
-        self.tokens = [prepared.encode(text) for text in data.texts]
+        self.data, self.processor, self.seed = data, processor, seed
+        self.standardise = processor.standardise().to(self.device)
+        self.tokens = [processor.encode(text) for text in data.texts]
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[tuple[Tensor, Tensor], Texts]:
         """Images (B, 1, H, W) and widths (B,); their texts."""
@@ -79,7 +81,7 @@ class Transcription(Objective):
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats an image, `validation_cer` of the greedy reading."""
         images = [self.data.images[i] for i in index]
-        read = map(self.prepared.decode, transcripts(model, images, self.standardise))
+        read = map(self.processor.decode, transcripts(model, images, self.standardise))
         statistics = character_edits(read, [self.data.texts[i] for i in index])
         nats = 0.0
         with evaluating(model):

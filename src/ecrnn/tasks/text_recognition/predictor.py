@@ -12,32 +12,32 @@ from torch import nn
 from ecrnn.core.predictions import Example, Scored
 from ecrnn.data.image_file import read_line
 from ecrnn.models.generation import transcripts
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import character_edits, whole_texts, word_edits
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.examples import png, spread
-from ecrnn.serving.model import Beside, Judged, check_list, example_name
-from ecrnn.serving.seq2seq import Writer
+from ecrnn.serving.predictor import Beside, Judged, check_list, example_name
+from ecrnn.serving.seq2seq import Seq2SeqPredictor
 from ecrnn.stats import WER, WHOLE
 from ecrnn.tasks.text_recognition import lines
 from ecrnn.tasks.text_recognition.lines import LineSet
 
 
-class Reader(Writer):
-    """A trained reader of lines of text; its attributes are those of `Model`, and ``height`` (pixels)."""
+class TextLinePredictor(Seq2SeqPredictor):
+    """A trained reader of lines of text; its attributes are those of `Predictor`, and ``height`` (pixels)."""
 
     def __init__(
         self,
         description: Description,
-        prepared: Prepared,
+        processor: Processor,
         network: nn.Module,
         metrics: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        super().__init__(description, prepared, network, metrics, device)
-        assert prepared.preprocessing is not None
-        self.height = prepared.preprocessing.image[1]
-        self.standardise = prepared.standardise().to(self.device)
+        super().__init__(description, processor, network, metrics, device)
+        assert processor.preprocessing is not None
+        self.height = processor.preprocessing.image[1]
+        self.standardise = processor.standardise().to(self.device)
 
     def examples(self, data: str, data_dir: Path | None = None) -> LineSet:
         return lines.load(data, height=self.height, data_dir=data_dir)
@@ -66,7 +66,7 @@ class Reader(Writer):
     def read_images(self, images: Sequence[np.ndarray]) -> list[str]:
         """The texts on images as `open` gives them."""
         read = transcripts(self.network, images, self.standardise, self.width)
-        return [self.prepared.decode(tokens) for tokens in read]
+        return [self.processor.decode(tokens) for tokens in read]
 
     def answers(self, inputs: Sequence[np.ndarray]) -> list[str]:
         return self.read_images(inputs)

@@ -9,7 +9,7 @@ from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.catalogue import refuse_settings
 from ecrnn.data.splits import Split
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import splitter_of_translations
 from ecrnn.tasks.translation import sentence_pairs
 from ecrnn.tasks.translation.facts import TASK
@@ -21,10 +21,10 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> se
     return sentence_pairs.load(settings.data, data_dir=data_dir, progress=loading)
 
 
-def prepare(data: sentence_pairs.PairSet, split: Split, settings: StudySettings | TrainSettings) -> Prepared:
+def prepare(data: sentence_pairs.PairSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     assert settings.tokens is not None
     splitter_of_translations()  # which validation needs: rather missed now than after an epoch
     source = tokens.fit(settings.tokens, [data.sources[i] for i in split.train], settings.vocabulary)
     target = tokens.fit(settings.tokens, [data.targets[i] for i in split.train], settings.vocabulary)
-    return Prepared(TASK, vocabulary=target, source_vocabulary=source, length=settings.length)
+    return Processor(TASK, vocabulary=target, source_vocabulary=source, length=settings.length)

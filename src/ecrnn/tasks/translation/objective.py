@@ -12,31 +12,31 @@ from ecrnn.data.batches import by_length, padded
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, texts, written
 from ecrnn.models.generation import translations
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import bleu_of_translations
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BLEU
 from ecrnn.tasks.translation.sentence_pairs import PairSet
-from ecrnn.training.seq2seq import VALIDATED, TargetBatch, Writing, mean_nats
+from ecrnn.training.seq2seq import VALIDATED, Seq2SeqObjective, TargetBatch, mean_nats
 
 
-class Translation(Writing):
+class Translation(Seq2SeqObjective):
     """An `Objective`.
 
     Args:
         data: pairs of sentences.
         split: which train and which validate.
-        prepared: both vocabularies, and the length after which a sentence is cut off.
+        processor: both vocabularies, and the length after which a sentence is cut off.
         settings: resolved (device and precision are not "auto").
         seed: not used; nothing is drawn here.
     """
 
     def __init__(
-        self, data: PairSet, split: Split, prepared: Prepared, settings: TrainingSettings, seed: int = 0
+        self, data: PairSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int = 0
     ) -> None:
-        self.data, self.prepared = data, prepared
-        self.sources = [prepared.encode_source(text) for text in data.sources]
-        self.targets = [prepared.encode(text) for text in data.targets]
+        self.data, self.processor = data, processor
+        self.sources = [processor.encode_source(text) for text in data.sources]
+        self.targets = [processor.encode(text) for text in data.targets]
         most = 1 + max(map(len, self.targets))
         lengths = [len(self.sources[i]) * most + len(self.targets[i]) for i in split.train]  # of equal sources targets'
         super().__init__(split, settings, np.array(lengths))
@@ -52,8 +52,8 @@ class Translation(Writing):
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats a token, `validation_bleu` of greedy translations."""
-        written = translations(model, [self.sources[i] for i in index], self.prepared.limit)
-        statistics = bleu_of_translations(map(self.prepared.decode, written), [[self.data.targets[i]] for i in index])
+        written = translations(model, [self.sources[i] for i in index], self.processor.limit)
+        statistics = bleu_of_translations(map(self.processor.decode, written), [[self.data.targets[i]] for i in index])
         parts = by_length([len(self.sources[i]) for i in index], VALIDATED)
         loss = mean_nats(model, (self._batch(index[own]) for own in parts))
         scored = Scored(index.astype(np.int64), statistics)

@@ -12,14 +12,14 @@ from ecrnn.core.predictions import Example, Scored
 from ecrnn.models.generation import translations
 from ecrnn.models.scoring import bleu_of_translations
 from ecrnn.serving.examples import spread
-from ecrnn.serving.model import Beside, Judged, check_list, short
-from ecrnn.serving.seq2seq import Writer
+from ecrnn.serving.predictor import Beside, Judged, check_list, short
+from ecrnn.serving.seq2seq import Seq2SeqPredictor
 from ecrnn.tasks.translation import sentence_pairs
 from ecrnn.tasks.translation.sentence_pairs import PairSet
 
 
-class Translator(Writer):
-    """A trained translator; its attributes are those of `Model`."""
+class TranslationPredictor(Seq2SeqPredictor):
+    """A trained translator; its attributes are those of `Predictor`."""
 
     def examples(self, data: str, data_dir: Path | None = None) -> PairSet:
         return sentence_pairs.load(data, data_dir=data_dir)
@@ -38,10 +38,10 @@ class Translator(Writer):
         check_list(texts, "texts")
         if not texts:
             return []
-        sources = [self.prepared.encode_source(text) for text in texts]
+        sources = [self.processor.encode_source(text) for text in texts]
         with self.naming(lambda row: f"the text '{short(texts[row])}'"):
-            written = translations(self.network, sources, self.prepared.limit, self.width)
-        return [self.prepared.decode(tokens) for tokens in written]
+            written = translations(self.network, sources, self.processor.limit, self.width)
+        return [self.processor.decode(tokens) for tokens in written]
 
     def answers(self, inputs: Sequence[str]) -> list[str]:
         return self.translate(inputs)

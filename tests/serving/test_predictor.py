@@ -10,7 +10,7 @@ from core.lines import one_line
 from tiny_tasks import untrained
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.serving.model import has_test_part
+from ecrnn.serving.predictor import has_test_part
 
 
 @pytest.mark.parametrize("task", ["image-classification", "text-classification", "next-token"])

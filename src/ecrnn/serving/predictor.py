@@ -19,7 +19,7 @@ from ecrnn.core.names import nfc
 from ecrnn.core.predictions import AnyPredictions, Example
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
-from ecrnn.models.processor import Prepared
+from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.stats.metrics import METRICS, Metric
@@ -49,12 +49,12 @@ class Beside(NamedTuple):
     examples: Iterable[Example] = ()
 
 
-class Model(ABC):
+class Predictor(ABC):
     """A trained model; `ecrnn.load` gives one of the classes made of it.
 
     Attributes:
         description: what `bundle.json` says.
-        prepared: standardisation, vocabularies, lengths.
+        processor: standardisation, vocabularies, lengths.
         network: the torch module, in float32, in evaluation mode.
         metrics: what was measured when the bundle was made, from `metrics.json`.
         task: what it does and how it is judged.
@@ -67,13 +67,13 @@ class Model(ABC):
     def __init__(
         self,
         description: Description,
-        prepared: Prepared,
+        processor: Processor,
         network: nn.Module,
         metrics: dict[str, Any],
         device: str = "auto",
     ) -> None:
-        self.description, self.prepared, self.metrics = description, prepared, metrics
-        self.task: Task = prepared.task
+        self.description, self.processor, self.metrics = description, processor, metrics
+        self.task: Task = processor.task
         self.device = resolve_device(device)
         self.network = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
