@@ -73,6 +73,8 @@ ROWS = [
     ("summary cnn --classes 1", 2, "a classifier needs 2 to 100,000 classes, not 1"),
     ("predict {bundle} {images} --top 0", 2, "--top: "),
     ("compare digits --epochs", 2, "option '--epochs' requires an argument"),
+    ("compare digits --json=3", 2, "option '--json' does not take a value"),
+    ("bench stp", 2, "unknown command 'stp', did you mean 'step'?"),
     # what is missing, what is too much
     ("compare", 2, "name the data: .*digits, .*, tiny-shakespeare, or a file or folder of your own"),
     ("train --model cnn -o {place}/new", 2, "name the data: captcha, cifar10, .*, or a file or folder of your own"),
@@ -85,7 +87,7 @@ ROWS = [
     ("predict {bundle}", 2, "predict wants FILE-OR-FOLDER..., as in: ecrnn predict"),
     ("report", 2, "report wants RUN..., as in: ecrnn report runs/compare-cifar10"),
     ("summary", 2, "summary wants MODEL, as in: ecrnn summary ecrnn-bilstm-16"),
-    ("compare digits cifar10", 2, "unexpected argument cifar10; ecrnn compare --help"),
+    ("compare digits cifar10", 2, "got unexpected extra argument.*(cifar10); ecrnn compare --help"),
     # files of settings
     ("compare --config {place}/none.yaml", 2, "cannot read .*none.yaml: No such file"),
     ("compare --config {place}/broken.yaml", 2, "broken.yaml, line 3: not valid YAML"),

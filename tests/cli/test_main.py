@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -55,6 +56,35 @@ def test_every_command_has_help_with_an_example_that_parses(call: Any, command: 
     group = typer.main.get_command(app)
     arguments = shlex.split(group.commands[command].epilog.partition(" > ")[0])[3:]
     group.commands[command].make_context(command, arguments)
+
+
+NO_NOUN = re.compile(  # what help texts began with once
+    r"(?:A|An|Also|Another|Below|Compare|Draw|Go|How|In|Leave|No|Of|Only|Print|Say|Show|The|What|Where|Which)\b|[a-z0-9]"
+)
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """Every command, argument or option, and its help text."""
+    import typer
+
+    group: Any = typer.main.get_command(app)
+    bench = group.commands["bench"].commands
+    commands = {**group.commands, **{f"bench {name}": command for name, command in bench.items()}}
+    return [
+        (name, one.name, one.help or "") for name, command in commands.items() for one in command.params if one.name
+    ] + [("", one.name, one.help or "") for one in group.params]
+
+
+def test_help_texts_begin_with_a_noun_and_are_a_sentence() -> None:
+    texts = documented()
+    assert len(texts) > 150
+    assert [text for text in texts if NO_NOUN.match(text[2])] == []
+    assert [text for text in texts if not text[2].endswith(".")] == []
+
+
+@pytest.mark.parametrize("text", ["Of every variant.", "auto, cpu or cuda.", "1 grey, 3 RGB.", "How many classes."])
+def test_help_texts_without_a_noun_are_seen(text: str) -> None:
+    assert NO_NOUN.match(text)
 
 
 def test_the_list_of_commands_here_is_whole() -> None:

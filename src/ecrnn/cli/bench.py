@@ -11,6 +11,7 @@ import typer
 from ecrnn.cli import options
 from ecrnn.cli.output import say_json
 from ecrnn.cli.progress import Display
+from ecrnn.cli.usage import Group
 
 if TYPE_CHECKING:
     from ecrnn.bench.keras import Keras
@@ -20,43 +21,58 @@ RECURRENCE_EXAMPLE = "Example: ecrnn bench recurrence --cell gru --hidden 32 --t
 STEP_EXAMPLE = "Example: ecrnn bench step --models ecrnn-bilstm-16,cnn --rounds 15"
 IMAGE_EXAMPLE = "Example: ecrnn bench one-image --models ecrnn-bilstm-16 --threads 1"
 
-app = typer.Typer(help="Measure speed and memory against torch, Keras and ONNX Runtime, in alternating pairs.")
+app = typer.Typer(
+    cls=Group, help="Measure speed and memory against torch, Keras and ONNX Runtime, in alternating pairs."
+)
 
-Threads = Annotated[int, typer.Option(help="Of every variant.", min=1, max=1024)]
-Rounds = Annotated[int, typer.Option(help="Measurements of every variant, in turn.", min=1, max=10_000)]
-Memory = Annotated[bool, typer.Option("--memory/--no-memory", help="Peak memory too, in fresh processes.")]
+Threads = Annotated[int, typer.Option(help="Number of threads of every variant.", min=1, max=1024)]
+Rounds = Annotated[int, typer.Option(help="Number of measurements of every variant, taken in turn.", min=1, max=10_000)]
+Memory = Annotated[bool, typer.Option("--memory/--no-memory", help="Peak memory as well, measured in fresh processes.")]
 KerasPython = Annotated[
     str | None,
-    typer.Option(metavar="PATH", help="A Python that has keras and tensorflow. Default: this one, if it has them."),
+    typer.Option(
+        metavar="PATH", help="Path of a Python that has keras and tensorflow. Default: this one, if it has them."
+    ),
 ]
-NoKeras = Annotated[bool, typer.Option("--no-keras", help="Leave Keras out.")]
-Models = Annotated[str, typer.Option(help="Model names with commas.")]
+NoKeras = Annotated[bool, typer.Option("--no-keras", help="Measurement without Keras.")]
+Models = Annotated[str, typer.Option(help="Model names, separated by commas.")]
 
 
 @app.command("recurrence", epilog=RECURRENCE_EXAMPLE)
 def recurrence(
-    cell: Annotated[str, typer.Option(help="lstm, gru, rnn_tanh or rnn_relu.")] = "lstm",
-    hidden: Annotated[int, typer.Option(help="Nodes.", min=1)] = 16,
-    steps: Annotated[int, typer.Option(help="Length of the sequences.", min=1)] = 1024,
-    batch: Annotated[int, typer.Option(help="Sequences at a time.", min=1)] = 128,
-    inputs: Annotated[int, typer.Option("--input", help="Values a step.", min=1)] = 1,
-    layers: Annotated[int, typer.Option(help="Layers, one upon the other.", min=1)] = 1,
-    directions: Annotated[int, typer.Option(help="1, or 2 to read from both ends.", min=1, max=2)] = 1,
+    cell: Annotated[str, typer.Option(help="Cell: lstm, gru, rnn_tanh or rnn_relu.")] = "lstm",
+    hidden: Annotated[int, typer.Option(help="Hidden size of each layer and direction.", min=1)] = 16,
+    steps: Annotated[int, typer.Option(help="Number of steps per sequence.", min=1)] = 1024,
+    batch: Annotated[int, typer.Option(help="Number of sequences per batch.", min=1)] = 128,
+    inputs: Annotated[int, typer.Option("--input", help="Number of input features per step.", min=1)] = 1,
+    layers: Annotated[int, typer.Option(help="Number of stacked layers.", min=1)] = 1,
+    directions: Annotated[
+        int, typer.Option(help="Number of directions: 1, or 2 for a bidirectional layer.", min=1, max=2)
+    ] = 1,
     threads: Threads = 2,
-    backend: Annotated[str, typer.Option(help="Of our layer: auto, cpu, triton, torch or reference.")] = "auto",
+    backend: Annotated[str, typer.Option(help="Backend of our layer: auto, cpu, triton, torch or reference.")] = "auto",
     rounds: Rounds = 15,
-    forward_only: Annotated[bool, typer.Option("--forward-only", help="No backward pass.")] = False,
+    forward_only: Annotated[
+        bool, typer.Option("--forward-only", help="Forward pass only, without a backward pass.")
+    ] = False,
     cutoff: Annotated[
-        float, typer.Option(help="Where our backward pass may end; 0: not before the first step.", min=0, max=0.5)
+        float,
+        typer.Option(
+            help="Share of the largest gradient below which our backward pass may stop; 0: it runs to the first step.",
+            min=0,
+            max=0.5,
+        ),
     ] = 1e-8,
     grid: Annotated[
-        str | None, typer.Option(help="full or small: many shapes instead of one, against torch alone.")
+        str | None, typer.Option(help="Grid of shapes measured instead of one: full or small, against torch alone.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Only say which backend serves, and why.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Backends that could serve, with the reasons; nothing is measured.")
+    ] = False,
     keras_python: KerasPython = None,
     no_keras: NoKeras = False,
     memory: Memory = True,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Time a recurrent layer: ours, torch.nn's and, where it is installed, Keras's on TensorFlow.
 
@@ -75,14 +91,16 @@ def recurrence(
             raise options.WrongCall("--grid measures against torch alone; leave out --keras-python")
     if explain:
         verdicts = checks.served(layer, threads)
-        _show({"what": "explain", **tables.settings_of(layer), "backends": [v._asdict() for v in verdicts]}, json)
+        _show({"what": "explain", **tables.settings_of(layer), "backends": [v._asdict() for v in verdicts]}, as_json)
         return
-    display = Display(quiet=json)
+    display = Display(quiet=as_json)
     if not grid:
         with display, _keras(keras_python, no_keras, threads) as keras:
             tick = _ticker(display, str(layer.case))
             found = bench.measure(layer, threads, rounds, keras=keras, with_memory=memory, tick=tick)
-            _show({"what": "recurrence", **found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, json)
+            _show(
+                {"what": "recurrence", **found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, as_json
+            )
         return
     measured: list[dict[str, Any]] = []
     try:
@@ -97,26 +115,26 @@ def recurrence(
     finally:  # hours of measuring are not lost to a Ctrl-C
         if measured:
             summary = {**bench.grid_summary(measured), "complete": len(measured) == len(shapes)}
-            _show({"what": "grid", "summary": summary, "shapes": measured, **_about(threads, rounds, None)}, json)
+            _show({"what": "grid", "summary": summary, "shapes": measured, **_about(threads, rounds, None)}, as_json)
 
 
 @app.command("step", epilog=STEP_EXAMPLE)
 def step(
     models: Models = "ecrnn-bilstm-16,ecrnn-bilstm-32-32",
-    batch: Annotated[int, typer.Option(help="Images a step.", min=2)] = 128,
+    batch: Annotated[int, typer.Option(help="Number of images per step.", min=2)] = 128,
     threads: Threads = 2,
     rounds: Rounds = 15,
     keras_python: KerasPython = None,
     no_keras: NoKeras = False,
     memory: Memory = True,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Time a training step: ours, the same network as a user of torch writes it and tuned, and in Keras."""
     names = _names(models)
     from ecrnn.bench import step as bench
     from ecrnn.bench.settings import StepSettings
 
-    display = Display(quiet=json)
+    display = Display(quiet=as_json)
     with display, _keras(keras_python, no_keras, threads) as keras:
         found = [
             bench.measure(
@@ -129,7 +147,7 @@ def step(
             )
             for name in names
         ]
-        _show({"what": "step", "models": found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, json)
+        _show({"what": "step", "models": found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, as_json)
 
 
 @app.command("one-image", epilog=IMAGE_EXAMPLE)
@@ -137,17 +155,17 @@ def one_image(
     models: Models = "ecrnn-bilstm-16",
     threads: Threads = 2,
     rounds: Rounds = 15,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Time one image through a model: ours, torch's layers and, where it is installed, ONNX Runtime."""
     names = _names(models)
     from ecrnn.bench import latency as bench
 
-    display, onnx = Display(quiet=json), bench.onnx_is_here()
+    display, onnx = Display(quiet=as_json), bench.onnx_is_here()
     with display:
         found = [bench.measure(name, threads, rounds, onnx=onnx, tick=_ticker(display, name)) for name in names]
     missing = {} if onnx else {"missing": bench.NOT_HERE}
-    _show({"what": "one-image", "models": found, **_about(threads, rounds, None), **missing}, json)
+    _show({"what": "one-image", "models": found, **_about(threads, rounds, None), **missing}, as_json)
 
 
 @contextlib.contextmanager
@@ -200,8 +218,8 @@ def _missing(keras: Keras | None, without: bool) -> dict[str, str]:
     return {} if keras or without else {"missing": NOT_HERE}
 
 
-def _show(found: dict[str, Any], json: bool) -> None:
-    if json:
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
         say_json(found)
         return
     from ecrnn.cli import bench_tables as tables

@@ -14,15 +14,18 @@ EXAMPLE = "Example: ecrnn bundle runs/compare-cifar10 --model ecrnn-bilstm-16 -o
 
 
 def bundle(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that 'ecrnn compare' left.")],
-    model: Annotated[str | None, typer.Option(help="Model name.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the model.")] = None,
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="Folder that 'ecrnn compare' wrote.")],
+    model: Annotated[str | None, typer.Option(help="Model name, one of the study's.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the bundle.")] = None,
     repeat: Annotated[
-        int | None, typer.Option(help="Which of its trials. Default: the best on its validation examples.", min=0)
+        int | None,
+        typer.Option(
+            help="Number of the repeat whose trial is bundled. Default: the best on its validation examples.", min=0
+        ),
     ] = None,
     data_dir: options.DataDir = None,
     code: options.Code = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Keep a model of a study as a bundle, and judge it on the data set's own test part, if it has one."""
     from ecrnn.core.tasks import TASKS
@@ -37,9 +40,9 @@ def bundle(
     from ecrnn.cli.progress import Display
     from ecrnn.studies.bundling import bundle_trial
 
-    with Display(quiet=json) as display:
+    with Display(quiet=as_json) as display:
         metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, progress=display.show)
-    if json:
+    if as_json:
         say_json({"bundle": str(out), **metrics})
         return
     judged, n, part = metrics, metrics["n_validation"], "validation"

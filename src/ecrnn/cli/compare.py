@@ -22,13 +22,17 @@ def compare(
     val: options.Val = None,
     test: options.Test = None,
     models: Annotated[
-        str | None, typer.Option(help="Model names, with commas. Default: cnn, crnn-bilstm-16, ecrnn-bilstm-16.")
+        str | None, typer.Option(help="Model names, separated by commas. Default: cnn,crnn-bilstm-16,ecrnn-bilstm-16.")
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(help="Random splits; each model is trained on each. Default: 3.")
+        int | None, typer.Option(help="Number of random splits; each model is trained once on each. Default: 3.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Part that trains (0.7), folds (5-fold), or own. Default: 0.7, or the task's.")
+        str | None,
+        typer.Option(
+            help="Fraction that trains (0.7), number of folds (5-fold), or own for the data's test part. Default: "
+            "0.7, or the task's."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -36,9 +40,11 @@ def compare(
     ] = None,
     baseline: options.Baseline = None,
     rope: options.Rope = None,
-    jobs: Annotated[int, typer.Option(help="Trials side by side, each in a process of its own.", min=1, max=256)] = 1,
+    jobs: Annotated[
+        int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
+    ] = 1,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the study. Default: runs/compare-DATA.")
+        Path | None, typer.Option("--out", "-o", help="Folder for the study. Default: runs/compare-DATA.")
     ] = None,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
@@ -54,7 +60,7 @@ def compare(
     code: options.Code = None,
     config: options.Config = None,
     assignments: options.Set = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> int:
     """Train models on repeated random splits of DATA and compare them.
 
@@ -72,7 +78,7 @@ def compare(
 
     from ecrnn.studies.study import default_out
 
-    return run(settings, out or default_out(settings), jobs=jobs, baseline=baseline, rope=rope, json=json)
+    return run(settings, out or default_out(settings), jobs=jobs, baseline=baseline, rope=rope, as_json=as_json)
 
 
 def run(
@@ -80,7 +86,7 @@ def run(
     folder: Path,
     *,
     jobs: int,
-    json: bool,
+    as_json: bool,
     baseline: str | None = None,
     rope: float | None = None,
 ) -> int:
@@ -91,9 +97,9 @@ def run(
     from ecrnn.studies.study import run_study
 
     folder = Path(spelt_as_it_exists(folder))
-    with Display(quiet=json) as display:
+    with Display(quiet=as_json) as display:
         outcome = run_study(settings, folder, jobs=jobs, progress=display.show, baseline=baseline)
-    show([folder], baseline=baseline, rope=rope, json=json)
+    show([folder], baseline=baseline, rope=rope, as_json=as_json)
     if outcome.failed:
         complain(_failures(outcome.failed))
     return 1 if outcome.failed else 0

@@ -8,12 +8,12 @@ from ecrnn.cli.output import say, say_json
 EXAMPLE = "Example: ecrnn doctor --json"
 
 
-def doctor(json: options.Json = False) -> int:
+def doctor(as_json: options.Json = False) -> int:
     """Say what this installation can do and what would make it do more; the status is 1 if something is broken."""
     from ecrnn.bench.doctor import examine
 
     findings = examine()
-    if json:
+    if as_json:
         import dataclasses
 
         say_json({"findings": [dataclasses.asdict(one) for one in findings]})

@@ -17,16 +17,25 @@ EXAMPLE = "Example: ecrnn generate my-shakespeare --prompt 'ROMEO:' --temperatur
 
 def generate(
     bundle: options.Bundle,
-    prompt: Annotated[str, typer.Option(help="What the text begins with. Default: the start of a line.")] = "\n",
-    length: Annotated[int, typer.Option(help="Characters to write.", min=0)] = 500,
+    prompt: Annotated[str, typer.Option(help="Text to continue. Default: the start of a line.")] = "\n",
+    length: Annotated[int, typer.Option(help="Number of characters to write.", min=0)] = 500,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 safer, above 1 bolder; 0 takes the likeliest character.", min=0, max=100)
+        float,
+        typer.Option(
+            help="Temperature of the draws: below 1 safer, above 1 bolder; 0: always the likeliest character.",
+            min=0,
+            max=100,
+        ),
     ] = 0.8,
-    top_k: Annotated[int | None, typer.Option(help="Draw among this many of the likeliest only.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the draws. Default: another text every time.", min=0)] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Number of likeliest characters that are drawn from. Default: all.", min=1)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the draws. Default: another text every time.", min=0)
+    ] = None,
     device: options.Device = None,
     code: options.Code = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write a text that goes on from a prompt, shown as it is drawn."""
     from ecrnn.cli.metrics import use
@@ -39,7 +48,7 @@ def generate(
         )
     with options.wrong_call():
         characters = model.generate(prompt, length, temperature=temperature, top_k=top_k, seed=seed)
-    if json:
+    if as_json:
         say_json({"prompt": prompt, "text": "".join(characters)}, indent=None)
         return
     for part in chain([prompt], characters, ["\n"]):

@@ -19,15 +19,17 @@ def gradcheck(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="Model name, or rnn, lstm or gru for the layer with outputs at all steps."
+            metavar="MODEL", help="Model name, or rnn, lstm or gru for the layer alone, with outputs at all steps."
         ),
     ],
     image: options.Image = None,
     classes: options.Classes = None,
-    samples: Annotated[int, typer.Option(help="Places of each parameter tensor, the largest gradient among them.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of weights, inputs and places.")] = 0,
+    samples: Annotated[
+        int, typer.Option(help="Number of entries checked in each parameter tensor, the largest gradient among them.")
+    ] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of weights, inputs and the entries checked.")] = 0,
     code: options.Code = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> int:
     """Compare a model's gradients with central differences, in float64; the status is 1 if something is wrong.
 
@@ -38,7 +40,7 @@ def gradcheck(
 
     with options.wrong_call():
         found = check(model, None if image is None else options.image_shape(image), classes, samples, seed)
-    if json:
+    if as_json:
         import dataclasses
 
         say_json({"good": found.good, **dataclasses.asdict(found)})

@@ -14,17 +14,22 @@ EXAMPLE = "Example: ecrnn gradflow --cells rnn,lstm --steps 64,256 --init 0.5,ke
 
 
 def gradflow(
-    cells: Annotated[str, typer.Option(help="Of rnn, lstm, gru.")] = "rnn,lstm,gru",
-    steps: Annotated[str, typer.Option(help="Lengths of the sequences.")] = "32,128,512",
+    cells: Annotated[str, typer.Option(help="Cells, separated by commas: rnn, lstm, gru.")] = "rnn,lstm,gru",
+    steps: Annotated[str, typer.Option(help="Lengths of the sequences in steps, separated by commas.")] = "32,128,512",
     init: Annotated[
-        str, typer.Option(help="keras, torch, or spectral radii of the recurrent matrices.")
+        str,
+        typer.Option(
+            help="Initialisations, separated by commas: keras, torch, or spectral radii of the recurrent matrices."
+        ),
     ] = "0.5,keras,2,8",
-    clip: Annotated[float, typer.Option(help="Norm at which gradients are clipped.")] = 1.0,
-    nodes: Annotated[int, typer.Option(help="Of each layer.", min=1, max=512)] = 16,
-    sequences: Annotated[int, typer.Option(help="In the batch.", min=1, max=4096)] = 32,
-    seed: Annotated[int, typer.Option(help="Of weights and sequences.", min=0)] = 0,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("runs/gradflow"),
-    json: options.Json = False,
+    clip: Annotated[float, typer.Option(help="Largest norm of the gradient; a longer one is clipped to it.")] = 1.0,
+    nodes: Annotated[int, typer.Option(help="Hidden size of each layer.", min=1, max=512)] = 16,
+    sequences: Annotated[int, typer.Option(help="Number of sequences in the batch.", min=1, max=4096)] = 32,
+    seed: Annotated[int, typer.Option(help="Seed of weights and sequences.", min=0)] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the figure and the tables.")] = Path(
+        "runs/gradflow"
+    ),
+    as_json: options.Json = False,
 ) -> None:
     """Draw the gradient over the steps of untrained RNN, LSTM and GRU side by side: vanishing, exploding, clipped.
 
@@ -42,7 +47,7 @@ def gradflow(
         )
     flows = list(measured)
     paths = write_gradient_flow(flows, out, environment())
-    if json:
+    if as_json:
         typer.echo(paths["gradflow.json"].read_text(encoding="utf-8"), nl=False)
         return
     from ecrnn.report.render.terminal import rich_table

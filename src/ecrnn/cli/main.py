@@ -28,12 +28,14 @@ from ecrnn.cli import (
     train,
 )
 from ecrnn.cli.output import complain
+from ecrnn.cli.usage import Group, sentence
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
 
 app = typer.Typer(
     name="ecrnn",
+    cls=Group,
     help="Build, train, compare honestly and use CNN-RNN networks.",
     epilog="Try it: ecrnn compare digits --models cnn,ecnn --repeats 3 --epochs 3",
     invoke_without_command=True,
@@ -59,8 +61,10 @@ app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 @app.callback()
 def _options(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; stands anywhere on the line.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Version of ecrnn; nothing else is done.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Tracebacks of errors; may stand anywhere on the line.")
+    ] = False,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
@@ -79,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     128 + n: stopped by signal n; 141, as with any program in a pipe, if the reader of the output has gone.
     """
     streams.prepare()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    status = _run([argument for argument in given if argument != "--debug"], debug)
+    line = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in line
+    status = _run([argument for argument in line if argument != "--debug"], debug)
     streams.settle()
     sys.exit(status)
 
@@ -112,9 +116,7 @@ def _sentence(error: Exception) -> tuple[str, int]:
     if isinstance(error, EcrnnError):
         return str(error), 2 if isinstance(error, WRONG_CALL) else 1
     if hasattr(error, "format_message"):  # typer's own, or click's
-        from ecrnn.cli.usage import sentence
-
-        return sentence(error, typer.main.get_command(app)), 2
+        return sentence(error), 2
     if isinstance(error, typer.Abort):
         return "stopped by Ctrl-C; what was finished is kept", 130
     if number := getattr(error, "signal", None):  # ecrnn.training.interruption.Interrupted, without loading torch

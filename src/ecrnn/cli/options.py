@@ -31,42 +31,69 @@ def wrong_call() -> Iterator[None]:
 
 
 DATA_HELP = (
-    "A data set by name, such as digits or tiny-shakespeare, or a file or folder for the model's task, such as "
-    "a folder with one sub-folder of images a class."
+    "Name of a data set, such as digits or tiny-shakespeare, or path of a file or folder for the model's task, such as "
+    "a folder with one sub-folder of images per class."
 )
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
-Val = Annotated[str | None, typer.Option(metavar="FOLDER", help="Another folder of the same classes, to validate on.")]
-Test = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="Another folder of the same classes, to test on; never trained on.")
+Val = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="Folder of the same classes to validate on. Default: a part of DATA."),
 ]
-Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' left, or cifar10.")]
+Test = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDER", help="Folder of the same classes to test on; nothing in it is trained on."),
+]
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' wrote, or cifar10.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
-ImageSize = Annotated[int | None, typer.Option(help="Pixels a side. Default: the data set's own, 32 for a folder.")]
-Channels = Annotated[int | None, typer.Option(help="1 grey, 3 RGB. Default: the data set's own, 3 for a folder.")]
-Seed = Annotated[int | None, typer.Option(help="Of splits, weights and order. Default: 0.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training examples. Default: 15, or the task's.")]
-BatchSize = Annotated[int | None, typer.Option(help="Examples a step. Default: 128, or the task's.")]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(help="Height and width of the images, in pixels. Default: the data set's, 32 for a folder."),
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(help="Number of colour channels, 1 (grey) or 3 (RGB). Default: the data set's, 3 for a folder."),
+]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed of splits, initial weights and the order of examples. Default: 0.")
+]
+Epochs = Annotated[
+    int | None, typer.Option(help="Number of passes over the training examples. Default: 15, or the task's.")
+]
+BatchSize = Annotated[int | None, typer.Option(help="Number of examples per step. Default: 128, or the task's.")]
 Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001, or the task's.")]
 Augment = Annotated[
-    str | None, typer.Option(help="none, flip, crop or flip-crop, of images. Default: none, or the task's.")
+    str | None,
+    typer.Option(help="Augmentation of images: none, flip, crop or flip-crop. Default: none, or the task's."),
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda. Default: auto.")]
+Device = Annotated[str | None, typer.Option(help="Device that computes: auto, cpu or cuda. Default: auto.")]
 Precision = Annotated[
-    str | None, typer.Option(help="auto, float32 or bfloat16 (where the processor has it). Default: auto.")
+    str | None,
+    typer.Option(help="Precision of products: auto, float32 or bfloat16 (where the processor has it). Default: auto."),
 ]
-Threads = Annotated[int | None, typer.Option(help="Of one training. Default: all cores, divided among the jobs.")]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings, such as a run's own study.yaml.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Number of threads per training. Default: the number of cores, divided among the jobs."),
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of settings, such as the study.yaml of a run directory.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, as in training.optimizer=sgd."),
 ]
 Image = Annotated[
-    str | None, typer.Option(help="Channels x height x width. Default: 3x32x32, or what a classic was made for.")
+    str | None,
+    typer.Option(help="Image size, channels x height x width. Default: 3x32x32, or that of the model's paper."),
 ]
-Classes = Annotated[int | None, typer.Option(help="Number of classes. Default: 10, or what a classic was made for.")]
-Tokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary of a model that reads or writes text.")]
-SourceTokens = Annotated[int | None, typer.Option(help="Ids of the vocabulary that a translator reads.")]
-Frames = Annotated[int | None, typer.Option(help="Frames of a clip.")]
+Classes = Annotated[int | None, typer.Option(help="Number of classes. Default: 10, or that of the model's paper.")]
+Tokens = Annotated[
+    int | None,
+    typer.Option(help="Vocabulary size of a model that reads or writes text. Default: the model's usual one."),
+]
+SourceTokens = Annotated[
+    int | None, typer.Option(help="Vocabulary size of the language a translator reads. Default: the model's usual one.")
+]
+Frames = Annotated[int | None, typer.Option(help="Number of frames per clip. Default: the model's usual one.")]
 
 
 def _load(files: list[Path] | None) -> list[Path] | None:
@@ -84,21 +111,27 @@ Code = Annotated[
     typer.Option(
         "--code",
         metavar="FILE",
-        help="Python file with models of your own, which is run.",
+        help="Python file that registers your models; it is run. May be given several times.",
         callback=_load,
         is_eager=True,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished training in the folder.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on the standard output instead of text.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continuation of the unfinished training in the folder.")]
 Beam = Annotated[
-    int, typer.Option(help="Hypotheses of beam search, for models that write; 1: greedy.", min=1, max=1000)
+    int,
+    typer.Option(
+        help="Number of hypotheses of beam search, for models that write text; 1: greedy decoding.", min=1, max=1000
+    ),
 ]
-Baseline = Annotated[str | None, typer.Option(help="Compare every model with this one only.")]
+Baseline = Annotated[
+    str | None, typer.Option(help="Model that all others are compared with. Default: every pair is compared.")
+]
 Rope = Annotated[
     float | None,
     typer.Option(
-        help="Difference that does not matter: 0.005 of an accuracy is half a point. Default: the metric's.",
+        help="Largest difference that does not matter, in units of the metric: 0.005 of an accuracy is half a "
+        "percentage point. Default: the metric's.",
         min=0,
         max=1,
     ),

@@ -24,27 +24,29 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="[BUNDLE] FILE-OR-FOLDER...",
-            help="Images or folders of them, or files with a text a line (- for the standard input); before them a "
-            "folder that 'ecrnn train' left. Default: the pretrained cifar10 that comes with ecrnn.",
+            help="Images or folders of them, or files with one text per line (- for the standard input); before them a "
+            "folder that 'ecrnn train' wrote. Default: the pretrained cifar10 that comes with ecrnn.",
         ),
     ],
     text: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="A text, for models that read any; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Text, for models that read text. May be given several times."),
     ] = None,
     beam: options.Beam = 1,
-    top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 3,
+    top: Annotated[int, typer.Option(help="Number of classes shown per input.", min=1)] = 3,
     style: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="table, jsonl (a JSON object a line) or csv (a row an input, a column a class, exact). Default: what "
-            "the name of the --out file ends in, or table.",
+            help="Format: table, jsonl (one JSON object per line) or csv (one row per input, one column per class, "
+            "exact). Default: the suffix of the --out file, or table.",
         ),
     ] = None,
     code: options.Code = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, the same as --format jsonl.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="File for the predictions. Default: the screen.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="File for the predictions. Default: the standard output."),
     ] = None,
     device: options.Device = None,
 ) -> int:
@@ -54,7 +56,7 @@ def predict(
     """
     from ecrnn.cli.predictions import Shape, style_of, write
 
-    style = style_of("jsonl" if json else style, out, paths)
+    style = style_of("jsonl" if as_json else style, out, paths)
 
     from ecrnn.serving import pretrained
     from ecrnn.serving.load import load

@@ -16,18 +16,23 @@ EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders of studies; several of one study are joined.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="Folders that 'ecrnn compare' wrote; several parts of one study are joined."
+        ),
     ],
     baseline: options.Baseline = None,
     rope: options.Rope = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report in the first run.")
+        Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report/ in the first RUN.")
     ] = None,
     archive: Annotated[
         Path | None,
-        typer.Option(help="Also copy the study there in small, without weights and logits, and report from the copy."),
+        typer.Option(
+            help="Folder for a small copy of the study, without weights and logits; the report is made from it."
+        ),
     ] = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON.
 
@@ -42,18 +47,18 @@ def report(
         for fault in copied.faults:
             complain(fault)
         runs = [archive]
-        if not json:
+        if not as_json:
             say(f"Archive: {archive}, {counted(copied.added, 'trials')} added, {copied.kept} there already")
-    show(runs, baseline=baseline, rope=rope, out=out, json=json)
+    show(runs, baseline=baseline, rope=rope, out=out, as_json=as_json)
 
 
-def show(runs: list[Path], *, baseline: str | None, rope: float | None, json: bool, out: Path | None = None) -> None:
+def show(runs: list[Path], *, baseline: str | None, rope: float | None, as_json: bool, out: Path | None = None) -> None:
     """Write the report of ``runs``, print it, and say where it lies."""
     from ecrnn.paper import write_report
     from ecrnn.report import print_report
 
     made = write_report(runs, out, baseline=baseline, rope=rope)
-    if json:
+    if as_json:
         typer.echo(made.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return
     print_report(made.analysis, console())

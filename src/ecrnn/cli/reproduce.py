@@ -21,19 +21,23 @@ QUICK_WARNING = (
 
 def reproduce(
     profile: Annotated[
-        str, typer.Option(help="quick: on digits, two minutes on two cores. paper: on CIFAR-10, some hours.")
+        str, typer.Option(help="Profile: quick (digits, two minutes on two cores) or paper (CIFAR-10, some hours).")
     ] = "quick",
     data_dir: options.DataDir = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Trials side by side. Default: one a core, at most 8; one on a GPU.", min=1, max=256),
+        typer.Option(
+            help="Number of trials that run at the same time. Default: one per core, at most 8; one on a GPU.",
+            min=1,
+            max=256,
+        ),
     ] = None,
     threads: options.Threads = None,
     device: options.Device = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the study. Default: runs/reproduce-PROFILE.")
+        Path | None, typer.Option("--out", "-o", help="Folder for the study. Default: runs/reproduce-PROFILE.")
     ] = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> int:
     """Train the paper's 17 models on three random splits and set the paper's tables beside ours.
 
@@ -55,6 +59,6 @@ def reproduce(
         settings = type(settings).read(merge(settings.model_dump(), given))
     if jobs is None:
         jobs = 1 if resolve_device(settings.training.device) == "cuda" else min(available_cores(), 8)
-    if profile == "quick" and not json:
+    if profile == "quick" and not as_json:
         print(QUICK_WARNING, file=sys.stderr)
-    return run(settings, out or Path("runs") / f"reproduce-{profile}", jobs=jobs, json=json)
+    return run(settings, out or Path("runs") / f"reproduce-{profile}", jobs=jobs, as_json=as_json)

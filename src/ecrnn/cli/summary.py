@@ -24,7 +24,7 @@ def summary(
     source_tokens: options.SourceTokens = None,
     frames: options.Frames = None,
     code: options.Code = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
     from ecrnn.core.tasks import TASKS
@@ -45,7 +45,7 @@ def summary(
         network = make(model, sizes)
     found = summarise(network, sizes, model)
     used = {key: getattr(sizes, key) for key in needs}
-    if json:
+    if as_json:
         import dataclasses
 
         say_json({"model": model, **used, **dataclasses.asdict(found)})

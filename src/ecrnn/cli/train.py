@@ -18,15 +18,16 @@ def train(
     data: options.Data = None,
     val: options.Val = None,
     test: options.Test = None,
-    model: Annotated[str | None, typer.Option(help="Model name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model name, such as cnn or ecrnn-bilstm-16.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the trained model.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Part that trains; the rest validates. Default: 0.8, or the task's.")
+        str | None, typer.Option(help="Fraction that trains; the rest validates. Default: 0.8, or the task's.")
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(help="Weights of the best or the last epoch. Default: best, by the mean of 5 epochs.")
+        str | None,
+        typer.Option(help="Weights that are kept: best or last epoch. Default: best, by the mean of 5 epochs."),
     ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
@@ -43,7 +44,7 @@ def train(
     code: options.Code = None,
     config: options.Config = None,
     assignments: options.Set = None,
-    json: options.Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Train one model and keep it as a bundle: a folder with weights, all that they need, and a model card."""
     from ecrnn.core.config import TrainSettings
@@ -61,10 +62,10 @@ def train(
     from ecrnn.studies.train import train_bundle
 
     out = Path(spelt_as_it_exists(out))
-    with Display(quiet=json) as display:
+    with Display(quiet=as_json) as display:
         trained = train_bundle(settings, out, resume=resume, progress=display.show)
     metrics = read_metrics(out)
-    if json:
+    if as_json:
         say_json({"bundle": str(out), **metrics})
         return
     state = "" if trained else " (finished already)"

@@ -1,4 +1,4 @@
-"""What `ecrnn evaluate` says of models without classes."""
+"""What `ecrnn evaluate` says of models without classes; of those with classes see the tests of the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 from sacrebleu.metrics.bleu import BLEU as SacreBLEU  # noqa: N811 a class
 from tiny_tasks import TINY, untrained
 
-from ecrnn.cli.evaluate_generated import report
+from ecrnn.cli.evaluate import show
 from ecrnn.core.errors import EcrnnError
 from ecrnn.models.scoring import bleu_of_translations, whole_texts, word_edits
 from ecrnn.serving import examples
@@ -31,12 +31,14 @@ WRITTEN = ["a red dog runs home quickly", "the blue cats sit, here.", "The blue 
 TARGETS = ["a red dog runs home now", "the blue cats sit , there", "the blue cat sat on it.", "nothing"]
 
 
-def told(task: str, folder: Path, capsys: pytest.CaptureFixture[str], n: int = 5) -> tuple[dict[str, Any], Any, Any]:
+def evaluated(
+    task: str, folder: Path, capsys: pytest.CaptureFixture[str], n: int = 5
+) -> tuple[dict[str, Any], Any, Any]:
     """What is said as JSON, and written to ``folder`` / out, of an untrained model on its first ``n`` examples."""
     model, data = untrained(task, folder)
     index = np.arange(n)
     judgement = Judgement(data, index, model.judge(data, index), "the first")
-    report(model, judgement, "tiny", folder / "out", json=True)
+    show(model, judgement, "tiny", folder / "out", as_json=True)
     out = capsys.readouterr().out
     assert (folder / "out" / "evaluation.json").read_text() == out
     return json.loads(out), judgement, model
@@ -59,7 +61,7 @@ def test_sacrebleu_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_translations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found, judgement, model = told("translation", tmp_path, capsys)
+    found, judgement, model = evaluated("translation", tmp_path, capsys)
     data, written = judgement.data, judgement.judged.written
     assert found["facts"] == {"Search": "greedy", "sacreBLEU": sacrebleu(written, list(data.targets[:5]))}
     assert found["figures"]["bleu"]["estimate"] == BLEU.value(judgement.judged.predictions.statistics)
@@ -67,14 +69,14 @@ def test_translations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (data.sources[k], [data.targets[k]], written[k]) for k in range(5)
     ]
     model.search(4)
-    report(model, judgement, "tiny", None, json=True)
+    show(model, judgement, "tiny", None, as_json=True)
     assert json.loads(capsys.readouterr().out)["facts"]["Search"] == "beam search with 4 hypotheses"
 
 
 def test_captions_beside_their_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found, judgement, _ = told("captioning", tmp_path, capsys)
+    found, judgement, _ = evaluated("captioning", tmp_path, capsys)
     assert list(found["figures"]) == ["bleu", "bleu_1", "bleu_2", "bleu_3"]
-    assert [e["expected"] for e in found["examples"]] == [list(own) for own in judgement.data.captions[:5]]
+    assert [e["expected"] for e in found["examples"]] == [list(captions) for captions in judgement.data.captions[:5]]
     page = (tmp_path / "out" / "evaluation.html").read_text()
     images = [base64.b64decode(uri) for uri in re.findall(r'src="data:image/png;base64,([^"]*)"', page)]
     assert len(images) == 5
@@ -87,8 +89,8 @@ def test_lines_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     index, texts = np.arange(4), [*data.texts[:2], "0 a", data.texts[3]]
     written = [texts[0], texts[1][:-1], "0 b c", texts[3] + "a"]
     judged = Judged(model.judge(data, index).predictions, written)
-    mine = type(data)(data.name, data.images, (*texts, *data.texts[4:]), data.files, data.n_train, data.fingerprint)
-    report(model, Judgement(mine, index, judged, ""), "tiny", None, json=True)
+    changed = type(data)(data.name, data.images, (*texts, *data.texts[4:]), data.files, data.n_train, data.fingerprint)
+    show(model, Judgement(changed, index, judged, ""), "tiny", None, as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert list(found["figures"]) == ["cer", "wer", "whole"]
     assert found["figures"]["wer"]["estimate"] == 4 / 5
@@ -102,7 +104,7 @@ def test_lines_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_blocks_in_bits_and_nats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found, judgement, model = told("next-token", tmp_path, capsys, n=20)
+    found, judgement, model = evaluated("next-token", tmp_path, capsys, n=20)
     bits, nats = (found["figures"][name]["estimate"] for name in ("bits", "nats"))
     assert nats == pytest.approx(bits * math.log(2))
     sums = judgement.judged.predictions.statistics.sum(axis=0)
