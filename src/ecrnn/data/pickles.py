@@ -60,7 +60,7 @@ def _value(data: bytes) -> Any:  # noqa: PLR0912 - one case an opcode
                     raise ValueError(f"it names {argument!r}")
                 stack.append(argument)  # the name, "module name"
             case "SHORT_BINSTRING" | "BINSTRING":
-                stack.append(argument.encode("latin-1"))  # genops decoded it so
+                stack.append(str(argument).encode("latin-1"))  # genops decoded it so
             case "NONE":
                 stack.append(None)
             case "NEWTRUE" | "NEWFALSE":
