@@ -134,7 +134,7 @@ def _reason(error: Exception) -> str:
 
 
 def _upright(opened: Image.Image) -> Image.Image:
-    """Turned as EXIF says. `ImageOps.exif_transpose` also rewrites the EXIF, and fails where another part is damaged."""
+    """Turned as EXIF says; `ImageOps.exif_transpose` would fail where another entry of the EXIF is damaged."""
     from PIL import Image
 
     try:
