@@ -35,8 +35,8 @@ from ecrnn.data.splits import Split
 from ecrnn.data.vocabulary import SPECIAL, Vocabulary
 from ecrnn.layers.normalisation import EPS, MOMENTUM, BatchNorm1d, BatchNorm2d
 from ecrnn.layers.stages import Stage
-from ecrnn.models import names
 from ecrnn.models.build import make
+from ecrnn.models.names import ModelName, parse
 from ecrnn.models.processor import Processor
 from ecrnn.recurrence import GRU, LSTM, RNN
 from ecrnn.tasks.captioning.captions import SIZE, CaptionSet
@@ -225,9 +225,9 @@ def step(network: nn.Module, objective: Objective, positions: np.ndarray) -> Cal
     return run
 
 
-def measure(model: str, chosen: argparse.Namespace) -> dict[str, Any]:
+def measure(model: ModelName, chosen: argparse.Namespace) -> dict[str, Any]:
     """Check, then time the step of one model."""
-    task = TASKS[names.task(model)]
+    task = model.task
     if task.name not in DATA:
         raise SystemExit(f"{model} is for {task.name}; measured are models for {', '.join(DATA)}")
     own = {"device": "cpu", "precision": chosen.precision, "threads": chosen.threads}
@@ -244,7 +244,7 @@ def measure(model: str, chosen: argparse.Namespace) -> dict[str, Any]:
     networks = {"ecrnn": ours, "stock": theirs}
     times = alternate({name: timed(step(net, objective, positions)) for name, net in networks.items()}, chosen.rounds)
     return {
-        "model": model,
+        "model": str(model),
         "batch": len(positions),
         "precision": settings.precision,
         "parameters": sum(p.numel() for p in ours.parameters()),
@@ -265,7 +265,7 @@ def main() -> None:
     found = []
     with threads(chosen.threads), freed_memory_kept():
         for model in chosen.models.split(","):
-            found.append(measure(model, chosen))
+            found.append(measure(parse(model), chosen))
             if not chosen.json:
                 print(line(found[-1]), flush=True)
     if chosen.json:

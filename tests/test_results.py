@@ -19,8 +19,7 @@ from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.packed import PACKED
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import METRICS, read_metrics
-from ecrnn.core.tasks import TASKS
-from ecrnn.models.names import task
+from ecrnn.models.names import parse
 from ecrnn.paper import MODELS, analyse, write_report
 from ecrnn.report import Analysis, archive_study, read_study
 from ecrnn.report.content.memory_table import memory_table
@@ -179,7 +178,7 @@ def test_the_systems_can_be_run_again() -> None:
         figures = file.parent / PACKED / settings.model
         history, metrics = read_metrics(figures / METRICS), read_json(figures / "metrics.json")
         assert len(history) == metrics["epochs"] == settings.training.epochs
-        metric = TASKS[task(settings.model)].metric
+        metric = parse(settings.model).task.metric
         assert history[metrics["epoch"] - 1][f"validation_{metric}"] == metrics[metric]
 
 

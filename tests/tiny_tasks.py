@@ -15,6 +15,7 @@ from ecrnn.core.config import TrainSettings
 from ecrnn.data.splits import parse_split
 from ecrnn.data.vocabulary import END
 from ecrnn.models.build import make
+from ecrnn.models.names import parse
 from ecrnn.serving.bundle import describe
 from ecrnn.serving.load import in_use
 from ecrnn.studies.settings import read_settings
@@ -146,10 +147,11 @@ def untrained(task: str, folder: Path, model: str | None = None, **changes: Any)
     What writes is kept from writing nothing. ``changes`` are other settings.
     """
     settings = TINY[task].read(folder, model).model_copy(update=changes)
-    data = load_examples(settings)
-    processor = prepare(data, parse_split(settings.split).split(data, 0, 0), settings)
-    network = make(settings.model, processor.sizes, 0)
+    name = parse(settings.model)
+    data = load_examples(name.task, settings)
+    processor = prepare(name.task, data, parse_split(settings.split).split(data, 0, 0), settings)
+    network = make(name, processor.sizes, 0)
     if not processor.classes:
         with torch.no_grad():
             network.head.bias[: END + 1] -= 0.3
-    return in_use(describe(settings.model, processor), processor, network, {}, "cpu"), data
+    return in_use(describe(name, processor), processor, network, {}, "cpu"), data

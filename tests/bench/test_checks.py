@@ -9,6 +9,7 @@ from ecrnn.bench import checks
 from ecrnn.bench.settings import CELLS
 from ecrnn.bench.settings import RecurrenceSettings as Settings
 from ecrnn.core.errors import UnknownNameError
+from ecrnn.models.names import parse
 from ecrnn.recurrence.checking import Wrong
 
 
@@ -65,10 +66,10 @@ def test_what_serves_is_asked_with_the_measured_shape() -> None:
 def test_layers_are_checked_with_what_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = []
     monkeypatch.setattr(checks, "check_first", lambda settings, backend: cases.append(settings.case) or 5)
-    found = checks.check_recurrence("crnn-bigru-8-4", 16, 1)
+    found = checks.check_recurrence(parse("crnn-bigru-8-4"), 16, 1)
     assert [str(case) for case in cases] == [
         "gru, 8 nodes, both directions, 1024 steps, batch 16, input 1",
         "gru, 4 nodes, both directions, 1024 steps, batch 16, input 16",
     ]
     assert found["checked_shapes"] == 10
-    assert checks.check_recurrence("cnn", 16, 1) == {"served": [], "checked_shapes": 0}
+    assert checks.check_recurrence(parse("cnn"), 16, 1) == {"served": [], "checked_shapes": 0}

@@ -9,6 +9,7 @@ import pytest
 
 from ecrnn.bench import latency as bench
 from ecrnn.core.errors import EcrnnError
+from ecrnn.models.names import parse
 
 
 @pytest.mark.parametrize("onnx", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -22,7 +23,7 @@ def test_a_measurement_has_what_a_reader_needs(
     logits: dict[str, np.ndarray] = {}
     check = bench._check_same
     monkeypatch.setattr(bench, "_check_same", lambda found: logits.update(found) or check(found))
-    found = bench.measure("ecrnn-bigru-4" if onnx else "cnn", 2 if onnx else 1, 2, onnx=onnx)
+    found = bench.measure(parse("ecrnn-bigru-4" if onnx else "cnn"), 2 if onnx else 1, 2, onnx=onnx)
     names = ["ecrnn", "stock", *(["onnx", "onnx-1-thread"] if onnx else [])]
     assert list(found["variants"]) == names == list(logits)
     assert all(values.shape == (1, 10) and np.abs(values).max() > 0 for values in logits.values())

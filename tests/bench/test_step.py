@@ -66,7 +66,7 @@ def test_a_measurement_has_what_a_reader_needs(
     three_times(bench)
     monkeypatch.setattr(bench.peak_memory, "measure", lambda what, variant, *rest: {"peak_mib": 1.0, "work_mib": 0.5})
     monkeypatch.setattr(checks, "check_first", lambda settings, backend: 5)  # tested for itself; the oracle is slow
-    with Keras(stand_in(parameters=bench._parameters(SMALL.model)), 1) as keras:
+    with Keras(stand_in(parameters=bench._parameters(SMALL.name)), 1) as keras:
         found = bench.measure(SMALL, 1, 2, keras=keras)
     assert list(found["variants"]) == ["ecrnn", "stock", *bench.TUNED, "keras-xla", "keras", "keras-bfloat16"]
     assert found["tuned_best"] in bench.TUNED

@@ -13,6 +13,7 @@ import pytest
 from tiny_tasks import TINY, untrained
 
 from ecrnn.cli import predict_texts
+from ecrnn.models.names import parse
 from ecrnn.serving.bundle import write_bundle
 
 TASKS = ("text-classification", "translation", "captioning", "transcription", "clip-classification")
@@ -26,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Any]
         folder = tmp_path_factory.mktemp(task)
         model, _ = untrained(task, folder)
         (folder / "bundle").mkdir()
-        write_bundle(folder / "bundle", model.network, TINY[task].model, model.processor, {}, "card\n")
+        write_bundle(folder / "bundle", model.network, parse(TINY[task].model), model.processor, {}, "card\n")
         bundles[task] = folder / "bundle", model
     return bundles
 

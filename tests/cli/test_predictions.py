@@ -24,6 +24,7 @@ from tiny_tasks import TINY, untrained
 
 from ecrnn.cli.predictions import Prediction, Shape, write
 from ecrnn.core.tasks import TASKS
+from ecrnn.models.names import parse
 from ecrnn.serving.bundle import write_bundle
 
 ROW = np.array([0.1 + 0.2, 1e-17, 0.7 - 1e-17])
@@ -158,7 +159,7 @@ def broken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for parameter in model.network.parameters():
             parameter.fill_(3e38)
     (folder / "bundle").mkdir()
-    write_bundle(folder / "bundle", model.network, TINY[task].model, model.processor, {}, "card\n")
+    write_bundle(folder / "bundle", model.network, parse(TINY[task].model), model.processor, {}, "card\n")
     data = folder / "again"
     data.mkdir()
     return task, folder / "bundle", TINY[task].write(data)

@@ -41,10 +41,10 @@ def _forgets(monkeypatch):
     [("majority", "DummyClassifier"), ("logistic", "LogisticRegression"), ("forest", "RandomForestClassifier")],
 )
 def test_by_name(name, kind):
-    classifier = make_classifier(name, SPEC, seed=7)
+    classifier = make_classifier(parse(name), SPEC, seed=7)
     assert type(classifier).__name__ == kind
     assert classifier.random_state == 7
-    check_models(SPEC, name)
+    check_models(SPEC, parse(name))
 
 
 @pytest.mark.parametrize("name", ["majority", "logistic", "forest"])
@@ -59,11 +59,11 @@ def test_an_object_is_copied_and_every_seed_in_it_set():
     mine = BaggingClassifier(DecisionTreeClassifier(max_depth=2, random_state=1), random_state=2)
     register_object("mine", mine, IMAGES)
     mine.estimator.max_depth = 9
-    made = make_classifier("mine", SPEC, seed=5)
+    made = make_classifier(parse("mine"), SPEC, seed=5)
     assert (made.random_state, made.estimator.random_state, made.estimator.max_depth) == (5, 5, 2)
     assert (mine.random_state, mine.estimator.random_state) == (2, 1)
     register_object("mine", SVC(), IMAGES)  # again, as from the cell of a notebook
-    assert type(make_classifier("mine", SPEC, seed=5)) is SVC
+    assert type(make_classifier(parse("mine"), SPEC, seed=5)) is SVC
 
 
 def double(x):
@@ -179,9 +179,9 @@ def test_a_function_of_a_file_with_options():
     def svm(spec, *, c: float = 1.0):
         return SVC(C=c, max_iter=spec.classes)
 
-    made = make_classifier("svm+c=2", SPEC, seed=0)
+    made = make_classifier(parse("svm+c=2"), SPEC, seed=0)
     assert (made.C, made.max_iter) == (2.0, 3)
-    check_models(SPEC, "svm+c=2")
+    check_models(SPEC, parse("svm+c=2"))
 
 
 def test_functions_that_give_something_else_are_found_out_before_a_study():
@@ -194,6 +194,6 @@ def test_functions_that_give_something_else_are_found_out_before_a_study():
         return spec.nothing
 
     with pytest.raises(EcrnnError, match="model 'none': it should be a classifier of scikit-learn, and NoneType has"):
-        check_models(SPEC, "none")
+        check_models(SPEC, parse("none"))
     with pytest.raises(EcrnnError, match=r"model 'raises' \(test_baselines.py, line \d+\): building it raises Attrib"):
-        check_models(SPEC, "raises")
+        check_models(SPEC, parse("raises"))

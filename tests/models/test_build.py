@@ -11,6 +11,7 @@ from ecrnn.models.crnn import CRNN
 from ecrnn.models.ecrnn import ECNN, ECRNN
 from ecrnn.models.lenet5 import LeNet5
 from ecrnn.models.mlp import MLP
+from ecrnn.models.names import parse
 from ecrnn.models.spec import MAX_CLASSES, InputSpec, check, usual
 
 
@@ -31,13 +32,13 @@ def test_a_name_gives_its_network(name, kind):
 )
 def test_a_classics_name_gives_its_network(name, kind):
     with torch.device("meta"):
-        assert type(build(name, usual(name).image, 3)) is kind
+        assert type(build(name, usual(parse(name)).image, 3)) is kind
 
 
 def test_images_that_models_were_made_for():
-    assert usual("lenet5-1998").image == (1, 32, 32)
-    assert usual("alexnet").image == (3, 224, 224)
-    assert usual("mlp-9").image == usual("ecnn").image == (3, 32, 32)
+    assert usual(parse("lenet5-1998")).image == (1, 32, 32)
+    assert usual(parse("alexnet")).image == (3, 224, 224)
+    assert usual(parse("mlp-9")).image == usual(parse("ecnn")).image == (3, 32, 32)
 
 
 def test_a_cnn_without_hidden_layers_stores_nothing_for_them():
@@ -102,7 +103,10 @@ def test_the_smallest_image(name: str) -> None:
     with torch.device("meta"):
         assert build(name, (3, least, least + 1), 4)(torch.zeros(1, 3, least, least + 1)).shape == (1, 4)
     line = f"{name} takes images of {least} pixels a side or more, not {least}x{least - 1}; --image-size {least}"
-    for call in (lambda *sizes: build(name, *sizes), lambda *sizes: check(InputSpec(*sizes), "cnn", name)):
+    for call in (
+        lambda *sizes: build(name, *sizes),
+        lambda *sizes: check(InputSpec(*sizes), parse("cnn"), parse(name)),
+    ):
         with pytest.raises(EcrnnError) as error:
             call((3, least, least - 1), 4)
         assert str(error.value) == f"{line} resizes them"

@@ -9,6 +9,7 @@ from oracles import compare, tolerance
 from torch import Tensor, nn
 
 from ecrnn.models.build import build
+from ecrnn.models.names import parse
 from ecrnn.models.spec import usual
 from ecrnn.models.summary import summarise
 
@@ -44,7 +45,7 @@ def test_parameters_by_formula(name: str) -> None:
         features = nodes
     expected += (features + 1) * tokens
     assert sum(p.numel() for p in network.parameters()) == expected
-    assert summarise(network, usual(name), name).parameters == expected
+    assert summarise(network, usual(parse(name)), parse(name)).parameters == expected
 
 
 def test_parameters_as_its_docstring_says() -> None:

@@ -8,7 +8,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
 from ecrnn.layers.orders import SCANS
 from ecrnn.models.family import CELLS, MAX_LAYERS, MAX_NODES, ONE_WAY
-from ecrnn.models.names import ModelName, parse, task
+from ecrnn.models.names import ModelName, parse
 from ecrnn.models.registry import built_in
 
 CLASSICS = [
@@ -187,11 +187,11 @@ def test_examples_of_the_grammar_are_right(start):
     ],
 )
 def test_tasks(name, expected):
-    assert task(name) == expected
+    assert parse(name).task.name == expected
 
 
 def test_every_task_has_a_model():
-    assert {task(name) for name in RIGHT} == set(TASKS)
+    assert {parse(name).task.name for name in RIGHT} == set(TASKS)
 
 
 @pytest.mark.parametrize(

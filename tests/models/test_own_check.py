@@ -8,6 +8,7 @@ from torch import nn
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.models import registry
+from ecrnn.models.names import parse
 from ecrnn.models.own_check import check_models
 from ecrnn.models.registry import register
 from ecrnn.models.spec import InputSpec
@@ -22,7 +23,7 @@ def _forgets(monkeypatch):
 
 def check(kind: type[nn.Module]) -> None:
     register("mine", task="image-classification")(kind)
-    check_models(SPEC, "cnn", "mine")
+    check_models(SPEC, parse("cnn"), parse("mine"))
 
 
 class Right(nn.Module):
@@ -228,4 +229,4 @@ def test_what_is_wrong_is_one_line(kind, line):
 def test_what_is_no_network():
     register("mine", task="image-classification")(lambda spec: None)
     with pytest.raises(EcrnnError, match=r"^model 'mine': it gives NoneType, and should give a torch.nn.Module$"):
-        check_models(SPEC, "mine")
+        check_models(SPEC, parse("mine"))

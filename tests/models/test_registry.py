@@ -90,8 +90,8 @@ def test_a_function_with_the_grammar_of_names_is_a_model():
         network.name = name
         return network
 
-    assert str(make("wide-bilstm-4-5-deep@rows", SPEC).name) == "wide-bilstm-4-5-deep@rows"
-    assert str(make("wide", SPEC).name) == "wide"
+    assert str(make(parse("wide-bilstm-4-5-deep@rows"), SPEC).name) == "wide-bilstm-4-5-deep@rows"
+    assert str(make(parse("wide"), SPEC).name) == "wide"
     with pytest.raises(EcrnnError, match="at most 2 recurrent layers, not 3"):
         parse("wide-gru-1-2-3")
 
@@ -209,8 +209,8 @@ def test_the_table_of_a_network_that_ecrnn_does_not_know():
             state = self.norm(self.norm(outputs[:, -1])) * self.scale
             return nn.functional.linear(state, self.out.weight, self.out.bias)
 
-    network = make("odd", SPEC)
-    summary = summarise(network, SPEC, "odd")
+    network = make(parse("odd"), SPEC)
+    summary = summarise(network, SPEC, parse("odd"))
     assert summary.parameters == summary.trainable == sum(p.numel() for p in network.parameters())
     assert [row.area for row in summary.rows][:2] == ["backbone", "backbone"]
     assert next(row for row in summary.rows if row.layer == "LSTM").multiply_adds == 8 * 4 * 5 * (8 + 5)
@@ -260,5 +260,5 @@ def test_weights_that_layers_share_count_once():
         def forward(self, x):
             return self.head(self.two(self.one(self.first(x.flatten(1)))))
 
-    summary = summarise(make("tied", SPEC), SPEC, "tied")
+    summary = summarise(make(parse("tied"), SPEC), SPEC, parse("tied"))
     assert summary.parameters == summary.trainable == 65 * 8 + 64 + 8 + 8 + 9 * 3

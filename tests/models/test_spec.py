@@ -5,7 +5,7 @@ import pytest
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import TASKS
 from ecrnn.models.build import build
-from ecrnn.models.names import task
+from ecrnn.models.names import parse
 from ecrnn.models.registry import built_in
 from ecrnn.models.spec import (
     MAX_CLASSES,
@@ -23,8 +23,10 @@ MODELS = [row.example or name for name, row in built_in().items()]
 
 @pytest.mark.parametrize("model", MODELS)
 def test_usual_sizes_are_all_that_a_model_needs_and_right(model):
-    check(usual(model), model)
-    assert {name for name, value in vars(usual(model)).items() if value is not None} == set(TASKS[task(model)].inputs)
+    check(usual(parse(model)), parse(model))
+    assert {name for name, value in vars(usual(parse(model))).items() if value is not None} == set(
+        parse(model).task.inputs
+    )
 
 
 def test_every_task_says_what_its_models_need():
@@ -43,7 +45,7 @@ def test_every_task_says_what_its_models_need():
     ],
 )
 def test_sizes_at_the_bounds(sizes, models):
-    check(sizes, *models)
+    check(sizes, *map(parse, models))
 
 
 LINE = "lines of text must be 8 to 1024 pixels high and 4 to 4096 wide"
@@ -84,7 +86,7 @@ LINE = "lines of text must be 8 to 1024 pixels high and 4 to 4096 wide"
 )
 def test_what_is_missing_or_out_of_bounds(sizes, models, line):
     with pytest.raises(EcrnnError) as error:
-        check(sizes, *models)
+        check(sizes, *map(parse, models))
     assert str(error.value) == line
 
 

@@ -149,7 +149,7 @@ MULTIPLY_ADDS = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_counts(name: str) -> None:
     classes, layers, total = PUBLISHED[name]
-    image = usual(name).image
+    image = usual(parse(name)).image
     summary = summarise(build(name, image, classes), image)
     assert tuple(row.parameters for row in summary.rows if row.parameters) == layers
     assert summary.parameters == summary.trainable == total
@@ -182,7 +182,7 @@ def test_the_table_of_an_mlp(name: str, last: str) -> None:
 
 def test_the_table_of_a_character_model() -> None:
     """Of a text of 32 ids."""
-    rows = summarise(build("charlm-gru-8-5", tokens=11), InputSpec(tokens=11), "charlm").rows
+    rows = summarise(build("charlm-gru-8-5", tokens=11), InputSpec(tokens=11), parse("charlm")).rows
     assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows] == [
         ("embedding", "Input", (32,), 0, 0),
         ("embedding", "Embedding", (32, 64), 11 * 64, 0),
@@ -195,7 +195,7 @@ def test_the_table_of_a_character_model() -> None:
 
 def test_the_table_of_convolutions_over_words() -> None:
     rows = summarise(
-        build("sentiment-cnn-lstm-8", tokens=9, classes=2), InputSpec(tokens=9, classes=2), "sentiment"
+        build("sentiment-cnn-lstm-8", tokens=9, classes=2), InputSpec(tokens=9, classes=2), parse("sentiment")
     ).rows
     assert [(row.area, row.layer, row.output, row.parameters, row.multiply_adds) for row in rows[2:5]] == [
         ("CNN", "Conv1D", (32, 100), 385 * 100, 32 * 384 * 100),
@@ -206,7 +206,7 @@ def test_the_table_of_convolutions_over_words() -> None:
 
 def test_the_table_of_an_encoder_decoder() -> None:
     sizes = InputSpec(tokens=11, source_tokens=9)
-    rows = summarise(make("translate-lstm-8-attention", sizes), sizes, "translate-lstm-8-attention").rows
+    rows = summarise(make(parse("translate-lstm-8-attention"), sizes), sizes, parse("translate-lstm-8-attention")).rows
     assert [(row.area, row.layer, row.output) for row in rows] == [
         ("encoder", "Input", (32,)),
         ("encoder", "Input", (32,)),
@@ -223,22 +223,22 @@ def test_the_table_of_an_encoder_decoder() -> None:
         ("decoder", "Softmax", (32, 11)),
     ]
     assert rows[9].multiply_adds == 2 * 32 * 32 * 16
-    assert summarise(make("translate-lstm-8", sizes), sizes, "translate").rows[3].output == (
+    assert summarise(make(parse("translate-lstm-8"), sizes), sizes, parse("translate")).rows[3].output == (
         16,
     )  # the last states alone
 
 
 def test_the_cnn_of_a_clip_works_on_every_frame() -> None:
     sizes = InputSpec((1, 16, 16), 3, frames=5)
-    rows = summarise(make("frames-gru-8", sizes), sizes, "frames").rows
+    rows = summarise(make(parse("frames-gru-8"), sizes), sizes, parse("frames")).rows
     assert rows[0].output == (5, 16, 16, 1)
     assert (rows[1].layer, rows[1].output, rows[1].multiply_adds) == ("Conv2D", (16, 16, 32), 5 * 16 * 16 * 9 * 32)
 
 
 @pytest.mark.parametrize("name", ["charlm", "sentiment", "sentiment-parallel", "translate", "caption-attention", "ocr"])
 def test_every_parameter_is_in_a_row(name: str) -> None:
-    network = make(name, usual(name))
-    summary = summarise(network, usual(name), name)
+    network = make(parse(name), usual(parse(name)))
+    summary = summarise(network, usual(parse(name)), parse(name))
     statistics = sum(b.numel() for key, b in network.named_buffers() if "running" in key)
     assert summary.parameters == sum(p.numel() for p in network.parameters()) + statistics
     assert summary.trainable == summary.parameters - statistics

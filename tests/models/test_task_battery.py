@@ -22,7 +22,7 @@ from ecrnn.core.tasks import TASKS
 from ecrnn.data.vocabulary import BEGIN, END, PAD
 from ecrnn.models.build import make
 from ecrnn.models.family import CELLS, ONE_WAY
-from ecrnn.models.names import parse, task
+from ecrnn.models.names import parse
 from ecrnn.models.registry import built_in
 from ecrnn.models.spec import InputSpec
 from ecrnn.models.weights import load_weights, save_weights
@@ -98,7 +98,7 @@ def examples(name: str, count: int) -> Examples:
     """``count`` random ones for the model ``name``."""
     generator = torch.Generator().manual_seed(count)
     draw = partial(torch.randint, generator=generator)
-    of = SIZES[task(name)]
+    of = SIZES[parse(name).task.name]
     normal = partial(torch.randn, generator=generator)
     lengths, classes = draw(1, 8, (count,)), torch.arange(count) % (of.classes or 1)
     lengths[0] = 7
@@ -111,7 +111,7 @@ def examples(name: str, count: int) -> Examples:
 
 def _of_other_tasks(name, of, draw, normal, lengths, counts, classes) -> Examples:
     count = len(lengths)
-    match task(name):
+    match parse(name).task.name:
         case "clip-classification":
             return Examples((normal(count, of.frames, *of.image),), classes, by_class, {})
         case "text-classification":
@@ -129,7 +129,7 @@ def _of_other_tasks(name, of, draw, normal, lengths, counts, classes) -> Example
     target = torch.cat([torch.full((count, 1), BEGIN), words], 1)
     wanted = torch.cat([words, torch.zeros(count, 1, dtype=torch.int64)], 1)
     wanted[torch.arange(count), lengths] = END
-    if task(name) == "captioning":
+    if parse(name).task.name == "captioning":
         return Examples((normal(count, *of.image), target), wanted, by_step, {1: lengths + 1}, lengths + 1)
     own = draw(1, 7, (count,))
     own[0] = 6
@@ -154,7 +154,7 @@ def check_overfits(make: Make, name: str) -> None:
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    rate = 3e-3 if task(name) == "captioning" else 1e-2
+    rate = 3e-3 if parse(name).task.name == "captioning" else 1e-2
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     losses = []
     for step in range(401):
@@ -245,7 +245,7 @@ CHECKS = {name.removeprefix("check_"): f for name, f in list(globals().items()) 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_battery(name, check):
-    CHECKS[check](lambda seed: make(name, SIZES[task(name)], seed), name)
+    CHECKS[check](lambda seed: make(parse(name), SIZES[parse(name).task.name], seed), name)
 
 
 def test_every_family_form_and_cell_is_in_it():
@@ -270,7 +270,7 @@ class Broken(nn.Module):
 
     def __init__(self, seed):
         super().__init__()
-        self.inner = make(BASE, SIZES[task(BASE)], self.seed(seed))
+        self.inner = make(parse(BASE), SIZES[parse(BASE).task.name], self.seed(seed))
 
     def seed(self, seed):
         return seed

@@ -6,7 +6,7 @@ from models import test_battery, test_task_battery
 from torch import Tensor, nn
 
 from ecrnn.models.build import build, make
-from ecrnn.models.names import task
+from ecrnn.models.names import parse
 from ecrnn.recurrence import GRU, LSTM, RNN, to_torch
 
 OURS, TORCHS = (RNN, LSTM, GRU), (nn.RNN, nn.LSTM, nn.GRU)
@@ -14,7 +14,9 @@ OURS, TORCHS = (RNN, LSTM, GRU), (nn.RNN, nn.LSTM, nn.GRU)
 
 def network_and_inputs(name):
     if name in test_task_battery.NAMES:
-        return make(name, test_task_battery.SIZES[task(name)], 0), test_task_battery.examples(name, 4).inputs
+        return make(parse(name), test_task_battery.SIZES[parse(name).task.name], 0), test_task_battery.examples(
+            name, 4
+        ).inputs
     side = test_battery.least_side(name)
     image = (3, side, side + 2)
     return build(name, image, 4), (test_battery.random_images(3, image),)

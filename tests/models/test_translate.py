@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ecrnn.data.vocabulary import BEGIN
 from ecrnn.models.build import build
+from ecrnn.models.names import parse
 from ecrnn.models.spec import InputSpec
 from ecrnn.models.summary import summarise
 
@@ -103,7 +104,7 @@ def test_parameters_and_work_by_formula(attends: bool) -> None:
     expected += 2 * 3 * nodes * (256 + nodes + 2) + (both + 1) * nodes + (nodes + 1) * nodes
     expected += 3 * nodes * (256 + nodes + nodes + 2) + nodes * both * attends
     expected += (nodes + 256 + asked + 1) * 512 + 257 * 15
-    found = summarise(build(name, tokens=15, source_tokens=20), SIZES, name)
+    found = summarise(build(name, tokens=15, source_tokens=20), SIZES, parse(name))
     assert found.parameters == found.trainable == expected
     work = 2 * 32 * 3 * nodes * (256 + nodes) + both * nodes + nodes * nodes
     work += 32 * 3 * nodes * (256 + nodes + nodes) + attends * (32 * nodes * both + 2 * 32 * 32 * both)

@@ -12,6 +12,7 @@ import torch
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.models.build import build
+from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description, describe, write_bundle
 
@@ -42,7 +43,7 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def description() -> Description:
-    return describe(MODEL, prepare())
+    return describe(parse(MODEL), prepare())
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +59,7 @@ def network(description):
 @pytest.fixture(scope="session")
 def whole_bundle(tmp_path_factory, processor, network) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "bundle"
-    write_bundle(folder, network, MODEL, processor, {"accuracy": 0.5}, "# card\n")
+    write_bundle(folder, network, parse(MODEL), processor, {"accuracy": 0.5}, "# card\n")
     return folder
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from tiny_tasks import TINY, untrained
 
+from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.serving.card import model_card
 from ecrnn.stats.metrics import METRICS as METRICS_OF
@@ -30,7 +31,7 @@ METRICS = {
 
 
 def card(processor: Processor, folder="flowers-model", classes=("ant", "bee", "cat"), **metrics) -> str:
-    return model_card("ecrnn-bilstm-3@rows", replace(processor, classes=classes), METRICS | metrics, folder)
+    return model_card(parse("ecrnn-bilstm-3@rows"), replace(processor, classes=classes), METRICS | metrics, folder)
 
 
 def rows(text: str) -> dict[str, str]:
@@ -189,7 +190,7 @@ def test_every_task_has_its_words(task, tmp_path):
     metric = METRICS_OF[model.task.metric]
     values = {metric.name: 0.25, f"{metric.name}_low": 0.2, f"{metric.name}_high": 0.3, "n": 1000}
     values[f"kept_{metric.name}"] = 0.26
-    text = model_card(TINY[task].model, model.processor, METRICS | values | {"test": values}, "my model")
+    text = model_card(parse(TINY[task].model), model.processor, METRICS | values | {"test": values}, "my model")
     what, goes_in, use = SENTENCES[task]
     assert f"\n{what}" in text
     assert goes_in in text

@@ -16,6 +16,7 @@ from tiny_tasks import TINY, untrained
 
 from ecrnn.core.errors import BundleError
 from ecrnn.core.tasks import TASKS
+from ecrnn.models.names import parse
 from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.load import load
 from ecrnn.serving.predictor import Predictor
@@ -25,7 +26,7 @@ def write(task: str, folder: Path, **changes: Any) -> tuple[Predictor, Any]:
     """A bundle of ``task`` in ``folder``; the model that it is of, and its data."""
     folder.mkdir()
     model, data = untrained(task, folder.parent, **changes)
-    write_bundle(folder, model.network, TINY[task].model, model.processor, {}, "card\n")
+    write_bundle(folder, model.network, parse(TINY[task].model), model.processor, {}, "card\n")
     return model, data
 
 
@@ -97,7 +98,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "a token twice": (listed("a", "b", "a", "c", "d", "e"), "holds 'a' twice"),
     "no word": (listed("a", "two words"), "holds 'two words', which is not one of words"),
     "not text": (listed("a", 5), "holds 5, which is not one of words"),
-    "fewer tokens": (listed("a", "b"), "'source_words.weight' should be float32 of shape [6, 256]"),
+    "fewer tokens": (listed("a", "b"), "'source_words.weight' should be F32 of shape [6, 256]"),
     "another task": (described(task="captioning"), "captioning needs exactly preprocessing, vocabulary, length"),
     "no task": (described(task="chess"), "task 'chess' is not known; known are image-classification"),
     "another model": (described(model="charlm-gru-8"), "charlm-gru-8 is for next-token, not for translation"),

@@ -14,6 +14,7 @@ from ecrnn.core.errors import BundleError, DataError
 from ecrnn.data.image_set import from_arrays, make_image_set
 from ecrnn.data.keys import of_images, of_texts
 from ecrnn.data.splits import parse_split
+from ecrnn.models.names import parse
 from ecrnn.serving.bundle import read_trained_on, write_bundle
 from ecrnn.serving.evaluation import judge
 from ecrnn.serving.load import load
@@ -77,7 +78,7 @@ def test_damaged_files(tmp_path, content, line):
 
 def test_bundles_with_and_without(bundle, network, processor, tmp_path):
     assert load(bundle).trained_on is None
-    write_bundle(tmp_path / "new", network, MODEL, processor, {}, "", SMALL)
+    write_bundle(tmp_path / "new", network, parse(MODEL), processor, {}, "", SMALL)
     assert load(tmp_path / "new").trained_on.train.tolist() == SMALL.train.tolist()
     (tmp_path / "elsewhere").write_bytes(SMALL.to_bytes())
     (bundle / FILE).symlink_to(tmp_path / "elsewhere")

@@ -11,9 +11,9 @@ from core.lines import one_line
 
 from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import TASKS
+from ecrnn.core.tasks import TASKS, default
 from ecrnn.models import registry
-from ecrnn.studies.settings import as_begun, read_settings, with_sources
+from ecrnn.studies.settings import as_begun, models_of, read_settings, with_sources
 
 MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr", "sequence")  # one of each task
 
@@ -78,10 +78,12 @@ def test_a_run_goes_on_with_what_it_was_begun_with(given: dict[str, Any], rule: 
     study = as_begun(
         read_settings(StudySettings, {"data": "d", "models": ["cnn"], "training": given}),
         StudySettings.read({"data": "d", "models": ["cnn"], **OLD}),
+        default(),
     )
     training = as_begun(
         read_settings(TrainSettings, {"data": "d", "model": "cnn", "training": given}),
         TrainSettings.read({"data": "d", "model": "cnn", **OLD}),
+        default(),
     )
     for settings in (study, training):
         assert settings.training.batch_statistics == rule
@@ -89,7 +91,7 @@ def test_a_run_goes_on_with_what_it_was_begun_with(given: dict[str, Any], rule: 
         assert settings.training.lr == given.get("lr", 0.001)
     assert training.keep_window == 1
     asked = read_settings(TrainSettings, {"data": "d", "model": "cnn", "keep_window": 5})
-    assert as_begun(asked, TrainSettings.read({"data": "d", "model": "cnn", **OLD})).keep_window == 5
+    assert as_begun(asked, TrainSettings.read({"data": "d", "model": "cnn", **OLD}), default()).keep_window == 5
 
 
 @pytest.fixture
@@ -123,25 +125,27 @@ def test_a_study_keeps_the_recipes_it_was_begun_with() -> None:
     before = read_settings(StudySettings, {**STUDY, "models": ["cnn", "tuned"]})
     before = before.model_copy(update={"recipes": {"tuned": {"epochs": 5}}})
     now = read_settings(StudySettings, {"data": "d", "models": ["cnn", "plain", "tuned"]})
-    assert as_begun(now, before).recipes == {"tuned": {"epochs": 5}}
+    assert as_begun(now, before, default()).recipes == {"tuned": {"epochs": 5}}
     assert StudySettings.read(yaml.safe_load(to_yaml(before))) == before
     assert "recipes" not in to_yaml(before.model_copy(update={"recipes": {}}))
 
 
 @pytest.mark.usefixtures("families")
 def test_own_code_is_known_by_its_digest() -> None:
-    settings = with_sources(read_settings(StudySettings, STUDY), None)
+    settings = read_settings(StudySettings, STUDY)
+    models = models_of(settings)
+    settings = with_sources(settings, models, None)
     sources = [registry.find(name).source for name in ("tuned", "plain")]
     assert {source.content for source in sources} == {Path(__file__).read_bytes()}
     digest = sources[1].sha256
     assert settings.sources == {"tuned": sources[0].sha256, "plain": digest}
     assert settings.of_trial("plain", 0).sources == {"plain": digest}
-    assert with_sources(settings, settings) == settings
+    assert with_sources(settings, models, settings) == settings
     other = settings.model_copy(update={"sources": {"plain": "0" * 64, "gone": "1" * 64}})
     with one_line(EcrnnError, "and 'plain' had 000000000000 in the run that is to go on"):
-        with_sources(settings, other)
+        with_sources(settings, models, other)
     without = settings.model_copy(update={"models": ("cnn",)})
-    assert with_sources(without, other).sources == other.sources  # nothing of them is trained
+    assert with_sources(without, models_of(without), other).sources == other.sources  # nothing of them is trained
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,9 @@ def test_saved_settings_repeat_a_training_also_killed(task: str, tmp_path: Path)
 def fitted(task: str, folder: Path, **changes: Any) -> tuple[Any, Any]:
     """Data of ``task``, and what is fitted on its first half."""
     settings = TINY[task].read(folder).model_copy(update=changes)
-    data = load_examples(settings)
+    data = load_examples(TASKS[task], settings)
     split = parse_split("0.5").split(data, 0, 0)
-    return data, prepare(data, split, settings), split
+    return data, prepare(TASKS[task], data, split, settings), split
 
 
 def test_nothing_is_learnt_of_validation_texts(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_nothing_is_learnt_of_validation_texts(tmp_path: Path) -> None:
     settings = read_settings(
         TrainSettings, {"data": str(tmp_path / "pairs.tsv"), "model": "translate", "tokens": "words"}
     )
-    data = load_examples(settings)
+    data = load_examples(TASKS["translation"], settings)
     split = parse_split("0.5").split(data, 0, 0)
-    processor = prepare(data, split, settings)
+    processor = prepare(TASKS["translation"], data, split, settings)
     assert len(processor.vocabulary) == len(processor.source_vocabulary) == 4 + 10 + 1
     known = set(processor.source_vocabulary.decode(range(4, 15)).split())
     assert known == {word for i in split.train for word in data.sources[i].split()}
@@ -227,7 +227,7 @@ def test_what_was_trained_on_is_known_again_beside_one_more_example(task: str, t
     tiny = replace(TINY[task], write=write_book) if task == "next-token" else TINY[task]
     settings = tiny.read(tmp_path)
     train_bundle(settings, tmp_path / "bundle")
-    before = load_examples(settings)
+    before = load_examples(TASKS[task], settings)
     split = parse_split(settings.split).split(before, settings.seed, 0)
     model = load(tmp_path / "bundle", "cpu")
     trained = before.keys().of(split.train)
@@ -292,11 +292,13 @@ def test_parts_of_every_task_that_has_them(tmp_path: Path) -> None:
         asked = {**plain, "data": str(tmp_path / name), "model": TINY[task].model, "training": TRAINING}
         settings = read_settings(TrainSettings, asked)
         assert settings.split == "own", task
-        data = load_examples(settings)
+        data = load_examples(TASKS[task], settings)
         split = parse_split("own").split(data, 0, 0)
         ends = (".txt",) if task == "next-token" else ("",)
         train, val, test = (str(tmp_path / name / f"{part}{ends[0]}") for part in ("train", "val", "test"))
-        apart = load_examples(read_settings(TrainSettings, {**asked, "data": train, "val": val, "test": test}))
+        apart = load_examples(
+            TASKS[task], read_settings(TrainSettings, {**asked, "data": train, "val": val, "test": test})
+        )
         assert apart.fingerprint == data.fingerprint, task
         assert len(split.validation) == data.n_validation == (25 if task == "next-token" else 4)
         assert len(split.train) == (100 if task == "next-token" else 12)

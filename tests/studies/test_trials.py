@@ -16,6 +16,7 @@ from ecrnn.core.devices import threads
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import read_failure, read_trial, trial_folder
+from ecrnn.core.tasks import default
 from ecrnn.models import registry
 from ecrnn.models.baselines import register_object
 from ecrnn.models.build import build
@@ -48,7 +49,7 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
     settings = study.settings()
     images = trials.load(settings)
     split = trials.split_of(images, settings, 1)
-    processor = trials.prepare(images, split, settings)
+    processor = trials.prepare(default(), images, split, settings)
     network = build("ecnn", images.image, 4, seed=99)
     load_weights(network, trial_folder(left_alone, "ecnn", 1) / "checkpoint" / "weights.safetensors")
     with threads(1):  # as the study did: the bits of a convolution depend on the number

@@ -118,10 +118,10 @@ def test_its_gradients(alone: Path) -> None:
 
 NAMES = """
 from ecrnn.core.errors import EcrnnError
-from ecrnn.models.names import task
+from ecrnn.models.names import parse
 for model in ("astray", "lost", "mlp-4"):
     try:
-        print(task(model))
+        print(parse(model).task.name)
     except EcrnnError as error:
         print(error)
 """

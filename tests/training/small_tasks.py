@@ -20,6 +20,7 @@ from ecrnn.data import tokens
 from ecrnn.data.preprocessing import Preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
+from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.tasks.captioning.captions import CaptionSet
 from ecrnn.tasks.captioning.objective import Captioning
@@ -63,7 +64,7 @@ class Small:
     model: str
 
     def network(self, seed: int = SEED) -> nn.Module:
-        return make(self.model, self.processor.sizes, seed)
+        return make(parse(self.model), self.processor.sizes, seed)
 
 
 def small(task: str, *, train: int = TRAIN, validate: int = N, **settings: Any) -> Small:

@@ -11,7 +11,7 @@ from torch import nn
 
 from ecrnn.bench.settings import RecurrenceSettings
 from ecrnn.core.devices import threads as threads_set
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName
 from ecrnn.recurrence import GRU, LSTM, RNN, dispatch
 from ecrnn.recurrence.checking import awkward, check, check_same
 
@@ -106,11 +106,11 @@ def check_grid(shapes: Iterable[RecurrenceSettings], threads: int) -> int:
         return sum(check_first(shape, backend) for (backend, _, _), shape in largest.items())
 
 
-def check_recurrence(model: str, batch: int, threads: int, training: bool = True) -> dict[str, Any]:
+def check_recurrence(model: ModelName, batch: int, threads: int, training: bool = True) -> dict[str, Any]:
     """Compare the recurrent layers of a model with the oracle, by the backends that will serve them.
 
     Args:
-        model: a name.
+        model: its name.
         batch: images at a time.
         threads: of torch.
         training: whether a backward pass will be measured.
@@ -121,11 +121,10 @@ def check_recurrence(model: str, batch: int, threads: int, training: bool = True
     Raises:
         EcrnnError: a backend is not right.
     """
-    name = parse(model)
-    directions, features = (2 if name.bidirectional else 1), 1
+    directions, features = (2 if model.bidirectional else 1), 1
     backends, checked = [], 0
-    for nodes in name.nodes:
-        cell = "rnn_tanh" if name.cell == "rnn" else name.cell or ""
+    for nodes in model.nodes:
+        cell = "rnn_tanh" if model.cell == "rnn" else model.cell or ""
         settings = RecurrenceSettings(
             cell, nodes, batch=batch, input=features, directions=directions, forward_only=not training
         )

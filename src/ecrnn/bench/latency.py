@@ -25,11 +25,11 @@ from ecrnn.bench.timing import alternate, best, ratio, summary, timed
 from ecrnn.bench.torch_baseline import stock_like
 from ecrnn.core.devices import threads as threads_set
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import TASKS
 from ecrnn.data.preprocessing import Preprocessing
-from ecrnn.models.build import build
-from ecrnn.models.names import parse, task
+from ecrnn.models.build import make
+from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
+from ecrnn.models.spec import InputSpec
 from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.load import load
 
@@ -43,12 +43,12 @@ def onnx_is_here() -> bool:
 
 
 def measure(
-    model: str, threads: int, rounds: int, *, onnx: bool = True, tick: Callable[[int, int], None] | None = None
+    model: ModelName, threads: int, rounds: int, *, onnx: bool = True, tick: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
     """Check, then measure one image through one model.
 
     Args:
-        model: a name; its weights are the initial ones.
+        model: its name; its weights are the initial ones.
         threads: of torch, and of ONNX Runtime's first variant.
         rounds: of alternating measurements.
         onnx: measure ONNX Runtime too.
@@ -62,8 +62,8 @@ def measure(
     """
     with threads_set(threads):
         checked = check_recurrence(model, 1, threads, training=False)
-        network = build(model, IMAGE, CLASSES)
-        stock = stock_like(network, parse(model)).eval()
+        network = make(model, InputSpec(IMAGE, CLASSES))
+        stock = stock_like(network, model).eval()
         channels, height, width = IMAGE
         image = np.random.default_rng(1).integers(0, 256, (1, height, width, channels), dtype=np.uint8)
         preprocessing = Preprocessing(IMAGE, (120.0,), (64.0,))
@@ -81,7 +81,7 @@ def measure(
         runs = {name: timed(call) for name, call in calls.items()}
         times = alternate(runs, rounds, pause=0.01 if onnx else 0.0, tick=tick)
     found = {
-        "model": model,
+        "model": str(model),
         **checked,
         "variants": {name: summary(seconds) for name, seconds in times.items()},
         "ratio_stock": ratio(times["stock"], times["ecrnn"]),
@@ -93,10 +93,10 @@ def measure(
 
 
 def _ours(
-    network: torch.nn.Module, model: str, preprocessing: Preprocessing, image: np.ndarray
+    network: torch.nn.Module, model: ModelName, preprocessing: Preprocessing, image: np.ndarray
 ) -> Callable[[], np.ndarray]:
     """By way of a bundle, as a user has it."""
-    processor = Processor(TASKS[task(model)], tuple(map(str, range(CLASSES))), preprocessing)
+    processor = Processor(model.task, tuple(map(str, range(CLASSES))), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(Path(folder), network, model, processor, {}, "")
         classifier = load(folder, "cpu")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecrnn.bench.torch_baseline import dense_nodes
 from ecrnn.core.errors import unknown_name
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName, parse
 from ecrnn.recurrence.checking import Case
 
 CELLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
@@ -61,9 +61,14 @@ class StepSettings:
     model: str
     batch: int = 128
 
+    @property
+    def name(self) -> ModelName:
+        """The model's name, taken apart."""
+        return parse(self.model)
+
     def for_keras(self) -> dict[str, Any]:
         """The network in plain words, for a process that does not know ecrnn."""
-        name = parse(self.model)
+        name = self.name
         return {
             "batch": self.batch,
             "dense": list(dense_nodes(name)),

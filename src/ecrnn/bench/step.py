@@ -33,9 +33,10 @@ from ecrnn.core.tasks import default
 from ecrnn.data.image_set import make_image_set
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.build import build
-from ecrnn.models.names import parse
+from ecrnn.models.build import make as make_network
+from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
+from ecrnn.models.spec import InputSpec
 from ecrnn.models.summary import summarise
 from ecrnn.training.trainer import Trainer
 
@@ -45,10 +46,10 @@ TUNED = ("tuned", "tuned-float32-rnn")
 
 def make(variant: str, settings: StepSettings) -> Callable[[], object]:
     """One step of a variant: "ecrnn", "stock", or one of `TUNED`, from the same initial weights."""
-    ours = build(settings.model, IMAGE, CLASSES)
+    ours = make_network(settings.name, InputSpec(IMAGE, CLASSES))
     if variant == "ecrnn":
         return _our_step(ours, settings)
-    network = stock_like(ours, parse(settings.model))
+    network = stock_like(ours, settings.name)
     tuned = variant in TUNED
     layout = torch.channels_last if tuned else torch.contiguous_format
     network.to(memory_format=layout)  # type: ignore[call-overload]
@@ -131,10 +132,10 @@ def measure(
         EcrnnError: an opponent is another network, or the recurrence is not right.
     """
     with threads_set(threads):
-        checked = check_recurrence(settings.model, settings.batch, threads)
-        tuned = TUNED if parse(settings.model).nodes else TUNED[:1]
+        checked = check_recurrence(settings.name, settings.batch, threads)
+        tuned = TUNED if settings.name.nodes else TUNED[:1]
         runs = {variant: timed(make(variant, settings)) for variant in ("ecrnn", "stock", *tuned)}
-        opponents = keras.step(settings, _parameters(settings.model)) if keras else {}
+        opponents = keras.step(settings, _parameters(settings.name)) if keras else {}
         times = alternate({**runs, **opponents}, rounds, pause=0.01 if opponents else 0.0, tick=tick)
     variants: dict[str, Any] = {name: summary(seconds) for name, seconds in times.items()}
     found = {
@@ -157,5 +158,6 @@ def measure(
     return found
 
 
-def _parameters(model: str) -> int:
-    return summarise(build(model, IMAGE, CLASSES), IMAGE).parameters
+def _parameters(model: ModelName) -> int:
+    spec = InputSpec(IMAGE, CLASSES)
+    return summarise(make_network(model, spec), spec).parameters

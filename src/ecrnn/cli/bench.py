@@ -15,6 +15,7 @@ from ecrnn.cli.usage import Group
 
 if TYPE_CHECKING:
     from ecrnn.bench.keras import Keras
+    from ecrnn.models.names import ModelName
 
 EXAMPLE = "Example: ecrnn bench recurrence --hidden 16 --directions 2"
 RECURRENCE_EXAMPLE = "Example: ecrnn bench recurrence --cell gru --hidden 32 --threads 2 --json > gru-32.json"
@@ -138,12 +139,12 @@ def step(
     with display, _keras(keras_python, no_keras, threads) as keras:
         found = [
             bench.measure(
-                StepSettings(name, batch),
+                StepSettings(str(name), batch),
                 threads,
                 rounds,
                 keras=keras,
                 with_memory=memory,
-                tick=_ticker(display, name),
+                tick=_ticker(display, str(name)),
             )
             for name in names
         ]
@@ -163,7 +164,7 @@ def one_image(
 
     display, onnx = Display(quiet=as_json), bench.onnx_is_here()
     with display:
-        found = [bench.measure(name, threads, rounds, onnx=onnx, tick=_ticker(display, name)) for name in names]
+        found = [bench.measure(name, threads, rounds, onnx=onnx, tick=_ticker(display, str(name))) for name in names]
     missing = {} if onnx else {"missing": bench.NOT_HERE}
     _show({"what": "one-image", "models": found, **_about(threads, rounds, None), **missing}, as_json)
 
@@ -183,11 +184,11 @@ def _keras(python: str | None, without: bool, threads: int) -> Iterator[Keras | 
         yield keras
 
 
-def _names(models: str) -> list[str]:
+def _names(models: str) -> list[ModelName]:
     from ecrnn.models.names import parse
 
     with options.wrong_call():
-        names = [str(parse(name.strip())) for name in models.split(",") if name.strip()]
+        names = [parse(name.strip()) for name in models.split(",") if name.strip()]
     if not names:
         raise options.WrongCall("--models names none; give names with commas")
     return names

@@ -28,8 +28,7 @@ def bundle(
     as_json: options.Json = False,
 ) -> None:
     """Keep a model of a study as a bundle, and judge it on the data set's own test part, if it has one."""
-    from ecrnn.core.tasks import TASKS
-    from ecrnn.models.names import task
+    from ecrnn.models.names import parse
 
     if model is None:
         raise options.WrongCall("name the model, as in --model ecrnn-bilstm-16")
@@ -48,7 +47,7 @@ def bundle(
     judged, n, part = metrics, metrics["n_validation"], "validation"
     if "test" in metrics:
         judged, n, part = metrics["test"], metrics["test"]["n"], "test"
-    of_task = TASKS[task(model)]
+    of_task = parse(model).task
     say(
         f"{model} of repeat {metrics['repeat']} ({metrics['trials']['finished']} finished) in {out}: "
         f"{figures(of_task, judged, n, part)}"

@@ -27,23 +27,23 @@ def summary(
     as_json: options.Json = False,
 ) -> None:
     """Print a model's layers with output shapes, parameters and multiply-adds."""
-    from ecrnn.core.tasks import TASKS
     from ecrnn.models.build import make
-    from ecrnn.models.names import task
+    from ecrnn.models.names import parse
     from ecrnn.models.own_check import check_models
     from ecrnn.models.spec import InputSpec, usual
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
         given = InputSpec(None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames)
-        asked, own = vars(given), vars(usual(model))
+        name = parse(model)
+        asked, own = vars(given), vars(usual(name))
         sizes = InputSpec(**{key: own[key] if value is None else value for key, value in asked.items()})
-        needs = TASKS[task(model)].inputs
+        needs = name.task.inputs
         if foreign := [key for key, value in asked.items() if value is not None and key not in needs]:
             raise EcrnnError(f"{model} has no {foreign[0].replace('_', ' ')}; it needs {', '.join(needs)}")
-        check_models(sizes, model)
-        network = make(model, sizes)
-    found = summarise(network, sizes, model)
+        check_models(sizes, name)
+        network = make(name, sizes)
+    found = summarise(network, sizes, name)
     used = {key: getattr(sizes, key) for key in needs}
     if as_json:
         import dataclasses

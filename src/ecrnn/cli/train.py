@@ -55,8 +55,7 @@ def train(
 
     from ecrnn.cli.metrics import checked, choice, figures, use
     from ecrnn.cli.progress import Display
-    from ecrnn.core.tasks import TASKS
-    from ecrnn.models.names import task
+    from ecrnn.models.names import parse
     from ecrnn.serving.bundle import METRICS, read_metrics
     from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.train import train_bundle
@@ -69,7 +68,7 @@ def train(
         say_json({"bundle": str(out), **metrics})
         return
     state = "" if trained else " (finished already)"
-    own = TASKS[task(settings.model)]
+    own = parse(settings.model).task
     checked(own, metrics, out / METRICS)
     figure = figures(own, metrics, metrics["n_validation"], "validation")
     of_epochs, *kept = choice(own, metrics)

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecrnn.core.tasks import TASKS
-from ecrnn.models.names import task
+from ecrnn.models.names import ModelName
 from ecrnn.models.spec import InputSpec, usual
 
 STEPS = 7  # tokens of the longest text
@@ -31,15 +30,15 @@ class Batch(NamedTuple):
     error: Callable[[Any], Tensor]
 
 
-def small_sizes(name: str) -> InputSpec:
+def small_sizes(name: ModelName) -> InputSpec:
     """InputSpec for which the model ``name`` computes in a moment; where its task names none, the usual one."""
-    small = TASKS[task(name)].small
+    small = name.task.small
     return InputSpec(**small) if small else usual(name)
 
 
-def random_batch(name: str, sizes: InputSpec, n: int, generator: torch.Generator) -> Batch:
+def random_batch(name: ModelName, sizes: InputSpec, n: int, generator: torch.Generator) -> Batch:
     """``n`` random examples for the model ``name`` built for ``sizes``; values are float64."""
-    batch: Batch = TASKS[task(name)].code("random_batch")(sizes, n, STEPS, generator)
+    batch: Batch = name.task.code("random_batch")(sizes, n, STEPS, generator)
     return batch
 
 

@@ -29,6 +29,7 @@ from ecrnn.layers.areas import CELLS
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.build import make
 from ecrnn.models.mlp import MLP
+from ecrnn.models.names import parse
 from ecrnn.models.own_check import check_models
 from ecrnn.recurrence import configure, dispatch
 from ecrnn.recurrence._layers import Recurrent
@@ -126,12 +127,13 @@ def gradcheck(
         model: nn.Module = RecurrentClassifier(name, classes or CLASSES, seed)
         batch = _of_a_recurrence(model, classes or CLASSES, generator)
     else:
-        usual = small_sizes(name)
+        parsed = parse(name)
+        usual = small_sizes(parsed)
         asked = usual.classes and min(usual.classes, CLASSES)
         sizes = replace(usual, image=image or usual.image, classes=classes or asked)
-        check_models(sizes, name)
-        model = make(name, sizes, seed)
-        batch = random_batch(name, sizes, BATCH, generator)
+        check_models(sizes, parsed)
+        model = make(parsed, sizes, seed)
+        batch = random_batch(parsed, sizes, BATCH, generator)
     kernels = tuple(_kernels(model))
     model.double().train()
     configure(model, cutoff=0)

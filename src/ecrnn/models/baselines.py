@@ -27,8 +27,8 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.text import one_line
 from ecrnn.models import registry
 from ecrnn.models.family import Family, Source, check_family, source_of
-from ecrnn.models.names import parse
-from ecrnn.models.registry import find, register
+from ecrnn.models.names import ModelName
+from ecrnn.models.registry import register
 from ecrnn.models.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -63,19 +63,17 @@ def forest(spec: InputSpec) -> ClassifierMixin:
     return RandomForestClassifier(n_estimators=100, n_jobs=-1)  # as many as the trial has
 
 
-def make_classifier(name: str, spec: InputSpec, seed: int) -> Any:
+def make_classifier(name: ModelName, spec: InputSpec, seed: int) -> Any:
     """The classifier ``name``, not fitted; every ``random_state`` in it is ``seed``.
 
     Raises:
         EcrnnError: what was registered under this name gives no classifier of scikit-learn.
     """
-    parsed = parse(name)
-    family = find(parsed.family)
-    assert family.estimator
-    builder = family.builder
-    with_name = {"name": parsed} if "name" in inspect.signature(builder).parameters else {}
-    classifier = builder(spec=spec, **with_name, **dict(parsed.options))
-    _check(name, classifier)
+    assert name.row.estimator
+    builder = name.row.builder
+    with_name = {"name": name} if "name" in inspect.signature(builder).parameters else {}
+    classifier = builder(spec=spec, **with_name, **dict(name.options))
+    _check(str(name), classifier)
     states = [key for key in classifier.get_params() if key.split("__")[-1] == "random_state"]
     return classifier.set_params(**dict.fromkeys(states, seed))
 

@@ -10,9 +10,7 @@ from torch import nn
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import default
 from ecrnn.layers.initialisation import initialise
-from ecrnn.models.family import Family
-from ecrnn.models.names import ModelName, parse, task
-from ecrnn.models.registry import find
+from ecrnn.models.names import ModelName, parse
 from ecrnn.models.spec import InputSpec, check
 
 
@@ -53,40 +51,39 @@ def build(
         >>> model(torch.zeros(2, 1, 16, 16)).shape
         torch.Size([2, 3])
     """
-    if task(name) == default().name:
+    model = parse(name)
+    if model.task == default():
         usual = default().usual
         image, classes = image or usual["image"], usual["classes"] if classes is None else classes
-    return make(name, InputSpec(image, classes, tokens, source_tokens, frames), seed)
+    return make(model, InputSpec(image, classes, tokens, source_tokens, frames), seed)
 
 
-def make(name: str, spec: InputSpec, seed: int = 0) -> nn.Module:
+def make(name: ModelName, spec: InputSpec, seed: int = 0) -> nn.Module:
     """The model ``name`` for data of these sizes, initialised from ``seed``.
 
     Raises:
-        EcrnnError: as `build`, which has no defaults here.
+        EcrnnError: a size that the model needs is missing, or one is out of bounds; or it is no network.
     """
-    parsed = parse(name)
     check(spec, name)
     check_network(name)
-    family = find(parsed.family)
     with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from the global generator
-        if family.source is None:
-            network = _construct(family, parsed, spec)
+        if name.row.source is None:
+            network = _construct(name, spec)
             initialise(network, seed)
         else:
             torch.default_generator.manual_seed(seed)
-            network = _construct(family, parsed, spec)
+            network = _construct(name, spec)
     return network
 
 
-def check_network(name: str) -> None:
+def check_network(name: ModelName) -> None:
     """Raise an EcrnnError for the name of a model that is no network but a classifier of scikit-learn."""
-    if find(parse(name).family).estimator:
+    if name.row.estimator:
         raise EcrnnError(f"{name} is a classifier of scikit-learn, not a network; it takes part in compare alone")
 
 
-def _construct(family: Family, name: ModelName, spec: InputSpec) -> nn.Module:
-    builder = family.builder
+def _construct(name: ModelName, spec: InputSpec) -> nn.Module:
+    builder = name.row.builder
     with_name = {"name": name} if "name" in inspect.signature(builder).parameters else {}
     network = builder(spec=spec, **with_name, **dict(name.options))
     if not isinstance(network, nn.Module):

@@ -30,7 +30,7 @@ DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
 
 @dataclass(frozen=True)
 class ModelName:
-    """A model name taken apart.
+    """A model name taken apart: what stands for a model wherever nothing is typed, printed or written.
 
     ``cell`` is without "bi"; a model without recurrence, or with several kinds of it, has none. ``nodes`` are those of
     the recurrent or of the dense hidden layers, () where the model has none that a name can set. Where the name leaves
@@ -46,10 +46,20 @@ class ModelName:
     variant: str = ""
     options: tuple[tuple[str, Option], ...] = ()
 
+    @property
+    def row(self) -> Family:
+        """The row of the family."""
+        return find(self.family)
+
+    @property
+    def task(self) -> Task:
+        """The task of the model."""
+        return TASKS[self.row.task]
+
     def __str__(self) -> str:
         cell = [] if self.cell is None else [("bi" if self.bidirectional else "") + self.cell]
         middle = "-".join([*cell, *map(str, self.nodes)])
-        middle = "" if middle == find(self.family).default else middle
+        middle = "" if middle == self.row.default else middle
         name = "-".join(filter(None, (self.family, middle, self.variant)))
         scan = "" if self.scan == DEFAULT_SCAN else f"@{self.scan}"
         return name + scan + "".join(f"+{option}={_written(value)}" for option, value in self.options)
@@ -107,27 +117,18 @@ def _parse(name: str, words: list[str]) -> ModelName:
     return ModelName(family.name, one_way or None, one_way != cell, nodes, scan or DEFAULT_SCAN, variant, assigned)
 
 
-def task(name: str) -> str:
-    """The name of the task of the model ``name``, as in `ecrnn.core.tasks.TASKS`.
-
-    Raises:
-        EcrnnError: as `parse`.
-    """
-    return find(parse(name).family).task
-
-
-def common_task(names: Iterable[str]) -> Task:
+def common_task(names: Iterable[ModelName]) -> Task:
     """The one task of the models ``names``, of which there is at least one.
 
     Raises:
-        EcrnnError: as `parse`, or models of two tasks.
+        EcrnnError: models of two tasks.
     """
     first, *others = names
     for other in others:
-        if task(other) != task(first):
-            line = f"{first} is for {task(first)} and {other} for {task(other)}"
+        if other.task != first.task:
+            line = f"{first} is for {first.task.name} and {other} for {other.task.name}"
             raise EcrnnError(f"{line}: only models of one task can be compared")
-    return TASKS[task(first)]
+    return first.task
 
 
 def _family(words: list[str]) -> tuple[Family | None, list[str]]:

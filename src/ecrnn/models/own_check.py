@@ -16,40 +16,36 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import TASKS
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
-from ecrnn.models.family import Family
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName
 from ecrnn.models.own_code import line_of
-from ecrnn.models.registry import find
 from ecrnn.models.spec import InputSpec
-from ecrnn.models.weights import DTYPES
+from ecrnn.models.weights import STORED
 
 BATCH = 4
 _SAME = 1e-3  # relative to the largest logit: far above rounding, far under what another example does
 
 
-def check_models(spec: InputSpec, *models: str) -> None:
+def check_models(spec: InputSpec, *models: ModelName) -> None:
     """Check those of ``models`` that are not ecrnn's own, built for ``spec``.
 
     Raises:
         EcrnnError: the first thing wrong with one of them.
     """
     for model in models:
-        family = find(parse(model).family)
-        if family.source is not None:
+        if model.row.source is not None:
             with torch.random.fork_rng(devices=[]):
-                _check(_Place(model, family), spec)
+                _check(_Place(model), spec)
 
 
 class _Place:
     """The words in which a fault is said: the model, and the line of its file."""
 
-    def __init__(self, model: str, family: Family) -> None:
-        self.model, self.family = model, family
-        assert family.source is not None
-        self.file = inspect.getsourcefile(family.builder) or family.source.file
+    def __init__(self, model: ModelName) -> None:
+        self.model, self.family = model, model.row
+        assert self.family.source is not None
+        self.file = inspect.getsourcefile(self.family.builder) or self.family.source.file
 
     def fault(self, what: str) -> EcrnnError:
         assert self.family.source is not None
@@ -78,7 +74,7 @@ def _check(place: _Place, spec: InputSpec) -> None:
     with place.during("building it"):
         network, twin = make(place.model, spec, seed=0), make(place.model, spec, seed=1)
     _check_tensors(place, network, twin)
-    if TASKS[place.family.task].inputs == ("image", "classes"):
+    if place.model.task.inputs == ("image", "classes"):
         _check_images(place, network, spec)
 
 
@@ -93,7 +89,7 @@ def _check_tensors(place: _Place, network: nn.Module, twin: nn.Module) -> None:
     if odd is not None:
         raise place.fault(f"parameter {odd} is {network.get_parameter(odd).dtype}; ecrnn trains float32")
     for name, tensor in network.state_dict().items():
-        if tensor.dtype not in DTYPES:
+        if tensor.dtype not in STORED:
             raise place.fault(f"{name} is {tensor.dtype}, which files of weights do not hold here")
     others = {tensor.data_ptr() for tensor in twin.state_dict().values() if tensor.numel()}
     for name, tensor in network.state_dict().items():

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.tasks import TASKS
 from ecrnn.models.family import MAX_SIDE, MIN_SIDE
-from ecrnn.models.names import parse, task
-from ecrnn.models.registry import find
+from ecrnn.models.names import ModelName
 
 MIN_LINE, MAX_LINE = 4, 4096  # pixels; the width of an image of a line of text
 MAX_CLASSES = 100_000
@@ -46,7 +44,7 @@ class InputSpec:
     frames: int | None = None
     features: int | None = None
 
-    def take(self, *fields: str, model: str = "the model") -> tuple[Any, ...]:
+    def take(self, *fields: str, model: ModelName | str = "the model") -> tuple[Any, ...]:
         """The values of some fields, in this order.
 
         Raises:
@@ -58,16 +56,15 @@ class InputSpec:
         return tuple(getattr(self, name) for name in fields)
 
 
-def usual(model: str) -> InputSpec:
+def usual(model: ModelName) -> InputSpec:
     """The sizes that the model was made for, as an example of its size and work; the paper's for its family."""
-    family = find(parse(model).family)
-    return InputSpec(**{**TASKS[family.task].usual, **family.usual})
+    return InputSpec(**{**model.task.usual, **model.row.usual})
 
 
-def check(spec: InputSpec, *models: str) -> None:
+def check(spec: InputSpec, *models: ModelName) -> None:
     """Raise an EcrnnError unless every size is within bounds and ``models`` have all that they need of them."""
     for model in models:
-        spec.take(*TASKS[task(model)].inputs, model=model)
+        spec.take(*model.task.inputs, model=model)
     if spec.image is not None:
         _check_image(spec.image, models)
     if spec.classes is not None and not 2 <= spec.classes <= MAX_CLASSES:
@@ -81,11 +78,11 @@ def check(spec: InputSpec, *models: str) -> None:
         raise EcrnnError(f"a clip has {MIN_FRAMES} to {MAX_FRAMES:,} frames, not {spec.frames}")
 
 
-def _check_image(image: tuple[int, int, int], models: tuple[str, ...]) -> None:
+def _check_image(image: tuple[int, int, int], models: tuple[ModelName, ...]) -> None:
     channels, height, width = image
     if channels not in (1, 3):
         raise EcrnnError(f"images have 1 or 3 channels, not {channels} (image is channels, height, width)")
-    if models and all(TASKS[task(model)].any_width for model in models):
+    if models and all(model.task.any_width for model in models):
         if not (MIN_SIDE <= height <= MAX_SIDE and MIN_LINE <= width <= MAX_LINE):
             bounds = f"{MIN_SIDE} to {MAX_SIDE} pixels high and {MIN_LINE} to {MAX_LINE} wide"
             raise EcrnnError(f"lines of text must be {bounds}, not {height}x{width} (height x width)")
@@ -93,7 +90,7 @@ def _check_image(image: tuple[int, int, int], models: tuple[str, ...]) -> None:
     if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
         raise EcrnnError(f"images must be {MIN_SIDE} to {MAX_SIDE} pixels a side, not {height}x{width}")
     for model in models:
-        least = find(parse(model).family).min_side
+        least = model.row.min_side
         if min(height, width) < least:
             what = f"{model} takes images of {least} pixels a side or more, not {height}x{width}"
             raise EcrnnError(f"{what}; --image-size {least} resizes them")

@@ -16,12 +16,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ecrnn.core.tasks import TASKS, default
+from ecrnn.core.tasks import default
 from ecrnn.layers.attention import Attention
 from ecrnn.layers.lenet5_layers import Subsampling, TableConvolution
 from ecrnn.layers.scans import Flatten, Scan
-from ecrnn.models.names import parse, task
-from ecrnn.models.registry import find
+from ecrnn.models.names import ModelName
 from ecrnn.models.spec import InputSpec
 from ecrnn.recurrence import GRU, LSTM, RNN
 
@@ -86,7 +85,7 @@ class Summary:
     uncounted: tuple[str, ...] = ()
 
 
-def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: str | None = None) -> Summary:
+def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: ModelName | None = None) -> Summary:
     """The layer table of a model.
 
     Args:
@@ -96,7 +95,7 @@ def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: st
             image classifier.
     """
     spec = spec if isinstance(spec, InputSpec) else InputSpec(spec, classes=2)  # of which nothing depends
-    area_of = {**(find(parse(name).family).areas if name else {}), **_AREAS}
+    area_of = {**(name.row.areas if name else {}), **_AREAS}
     inputs = [tensor.to(next(model.parameters()).device) for tensor in _example(spec, name)]
     calls, outputs = _run(model, inputs)
     areas = [_area(call.name, area_of) for call in calls]
@@ -167,9 +166,9 @@ def _known(module: nn.Module) -> bool:
     return isinstance(module, (*_NAMES, Scan, nn.RNNBase))
 
 
-def _example(spec: InputSpec, name: str | None) -> tuple[Tensor, ...]:
+def _example(spec: InputSpec, name: ModelName | None) -> tuple[Tensor, ...]:
     """What one image, clip or text is to the model ``name``."""
-    of = TASKS[task(name)] if name else default()
+    of = name.task if name else default()
     batch = of.code("random_batch")(spec, 1, LENGTH, torch.Generator().manual_seed(0))
     return tuple(tensor.float() if tensor.is_floating_point() else tensor for tensor in batch.inputs)
 

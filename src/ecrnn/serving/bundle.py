@@ -34,10 +34,9 @@ from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
 from ecrnn.core.seals import seal, unsealed
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
-from ecrnn.models.names import parse, task
+from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_code import check_digest, loaded_files
 from ecrnn.models.processor import PARTS, Processor
-from ecrnn.models.registry import find
 from ecrnn.models.spec import check
 from ecrnn.models.weights import load_network, save_weights
 from ecrnn.serving.trained_on import FILE as EXAMPLES
@@ -80,14 +79,14 @@ class Description(Settings):
         return {name: value for name in PARTS if (value := getattr(self, name)) is not None}
 
 
-def describe(model: str, processor: Processor, files: dict[str, str] | None = None) -> Description:
+def describe(model: ModelName, processor: Processor, files: dict[str, str] | None = None) -> Description:
     """What `bundle.json` says of a trained model; ``files`` are the SHA-256 of the files beside it."""
-    family = find(parse(model).family)
+    source = model.row.source
     plain = {
         "format": FORMAT,
-        "source": family.source and family.source.sha256,
+        "source": source and source.sha256,
         "task": processor.task.name,
-        "model": model,
+        "model": str(model),
         "classes": processor.classes or None,
         "files": files or {},
         "ecrnn_version": version("ecrnn"),
@@ -99,19 +98,20 @@ def describe(model: str, processor: Processor, files: dict[str, str] | None = No
 def write_bundle(
     folder: Path,
     network: nn.Module,
-    model: str,
+    model: ModelName,
     processor: Processor,
     metrics: dict[str, Any],
     card: str,
     trained_on: TrainedOn | None = None,
 ) -> None:
     """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
-    _check(describe(model, processor), processor)
+    describe(model, processor)  # fails before anything is written
+    _check(model, processor)
     make_folder(folder)
     files = {WEIGHTS: save_weights(network, folder / WEIGHTS)}
     write_json(folder / METRICS, seal(metrics))  # of its own, as seconds are in it: the others are the same every time
     write_atomically(folder / CARD, card)
-    if source := find(parse(model).family).source:
+    if source := model.row.source:
         write_atomically(folder / CODE, source.content)  # for the record: nothing ever runs it
     if trained_on is not None:
         write_atomically(folder / EXAMPLES, trained_on.to_bytes())
@@ -164,7 +164,7 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
 
 def _read(folder: Path) -> tuple[Description, Processor, nn.Module, dict[str, Any]]:
     description = _description(folder)
-    _check_code(folder, description)
+    model = _model(folder, description)
     try:
         processor = Processor.from_plain(
             description.task,
@@ -172,12 +172,12 @@ def _read(folder: Path) -> tuple[Description, Processor, nn.Module, dict[str, An
             description.parts,
             lambda name: _text(folder, name, description),
         )
-        _check(description, processor)
+        _check(model, processor)
     except EcrnnError as error:
         raise BundleError(f"{folder / DESCRIPTION} cannot be used: {error}") from error
     metrics = _metrics(folder, description)
     digest = _digest(description, folder, WEIGHTS)
-    network = load_network(description.model, processor.sizes, folder / WEIGHTS, folder, digest)
+    network = load_network(model, processor.sizes, folder / WEIGHTS, folder, digest)
     return description, processor, network.eval(), metrics
 
 
@@ -197,18 +197,20 @@ def _description(folder: Path) -> Description:
         raise BundleError(f"{path} cannot be used: {error}") from error
 
 
-def _check_code(folder: Path, description: Description) -> None:
-    """Look whether the code of a model that is not ecrnn's own was named, and is that of the bundle."""
-    if description.source is None:
-        return
+def _model(folder: Path, description: Description) -> ModelName:
+    """The model of a bundle; the code of one that is not ecrnn's own must have been named, and be the bundle's."""
     try:
-        family = parse(description.model).family
+        model = parse(description.model)
     except EcrnnError as error:
+        if description.source is None:
+            raise BundleError(f"{folder / DESCRIPTION} cannot be used: {error}") from error
         what = f"{folder} holds '{description.model}', a model of somebody's own code, which is never run unasked"
         if files := loaded_files():
             what += f", and {files[-1].name} registers no such model"
         raise BundleError(f"{what}; read {folder / CODE}, then name it with --code") from error
-    check_digest(family, description.source, f"{folder}; name the file that it was trained with")
+    if description.source is not None:
+        check_digest(model.family, description.source, f"{folder}; name the file that it was trained with")
+    return model
 
 
 def _metrics(folder: Path, description: Description) -> dict[str, Any]:
@@ -237,11 +239,11 @@ def _text(folder: Path, name: str, description: Description) -> str:
         raise BundleError(f"{folder / name} is not a text file in UTF-8") from error
 
 
-def _check(description: Description, processor: Processor) -> None:
+def _check(model: ModelName, processor: Processor) -> None:
     """Raise an EcrnnError unless the classes differ and there is a model for them and for the other sizes."""
     classes = processor.classes
     if len(set(classes)) < len(classes):
         raise BundleError(f"two classes have the same name, '{Counter(classes).most_common(1)[0][0]}'")
-    if task(description.model) != processor.task.name:
-        raise BundleError(f"{description.model} is for {task(description.model)}, not for {processor.task.name}")
-    check(processor.sizes, description.model)
+    if model.task != processor.task:
+        raise BundleError(f"{model} is for {model.task.name}, not for {processor.task.name}")
+    check(processor.sizes, model)

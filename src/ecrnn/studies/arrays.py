@@ -12,7 +12,9 @@ from ecrnn.core.reading import check_inside
 from ecrnn.data.array_files import read_arrays, write_arrays
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.image_set import ImageSet, make_image_set
-from ecrnn.studies.tasks import check_classes, task_of
+from ecrnn.models.names import common_task
+from ecrnn.studies.settings import models_of
+from ecrnn.studies.tasks import check_classes
 
 ARRAYS = "arrays.npz"
 Arrays = tuple[Any, Any]  # X and y
@@ -28,7 +30,7 @@ def images_of(arrays: Arrays, settings: StudySettings | TrainSettings) -> ImageS
     Raises:
         EcrnnError: the models' task takes no arrays, or these are not as it should be; one line.
     """
-    task = task_of(settings)
+    task = common_task(models_of(settings))
     if not task.of_arrays:
         raise EcrnnError(f"{task.name} takes no arrays (X, y); give a file or a folder")
     if len(arrays) != 2:

@@ -19,7 +19,7 @@ from ecrnn.core.tasks import Task
 from ecrnn.data.sources import TERMS
 from ecrnn.data.splits import Examples
 from ecrnn.models.build import check_network
-from ecrnn.models.names import common_task, parse
+from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_code import check_digest
 from ecrnn.models.processor import PARTS, Processor
 from ecrnn.models.registry import families, plugins
@@ -74,11 +74,12 @@ def bundle_trial(
     """
     settings = read_settings(study)
     _check_known(model, settings, study)
-    model = str(parse(model))
-    check_network(model)
+    name = parse(model)
+    check_network(name)
+    model = str(name)
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
-    task = common_task([model])
+    task = name.task
     finished = _finished(study, settings, model, task)
     trial = _chosen(finished, task, repeat, study)
     home = trial_home(study, model, trial.repeat)
@@ -86,12 +87,12 @@ def bundle_trial(
         line = f"{home} is of an archive, which keeps no weights"
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
-    processor = processor_of(trial, study)
+    processor = processor_of(name, trial, study)
     own = StudySettings.read(read_yaml(home / CONFIG, study), str(home / CONFIG))
     config = to_yaml(own.model_copy(update={"data_dir": None}))
     killed = (out / LOCK).exists()
     _check_free_or_ours(out, config, processor, killed)
-    network = load_network(model, processor.sizes, home / WEIGHTS, study)
+    network = load_network(name, processor.sizes, home / WEIGHTS, study)
     metrics = measured(
         settings.of_trial(model, trial.repeat),
         task,
@@ -112,15 +113,13 @@ def bundle_trial(
     if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
         if data_dir is not None:
             settings = settings.model_copy(update={"data_dir": str(data_dir)})
-        model_in_use = in_use(describe(model, processor), processor, network, metrics, "cpu")
+        model_in_use = in_use(describe(name, processor), processor, network, metrics, "cpu")
         model_in_use.trained_on = trained_on
         metrics["test"] = on_test_part(model_in_use, load(settings, progress))
     with locked(out, keep=False):
         _check_free_or_ours(out, config, processor, killed)  # again, now that nobody else works in it
         write_atomically(out / CONFIG, config)
-        write_bundle(
-            out, network, model, processor, metrics, model_card(model, processor, metrics, out.name), trained_on
-        )
+        write_bundle(out, network, name, processor, metrics, model_card(name, processor, metrics, out.name), trained_on)
     return metrics
 
 
@@ -239,16 +238,16 @@ def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
     return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
 
 
-def processor_of(trial: FinishedTrial, study: Path) -> Processor:
-    """The parts of a finished trial, from its manifest and the files beside it.
+def processor_of(model: ModelName, trial: FinishedTrial, study: Path) -> Processor:
+    """The parts of a finished trial of ``model``, from its manifest and the files beside it.
 
     Raises:
         EcrnnError: they are not as they should be, or not those of a model of that name.
     """
     folder, task = trial_home(study, trial.model, trial.repeat), trial_task(trial.facts)
     plain = {name: trial.facts[name] for name in PARTS if name in trial.facts}
-    if task != common_task([trial.model]):
-        raise RunDirectoryError(f"{folder}: manifest.json is of {task.name}, which is not the task of {trial.model}")
+    if task != model.task:
+        raise RunDirectoryError(f"{folder}: manifest.json is of {task.name}, which is not the task of {model}")
     classes = tuple(trial.facts["classes"]) if task.classes else ()
     return Processor.from_plain(task.name, classes, plain, lambda name: read_text(folder / name, MAX_OTHER, study))
 

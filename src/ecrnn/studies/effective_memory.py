@@ -19,11 +19,11 @@ from ecrnn.explain.effective_memory import memory, network_memory
 from ecrnn.explain.memory_curve import Memory
 from ecrnn.layers.areas import CELLS, RecurrentArea
 from ecrnn.layers.initialisation import initialise
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName, common_task
 from ecrnn.models.weights import load_network
 from ecrnn.studies.bundling import processor_of
+from ecrnn.studies.settings import models_of
 from ecrnn.studies.study import trials
-from ecrnn.studies.tasks import task_of
 from ecrnn.studies.trials import WEIGHTS, load
 from ecrnn.training.finished import read_finished
 
@@ -58,22 +58,24 @@ def trained_memories(study: Path, data_dir: Path | None = None, samples: int = S
     settings = read_settings(study)
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": str(data_dir)})
-    if task_of(settings) != default():
+    models = {str(model): model for model in models_of(settings)}
+    if common_task(models.values()) != default():
         raise RunDirectoryError(f"{study} is not a study of image classifiers, whose memory alone can be measured")
     images = load(settings)
     assert isinstance(images, ImageSet)
     for model, repeat in trials(settings):
-        if parse(model).cell is not None:
-            yield from _trial_memory(images, study, model, repeat, samples)
+        if models[model].cell is not None:
+            yield from _trial_memory(images, study, models[model], repeat, samples)
 
 
-def _trial_memory(images: ImageSet, study: Path, model: str, repeat: int, samples: int) -> Iterator[Memory]:
+def _trial_memory(images: ImageSet, study: Path, name: ModelName, repeat: int, samples: int) -> Iterator[Memory]:
     """The memory of one trial; nothing if it is not finished."""
+    model = str(name)
     trial = read_finished(study, model, repeat)
     if trial is None:
         return
-    processor = processor_of(trial, study)
-    network = load_network(model, processor.sizes, trial_home(study, model, repeat) / WEIGHTS, study)
+    processor = processor_of(name, trial, study)
+    network = load_network(name, processor.sizes, trial_home(study, model, repeat) / WEIGHTS, study)
     if trial.predictions.index.min() < 0 or trial.predictions.index.max() >= len(images):
         raise RunDirectoryError(f"{trial_home(study, model, repeat)} was not scored on these images")
     index = np.random.default_rng(0).permutation(trial.predictions.index)[:samples]  # a folder's are class by class

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 from ecrnn.core.config import StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.tasks import Task
-from ecrnn.models.names import common_task, parse
+from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
-from ecrnn.models.registry import find
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.tasks import has_validation
 
@@ -28,26 +27,37 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     Raises:
         EcrnnError: the first thing wrong, such as models of two tasks; one line.
     """
-    models: Any = asked.get("models") if kind is StudySettings else [asked.get("model")]
-    named = isinstance(models, list | tuple) and models and all(isinstance(model, str) for model in models)
-    defaults = common_task(models).defaults if named else {}  # if not, reading the settings says what is wrong
-    if named:
-        defaults = merge(defaults, _recipes(kind, models, asked))
-    if named and _own_split(kind, common_task(models), asked):
+    named: Any = asked.get("models") if kind is StudySettings else [asked.get("model")]
+    if not (isinstance(named, list | tuple) and named and all(isinstance(model, str) for model in named)):
+        return kind.read(asked, where)  # which says what is wrong
+    models = tuple(map(parse, named))
+    task = common_task(models)
+    defaults = merge(task.defaults, _recipes(kind, models, asked))
+    if _own_split(kind, task, asked):
         defaults = {**defaults, "split": "own"}
     settings = kind.read(merge(defaults, asked), where)
     if isinstance(settings, StudySettings):
-        metric_for(common_task(settings.models), settings.metric)
+        metric_for(task, settings.metric)
     return settings
 
 
-def _recipes(kind: type[AnySettings], models: Sequence[str], asked: Mapping[str, Any]) -> dict[str, Any]:
+def models_of(settings: StudySettings | TrainSettings) -> tuple[ModelName, ...]:
+    """The models of a study, each once, or the one of a training.
+
+    Raises:
+        EcrnnError: a name is none.
+    """
+    names = settings.models if isinstance(settings, StudySettings) else (settings.model,)
+    return tuple(dict.fromkeys(map(parse, names)))
+
+
+def _recipes(kind: type[AnySettings], models: Sequence[ModelName], asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the recipes of the models' families say, where nothing was asked for."""
     training = asked.get("training")
     chosen = {key for key, value in training.items() if value is not None} if isinstance(training, Mapping) else set()
     found = {}
-    for model in map(parse, models):
-        recipe = {key: value for key, value in find(model.family).recipe.items() if key not in chosen}
+    for model in models:
+        recipe = {key: value for key, value in model.row.recipe.items() if key not in chosen}
         if recipe:
             found[str(model)] = recipe
     if kind is StudySettings:
@@ -68,12 +78,13 @@ def _own_split(kind: type[AnySettings], task: Task, asked: Mapping[str, Any]) ->
     return kind is TrainSettings and isinstance(data, str) and has_validation(data, task)
 
 
-def as_begun(settings: AnySettings, before: AnySettings) -> AnySettings:
+def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySettings:
     """The settings of a run that is to go on, with those it was begun with where they were not given.
 
     Args:
         settings: as given, not resolved.
         before: of the run on disk, which may be older than some of the defaults of today.
+        task: of both.
     """
     training, begun = settings.training, before.training
     update: dict[str, Any] = {"threads": training.threads or begun.threads}
@@ -86,26 +97,26 @@ def as_begun(settings: AnySettings, before: AnySettings) -> AnySettings:
     else:
         assert isinstance(settings, StudySettings)
         metric = settings.metric or before.metric
-        unnamed = before.metric is None and metric == common_task(before.models).metric
+        unnamed = before.metric is None and metric == task.metric
         whole["metric"] = None if unnamed else metric
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
         whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)
 
 
-def with_sources(settings: AnySettings, before: AnySettings | None) -> AnySettings:
+def with_sources(settings: AnySettings, models: Sequence[ModelName], before: AnySettings | None) -> AnySettings:
     """The settings with the digests of the models' own code, which must be that of the run they go on with.
 
     Args:
         settings: as given.
+        models: of ``settings``.
         before: of the run on disk, if there is one.
 
     Raises:
         EcrnnError: the code of a model has changed since then.
     """
-    models = settings.models if isinstance(settings, StudySettings) else (settings.model,)
     for family, digest in (before.sources if before else {}).items():
-        if any(parse(model).family == family for model in models):
+        if any(model.family == family for model in models):
             check_digest(family, digest, "the run that is to go on; bring that one back, or choose another --out")
-    sources = digests([parse(model).family for model in models])
+    sources = digests([model.family for model in models])
     return settings.model_copy(update={"sources": {**(before.sources if before else {}), **sources}})

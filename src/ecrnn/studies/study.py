@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from ecrnn.core.text import counted
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Examples, parse_split
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_check import check_models
 from ecrnn.models.own_code import check_workers_know
 from ecrnn.models.spec import check
@@ -31,8 +31,8 @@ from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
 from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.places import check_same_kind_of_data, data_name
-from ecrnn.studies.settings import as_begun, with_sources
-from ecrnn.studies.tasks import prepare, task_of
+from ecrnn.studies.settings import as_begun, models_of, with_sources
+from ecrnn.studies.tasks import prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
 
@@ -86,23 +86,24 @@ def run_study(
     """
     if isinstance(engine, str) and engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
-    settings = _canonical(settings)
+    models = models_of(settings)
+    settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)
     data = load(settings, progress) if arrays is None else arrays
     repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
-    spec = prepare(data, splits[0], settings).sizes
-    check(spec, *settings.models)
-    check_models(spec, *settings.models)
+    spec = prepare(task, data, splits[0], settings).sizes
+    check(spec, *models)
+    check_models(spec, *models)
     with locked(out) as lock:
-        settings = _open(settings, data, out, jobs, baseline)
+        settings = _open(settings, models, data, out, jobs, baseline)
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
         if line := contradiction(data, keys):
             progress(Message(line))
         if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
-            examples = f"{task_of(settings).examples} of the first repeat"
+            examples = f"{task.examples} of the first repeat"
             progress(Message(trained_on_too(data.name, both, first, examples)))
         outcome = Outcome()
         for trial in trials(settings):
@@ -167,11 +168,10 @@ def _kept_keys(data: Examples, out: Path) -> Keys:
     return keys
 
 
-def _canonical(settings: StudySettings) -> StudySettings:
+def _canonical(settings: StudySettings, models: Sequence[ModelName]) -> StudySettings:
     """The settings with model names as the grammar writes them, each once, and everything checked that can be."""
-    models = tuple(dict.fromkeys(str(parse(name)) for name in settings.models))
     split = parse_split(settings.split)
-    return settings.model_copy(update={"models": models, "split": str(split)})
+    return settings.model_copy(update={"models": tuple(map(str, models)), "split": str(split)})
 
 
 def _check_folder(out: Path) -> None:
@@ -185,22 +185,30 @@ def _check_folder(out: Path) -> None:
             raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
 
 
-def _open(settings: StudySettings, data: Examples, out: Path, jobs: int, baseline: str | None) -> StudySettings:
+def _open(
+    settings: StudySettings,
+    models: Sequence[ModelName],
+    data: Examples,
+    out: Path,
+    jobs: int,
+    baseline: str | None,
+) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     before = read_settings(out) if there(out / STUDY) else None
     if before is None:
         _check_folder(out)  # again, now that nobody else works in it
-    settings = with_sources(settings, before)
+    task = common_task(models)
+    settings = with_sources(settings, models, before)
     if before:
-        settings = as_begun(settings, before)
-    elif (task := task_of(settings)).classes:  # there are others, so it is written down which one was chosen beforehand
+        settings = as_begun(settings, before, task)
+    elif task.classes:  # there are others, so it is written down which one was chosen beforehand
         settings = settings.model_copy(update={"metric": settings.metric or task.metric})
     resolved = settings.model_copy(
         update={"fingerprint": data.fingerprint, "training": resolve(settings.training, jobs)},
     )
     if before:
         check_same_kind_of_data(before, resolved, out, "--out")
-        resolved = grown(before, resolved, out, examples=task_of(resolved).examples)
+        resolved = grown(before, resolved, out, examples=task.examples)
     if baseline not in (None, *resolved.models):
         raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:

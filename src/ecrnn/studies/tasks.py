@@ -10,7 +10,6 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task
 from ecrnn.data import catalogue
 from ecrnn.data.splits import Examples, Split
-from ecrnn.models.names import common_task
 from ecrnn.models.processor import Processor
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.training.objective import Objective
@@ -18,13 +17,8 @@ from ecrnn.training.objective import Objective
 AnySettings = StudySettings | TrainSettings
 
 
-def task_of(settings: AnySettings) -> Task:
-    """The task of the model or models of ``settings``; an EcrnnError where there is no such model, or they differ."""
-    return common_task(settings.models if isinstance(settings, StudySettings) else [settings.model])
-
-
-def load_examples(settings: AnySettings, loading: Progress = silent) -> Examples:
-    """The data of a study or a training.
+def load_examples(task: Task, settings: AnySettings, loading: Progress = silent) -> Examples:
+    """The data of a study or a training, whose models are for ``task``.
 
     Raises:
         DataError: missing or damaged data.
@@ -34,7 +28,7 @@ def load_examples(settings: AnySettings, loading: Progress = silent) -> Examples
         settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
     parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
     settings = settings.model_copy(update=parts)
-    data: Examples = task_of(settings).code("load")(settings, data_dir, loading)
+    data: Examples = task.code("load")(settings, data_dir, loading)
     check_classes(data)
     return data
 
@@ -57,9 +51,9 @@ def has_validation(data: str, task: Task) -> bool:
     return bool(task.code("has_validation")(Path(spelt_as_it_exists(data))))
 
 
-def prepare(data: Examples, split: Split, settings: AnySettings) -> Processor:
+def prepare(task: Task, data: Examples, split: Split, settings: AnySettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
-    processor: Processor = task_of(settings).code("prepare")(data, split, settings)
+    processor: Processor = task.code("prepare")(data, split, settings)
     return processor
 
 

@@ -19,7 +19,7 @@ from ecrnn.data import catalogue
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.build import check_network, make
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_check import check_models
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
@@ -31,7 +31,7 @@ from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundling import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_sources
-from ecrnn.studies.tasks import objective, prepare, task_of
+from ecrnn.studies.tasks import objective, prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
@@ -66,45 +66,46 @@ def train_bundle(
         RunDirectoryError: ``out`` holds something else.
         Interrupted: by a signal; ``resume`` goes on.
     """
-    check_network(settings.model)
-    asked = settings.model_copy(update={"model": str(parse(settings.model)), "split": str(parse_split(settings.split))})
+    model = parse(settings.model)
+    check_network(model)
+    asked = settings.model_copy(update={"model": str(model), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
     data = load(asked, progress) if arrays is None else arrays
-    settings = _resolved(asked, data, out)
+    settings = _resolved(asked, model, data, out)
     if is_bundle(out) and not _leftovers(out):
         return False
     split = split_of(data, settings, repeat=0)
-    processor = prepare(data, split, settings)
-    check(processor.sizes, settings.model)
-    check_models(processor.sizes, settings.model)
+    processor = prepare(model.task, data, split, settings)
+    check(processor.sizes, model)
+    check_models(processor.sizes, model)
     with locked(out, keep=False):
         _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
-        settings = _resolved(asked, data, out)
+        settings = _resolved(asked, model, data, out)
         finished = is_bundle(out)
         if not finished:
             write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
             try:
-                _train(data, split, processor, settings, out, progress)
+                _train(model, data, split, processor, settings, out, progress)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         _remove_checkpoints(out)
     return not finished
 
 
-def _resolved(asked: TrainSettings, data: Examples, out: Path) -> TrainSettings:
+def _resolved(asked: TrainSettings, model: ModelName, data: Examples, out: Path) -> TrainSettings:
     """The settings with everything decided, as the training that lies in ``out`` has it, if any.
 
     Raises:
         RunDirectoryError: that is another training.
     """
     before = _settings_before(out)
-    asked = with_sources(asked, before)
+    asked = with_sources(asked, (model,), before)
     if before:
-        asked = as_begun(asked, before)
+        asked = as_begun(asked, before, model.task)
     settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(asked.training)})
     if before:
         check_same_kind_of_data(before, settings, out, "-o")
-        if other := difference(before, settings, examples=task_of(settings).examples):
+        if other := difference(before, settings, examples=model.task.examples):
             raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
     return settings
 
@@ -148,6 +149,7 @@ def _check_folder(out: Path, resume: bool) -> None:
 
 
 def _train(
+    model: ModelName,
     data: Examples,
     split: Split,
     processor: Processor,
@@ -163,7 +165,7 @@ def _train(
     if both:
         progress(Message(trained_on_too(data.name, both, split, processor.task.examples)))
     seed = trial_seed(settings.seed, 0)
-    network = make(settings.model, processor.sizes, seed)
+    network = make(model, processor.sizes, seed)
     task = objective(data, split, processor, settings.training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": settings.model}
     trained = fit(
@@ -179,7 +181,7 @@ def _train(
         progress=progress,
     )
     assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
-    summary = summarise(network, processor.sizes, settings.model)
+    summary = summarise(network, processor.sizes, model)
     metrics = measured(
         settings,
         processor.task,
@@ -195,8 +197,8 @@ def _train(
     if left_out := getattr(data, "left_out", None):
         metrics["files_left_out"] = dict(left_out)
     if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
-        model = in_use(describe(settings.model, processor), processor, network, metrics, settings.training.device)
-        model.trained_on = trained_on
-        metrics["test"] = on_test_part(model, data)
-    card = model_card(settings.model, processor, metrics, out.name)
-    write_bundle(out, network, settings.model, processor, metrics, card, trained_on)
+        predictor = in_use(describe(model, processor), processor, network, metrics, settings.training.device)
+        predictor.trained_on = trained_on
+        metrics["test"] = on_test_part(predictor, data)
+    card = model_card(model, processor, metrics, out.name)
+    write_bundle(out, network, model, processor, metrics, card, trained_on)

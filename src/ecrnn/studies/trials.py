@@ -23,14 +23,14 @@ from ecrnn.data.splits import Examples, Split, parse_split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.inference import softmax
-from ecrnn.models.names import parse
+from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest
 from ecrnn.models.processor import Processor
-from ecrnn.models.registry import find
 from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
 from ecrnn.stats import AUC, auc
-from ecrnn.studies.tasks import load_examples, objective, prepare, task_of
+from ecrnn.studies.settings import models_of
+from ecrnn.studies.tasks import load_examples, objective, prepare
 from ecrnn.training import checkpoints
 from ecrnn.training.baselines import fit_classifier
 from ecrnn.training.classification import Classification
@@ -51,9 +51,10 @@ def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -
         DataError: missing or damaged data.
         RunDirectoryError: the data has changed since the study was begun.
     """
-    data = load_examples(settings, progress)
+    task = common_task(models_of(settings))
+    data = load_examples(task, settings, progress)
     if settings.fingerprint not in (None, data.fingerprint):
-        what = f"the {task_of(settings).examples} of '{settings.data}'"
+        what = f"the {task.examples} of '{settings.data}'"
         raise RunDirectoryError(
             f"{what} are not those the study was begun with: some were added, removed or altered; choose another --out"
         )
@@ -112,31 +113,38 @@ def run_trial(
         check_digest(family, digest, f"{study}; bring that file back")
     write_atomically(folder / CONFIG, to_yaml(settings))
     split = split_of(data, settings, repeat)
-    processor = prepare(data, split, settings)
+    name = parse(model)
+    processor = prepare(name.task, data, split, settings)
     seed = trial_seed(settings.seed, repeat)
     facts = _facts_before(data, settings, model, repeat, seed, split, processor)
-    if find(parse(model).family).estimator:
-        facts |= yield from _fit_classifier(data, settings, model, seed, split, processor, folder)
+    if name.row.estimator:
+        facts |= yield from _fit_classifier(data, settings, name, seed, split, processor, folder)
         files: tuple[str, ...] = FILES
     else:
-        facts |= yield from _fit_network(data, settings, model, seed, split, processor, folder)
+        facts |= yield from _fit_network(data, settings, name, seed, split, processor, folder)
         files = (*FILES, WEIGHTS)
     vocabularies = processor.files()
-    for name, text in vocabularies.items():
-        write_atomically(folder / name, text)
+    for file, text in vocabularies.items():
+        write_atomically(folder / file, text)
     write_manifest(folder, (*files, *vocabularies), facts)
     checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
 
 
 def _fit_network(
-    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, processor: Processor, folder: Path
+    data: Examples,
+    settings: StudySettings,
+    model: ModelName,
+    seed: int,
+    split: Split,
+    processor: Processor,
+    folder: Path,
 ) -> Generator[Event, None, dict[str, Any]]:
     """Train a network and write down its predictions and weights; gives the facts of it."""
     repeat, training = settings.first_repeat, settings.training
     network = make(model, processor.sizes, seed)
     summary = summarise(network, processor.sizes, model)
     task = objective(data, split, processor, training, seed)
-    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": model, "repeat": repeat}
+    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": str(model), "repeat": repeat}
     label = f"{model}, repeat {repeat}"
     trained = yield from fit_events(network, task, training, seed=seed, folder=folder, identity=identity, label=label)
     assert trained.predictions is not None  # every rule of splitting leaves examples to validate
@@ -163,7 +171,13 @@ def _fit_network(
 
 
 def _fit_classifier(
-    data: Examples, settings: StudySettings, model: str, seed: int, split: Split, processor: Processor, folder: Path
+    data: Examples,
+    settings: StudySettings,
+    model: ModelName,
+    seed: int,
+    split: Split,
+    processor: Processor,
+    folder: Path,
 ) -> Generator[Event, None, dict[str, Any]]:
     """Fit a classifier of scikit-learn and write down its predictions; gives the facts of it. Nothing is pickled."""
     training = settings.training.model_copy(update={"device": "cpu", "precision": "float32"})

@@ -179,7 +179,7 @@ def not_finite(*args, **kwargs):
     raise TrainingError("the loss is not finite")
 
 
-@pytest.mark.parametrize("step", ["fit_preprocessing", "build", "ImageClassification", "fit"])
+@pytest.mark.parametrize("step", ["fit_preprocessing", "make", "ImageClassification", "fit"])
 @pytest.mark.parametrize("broken", [stopped, not_finite])
 def test_a_broken_fit_leaves_what_was_fitted_before(digits, monkeypatch, step, broken):
     X, y = digits[0][:64], digits[1][:64]

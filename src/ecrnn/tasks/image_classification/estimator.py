@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from ecrnn.data.image_set import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
-from ecrnn.models.build import build
+from ecrnn.models.build import make
 from ecrnn.models.inference import Standardise, check_finite, predict_logits, softmax
+from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec, check
 from ecrnn.tasks.image_classification.facts import TASK
@@ -95,12 +96,13 @@ class ImageClassifier(NetworkClassifier):
         X, y = check_X_y(X, y, allow_nd=True, dtype="numeric", ensure_min_samples=2, estimator=self)
         classes, _ = classes_of(y)
         images = from_arrays(X, y)
-        check(InputSpec(images.image, len(images.classes)), self.model)
+        name, spec = parse(self.model), InputSpec(images.image, len(images.classes))
+        check(spec, name)
         settings, seed = self._settings(), self._seed()
         everything = np.arange(len(images))
         split = Split(everything, everything[:0], "all", "every image trains")
         preprocessing = fit_preprocessing(images.images, everything, self.standardise)
-        network = build(self.model, images.image, len(images.classes), seed)
+        network = make(name, spec, seed)
         processor = Processor(TASK, images.classes, preprocessing)
         task = ImageClassification(images, split, processor, settings, seed)
         fitted = {"preprocessing_": preprocessing, "n_features_in_": int(np.prod(images.image))}

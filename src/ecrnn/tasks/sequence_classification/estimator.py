@@ -13,6 +13,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
 from ecrnn.models.inference import check_finite, softmax
+from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.tasks.sequence_classification.facts import TASK
@@ -105,8 +106,9 @@ class SequenceClassifier(NetworkClassifier):
         split = Split(everything, everything[:0], "all", "every sequence trains")
         scaling = fit_scaling(data, everything)
         processor = Processor(TASK, data.classes, length=max(2, int(data.lengths.max())), extra=scaling.to_plain())
-        check(processor.sizes, self.model)
-        network = make(self.model, processor.sizes, seed)
+        name = parse(self.model)
+        check(processor.sizes, name)
+        network = make(name, processor.sizes, seed)
         objective = SequenceClassification(data, split, processor, settings)
         self._train(network, objective, settings, seed, classes_=classes, scaling_=scaling, n_features_in_=X.shape[-1])
         return self
