@@ -1,10 +1,13 @@
 """Statistics of comparisons: NumPy and SciPy only, fractions 0..1 everywhere, plain dataclasses as results.
 
-Start at :func:`compare`. What is compared: metrics.py, class_scores.py. One model: intervals.py. Two models over
-repeats: paired.py, bayes.py, verdicts.py, power.py. Two trained networks on one test set: examples.py for any metric,
-images.py for accuracy, with the paper's own test. How often each test errs: simulate.py.
+Start at :func:`compare`, and over many data sets at :func:`compare_across`. What is compared: metrics.py,
+class_scores.py. One model: intervals.py. Two models over repeats: paired.py, bayes.py, verdicts.py, power.py. Two
+models over data sets: random_effects.py, signed_rank.py, hierarchical.py, ranks.py, improvement.py. Two trained
+networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy, with the paper's own test. How often
+each test errs: simulate.py.
 """
 
+from ecrnn.stats.across import Across, AcrossPair, OnDataSet, compare_across
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.bootstrap import bootstrap_difference, bootstrap_metric, metric_interval
 from ecrnn.stats.class_scores import (
@@ -19,6 +22,8 @@ from ecrnn.stats.class_scores import (
     metric_named,
 )
 from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare, compare_scores
+from ecrnn.stats.hierarchical import Hierarchical, hierarchical
+from ecrnn.stats.improvement import Profile, improvement, profile
 from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
 from ecrnn.stats.mcnemar import (
     PAPER_TEST_WARNING,
@@ -45,7 +50,11 @@ from ecrnn.stats.metrics import (
 )
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, probability_better
 from ecrnn.stats.power import detection_power, repeats_needed, smallest_detectable
+from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
+from ecrnn.stats.ranks import MeanRanks, mean_ranks
+from ecrnn.stats.signed_rank import Wilcoxon, bayesian_signed_rank, fewest_data_sets, wilcoxon
 from ecrnn.stats.simulate import FalsePositives, equal_learners, false_positives
+from ecrnn.stats.simulate_across import AcrossMisses, misses_across
 from ecrnn.stats.verdicts import (
     EQUIVALENT_AT,
     FEW_REPEATS,
@@ -75,45 +84,67 @@ __all__ = [
     "PAPER_TEST_WARNING",
     "WER",
     "WHOLE",
+    "Across",
+    "AcrossMisses",
+    "AcrossPair",
     "Comparison",
     "FalsePositives",
+    "Hierarchical",
     "ImageTest",
     "Interval",
     "McNemar",
+    "MeanRanks",
     "Metric",
     "ModelScores",
+    "OnDataSet",
     "Pair",
     "PairedT",
     "Posterior",
+    "Profile",
+    "RandomEffects",
+    "Slope",
     "Summary",
     "Verdict",
+    "Wilcoxon",
     "accuracy_difference_interval",
     "auc",
     "balanced_accuracy",
     "bayesian_correlated_t",
+    "bayesian_signed_rank",
     "bleu_of_sums",
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_metric",
     "class_scores",
     "compare",
+    "compare_across",
     "compare_scores",
     "corrected_resampled_t",
     "detection_power",
     "equal_learners",
     "false_positives",
+    "fewest_data_sets",
+    "hierarchical",
     "holm",
+    "improvement",
     "macro_f1",
     "mcnemar",
+    "mean_ranks",
     "metric_interval",
     "metric_named",
+    "misses_across",
     "paired_t",
     "paper_test",
     "probability_better",
+    "profile",
+    "random_effects",
     "repeats_needed",
     "repeats_warning",
+    "slope",
     "smallest_detectable",
     "summarise",
     "verdict",
+    "weighted_random_effects",
+    "wilcoxon",
     "wilson",
 ]
