@@ -33,7 +33,7 @@ def test_channels_last_weights_are_written_as_they_read(tmp_path):
         (
             "crnn-lstm-3",
             "crnn-lstm-4",
-            "'rnn.layers.0.weight_ih_l0' should be F32 of shape [16, 1], found ('F32', [12, 1])",
+            "'rnn.layers.0.weight_ih_l0' should be float32 of shape [16, 1], not float32 of shape [12, 1]",
         ),
     ],
 )

@@ -240,7 +240,7 @@ WRONG = {
     "classes millions": ({"classes": [""] * 1_900_000}, "classes.0: string should have at least 1 character"),
     "keys": ({str(n): 1 for n in range(100_000)}, "more than 1,000 keys where settings should be"),
     "files": ({"files": {str(n): "x" for n in range(100_000)}}, "more than 1,000 keys where settings should be"),
-    "classes other": ({"classes": ["a", "b"]}, "'head.weight' should be F32 of shape [2, 6]"),
+    "classes other": ({"classes": ["a", "b"]}, "'head.weight' should be float32 of shape [2, 6]"),
     "preprocessing list": ({"preprocessing": []}, "preprocessing: input should be a valid dictionary"),
     "preprocessing empty": ({"preprocessing": {}}, "should hold exactly image, mean and std"),
     "preprocessing key": ({"preprocessing": standardised(crop=3)}, "should hold exactly image, mean and std"),
@@ -298,12 +298,12 @@ def test_a_long_wrong_value_is_cut(bundle):
 @pytest.mark.parametrize(
     ("name", "make", "part"),
     [
-        ("rnn.layers.0.weight_ih_l0", lambda t: t.T, "'rnn.layers.0.weight_ih_l0' should be F32 of shape"),
-        ("head.bias", lambda t: t[:2], "'head.bias' should be F32 of shape [3], found ('F32', [2])"),
-        ("head.bias", lambda t: t[:, None], "'head.bias' should be F32 of shape [3], found ('F32', [3, 1])"),
-        ("head.bias", lambda t: t.half(), "'head.bias' should be F32 of shape [3], found ('F16', [3])"),
-        ("head.bias", lambda t: t.double(), "'head.bias' should be F32 of shape [3], found ('F64', [3])"),
-        ("cnn.0.2.num_batches_tracked", lambda t: t.int(), "should be I64 of shape [], found ('I32', [])"),
+        ("rnn.layers.0.weight_ih_l0", lambda t: t.T, "'rnn.layers.0.weight_ih_l0' should be float32 of shape"),
+        ("head.bias", lambda t: t[:2], "'head.bias' should be float32 of shape [3], not float32 of shape [2]"),
+        ("head.bias", lambda t: t[:, None], "'head.bias' should be float32 of shape [3], not float32 of shape [3, 1]"),
+        ("head.bias", lambda t: t.half(), "'head.bias' should be float32 of shape [3], not float16 of shape [3]"),
+        ("head.bias", lambda t: t.double(), "'head.bias' should be float32 of shape [3], not float64 of shape [3]"),
+        ("cnn.0.2.num_batches_tracked", lambda t: t.int(), "should be int64 of shape [], not int32 of shape []"),
         ("head.bias", lambda t: t * torch.nan, "values of 'head.bias' are not finite"),
         ("head.weight", lambda t: t / 0, "values of 'head.weight' are not finite"),
         ("cnn.3.2.running_var", lambda t: t * -torch.inf, "values of 'cnn.3.2.running_var' are not finite"),
@@ -334,7 +334,7 @@ def test_weights_are_cut_short(bundle, keep):
 def test_weights_have_something_behind_them(bundle):
     with (bundle / WEIGHTS).open("ab") as file:
         file.write(b"\x00")
-    refused(bundle, "it is cut short or damaged")
+    refused(bundle, "is cut short or damaged")
 
 
 def test_a_sparse_terabyte_behind_a_right_header(bundle):
@@ -359,7 +359,7 @@ def test_header_lengths(bundle, size):
 )
 def test_header_is_no_table(bundle, header):
     write_header(bundle / WEIGHTS, header, b"")
-    refused(bundle, "is not a safetensors file: its header is not")
+    refused(bundle, "is not a safetensors file")
 
 
 def test_header_is_empty(bundle):
@@ -372,7 +372,7 @@ def test_header_entry_is_nonsense(bundle, entry):
     header, values = header_of(bundle / WEIGHTS)
     header["head.bias"] = entry
     write_header(bundle / WEIGHTS, header, values)
-    refused(bundle, "'head.bias' should be F32 of shape [3]")
+    refused(bundle, str(bundle / WEIGHTS), "is not a safetensors file")
 
 
 @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ def test_a_giant_fails_by_its_header(bundle):
     )
     done = subprocess.run([sys.executable, "-c", HUGE, str(bundle)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "holds weights of another model" in done.stdout or "should be F32 of shape" in done.stdout
+    assert "holds weights of another model" in done.stdout or "should be float32 of shape" in done.stdout
     assert done.stdout.count("\n") == 1
 
 

@@ -98,7 +98,7 @@ SPOILT: dict[str, tuple[Callable[[Path], None], str]] = {
     "a token twice": (listed("a", "b", "a", "c", "d", "e"), "holds 'a' twice"),
     "no word": (listed("a", "two words"), "holds 'two words', which is not one of words"),
     "not text": (listed("a", 5), "holds 5, which is not one of words"),
-    "fewer tokens": (listed("a", "b"), "'source_words.weight' should be F32 of shape [6, 256]"),
+    "fewer tokens": (listed("a", "b"), "'source_words.weight' should be float32 of shape [6, 256]"),
     "another task": (described(task="captioning"), "captioning needs exactly preprocessing, vocabulary, length"),
     "no task": (described(task="chess"), "task 'chess' is not known; known are image-classification"),
     "another model": (described(model="charlm-gru-8"), "charlm-gru-8 is for next-token, not for translation"),

@@ -91,7 +91,7 @@ class CifarSource:
         """The arrays, read one batch after the other to hold little memory at a time."""
         meta = read_pickle(content(self.meta), f"{place}: {self.meta.name}")
         names = _field(meta, self.names_key, list, f"{place}: {self.meta.name}")
-        classes = tuple(n.decode("latin-1") if isinstance(n, bytes) else str(n) for n in names)
+        classes = tuple(name.decode("latin-1") for name in names)
         images: list[np.ndarray] = []
         labels: list[np.ndarray] = []
         for file in (*self.train, *self.test):
@@ -114,8 +114,8 @@ class CifarSource:
 
 
 def _field(batch: Any, key: str, kind: type, where: str) -> Any:
-    """A batch's entry; the keys are bytes in files of Python 2, text in those of Python 3."""
-    value = batch.get(key, batch.get(key.encode())) if isinstance(batch, dict) else None
+    """An entry of a batch, whose keys are bytes as Python 2 wrote them."""
+    value = batch.get(key.encode()) if isinstance(batch, dict) else None
     if not isinstance(value, kind):
         raise DataError(f"{where} has no '{key}', so it is no batch of this data set")
     return value

@@ -134,6 +134,7 @@ def _reason(error: Exception) -> str:
 
 
 def _upright(opened: Image.Image) -> Image.Image:
+    """Turned as EXIF says; `ImageOps.exif_transpose` would fail where another entry of the EXIF is damaged."""
     from PIL import Image
 
     try:
@@ -166,15 +167,10 @@ def _plain(opened: Image.Image, mode: str) -> Image.Image:
 
 def _fitted(opened: Image.Image, height: int, width: int) -> np.ndarray:
     """The largest centred part of the shape height:width, resized; uint8 (H, W, C)."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    if opened.size != (width, height):
-        scale = min(opened.width / width, opened.height / height)
-        w, h = min(width * scale, opened.width), min(height * scale, opened.height)  # min: of rounding
-        left, top = (opened.width - w) / 2, (opened.height - h) / 2
-        box = (left, top, left + w, top + h)
-        opened = opened.resize((width, height), Image.Resampling.BILINEAR, box=box)
-    return np.array(opened, np.uint8).reshape(height, width, -1)
+    fitted = ImageOps.fit(opened, (width, height), Image.Resampling.BILINEAR)
+    return np.array(fitted, np.uint8).reshape(height, width, -1)
 
 
 def resize_images(images: np.ndarray, image: tuple[int, int, int]) -> np.ndarray:

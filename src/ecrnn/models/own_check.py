@@ -21,7 +21,7 @@ from ecrnn.models.build import make
 from ecrnn.models.names import ModelName
 from ecrnn.models.own_code import line_of
 from ecrnn.models.spec import InputSpec
-from ecrnn.models.weights import STORED
+from ecrnn.models.weights import DTYPES
 
 BATCH = 4
 _SAME = 1e-3  # relative to the largest logit: far above rounding, far under what another example does
@@ -89,7 +89,7 @@ def _check_tensors(place: _Place, network: nn.Module, twin: nn.Module) -> None:
     if odd is not None:
         raise place.fault(f"parameter {odd} is {network.get_parameter(odd).dtype}; ecrnn trains float32")
     for name, tensor in network.state_dict().items():
-        if tensor.dtype not in STORED:
+        if tensor.dtype not in DTYPES:
             raise place.fault(f"{name} is {tensor.dtype}, which files of weights do not hold here")
     others = {tensor.data_ptr() for tensor in twin.state_dict().values() if tensor.numel()}
     for name, tensor in network.state_dict().items():

@@ -1,13 +1,14 @@
 """Weights in and out: safetensors only, checked against the model before a value is used.
 
-A file of weights may come from anywhere, so its header is held to a limit, and every name, shape and type and the size
-of the file must be the model's own before memory is taken for either; values that are not finite are refused.
+A file of weights may come from anywhere: no more of it is read than the model's weights and a header take, and every
+name, shape and type must be the model's before the model is built; values that are not finite are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,26 +16,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from ecrnn.core.errors import BundleError, EcrnnError, raised_as
+from ecrnn.core.errors import BundleError, raised_as
 from ecrnn.core.files import write_atomically
-from ecrnn.core.reading import opened, parse_json, read_bytes
+from ecrnn.core.reading import read_bytes
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName
 from ecrnn.models.spec import InputSpec
 
 MAX_HEADER = 2**20  # bytes; a header line a tensor, and no model here has thousands
-STORED = {
-    torch.float32: "F32",
-    torch.int64: "I64",
-    torch.float64: "F64",  # these and the others of buffers of own models
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
+DTYPES = (  # that files of weights hold; the models here have the first two, own models may have buffers of the others
+    *(torch.float32, torch.int64),
+    *(torch.float64, torch.float16, torch.bfloat16, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+)
 
 
 def weights_of(model: nn.Module) -> bytes:
@@ -53,7 +46,7 @@ def save_weights(model: nn.Module, path: Path) -> str:
 
 
 def load_network(name: ModelName, sizes: InputSpec, path: Path, within: Path, digest: str | None = None) -> nn.Module:
-    """The model ``name`` for data of these sizes with the weights in ``path``, which is looked at before it is built.
+    """The model ``name`` for data of these sizes with the weights in ``path``, which are checked before it is built.
 
     Args:
         name: of the model.
@@ -63,76 +56,63 @@ def load_network(name: ModelName, sizes: InputSpec, path: Path, within: Path, di
         digest: SHA-256 that the file must have, if it is known.
 
     Raises:
-        EcrnnError: as `ecrnn.models.build.make` and `load_weights`.
+        EcrnnError: as `ecrnn.models.build.make` and `read_weights`.
     """
-    with torch.device("meta"):  # shapes without memory: the file is compared with them before anything is taken
-        shapes = make(name, sizes).state_dict()
-    check_header(path, shapes, within)
+    with torch.device("meta"):  # names, types and shapes without memory
+        expected = make(name, sizes).state_dict()
+    tensors = read_weights(path, expected, within, digest)
     network = make(name, sizes)
-    load_weights(network, path, within, digest)
+    network.load_state_dict(tensors)
     return network
 
 
 def load_weights(model: nn.Module, path: Path, within: Path | None = None, digest: str | None = None) -> None:
-    """Fill ``model`` with the weights in ``path``; the other arguments are those of `load_network`.
+    """Fill ``model`` with the weights in ``path``; arguments and errors as of `read_weights`."""
+    model.load_state_dict(read_weights(path, model.state_dict(), within, digest))
+
+
+def read_weights(
+    path: Path, expected: Mapping[str, Tensor], within: Path | None = None, digest: str | None = None
+) -> dict[str, Tensor]:
+    """The tensors in ``path``, if they are those of a model.
+
+    Args:
+        path: of a safetensors file.
+        expected: the model's tensors by name; their values do not matter, so they may lie on "meta".
+        within: the folder that ``path`` must lie in, see `ecrnn.core.reading.opened`.
+        digest: SHA-256 that the file must have, if it is known.
 
     Raises:
-        BundleError: the file is missing, damaged, of another model, or holds values that are not finite.
+        BundleError: the file is missing, larger than such a file can be, damaged, of another model, or holds values
+            that are not finite.
     """
-    wanted = model.state_dict()
-    check_header(path, wanted, within)
+    largest = 8 + MAX_HEADER + sum(tensor.nbytes for tensor in expected.values())
     with raised_as(BundleError):
-        content = read_bytes(path, _largest(wanted), within)
-    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
-        raise BundleError(f"{path} is damaged: it is not the file whose digest was noted when it was written")
+        content = read_bytes(path, largest, within)
     try:
         tensors = load(content)
-    except SafetensorError as error:
-        raise BundleError(f"cannot read the weights {path}: {error}") from error
+    except (SafetensorError, KeyError) as error:  # KeyError: a type that torch does not have
+        reason = str(error)[:200]
+        raise BundleError(f"{path} is not a safetensors file, or is cut short or damaged: {reason}") from error
+    _compare(path, tensors, expected)
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{path} is damaged: it is not the file whose digest was noted when it was written")
     bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if bad:
         raise BundleError(f"{path}: values of '{bad[0]}' are not finite; the file is damaged or not a trained model")
-    model.load_state_dict(tensors)
+    return tensors
 
 
-def check_header(path: Path, wanted: dict[str, Tensor], within: Path | None = None) -> None:
-    """Compare the size of the file, and the names, types and shapes that its header declares, with ``wanted``.
-
-    Raises:
-        BundleError: the first difference.
-    """
-    declared, start, size = _read_header(path, _largest(wanted), within)
-    missing, foreign = sorted(wanted.keys() - declared.keys()), sorted(declared.keys() - wanted.keys())
+def _compare(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise a BundleError for the first difference between the names, types and shapes of the two."""
+    missing, foreign = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if missing or foreign:
         what = f"'{missing[0]}' is missing" if missing else f"'{foreign[0]}' is not part of it"
         raise BundleError(f"{path} holds weights of another model: {what}")
-    for name, tensor in wanted.items():
-        entry, shape = declared[name], list(tensor.shape)
-        found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
-        if found != (STORED[tensor.dtype], shape):
-            raise BundleError(f"{path}: '{name}' should be {STORED[tensor.dtype]} of shape {shape}, found {found}")
-    right = start + sum(tensor.nbytes for tensor in wanted.values())
-    if size != right:
-        raise BundleError(f"{path} is {size:,} bytes long and should be {right:,}; it is cut short or damaged")
+    for name, tensor in expected.items():
+        if _kind(tensors[name]) != _kind(tensor):
+            raise BundleError(f"{path}: '{name}' should be {_kind(tensor)}, not {_kind(tensors[name])}")
 
 
-def _largest(wanted: dict[str, Tensor]) -> int:
-    """The most bytes that a file of these tensors can have."""
-    return 8 + MAX_HEADER + sum(tensor.nbytes for tensor in wanted.values())
-
-
-def _read_header(path: Path, limit: int, within: Path | None) -> tuple[dict[str, object], int, int]:
-    """What the header declares, where the values start, and the size of the file."""
-    with raised_as(BundleError), opened(path, limit, within) as file:
-        size = int.from_bytes(file.read(8), "little")
-        if not 2 <= size <= MAX_HEADER:
-            raise BundleError(f"{path} is not a safetensors file, or its header of {size} bytes is far too large")
-        content, end = file.read(size), file.seek(0, 2)
-    try:
-        header = parse_json(content.decode(), f"the header of {path}")
-    except (EcrnnError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is not a safetensors file: its header is not JSON") from error
-    if not isinstance(header, dict):
-        raise BundleError(f"{path} is not a safetensors file: its header is not a table")
-    header.pop("__metadata__", None)
-    return header, 8 + size, end
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"

@@ -25,7 +25,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Progress, passed_on, silent
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
-from ecrnn.models.weights import check_header, load_weights, weights_of
+from ecrnn.models.weights import load_weights, read_weights, weights_of
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint
 from ecrnn.training.interruption import Interrupted, Interruption
@@ -168,7 +168,7 @@ class _OnDisk:
         if epoch == 0:
             return True
         try:
-            check_header(self.best_path, self.trainer.model.state_dict())
+            read_weights(self.best_path, self.trainer.model.state_dict())
             if digest in (None, sha256(self.best_path, MAX_WEIGHTS)):  # None: from before there were digests
                 return True
         except EcrnnError:  # cut, missing, or something else

@@ -19,7 +19,16 @@ from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.fairness import command, environment_facts, fairness
 from ecrnn.report.analysis.headline import certainty, headline
 from ecrnn.report.analysis.read import StudyRecord, Trial
-from ecrnn.report.analysis.schema import Analysis, Confusion, Curve, MissingTrial, ModelRow, ScoreRow, TrialRow
+from ecrnn.report.analysis.schema import (
+    Analysis,
+    Confusion,
+    Curve,
+    MissingTrial,
+    ModelRow,
+    ScoreRow,
+    TrialRow,
+)
+from ecrnn.report.analysis.subject import subject_of
 from ecrnn.report.formats import listed
 from ecrnn.stats import (
     CLASS_SCORES,
@@ -74,10 +83,11 @@ def analyse(
     comparison = compared(baseline=baseline, pairs=pairs)
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
     data = Path(record.settings.data).name or record.settings.data
+    subject = subject_of(record, comparison, data)
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=headline(comparison, models, task),
-        certainty=certainty(comparison, models),
+        headline=headline(comparison, models, subject),
+        certainty=certainty(comparison, models, metric),
         warnings=(*comparison.warnings, *record.notes),
         task=task.name,
         data=data,
@@ -88,7 +98,7 @@ def analyse(
         comparison=comparison,
         models=models,
         class_scores=_class_scores(by_model, n_train, n_test),
-        trials=tuple(_trial_row(trial, metric) for trial in record.trials),
+        trials=tuple(_trial_row(trial, metric, record.settings.split) for trial in record.trials),
         curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, own)),
         confusions=tuple(
             _confusion(model, trials, record.classes) for model, trials in by_model.items() if record.classes
@@ -99,7 +109,8 @@ def analyse(
         supplement=None,
         environment=environment_facts(record),
         command=command(record),
-        finished=max((str(trial.facts.get("finished") or "") for trial in record.trials), default=""),
+        finished=record.finished,
+        subject=subject,
     )
 
 
@@ -189,8 +200,10 @@ def _row(scores: ModelScores, trials: Sequence[Trial], metric: Metric) -> ModelR
     )
 
 
-def _trial_row(trial: Trial, metric: Metric) -> TrialRow:
+def _trial_row(trial: Trial, metric: Metric, split: str) -> TrialRow:
+    """``split`` is the study's; every repeat draws it anew, but for a test part of its own."""
     facts = trial.facts
+    fixed = facts.get("fixed_test") is True
     return TrialRow(
         model=trial.model,
         repeat=trial.repeat,
@@ -202,6 +215,7 @@ def _trial_row(trial: Trial, metric: Metric) -> TrialRow:
         precision=str(facts.get("precision") or "unknown"),
         threads=_whole(facts.get("threads")),
         finished=str(facts.get("finished") or ""),
+        split=split if fixed else f"{split} #{trial.repeat}",
     )
 
 

@@ -6,19 +6,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ecrnn.core.tasks import Task
 from ecrnn.report import formats
-from ecrnn.report.analysis.schema import ModelRow, best_row, scored_part
-from ecrnn.stats import Comparison, Metric, Pair, metric_named
+from ecrnn.report.analysis.schema import ModelRow, Subject, best_row
+from ecrnn.stats import Comparison, Metric, Pair
 from ecrnn.stats.verdicts import MIN_REPEATS
 
 _FLIPPED = {"better": "worse", "worse": "better"}
 
 
-def headline(comparison: Comparison, models: Sequence[ModelRow], task: Task) -> str:
+def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subject) -> str:
     """One sentence: who is better than whom, or that it is not known."""
-    metric = metric_named(comparison.metric)
-    best, scored = best_row(models, metric), f"{scored_part(comparison)} {task.examples}"
+    metric, scored = subject.metric, subject.scored
+    best = best_row(models, metric)
     if len(models) == 1:
         sd = best.summary.sd
         spread = f", SD {formats.value(sd, metric)} {metric.points}" if sd is not None else ""
@@ -35,9 +34,8 @@ def headline(comparison: Comparison, models: Sequence[ModelRow], task: Task) -> 
     return _best_of_all(comparison, models, best, metric, right)
 
 
-def certainty(comparison: Comparison, models: Sequence[ModelRow]) -> str:
+def certainty(comparison: Comparison, models: Sequence[ModelRow], metric: Metric) -> str:
     """How many repeats, which test, how small a difference it could have found."""
-    metric = metric_named(comparison.metric)
     tested = [pair for pair in comparison.pairs if pair.test is not None]
     if len(models) == 1:
         return "There is one model, so nothing is compared."

@@ -71,6 +71,11 @@ class StudyRecord:
     notes: tuple[str, ...]
     task: Task = field(default_factory=default)
 
+    @property
+    def finished(self) -> str:
+        """When the last trial ended, ISO; "" where no trial says it."""
+        return max((str(trial.facts.get("finished") or "") for trial in self.trials), default="")
+
 
 def read_study(folders: Sequence[Path]) -> StudyRecord:
     """Read one or more run directories as one study.

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-from ecrnn.core.tasks import TASKS, default
+from ecrnn.core.tasks import default
 from ecrnn.report.supplement import Supplement
-from ecrnn.stats import ACCURACY, METRICS, Comparison, Metric, Summary, metric_named
+from ecrnn.stats import ACCURACY, Comparison, Metric, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
 _LEFT_OUT = {"task": default().name, "metric": ACCURACY.name, "examples": default().examples, "class_scores": ()}
@@ -66,6 +66,7 @@ class TrialRow:
     precision: str
     threads: int | None
     finished: str
+    split: str = field(metadata={"key": None})
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,43 @@ class MissingTrial:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What the scores of a report are of, in the words that its outputs need; report.json does not hold them.
+
+    Attributes:
+        metric: by which the models are compared.
+        metric_of_epochs: the one that is known after every epoch; None where the trainings are not known.
+        examples: what the scored examples are called, in the plural: "images".
+        part: the part of the data that is scored: "test" or "validation".
+        moment: of a training at which it is scored: "after the last epoch"; "" where that is not known.
+        facts: what stands at the top of the page, each with its name.
+        again: what the page says of the command.
+        source: the last line of the page: what the report is made from. In both, commands and names of files stand
+            between backticks.
+    """
+
+    metric: Metric
+    metric_of_epochs: Metric | None
+    examples: str
+    part: str
+    moment: str
+    facts: tuple[tuple[str, str], ...]
+    again: str
+    source: str
+
+    @property
+    def scored(self) -> str:
+        """What is scored: "validation images"."""
+        return f"{self.part} {self.examples}"
+
+
+@dataclass(frozen=True)
 class Analysis:
     """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is.
 
     ``class_scores`` has all scores of classifiers, and is empty in reports of studies that name none beforehand.
-    ``task`` is a name in `ecrnn.core.tasks.TASKS`; ``classes`` and ``confusions`` are empty where it has no classes.
+    ``task`` is a name in `ecrnn.core.tasks.TASKS`, "" for scores from elsewhere; ``classes`` and ``confusions`` are
+    empty where it has no classes, ``curves`` where the trainings are not known.
     """
 
     title: str
@@ -166,16 +199,17 @@ class Analysis:
     environment: dict[str, str]
     command: str
     finished: str  # when the last trial ended, ISO; so the same runs give the same report
+    subject: Subject = field(metadata={"key": None})
 
     @property
     def metric(self) -> Metric:
         """By which the models are compared."""
-        return metric_named(self.comparison.metric)
+        return self.subject.metric
 
     @property
-    def metric_of_epochs(self) -> Metric:
-        """The task's own, which is known after every epoch."""
-        return METRICS[TASKS[self.task].metric]
+    def metric_of_epochs(self) -> Metric | None:
+        """The one that is known after every epoch; None where the trainings are not known."""
+        return self.subject.metric_of_epochs
 
     @property
     def best(self) -> ModelRow:
@@ -190,17 +224,22 @@ class Analysis:
     @property
     def examples(self) -> str:
         """What the examples are called, in the plural: "images"."""
-        return TASKS[self.task].examples
+        return self.subject.examples
 
     @property
     def part(self) -> str:
         """The part of the data that is scored: "test" or "validation"."""
-        return scored_part(self.comparison)
+        return self.subject.part
 
     @property
     def scored(self) -> str:
         """What is scored: "validation images"."""
-        return f"{self.part} {self.examples}"
+        return self.subject.scored
+
+    @property
+    def when_scored(self) -> str:
+        """What is scored, and when: "on the validation images after the last epoch"."""
+        return f"on the {self.scored} {self.subject.moment}".rstrip()
 
 
 def best_row(rows: Sequence[ModelRow], metric: Metric) -> ModelRow:
@@ -222,9 +261,8 @@ def plain(value: Any, metric: str = ACCURACY.name) -> Any:
         return plain(value.data, metric)
     if is_dataclass(value) and not isinstance(value, type):
         metric = value.comparison.metric if isinstance(value, Analysis) else metric
-        named = {
-            item.metadata.get("key", item.name).format(metric): getattr(value, item.name) for item in fields(value)
-        }
+        keys = {item.name: item.metadata.get("key", item.name) for item in fields(value)}
+        named = {key.format(metric): getattr(value, name) for name, key in keys.items() if key is not None}
         kept = {key: inner for key, inner in named.items() if key not in _LEFT_OUT or inner != _LEFT_OUT[key]}
         return {key: plain(inner, metric) for key, inner in kept.items()}
     if isinstance(value, dict):

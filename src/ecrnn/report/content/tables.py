@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ecrnn.report import formats
-from ecrnn.report.analysis.schema import Analysis, ClassScore
+from ecrnn.report.analysis.schema import Analysis, ClassScore, TrialRow
 from ecrnn.report.content.pair_tables import evidence_table, fixed_test_table, pairs_table, paper_table, power_table
 from ecrnn.report.table import Cell, Column, Table, text
 from ecrnn.stats import metric_named
@@ -21,12 +21,12 @@ def models_table(analysis: Analysis) -> Table:
     """One row a model: its score over the repeats, its size and its time."""
     level = formats.level(analysis.models[0].summary.level)
     metric, title = analysis.metric, formats.capital(analysis.metric.title)
-    heading = partial(formats.heading, unit=metric.unit)
+    heading, trained = partial(formats.heading, unit=metric.unit), analysis.metric_of_epochs is not None
     best = f" The best epoch is picked on the same {analysis.examples} and is optimistic; it enters no test."
     return Table(
         "models",
         "Models",
-        f"{title} on the {analysis.scored} after the last epoch, over the repeats. The interval is corrected for "
+        f"{title} {analysis.when_scored}, over the repeats. The interval is corrected for "
         "overlapping splits (Nadeau and Bengio, 2003)."
         + (best if _best_epoch(analysis) else "")
         + ("" if metric.higher_is_better else " Lower is better."),
@@ -39,8 +39,7 @@ def models_table(analysis: Analysis) -> Table:
             Column(heading("Min"), ("minimum",)),
             Column(heading("Max"), ("maximum",)),
             *_best_epoch(analysis),
-            Column("Parameters", ("parameters",)),
-            Column("Time a trial", ("seconds_a_trial",)),
+            *([Column("Parameters", ("parameters",)), Column("Time a trial", ("seconds_a_trial",))] if trained else []),
         ),
         tuple(
             (
@@ -52,8 +51,14 @@ def models_table(analysis: Analysis) -> Table:
                 Cell(formats.value(row.summary.minimum, metric), (row.summary.minimum,)),
                 Cell(formats.value(row.summary.maximum, metric), (row.summary.maximum,)),
                 *_best(row.best_score, analysis),
-                Cell(formats.count(row.parameters), (row.parameters,)),
-                Cell(formats.duration(row.seconds), (row.seconds,)),
+                *(
+                    [
+                        Cell(formats.count(row.parameters), (row.parameters,)),
+                        Cell(formats.duration(row.seconds), (row.seconds,)),
+                    ]
+                    if trained
+                    else []
+                ),
             )
             for row in analysis.models
         ),
@@ -77,7 +82,7 @@ def scores_table(analysis: Analysis) -> Table:
     return Table(
         "scores",
         "All scores",
-        f"Mean and SD over the repeats, in percent, on the {analysis.scored} after the last epoch. The verdicts are on "
+        f"Mean and SD over the repeats, in percent, {analysis.when_scored}. The verdicts are on "
         f"{chosen.title}, which was named before the first training; the others are shown and not tested. Macro F1 is "
         "the mean over the classes that occur, balanced accuracy the mean recall, AUC the mean area under the ROC "
         "curves of one class against the others.",
@@ -103,7 +108,8 @@ def _best(score: float | None, analysis: Analysis) -> tuple[Cell, ...]:
 
 
 def cost_table(analysis: Analysis) -> Table:
-    """Size, work and time."""
+    """Size, work and time; no rows where the trainings are not known."""
+    rows = analysis.models if analysis.metric_of_epochs else ()
     return Table(
         "cost",
         "Cost",
@@ -129,7 +135,7 @@ def cost_table(analysis: Analysis) -> Table:
                 Cell(formats.duration(row.seconds), (row.seconds,)),
                 Cell(formats.duration(row.total_seconds), (row.total_seconds,)),
             )
-            for row in analysis.models
+            for row in rows
         ),
     )
 
@@ -200,40 +206,53 @@ def confused_table(analysis: Analysis, most: int = 5) -> Table:
 
 
 def trials_table(analysis: Analysis) -> Table:
-    """One row a finished trial."""
-    metric, title = analysis.metric, formats.capital(analysis.metric.title)
-    return Table(
-        "trials",
-        "Every trial",
-        f"{title} on the {analysis.scored} after the last epoch, and the best epoch, which is optimistic.",
+    """One row a finished trial; `ecrnn judge` reads its CSV file."""
+    metric, title, sizes = analysis.metric, formats.capital(analysis.metric.title), analysis.comparison
+    trained = analysis.metric_of_epochs is not None
+    of_training = (
+        Column("Best epoch", ("best_epoch",)),
+        Column("Time", ("seconds",)),
+        Column("Device", ("device",), "left"),
+        Column("Precision", ("precision",), "left"),
+        Column("Threads", ("threads",)),
+        Column("Finished", ("finished",), "left"),
+    )
+    columns = (
+        _MODEL,
+        Column("Repeat", ("repeat",)),
+        Column(formats.heading(title, "" if metric.unit in title else metric.unit), (metric.name,)),
+        Column("Split", ("split",), "left"),
+        Column("Train", ("n_train",)),
+        Column(formats.capital(analysis.part), ("n_test",)),
+        *_best_epoch(analysis),
+    )
+    rows = tuple(
         (
-            _MODEL,
-            Column("Repeat", ("repeat",)),
-            Column(formats.heading(title, "" if metric.unit in title else metric.unit), (metric.name,)),
-            *_best_epoch(analysis),
-            Column("Best epoch", ("best_epoch",)),
-            Column("Time", ("seconds",)),
-            Column("Device", ("device",), "left"),
-            Column("Precision", ("precision",), "left"),
-            Column("Threads", ("threads",)),
-            Column("Finished", ("finished",), "left"),
-        ),
-        tuple(
-            (
-                text(row.model),
-                Cell(str(row.repeat), (row.repeat,)),
-                Cell(formats.value(row.score, metric), (row.score,)),
-                *_best(row.best_score, analysis),
-                Cell(formats.count(row.best_epoch), (row.best_epoch,)),
-                Cell(formats.duration(row.seconds), (row.seconds,)),
-                text(row.device),
-                text(row.precision),
-                Cell(formats.count(row.threads), (row.threads,)),
-                Cell(formats.moment(row.finished), (row.finished,)),
-            )
-            for row in analysis.trials
-        ),
-        row_headings=2,
+            text(row.model),
+            Cell(str(row.repeat), (row.repeat,)),
+            Cell(formats.value(row.score, metric), (row.score,)),
+            text(row.split),
+            Cell(formats.count(sizes.n_train), (sizes.n_train,)),
+            Cell(formats.count(sizes.n_test), (sizes.n_test,)),
+            *_best(row.best_score, analysis),
+            *(_training(row) if trained else ()),
+        )
+        for row in analysis.trials
+    )
+    best = ", and the best epoch, which is optimistic" if _best_epoch(analysis) else ""
+    caption = f"{title} {analysis.when_scored}{best}. Sizes are those of the correction, the mean over the repeats."
+    return Table("trials", "Every trial", caption, (*columns, *(of_training if trained else ())), rows, row_headings=2)
+
+
+def _training(row: TrialRow) -> tuple[Cell, ...]:
+    """How a trial was trained."""
+    return (
+        Cell(formats.count(row.best_epoch), (row.best_epoch,)),
+        Cell(formats.duration(row.seconds), (row.seconds,)),
+        text(row.device),
+        text(row.precision),
+        Cell(formats.count(row.threads), (row.threads,)),
+        Cell(formats.moment(row.finished), (row.finished,)),
     )
 
 

@@ -152,7 +152,7 @@ def _ends(pair: Pair) -> tuple[float, float] | None:
 
 def _score_curves(analysis: Analysis) -> Figure | None:
     metric = analysis.metric_of_epochs
-    return _curves(analysis, metric.name, metric.title, _axis(metric), metric)
+    return _curves(analysis, metric.name, metric.title, _axis(metric), metric) if metric else None
 
 
 def _loss_curves(analysis: Analysis) -> Figure | None:

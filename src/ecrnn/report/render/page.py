@@ -7,13 +7,13 @@ Content-Security-Policy forbids all but the page's own style.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.text import printable
-from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis, Confusion
 from ecrnn.report.content import tables
 from ecrnn.report.figure import Figure
@@ -51,6 +51,7 @@ def _templates() -> Environment:
     )
     environment.globals["heat"] = heat
     environment.filters["lines"] = _lines
+    environment.filters["code"] = _code
     return environment
 
 
@@ -69,6 +70,13 @@ def _lines(text: str) -> Markup:
     from markupsafe import escape
 
     return escape(printable(text, keep="\n\t"))
+
+
+def _code(text: str) -> Markup:
+    """Text with code between backticks."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(printable(text)))))
 
 
 def heat(confusion: Confusion) -> list[tuple[str, list[tuple[int, int, bool]]]]:
@@ -96,11 +104,11 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
         "paper": "paper" in by_key,
         "training": bool(curves),
         "classes": bool(analysis.classes),
+        "cost": "cost" in by_key,
     }
     return render(
         "report.html.j2",
         analysis=analysis,
-        key_facts=_key_facts(analysis),
         tables=by_key,
         figures=figures,
         curves=curves,
@@ -112,21 +120,3 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
         matrices=len(analysis.classes) <= tables.MANY_CLASSES,
         few=len(analysis.models) <= 3,
     )
-
-
-def _key_facts(analysis: Analysis) -> list[tuple[str, str]]:
-    comparison, settings = analysis.comparison, analysis.settings
-    finished = analysis.planned - len(analysis.missing)
-    fingerprint = settings["fingerprint"]
-    tested = f"{comparison.n_test:,} {analysis.part}"
-    facts = [
-        ("Data", analysis.data + (f" (fingerprint {fingerprint[:12]})" if fingerprint else "")),
-        *([("Classes", formats.count(len(analysis.classes)))] if analysis.classes else []),
-        ("Models", formats.count(len(analysis.models))),
-        ("Repeats", formats.count(len(comparison.repeats))),
-        ("Trials finished", f"{finished:,} of {analysis.planned:,}"),
-        (f"{formats.capital(analysis.examples)} a repeat", f"{comparison.n_train:,} train, {tested}"),
-        ("Split", "the data set's own" if analysis.fixed_test else settings["split"]),
-        ("Epochs", formats.count(settings["training"]["epochs"])),
-    ]
-    return facts + ([("Last trial ended", formats.moment(analysis.finished))] if analysis.finished else [])

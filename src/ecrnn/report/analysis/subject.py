@@ -1,0 +1,52 @@
+"""What the scores of a study are of, in words: its facts for the top of the page, and what the page says of itself."""
+
+from __future__ import annotations
+
+from ecrnn.report import formats
+from ecrnn.report.analysis.read import StudyRecord
+from ecrnn.report.analysis.schema import Subject, scored_part
+from ecrnn.stats import METRICS, Comparison
+from ecrnn.stats.class_scores import metric_named
+
+AGAIN = "This command makes such a study again. The saved `study.yaml` in the run directory holds the settings in full."
+
+
+def subject_of(record: StudyRecord, comparison: Comparison, data: str) -> Subject:
+    """The words of a report of a study.
+
+    Args:
+        record: from `read_study`.
+        comparison: of its models.
+        data: what the report calls the data.
+    """
+    examples, part = record.task.examples, scored_part(comparison)
+    scores = "Accuracies" if record.classes else "Scores"
+    folders = ", ".join(map(str, record.folders))
+    return Subject(
+        metric=metric_named(comparison.metric),
+        metric_of_epochs=METRICS[record.task.metric],
+        examples=examples,
+        part=part,
+        moment="after the last epoch",
+        facts=_facts(record, comparison, data),
+        again=AGAIN,
+        source=f"Made by `ecrnn report` from {folders}. {scores} are of the last epoch; nothing was chosen on the "
+        f"{part} {examples}.",
+    )
+
+
+def _facts(record: StudyRecord, comparison: Comparison, data: str) -> tuple[tuple[str, str], ...]:
+    settings = record.settings
+    sizes = f"{comparison.n_train:,} train, {comparison.n_test:,} {scored_part(comparison)}"
+    mark = f" (fingerprint {settings.fingerprint[:12]})" if settings.fingerprint else ""
+    facts = [
+        ("Data", data + mark),
+        *([("Classes", formats.count(len(record.classes)))] if record.classes else []),
+        ("Models", formats.count(len(comparison.models))),
+        ("Repeats", formats.count(len(comparison.repeats))),
+        ("Trials finished", f"{record.planned - len(record.unfinished):,} of {record.planned:,}"),
+        (f"{formats.capital(record.task.examples)} a repeat", sizes),
+        ("Split", "the data set's own" if comparison.fixed_test else settings.split),
+        ("Epochs", formats.count(settings.training.epochs)),
+    ]
+    return (*facts, *([("Last trial ended", formats.moment(record.finished))] if record.finished else []))
