@@ -99,10 +99,10 @@ class Watched(ImageClassification):
             averages = self._anew(model) if rule == "anew" else self.averages[rule]
             for values, average in zip(statistics(model), averages, strict=True):
                 values.copy_(average)
-            own = self.found.setdefault(rule, {})
+            of_rule = self.found.setdefault(rule, {})
             for part, index in parts.items():
-                right = self.logits(model, index).argmax(1) == self.labels[index]
-                own.setdefault(part, []).append(round(float(right.mean()), 5))
+                correct = self.logits(model, index).argmax(1) == self.labels[index]
+                of_rule.setdefault(part, []).append(round(float(correct.mean()), 5))
         return super().validate(model)
 
     @torch.no_grad()

@@ -79,8 +79,8 @@ def epochs(runs: list[dict[str, Any]]) -> Iterator[str]:
     yield "| rule | epochs averaged | trainings | kept, new images (%) | its own minus that | last minus that |"
     yield "|---|---|---|---|---|---|"
     for (rule, window), found in sorted(rows.items()):
-        new, said, last = (100 * np.array(found)).mean(0)
-        yield f"| {rule} | {window} | {len(found)} | {new:.1f} | {said:+.1f} | {last:+.1f} |"
+        new, optimism, last = (100 * np.array(found)).mean(0)
+        yield f"| {rule} | {window} | {len(found)} | {new:.1f} | {optimism:+.1f} | {last:+.1f} |"
 
 
 if __name__ == "__main__":

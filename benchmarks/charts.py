@@ -165,10 +165,10 @@ def finish(figure: Figure, axes: Axes, title: str, results: Sequence[dict[str, A
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=5, frameon=False, fontsize=8.5)
     environment = results[0]["environment"]
-    told = f"{environment['processor']}, {environment['cores']} cores, {both(threads(one) for one in results)}; "
-    told += f"medians of {both(str(one['rounds']) for one in results)} alternating rounds; "
-    told += f"torch {environment['packages']['torch']}"
-    axes.set_xlabel(told, loc="left", fontsize=8, color=MUTED)
+    caption = f"{environment['processor']}, {environment['cores']} cores, {both(threads(one) for one in results)}; "
+    caption += f"medians of {both(str(one['rounds']) for one in results)} alternating rounds; "
+    caption += f"torch {environment['packages']['torch']}"
+    axes.set_xlabel(caption, loc="left", fontsize=8, color=MUTED)
 
 
 def both(texts: Iterable[str]) -> str:

@@ -75,16 +75,16 @@ def trials(args: argparse.Namespace) -> dict[str, Run]:
     """One trial and several in one launch, forward and full backward from a gradient at the last h."""
 
     def together(number: int) -> Run:
-        made = [OURS[args.cell](args.input, args.hidden, bidirectional=args.directions == 2) for _ in range(number)]
-        weights = [[p.detach().cuda() for p in layer.parameters()] for layer in made]
+        layers = [OURS[args.cell](args.input, args.hidden, bidirectional=args.directions == 2) for _ in range(number)]
+        weights = [[p.detach().cuda() for p in layer.parameters()] for layer in layers]
         x = torch.randn(number, args.batch, args.steps, args.input, device="cuda")
         h_0, d_h_n = (torch.randn(number, args.directions, args.batch, args.hidden, device="cuda") for _ in range(2))
         c_0 = torch.zeros_like(h_0) if args.cell == "lstm" else None
 
         def run() -> object:
             saved = gpu.forward_trials(args.cell, x, weights, h_0, c_0, None, False, True)[3]
-            given = (args.cell, x, weights, h_0, c_0, None, saved, None, d_h_n, None)
-            return gpu.backward_trials(*given, True, False, 0.0)
+            arguments = (args.cell, x, weights, h_0, c_0, None, saved, None, d_h_n, None)
+            return gpu.backward_trials(*arguments, True, False, 0.0)
 
         return run
 

@@ -138,8 +138,8 @@ def draw(found: dict[str, Any]) -> Figure:
     axes.legend(frameon=False, loc="upper left", labelcolor=INK)
     machine = found["environment"]["processor"]
     places = found["sizes"][-1]["differences_measured"]
-    told = f"W; {machine}, one thread; hollow: {places:,} differences, multiplied up; powers over the larger half"
-    axes.set_xlabel(told, loc="left", fontsize=8, color=MUTED)
+    caption = f"W; {machine}, one thread; hollow: {places:,} differences, multiplied up; powers over the larger half"
+    axes.set_xlabel(caption, loc="left", fontsize=8, color=MUTED)
     return figure
 
 

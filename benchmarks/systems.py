@@ -71,9 +71,9 @@ class StockRecurrent(nn.Module):
         kind: Any = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN_TANH": nn.RNN}[ours.mode]
         self.mode = ours.mode
         self.layer = kind(ours.input_size, ours.hidden_size, batch_first=True, bidirectional=ours.bidirectional)
-        given = dict(ours.named_parameters())
+        parameters = dict(ours.named_parameters())
         self.layer.load_state_dict(
-            {name: given.get(name, torch.zeros_like(value)) for name, value in self.layer.state_dict().items()}
+            {name: parameters.get(name, torch.zeros_like(value)) for name, value in self.layer.state_dict().items()}
         )
 
     def forward(
@@ -93,15 +93,15 @@ def stock(module: nn.Module) -> nn.Module:
         return StockRecurrent(module)
     if isinstance(module, BatchNorm1d | BatchNorm2d):
         kind = nn.BatchNorm2d if isinstance(module, BatchNorm2d) else nn.BatchNorm1d
-        theirs = kind(module.num_features, eps=EPS, momentum=MOMENTUM)
-        theirs.load_state_dict(module.state_dict())
-        return theirs
+        norm = kind(module.num_features, eps=EPS, momentum=MOMENTUM)
+        norm.load_state_dict(module.state_dict())
+        return norm
     for name, child in module.named_children():
         setattr(module, name, stock(child))
     return nn.Sequential(*module) if isinstance(module, Stage) else module
 
 
-def check_same(ours: nn.Module, theirs: nn.Module, objective: Objective, positions: np.ndarray) -> None:
+def check_same(ours: nn.Module, baseline: nn.Module, objective: Objective, positions: np.ndarray) -> None:
     """End the program unless both give the same loss and, in float64, the same gradients, without dropout.
 
     In float32 rounding decides which of two nearly equal values max-pooling takes, so gradients of the convolutions
@@ -110,7 +110,7 @@ def check_same(ours: nn.Module, theirs: nn.Module, objective: Objective, positio
     inputs, targets = objective.batch(positions, 0)
     exact = _cast(inputs, torch.float64)
     losses, gradients = [], []
-    for network in (copy.deepcopy(ours), copy.deepcopy(theirs)):
+    for network in (copy.deepcopy(ours), copy.deepcopy(baseline)):
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
@@ -209,12 +209,12 @@ def usual_batch(objective: Objective) -> np.ndarray:
     batches = objective.order(0, 0)
     lengths = objective.lengths
     if lengths is not None:
-        batches.sort(key=lambda own: int(lengths[own].max()))
+        batches.sort(key=lambda positions: int(lengths[positions].max()))
     return batches[len(batches) // 2]
 
 
 def step(network: nn.Module, objective: Objective, positions: np.ndarray) -> Callable[[], None]:
-    """The loop's own step, so that what is measured is what trains; it has no name outside."""
+    """The trainer's step, so that what is measured is what trains."""
     trainer = Trainer(network, objective, objective.settings, label="benchmark")
     network.train()
 
@@ -230,8 +230,8 @@ def measure(model: ModelName, chosen: argparse.Namespace) -> dict[str, Any]:
     task = model.task
     if task.name not in DATA:
         raise SystemExit(f"{model} is for {task.name}; measured are models for {', '.join(DATA)}")
-    own = {"device": "cpu", "precision": chosen.precision, "threads": chosen.threads}
-    settings = resolve(TrainingSettings.read(merge(task.defaults["training"], own)))
+    options = {"device": "cpu", "precision": chosen.precision, "threads": chosen.threads}
+    settings = resolve(TrainingSettings.read(merge(task.defaults["training"], options)))
     settings = settings.model_copy(update={"batch_size": chosen.batch or settings.batch_size})
     exact = settings.model_copy(update={"precision": "float32"})
     make_data = DATA[task.name]
@@ -239,9 +239,9 @@ def measure(model: ModelName, chosen: argparse.Namespace) -> dict[str, Any]:
     _, checked = make_data(settings.batch_size, np.random.default_rng(0), exact)
     positions = usual_batch(objective)
     ours = make(model, processor.sizes, 0)
-    theirs = stock(ours)
-    check_same(ours, theirs, checked, positions)
-    networks = {"ecrnn": ours, "stock": theirs}
+    baseline = stock(ours)
+    check_same(ours, baseline, checked, positions)
+    networks = {"ecrnn": ours, "stock": baseline}
     times = alternate({name: timed(step(net, objective, positions)) for name, net in networks.items()}, chosen.rounds)
     return {
         "model": str(model),

@@ -87,7 +87,7 @@ def test_the_data_may_have_moved(trained: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_untrained_layers() -> None:
-    found = list(untrained_memories(seeds=2, steps=20, nodes=3, sequences=5))
+    found = list(untrained_memories(seeds=2, steps=20, hidden_size=3, sequences=5))
     assert len(found) == 2 * len(UNTRAINED)
     assert found[0].model == "LSTM 3, torch's initialisation, forget bias 0"
     assert found[-1].model == "RNN 3, Keras's initialisation"

@@ -40,7 +40,7 @@ def by_reference(cell, init, T, nodes, sequences, seed):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("init", ["keras", "torch", "0.5", "3"])
 def test_against_the_reference(cell, init):
-    (flow,) = gradient_flows([cell], [init], [13], nodes=4, sequences=3, seed=2, clip=0.5)
+    (flow,) = gradient_flows([cell], [init], [13], hidden_size=4, sequences=3, seed=2, clip=0.5)
     gradient, norm = by_reference(cell, init, 13, 4, 3, 2)
     np.testing.assert_allclose(flow.gradient, gradient, rtol=1e-3)
     assert flow.weight_norm == pytest.approx(norm, rel=1e-3)
@@ -49,16 +49,16 @@ def test_against_the_reference(cell, init):
 
 def test_a_small_radius_vanishes_and_a_large_one_explodes():
     """The RNN's; an LSTM's holds at the radius at which the RNN's explodes."""
-    small, usual, large = gradient_flows(["rnn"], ["0.5", "keras", "4"], [100], nodes=8, sequences=4)
+    small, usual, large = gradient_flows(["rnn"], ["0.5", "keras", "4"], [100], hidden_size=8, sequences=4)
     assert [flow.verdict for flow in (small, usual, large)] == ["vanishes", "vanishes", "explodes"]
     assert small.carried < 1e-25 < usual.carried
     assert large.factor < 1e-3
-    (lstm,) = gradient_flows(["lstm"], ["4"], [100], nodes=8, sequences=4)
+    (lstm,) = gradient_flows(["lstm"], ["4"], [100], hidden_size=8, sequences=4)
     assert lstm.verdict == "holds"
 
 
 def test_every_combination_in_order():
-    flows = list(gradient_flows(["gru", "rnn"], ["torch", "1"], [2, 5], nodes=2, sequences=2))
+    flows = list(gradient_flows(["gru", "rnn"], ["torch", "1"], [2, 5], hidden_size=2, sequences=2))
     expected = [(init, cell, T) for init in ("torch", "1") for cell in ("gru", "rnn") for T in (2, 5)]
     assert [(f.init, f.cell, f.steps) for f in flows] == expected
     assert all(len(f.gradient) == f.steps for f in flows)

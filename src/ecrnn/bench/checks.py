@@ -123,13 +123,13 @@ def check_recurrence(model: ModelName, batch: int, threads: int, training: bool 
     """
     directions, features = (2 if model.bidirectional else 1), 1
     backends, checked = [], 0
-    for nodes in model.nodes:
+    for hidden_size in model.nodes:
         cell = "rnn_tanh" if model.cell == "rnn" else model.cell or ""
         settings = RecurrenceSettings(
-            cell, nodes, batch=batch, input=features, directions=directions, forward_only=not training
+            cell, hidden_size, batch=batch, input=features, directions=directions, forward_only=not training
         )
         verdict = served(settings, threads)[0]
         checked += check_first(settings, verdict.backend)
         backends.append({"layer": str(settings.case), "backend": verdict.backend, "reason": verdict.reason})
-        features = directions * nodes
+        features = directions * hidden_size
     return {"served": backends, "checked_shapes": checked}

@@ -169,7 +169,7 @@ class Keras:
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            said = self.errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise EcrnnError(f"the process with Keras ({self.python}) ended: {said[-1]}")
+            lines = self.errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise EcrnnError(f"the process with Keras ({self.python}) ended: {lines[-1]}")
         answer: dict[str, Any] = json.loads(line)
         return answer

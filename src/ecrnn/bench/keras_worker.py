@@ -36,8 +36,8 @@ def main() -> None:
         try:
             answer = _answer(order, variants, tf, keras)
         except Exception as error:  # noqa: BLE001 whatever TensorFlow raises is the answer
-            said = str(error).strip().splitlines() or [""]
-            answer = {"error": f"{type(error).__name__}: {said[0]}"}
+            lines = str(error).strip().splitlines() or [""]
+            answer = {"error": f"{type(error).__name__}: {lines[0]}"}
         answers.write(json.dumps(answer) + "\n")
 
 
@@ -136,11 +136,11 @@ def _network(s: dict[str, Any], keras: Any) -> Any:
     return keras.Model(inputs, L.Dense(10, activation="softmax", dtype="float32")(x))
 
 
-def _recurrent(L: Any, cell: str, nodes: int, both: bool, sequences: bool) -> Any:
+def _recurrent(L: Any, cell: str, hidden_size: int, both: bool, sequences: bool) -> Any:
     kind = {"lstm": L.LSTM, "gru": L.GRU}.get(cell, L.SimpleRNN)
-    own = {"activation": "relu"} if cell == "rnn_relu" else {}
-    made = kind(nodes, return_sequences=sequences, **own)
-    return L.Bidirectional(made) if both else made
+    activation = {"activation": "relu"} if cell == "rnn_relu" else {}
+    layer = kind(hidden_size, return_sequences=sequences, **activation)
+    return L.Bidirectional(layer) if both else layer
 
 
 def _memory(order: dict[str, Any], variants: dict[str, Once], tf: Any, keras: Any) -> dict[str, float]:

@@ -26,18 +26,18 @@ GRID_SECONDS = 4.0  # for all rounds of one shape of the grid, as long as that l
 
 def make(variant: str, settings: RecurrenceSettings) -> Callable[[], object]:
     """One call of a variant, "ecrnn" or "stock", on data of its own."""
-    made = layer(variant, settings)
+    module = layer(variant, settings)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(settings.batch, settings.steps, settings.input, generator=generator)
     d_last = torch.randn(settings.directions, settings.batch, settings.hidden, generator=generator)
 
     def forward() -> torch.Tensor:
-        _, last = made(x)
+        _, last = module(x)
         h_n: torch.Tensor = last if isinstance(last, torch.Tensor) else last[0]
         return h_n[-settings.directions :]
 
     def forward_and_backward() -> None:
-        made.zero_grad(set_to_none=True)
+        module.zero_grad(set_to_none=True)
         x.grad = None
         torch.autograd.backward(forward(), d_last)
 
@@ -129,7 +129,7 @@ def grid(settings: RecurrenceSettings, size: str) -> Iterator[RecurrenceSettings
 
 
 def grid_summary(shapes: list[dict[str, Any]]) -> dict[str, Any]:
-    """How our layers do over a grid: the smallest ratio, the mean for few nodes, and where stock is faster."""
+    """How our layers do over a grid: the smallest ratio, the mean for small hidden sizes, and where stock is faster."""
     ratios = [shape["ratio_stock"] for shape in shapes]
     narrow = [math.log(shape["ratio_stock"]) for shape in shapes if shape["hidden"] <= 64]
     return {

@@ -55,18 +55,18 @@ class Stock(nn.Module):
             )
         self.dense = nn.Sequential()
         features = 1024
-        for nodes in dense_nodes(name):
-            norm = nn.BatchNorm1d(nodes, eps=1e-3, momentum=0.01)
-            self.dense.extend([nn.Linear(features, nodes), nn.ReLU(), norm])
-            features = nodes
+        for size in dense_nodes(name):
+            norm = nn.BatchNorm1d(size, eps=1e-3, momentum=0.01)
+            self.dense.extend([nn.Linear(features, size), nn.ReLU(), norm])
+            features = size
         self.recurrent = nn.ModuleList()
         self.directions = 2 if name.bidirectional else 1
         if name.cell:
             kind: Any = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[name.cell]
             features = 1
-            for nodes in name.nodes:
-                self.recurrent.append(kind(features, nodes, batch_first=True, bidirectional=name.bidirectional))
-                features = self.directions * nodes
+            for hidden_size in name.nodes:
+                self.recurrent.append(kind(features, hidden_size, batch_first=True, bidirectional=name.bidirectional))
+                features = self.directions * hidden_size
         self.head = nn.Linear(features, 10)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class Stock(nn.Module):
             for layer in self.recurrent:
                 x, last = layer(x)
             h_n = last[0] if isinstance(last, tuple) else last
-            x = h_n.transpose(0, 1).flatten(1)  # (B, directions * nodes)
+            x = h_n.transpose(0, 1).flatten(1)  # (B, directions * hidden_size)
         return self.head(x)
 
 
@@ -98,9 +98,9 @@ def stock_like(ours: nn.Module, name: ModelName) -> Stock:
         sources, targets = ([m for m in network.modules() if isinstance(m, kind)] for network in (ours, stock))
         assert len(sources) == len(targets), f"{name}: {len(sources)} layers {kind.__name__}, not {len(targets)}"
         for source, target in zip(sources, targets, strict=True):
-            given = dict(source.named_parameters()) | dict(source.named_buffers())
+            tensors = dict(source.named_parameters()) | dict(source.named_buffers())
             for key, tensor in (*target.named_parameters(), *target.named_buffers()):
-                tensor.copy_(given.get(key, torch.zeros(())))  # ours may have one bias vector where torch has two
+                tensor.copy_(tensors.get(key, torch.zeros(())))  # ours may have one bias vector where torch has two
     _check_same(copy.deepcopy(ours), copy.deepcopy(stock), str(name))  # copies: training moves the running statistics
     return stock
 

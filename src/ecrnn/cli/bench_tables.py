@@ -38,10 +38,10 @@ def show(found: Mapping[str, Any]) -> None:
     if "environment" in found:
         machine = found["environment"]
         keras = {key: found["keras"][key] for key in ("tensorflow", "keras")} if "keras" in found else {}
-        versions = {"torch": machine["packages"]["torch"], **keras}
-        told = ", ".join(f"{name} {version}" for name, version in versions.items())
+        packages = {"torch": machine["packages"]["torch"], **keras}
+        versions = ", ".join(f"{name} {version}" for name, version in packages.items())
         console.print(
-            f"{found['threads']} threads, {found['rounds']} rounds, {told}, {machine['processor']}, "
+            f"{found['threads']} threads, {found['rounds']} rounds, {versions}, {machine['processor']}, "
             f"{machine['cores']} cores ({machine['cpu_capability']}), Python {machine['python']}",
             highlight=False,
             markup=False,
@@ -64,11 +64,11 @@ def _explain(console: Console, found: Mapping[str, Any]) -> None:
 def _recurrence(console: Console, found: Mapping[str, Any]) -> None:
     _variants(console, found, _title(found))
     served, shapes = found["served"], f"{found['checked_shapes']} shapes"
-    right = (
+    check = (
         f"torch's bits at {shapes}" if served["backend"] == "torch" else f"right at {shapes} against the float64 oracle"
     )
     console.print(
-        f"Ours: backend {served['backend']} ({served['reason']}), cutoff {found['cutoff']:g}; {right}.",
+        f"Ours: backend {served['backend']} ({served['reason']}), cutoff {found['cutoff']:g}; {check}.",
         highlight=False,
         markup=False,
     )
@@ -87,7 +87,7 @@ def _models(console: Console, found: Mapping[str, Any]) -> None:
 
 
 def _grid(console: Console, found: Mapping[str, Any]) -> None:
-    columns = ("nodes", "steps", "batch", "input", "backend", "ours, ms", "torch, ms", "ratio_stock")
+    columns = ("hidden", "steps", "batch", "input", "backend", "ours, ms", "torch, ms", "ratio_stock")
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for column in table.columns:
         column.justify = "right"
@@ -101,7 +101,7 @@ def _grid(console: Console, found: Mapping[str, Any]) -> None:
     console.print(
         f"{summary['shapes']} shapes{'' if summary['complete'] else ' (not all)'}: smallest ratio "
         f"{summary['smallest_ratio_stock']:.2f}, {len(summary['shapes_under_0.95'])} under 0.95"
-        + (f", geometric mean up to 64 nodes {mean:.2f}" if mean else ""),
+        + (f", geometric mean up to hidden size 64 {mean:.2f}" if mean else ""),
         highlight=False,
         markup=False,
     )

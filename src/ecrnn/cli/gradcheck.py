@@ -78,8 +78,8 @@ def _show(found: GradientCheck) -> None:
             say(f"{line}, tolerance {found.tolerance:g}.")
     if found.by_hand:
         by_hand, bad = found.by_hand, found.by_hand.error > found.by_hand.tolerance
-        said = f"relative error at most {by_hand.error:.1e}, in {by_hand.tensor}, tolerance {by_hand.tolerance:g}"
-        say(f"{'Wrong' if bad else 'Right'}: by hand ({by_hand.equations}), all gradients: {said}.")
+        line = f"relative error at most {by_hand.error:.1e}, in {by_hand.tensor}, tolerance {by_hand.tolerance:g}"
+        say(f"{'Wrong' if bad else 'Right'}: by hand ({by_hand.equations}), all gradients: {line}.")
     for kernel in found.kernels:
         what = "the C++ kernels" if kernel.backend == "cpu" else "torch's kernels, the C++ ones are not there,"
         line = f"{kernel.layer} in float32 by {what} against the float64 equations"

@@ -23,7 +23,9 @@ def gradflow(
         ),
     ] = "0.5,keras,2,8",
     clip: Annotated[float, typer.Option(help="Largest norm of the gradient; a longer one is clipped to it.")] = 1.0,
-    nodes: Annotated[int, typer.Option(help="Hidden size of each layer.", min=1, max=512)] = 16,
+    hidden_size: Annotated[
+        int, typer.Option("--hidden-size", "--nodes", help="Hidden size of each layer.", min=1, max=512)
+    ] = 16,
     sequences: Annotated[int, typer.Option(help="Number of sequences in the batch.", min=1, max=4096)] = 32,
     seed: Annotated[int, typer.Option(help="Seed of weights and sequences.", min=0)] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the figure and the tables.")] = Path(
@@ -43,7 +45,7 @@ def gradflow(
     with options.wrong_call():
         lengths = [_length(part) for part in _parts(steps)]
         measured = gradient_flows(
-            _parts(cells), _parts(init), lengths, clip=clip, nodes=nodes, sequences=sequences, seed=seed
+            _parts(cells), _parts(init), lengths, clip=clip, hidden_size=hidden_size, sequences=sequences, seed=seed
         )
     flows = list(measured)
     paths = write_gradient_flow(flows, out, environment())

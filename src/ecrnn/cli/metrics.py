@@ -26,11 +26,11 @@ def checked(task: Task, measured: dict[str, Any], path: Path) -> dict[str, Any]:
     Raises:
         BundleError: a figure is missing or no number.
     """
-    own = [task.metric + end for end in ("", "_low", "_high")]
-    _check_numbers(measured, (*own, "n_validation", "epoch", "epochs"), path)
+    interval = [task.metric + end for end in ("", "_low", "_high")]
+    _check_numbers(measured, (*interval, "n_validation", "epoch", "epochs"), path)
     if measured.get(f"kept_{task.metric}") is not None:
         _check_numbers(measured, (f"kept_{task.metric}",), path)
-    for name, wanted in (("last_epochs", ("lowest", "highest", "epochs")), ("test", (*own, "n"))):
+    for name, wanted in (("last_epochs", ("lowest", "highest", "epochs")), ("test", (*interval, "n"))):
         if measured.get(name) is not None:
             _check_numbers(measured[name], wanted, path, f"{name}.")
     return measured

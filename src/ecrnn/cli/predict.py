@@ -97,12 +97,12 @@ def _check_call(model: Predictor, named: Path | None, texts: list[str], asked: b
     """Raise a WrongCall where nothing is asked, or the model answers otherwise."""
     from ecrnn.cli.metrics import use
 
-    task, right = model.task, use(model.task, str(named))
+    task, example = model.task, use(model.task, str(named))
     if not task.reads:
-        raise options.WrongCall(f"predict is not for {task.name}, which {named} is for; use it as in: {right}")
+        raise options.WrongCall(f"predict is not for {task.name}, which {named} is for; use it as in: {example}")
     if not asked:
         wanted = "FILE... or --text" if task.reads == "texts" else "FILE-OR-FOLDER..."
-        raise options.WrongCall(f"predict wants {wanted}, as in: {right}")
+        raise options.WrongCall(f"predict wants {wanted}, as in: {example}")
     if texts and task.reads != "texts":
         what = "images" if task.reads == "images" else "files"
         raise options.WrongCall(f"--text is not for {task.name}, which takes {what}")

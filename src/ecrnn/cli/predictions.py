@@ -157,10 +157,10 @@ def _table(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> Non
     for heading in (shape.input, "classes" if shape.classes else shape.output):
         table.add_column(heading, overflow="fold", no_wrap=not narrow)
     for one in predictions:
-        said = (
+        shown = (
             ", ".join(f"{name} {100 * share:.1f} %" for name, share in shape.best(one)) if shape.classes else one.text
         )
-        table.add_row(Text(_input(one, shape)), Text(one_line(said)))
+        table.add_row(Text(_input(one, shape)), Text(one_line(shown)))
     if table.rows:
         Console(file=file, width=None if narrow else UNLIMITED).print(table)
 

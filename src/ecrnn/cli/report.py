@@ -57,9 +57,9 @@ def show(runs: list[Path], *, baseline: str | None, rope: float | None, as_json:
     from ecrnn.paper import write_report
     from ecrnn.report import print_report
 
-    made = write_report(runs, out, baseline=baseline, rope=rope)
+    written = write_report(runs, out, baseline=baseline, rope=rope)
     if as_json:
-        typer.echo(made.paths["report.json"].read_text(encoding="utf-8"), nl=False)
+        typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return
-    print_report(made.analysis, console())
-    say(f"Report: {made.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+    print_report(written.analysis, console())
+    say(f"Report: {written.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")

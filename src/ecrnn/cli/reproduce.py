@@ -50,13 +50,13 @@ def reproduce(
 
     if profile not in PROFILES:
         raise unknown_name("profile", profile, PROFILES)
-    given = {
+    overrides = {
         "data_dir": str(data_dir) if data_dir else None,
         "training": {"threads": threads, "device": device},
     }
     settings = PROFILES[profile]
     with options.wrong_call():
-        settings = type(settings).read(merge(settings.model_dump(), given))
+        settings = type(settings).read(merge(settings.model_dump(), overrides))
     if jobs is None:
         jobs = 1 if resolve_device(settings.training.device) == "cuda" else min(available_cores(), 8)
     if profile == "quick" and not as_json:

@@ -34,17 +34,19 @@ def summary(
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        given = InputSpec(None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames)
+        options_spec = InputSpec(
+            None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames
+        )
         name = parse(model)
-        asked, own = vars(given), vars(usual(name))
-        sizes = InputSpec(**{key: own[key] if value is None else value for key, value in asked.items()})
+        asked, defaults = vars(options_spec), vars(usual(name))
+        spec = InputSpec(**{key: defaults[key] if value is None else value for key, value in asked.items()})
         needs = name.task.inputs
         if foreign := [key for key, value in asked.items() if value is not None and key not in needs]:
             raise EcrnnError(f"{model} has no {foreign[0].replace('_', ' ')}; it needs {', '.join(needs)}")
-        check_models(sizes, name)
-        network = make(name, sizes)
-    found = summarise(network, sizes, name)
-    used = {key: getattr(sizes, key) for key in needs}
+        check_models(spec, name)
+        network = make(name, spec)
+    found = summarise(network, spec, name)
+    used = {key: getattr(spec, key) for key in needs}
     if as_json:
         import dataclasses
 
@@ -53,7 +55,7 @@ def summary(
     from rich import box
     from rich.table import Table
 
-    title = f"{model}, {', '.join(_said(key, value) for key, value in used.items())}"
+    title = f"{model}, {', '.join(_sized(key, value) for key, value in used.items())}"
     table = Table("no.", "area", "layer", "output", "parameters", "multiply-adds", title=title, box=box.SIMPLE_HEAD)
     for column in (0, 4, 5):
         table.columns[column].justify = "right"
@@ -72,7 +74,7 @@ def summary(
     say(f"{found.trainable:,} parameters are trained{_STATISTICS * (found.trainable < found.parameters)}.")
 
 
-def _said(key: str, value: Any) -> str:
+def _sized(key: str, value: Any) -> str:
     if key == "image":
         return "x".join(map(str, value))
     return f"{value:,} {key.replace('_', ' ')}"

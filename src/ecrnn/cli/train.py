@@ -68,13 +68,13 @@ def train(
         say_json({"bundle": str(out), **metrics})
         return
     state = "" if trained else " (finished already)"
-    own = parse(settings.model).task
-    checked(own, metrics, out / METRICS)
-    figure = figures(own, metrics, metrics["n_validation"], "validation")
-    of_epochs, *kept = choice(own, metrics)
+    task = parse(settings.model).task
+    checked(task, metrics, out / METRICS)
+    figure = figures(task, metrics, metrics["n_validation"], "validation")
+    of_epochs, *kept = choice(task, metrics)
     say(f"{settings.model} in {out}{state}: {figure}{of_epochs}")
     for line in kept:
         say(line)
     if metrics.get("test") is not None:
-        say(f"Test part: {figures(own, metrics['test'], metrics['test']['n'], 'test')}")
-    say(f"Use it: {use(own, str(out))}")
+        say(f"Test part: {figures(task, metrics['test'], metrics['test']['n'], 'test')}")
+    say(f"Use it: {use(task, str(out))}")

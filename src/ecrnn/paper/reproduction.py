@@ -166,15 +166,15 @@ def _model(name: str, accuracy: float, row: ModelRow | None) -> ReproducedModel:
 def _reproduced(
     cell: printed.Printed, models: tuple[str, str] | None, pairs: Mapping[tuple[str, str], Pair]
 ) -> Reproduced:
-    theirs = _models(cell, printed.ACCURACIES)
-    assert theirs is not None
+    accuracies = _models(cell, printed.ACCURACIES)
+    assert accuracies is not None
     found = Reproduced(
         table=cell.table,
         side_a=printed.side_name(cell.side_a),
         side_b=printed.side_name(cell.side_b),
         nodes=cell.nodes,
-        paper_a=theirs[0],
-        paper_b=theirs[1],
+        paper_a=accuracies[0],
+        paper_b=accuracies[1],
         paper_difference=cell.difference,
         paper_stars=cell.stars,
     )

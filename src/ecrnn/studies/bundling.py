@@ -88,8 +88,8 @@ def bundle_trial(
         raise RunDirectoryError(f"{line}; give the run directory it was made from")
     facts = trial.facts
     processor = processor_of(name, trial, study)
-    own = StudySettings.read(read_yaml(home / CONFIG, study), str(home / CONFIG))
-    config = to_yaml(own.model_copy(update={"data_dir": None}))
+    trial_settings = StudySettings.read(read_yaml(home / CONFIG, study), str(home / CONFIG))
+    config = to_yaml(trial_settings.model_copy(update={"data_dir": None}))
     killed = (out / LOCK).exists()
     _check_free_or_ours(out, config, processor, killed)
     network = load_network(name, processor.sizes, home / WEIGHTS, study)
@@ -233,8 +233,8 @@ def spread(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
 def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
     """The task's metric with its interval over examples; beside accuracy cross-entropy (nats)."""
     name = task.metric
-    own = metric_interval(predictions.statistics, METRICS[name])
-    found = {name: own.estimate, f"{name}_low": own.low, f"{name}_high": own.high}
+    interval = metric_interval(predictions.statistics, METRICS[name])
+    found = {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
 
 

@@ -28,7 +28,7 @@ from ecrnn.studies.trials import WEIGHTS, load
 from ecrnn.training.finished import read_finished
 
 SAMPLES = 512
-STEPS, NODES = 1024, 16  # the paper's sequence and layer
+STEPS, HIDDEN_SIZE = 1024, 16  # the paper's sequence and layer
 
 #: The untrained layers: cell, whose initialisation, forget bias. Keras's default has forget bias 1, torch's 0.
 UNTRAINED = (
@@ -84,43 +84,43 @@ def _trial_memory(images: ImageSet, study: Path, name: ModelName, repeat: int, s
 
 
 def untrained_memories(
-    seeds: int = 5, steps: int = STEPS, nodes: int = NODES, sequences: int = SAMPLES
+    seeds: int = 5, steps: int = STEPS, hidden_size: int = HIDDEN_SIZE, sequences: int = SAMPLES
 ) -> Iterator[Memory]:
     """How far back untrained layers of one direction read sequences of independent standard normal values.
 
     Args:
         seeds: layers of each kind in `UNTRAINED`, with weights from the seeds 0, 1, ...
         steps: length of the sequences, of one value a step.
-        nodes: of the layer.
+        hidden_size: of the layer.
         sequences: how many.
     """
     for cell, whose, forget in UNTRAINED:
         bias = "" if forget is None else f", forget bias {forget}"
-        name = f"{cell.upper()} {nodes}, {whose}'s initialisation{bias}"
+        name = f"{cell.upper()} {hidden_size}, {whose}'s initialisation{bias}"
         for seed in range(seeds):
             generator = torch.Generator().manual_seed(seed)
             sequence = torch.randn(sequences, steps, 1, generator=generator)
-            yield memory(untrained(cell, whose, forget, nodes, seed), sequence, model=name, repeat=seed)
+            yield memory(untrained(cell, whose, forget, hidden_size, seed), sequence, model=name, repeat=seed)
 
 
-def untrained(cell: str, whose: str, forget: int | None, nodes: int, seed: int) -> RecurrentArea:
+def untrained(cell: str, whose: str, forget: int | None, hidden_size: int, seed: int) -> RecurrentArea:
     """A recurrent area of one layer and one direction that reads one value a step.
 
     Args:
         cell: rnn, lstm or gru.
         whose: "torch" or "Keras", whose initialisation.
         forget: what stands (on average) in an LSTM's forget bias, 0 or 1; None for the other cells.
-        nodes: of the layer.
+        hidden_size: of the layer.
         seed: of the weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        area = RecurrentArea(cell, 1, (nodes,), False)
+        area = RecurrentArea(cell, 1, (hidden_size,), False)
         if whose == "torch":
-            area.layers[0] = CELLS[cell](1, nodes, batch_first=True)  # with both of torch's bias vectors
+            area.layers[0] = CELLS[cell](1, hidden_size, batch_first=True)  # with both of torch's bias vectors
     if whose == "Keras":
         initialise(area, seed)
     if forget is not None:
         with torch.no_grad():  # the gates i, f, g, o
-            area.get_parameter("layers.0.bias_ih_l0")[nodes : 2 * nodes] += forget - (whose == "Keras")
+            area.get_parameter("layers.0.bias_ih_l0")[hidden_size : 2 * hidden_size] += forget - (whose == "Keras")
     return area

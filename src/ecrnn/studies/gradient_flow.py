@@ -16,7 +16,7 @@ from ecrnn.explain.effective_memory import gradients
 from ecrnn.explain.gradient_flow import Flow
 from ecrnn.layers.areas import CELLS, RecurrentArea
 from ecrnn.recurrence import configure
-from ecrnn.studies.effective_memory import NODES, untrained
+from ecrnn.studies.effective_memory import HIDDEN_SIZE, untrained
 
 STEPS = (32, 128, 512)
 INITS = ("0.5", "keras", "2", "8")
@@ -31,7 +31,7 @@ def gradient_flows(
     steps: Sequence[int] = STEPS,
     *,
     clip: float = 1.0,
-    nodes: int = NODES,
+    hidden_size: int = HIDDEN_SIZE,
     sequences: int = SEQUENCES,
     seed: int = 0,
 ) -> Iterator[Flow]:
@@ -44,15 +44,15 @@ def gradient_flows(
             of LSTM and GRU, whose matrices are orthogonal only together.
         steps: lengths of the sequences.
         clip: the norm at which training would clip.
-        nodes: of the layer.
+        hidden_size: of the layer.
         sequences: in the batch.
         seed: of weights, inputs and targets.
 
     Raises:
         EcrnnError: a wrong name or number, or nothing asked for; before anything is measured.
     """
-    for what, given in (("cells", cells), ("init", inits), ("steps", steps)):
-        if not given:
+    for what, values in (("cells", cells), ("init", inits), ("steps", steps)):
+        if not values:
             raise EcrnnError(f"--{what} names nothing")
     for cell in cells:
         if cell not in CELLS:
@@ -62,7 +62,7 @@ def gradient_flows(
         raise EcrnnError(f"--steps wants lengths from 1 to {MAX_STEPS:,}, not {min(steps)} to {max(steps)}")
     if not clip > 0:
         raise EcrnnError(f"--clip wants a norm above 0, not {clip:g}")
-    return _measure(cells, radii, steps, clip, nodes, sequences, seed)
+    return _measure(cells, radii, steps, clip, hidden_size, sequences, seed)
 
 
 def _measure(
@@ -70,25 +70,25 @@ def _measure(
     radii: dict[str, float | None],
     steps: Sequence[int],
     clip: float,
-    nodes: int,
+    hidden_size: int,
     sequences: int,
     seed: int,
 ) -> Iterator[Flow]:
     for init, radius in radii.items():
         for cell in cells:
             whose, forget = _WHOSE.get(init, _WHOSE["keras"])
-            area = untrained(cell, whose, forget if cell == "lstm" else None, nodes, seed).double()
+            area = untrained(cell, whose, forget if cell == "lstm" else None, hidden_size, seed).double()
             if radius is not None:
                 _scale(area, radius)
             configure(area, cutoff=0)
             for T in steps:
                 generator = torch.Generator().manual_seed(seed)
                 sequence = torch.randn(sequences, T, 1, generator=generator, dtype=torch.float64)
-                target = torch.randn(sequences, nodes, generator=generator, dtype=torch.float64)
+                target = torch.randn(sequences, hidden_size, generator=generator, dtype=torch.float64)
                 error = 0.5 * (area(sequence) - target).square().sum(1).mean()
                 norm = nn.utils.get_total_norm(torch.autograd.grad(error, list(area.parameters())))
                 gradient = tuple(float(f"{value:.4g}") for value in gradients(area, sequence)[0])
-                yield Flow(cell, init, T, nodes, sequences, seed, gradient, float(f"{float(norm):.4g}"), clip)
+                yield Flow(cell, init, T, hidden_size, sequences, seed, gradient, float(f"{float(norm):.4g}"), clip)
 
 
 @torch.no_grad()
