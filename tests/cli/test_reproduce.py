@@ -45,7 +45,7 @@ def test_options_reach_the_settings(call: Any, asked: Any, tmp_path: Path) -> No
     assert settings.data_dir == str(tmp_path)
     assert (settings.training.threads, settings.training.device, settings.training.epochs) == (2, "cpu", 2)
     assert folder == tmp_path / "x"
-    assert options == {"jobs": 3, "json": True}
+    assert options == {"jobs": 3, "as_json": True}
 
 
 @pytest.mark.parametrize(("cores", "device", "jobs"), [(2, "cpu", 2), (64, "cpu", 8), (64, "cuda", 1)])
@@ -55,7 +55,7 @@ def test_jobs_follow_the_machine(
     monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: cores)
     monkeypatch.setattr("ecrnn.core.devices.resolve_device", lambda name: device)
     assert call("reproduce", "--profile", "paper").status == 0
-    assert asked[0][1:] == (Path("runs/reproduce-paper"), {"jobs": jobs, "json": False})
+    assert asked[0][1:] == (Path("runs/reproduce-paper"), {"jobs": jobs, "as_json": False})
 
 
 @pytest.mark.parametrize(
