@@ -126,7 +126,7 @@ def test_other_folders_as_parts(tmp_path):
         with pytest.raises(DataError, match="go with a folder of your own, not with digits"):
             images.load("digits", **{name: tmp_path / wrong}, cache=tmp_path)
     fill(tmp_path / "parted", *of_parts("train", "test"))
-    with pytest.raises(DataError, match=r"parted has a part test of its own; leave --test away"):
+    with pytest.raises(DataError, match=r"parted has a part test of its own; omit --test"):
         images.load(tmp_path / "parted", test=tmp_path / "later", cache=tmp_path)
     with pytest.raises(DataError, match=r"parted holds parts \(train, test\); give one of them"):
         images.load(tmp_path / "photos", test=tmp_path / "parted", cache=tmp_path)
@@ -477,5 +477,5 @@ def test_a_part_of_its_own_and_another_beside_it(tmp_path, load):
             (place / f"{name}.txt").write_text(f"{part} {name} one\n{part} {name} two\n" * 20)
     data = tmp_path / "data"
     assert load(data, val=tmp_path / "other").n_validation > 0
-    with pytest.raises(DataError, match=r"data has a part test of its own; leave --test away"):
+    with pytest.raises(DataError, match=r"data has a part test of its own; omit --test"):
         load(data, test=tmp_path / "other")

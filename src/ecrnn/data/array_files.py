@@ -1,4 +1,4 @@
-"""Labelled images or clips in one `.npz` file of NumPy's, as these arrays, of which `classes` may be missing:
+"""Labelled images or clips in one `.npz` file of NumPy, with these arrays, of which `classes` may be missing:
 
     images    uint8 (N, H, W, C), C 1 or 3; or (N, H, W), grey
     clips     uint8 (N, T, H, W, C), C 1 or 3; or (N, T, H, W), grey
@@ -47,8 +47,8 @@ def read_arrays(path: Path, kind: Kind) -> tuple[np.ndarray, np.ndarray, tuple[s
         uint8 (N, H, W, C) or (N, T, H, W, C), int64 (N,), and the names of the classes.
 
     Raises:
-        DataError: not such a file, damaged, larger than `decoding.MEMORY_LIMIT`, or arrays that do not hold what they
-            should.
+        DataError: not such a file, damaged, larger than `image_decoding.MEMORY_LIMIT`, or arrays that do not hold what
+            they should.
     """
     expected = f"an .npz file with arrays {kind}, labels and, optionally, classes"
     try:

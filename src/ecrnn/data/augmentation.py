@@ -57,10 +57,10 @@ def draw(
         if min(height, width) <= PAD:
             raise DataError(f"augmentation {kind} needs images larger than {PAD}x{PAD}, not {height}x{width}")
         places = np.uint64(2 * PAD + 1)
-        down = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
-        right = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
-        rows = _reflect(rows + down[:, None], height)
-        columns = _reflect(columns + right[:, None], width)
+        downwards = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
+        across = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
+        rows = _reflect(rows + downwards[:, None], height)
+        columns = _reflect(columns + across[:, None], width)
     if kind == "crop":
         return rows, columns
     flip = (bits >> np.uint64(63)).astype(bool)

@@ -43,7 +43,7 @@ def shuffled(n: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]
 
 
 def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, pool: int = 50) -> list[np.ndarray]:
-    """The batches of one epoch with sequences of about one length together, so that little is padding.
+    """The batches of one epoch, each of sequences of similar length, so that little is padding.
 
     The random order of the epoch is cut into pools of ``pool`` batches; each pool is sorted by length, equal ones in
     the random order, and cut into batches; the batches of an epoch then come in a random order. There are as many as
@@ -58,7 +58,7 @@ def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, pool: 
     order = epoch_order(len(lengths), seed, epoch)
     size = pool * batch_size
     pools = [order[start : start + size] for start in range(0, len(order), size)]
-    pools = [own[np.argsort(lengths[own], kind="stable")] for own in pools]
+    pools = [indices[np.argsort(lengths[indices], kind="stable")] for indices in pools]
     order = np.concatenate(pools) if pools else order
     batches = [order[start:end] for start, end in batch_bounds(len(order), batch_size)]
     return [batches[b] for b in counter_rng.permutation(len(batches), (counter_rng.BATCHES, seed, epoch))]
@@ -78,6 +78,6 @@ def padded(sequences: Sequence[Sequence[int]], pad: int = 0) -> tuple[np.ndarray
 
 
 def by_length(lengths: Sequence[int] | np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Positions in batches of about one length, the longest first, for answers whose order does not matter."""
+    """Positions in batches of similar length, the longest first, for predictions whose order does not matter."""
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

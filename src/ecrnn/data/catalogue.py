@@ -30,7 +30,7 @@ def place(data: str | Path, task: str, instead: str) -> Path | None:
     """Whether ``data`` is a registered name of ``task``, or a path; a name wins over a path of the same name.
 
     Args:
-        data: what the user gave.
+        data: from the user.
         task: the name of a task.
         instead: what else would do, as in "a .txt file", for the error.
 
@@ -53,23 +53,23 @@ def place(data: str | Path, task: str, instead: str) -> Path | None:
 
 
 def refuse_parts(data: str | Path, *others: object) -> None:
-    """Raise a DataError where other folders are given as parts of ``data``, which takes none."""
+    """Raise a DataError where other folders are named as parts of ``data``, which takes none."""
     if any(other is not None for other in others):
-        raise DataError(f"--val and --test go with a folder of your own, not with {data}; leave them away")
+        raise DataError(f"--val and --test go with a folder of your own, not with {data}; omit them")
 
 
 def refuse_settings(*others: object) -> None:
-    """Raise a DataError where other folders are given as parts to a task that takes none."""
+    """Raise a DataError where other folders are named as parts for a task that takes none."""
     if any(other is not None for other in others):
-        raise DataError("--val and --test are not for this task, whose data names its parts itself; leave them away")
+        raise DataError("--val and --test are not for this task, whose data names its parts itself; omit them")
 
 
 def unknown_data(data: str, task: str, known: Iterable[str], instead: str) -> EcrnnError:
-    """The error for a name that is none of ``known``, the data sets of ``task``; one of another task is named as such.
+    """The error for a name that is none of ``known``, the data sets of ``task``; it says if another task has the name.
 
     Other arguments as for `place`.
     """
     if other := task_of(data):
-        right = f"{' or '.join(sorted(known))}, or {instead}"
-        return DataError(f"{data} is a data set for {other}, not for {task}; give {right}")
+        advice = f"{' or '.join(sorted(known))}, or {instead}"
+        return DataError(f"{data} is a data set for {other}, not for {task}; give {advice}")
     return unknown_name("data set", data, known, f"{instead} would do too, but there is none of this name")

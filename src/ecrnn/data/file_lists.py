@@ -1,4 +1,4 @@
-"""Finding files of data: what lies in a folder, its examples and all others, and files that a table names."""
+"""Finds files of data: the examples and all other files in a folder, and files that a table names."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def check_alike(folder: Path, names: Sequence[str]) -> None:
         )
 
 
-def check_same_classes(folder: Path, own: Collection[str], train: Path, classes: Collection[str]) -> None:
-    """Raise a DataError unless the ``own`` classes of a part in ``folder`` are the ``classes`` of the training part."""
-    for names, others, there, here in ((own, classes, train, folder), (classes, own, folder, train)):
+def check_same_classes(folder: Path, part_classes: Collection[str], train: Path, classes: Collection[str]) -> None:
+    """Raise a DataError unless the part in ``folder`` has the ``classes`` of the training part in ``train``."""
+    for names, others, there, here in ((part_classes, classes, train, folder), (classes, part_classes, folder, train)):
         if extra := [name for name in names if name not in others]:
             more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
-            right = "give both the same classes (a sub-folder may be empty in the part that validates or tests)"
-            raise DataError(f"{here} has a class '{extra[0]}'{more} that {there} has not; {right}")
+            advice = "give both the same classes (a sub-folder may be empty in the part that validates or tests)"
+            raise DataError(f"{here} has a class '{extra[0]}'{more} that {there} has not; {advice}")
 
 
 def check_listed(names: Sequence[str], folder: Path, table: Path) -> list[str]:

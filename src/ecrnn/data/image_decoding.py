@@ -1,6 +1,6 @@
-"""Many image files to arrays: by several threads, with every fault in one line, large sets in a memory map.
+"""Decodes many image files: by several threads, with every fault in one line, large sets in a memory map.
 
-`images` decodes one file; who knows what the files are is `folder`, `captions`, `lines` and `clips`.
+`image_file` decodes one file; `image_folder` and the readers of the tasks know which files there are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load_images(
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress = silent,
 ) -> np.ndarray:
-    """Image files, each as `images.read_image` gives it.
+    """Image files, each as `image_file.read_image` gives it.
 
     Args:
         folder: where they lie.

@@ -1,4 +1,4 @@
-"""One image file to one uint8 array: safely, upright, in the channels and the size asked for.
+"""Decodes one image file to a uint8 array: safely, upright, in the channels and the size asked for.
 
 What is done, in this order: decode the first frame; turn as EXIF says; transparent parts onto white; to RGB
 or grey (ITU-R 601 luma); cut the largest centred part with the target's shape; resize bilinearly with

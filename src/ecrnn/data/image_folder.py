@@ -1,4 +1,4 @@
-"""A folder of labelled images, one sub-folder a class, to an `ImageSet`.
+"""Reads a folder of labelled images, one sub-folder a class, as an `ImageSet`.
 
 Classes are the sub-folders' names, sorted; a class's images lie in it or deeper, and are sorted by path, so the order
 is the same on every machine, however names are spelt (see `core.names`). A folder of parts (train, with val or test or
@@ -37,9 +37,9 @@ class Listing:
     """What lies in a folder of images, before any is decoded.
 
     Attributes:
-        folder: as it was given.
+        folder: as the caller named it.
         classes: the sub-folders' names, composed (see `core.names`), sorted.
-        files: every image, relative to the folder, with "/"; those of another folder given for a part absolute. Those
+        files: every image, relative to the folder, with "/"; absolute for a part that lies in another folder. Those
             of train come first, then those of val and of test; sorted by class, then by path.
         labels: int64 (N,), the class of each file.
         n_train: the first ``n_train`` files are of train and val; all where there is no test part.
@@ -77,7 +77,7 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
         if other is None:
             continue
         if part in places:
-            raise DataError(f"{folder} has a part {places[part][0].name} of its own; leave --{part} away")
+            raise DataError(f"{folder} has a part {places[part][0].name} of its own; omit --{part}")
         place = on_disk(Path(other))
         if len(inner := _parts(place)) > 1:
             raise DataError(f"{place} holds parts ({', '.join(p.name for p in inner.values())}); give one of them")
@@ -91,17 +91,21 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
         if part not in places:
             continue
         place, before = places[part]
-        own = classes if part == TRAIN else _classes(place)
-        check_same_classes(place, own, places[TRAIN][0], classes)
-        listed = [files_below(place / own[name], is_image) for name in classes]
+        folder_of = classes if part == TRAIN else _classes(place)
+        check_same_classes(place, folder_of, places[TRAIN][0], classes)
+        listed = [files_below(place / folder_of[name], is_image) for name in classes]
         counted += left_out.of_images(_loose(place))
         for label, (name, (images, others)) in enumerate(zip(classes, listed, strict=True)):
-            found.setdefault(part, []).extend(f"{before}{own[name]}/{image}" for image in images)
+            found.setdefault(part, []).extend(f"{before}{folder_of[name]}/{image}" for image in images)
             labels += [label] * len(images)
             counted += others
-        _check_listing(place, own, listed, empty=part != TRAIN)
-        inside = (f"{own[name]}/{file}" for name, (images, _) in zip(classes, listed, strict=True) for file in images)
-        doubts += [line for line in layout.doubts(place, list(own.values()), inside, "images") if line not in doubts]
+        _check_listing(place, folder_of, listed, empty=part != TRAIN)
+        inside = (
+            f"{folder_of[name]}/{file}" for name, (images, _) in zip(classes, listed, strict=True) for file in images
+        )
+        doubts += [
+            line for line in layout.doubts(place, list(folder_of.values()), inside, "images") if line not in doubts
+        ]
     files = [file for part in found.values() for file in part]
     roots = {folder, *(place for place, _ in places.values())}
     ours = [name for place in sorted(roots) for name in _ours(place)]
@@ -121,14 +125,14 @@ def list_folder(folder: Path, *, val: Path | None = None, test: Path | None = No
 
 
 def _parts(folder: Path) -> dict[str, Path]:
-    """The folder of each part; of a folder of classes itself as `TRAIN`."""
+    """The folder of each part; a folder of classes is its own `TRAIN`."""
     names = _class_folders(folder)
-    own = layout.parts(folder, names, is_image, "images")
-    return {part: folder / name for part, name in own.items()} or {TRAIN: folder}
+    names_of_parts = layout.parts(folder, names, is_image, "images")
+    return {part: folder / name for part, name in names_of_parts.items()} or {TRAIN: folder}
 
 
 def has_validation(folder: Path) -> bool:
-    """Whether ``folder`` is one of parts with one to validate on; False too where it is none at all."""
+    """Whether ``folder`` holds parts and one to validate on; False also where there is no such folder."""
     return layout.validates(folder, _parts)
 
 
@@ -165,7 +169,7 @@ def _check_listing(
     """Raise a DataError where there are fewer than two classes, or one without images; ``empty`` ones may be."""
     for name, (images, others) in zip(classes.values(), listed, strict=True):
         if not images and not empty:
-            bare = [other for other, (own, _) in zip(classes, listed, strict=True) if not own]
+            bare = [other for other, (found, _) in zip(classes, listed, strict=True) if not found]
             unread = f" ({left_out.sentence(others)})" if left_out.of_images(others) else ""
             raise DataError(
                 f"{folder / name} holds no images{unread}{_more(bare, 'class folder')}; add some or remove it"
@@ -222,7 +226,7 @@ def load_folder(
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress = silent,
 ) -> ImageSet:
-    """Decode a folder of images, each as `images.read_image` does.
+    """Decode a folder of images, each as `image_file.read_image` does.
 
     Args:
         folder: one sub-folder a class, or a folder of parts.

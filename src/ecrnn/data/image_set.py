@@ -1,4 +1,4 @@
-"""A set of labelled images in memory, with its fingerprint, and how arrays become one; `images` loads one.
+"""A set of labelled images in memory, with its fingerprint, and how arrays become one.
 
 Images are uint8 arrays (N, H, W, C); nothing is standardised here (see `preprocessing`) and nothing is split
 (`splits`).
@@ -62,7 +62,7 @@ class ImageSet:
         return len(self.labels)
 
     def keys(self) -> Keys:
-        """By which each example is known again."""
+        """By which each example is recognised."""
         return of_images(self.images)
 
     @property
@@ -123,8 +123,8 @@ def fingerprint(
     images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n_train: int, n_validation: int = 0
 ) -> str:
     """SHA-256 over shape, n_train, n_validation, classes, labels and the bytes of the images, read in pieces."""
-    own_validation = (int(n_validation),) if n_validation else ()
-    header = repr((tuple(int(s) for s in images.shape), int(n_train), [str(c) for c in classes], *own_validation))
+    validation = (int(n_validation),) if n_validation else ()
+    header = repr((tuple(int(s) for s in images.shape), int(n_train), [str(c) for c in classes], *validation))
     digest = hashlib.sha256(header.encode())
     digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
     step = max(1, 2**24 // max(1, images[0].nbytes)) if len(images) else 1

@@ -1,12 +1,12 @@
-"""Keys of examples: 8 bytes of a hash of what a model is given, by which an example is known again wherever it lies.
+"""Keys of examples: 8 bytes of a hash of what a model is given, by which an example is recognised wherever it lies.
 
 Names, folders, labels, classes and the kind of file play no part: an image is its pixels in the size and the channels
 that a model takes, a text is its words. A long text has about sixteen keys a block, at places chosen by what stands
-there, so that its blocks are known again where something was put in front of them.
+there, so that its blocks are recognised where something was put in front of them.
 
 Beside its key an image has a look: 64 comparisons of neighbours among 9 by 8 parts of it in grey, few of which turn
-when it is saved again with losses. Looks do not tell the images of every data set apart, digits least of all, so what
-they say is said and nothing is decided by it.
+when it is saved again with losses. Looks do not tell the images of every data set apart, digits least of all, so
+they are reported and decide nothing.
 
 Two different examples have the same key with probability 2 ** -64: among 50,000 examples that were trained on and
 10,000 others, a mistake has a chance of 3 in 10 ** 11.
@@ -126,14 +126,14 @@ def of_blocks(parts: Iterable[str], length: int) -> Keys:
         blocks = len(text) // length
         hashes = _windows(text)
         places = np.flatnonzero(hashes >> np.uint64(40) & np.uint64(every - 1) == 0)
-        own = places // length
-        places, own = places[own < blocks], own[own < blocks]
-        bare = np.setdiff1d(np.arange(blocks), own)  # of a block without such a place the key is that of the block
+        owner = places // length
+        places, owner = places[owner < blocks], owner[owner < blocks]
+        bare = np.setdiff1d(np.arange(blocks), owner)  # of a block without such a place the key is that of the block
         whole = [_hash(text[i * length : (i + 1) * length].encode()) for i in bare]
-        block = np.concatenate([own, bare])
-        order = np.argsort(block, kind="stable")
+        owner_of_key = np.concatenate([owner, bare])
+        order = np.argsort(owner_of_key, kind="stable")
         keys.append(np.concatenate([hashes[places], np.array(whole, np.uint64)])[order])
-        owners.append(block[order] + before)
+        owners.append(owner_of_key[order] + before)
         before += blocks
     return Keys(np.concatenate(keys), np.concatenate(owners).astype(np.int64), before)
 

@@ -118,7 +118,7 @@ def parts(
     if len(part) == 1 and others and _is_class(folder, next(iter(part)), others, wanted, levels):
         return {}
     kinds = {kind: [name for name in part if part[name] == kind] for kind in (TRAIN, VAL, TEST)}
-    kinds = {kind: own for kind, own in kinds.items() if own}
+    kinds = {kind: names_of_kind for kind, names_of_kind in kinds.items() if names_of_kind}
     _check_parts(folder, kinds, others)
     inside = {kind: _inside(folder, kind, name, wanted) for kind, (name,) in kinds.items()}
     for kind, name in inside.items():
@@ -199,15 +199,15 @@ def doubts(folder: Path, names: Sequence[str], files: Iterable[str], what: str, 
     places = {file.rpartition("/")[0] for file in files}
     below = {tuple(place.split("/")) for place in places}
     inner = sorted(
-        "/".join(own[: depth + 1])
-        for own in below
-        for depth, name in enumerate(own)
+        "/".join(path[: depth + 1])
+        for path in below
+        for depth, name in enumerate(path)
         if depth > levels and (part_of(name) or _FOLD.fullmatch(_plain(name)))
     )
     if inner := list(dict.fromkeys(inner)):
         more = f" (and {len(inner) - 1} more)" if len(inner) > 1 else ""
         lines.append(f"{inner[0]}{more} is called like a part, but its {what} are taken for some of the class")
-    shared = Counter(name for _, name in {own[:2] for own in below if len(own) > 1})
+    shared = Counter(name for _, name in {path[:2] for path in below if len(path) > 1})
     common = sorted(name for name, count in shared.items() if count > 1 and 2 * count >= len(names))
     if not levels and len(common) > 1 and not any(name in places for name in names):
         lines.append(
@@ -243,12 +243,12 @@ def _classes(names: Sequence[str]) -> str:
 def _check_inside(folder: Path, names: Sequence[str], what: str, levels: int) -> None:
     """Parts one level down, as in images/train and images/val beside masks/."""
     for name in names:
-        inner = [own for own in folders_in(folder / name) if part_of(own)]
-        if len({part_of(own) for own in inner}) < 2:
+        inner = [sub for sub in folders_in(folder / name) if part_of(sub)]
+        if len({part_of(sub) for sub in inner}) < 2:
             continue
         line = f"{folder / name} holds parts ({', '.join(inner)}), not {what} of a class"
-        classes = [folders_in(folder / name / own) for own in inner]
-        if TRAIN in map(part_of, inner) and len(classes[0]) > 1 and all(own == classes[0] for own in classes):
+        classes = [folders_in(folder / name / sub) for sub in inner]
+        if TRAIN in map(part_of, inner) and len(classes[0]) > 1 and all(names == classes[0] for names in classes):
             raise DataError(f"{line}; give {folder / name}")
         if levels and not any(classes):  # they are clips
             continue
@@ -261,7 +261,7 @@ def _is_class(folder: Path, name: str, others: Sequence[str], wanted: Callable[[
         return False
     inner = set(folders_in(folder / name))
     if levels:
-        return any(_loose(folder / name / own, wanted) for own in inner)
+        return any(_loose(folder / name / sub, wanted) for sub in inner)
     return _loose(folder / name, wanted) > 0 or inner.isdisjoint(
         {*others, *(n for o in others for n in folders_in(folder / o))}
     )
@@ -297,7 +297,7 @@ def _check_parts(folder: Path, kinds: Mapping[str, list[str]], others: Sequence[
 
 def _check_part(folder: Path, kind: str, name: str, train: str, wanted: Callable[[str], bool], what: str) -> None:
     inner, loose = folders_in(folder / name), _loose(folder / name, wanted)
-    if inner and all(part_of(own) for own in inner):
+    if inner and all(part_of(sub) for sub in inner):
         raise DataError(
             f"{folder / name} holds parts in turn ({', '.join(inner)}), not classes; move them up to {folder}"
         )
@@ -330,20 +330,20 @@ def beside(place: Path, places: dict[str, Path], val: str | Path | None, test: s
 
     Args:
         place: of the data set, for the error.
-        places: of the parts that it has of its own.
-        val, test: other ones, to validate and to test on.
+        places: of the parts in it.
+        val, test: other folders or files, to validate and to test on.
 
     Raises:
         DataError: it has such a part of its own.
     """
-    given = {part: on_disk(Path(other)) for part, other in ((VAL, val), (TEST, test)) if other is not None}
-    for part in given.keys() & places.keys():
-        raise DataError(f"{place} has a part {places[part].name} of its own; leave --{part} away")
-    return places | given
+    others = {part: on_disk(Path(other)) for part, other in ((VAL, val), (TEST, test)) if other is not None}
+    for part in others.keys() & places.keys():
+        raise DataError(f"{place} has a part {places[part].name} of its own; omit --{part}")
+    return places | others
 
 
 def validates(place: Path, parts: Callable[[Path], dict[str, Path]]) -> bool:
-    """Whether ``place`` is a folder whose ``parts`` have one to validate on; False too where it is none at all."""
+    """Whether ``place`` is a folder with a part to validate on; False also where there is no such folder."""
     try:
         return place.is_dir() and VAL in parts(place)
     except DataError:  # who loads the folder hears of it

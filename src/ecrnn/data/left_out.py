@@ -1,4 +1,4 @@
-"""Files of a folder that are no examples: by suffix, counted, and in sentences for people."""
+"""Counts the files of a folder that are no examples, by suffix, and describes them in sentences."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def notes(
     ours: Sequence[str] = (),
     doubts: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """What to say of a folder, also logged.
+    """Sentences on what was left out of a folder, which are also logged.
 
     Args:
         folder: of the data.
         counts: files left out, by suffix.
         what: examples, in the plural.
         loose: examples left out, as they lie in no class or clip.
-        where: they lie, in words.
+        where: the place of those examples, in words.
         ours: folders left out, as ecrnn wrote them.
         doubts: sentences on classes that may be none, see `layout.doubts`.
     """
@@ -91,7 +91,7 @@ def notes(
 
 
 def say_joined(place: Path, part: str) -> None:
-    """Log that a part to validate on is one with the training part."""
+    """Log that a validation part is joined to the training part."""
     logger.warning("%s: %s is joined to the training part, which is split anew", printable(place), printable(part))
 
 

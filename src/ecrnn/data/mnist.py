@@ -1,7 +1,6 @@
 """MNIST and Fashion-MNIST: two image files and two label files in the idx format, packed with gzip or not.
 
-Format: two zero bytes, the type (8: uint8), the number of dimensions, each dimension as a big-endian 32-bit
-    number,
+Format: two zero bytes, the type (8: uint8), the number of dimensions, each dimension as a big-endian 32-bit number,
 then the bytes (LeCun, http://yann.lecun.com/exdb/mnist/).
 """
 

@@ -43,9 +43,9 @@ def load_source(
     """
     source = SOURCES[name]
     raw = source.load(None if data_dir is None else Path(data_dir), cache, progress)
-    _, own_height, own_width, own_channels = raw.images.shape
-    height, width = size or source.size or (own_height, own_width)
-    images = resize_images(raw.images, (channels or own_channels, height, width))
+    _, raw_height, raw_width, raw_channels = raw.images.shape
+    height, width = size or source.size or (raw_height, raw_width)
+    images = resize_images(raw.images, (channels or raw_channels, height, width))
     return make_image_set(name, images, raw.labels, raw.classes, n_train=raw.n_train)
 
 

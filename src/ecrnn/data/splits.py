@@ -1,9 +1,9 @@
 """Which examples train and which validate, in each repeat of a study: a pure function of (seed, repeat).
 
 Three rules: a fraction ("0.7", the paper's), k folds ("5-fold"), and the data set's own parts ("own"). The first two
-use the own training part only, with its own validation part in it; a fixed test part stays untouched, as in the paper.
-The third validates on the own validation part, or where there is none on the test part. No stratification: the splits
-are plain random ones.
+use the data set's training part only, with its validation part in it; a fixed test part stays untouched, as in the
+paper. The third validates on the data set's validation part, or where there is none on its test part. No
+stratification: the splits are plain random ones.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Examples(Protocol):
     def __len__(self) -> int: ...
 
     def keys(self) -> Keys:
-        """By which each example is known again."""
+        """By which each example is recognised."""
         ...
 
 
@@ -85,7 +85,7 @@ class SplitRule:
         """The split of one repeat.
 
         "fraction": the first part of a random permutation of (seed, repeat) trains; its size is the fraction
-        of the own training part, rounded half up (0.7 of 50,000: 35,000 and 15,000). "folds": repeat r
+        of the data set's training part, rounded half up (0.7 of 50,000: 35,000 and 15,000). "folds": repeat r
         validates on fold r % k of permutation number r // k; sizes differ by one at most. "own": the same in
         every repeat; the test part is validated on only where the data set has no validation part.
 

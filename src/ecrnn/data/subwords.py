@@ -102,7 +102,7 @@ def subwords_of(file: dict[str, Any]) -> Subwords:
         pair = isinstance(merge, list) and len(merge) == 2 and all(isinstance(part, str) for part in merge)
         if not pair or any(ids.get(part, 0) < len(SPECIAL) for part in (*merge, "".join(merge))):
             raise _foreign(f"merges {merge!r:.40}, which are not two of its tokens to a third")
-    return Subwords(ids, [(left, right) for left, right in merges])
+    return Subwords(ids, [(first, second) for first, second in merges])
 
 
 def _foreign(fault: str) -> BundleError:

@@ -1,4 +1,4 @@
-"""Plain text from files that nobody vouches for: bounded in size, UTF-8, one kind of line end.
+"""Plain text from untrusted files: bounded in size, UTF-8, one kind of line end.
 
 A byte-order mark is dropped and CRLF becomes LF. Lines end at LF alone: Python's `splitlines` also splits at characters
 such as U+2028, which would shift the sentences of two files against each other.
@@ -22,7 +22,7 @@ LARGEST_FILE = 2**30  # bytes, unpacked
 MOST_LINES = 2**24
 LONGEST_TEXT = 2**20  # characters of one example
 
-# What the columns of tables are called in the world: a first line of such names alone is a heading, not an example.
+# Usual names of the columns of tables: a first line of such names alone is a heading, not an example.
 _NAMES = """
 label labels class class_name category target targets sentiment tag intent topic y text texts sentence
 sentences review comment message content document tweet x image images image_name image_id image_path img

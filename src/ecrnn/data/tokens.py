@@ -150,10 +150,10 @@ def fit(kind: str, texts: Iterable[str], size: int | None = None, *, least: int 
 
 
 def from_files(kind: str, read: Callable[[str], str]) -> Vocabulary:
-    """The vocabulary whose `Vocabulary.files` were written, from files that nobody vouches for.
+    """The vocabulary whose `Vocabulary.files` were written, from untrusted files.
 
     Args:
-        kind: one of `KINDS`, as the bundle says it.
+        kind: one of `KINDS`, as in the bundle.
         read: gives the content of a file by its name.
 
     Raises:
