@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,13 @@ def test_a_heading_is_named(call: Any, made: dict, tmp_path: Path) -> None:
         done = call("predict", made["text-classification"][0], tmp_path / "a.txt", "--json")
         assert len(rows(done.out)) == 2
         assert ("looks like a heading" in done.err) == told
+
+
+def test_a_predictor_without_methods_for_its_inputs_is_one_line(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = untrained("clip-classification", tmp_path)
+    model.task = replace(model.task, reads="files")
+    monkeypatch.setattr("ecrnn.serving.load.load", lambda *_: model)
+    code, _, err = call("predict", "bundle", "clip.npz")
+    assert (code, err) == (1, "ecrnn: the predictor of clip-classification has no method to read files one by one\n")

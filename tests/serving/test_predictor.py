@@ -10,7 +10,8 @@ from core.lines import one_line
 from tiny_tasks import untrained
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.serving.predictor import has_test_part
+from ecrnn.core.tasks import TASKS
+from ecrnn.serving.predictor import Generates, ReadsFiles, ReadsTexts, has_test_part
 
 
 @pytest.mark.parametrize("task", ["image-classification", "text-classification", "next-token"])
@@ -25,3 +26,12 @@ def test_a_test_part_lies_behind_the_training_part(tmp_path: Path) -> None:
     _, data = untrained("translation", tmp_path)
     assert not has_test_part(data)
     assert has_test_part(replace(data, n_train=20))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_predictors_have_what_their_tasks_say_that_they_read(task: str) -> None:
+    predictor = TASKS[task].code("predictor")
+    opens = TASKS[task].reads in ("images", "files")
+    assert issubclass(predictor, ReadsFiles) == opens
+    assert issubclass(predictor, ReadsTexts) == (opens or TASKS[task].reads == "texts")
+    assert issubclass(predictor, Generates) == (task == "next-token")

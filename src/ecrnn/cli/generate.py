@@ -40,9 +40,10 @@ def generate(
     """Write a text that goes on from a prompt, shown as it is drawn."""
     from ecrnn.cli.metrics import use
     from ecrnn.serving.load import load
+    from ecrnn.serving.predictor import Generates
 
     model = load(bundle, device or "auto")
-    if not hasattr(model, "generate"):
+    if not isinstance(model, Generates):
         raise options.WrongCall(
             f"{bundle} is for {model.task.name}, not a character model; use it as in: {use(model.task, str(bundle))}"
         )

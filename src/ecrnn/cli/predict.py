@@ -10,10 +10,11 @@ import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.output import complain
+from ecrnn.core.errors import EcrnnError
 
 if TYPE_CHECKING:
     from ecrnn.cli.predictions import Prediction
-    from ecrnn.serving.predictor import Predictor
+    from ecrnn.serving.predictor import Predictor, ReadsFiles
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
 BATCH = 64  # images in memory at a time
@@ -60,23 +61,26 @@ def predict(
 
     from ecrnn.serving import pretrained
     from ecrnn.serving.load import load
+    from ecrnn.serving.predictor import ReadsFiles, ReadsTexts
 
     named, inputs = _bundle_first(paths, bool(text))
-    model = load(named or pretrained.default(), device or "auto")
+    model: Predictor = load(named or pretrained.default(), device or "auto")
     _check_call(model, named, text or [], bool(inputs or text))
     with options.wrong_call():
         model.search(beam)
-    if model.task.reads == "texts":
+    if model.task.reads == "texts" and isinstance(model, ReadsTexts):
         from ecrnn.cli.predict_texts import of_texts
 
         found = of_texts(model, text or [], inputs)
-    else:
+    elif isinstance(model, ReadsFiles):
         files, missing = _files(inputs, model.task.suffixes)
         style_of(style, out, files)
         if named is None and len(files) > len(missing):
-            name, known = model.description.model, ", ".join(model.classes)
+            name, known = model.description.model, ", ".join(model.processor.classes)
             complain(f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {name} that knows {known}")
         found = _of_files(model, files, missing)
+    else:
+        raise EcrnnError(f"the predictor of {model.task.name} has no method to read {model.task.reads} one by one")
     shape = Shape("text" if model.task.reads == "texts" else "file", model.task.writes, model.processor.classes, top)
     return 1 if write(found, shape, style, out) else 0
 
@@ -144,7 +148,7 @@ def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return [path / name for name in found]
 
 
-def _of_files(model: Predictor, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
+def _of_files(model: ReadsFiles, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
     """The model's answer to each file, or the line that says why it is missing or cannot be read."""
     from ecrnn.cli.predictions import Prediction
     from ecrnn.core.errors import DataError

@@ -10,13 +10,13 @@ from ecrnn.cli.output import complain
 from ecrnn.cli.predictions import Prediction
 from ecrnn.core.errors import DataError
 from ecrnn.data.textfiles import HEADINGS
-from ecrnn.serving.predictor import Predictor
+from ecrnn.serving.predictor import ReadsTexts
 
 BATCH = 64  # texts at a time
 LONGEST = 2**20  # bytes of a line
 
 
-def of_texts(model: Predictor, texts: list[str], paths: list[Path]) -> Iterator[Prediction]:
+def of_texts(model: ReadsTexts, texts: list[str], paths: list[Path]) -> Iterator[Prediction]:
     """The model's answers to ``texts``, then to the lines of the files ``paths``; "-" is the standard input."""
     for path in [None, *paths]:
         waiting: list[str] = []
@@ -57,6 +57,6 @@ def _lines(path: Path) -> Iterator[str]:
                 yield text
 
 
-def _answered(model: Predictor, texts: list[str]) -> Iterator[Prediction]:
+def _answered(model: ReadsTexts, texts: list[str]) -> Iterator[Prediction]:
     if texts:
         yield from (Prediction.of(text, answer) for text, answer in zip(texts, model.answers(texts), strict=True))

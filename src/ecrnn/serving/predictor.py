@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.stats.metrics import METRICS, Metric
+
+Answers = np.ndarray | list[str]  # probabilities of classes, float64 (n, classes), or a text an input
 
 
 class Judged(NamedTuple):
@@ -106,22 +108,6 @@ class Predictor(ABC):
     def judge(self, data: Any, index: np.ndarray) -> Judged:
         """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""
 
-    def open(self, path: str | Path) -> Any:
-        """An image file in the form that `answers` takes.
-
-        Raises:
-            DataError: the file cannot be read as an image.
-        """
-        raise NotImplementedError(f"models for {self.task.name} read no images")
-
-    def answers(self, inputs: Sequence[Any]) -> np.ndarray | list[str]:
-        """What the model says of images as `open` gives them, or of texts; as its task reads them.
-
-        Returns:
-            Probabilities of its classes, float64 (n, classes), or a text an input.
-        """
-        raise NotImplementedError(f"models for {self.task.name} are not asked about single inputs")
-
     def beside(self, data: Any, index: np.ndarray, judged: Judged) -> Beside:
         """What an evaluation shows beside the metric; arguments as of `judge`, which gave ``judged``."""
         return Beside()
@@ -129,6 +115,48 @@ class Predictor(ABC):
     def alone(self, judged: Judged, place: int) -> float:
         """The metric of one of the examples judged alone."""
         return METRICS[self.task.metric].value(judged.predictions.statistics[place : place + 1])
+
+
+@runtime_checkable
+class ReadsTexts(Protocol):
+    """A predictor of a task that reads texts."""
+
+    def answers(self, inputs: Sequence[str]) -> Answers:
+        """What the model says of texts."""
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A predictor of a task that reads images or other files."""
+
+    def open(self, path: str | Path) -> Any:
+        """A file in the form that `answers` takes.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+
+    def answers(self, inputs: Sequence[Any]) -> Answers:
+        """What the model says of files as `open` gives them."""
+
+    def naming(self, example: Callable[[int], str]) -> contextlib.AbstractContextManager[None]:
+        """As of `Predictor`."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A predictor whose model writes on."""
+
+    def generate(
+        self,
+        prompt: str = ...,
+        length: int = ...,
+        *,
+        temperature: float = ...,
+        top_k: int | None = ...,
+        seed: int | None = ...,
+    ) -> Iterator[str]:
+        """The characters that go on from ``prompt``, one after another as they are drawn."""
 
 
 def example_name(data: Any, index: np.ndarray, noun: str) -> Callable[[int], str]:
