@@ -3,13 +3,15 @@
 Start at :func:`compare`, and over many data sets at :func:`compare_across`. What is compared: metrics.py,
 class_scores.py. One model: intervals.py. Two models over repeats: paired.py, bayes.py, verdicts.py, power.py. Two
 models over data sets: random_effects.py, signed_rank.py, hierarchical.py, ranks.py, improvement.py. Two trained
-networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy, with the paper's own test. How often
-each test errs: simulate.py.
+networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy, with the paper's own test. Studies that
+stop when they are decided: boundaries.py, sequential.py, sequential_comparison.py, and sequential_designs.py for what
+they cost. How often each test errs: simulate.py.
 """
 
 from ecrnn.stats.across import Across, AcrossPair, OnDataSet, compare_across
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.bootstrap import bootstrap_difference, bootstrap_metric, metric_interval
+from ecrnn.stats.boundaries import usual_looks
 from ecrnn.stats.class_scores import (
     AUC,
     BALANCED_ACCURACY,
@@ -52,6 +54,9 @@ from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, p
 from ecrnn.stats.power import detection_power, repeats_needed, smallest_detectable
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
+from ecrnn.stats.sequential import SequentialPlan
+from ecrnn.stats.sequential_comparison import Look, SequentialComparison, SequentialPair, compare_sequentially
+from ecrnn.stats.sequential_designs import Outcomes, simulate_plan
 from ecrnn.stats.signed_rank import Wilcoxon, bayesian_signed_rank, fewest_data_sets, wilcoxon
 from ecrnn.stats.simulate import FalsePositives, equal_learners, false_positives
 from ecrnn.stats.simulate_across import AcrossMisses, misses_across
@@ -92,16 +97,21 @@ __all__ = [
     "Hierarchical",
     "ImageTest",
     "Interval",
+    "Look",
     "McNemar",
     "MeanRanks",
     "Metric",
     "ModelScores",
     "OnDataSet",
+    "Outcomes",
     "Pair",
     "PairedT",
     "Posterior",
     "Profile",
     "RandomEffects",
+    "SequentialComparison",
+    "SequentialPair",
+    "SequentialPlan",
     "Slope",
     "Summary",
     "Verdict",
@@ -119,6 +129,7 @@ __all__ = [
     "compare",
     "compare_across",
     "compare_scores",
+    "compare_sequentially",
     "corrected_resampled_t",
     "detection_power",
     "equal_learners",
@@ -140,9 +151,11 @@ __all__ = [
     "random_effects",
     "repeats_needed",
     "repeats_warning",
+    "simulate_plan",
     "slope",
     "smallest_detectable",
     "summarise",
+    "usual_looks",
     "verdict",
     "weighted_random_effects",
     "wilcoxon",

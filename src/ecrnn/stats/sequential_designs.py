@@ -1,0 +1,120 @@
+"""What a sequential plan costs and finds, by simulation: studies of models whose true scores are known.
+
+A plan with its last look alone is the fixed design, judged by the same verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.stats import _checks
+from ecrnn.stats.sequential import BETTER, EQUIVALENT, SequentialPlan, follow
+
+_VALUES_AT_ONCE = 2**21  # differences; bounds the memory at some hundred MiB
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Shares of ``studies`` simulated studies, and their mean number of trainings.
+
+    Attributes:
+        studies: how many.
+        false_difference: with a "better" or "worse" that is not so, in any pair.
+        false_equivalent: with an "equivalent" in any pair whose true difference is at the region's edge or beyond.
+        found: of the pairs that differ, the share with the right "better" or "worse"; None where none differs.
+        equivalent: of all pairs, the share with "equivalent".
+        trainings: mean over the studies, of all models together.
+    """
+
+    studies: int
+    false_difference: float
+    false_equivalent: float
+    found: float | None
+    equivalent: float
+    trainings: float
+
+
+def fixed(plan: SequentialPlan) -> SequentialPlan:
+    """The plan that looks once, after all repeats."""
+    return replace(plan, looks=plan.looks[-1:])
+
+
+def simulate_plan(
+    plan: SequentialPlan,
+    means: ArrayLike,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    sd: float,
+    correlation: float | None = None,
+    studies: int = 2000,
+    seed: int = 0,
+) -> Outcomes:
+    """Carry out ``studies`` studies under a plan.
+
+    Args:
+        plan: of each.
+        means: (k,) true scores of the models, in values of the metric.
+        pairs: which are compared, by number of the model.
+        sd: standard deviation of a pair's differences between the repeats of one study.
+        correlation: of two repeats; None takes n_test / (n_train + n_test), which the corrected t test assumes.
+        studies: number of studies.
+        seed: of the simulation.
+
+    Raises:
+        EcrnnError: fewer than two models, no pairs, an sd below 0, a correlation outside 0..1.
+    """
+    means, sd = _checks.vector("means", means, at_least=2), _checks.not_negative("sd", sd)
+    rho = plan.q / (1 + plan.q) if correlation is None else correlation
+    if not 0 <= rho < 1 or not pairs:
+        raise EcrnnError(f"give at least one pair and a correlation from 0 to below 1, got {len(pairs)} and {rho}")
+    studies = _checks.whole("studies", studies)
+    first, second = (np.array(side) for side in zip(*pairs, strict=True))
+    truth = means[first] - means[second]
+    totals = np.zeros(5)
+    for scores in _scores(np.random.default_rng(seed), means, sd, rho, plan.looks[-1], len(pairs), studies):
+        course = follow(scores[:, first] - scores[:, second], plan)
+        right = np.sign(truth) == course.verdict
+        differs = np.abs(course.verdict) == BETTER
+        same = course.verdict == EQUIVALENT
+        used = np.asarray(plan.looks)[course.stage]
+        totals += (
+            (differs & ~right).any(axis=1).sum(),
+            (same & (np.abs(truth) >= plan.rope)).any(axis=1).sum(),
+            (differs & right)[:, truth != 0].sum(),
+            same.sum(),
+            sum(_most(used, (first == model) | (second == model)) for model in range(len(means))),
+        )
+    false, false_equal, found, equal, trainings = (float(total) / studies for total in totals)
+    differing = int((truth != 0).sum())
+    share = found / differing if differing else None
+    return Outcomes(studies, false, false_equal, share, equal / len(pairs), trainings)
+
+
+def _most(used: NDArray[np.int64], pairs: NDArray[np.bool_]) -> float:
+    """Repeats of one model, summed over the studies: those of the longest of its pairs."""
+    return float(used[:, pairs].max(axis=1).sum()) if pairs.any() else 0.0
+
+
+def _scores(
+    rng: np.random.Generator,
+    means: NDArray[np.float64],
+    sd: float,
+    rho: float,
+    repeats: int,
+    pairs: int,
+    studies: int,
+) -> Iterator[NDArray[np.float64]]:
+    """(some studies, k, repeats) scores at a time, with ``sd`` between the differences of a study."""
+    own = sd / math.sqrt(2)  # of a model, between the repeats of a study
+    shared = own * math.sqrt(rho / (1 - rho))
+    step = max(1, _VALUES_AT_ONCE // (pairs * repeats))
+    for begin in range(0, studies, step):
+        some = min(step, studies - begin)
+        luck = shared * rng.standard_normal((some, means.size, 1))
+        yield means[:, None] + luck + own * rng.standard_normal((some, means.size, repeats))
