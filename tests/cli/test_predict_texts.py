@@ -167,5 +167,8 @@ def test_a_predictor_without_methods_for_its_inputs_is_one_line(
     model, _ = untrained("clip-classification", tmp_path)
     model.task = replace(model.task, reads="files")
     monkeypatch.setattr("ecrnn.serving.load.load", lambda *_: model)
-    code, _, err = call("predict", "bundle", "clip.npz")
-    assert (code, err) == (1, "ecrnn: the predictor of clip-classification has no method to read files one by one\n")
+    done = call("predict", "bundle", "clip.npz")
+    assert (done.status, done.err) == (
+        1,
+        "ecrnn: the predictor of clip-classification has no method to read files one by one\n",
+    )
