@@ -5,8 +5,8 @@
 The corrected resampled t test (Nadeau and Bengio, 2003) takes n_test / (n_train + n_test) for the correlation between
 the scores of two repeats. Here CIFAR-10's 60,000 images are cut into disjoint data sets. On each of them two models are
 trained on random 70:30 splits, and with further seeds on the first of these splits. Data sets share nothing, so the
-variance between data sets, as a part of all variance, is the correlation of two repeats on one data set. It is given for
-the last epoch and for the mean of the last three, of each model and of their difference.
+variance between data sets, as a part of all variance, is the correlation of two repeats on one data set. It is given
+for the last epoch and for the mean of the last three, of each model and of their difference.
 
 The file holds, for each training, which validation images were classified correctly at the end of each of the last
 three epochs. Given again, the command trains what is missing; `--sets 0` only prints the table.
