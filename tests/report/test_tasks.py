@@ -85,13 +85,15 @@ def _visible(name: str, text: str) -> str:
 def test_the_comparison_is_that_of_the_raw_statistics(made) -> None:
     folder, analysis, _ = made
     scores: dict[str, dict[int, np.ndarray]] = {model: {} for model in STUDIES[analysis.task]}
+    index: dict[int, np.ndarray] = {}
     for model, own in scores.items():
         for repeat in range(5):
             trial = read_trial(folder, model, repeat)
             if trial is not None:
                 own[repeat] = trial.predictions.statistics
+                index[repeat] = trial.predictions.index
     metric, examples = METRICS[TASKS[analysis.task].metric], TASKS[analysis.task].examples
-    assert analysis.comparison == compare(scores, 3500, 300, metric=metric, noun=examples)
+    assert analysis.comparison == compare(scores, 3500, 300, metric=metric, noun=examples, index=index)
     assert analysis.comparison.rope == metric.rope
     (pair,) = analysis.comparison.pairs
     assert (pair.verdict, len(pair.repeats)) == ("better", 4)

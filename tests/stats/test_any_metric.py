@@ -121,7 +121,9 @@ def test_one_trained_model_each_on_a_fixed_test_set(metric, make, values):
     assert ", bootstrap over 300 blocks), which says nothing about training again." in pair.sentence
     assert comparison.warnings[0].startswith("One trained model each: the blocks say nothing")
     repeated = compare(make(models), N_TRAIN, N_TEST, **options)
-    assert "what other test blocks would change" in repeated.warnings[0]
+    assert "are over seeds and test blocks, and say nothing about other training blocks" in repeated.warnings[0]
+    assert repeated.pairs[0].test.method == "crossed t"
+    assert ", crossed t over seeds and blocks, Holm-adjusted p" in repeated.pairs[0].sentence
 
 
 def test_equal_differences_are_taken_with_caution():

@@ -85,7 +85,7 @@ def test_every_figure_of_a_pair_is_that_of_its_function(three):
     a_all, b_all = np.concatenate(list(a.values())), np.concatenate(list(b.values()))
     assert pair.image_test == paper_test(a_all.mean(), b_all.mean(), 3000)
     assert pair.smallest_detectable < pair.difference
-    assert pair.repeats_needed == repeats_needed(pair.difference, pair.test.sd, N_TRAIN, N_TEST, alpha=0.05 / 3)
+    assert pair.repeats_needed is None, "no difference was named"
     assert (pair.mcnemar, pair.image_interval) == (None, None)
     assert comparison.pairs[0].verdict in ("undecided", "equivalent")
 
@@ -203,10 +203,22 @@ def test_pairing_is_real():
     assert (paired.verdict, shuffled.verdict) == ("better", "undecided")
 
 
+def test_repeats_needed_is_of_a_difference_that_is_named_whatever_was_observed(three):
+    scores, _ = three
+    comparison = compare(scores, N_TRAIN, N_TEST, difference=0.04)
+    assert comparison.named_difference == 0.04
+    for pair in comparison.pairs:
+        assert pair.repeats_needed == repeats_needed(0.04, pair.test.sd, N_TRAIN, N_TEST, alpha=0.05 / 3)
+    a = [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]]
+    one, other = (compare({"a": a, "b": [b] * 3}, 10, 4, difference=0.9).pairs[0] for b in ([1, 0, 0, 0], [0, 0, 0, 0]))
+    assert one.difference != other.difference
+    assert one.repeats_needed == other.repeats_needed
+
+
 def test_repeats_needed_is_never_below_what_a_verdict_needs():
     scores = {"wrong": [np.zeros(100)] * 3, "right": [np.ones(100)] * 3}
-    pair = compare(scores, 233, 100).pairs[0]
-    assert repeats_needed(pair.difference, pair.test.sd, 233, 100) == 2
+    pair = compare(scores, 233, 100, difference=1.0).pairs[0]
+    assert repeats_needed(1.0, pair.test.sd, 233, 100) == 2
     assert pair.repeats_needed == 3
     assert pair.verdict == "better"
 
@@ -235,7 +247,10 @@ def test_fixed_test_with_one_trained_model_each():
 def test_fixed_test_with_repeats_is_warned_of():
     comparison = compare(study({"a": 0.7, "b": 0.8}), N_TRAIN, N_TEST, fixed_test=True)
     assert comparison.pairs[0].mcnemar is None
-    assert "All repeats share one test set" in comparison.warnings[0]
+    assert comparison.warnings == (
+        "All repeats share one training and one test set: verdicts and intervals are over seeds and test images, and "
+        "say nothing about other training images.",
+    )
 
 
 def test_warnings_of_few_repeats_and_of_sizes():
@@ -292,6 +307,7 @@ RIGHT = [np.ones(4)] * 3
         ({"a": RIGHT}, {"alpha": 0}, "alpha must lie strictly between 0 and 1"),
         ({"a": RIGHT}, {"rope": -1}, "rope must be zero or above"),
         ({"a": RIGHT}, {"n_train": 0}, "n_train must be at least 1"),
+        ({"a": RIGHT}, {"difference": 0}, "difference must be above zero, got 0"),
     ],
 )
 def test_wrong_inputs(scores, settings, line):

@@ -8,7 +8,15 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.power import TTestPower
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.stats import detection_power, repeats_needed, smallest_detectable
+from ecrnn.stats import (
+    corrected_resampled_t,
+    crossed_t,
+    detectable,
+    detection_power,
+    repeats_needed,
+    seeds_needed,
+    smallest_detectable,
+)
 
 STUDY = {"n_train": 35_000, "n_test": 15_000}
 
@@ -51,6 +59,27 @@ def test_repeats_needed_is_the_first_that_is_enough(difference):
     r = repeats_needed(difference, 0.01, **STUDY)
     assert detection_power(difference, 0.01, r, **STUDY) >= 0.8
     assert r == 2 or detection_power(difference, 0.01, r - 1, **STUDY) < 0.8
+
+
+def test_detectable_is_the_smallest_detectable_of_a_test():
+    differences = np.array([0.01, 0.02, 0.04, 0.02])
+    test = corrected_resampled_t(differences, **STUDY)
+    assert detectable(test, alpha=0.01) == smallest_detectable(test.sd, 4, **STUDY, alpha=0.01)
+
+
+def test_seeds_needed_on_one_test_set_against_drawn_studies():
+    """Seeds of SD 0.01, images that add 2e-5: the first number of seeds that finds 0.02 in four of five studies."""
+    rng, sd, shared, draws = np.random.default_rng(1), 0.01, 2e-5, 4000
+    r = seeds_needed(0.02, sd, shared, n_test=100_000)
+
+    def power(r):
+        means = 0.02 + math.sqrt(shared) * rng.normal(size=(draws, 1)) + sd * rng.normal(size=(draws, r))
+        return np.mean([crossed_t(d, shared, 100_000).p < 0.05 for d in means])
+
+    assert r == 5
+    assert power(r) == pytest.approx(0.8, abs=0.06)
+    assert power(r) > power(r - 1)
+    assert seeds_needed(0.012, sd, shared, n_test=100_000) is None, "below 2.8 times the images' deviation"
 
 
 def test_no_number_of_repeats_shows_a_difference_below_the_floor():

@@ -11,7 +11,7 @@ from ecrnn.cli import options
 from ecrnn.cli.output import complain, console, say
 from ecrnn.core.text import counted
 
-EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn"
+EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn --difference 1"
 
 
 def report(
@@ -23,6 +23,14 @@ def report(
     ],
     baseline: options.Baseline = None,
     rope: options.Rope = None,
+    difference: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Say how many repeats would find a true difference of so many points of the metric, one that would "
+            "matter to you: 1 is one point of accuracy.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: report/ in the first RUN.")
     ] = None,
@@ -49,15 +57,23 @@ def report(
         runs = [archive]
         if not as_json:
             say(f"Archive: {archive}, {counted(copied.added, 'trials')} added, {copied.kept} there already")
-    show(runs, baseline=baseline, rope=rope, out=out, as_json=as_json)
+    show(runs, baseline=baseline, rope=rope, difference=difference, out=out, as_json=as_json)
 
 
-def show(runs: list[Path], *, baseline: str | None, rope: float | None, as_json: bool, out: Path | None = None) -> None:
+def show(
+    runs: list[Path],
+    *,
+    baseline: str | None,
+    rope: float | None,
+    as_json: bool,
+    difference: float | None = None,
+    out: Path | None = None,
+) -> None:
     """Write the report of ``runs``, print it, and say where it lies."""
     from ecrnn.paper import write_report
     from ecrnn.report import print_report
 
-    written = write_report(runs, out, baseline=baseline, rope=rope)
+    written = write_report(runs, out, baseline=baseline, rope=rope, difference=difference)
     if as_json:
         typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return

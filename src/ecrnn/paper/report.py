@@ -18,27 +18,35 @@ from ecrnn.stats import ACCURACY
 
 
 def write_report(
-    folders: Sequence[Path], out: Path | None = None, *, baseline: str | None = None, rope: float | None = None
+    folders: Sequence[Path],
+    out: Path | None = None,
+    *,
+    baseline: str | None = None,
+    rope: float | None = None,
+    difference: float | None = None,
 ) -> Report:
     """Make the report of one or several run directories of one study. Arguments as `ecrnn.report.write_report`."""
-    analysis = analyse(report.read_study(folders), baseline=baseline, rope=rope)
+    analysis = analyse(report.read_study(folders), baseline=baseline, rope=rope, difference=difference)
     return report.write_analysis(analysis, out)
 
 
-def analyse(record: StudyRecord, *, baseline: str | None = None, rope: float | None = None) -> Analysis:
+def analyse(
+    record: StudyRecord, *, baseline: str | None = None, rope: float | None = None, difference: float | None = None
+) -> Analysis:
     """All figures of a study. Arguments as `ecrnn.report.analysis.analyse`.
 
     Of a study that has all of the paper's models, those pairs are compared that the paper compares, unless a baseline
     is named; the paper's tables are of these pairs in any case.
     """
     if not is_reproduction(record):
-        return report.analyse(record, baseline=baseline, rope=rope)
-    of_pairs = report.analyse(record, pairs=named_pairs(_means(record)), rope=rope)
+        return report.analyse(record, baseline=baseline, rope=rope, difference=difference)
+    of_pairs = report.analyse(record, pairs=named_pairs(_means(record)), rope=rope, difference=difference)
     found = reproduction(record, of_pairs.comparison, of_pairs.models)
     supplement = _supplement(found, of_pairs)
     if baseline is None:
         return replace(of_pairs, headline=found.headline, supplement=supplement)
-    return replace(report.analyse(record, baseline=baseline, rope=rope), supplement=supplement)
+    against = report.analyse(record, baseline=baseline, rope=rope, difference=difference)
+    return replace(against, supplement=supplement)
 
 
 def _means(record: StudyRecord) -> dict[str, float]:

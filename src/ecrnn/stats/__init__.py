@@ -1,11 +1,11 @@
 """Statistics of comparisons: NumPy and SciPy only, fractions 0..1 everywhere, plain dataclasses as results.
 
 Start at :func:`compare`, and over many data sets at :func:`compare_across`. What is compared: metrics.py,
-class_scores.py. One model: intervals.py. Two models over repeats: paired.py, bayes.py, verdicts.py, power.py. Two
-models over data sets: random_effects.py, signed_rank.py, hierarchical.py, ranks.py, improvement.py. Two trained
-networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy, with the paper's own test. Studies that
-stop when they are decided: boundaries.py, sequential.py, sequential_comparison.py, and sequential_designs.py for what
-they cost. How often each test errs: simulate.py.
+class_scores.py. One model: intervals.py. Two models over repeats: paired.py, crossed.py, bayes.py, verdicts.py and
+power.py. What comes back: results.py. Two models over data sets: random_effects.py, signed_rank.py, hierarchical.py,
+ranks.py, improvement.py. Two trained networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy,
+with the paper's own test. Studies that stop when they are decided: boundaries.py, sequential.py,
+sequential_comparison.py, and sequential_designs.py for what they cost. How often each test errs: simulate.py.
 """
 
 from ecrnn.stats.across import Across, AcrossPair, OnDataSet, compare_across
@@ -23,7 +23,8 @@ from ecrnn.stats.class_scores import (
     macro_f1,
     metric_named,
 )
-from ecrnn.stats.comparison import Comparison, ModelScores, Pair, compare, compare_scores
+from ecrnn.stats.comparison import compare, compare_scores
+from ecrnn.stats.crossed import crossed_t, shared_covariance
 from ecrnn.stats.hierarchical import Hierarchical, hierarchical
 from ecrnn.stats.improvement import Profile, improvement, profile
 from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
@@ -51,9 +52,10 @@ from ecrnn.stats.metrics import (
     bleu_of_sums,
 )
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, probability_better
-from ecrnn.stats.power import detection_power, repeats_needed, smallest_detectable
+from ecrnn.stats.power import detectable, detection_power, repeats_needed, seeds_needed, smallest_detectable
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
+from ecrnn.stats.results import Comparison, ModelScores, Pair
 from ecrnn.stats.sequential import SequentialPlan
 from ecrnn.stats.sequential_comparison import Look, SequentialComparison, SequentialPair, compare_sequentially
 from ecrnn.stats.sequential_designs import Outcomes, simulate_plan
@@ -131,6 +133,8 @@ __all__ = [
     "compare_scores",
     "compare_sequentially",
     "corrected_resampled_t",
+    "crossed_t",
+    "detectable",
     "detection_power",
     "equal_learners",
     "false_positives",
@@ -151,6 +155,8 @@ __all__ = [
     "random_effects",
     "repeats_needed",
     "repeats_warning",
+    "seeds_needed",
+    "shared_covariance",
     "simulate_plan",
     "slope",
     "smallest_detectable",

@@ -53,6 +53,13 @@ def not_negative(name: str, value: float) -> float:
     return float(value)
 
 
+def positive(name: str, value: float) -> float:
+    """``value``, finite and above zero."""
+    if not (math.isfinite(value) and value > 0):
+        raise EcrnnError(f"{name} must be above zero, got {value}")
+    return float(value)
+
+
 def whole(name: str, value: float, at_least: int = 1) -> int:
     """``value``, a whole number of at least ``at_least``; nothing is cut off."""
     if count(name, value, at_least) != int(value):

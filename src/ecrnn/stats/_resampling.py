@@ -49,6 +49,20 @@ def standard_error(sd: float, r: float, n_train: float, n_test: float) -> float:
     return spread * math.sqrt(1.0 / r + n_test / n_train)
 
 
+def crossed_error(sd: float, r: int, shared: float, n_test: float) -> tuple[float, float]:
+    """Standard error of the mean of r repeats on one test set, and its degrees of freedom: see crossed.py.
+
+    Raises:
+        EcrnnError: a covariance below 0, n_test below 1.
+    """
+    shared, n_test = _checks.not_negative("shared", shared), _checks.count("n_test", n_test)
+    seeds = sd**2 / r
+    variance = seeds + shared
+    most = max(n_test - 1, r - 1)
+    df = min((r - 1) * (variance / seeds) ** 2, most) if seeds > 0 else most if variance > 0 else r - 1
+    return max(variance**0.5, 1.0 / n_test), float(df)
+
+
 def t_quantile(df: float, probability: float) -> float:
     """Quantile of Student's t with ``df`` degrees of freedom."""
     return float(special.stdtrit(df, probability))

@@ -13,6 +13,7 @@ from ecrnn.stats.metrics import Metric
 
 Scores = Mapping[int, ArrayLike] | Sequence[ArrayLike]  # repeat number -> (n,) or (n, k) of its examples
 Values = Mapping[int, float] | Sequence[float]  # repeat number -> its score
+Index = Mapping[int, ArrayLike] | Sequence[ArrayLike]  # repeat number -> (n,) which examples these are
 Examples = dict[int, NDArray[np.float64]]  # repeat -> (n, k) statistics of the metric
 
 
@@ -35,6 +36,39 @@ def read(scores: Mapping[str, Scores], metric: Metric) -> dict[str, Examples]:
                 )
             checked[model][_checks.whole(f"the number of a repeat of {model}", repeat, 0)] = array
     return checked
+
+
+def places(examples: Mapping[str, Examples], index: Index | None, *, fixed_test: bool) -> dict[int, NDArray[np.int64]]:
+    """Which examples each repeat has scored, in the order of the scores; nothing where that is not known."""
+    sizes = {repeat: len(array) for arrays in examples.values() for repeat, array in arrays.items()}
+    if index is None:
+        if not fixed_test:
+            return {}
+        if len(set(sizes.values())) > 1:
+            (first, size), *others = sizes.items()
+            other = next(repeat for repeat, own in others if own != size)
+            raise EcrnnError(
+                f"a fixed test set has the same examples in all repeats, got {size} in repeat {first} and "
+                f"{sizes[other]} in repeat {other}"
+            )
+        return {repeat: np.arange(size) for repeat, size in sizes.items()}
+    numbered = index if isinstance(index, Mapping) else dict(enumerate(index))
+    found = {}
+    for repeat, size in sizes.items():
+        if repeat not in numbered:
+            raise EcrnnError(f"index lacks repeat {repeat}")
+        array = np.asarray(numbered[repeat])
+        if array.shape != (size,) or not np.issubdtype(array.dtype, np.integer):
+            raise EcrnnError(
+                f"index of repeat {repeat} must be {size} whole numbers, one an example, got shape {array.shape} of "
+                f"{array.dtype}"
+            )
+        if np.unique(array).size < size:
+            raise EcrnnError(f"index of repeat {repeat} names an example twice")
+        found[repeat] = array
+    every, places = np.unique(np.concatenate(list(found.values())), return_inverse=True)
+    ends = np.cumsum([array.size for array in found.values()])[:-1]
+    return dict(zip(found, np.split(places, ends), strict=True)) if every.size else {}
 
 
 def read_values(scores: Mapping[str, Values], metric: Metric) -> dict[str, dict[int, float]]:

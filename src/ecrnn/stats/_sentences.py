@@ -20,12 +20,13 @@ def with_verdict(
     p_holm: float,
     posterior: Posterior,
     alpha: float,
+    noun: str,
 ) -> str:
     """From three repeats on."""
     size, interval = _size_and_interval(metric, test.difference, test.low, test.high, test.level)
     # The interval is of this pair alone and can leave out 0 where the adjusted p is above alpha.
     alone = f" ({_p(test.p)} before)" if test.p < alpha <= p_holm else ""
-    evidence = f"({interval}, corrected resampled t, Holm-adjusted {_p(p_holm)}{alone}, {test.n} repeats)"
+    evidence = f"({interval}, {_method(test, noun)}, Holm-adjusted {_p(p_holm)}{alone}, {test.n} repeats)"
     if word in ("better", "worse"):
         return f"{a} is {word} than {b} by {size} {evidence}."
     standing = _standing(a, metric, test.difference, size)
@@ -37,11 +38,20 @@ def with_verdict(
     return f"{a} and {b} are equivalent, within {rope}: {surely}{standing} {evidence}."
 
 
-def without_verdict(a: str, b: str, metric: Metric, test: PairedT) -> str:
+def without_verdict(a: str, b: str, metric: Metric, test: PairedT, noun: str) -> str:
     """From two repeats."""
     size, interval = _size_and_interval(metric, test.difference, test.low, test.high, test.level)
     standing = _standing(a, metric, test.difference, size)
-    return f"{_no_verdict(a, b, test.n)}: {standing} ({interval}, corrected resampled t, 2 repeats)."
+    return f"{_no_verdict(a, b, test.n)}: {standing} ({interval}, {_method(test, noun)}, 2 repeats)."
+
+
+def without_examples(a: str, b: str, metric: Metric, difference: float, repeats: int, noun: str) -> str:
+    """From several repeats on a fixed test set, of which there is one score each."""
+    size = f"{metric.scale * abs(difference):.{max(0, metric.decimals - 1)}f} {metric.difference_unit}"
+    return (
+        f"No verdict on {a} against {b}: {_standing(a, metric, difference, size)} over {repeats} repeats, but one "
+        f"score a repeat does not tell what other test {noun} would change."
+    )
 
 
 def one_repeat(a: str, b: str, metric: Metric, difference: float) -> str:
@@ -64,6 +74,10 @@ def on_one_test_set(a: str, b: str, metric: Metric, exact: McNemar | None, inter
 def nothing_shared(a: str, b: str) -> str:
     """From no repeat at all."""
     return f"{a} and {b} share no finished repeat, so there is nothing to compare."
+
+
+def _method(test: PairedT, noun: str) -> str:
+    return f"crossed t over seeds and {noun}" if test.method == "crossed t" else test.method
 
 
 def _no_verdict(a: str, b: str, repeats: int) -> str:

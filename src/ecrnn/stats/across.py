@@ -19,7 +19,6 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _across_sentences, _checks, _pairs, _resampling
 from ecrnn.stats.bayes import Posterior
 from ecrnn.stats.class_scores import metric_named
-from ecrnn.stats.comparison import Comparison
 from ecrnn.stats.hierarchical import Hierarchical, hierarchical
 from ecrnn.stats.improvement import improvement
 from ecrnn.stats.intervals import Interval
@@ -28,6 +27,7 @@ from ecrnn.stats.paired import corrected_resampled_t, holm
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope
 from ecrnn.stats.ranks import MIN_DATA_SETS as MIN_RANKED
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
+from ecrnn.stats.results import Comparison
 from ecrnn.stats.signed_rank import Wilcoxon, bayesian_signed_rank, fewest_data_sets, wilcoxon
 from ecrnn.stats.verdicts import Verdict
 

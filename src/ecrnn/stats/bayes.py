@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from ecrnn.stats import _checks, _resampling
+from ecrnn.stats.paired import PairedT, corrected_resampled_t
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,23 @@ def bayesian_correlated_t(differences: ArrayLike, n_train: float, n_test: float,
     Raises:
         EcrnnError: fewer than two differences, not finite, sizes below 1, a rope below 0.
     """
-    differences = _checks.vector("differences", differences, at_least=2)
+    return posterior(corrected_resampled_t(differences, n_train, n_test), rope)
+
+
+def posterior(test: PairedT, rope: float, *, higher_is_better: bool = True) -> Posterior:
+    """The posterior that goes with a t test under an uninformative prior: location its mean, scale its standard error.
+
+    Args:
+        test: on the differences a - b, with a standard error above 0.
+        rope: half the width of the region, in values of the metric.
+        higher_is_better: False for scores that count errors or bits.
+
+    Raises:
+        EcrnnError: a rope below 0.
+    """
     rope = _checks.not_negative("rope", rope)
-    r, mean = differences.size, float(differences.mean())
-    scale = _resampling.standard_error(_resampling.sample_sd(differences), r, n_train, n_test)
-    worse = _resampling.t_cdf(r - 1, (-rope - mean) / scale)
-    better = _resampling.t_cdf(r - 1, (mean - rope) / scale)  # the upper tail, by symmetry, without cancellation
+    mean = test.difference if higher_is_better else -test.difference
+    df, scale = test.degrees_of_freedom, test.standard_error
+    worse = _resampling.t_cdf(df, (-rope - mean) / scale)
+    better = _resampling.t_cdf(df, (mean - rope) / scale)  # the upper tail, by symmetry, without cancellation
     return Posterior(worse, max(0.0, 1.0 - worse - better), better, rope)

@@ -48,11 +48,12 @@ def summarise(
     n_test: float,
     level: float = 0.95,
     bounds: tuple[float, float] = (-math.inf, math.inf),
+    shared: float | None = None,
 ) -> Summary:
-    """Mean, spread and corrected interval of one model's scores over repeated splits.
+    """Mean, spread and interval of one model's scores over repeats.
 
     The interval is mean +- t(r - 1) * sd * sqrt(1/r + n_test/n_train), the variance of Nadeau and Bengio
-    (2003), no further than ``bounds``.
+    (2003), no further than ``bounds``; with ``shared`` it has the crossed variance (crossed.py).
 
     Args:
         scores: (r,) one score a repeat, fractions.
@@ -60,6 +61,7 @@ def summarise(
         n_test: scored examples in a repeat.
         level: confidence of the interval.
         bounds: what a score can be at all, (0, 1) for shares.
+        shared: of repeats on one test set: the covariance of two of them, from `ecrnn.stats.shared_covariance`.
 
     Raises:
         EcrnnError: no scores, scores that are not finite, sizes below 1, a level outside (0, 1).
@@ -70,8 +72,10 @@ def summarise(
     sd = low = high = None
     if n >= 2:
         sd = _resampling.sample_sd(scores)
-        error = _resampling.standard_error(sd, n, n_train, n_test)
-        half = _resampling.t_quantile(n - 1, (1 + level) / 2) * error
+        error, df = _resampling.standard_error(sd, n, n_train, n_test), float(n - 1)
+        if shared is not None:
+            error, df = _resampling.crossed_error(sd, n, shared, n_test)
+        half = _resampling.t_quantile(df, (1 + level) / 2) * error
         low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
     return Summary(n, mean, sd, low, high, float(scores.min()), float(scores.max()), level)
 

@@ -86,6 +86,21 @@ class Metric:
         """
         return float(self.of_sums(self.checked(statistics).sum(axis=0)))
 
+    def influence(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far each example moves the value: n - 1 times the value minus the value without it (the jackknife's).
+
+        Of a mean such as accuracy it is the example minus the mean. Other metrics are as good as the mean of these
+        where no single example weighs much.
+
+        Args:
+            statistics: (n, k), checked, one row an example.
+
+        Returns:
+            (n,), the mean is about 0.
+        """
+        sums = statistics.sum(axis=0)
+        return (len(statistics) - 1) * (self.of_sums(sums) - self.of_sums(sums - statistics))
+
     def checked(self, statistics: ArrayLike, name: str = "statistics") -> NDArray[np.float64]:
         """``statistics`` as float64 (n, k); what `value` raises."""
         array = np.asarray(statistics, np.float64)

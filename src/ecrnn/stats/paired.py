@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,13 +17,16 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks, _resampling
 from ecrnn.stats.intervals import Interval, percentiles
 
+Method = Literal["corrected resampled t", "crossed t", "paired t"]
+
 
 @dataclass(frozen=True)
 class PairedT:
     """A t test on ``n`` paired differences, with the interval of the mean difference at ``level``.
 
-    ``statistic`` is None where it would be infinite, which only the plain test can give; nothing here is NaN
-    or infinite.
+    ``method`` says by which variance, and is `corrected_resampled_t`'s, `ecrnn.stats.crossed_t`'s or `paired_t`'s.
+    ``statistic`` is None where it would be infinite, which only the plain test can give; nothing here is NaN or
+    infinite.
     """
 
     n: int
@@ -30,11 +34,12 @@ class PairedT:
     sd: float
     standard_error: float
     statistic: float | None
-    degrees_of_freedom: int
+    degrees_of_freedom: float
     p: float
     low: float
     high: float
     level: float
+    method: Method
 
 
 def corrected_resampled_t(
@@ -70,7 +75,7 @@ def corrected_resampled_t(
     differences = _checks.vector("differences", differences, at_least=2)
     sd = _resampling.sample_sd(differences)
     error = _resampling.standard_error(sd, differences.size, n_train, n_test)
-    return _paired_t(differences, sd, error, level, widest)
+    return t_test("corrected resampled t", differences, sd, error, differences.size - 1, level, widest)
 
 
 def paired_t(differences: ArrayLike, level: float = 0.95) -> PairedT:
@@ -90,25 +95,32 @@ def paired_t(differences: ArrayLike, level: float = 0.95) -> PairedT:
     """
     differences = _checks.vector("differences", differences, at_least=2)
     sd = _resampling.sample_sd(differences)
-    return _paired_t(differences, sd, sd / math.sqrt(differences.size), level)
+    return t_test("paired t", differences, sd, sd / math.sqrt(differences.size), differences.size - 1, level)
 
 
-def _paired_t(
-    differences: NDArray[np.float64], sd: float, error: float, level: float, widest: float = math.inf
+def t_test(
+    method: Method,
+    differences: NDArray[np.float64],
+    sd: float,
+    error: float,
+    df: float,
+    level: float,
+    widest: float = math.inf,
 ) -> PairedT:
+    """Student's t on the mean of ``differences``, with a standard error and its degrees of freedom from elsewhere."""
     level = _checks.share("level", level)
     n, mean = differences.size, float(differences.mean())
     statistic: float | None
     if error > 0:
         statistic = mean / error
-        p = _resampling.t_two_sided(n - 1, statistic)
+        p = _resampling.t_two_sided(df, statistic)
     elif mean == 0:
         statistic, p = 0.0, 1.0
     else:
         statistic, p = None, 0.0
-    half = _resampling.t_quantile(n - 1, (1 + level) / 2) * error
+    half = _resampling.t_quantile(df, (1 + level) / 2) * error
     low, high = max(mean - half, -widest), min(mean + half, widest)
-    return PairedT(n, mean, sd, error, statistic, n - 1, p, low, high, level)
+    return PairedT(n, mean, sd, error, statistic, df, p, low, high, level, method)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -1,18 +1,22 @@
 """What a study could have shown: the smallest difference for its repeats, and the repeats for a difference.
 
-Both answer for the corrected resampled t test, two-sided, with the noncentral t distribution: under a true
-difference d its statistic has r - 1 degrees of freedom and noncentrality d / (sd * sqrt(1/r +
-n_test/n_train)).
+Both answer for a two-sided t test with the noncentral t distribution: under a true difference d its statistic has the
+noncentrality d / standard error; for the corrected resampled t that is d / (sd * sqrt(1/r + n_test/n_train)) with r - 1
+degrees of freedom. The difference is one that somebody names because it would matter. The one that a study has observed
+says nothing new here: power at the observed difference is a function of p alone (Hoenig and Heisey 2001, "The abuse of
+power", The American Statistician 55).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from scipy import optimize, special
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks, _resampling
+from ecrnn.stats.paired import PairedT
 
 _LARGE = 1000.0  # SciPy's noncentral t is slow and then NaN far beyond
 
@@ -61,6 +65,20 @@ def smallest_detectable(
     return _noncentrality(int(r) - 1, *_levels(power, alpha)) * error
 
 
+def detectable(test: PairedT, *, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The smallest true difference that a study like that behind ``test`` finds with probability ``power``.
+
+    Args:
+        test: whose standard error and degrees of freedom count; its difference does not.
+        power: probability of finding it.
+        alpha: level of the two-sided test.
+
+    Raises:
+        EcrnnError: an alpha or power outside (0, 1), a power that is not above alpha.
+    """
+    return _noncentrality(test.degrees_of_freedom, *_levels(power, alpha)) * test.standard_error
+
+
 def repeats_needed(
     difference: float,
     sd: float,
@@ -91,12 +109,53 @@ def repeats_needed(
         EcrnnError: a difference that is not finite, an sd below 0, sizes below 1, an alpha or power outside (0, 1), a
             power that is not above alpha, a limit below 2.
     """
+    size = _checks.not_negative("abs(difference)", abs(difference))
+    return _fewest(lambda r: (size / _error(sd, r, n_train, n_test), r - 1), power, alpha, limit)
+
+
+def seeds_needed(
+    difference: float,
+    sd: float,
+    shared: float,
+    n_test: float,
+    *,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    limit: int = 10_000,
+) -> int | None:
+    """The fewest repeats on one test set whose `ecrnn.stats.crossed_t` finds a true ``difference``, or None.
+
+    None means that no number up to ``limit`` can show it: the test examples stay the same ones, and ``shared`` with
+    them.
+
+    Args:
+        difference: true difference, a fraction; its sign does not matter.
+        sd: standard deviation of the differences between repeats.
+        shared: covariance of two repeats, from `ecrnn.stats.shared_covariance`.
+        n_test: test examples.
+        power: probability of finding it.
+        alpha: level of the two-sided test.
+        limit: largest number of repeats considered, at least 2.
+
+    Raises:
+        EcrnnError: as of `repeats_needed`.
+    """
+    size, sd = _checks.not_negative("abs(difference)", abs(difference)), _checks.not_negative("sd", sd)
+
+    def behind(r: int) -> tuple[float, float]:
+        error, df = _resampling.crossed_error(sd, r, shared, n_test)
+        return size / error, df
+
+    return _fewest(behind, power, alpha, limit)
+
+
+def _fewest(behind: Callable[[int], tuple[float, float]], power: float, alpha: float, limit: int) -> int | None:
+    """The fewest repeats with ``power``; ``behind`` gives noncentrality and degrees of freedom of so many."""
     power, alpha = _levels(power, alpha)
     low, high = 2, _checks.whole("limit", limit, at_least=2)
-    size = _checks.not_negative("abs(difference)", abs(difference))
 
     def enough(r: int) -> bool:
-        return _power(size / _error(sd, r, n_train, n_test), r - 1, alpha) >= power
+        return _power(*behind(r), alpha) >= power
 
     if not enough(high):
         return None
@@ -118,7 +177,7 @@ def _error(sd: float, r: int, n_train: float, n_test: float) -> float:
     return _resampling.standard_error(_checks.not_negative("sd", sd), r, n_train, n_test)
 
 
-def _power(noncentrality: float, df: int, alpha: float) -> float:
+def _power(noncentrality: float, df: float, alpha: float) -> float:
     """Probability that a noncentral t lies outside the two-sided critical values."""
     critical = _resampling.t_quantile(df, 1 - alpha / 2)
     if noncentrality > _LARGE:  # the normal in the numerator is as good as constant, chi-square remains
@@ -130,7 +189,7 @@ def _power(noncentrality: float, df: int, alpha: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _noncentrality(df: int, power: float, alpha: float) -> float:
+def _noncentrality(df: float, power: float, alpha: float) -> float:
     """The noncentrality at which the test has ``power``."""
     critical = _resampling.t_quantile(df, 1 - alpha / 2)
     high = critical

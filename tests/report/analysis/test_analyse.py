@@ -27,15 +27,20 @@ def _raw(study: Path, models, repeats: int = 10):
     return scores
 
 
+def _index(study: Path, repeats: int = 10):
+    trials = {repeat: read_trial(study, "cnn", repeat) for repeat in range(repeats)}
+    return {repeat: trial.predictions.index for repeat, trial in trials.items() if trial}
+
+
 def _of(study: Path, **options) -> Analysis:
     return analyse(read_study([study]), **options)
 
 
 def test_the_comparison_is_that_of_the_raw_scores(study: Path, analysis: Analysis) -> None:
     models = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
-    assert analysis.comparison == compare(_raw(study, models), n_train=3500, n_test=600)
+    assert analysis.comparison == compare(_raw(study, models), n_train=3500, n_test=600, index=_index(study))
     against = _of(study, baseline="cnn", rope=0.01)
-    assert against.comparison == compare(_raw(study, models), 3500, 600, baseline="cnn", rope=0.01)
+    assert against.comparison == compare(_raw(study, models), 3500, 600, baseline="cnn", rope=0.01, index=_index(study))
 
 
 def test_rows_and_curves_come_from_manifests_and_metrics(study: Path, analysis: Analysis) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def analyse(
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
+    difference: float | None = None,
 ) -> Analysis:
     """All figures of a study.
 
@@ -59,6 +61,8 @@ def analyse(
         pairs: compare these models alone, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
             accuracy. None takes the metric's own.
+        difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
+            which the report then says how many repeats would find it.
 
     Raises:
         UnknownNameError: the baseline, or a model of ``pairs``, is not a model of the study.
@@ -71,13 +75,15 @@ def analyse(
     own, metric = METRICS[task.metric], metric_for(task, record.settings.metric)
     n_train = round(np.mean([trial.facts["n_train"] for trial in record.trials]))
     n_test = round(np.mean([trial.predictions.index.size for trial in record.trials]))
+    fixed_test = all(trial.facts.get("fixed_test") is True for trial in record.trials)
     compared = partial(
         _by_examples(by_model) if metric is own else _by_scores(by_model, metric),
         n_train=n_train,
         n_test=n_test,
         metric=metric,
         rope=rope,
-        fixed_test=all(trial.facts.get("fixed_test") is True for trial in record.trials),
+        difference=None if difference is None else difference / metric.scale,
+        fixed_test=fixed_test,
         noun=task.noun or task.examples,
     )
     comparison = compared(baseline=baseline, pairs=pairs)
@@ -87,7 +93,7 @@ def analyse(
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
         headline=headline(comparison, models, subject),
-        certainty=certainty(comparison, models, metric),
+        certainty=certainty(comparison, models, subject),
         warnings=(*comparison.warnings, *record.notes),
         task=task.name,
         data=data,
@@ -97,7 +103,7 @@ def analyse(
         planned=record.planned,
         comparison=comparison,
         models=models,
-        class_scores=_class_scores(by_model, n_train, n_test),
+        class_scores=_class_scores(by_model, n_train, n_test, fixed_test=fixed_test),
         trials=tuple(_trial_row(trial, metric, record.settings.split) for trial in record.trials),
         curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, own)),
         confusions=tuple(
@@ -127,6 +133,7 @@ def _by_examples(by_model: dict[str, list[Trial]]) -> partial[Comparison]:
     return partial(
         compare,
         {model: {trial.repeat: trial.predictions.statistics for trial in trials} for model, trials in by_model.items()},
+        index={trial.repeat: trial.predictions.index for trials in by_model.values() for trial in trials},
     )
 
 
@@ -151,8 +158,10 @@ def _score(trial: Trial, metric: Metric) -> float:
     return score
 
 
-def _class_scores(by_model: dict[str, list[Trial]], n_train: int, n_test: int) -> tuple[ScoreRow, ...]:
-    """All scores of all models, where the trials have them."""
+def _class_scores(
+    by_model: dict[str, list[Trial]], n_train: int, n_test: int, *, fixed_test: bool
+) -> tuple[ScoreRow, ...]:
+    """All scores of all models, where the trials have them; on a fixed test set without intervals."""
     rows = []
     for model, trials in by_model.items():
         for name, metric in CLASS_SCORES.items():
@@ -161,6 +170,8 @@ def _class_scores(by_model: dict[str, list[Trial]], n_train: int, n_test: int) -
                 known = [score for score in scores if score is not None]
                 bounds = metric.least, metric.most
                 summary = summarise(known, n_train, n_test, bounds=bounds) if len(known) == len(scores) else None
+                if summary and fixed_test:
+                    summary = replace(summary, low=None, high=None)
                 rows.append(ScoreRow(model, name, scores, summary))
     return tuple(rows)
 

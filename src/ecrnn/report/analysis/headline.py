@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ecrnn.report import formats
-from ecrnn.report.analysis.schema import ModelRow, Subject, best_row
+from ecrnn.report.analysis.schema import ModelRow, Subject, best_row, test_name
 from ecrnn.stats import Comparison, Metric, Pair
 from ecrnn.stats.verdicts import MIN_REPEATS
 
@@ -34,26 +34,21 @@ def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subjec
     return _best_of_all(comparison, models, best, metric, right)
 
 
-def certainty(comparison: Comparison, models: Sequence[ModelRow], metric: Metric) -> str:
+def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subject) -> str:
     """How many repeats, which test, how small a difference it could have found."""
+    metric = subject.metric
     tested = [pair for pair in comparison.pairs if pair.test is not None]
     if len(models) == 1:
         return "There is one model, so nothing is compared."
     if not tested:
-        if any(pair.image_interval for pair in comparison.pairs):
-            what = "tests" if metric.binary else "intervals"
-            return (
-                f"One trained model each on one fixed test set: the {what} tell these trained models apart, and say "
-                "nothing about training again."
-            )
-        return "From one repeat nothing can be said about what another split or seed would change."
+        return _untested(comparison, metric, subject.examples)
     counted = Counter(pair.verdict for pair in tested)
     decided = counted["better"] + counted["worse"]
     tally = f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
     tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
     tally += f"{formats.rope(comparison.rope, metric)}, and {counted['undecided']} "
     tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
-    tally += f"(corrected resampled t, Holm-adjusted, level {comparison.alpha:g})."
+    tally += f"({test_name(comparison, subject.examples)}, Holm-adjusted, level {comparison.alpha:g})."
     if not any(pair.verdict for pair in tested):
         return f"No verdict is given below {MIN_REPEATS} repeats."
     sizes = sorted(pair.smallest_detectable for pair in tested if pair.smallest_detectable is not None)
@@ -66,6 +61,19 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow], metric: Metric
     shared = sorted({len(pair.repeats) for pair in tested})
     repeats = str(shared[0]) if len(shared) == 1 else f"{shared[0]} to {shared[-1]}"
     return f"{tally} From {repeats} repeats, a true difference of {size} would be found 8 times in 10."
+
+
+def _untested(comparison: Comparison, metric: Metric, examples: str) -> str:
+    if any(pair.image_interval for pair in comparison.pairs):
+        what = "tests" if metric.binary else "intervals"
+        return (
+            f"One trained model each on one fixed test set: the {what} tell these trained models apart, and say "
+            "nothing about training again."
+        )
+    if comparison.fixed_test and len(comparison.repeats) > 1:
+        what = f"what other test {examples} would change"
+        return f"One score a repeat on one test set does not tell {what}, so there is no verdict."
+    return "From one repeat nothing can be said about what another split or seed would change."
 
 
 def _mean(row: ModelRow, metric: Metric) -> str:

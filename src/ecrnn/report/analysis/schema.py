@@ -227,6 +227,11 @@ class Analysis:
         return self.subject.examples
 
     @property
+    def test_name(self) -> str:
+        """What the verdicts are by: "corrected resampled t"."""
+        return test_name(self.comparison, self.examples)
+
+    @property
     def part(self) -> str:
         """The part of the data that is scored: "test" or "validation"."""
         return self.subject.part
@@ -250,6 +255,11 @@ def best_row(rows: Sequence[ModelRow], metric: Metric) -> ModelRow:
 def scored_part(comparison: Comparison) -> str:
     """The part of the data that is scored: "test" or "validation"."""
     return "test" if comparison.fixed_test else "validation"
+
+
+def test_name(comparison: Comparison, examples: str) -> str:
+    """What the verdicts are by: "corrected resampled t", or "crossed t over seeds and images" of ``examples``."""
+    return f"crossed t over seeds and {examples}" if comparison.fixed_test else "corrected resampled t"
 
 
 def plain(value: Any, metric: str = ACCURACY.name) -> Any:

@@ -9,8 +9,9 @@ from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis
 from ecrnn.report.formats import MINUS, NOTHING
 from ecrnn.report.table import Cell, Column, Table, text
-from ecrnn.stats import Metric, Pair
+from ecrnn.stats import Metric, Pair, PairedT
 
+_NO_NUMBER = "no number"
 _A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
 
 
@@ -36,8 +37,9 @@ def pairs_table(analysis: Analysis) -> Table:
         analysis,
         key="pairs",
         title="Comparisons",
-        caption=f"Difference A {MINUS} B in {metric.points}, on the repeats that both have finished: corrected "
-        f"resampled t test, p adjusted by Holm over all pairs of this table. {_lower(metric)}The verdict is said of A.",
+        caption=f"Difference A {MINUS} B in {metric.points}, on the repeats that both have finished: "
+        f"{analysis.test_name} test, p adjusted by Holm over all pairs of this table. {_lower(metric)}"
+        "The verdict is said of A.",
         columns=(
             Column("Repeats", ("repeats",)),
             Column(f"A {MINUS} B ({metric.points})", ("difference",)),
@@ -75,7 +77,7 @@ def evidence_table(analysis: Analysis) -> Table:
         analysis,
         key="evidence",
         title="Evidence behind the verdicts",
-        caption="SD is of the differences between repeats; t and p are the corrected resampled t test's, before Holm's "
+        caption=f"SD is of the differences between repeats; t and p are the {analysis.test_name} test's, before Holm's "
         f"adjustment. 'A beats B' is the share of repeats in which A scores {better}, ties counted half, with a "
         "bootstrap interval. The last three columns are the Bayesian correlated t test's probabilities that A is worse "
         f"by more than {rope}, within {rope} of B, and better by more than {rope}.",
@@ -102,13 +104,60 @@ def _evidence(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
     return (
         Cell(formats.value(test.sd, metric), (test.sd,)),
         Cell(formats.number(test.statistic), (test.statistic,)),
-        Cell(str(test.degrees_of_freedom), (test.degrees_of_freedom,)),
+        _degrees(test),
         Cell(formats.p_value(test.p), (test.p,)),
         Cell(formats.probability(chance.estimate), (chance.estimate,)),
         Cell(ends, (chance.low, chance.high)),
         Cell(formats.probability(posterior.worse), (posterior.worse,)),
         Cell(formats.probability(posterior.equivalent), (posterior.equivalent,)),
         Cell(formats.probability(posterior.better), (posterior.better,)),
+    )
+
+
+def _degrees(test: PairedT) -> Cell:
+    decimals = 1 if test.method == "crossed t" else 0
+    return Cell(formats.number(test.degrees_of_freedom, decimals), (test.degrees_of_freedom,))
+
+
+def crossed_table(analysis: Analysis) -> Table:
+    """One row a pair on random splits: the crossed t beside the verdict's."""
+    comparison, metric = analysis.comparison, analysis.metric
+    level = formats.level(1 - comparison.alpha)
+    assumed = comparison.n_test / (comparison.n_train + comparison.n_test)
+    return _pair_table(
+        analysis,
+        key="crossed",
+        title=f"Training noise and shared {analysis.examples}, as measured",
+        caption="A second look, which no verdict stands on: the crossed t, with the variance between repeats and the "
+        f"correlation of two repeats through the {analysis.examples} that both score, as these differences show them. "
+        f"The corrected test takes that correlation to be {assumed:.3f}. What shared training {analysis.examples} add "
+        "cannot be seen in one data set and is left out here, so these intervals may be too narrow. p adjusted by Holm "
+        "over all pairs.",
+        columns=(
+            Column(f"A {MINUS} B ({metric.points})", ("difference",)),
+            Column(f"{level} interval", ("low", "high")),
+            Column("Correlation", ("correlation",)),
+            Column("df", ("degrees_of_freedom",)),
+            Column("p", ("p",)),
+            Column("p (Holm)", ("p_holm",)),
+        ),
+        rows=[_crossed(pair, metric) for pair in comparison.pairs],
+    )
+
+
+def _crossed(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
+    test = pair.crossed
+    if test is None:
+        return ()
+    shared = max(0.0, test.standard_error**2 - test.sd**2 / test.n)
+    correlation = shared / (shared + test.sd**2) if test.sd else None
+    return (
+        Cell(formats.difference(test.difference, metric), (test.difference,), "strong"),
+        Cell(formats.interval(test.low, test.high, metric, signed=True), (test.low, test.high)),
+        Cell(formats.probability(correlation), (correlation,)),
+        _degrees(test),
+        Cell(formats.p_value(test.p), (test.p,)),
+        Cell(formats.p_value(pair.crossed_p_holm), (pair.crossed_p_holm,)),
     )
 
 
@@ -158,39 +207,39 @@ def _on_fixed_test(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
 
 
 def power_table(analysis: Analysis) -> Table:
-    """What the study could have shown, and what the observed difference needs."""
-    metric = analysis.metric
-    rows: list[tuple[Cell, ...]] = []
-    for pair in analysis.comparison.pairs:
-        if pair.test is None:
-            rows.append(())
-            continue
-        needed = formats.count(pair.repeats_needed) if pair.repeats_needed else "more data, not more repeats"
-        rows.append(
-            (
-                Cell(str(len(pair.repeats)), (len(pair.repeats),)),
-                Cell(formats.difference(pair.difference, metric), (pair.difference,)),
-                Cell(formats.value(pair.smallest_detectable, metric), (pair.smallest_detectable,)),
-                Cell(needed, (pair.repeats_needed,)),
-            )
+    """What the study could have shown, and how many repeats a difference needs that somebody names."""
+    comparison, metric = analysis.comparison, analysis.metric
+    named = comparison.named_difference
+    caption = "The smallest true difference that as many repeats find with probability 0.8."
+    columns = [
+        Column("Repeats", ("repeats",)),
+        Column(f"Smallest detectable ({metric.points})", ("smallest_detectable",)),
+    ]
+    if named is not None:
+        size = formats.rope(named, metric)
+        columns.append(Column(f"Repeats for {size}", ("repeats_needed",)))
+        caption += (
+            f" The last column has the repeats that would find a true difference of {size}, which was named for it, "
+            f"with the same probability; '{_NO_NUMBER}' where this test finds it with no number of them, because the "
+            f"variance that repeats share does not fall with their number."
         )
+    rows = [_power(pair, analysis) for pair in comparison.pairs]
     return _pair_table(
-        analysis,
-        key="power",
-        title="What this study could show",
-        caption="The smallest true difference found with probability 0.8 by as many repeats, and the "
-        "repeats that a true "
-        "difference as large as the observed one would need. Repeats split the same data again, so beyond "
-        "some point "
-        "more of them do not help.",
-        columns=(
-            Column("Repeats", ("repeats",)),
-            Column(f"Observed A {MINUS} B ({metric.points})", ("difference",)),
-            Column(f"Smallest detectable ({metric.points})", ("smallest_detectable",)),
-            Column("Repeats needed", ("repeats_needed",)),
-        ),
-        rows=rows,
+        analysis, key="power", title="What this study could show", caption=caption, columns=columns, rows=rows
     )
+
+
+def _power(pair: Pair, analysis: Analysis) -> tuple[Cell, ...]:
+    if pair.test is None:
+        return ()
+    cells = (
+        Cell(str(len(pair.repeats)), (len(pair.repeats),)),
+        Cell(formats.value(pair.smallest_detectable, analysis.metric), (pair.smallest_detectable,)),
+    )
+    if analysis.comparison.named_difference is None:
+        return cells
+    needed = pair.repeats_needed
+    return (*cells, Cell(_NO_NUMBER if needed is None else formats.count(needed), (needed,)))
 
 
 def paper_table(analysis: Analysis) -> Table:

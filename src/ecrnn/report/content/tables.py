@@ -7,7 +7,14 @@ from functools import partial
 
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis, ClassScore, TrialRow
-from ecrnn.report.content.pair_tables import evidence_table, fixed_test_table, pairs_table, paper_table, power_table
+from ecrnn.report.content.pair_tables import (
+    crossed_table,
+    evidence_table,
+    fixed_test_table,
+    pairs_table,
+    paper_table,
+    power_table,
+)
 from ecrnn.report.table import Cell, Column, Table, text
 from ecrnn.stats import metric_named
 
@@ -26,8 +33,7 @@ def models_table(analysis: Analysis) -> Table:
     return Table(
         "models",
         "Models",
-        f"{title} {analysis.when_scored}, over the repeats. The interval is corrected for "
-        "overlapping splits (Nadeau and Bengio, 2003)."
+        f"{title} {analysis.when_scored}, over the repeats. {_interval(analysis)}"
         + (best if _best_epoch(analysis) else "")
         + ("" if metric.higher_is_better else " Lower is better."),
         (
@@ -63,6 +69,14 @@ def models_table(analysis: Analysis) -> Table:
             for row in analysis.models
         ),
     )
+
+
+def _interval(analysis: Analysis) -> str:
+    """What the interval of a model is over."""
+    if not analysis.fixed_test:
+        return "The interval is corrected for overlapping splits (Nadeau and Bengio, 2003)."
+    examples = analysis.examples
+    return f"The interval is over seeds and test {examples}, the training {examples} staying as they are."
 
 
 def scores_table(analysis: Analysis) -> Table:
@@ -295,7 +309,7 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     return (
         (
             "better",
-            f"A scores {ways[0]}, and the Holm-adjusted p of the corrected resampled t test is below {alpha}.",
+            f"A scores {ways[0]}, and the Holm-adjusted p of the {analysis.test_name} test is below {alpha}.",
         ),
         ("worse", f"A scores {ways[1]}, and the Holm-adjusted p is below {alpha}."),
         (
@@ -323,6 +337,7 @@ def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ..
         pairs_table(analysis),
         fixed_test_table(analysis),
         evidence_table(analysis),
+        crossed_table(analysis),
         power_table(analysis),
         paper_table(analysis),
         classes_table(analysis, many),

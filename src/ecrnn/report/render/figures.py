@@ -78,11 +78,12 @@ def _scores(analysis: Analysis) -> Figure:
     name_rows(axes, [row.model for row in rows])
     axes.set_xlabel(_axis(metric, f" on the {analysis.scored}"))
     level = 100 * rows[0].summary.level
+    corrected = "" if analysis.fixed_test else "corrected "
     summary = "; ".join(_summary(row, metric) for row in rows)
     return Figure(
         "scores",
         f"{title} of each model",
-        f"Mean over the repeats (large dot), corrected {level:g} % interval (line) and the single repeats "
+        f"Mean over the repeats (large dot), {corrected}{level:g} % interval (line) and the single repeats "
         "(small dots). "
         "Overlapping intervals do not mean that two models are equal: the repeats are paired, see the "
         "differences.",
@@ -128,7 +129,7 @@ def _differences(analysis: Analysis) -> Figure | None:
     what = metric.title if metric.points in metric.title else f"{metric.points} of {metric.title}"
     axes.set_xlabel(f"difference A {MINUS} B, {what}{'' if metric.higher_is_better else ' (lower is better)'}")
     level = f"{100 * (1 - comparison.alpha):g} %"
-    how = f"bootstrap over the {analysis.examples}" if pairs[0].test is None else "corrected resampled t"
+    how = f"bootstrap over the {analysis.examples}" if pairs[0].test is None else analysis.test_name
     summary = "; ".join(
         f"{pair.model_a} minus {pair.model_b}: {formats.difference(pair.difference, metric)} {metric.points}, "
         f"{pair.verdict or 'no verdict'}"

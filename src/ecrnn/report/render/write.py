@@ -33,7 +33,12 @@ class Report:
 
 
 def write_report(
-    folders: Sequence[Path], out: Path | None = None, *, baseline: str | None = None, rope: float | None = None
+    folders: Sequence[Path],
+    out: Path | None = None,
+    *,
+    baseline: str | None = None,
+    rope: float | None = None,
+    difference: float | None = None,
 ) -> Report:
     """Make the report of one or several run directories of one study.
 
@@ -48,12 +53,14 @@ def write_report(
         baseline: compare every other model against this one; without it all pairs.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
             accuracy. None takes the metric's own.
+        difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
+            which the report then says how many repeats would find it.
 
     Raises:
         EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
             or the files cannot be written; one line.
     """
-    return write_analysis(analyse(read_study(folders), baseline=baseline, rope=rope), out)
+    return write_analysis(analyse(read_study(folders), baseline=baseline, rope=rope, difference=difference), out)
 
 
 def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
