@@ -12,6 +12,8 @@ from report.synthetic import make_study
 from ecrnn.core.errors import EcrnnError, UnknownNameError
 from ecrnn.core.runs import read_trial
 from ecrnn.report import Analysis, analyse, read_study
+from ecrnn.report.content.pair_tables import pairs_table, power_table
+from ecrnn.report.render.markdown import to_markdown
 from ecrnn.stats import PAPER_TEST_WARNING, compare
 
 SMALL = {"n_validation": 300, "epochs": 3}
@@ -41,6 +43,31 @@ def test_the_comparison_is_that_of_the_raw_scores(study: Path, analysis: Analysi
     assert analysis.comparison == compare(_raw(study, models), n_train=3500, n_test=600, index=_index(study))
     against = _of(study, baseline="cnn", rope=0.01)
     assert against.comparison == compare(_raw(study, models), 3500, 600, baseline="cnn", rope=0.01, index=_index(study))
+
+
+def test_repeats_are_told_of_a_difference_that_is_named_in_points(study: Path, analysis: Analysis) -> None:
+    titles = [column.title for column in power_table(analysis).columns]
+    assert titles == ["A", "B", "Repeats", "Smallest detectable (points)"]
+    named = _of(study, difference=4)
+    assert named.comparison == compare(
+        _raw(study, ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")), 3500, 600, index=_index(study), difference=0.04
+    )
+    table = power_table(named)
+    assert table.columns[-1].title == "Repeats for 4 points"
+    needed = [pair.repeats_needed for pair in named.comparison.pairs]
+    assert [row[-1].values for row in table.rows] == [(n,) for n in needed]
+    assert max(needed) > 2
+
+
+def test_several_seeds_on_the_data_sets_own_test_part_are_judged_over_seeds_and_images(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "run", {"cnn": 0.5, "ecnn": 0.6}, repeats=4, fixed_test=True, **SMALL)
+    analysis = _of(folder, difference=1)
+    (pair,) = analysis.comparison.pairs
+    assert pair == compare(_raw(folder, ("cnn", "ecnn"), 4), 1, 300, fixed_test=True, difference=0.01).pairs[0]
+    assert (pair.verdict, pair.test.method, pair.crossed) == ("better", "crossed t", None)
+    assert "(crossed t over seeds and images, Holm-adjusted, level 0.05)" in analysis.certainty
+    assert "crossed t over seeds and images test, p adjusted by Holm" in pairs_table(analysis).caption
+    assert "corrected" not in to_markdown(analysis)
 
 
 def test_rows_and_curves_come_from_manifests_and_metrics(study: Path, analysis: Analysis) -> None:
