@@ -27,8 +27,8 @@ def report(
         float | None,
         typer.Option(
             min=0,
-            help="Say how many repeats would find a true difference of so many points of the metric, one that would "
-            "matter to you: 1 is one point of accuracy.",
+            help="True difference, in points of the metric, that would matter to you: the report then says how many "
+            "repeats would find it.",
         ),
     ] = None,
     out: Annotated[
