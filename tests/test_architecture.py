@@ -6,6 +6,7 @@ Each rule is a function from a folder to the places that break it, and is itself
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
@@ -105,8 +107,13 @@ def part(path: Path) -> str:
     return path.parts[0].removesuffix(".py")
 
 
-def imported(path: Path, folder: Path) -> Iterator[tuple[int, str]]:
+@functools.cache
+def imported(path: Path, folder: Path) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of every import in a file, also inside functions and under TYPE_CHECKING; absolute."""
+    return tuple(_imported(path, folder))
+
+
+def _imported(path: Path, folder: Path) -> Iterator[tuple[int, str]]:
     package = ("ecrnn", *path.relative_to(folder).parts[:-1])
     for node in ast.walk(tree(path)):
         match node:

@@ -119,6 +119,7 @@ def test_its_table(alone: Path) -> None:
     assert table["uncounted"] == []
 
 
+@pytest.mark.slow
 def test_its_gradients(alone: Path) -> None:
     done = ecrnn("gradcheck", "resnet", "--code", "resnet.py", "--image", "1x8x8", folder=alone)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ecrnn.explain import gradcheck as module
+from ecrnn.models import own_code, registry
 
 
 def test_what_it_says(call: Any) -> None:
@@ -42,6 +44,27 @@ def test_a_wrong_gradient_is_named_and_the_status_is_1(call: Any, monkeypatch: p
     assert "relative error 5.0e-01, tolerance 1e-06." in done.out
     assert "Wrong: by hand (delta rule" in done.out
     assert done.out.endswith("The gradients are WRONG.\n")
+
+
+OWN = """
+import ecrnn
+from torch import nn
+
+@ecrnn.register("mine", task="image-classification")
+class Mine(nn.Sequential):
+    def __init__(self, spec):
+        channels, height, width = spec.image
+        super().__init__(nn.Flatten(), nn.Linear(channels * height * width, spec.classes))
+"""
+
+
+def test_a_model_of_ones_own(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(own_code, "_loaded", {})
+    (tmp_path / "mine.py").write_text(OWN)
+    done = call("gradcheck", "mine", "--code", tmp_path / "mine.py", "--image", "1x8x8", "--samples", 2)
+    assert (done.status, done.err) == (0, "")
+    assert "mine: 4 of 650 parameters compared in float64" in done.out
 
 
 @pytest.mark.parametrize(

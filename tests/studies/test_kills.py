@@ -71,7 +71,7 @@ def test_the_first_and_the_last_operations(
     killing: Forks, folder: Path, finished: Path, tmp_path: Path, what: str
 ) -> None:
     source = folder if what in ("study", "training") else finished
-    check(killing, what, source, tmp_path, slice(1), edge=2)
+    check(killing, what, source, tmp_path, slice(1), edge=1)
 
 
 @pytest.mark.slow

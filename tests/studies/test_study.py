@@ -281,7 +281,8 @@ def test_a_signal_stops_the_study(study: Study, left_alone: Path, tmp_path: Path
     assert predictions(tmp_path) == predictions(left_alone)
 
 
-@pytest.mark.parametrize("ticks", [3, 14, 41])
+@pytest.mark.sampled(most=1)
+@pytest.mark.parametrize("ticks", [14, 3, 41])
 def test_killed_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_path: Path, ticks: int) -> None:
     data, out = study.data, str(tmp_path / "run")
     fine = {"checkpoint_seconds": 1e-9}

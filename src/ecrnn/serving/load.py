@@ -41,9 +41,9 @@ def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = 
 
     Examples:
         >>> import ecrnn
-        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", epochs=2)
+        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", image_size=8, epochs=1)
         >>> import numpy as np
-        >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 32, 32, 1), np.uint8)).shape
+        >>> ecrnn.load("digits-cnn").predict(np.zeros((1, 8, 8, 1), np.uint8)).shape
         (1,)
     """
     if code is not None:

@@ -191,15 +191,16 @@ def _changed(rng: random.Random, data: bytes) -> bytes:
     return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
 
 
-def test_changed_files_change_no_figure(tmp_path: Path) -> None:
-    """300 seeded changes of any file: the same figures, or a line that names the file."""
+@pytest.mark.parametrize("changes", [50, pytest.param(300, marks=pytest.mark.slow)])
+def test_changed_files_change_no_figure(tmp_path: Path, changes: int) -> None:
+    """Seeded changes of any file: the same figures, or a line that names the file."""
     whole = make_study(tmp_path / "whole", TWO, repeats=2, **SMALL)
     write_settings(whole, read_settings(whole))
     write_json(whole / "environment.json", seal(json.loads((whole / "environment.json").read_text())))
     good = read_study([whole])
     files, rng = sorted(path for path in whole.rglob("*") if path.is_file()), random.Random(0)
     lines: list[tuple[str, str]] = []
-    for _ in range(300):
+    for _ in range(changes):
         path = rng.choice(files)
         data = path.read_bytes()
         path.write_bytes(_changed(rng, data))
