@@ -23,17 +23,18 @@ TO_GO = {
     r"\bhelp=[\"']Of\b": "a help text begins with the noun",
 }
 # Names that modules once had, by which nobody finds what is in them: the field has a word for each.
-MODULES_TO_GO = set(
-    "answers blocks by_hand canvas counter curves figures flow historic language measured pairs picture pictures "
-    "prepared scored single sizes states stock store utils writer writers".split()
-)
+MODULES_TO_GO = {
+    *("answers", "blocks", "by_hand", "canvas", "counter", "curves", "flow", "historic", "language", "measured"),
+    *("pairs", "picture", "pictures", "prepared", "scored", "single", "sizes", "states", "stock", "store", "utils"),
+    *("writer", "writers"),
+}
 SHARED = {  # names of several modules, and why: whoever opens one knows which it is
     "__init__": "of every package",
     **dict.fromkeys(("data", "facts", "objective", "predictor"), "of every task, and of what tasks build on"),
     **dict.fromkeys(("estimator", "seq2seq", "baselines"), "what tasks share, a level further down"),
-    **dict.fromkeys(("figure", "report", "tables"), "of the paper, beside those of every report"),
+    **dict.fromkeys(("figure", "tables"), "of the paper, beside those of every report"),
     **dict.fromkeys(("effective_memory", "gradient_flow"), "what is measured, and the studies of it"),
-    **dict.fromkeys(("settings", "tasks", "predictions", "evaluation"), "one thing, of several packages"),
+    **dict.fromkeys(("settings", "tasks", "evaluation"), "one thing, of several packages"),
     "batches": "of a training, and one for checks",
 }
 COMMANDS = "cli"  # whose modules are called as the commands

@@ -18,7 +18,7 @@ from ecrnn.models.registry import register
 from ecrnn.paper import write_report
 from ecrnn.report import Report
 from ecrnn.serving.load import load
-from ecrnn.studies.arrays import ARRAYS, Arrays, images_of
+from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import read_settings

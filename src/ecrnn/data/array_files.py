@@ -20,7 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import disk_errors, whole_file
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.data.image_decoding import MEMORY_LIMIT
 
 Kind = Literal["images", "clips"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecrnn.core.errors import DataError, EcrnnError, unknown_name
 from ecrnn.core.files import path_of
-from ecrnn.core.names import on_disk
+from ecrnn.core.spelling import on_disk
 from ecrnn.core.tasks import TASKS, known
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import alike, nfc, order
+from ecrnn.core.spelling import alike, nfc, order
 from ecrnn.data.downloads import reading
 from ecrnn.data.image_file import SUFFIXES
 from ecrnn.data.layout import is_junk
@@ -99,7 +99,7 @@ def check_listed(names: Sequence[str], folder: Path, table: Path) -> list[str]:
         table: for errors.
 
     Returns:
-        The names as on the disk, where they may be spelt otherwise (see `core.names`).
+        The names as on the disk, where they may be spelt otherwise (see `core.spelling`).
 
     Raises:
         DataError: a path that leads out of the folder, a file that is not there, or one that comes twice.

@@ -1,10 +1,10 @@
 """Reads a folder of labelled images, one sub-folder a class, as an `ImageSet`.
 
 Classes are the sub-folders' names, sorted; a class's images lie in it or deeper, and are sorted by path, so the order
-is the same on every machine, however names are spelt (see `core.names`). A folder of parts (train, with val or test or
-both), each with the same classes, is a data set with parts of its own. What systems, NAS and ecrnn itself left in the
-folder is passed over (see `layout`); files that cannot be read as images are left out and counted. Symbolic links to
-files and from a class to a folder are followed wherever they lead, since folders of links are a common way to select
+is the same on every machine, however names are spelt (see `core.spelling`). A folder of parts (train, with val or test
+or both), each with the same classes, is a data set with parts of its own. What systems, NAS and ecrnn itself left in
+the folder is passed over (see `layout`); files that cannot be read as images are left out and counted. Symbolic links
+to files and from a class to a folder are followed wherever they lead, since folders of links are a common way to select
 images; links to folders deeper down are not, so there are no loops.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
-from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.data import layout, left_out
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below, is_image
 from ecrnn.data.image_decoding import MEMORY_LIMIT, load_images
@@ -38,7 +38,7 @@ class Listing:
 
     Attributes:
         folder: as the caller named it.
-        classes: the sub-folders' names, composed (see `core.names`), sorted.
+        classes: the sub-folders' names, composed (see `core.spelling`), sorted.
         files: every image, relative to the folder, with "/"; absolute for a part that lies in another folder. Those
             of train come first, then those of val and of test; sorted by class, then by path.
         labels: int64 (N,), the class of each file.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.data.keys import Keys, of_images
 
 

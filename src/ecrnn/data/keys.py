@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 
 _WINDOW = 32  # characters that a key of a long text covers
 _EVERY = 16  # of its places one has a key, of short blocks more

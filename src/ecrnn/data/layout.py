@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.names import copies, nearly_alike, nfc, on_disk, order
+from ecrnn.core.spelling import copies, nearly_alike, nfc, on_disk, order
 from ecrnn.data.downloads import reading
 
 TRAIN, VAL, TEST = "train", "val", "test"

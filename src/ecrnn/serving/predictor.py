@@ -15,8 +15,8 @@ from torch import nn
 
 from ecrnn.core.devices import resolve_device
 from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
-from ecrnn.core.names import nfc
 from ecrnn.core.predictions import AnyPredictions, Example
+from ecrnn.core.spelling import nfc
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import Examples
 from ecrnn.models.processor import Processor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.errors import RunDirectoryError
-from ecrnn.core.names import on_disk
+from ecrnn.core.spelling import on_disk
 from ecrnn.data import catalogue
 
 

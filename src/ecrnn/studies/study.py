@@ -13,10 +13,10 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
 from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
-from ecrnn.core.names import nfc
 from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
+from ecrnn.core.spelling import nfc
 from ecrnn.core.text import counted
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.keys import Keys
@@ -26,7 +26,7 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.own_code import check_workers_know
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
-from ecrnn.studies.arrays import keep_arrays
+from ecrnn.studies.array_data import keep_arrays
 from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
 from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.core.text import one_line
 from ecrnn.report.analysis.schema import Analysis
 from ecrnn.report.content.tables import report_tables

@@ -20,7 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import candidates, reading
 from ecrnn.data.file_lists import check_listed

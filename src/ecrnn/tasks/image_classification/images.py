@@ -8,7 +8,7 @@ from typing import Any
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.names import on_disk
+from ecrnn.core.spelling import on_disk
 from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts, unknown_data
 from ecrnn.data.downloads import default_cache

@@ -16,7 +16,7 @@ import numpy as np
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading, Progress, silent
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below
@@ -24,8 +24,8 @@ from ecrnn.data.layout import TEST, TRAIN, VAL
 from ecrnn.data.splits import Split
 from ecrnn.models.processor import Processor
 from ecrnn.tasks.sequence_classification.facts import TASK
-from ecrnn.tasks.sequence_classification.files import read_npz, read_table, read_ts
 from ecrnn.tasks.sequence_classification.scaling import fit
+from ecrnn.tasks.sequence_classification.sequence_files import read_npz, read_table, read_ts
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet, make_sequence_set
 
 _INSTEAD = "a folder with a sub-folder of CSV files a class, a .ts file or a folder of two, or an .npz file"

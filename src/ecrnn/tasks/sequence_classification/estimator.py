@@ -17,9 +17,9 @@ from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.tasks.sequence_classification.facts import TASK
-from ecrnn.tasks.sequence_classification.files import from_arrays
 from ecrnn.tasks.sequence_classification.objective import SequenceClassification, sequence_logits
 from ecrnn.tasks.sequence_classification.scaling import fit as fit_scaling
+from ecrnn.tasks.sequence_classification.sequence_files import from_arrays
 from ecrnn.tasks.sequence_classification.sequence_set import make_sequence_set
 from ecrnn.training.estimator import NetworkClassifier, classes_of
 

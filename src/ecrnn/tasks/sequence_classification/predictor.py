@@ -16,9 +16,9 @@ from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.predictor import Judged, Predictor, check_list, example_name, true_labels
 from ecrnn.tasks.sequence_classification import data as reader
-from ecrnn.tasks.sequence_classification.files import read_csv
 from ecrnn.tasks.sequence_classification.objective import sequence_logits
 from ecrnn.tasks.sequence_classification.scaling import Scaling
+from ecrnn.tasks.sequence_classification.sequence_files import read_csv
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet, checked
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts

@@ -20,7 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.names import nfc, on_disk
+from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import candidates

@@ -9,7 +9,7 @@ import numpy as np
 
 from ecrnn.core.arrays import read_arrays
 from ecrnn.core.errors import DataError, EcrnnError
-from ecrnn.core.names import nfc
+from ecrnn.core.spelling import nfc
 from ecrnn.data.textfiles import read_text
 
 Labelled = tuple[list[np.ndarray], list[str]]  # sequences (T, C), and the class of each

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecrnn.core.names import alike, nfc, on_disk, order
+from ecrnn.core.spelling import alike, nfc, on_disk, order
 
 NAMES = ("강아지", "Äpfel", "café", "が", "cat")
 

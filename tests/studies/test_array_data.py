@@ -13,7 +13,7 @@ from training.trainings import image_set
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
 from ecrnn.data.image_set import ImageSet
-from ecrnn.studies.arrays import ARRAYS, images_of, keep_arrays
+from ecrnn.studies.array_data import ARRAYS, images_of, keep_arrays
 from ecrnn.studies.study import Outcome, run_study
 from ecrnn.studies.trials import load
 

@@ -7,7 +7,7 @@ import pytest
 from core.lines import one_line
 
 from ecrnn.core.errors import DataError
-from ecrnn.tasks.sequence_classification.files import from_arrays, read_csv, read_npz, read_ts
+from ecrnn.tasks.sequence_classification.sequence_files import from_arrays, read_csv, read_npz, read_ts
 
 STEPS = [[1.5, -2.0], [0.25, 1e-3]]
 
