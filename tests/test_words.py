@@ -78,7 +78,7 @@ def module_faults(source: Path) -> list[str]:
     for place in places:
         if place.stem in MODULES_TO_GO:
             found.append(f"{place}: a name that is to go")
-        if place.stem in sys.stdlib_module_names:
+        if place.stem in sys.stdlib_module_names and not place.stem.startswith("_"):
             found.append(f"{place}: hides a module of the standard library")
         if names[place.stem] > 1 and place.parts[0] != COMMANDS and place.stem not in SHARED:
             found.append(f"{place}: several modules have this name")
