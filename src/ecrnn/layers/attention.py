@@ -26,19 +26,19 @@ class Attention(nn.Module):
         super().__init__()
         self.score = nn.Linear(query, memory, bias=False)  # W_a
 
-    def forward(self, queries: Tensor, memory: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, queries: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Ask the memory.
 
         Args:
             queries: (B, T, query).
             memory: (B, S, memory).
-            counts: (B, S), bool: the positions that count, at least one in each row; None where all do.
+            mask: (B, S), bool: True for the positions that count, at least one in each row; None where all do.
 
         Returns:
             The contexts (B, T, memory) and the weights (B, T, S), which sum to 1 over S and are 0 where nothing counts.
         """
         scores = torch.bmm(self.score(queries), memory.transpose(1, 2))  # (B, T, S)
-        if counts is not None:
-            scores = scores.masked_fill(~counts[:, None], float("-inf"))
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None], float("-inf"))
         weights = scores.softmax(2)
         return torch.bmm(weights, memory), weights

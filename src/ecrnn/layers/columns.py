@@ -1,4 +1,4 @@
-"""Convolution over images of several widths in one batch, so that nobody sees the padding.
+"""Convolution over images of several widths in one batch, unaffected by the padding.
 
 Images are padded on the right with zeros to the widest. A convolution sees zeros beyond an image's edge anyway, so an
 image comes out as if it were alone as long as the columns beyond stay zero after every stage, and batch normalisation

@@ -1,4 +1,4 @@
-"""Layers of LeNet-5 as it was in 1998, of which today's libraries have no like.
+"""Layers of LeNet-5 as it was in 1998, which PyTorch does not provide.
 
 Source: LeCun, Bottou, Bengio and Haffner, Gradient-Based Learning Applied to Document Recognition, Proceedings of the
 IEEE 86 (1998), section II-B and appendix A.

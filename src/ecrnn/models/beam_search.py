@@ -1,4 +1,4 @@
-"""Writing with an encoder-decoder: the most likely next id at each step (greedy), or beam search.
+"""Decoding with an encoder-decoder: the most likely next id at each step (greedy), or beam search.
 
 A model takes part by `begin(memory) -> state` and `step(tokens, state, memory) -> (logits, state)`, where memory, from
 its encoder, and state are tuples of tensors with the batch first. Every text begins with BEGIN and is written until END

@@ -1,4 +1,4 @@
-"""From a name to a network. The one place where models are made."""
+"""Builds a network from its name; the one place where networks are built."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def build(
         the others take and give is said in their classes.
 
     Raises:
-        EcrnnError: a name outside the grammar (the line names the nearest right one), a size that the model needs is
+        EcrnnError: a name outside the grammar (the line names the nearest valid one), a size that the model needs is
             missing, or one is out of bounds. Sizes that a model does not need are checked and not used.
 
     Examples:

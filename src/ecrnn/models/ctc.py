@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecrnn.core.errors import EcrnnError
 
 BLANK = 0
-WIDTH = 10  # prefixes that a search keeps, where nothing else is said
+WIDTH = 10  # prefixes that a search keeps by default
 
 Ids = tuple[int, ...]
 
@@ -67,8 +67,8 @@ def beam(log_probabilities: ArrayLike, lengths: ArrayLike, width: int = WIDTH) -
         EcrnnError: ``width`` is below 1.
     """
     pairs = zip(np.asarray(log_probabilities), np.asarray(lengths), strict=True)
-    found = [texts(steps[:length], width) for steps, length in pairs]
-    return [list(own[0][0]) if own else [] for own in found]
+    searches = [texts(steps[:length], width) for steps, length in pairs]
+    return [list(found[0][0]) if found else [] for found in searches]
 
 
 def texts(log_probabilities: ArrayLike, width: int = WIDTH) -> list[tuple[Ids, float]]:

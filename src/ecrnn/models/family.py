@@ -1,4 +1,4 @@
-"""The row of a family of models: what names may say, what data its networks need, how they are trained."""
+"""The row of a family of models: the parts of its names, the data its networks need, how they are trained."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MAX_SOURCE = 2**20  # bytes of a file of models
 _NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME = 50  # characters
 
-_OF_THE_MACHINE = {"device", "precision", "threads", "checkpoint_seconds"}  # which no recipe decides
+_OF_THE_MACHINE = {"device", "precision", "threads", "checkpoint_seconds"}  # settings that no recipe may have
 
 Option = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Source:
-    """The file that somebody's own model stands in, by which a study knows it again.
+    """The file of a model that is not ecrnn's, by which a study recognises the model.
 
     Attributes:
         file: its name.
@@ -65,7 +65,7 @@ class Family:
         cells: that a name with nodes may name; () for a family without.
         layers: with nodes, at most.
         layer: what these layers are called.
-        example: a right name with nodes.
+        example: a valid name with nodes.
         suffixes: words at the end of a name, each a variant.
         scans: whether @<scan> may follow.
         min_side: the smallest image, in pixels a side.
@@ -168,7 +168,7 @@ def _arguments(name: str, target: Callable[..., Any]) -> str:
 
 
 def check_family(row: Family) -> None:
-    """Raise an EcrnnError, in one line, for a row that is not right."""
+    """Raise an EcrnnError, in one line, for a row that is not valid."""
     where = f"model '{row.name}'"
     if not _NAME.fullmatch(row.name) or len(row.name) > _LONGEST_NAME:
         raise EcrnnError(f"{where}: a name is lower-case words and numbers between hyphens, as in small-resnet")

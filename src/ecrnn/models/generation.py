@@ -1,4 +1,4 @@
-"""Texts, and images that become texts, through a trained network: what the tasks with tokens answer."""
+"""Predictions of the tasks with tokens: texts, or images that become texts, through a trained network."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def text_logits(model: nn.Module, texts: Sequence[Sequence[int]], batch: int = 2
 
     Args:
         model: from tokens (B, T) and lengths (B,) to logits.
-        texts: the tokens of each text, at least one text; an empty one is the model's to read.
+        texts: the tokens of each text, at least one text; the model reads an empty one too.
         batch: texts at a time.
     """
     logits: dict[int, np.ndarray] = {}
     with evaluating(model) as device:
-        for own in by_length([len(text) for text in texts], batch):
-            given = model(*_padded(texts, own, device)).float().cpu().numpy()
-            logits.update(zip(own.tolist(), given, strict=True))
+        for index in by_length([len(text) for text in texts], batch):
+            outputs = model(*_padded(texts, index, device)).float().cpu().numpy()
+            logits.update(zip(index.tolist(), outputs, strict=True))
     return np.stack([logits[i] for i in range(len(texts))])
 
 
 def block_nats(model: nn.Module, blocks: np.ndarray, batch: int = 64) -> np.ndarray:
-    """What a language model loses on each block: the sum over its tokens of -log p of the next one, float64 (n,).
+    """The loss of a language model on each block: the sum over its tokens of -log p of the next one, float64 (n,).
 
     Args:
         model: from tokens (B, T) to logits (B, T, V) and a state; each block begins with a fresh one.
@@ -44,10 +44,10 @@ def block_nats(model: nn.Module, blocks: np.ndarray, batch: int = 64) -> np.ndar
     nats = []
     with evaluating(model) as device:
         for start in range(0, len(blocks), batch):
-            own = torch.from_numpy(blocks[start : start + batch]).to(device)
-            logits, _ = model(own[:, :-1])
-            each = F.cross_entropy(logits.float().flatten(0, 1), own[:, 1:].flatten(), reduction="none")
-            nats.append(each.double().view(len(own), -1).sum(1).cpu().numpy())
+            block = torch.from_numpy(blocks[start : start + batch]).to(device)
+            logits, _ = model(block[:, :-1])
+            each = F.cross_entropy(logits.float().flatten(0, 1), block[:, 1:].flatten(), reduction="none")
+            nats.append(each.double().view(len(block), -1).sum(1).cpu().numpy())
     return np.concatenate(nats)
 
 
@@ -58,17 +58,17 @@ def translations(
 
     Args:
         model: with `encode(tokens, lengths)` and what `ecrnn.models.beam_search` needs.
-        sources: their tokens; an empty source is the model's to read.
+        sources: their tokens; the model reads an empty one too.
         limit: most tokens of a translation.
         width: hypotheses of beam search; 1 for the greedy one.
         batch: sources at a time.
     """
     written: dict[int, list[int]] = {}
     with evaluating(model) as device:
-        for own in by_length([len(source) for source in sources], batch):
-            memory = model.encode(*_padded(sources, own, device))  # type: ignore[operator]
-            with _numbered(own):
-                written.update(zip(own.tolist(), _written(model, memory, limit, width), strict=True))
+        for index in by_length([len(source) for source in sources], batch):
+            memory = model.encode(*_padded(sources, index, device))  # type: ignore[operator]
+            with _numbered(index):
+                written.update(zip(index.tolist(), _written(model, memory, limit, width), strict=True))
     return [written[i] for i in range(len(sources))]
 
 
@@ -94,7 +94,7 @@ def captions(
 
 @contextlib.contextmanager
 def _numbered(numbers: np.ndarray) -> Iterator[None]:
-    """Call rows of a batch whose outputs are not finite by the numbers of their examples."""
+    """Name rows of a batch whose outputs are not finite by the numbers of their examples."""
     try:
         yield
     except NotFiniteError as error:
@@ -119,10 +119,10 @@ def target_nats(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def with_ends(sequences: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """What a decoder is given and what it should answer: BEGIN and the tokens, the tokens and END; int64 (B, T + 1)."""
-    given, _ = padded([[BEGIN, *sequence] for sequence in sequences])
-    wanted, _ = padded([[*sequence, END] for sequence in sequences])
-    return given, wanted
+    """Inputs and targets of a decoder: BEGIN and the tokens, the tokens and END; both int64 (B, T + 1)."""
+    inputs, _ = padded([[BEGIN, *sequence] for sequence in sequences])
+    targets, _ = padded([[*sequence, END] for sequence in sequences])
+    return inputs, targets
 
 
 def line_batch(images: Sequence[np.ndarray], standardise: Standardise, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -156,11 +156,11 @@ def transcripts(
     """
     read: dict[int, list[int]] = {}
     with evaluating(model) as device:
-        for own in by_length([image.shape[1] for image in images], batch):
-            logits, lengths = model(*line_batch([images[i] for i in own], standardise, device))
-            with _numbered(own):
+        for index in by_length([image.shape[1] for image in images], batch):
+            logits, lengths = model(*line_batch([images[i] for i in index], standardise, device))
+            with _numbered(index):
                 check_finite(logits.float().cpu().numpy())
             log_probs = logits.float().log_softmax(-1).cpu()
             texts = ctc.greedy(log_probs, lengths.cpu()) if width == 1 else ctc.beam(log_probs, lengths.cpu(), width)
-            read.update(zip(own.tolist(), texts, strict=True))
+            read.update(zip(index.tolist(), texts, strict=True))
     return [read[i] for i in range(len(images))]

@@ -22,7 +22,7 @@ from ecrnn.layers.orders import DEFAULT_SCAN, SCANS
 from ecrnn.models.family import CELLS, MAX_NODES, Family, Option, check_option
 from ecrnn.models.registry import families, find, load_plugin, plugins
 
-_LONGEST = 100  # characters; no right name is longer
+_LONGEST = 100  # characters; no valid name is longer
 
 #: What `compare` trains where no models are named.
 DEFAULT_MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
@@ -69,7 +69,7 @@ def parse(name: str) -> ModelName:
     """Take a model name apart.
 
     Raises:
-        EcrnnError: the name does not follow the grammar; the line names the nearest right one.
+        EcrnnError: the name does not follow the grammar; the line names the nearest valid one.
 
     >>> parse("ecrnn-bilstm-16-16@rows")
     ModelName(family='ecrnn', cell='lstm', bidirectional=True, nodes=(16, 16), scan='rows', variant='', options=())
@@ -150,8 +150,8 @@ def _cell(name: str, family: Family, rest: list[str], scan: str | None) -> str:
     if all(_is_size(part) for part in rest) and len(rest) <= family.layers:
         raise EcrnnError(f"model '{name}': the cell is missing, as in {'-'.join([family.name, usual, *rest])}")
     if first in CELLS:
-        right = "-".join([family.name, first.removeprefix("bi"), *rest[1:]])
-        raise EcrnnError(f"model '{name}': {family.name} reads in one direction, as in {right}")
+        example = "-".join([family.name, first.removeprefix("bi"), *rest[1:]])
+        raise EcrnnError(f"model '{name}': {family.name} reads in one direction, as in {example}")
     raise _unknown_model(name, rest, scan)
 
 
@@ -236,11 +236,12 @@ def _unknown_model(name: str, rest: list[str], scan: str | None) -> UnknownNameE
     if family in CELLS:  # a cell alone is most likely meant to read an image
         family, wanted = "crnn", f"crnn-{name}"
     else:
-        family, wanted = nearest(family, {right.partition("-")[0] for right in known}) or "", name
-    right = nearest(wanted, known)
-    if not right and family:  # with the family right, the rest may be far off
-        right = next(iter(difflib.get_close_matches(wanted.lower(), _of_family(known, family), n=1, cutoff=0.4)), None)
-    hint = f"did you mean '{right}'?" if right else _every_name()
+        family, wanted = nearest(family, {candidate.partition("-")[0] for candidate in known}) or "", name
+    suggestion = nearest(wanted, known)
+    if not suggestion and family:  # with the right family, the rest may be far off
+        close = difflib.get_close_matches(wanted.lower(), _of_family(known, family), n=1, cutoff=0.4)
+        suggestion = next(iter(close), None)
+    hint = f"did you mean '{suggestion}'?" if suggestion else _every_name()
     return UnknownNameError(f"unknown model '{name}', {hint}")
 
 
@@ -249,7 +250,7 @@ def _of_family(names: list[str], family: str) -> list[str]:
 
 
 def _names_like(sizes: list[str], scan: str) -> Iterator[str]:
-    """Right names of every family, cell and variant, with these nodes and this scan where they fit."""
+    """Valid names of every family, cell and variant, with these nodes and this scan where they fit."""
     yield from plugins()
     for family in families().values():
         nodes = sizes[: family.layers]

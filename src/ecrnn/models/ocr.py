@@ -6,7 +6,7 @@ scores of every character and of the blank at every step; CTC, in `ecrnn.models.
 
 | part    | Shi et al.                             | `ocr`                                                          |
 |---------|----------------------------------------|----------------------------------------------------------------|
-| image | 32 pixels high, any width, grey        | any height from 8 and width from 4, grey or colour             |
+| image   | 32 pixels high, any width, grey        | any height from 8 and width from 4, grey or colour             |
 | CNN     | 7 convolutions, 64 to 512 maps         | 4 of 3x3, 32 to 128 maps, batch normalisation after each       |
 | pooling | 2x2 twice, then the height alone twice | the same                                                       |
 | step    | one column of 512 values               | one column of rows x 128 values                                |
@@ -68,10 +68,10 @@ class Reader(nn.Module):
         Raises:
             EcrnnError: a width out of bounds.
         """
-        own = _checked(images, widths)
-        padded = bool((own < images.shape[3]).any())
-        columns = self.cnn(images, own if padded else None)  # (B, W / 4, features)
-        lengths = own // NARROWING
+        widths = _checked(images, widths)
+        padded = bool((widths < images.shape[3]).any())
+        columns = self.cnn(images, widths if padded else None)  # (B, W / 4, features)
+        lengths = widths // NARROWING
         outputs = self.rnn(columns, lengths if padded else None)  # (B, W / 4, nodes), or 2 * nodes
         return self.head(torch.cat([outputs, columns], dim=2)), lengths.to(images.device)
 
@@ -79,8 +79,8 @@ class Reader(nn.Module):
 def _checked(images: Tensor, widths: Tensor | None) -> Tensor:
     """The widths as a tensor on the CPU, where they cost no waiting for a GPU."""
     batch, widest = images.shape[0], images.shape[3]
-    own = torch.full((batch,), widest) if widths is None else widths.to("cpu", torch.int64)
-    if own.shape != (batch,) or (batch and (own.min() < NARROWING or own.max() > widest)):
+    widths = torch.full((batch,), widest) if widths is None else widths.to("cpu", torch.int64)
+    if widths.shape != (batch,) or (batch and (widths.min() < NARROWING or widths.max() > widest)):
         wanted = f"{batch} from {NARROWING} to {widest}"
-        raise EcrnnError(f"widths of images must be {wanted} pixels, got {own.tolist()[:8]} (ocr)")
-    return own
+        raise EcrnnError(f"widths of images must be {wanted} pixels, got {widths.tolist()[:8]} (ocr)")
+    return widths

@@ -1,4 +1,4 @@
-"""What is wrong with a network of somebody's own code, found before hours are spent on it, in one line.
+"""Checks networks of foreign code before hours are spent on training them; a fault is one line.
 
 A study needs networks that train, predict one example as they do in a batch, save everything they learn, and share
 nothing with each other. The checks run a network on four random images, in training and in evaluation.
@@ -40,7 +40,7 @@ def check_models(spec: InputSpec, *models: ModelName) -> None:
 
 
 class _Place:
-    """The words in which a fault is said: the model, and the line of its file."""
+    """The model that is checked and the line of its file, which begin the sentence of a fault."""
 
     def __init__(self, model: ModelName) -> None:
         self.model, self.family = model, model.row
@@ -53,7 +53,7 @@ class _Place:
 
     @contextlib.contextmanager
     def during(self, what: str) -> Iterator[None]:
-        """Around calls of foreign code: what it raises becomes one line."""
+        """Turn whatever foreign code raises inside into one line."""
         try:
             yield
         except EcrnnError:
@@ -156,8 +156,8 @@ def _unsaved(network: nn.Module) -> dict[str, Tensor]:
     saved = set(network.state_dict()) | {name for name, _ in network.named_parameters()}
     found: dict[str, Tensor] = {}
     for prefix, module in network.named_modules():
-        own = {**dict(module.named_buffers(recurse=False)), **vars(module)}
-        for name, value in own.items():
+        attributes = {**dict(module.named_buffers(recurse=False)), **vars(module)}
+        for name, value in attributes.items():
             full = f"{prefix}.{name}" if prefix else name
             if isinstance(value, Tensor) and full not in saved:
                 found[full] = value.detach().clone()

@@ -1,4 +1,4 @@
-"""What stands between the examples of a task and its network: fitted on training examples, kept in the bundle.
+"""The processor between the examples of a task and its network: fitted on training examples, kept in the bundle.
 
 The same for every task, with the parts that its row names. Bundles come from anywhere, so `from_plain`
 trusts nothing.
@@ -28,14 +28,15 @@ class Processor:
     """The parts of one training or bundle; those that its task does not need are None.
 
     Attributes:
-        task: which parts are there.
+        task: whose row names the parts.
         classes: names of the classes, where the task has any.
         preprocessing: size and standardisation of images and frames.
         vocabulary: tokens of the texts that the network reads or writes; for transcription its alphabet.
         source_vocabulary: tokens of the texts that are translated.
         length: the longest text in tokens, beyond which it is cut off; of a language model the block it is trained on.
         frames: of a clip.
-        extra: what the task itself keeps, plain data for JSON; what is called as a field of `InputSpec` is one.
+        extra: what the task itself keeps, plain data for JSON; entries with the name of a field of `InputSpec` are
+            sizes of the network.
     """
 
     task: Task
@@ -55,8 +56,8 @@ class Processor:
 
     @property
     def sizes(self) -> InputSpec:
-        """What the network must know of its inputs and outputs."""
-        own = {name: value for name, value in (self.extra or {}).items() if name in _SIZES}
+        """The sizes of the network's inputs and outputs."""
+        extra_sizes = {name: value for name, value in (self.extra or {}).items() if name in _SIZES}
         spec = InputSpec(
             image=None if self.preprocessing is None else self.preprocessing.image,
             classes=len(self.classes) or None,
@@ -64,7 +65,7 @@ class Processor:
             source_tokens=None if self.source_vocabulary is None else len(self.source_vocabulary),
             frames=self.frames,
         )
-        return replace(spec, **own)
+        return replace(spec, **extra_sizes)
 
     @property
     def limit(self) -> int:
@@ -107,9 +108,9 @@ class Processor:
 
     def files(self) -> dict[str, str]:
         """The vocabularies as plain files, by name."""
-        own = {} if self.vocabulary is None else self.vocabulary.files()
+        target = {} if self.vocabulary is None else self.vocabulary.files()
         source = {} if self.source_vocabulary is None else self.source_vocabulary.files()
-        return own | {_SOURCE + name: text for name, text in source.items()}
+        return target | {_SOURCE + name: text for name, text in source.items()}
 
     @classmethod
     def from_plain(

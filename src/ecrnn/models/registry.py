@@ -87,25 +87,25 @@ def register(
 
     def add(target: Target) -> Target:
         if getattr(target, "__module__", "").startswith(tuple(f"{home}." for home in _HOMES)):
-            own = replace(row, target=f"{target.__module__}:{target.__qualname__}")
-            assert own == built_in()[name], f"the row of {name} should be made of literals"
+            family = replace(row, target=f"{target.__module__}:{target.__qualname__}")
+            assert family == built_in()[name], f"the row of {name} should be made of literals"
         else:
-            own = replace(
+            family = replace(
                 row, target=target, options=options_of(name, target), source=reading.get() or source_of(name, target)
             )
-            check_family(own)
-            include(own)
+            check_family(family)
+            include(family)
         return target
 
     return add
 
 
-reading: ContextVar[Source | None] = ContextVar("reading", default=None)  # the file of models that is being run
+reading: ContextVar[Source | None] = ContextVar("reading", default=None)  # the file of models that runs now
 _registered: dict[str, Family] = {}  # those that are not ecrnn's own
 
 
 def include(row: Family) -> None:
-    """Take a family in. One that was registered in Python before is replaced: studies know their code by its digest.
+    """Add a family. One that was registered in Python before is replaced: studies recognise code by its digest.
 
     Raises:
         EcrnnError: the name is ecrnn's own, or of another file of models.
@@ -123,7 +123,7 @@ def _other_file(before: Family, row: Family) -> bool:
 
 
 def _row(name: str, task: str, cells: str = "", **more: Any) -> Family:
-    """A row as the arguments of `register` have it, which is of no class yet."""
+    """The row with the arguments of `register`, without a target yet."""
     if cells not in _CELLS:
         raise EcrnnError(f"model '{name}': cells should be 'any', 'one-way' or '', not {cells!r}")
     return Family(name, task, "", cells=_CELLS[cells], **more)

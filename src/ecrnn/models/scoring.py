@@ -41,24 +41,24 @@ def _plain(text: str) -> list[str]:
 
 def _bleu(split: Callable[[str], list[str]], written: Iterable[str], references: Iterable[Sequence[str]]) -> np.ndarray:
     pairs = zip(written, references, strict=True)
-    rows = [bleu_statistics(split(text), [split(reference) for reference in own]) for text, own in pairs]
+    rows = [bleu_statistics(split(text), [split(reference) for reference in several]) for text, several in pairs]
     return np.array(rows).reshape(-1, 2 * ORDER + 2)
 
 
 def character_edits(read: Iterable[str], texts: Iterable[str]) -> np.ndarray:
     """Statistics of the character error rate, float64 (n, 2): edits that mend what was read, and characters."""
-    return _ratios((edits(mine, text), len(text)) for mine, text in zip(read, texts, strict=True))
+    return _ratios((edits(found, text), len(text)) for found, text in zip(read, texts, strict=True))
 
 
 def word_edits(read: Iterable[str], texts: Iterable[str]) -> np.ndarray:
     """Statistics of the word error rate, float64 (n, 2): as `character_edits`, of words between white space."""
-    pairs = ((mine.split(), text.split()) for mine, text in zip(read, texts, strict=True))
-    return _ratios((edits(mine, text), len(text)) for mine, text in pairs)
+    pairs = ((found.split(), text.split()) for found, text in zip(read, texts, strict=True))
+    return _ratios((edits(found, text), len(text)) for found, text in pairs)
 
 
 def whole_texts(read: Iterable[str], texts: Iterable[str]) -> np.ndarray:
     """Statistics of accuracy, float64 (n, 2): whether a text was read without any error, and 1."""
-    return _ratios((mine == text, 1) for mine, text in zip(read, texts, strict=True))
+    return _ratios((found == text, 1) for found, text in zip(read, texts, strict=True))
 
 
 def _ratios(rows: Iterable[tuple[int, int]]) -> np.ndarray:

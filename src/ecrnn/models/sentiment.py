@@ -53,9 +53,9 @@ class _TextClassifier(nn.Module, ABC):
             logits (B, classes).
         """
         lengths = lengths.clamp(min=1)
-        counts = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]  # (B, T)
-        words = self.dropout(self.embedding(tokens)) * counts[:, :, None]  # (B, T, 128)
-        features = self.features(words, lengths).masked_fill(~counts[:, :, None], -torch.inf)
+        mask = torch.arange(tokens.shape[1], device=tokens.device) < lengths.to(tokens.device)[:, None]  # (B, T)
+        words = self.dropout(self.embedding(tokens)) * mask[:, :, None]  # (B, T, 128)
+        features = self.features(words, lengths).masked_fill(~mask[:, :, None], -torch.inf)
         return self.head(self.dropout(features.amax(1)))  # the greatest over the steps, (B, features)
 
     @abstractmethod

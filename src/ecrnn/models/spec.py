@@ -1,4 +1,4 @@
-"""What a network must know of its data: the sizes of its inputs and outputs, and their bounds."""
+"""The sizes of a network's inputs and outputs, and their bounds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class InputSpec:
         """The values of some fields, in this order.
 
         Raises:
-            EcrnnError: one is None; ``model`` is who needs it.
+            EcrnnError: one is None; the line says that ``model`` needs it.
         """
         for name in fields:
             if getattr(self, name) is None:

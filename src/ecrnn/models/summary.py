@@ -104,11 +104,11 @@ def summarise(model: nn.Module, spec: InputSpec | tuple[int, int, int], name: Mo
     counts: Counter[str] = Counter()
     counted: set[nn.Parameter] = set()
     uncounted: list[str] = []
-    for found, (_, module, given, output) in zip(areas, calls, strict=True):
+    for found, (_, module, arguments, output) in zip(areas, calls, strict=True):
         kind, area = _layer_name(module), found or area
         label = kind + (f"_{counts[kind]}" if counts[kind] else "")
         counts[kind] += 1
-        work = _multiply_adds(module, given, output)
+        work = _multiply_adds(module, arguments, output)
         if work is None:
             uncounted.append(kind)
         parameters = _parameters(module, counted)
@@ -137,8 +137,8 @@ def _run(model: nn.Module, inputs: list[Tensor]) -> tuple[list[_Call], Tensor]:
     calls: list[_Call] = []
 
     def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], object], None]:
-        def hook(module: nn.Module, given: tuple[Tensor, ...], output: object) -> None:
-            calls.append(_Call(name, module, given, _first(output)))
+        def hook(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
+            calls.append(_Call(name, module, arguments, _first(output)))
 
         return hook
 
@@ -167,7 +167,7 @@ def _known(module: nn.Module) -> bool:
 
 
 def _example(spec: InputSpec, name: ModelName | None) -> tuple[Tensor, ...]:
-    """What one image, clip or text is to the model ``name``."""
+    """One random example, as the model ``name`` takes it."""
     of = name.task if name else default()
     batch = of.code("random_batch")(spec, 1, LENGTH, torch.Generator().manual_seed(0))
     return tuple(tensor.float() if tensor.is_floating_point() else tensor for tensor in batch.inputs)
@@ -208,7 +208,7 @@ def _parameters(module: nn.Module, counted: set[nn.Parameter]) -> int:
     return count
 
 
-def _multiply_adds(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> int | None:
+def _multiply_adds(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> int | None:
     """Of one call of a layer; None of a kind with weights that is not known here."""
     work: int | None = 0
     match module:
@@ -219,12 +219,12 @@ def _multiply_adds(module: nn.Module, given: tuple[Tensor, ...], output: Tensor)
         case nn.BatchNorm1d() | nn.BatchNorm2d() | nn.LayerNorm() | nn.GroupNorm() | Subsampling():
             work = output.numel()
         case RNN() | LSTM() | GRU():
-            work = module.multiply_adds(given[0].shape[1])
-        case nn.RNNBase() if isinstance(given[0], Tensor):
-            steps = given[0].numel() // module.input_size
+            work = module.multiply_adds(inputs[0].shape[1])
+        case nn.RNNBase() if isinstance(inputs[0], Tensor):
+            steps = inputs[0].numel() // module.input_size
             work = steps * sum(p.numel() for p in module.parameters() if p.ndim == 2)
         case Attention():
-            work = 2 * output.numel() * given[1].shape[1]  # scores, and the mean of the memory by them
+            work = 2 * output.numel() * inputs[1].shape[1]  # scores, and the mean of the memory by them
         case _ if not _known(module):
             work = None
     return work

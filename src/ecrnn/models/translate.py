@@ -46,7 +46,7 @@ class Memory(NamedTuple):
 
     summary: Tensor  # (B, nodes), c
     states: Tensor  # (B, S, 2 * nodes), which attention asks; (B, 0, 2 * nodes) without it
-    counts: Tensor  # (B, S), bool: the steps of each source that are not padding
+    mask: Tensor  # (B, S), bool: the steps of each source that are not padding
 
 
 @register(
@@ -105,8 +105,8 @@ class Translator(nn.Module):
         lengths = source_lengths.clamp(min=1)
         words = self.dropout(self.source_words(source))  # (B, S, 256)
         states, last = read(self.encoder, words, lengths=lengths, want_output=self.attention is not None)
-        counts = torch.arange(source.shape[1], device=source.device) < lengths.to(source.device)[:, None]
-        return Memory(torch.tanh(self.summary(last[0])), states, counts)
+        mask = torch.arange(source.shape[1], device=source.device) < lengths.to(source.device)[:, None]
+        return Memory(torch.tanh(self.summary(last[0])), states, mask)
 
     def begin(self, memory: Memory) -> State:
         """The decoder's state before the first word; the cell of an LSTM begins with zeros."""
@@ -132,7 +132,7 @@ class Translator(nn.Module):
         words = self.dropout(self.words(target))  # (B, T, 256), e(y_t-1)
         summary = memory.summary[:, None].expand(-1, target.shape[1], -1)  # (B, T, nodes)
         h, state = read(self.decoder, torch.cat([words, summary], 2), state)  # (B, T, nodes)
-        context = summary if self.attention is None else self.attention(h, memory.states, memory.counts)[0]
+        context = summary if self.attention is None else self.attention(h, memory.states, memory.mask)[0]
         q = self.maxout(torch.cat([h, words, context], 2))  # (B, T, 512)
         m = q.unflatten(2, (MAXOUT, 2)).amax(3)  # (B, T, 256)
         return self.head(self.dropout(m)), state
