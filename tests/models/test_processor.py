@@ -1,4 +1,4 @@
-"""What stands between examples and a network: sizes, texts, and back from files that nobody vouches for."""
+"""The processor between examples and a network: sizes, texts, and back from untrusted files."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ def test_loss(task: str, precision: str, tolerance: float) -> None:
         nats -= (logits - np.log(np.exp(logits).sum()))[labels[0]]
         right += logits.argmax() == labels[0]
     assert loss.mean.item() == pytest.approx(nats / 9, rel=tolerance)
-    assert loss.right is not None
+    assert loss.correct is not None
     assert loss.count == 9
     if precision == "float32":
-        assert int(loss.right) == right
+        assert int(loss.correct) == right
 
 
 @pytest.mark.parametrize("name", ["mlp-6", "mlp-6-squared"])
@@ -49,8 +49,8 @@ def test_a_model_with_an_error_of_its_own_is_trained_with_it(name: str) -> None:
     else:
         expected = -(outputs.log_softmax(1) * right).sum(1).mean()
     torch.testing.assert_close(loss.mean.detach(), expected)
-    assert loss.right is not None
-    assert int(loss.right) == int((outputs.argmax(1) == targets).sum())
+    assert loss.correct is not None
+    assert int(loss.correct) == int((outputs.argmax(1) == targets).sum())
 
 
 def test_score() -> None:

@@ -471,7 +471,7 @@ def seen_losses(monkeypatch: pytest.MonkeyPatch, objective: Objective) -> list[t
 
     def watched(*arguments: Any) -> Loss:
         loss = healthy(*arguments)
-        seen.append((loss.mean.item(), None if loss.right is None else int(loss.right), loss.count))
+        seen.append((loss.mean.item(), None if loss.correct is None else int(loss.correct), loss.count))
         return loss
 
     monkeypatch.setattr(objective, "loss", watched)

@@ -86,9 +86,9 @@ def test_loss(task: str, precision: str, tolerance: float) -> None:
     assert each[0][2] == LENGTH + 1
     assert loss.count == count
     assert loss.mean.item() == pytest.approx(total / count, rel=tolerance)
-    assert loss.right is not None
+    assert loss.correct is not None
     if precision == "float32":
-        assert int(loss.right) == right
+        assert int(loss.correct) == right
 
 
 @TASKS

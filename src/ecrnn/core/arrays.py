@@ -1,4 +1,4 @@
-"""Small `.npz` files that nobody vouches for: what an array needs is known before memory is taken for it.
+"""Reads small untrusted `.npz` files: what an array needs is known before memory is taken for it.
 
 Only what `numpy.savez` writes is read: stored or deflated arrays of plain numbers, in an archive without a comment.
 Nothing is unpickled.

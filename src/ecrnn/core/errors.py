@@ -17,7 +17,7 @@ _LONGEST = 2000  # characters of a message
 
 
 class EcrnnError(ValueError):
-    """Base of all errors that are the user's to mend; its message is one line that a terminal can show."""
+    """Base of all errors that a user can correct; its message is one line that a terminal can show."""
 
     def __init__(self, message: object = "") -> None:
         line = printable(message)

@@ -1,4 +1,4 @@
-"""Calls that some file systems lack: how work goes on without them, and one line that says so.
+"""Calls that some file systems lack: work goes on without them, after one warning.
 
 Network shares, FUSE, FAT and shared folders of virtual machines may refuse to flush a folder or to lock a file. That
 takes nothing from the content of a file, so it is no reason to stop. A disk that is full or broken is one: such errors
@@ -74,7 +74,7 @@ def lock(handle: int, path: Path) -> Literal["taken", "busy", "unsupported"]:
         path: the file's place, for the warning.
 
     Returns:
-        "busy" where another process has the lock; "unsupported" where the file system has no locks, which is said once.
+        "busy" where another process has the lock; "unsupported" where the file system has no locks, with one warning.
 
     Raises:
         OSError: for any other reason.

@@ -1,8 +1,8 @@
-"""Files that nobody vouches for: looked at before they are opened, and never read beyond a limit.
+"""Reads untrusted files: looks at them before they are opened, and never reads beyond a limit.
 
 A run directory or a bundle may come from anywhere. What is read from one goes through here: it must be a regular file
 (no named pipe, device, socket or folder), inside that folder (no link out of it), and no larger than a file of its kind
-can be. It may also lie in a `trials.zip` on the way, see `ecrnn.core.packed`. JSON is plain: finite numbers of 64 bits,
+can be. It may also lie in a `trials.zip`, see `ecrnn.core.packed`. JSON is plain: finite numbers of 64 bits,
 each key once, and not more values than fit in memory beside everything else.
 """
 

@@ -1,4 +1,4 @@
-"""Files that carry a digest of themselves, so that a changed bit or a cut is seen and no other figure comes of it.
+"""Digests inside files, by which a changed bit or a missing end is seen before a figure comes of it.
 
 A JSON object has the key `digest`, over everything else in it; a text has a first line, a comment, over the lines
 below. Both are in the file itself: a kill can never part them. Files without one, from before there were any, are taken

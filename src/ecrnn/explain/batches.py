@@ -1,6 +1,6 @@
-"""Random batches for any model: inputs, and the error E of what the model gives for them.
+"""Random batches for any model: inputs, targets, and the error E of the model's outputs.
 
-They stand in for data where only the network is looked at. Images are noise with one standard deviation, tokens are
+They stand in for data where only the network matters. Images are noise with one standard deviation, tokens are
 drawn evenly, the texts of a batch have different lengths. A batch is made by the task of the model; what tasks have in
 common is here.
 """
@@ -18,12 +18,12 @@ from ecrnn.models.names import ModelName
 from ecrnn.models.spec import InputSpec, usual
 
 STEPS = 7  # tokens of the longest text
-FIRST = 4  # of ids; those before have a meaning of their own
+FIRST = 4  # the first id that is a token; those before are special
 _PAD = 0
 
 
 class Batch(NamedTuple):
-    """Inputs are the model's arguments; ``labels`` what it should answer; ``error`` takes what it gives to a scalar."""
+    """``inputs`` are the model's arguments, ``labels`` its targets; ``error`` maps its outputs to a scalar."""
 
     inputs: tuple[Tensor, ...]
     labels: Tensor
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
 
 
 def small_sizes(name: ModelName) -> InputSpec:
-    """InputSpec for which the model ``name`` computes in a moment; where its task names none, the usual one."""
+    """Sizes for which the model ``name`` computes in a moment; where its task names none, the usual ones."""
     small = name.task.small
     return InputSpec(**small) if small else usual(name)
 
@@ -72,7 +72,7 @@ def of_tokens(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def written(inputs: tuple[Tensor, ...], spec: InputSpec, n: int, steps: int, generator: torch.Generator) -> Batch:
-    """``inputs`` and the random texts, of up to ``steps`` tokens, whose next tokens a decoder foretells."""
-    given, _ = texts(generator, n, steps, *spec.take("tokens"))
-    targets = torch.cat([given[:, 1:], torch.zeros(n, 1, dtype=given.dtype)], dim=1)
-    return Batch((*inputs, given), targets, lambda logits: of_tokens(logits, targets))
+    """``inputs`` and random texts of up to ``steps`` tokens, whose next tokens a decoder predicts."""
+    decoder_inputs, _ = texts(generator, n, steps, *spec.take("tokens"))
+    targets = torch.cat([decoder_inputs[:, 1:], torch.zeros(n, 1, dtype=decoder_inputs.dtype)], dim=1)
+    return Batch((*inputs, decoder_inputs), targets, lambda logits: of_tokens(logits, targets))

@@ -164,14 +164,14 @@ def _watched(model: nn.Module) -> Iterator[list[Tensor]]:
     pattern: list[Tensor] = []
     pools: dict[type[nn.Module], Any] = dict(_POOLS)
 
-    def relu(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        pattern.append(made > 0)
+    def relu(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        pattern.append(output > 0)
 
-    def pool(module: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+    def pool(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         options = {
             name: getattr(module, name) for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
         }
-        pattern.append(pools[type(module)](given[0], **options, return_indices=True)[1])
+        pattern.append(pools[type(module)](inputs[0], **options, return_indices=True)[1])
 
     handles = [m.register_forward_hook(relu) for m in model.modules() if isinstance(m, nn.ReLU)]
     handles += [m.register_forward_hook(pool) for m in model.modules() if type(m) in pools]

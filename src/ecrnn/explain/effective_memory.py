@@ -8,9 +8,9 @@ dh(b)/dx_t(b) (H, I). What is measured of a batch of B images, with nothing of t
 - effect of step t alone: x_t(b) becomes x_t(b + 1), the next image's in the batch, all other steps stay;
 - effect of everything older than the last m steps: these are replaced in the same way, the last m stay.
 
-An effect is sqrt(mean over b of ||h'(b) - h(b)||^2) as part of the spread sqrt(mean over b of ||h(b) - mean||^2), so a
-state that has nothing of its own image and all of another one is at sqrt(2) or so. The gradient says what infinitely
-small changes do, the effect what changes as large as those between images do.
+An effect is sqrt(mean over b of ||h'(b) - h(b)||^2) as part of the spread sqrt(mean over b of ||h(b) - mean||^2). 0:
+the state ignores the change; about sqrt(2): it depends on nothing else. The gradient says what infinitely small changes
+do, the effect what changes as large as those between images do.
 
 The state is h, which the softmax layer sees; an LSTM's c is not. With several layers it is that of the last one.
 """
@@ -41,7 +41,7 @@ _NAMES = ("forward", "backward")
 
 
 def network_memory(network: nn.Module, images: Tensor, *, model: str, repeat: int = 0) -> Memory:
-    """How far back the RNN of an image classifier reads, and how many steps its answer needs.
+    """How far back the RNN of an image classifier reads, and how many steps its prediction needs.
 
     Args:
         network: a crnn or ecrnn of `ecrnn.models.build.build`, trained or not; it is left as it is.
@@ -58,7 +58,7 @@ def network_memory(network: nn.Module, images: Tensor, *, model: str, repeat: in
     if not areas:
         raise EcrnnError(f"model '{model}' has no RNN, so it has no memory of steps; those of crnn and ecrnn have")
     taken: list[Tensor] = []
-    hook = areas[0].register_forward_pre_hook(lambda module, given: taken.append(given[0]))
+    hook = areas[0].register_forward_pre_hook(lambda module, inputs: taken.append(inputs[0]))
     with torch.no_grad():
         network(images)
     hook.remove()
@@ -149,20 +149,20 @@ def _effects(
 ) -> tuple[list[list[float]], list[list[float]], list[float]]:
     """By direction the effect of each step alone and of all older than the last m; and the classes that change."""
     states, other = area(sequence), sequence.roll(-1, 0)
-    own = _by_direction(area, states)
-    spreads = [_spread(state, model) for state in own]
+    states_of = _by_direction(area, states)
+    spreads = [_spread(state, model) for state in states_of]
     time = torch.arange(sequence.shape[1], device=sequence.device)
-    ages = [time.flip(0), time][: len(own)]  # distance of each step, forward and backward
+    ages = [time.flip(0), time][: len(states_of)]  # distance of each step, forward and backward
 
     def replaced(direction: int, steps: Tensor) -> Tensor:
         """The direction's last state where ``steps`` (T,) are another image's."""
         return _by_direction(area, area(torch.where(steps[:, None], other, sequence)))[direction]
 
     def effect(direction: int, state: Tensor) -> float:
-        return float((state - own[direction]).double().square().sum(1).mean().sqrt()) / spreads[direction]
+        return float((state - states_of[direction]).double().square().sum(1).mean().sqrt()) / spreads[direction]
 
     alone = [[effect(d, replaced(d, age == n)) for n in distances] for d, age in enumerate(ages)]
-    older: list[list[float]] = [[] for _ in own]
+    older: list[list[float]] = [[] for _ in states_of]
     changed = []
     for m in kept:
         limited = [replaced(d, age >= m) for d, age in enumerate(ages)]

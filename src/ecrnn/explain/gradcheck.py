@@ -1,4 +1,4 @@
-"""Are a model's gradients right? Automatic differentiation against central differences and equations by hand.
+"""Checks a model's gradients: automatic differentiation against central differences and equations by hand.
 
 Three checks, each of what it can see:
 
@@ -7,7 +7,7 @@ Three checks, each of what it can see:
 2. for `mlp` and the recurrences `rnn`, `lstm` and `gru`, all gradients against those by hand
    (`ecrnn.explain.manual_backprop`), also in float64;
 3. every recurrent layer of the model in float32, by the kernels that would train it, against the float64 oracle
-   (`ecrnn.recurrence.checking`), as `ecrnn doctor` does with layers of its own.
+   (`ecrnn.recurrence.checking`), as `ecrnn doctor` checks layers.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ByHand:
 
 @dataclass(frozen=True)
 class Kernel:
-    """The float32 kernels of one recurrent layer against the float64 oracle; ``fault`` is None if they are right."""
+    """The float32 kernels of one recurrent layer against the float64 oracle; ``fault`` is None if they agree."""
 
     layer: str
     backend: str
@@ -71,7 +71,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """All that was found; `good` says whether it is as it should be.
+    """The findings of all checks; `good` says whether all passed.
 
     Attributes:
         model: its name.
@@ -140,11 +140,11 @@ def gradcheck(
     for module in model.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()  # E must be the same function each time
-    own: Callable[[Tensor, Tensor], Tensor] | None = getattr(model, "loss", None)
+    model_loss: Callable[[Tensor, Tensor], Tensor] | None = getattr(model, "loss", None)
 
     def loss() -> Tensor:
-        given = model(*batch.inputs)
-        return own(given, batch.labels) if own else batch.error(given)
+        outputs = model(*batch.inputs)
+        return model_loss(outputs, batch.labels) if model_loss else batch.error(outputs)
 
     return GradientCheck(
         name,
@@ -218,13 +218,13 @@ def _kernels(model: nn.Module) -> list[Kernel]:
         cell, directions = layer.mode.lower(), 1 + layer.bidirectional
         shape = dispatch.Shape(cell, layer.input_size, layer.hidden_size, layer.num_layers, directions)
         backend = "torch" if dispatch.obstacle("cpu", shape) else "cpu"
-        own = copy.deepcopy(layer)
-        configure(own, backend=backend)
-        case = Case(cell, own.hidden_size, 0, 0, own.input_size, own.num_layers, directions)
+        copied = copy.deepcopy(layer)
+        configure(copied, backend=backend)
+        case = Case(cell, copied.hidden_size, 0, 0, copied.input_size, copied.num_layers, directions)
         fault = None
         try:
             for small in awkward(case):
-                check(own, small)
+                check(copied, small)
         except EcrnnError as error:
             fault = str(error)
         found.append(Kernel(name, backend, fault))

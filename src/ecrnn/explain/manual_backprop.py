@@ -27,7 +27,7 @@ def delta_rule(
 
     Args:
         x: (B, I).
-        labels: (B,), the right output unit; t_k is 1 for that one and 0 for the others.
+        labels: (B,), the target output unit; t_k is 1 for that one and 0 for the others.
         weights: "hidden.weight" (H, I), "hidden.bias" (H,), "output.weight" (K, H), "output.bias" (K,).
         outputs: "sigmoid" with the squared error (6), or "softmax" with cross-entropy.
 
@@ -75,15 +75,15 @@ def through_time(
     Args:
         cell: of `ecrnn.recurrence.reference.CELLS`.
         x: (B, T, I).
-        labels: (B, T), the right output unit of every step.
+        labels: (B, T), the target output unit of every step.
         weights: those of the layer by torch's names, and "output.weight" V (K, H), "output.bias" (K,).
 
     Returns:
         The error (17), summed over the steps, mean over the patterns, and its gradients by the names of the weights.
     """
     V, b = weights["output.weight"], weights["output.bias"]
-    own = {name: w for name, w in weights.items() if not name.startswith("output.")}
-    s, last, cache = reference.forward(cell, x, own)  # (B, T, H)
+    layer_weights = {name: w for name, w in weights.items() if not name.startswith("output.")}
+    s, last, cache = reference.forward(cell, x, layer_weights)  # (B, T, H)
     t = np.eye(len(b))[labels]  # (B, T, K)
     o, error = _softmax_error(s @ V.T + b, t)  # (17)
     d_a = (o - t) / len(x)

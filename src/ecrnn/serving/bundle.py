@@ -7,13 +7,13 @@
                         tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
     code.py             the file of a model that is not ecrnn's own, for the record
     metrics.json        what was measured, on which data
-    examples.bin        by which the examples of training and validation are known again, see `trained_on`
+    examples.bin        keys by which the examples of training and validation are recognised, see `trained_on`
     README.md           model card
 
 A bundle may come from anywhere. `bundle.json` is checked key by key, it names only registered parts and holds no
 paths; every file is looked at before it is read (`ecrnn.core.reading`), and must be the one that was written with
-`bundle.json`; the weights' header must fit the model's own shapes before memory for them is taken; nothing is
-unpickled. Format 1 had no digests.
+`bundle.json`; the weights must have the model's names, types and shapes before it is built; nothing is unpickled.
+Format 1 had no digests.
 """
 
 from __future__ import annotations

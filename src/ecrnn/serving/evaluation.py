@@ -1,8 +1,8 @@
-"""Which examples a trained model is judged on, and its answers to them.
+"""Evaluates a trained model: chooses the examples to judge it on, and predicts for them.
 
 A model must not be judged on examples it was trained on. Its bundle knows them one by one (`trained_on`), wherever they
-lie and whatever they are called; they are left out, and how many is said. Where the data set is the one the bundle came
-from, its own split is drawn again.
+lie and whatever they are called; they are left out, and the note says how many. Where the data set is the one the
+bundle came from, its own split is drawn again.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Judgement:
     Attributes:
         data: the data set.
         index: int64, which of its examples.
-        judged: the model's answers to them.
-        note: a phrase that says which they are, and how many of them were trained on or left out for that.
+        judged: the model's predictions for them.
+        note: a phrase on which examples they are, and how many of them were trained on or left out for that.
         trained_on: how many of them the model was trained on; None where its bundle does not say.
         left_out: how many more there are that were left out because the model was trained on them.
     """
@@ -56,7 +56,7 @@ class Choice:
 
 
 def judge(model: Predictor, data: str | Examples, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
-    """The model's answers to the examples of ``data``.
+    """The model's predictions for the examples of ``data``.
 
     Args:
         model: from `ecrnn.load`.

@@ -1,4 +1,4 @@
-"""From a bundle to a model in use, of the class that its task needs."""
+"""Loads a bundle as the predictor of its task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every trained model in use has, whatever its task."""
+"""The base of predictors: a trained model in use, whatever its task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answers = np.ndarray | list[str]  # probabilities of classes, float64 (n, classe
 
 
 class Judged(NamedTuple):
-    """A model's answers to examples: what the metric needs, and the texts it wrote, where its task is to write."""
+    """A model's predictions for examples: what the metric needs, and the texts it wrote, where its task is to write."""
 
     predictions: AnyPredictions
     written: list[str] | None = None
@@ -61,7 +61,7 @@ class Predictor(ABC):
         metrics: what was measured when the bundle was made, from `metrics.json`.
         task: what it does and how it is judged.
         device: where it computes.
-        trained_on: by which the examples of its training are known again; None where its bundle does not say.
+        trained_on: keys of the examples of its training; None where its bundle has none.
     """
 
     trained_on: TrainedOn | None = None
@@ -98,7 +98,7 @@ class Predictor(ABC):
 
     @contextlib.contextmanager
     def naming(self, example: Callable[[int], str]) -> Iterator[None]:
-        """Say of outputs that are not finite which model gave them, and for which example: ``example`` names a row."""
+        """Name the model and the example in errors of outputs that are not finite; ``example`` names a row."""
         try:
             yield
         except NotFiniteError as error:
@@ -106,7 +106,7 @@ class Predictor(ABC):
 
     @abstractmethod
     def judge(self, data: Any, index: np.ndarray) -> Judged:
-        """The model's answers to the examples ``index`` of ``data``, which `examples` gave."""
+        """The model's predictions for the examples ``index`` of ``data``, which `examples` gave."""
 
     def beside(self, data: Any, index: np.ndarray, judged: Judged) -> Beside:
         """What an evaluation shows beside the metric; arguments as of `judge`, which gave ``judged``."""

@@ -1,4 +1,4 @@
-"""What trained models that write texts have in common."""
+"""The base of predictors that write texts."""
 
 from __future__ import annotations
 

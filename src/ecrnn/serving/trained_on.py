@@ -1,4 +1,4 @@
-"""Which examples a model was trained on and validated on, as a bundle keeps it: `examples.bin`.
+"""The keys of the examples that a model was trained and validated on, in a bundle: `examples.bin`.
 
     16 bytes   "ecrnn-examples-1", the format and its version
     3 times 8  how many keys of training examples, keys of validation examples, and looks of training examples follow
@@ -33,7 +33,7 @@ STUDY_FILE = "keys.bin"
 _MAGIC, _STUDY_MAGIC = b"ecrnn-examples-1", b"ecrnn-keys-00001"
 _LARGEST = 2**31  # bytes
 _ALIKE = 4  # comparisons of 64 that may differ between images that look alike (docs/decisions/known-examples.md)
-_ORDINARY = 0.02  # share of images trained on that may look like another one, where looks are to say anything
+_ORDINARY = 0.02  # the most of the images trained on that may look like another one, for looks to mean anything
 _FEWEST, _SAMPLE = 20, 300  # looks that are needed, and that this share is taken from
 
 

@@ -17,7 +17,7 @@ from ecrnn.core.predictions import Predictions
 from ecrnn.core.text import one_line
 from ecrnn.training.classification import Classification, score
 
-#: The least probability that is written down. A class that a classifier holds for impossible has it, and so has each of
+#: The least probability that is written down. A class that a classifier rules out has it, and so has each of
 #: the others where a classifier names one class and gives no probabilities: a cross-entropy must be finite.
 FLOOR = 1e-6
 
@@ -56,7 +56,7 @@ def fit_classifier(
         What scikit-learn warns of, and an `Epoch`.
 
     Raises:
-        TrainingError: its answers are no classes, or not finite.
+        TrainingError: its predictions are no classes, or not finite.
     """
     split, started = task.split, time.monotonic()
     limits = threadpool_limits(1, "blas"), threadpool_limits(threads or 1, "openmp")

@@ -27,7 +27,7 @@ class Classification(Objective):
 
     def loss(self, model: nn.Module, inputs: Tensor | tuple[Tensor, ...], targets: Tensor) -> Loss:
         """The mean error: cross-entropy, in nats, unless the model has a ``loss`` of its own."""
-        logits = self._answer(model, *(inputs if isinstance(inputs, tuple) else (inputs,))).float()
+        logits = self._outputs(model, *(inputs if isinstance(inputs, tuple) else (inputs,))).float()
         error = getattr(model, "loss", F.cross_entropy)
         return Loss(error(logits, targets), (logits.argmax(1) == targets).sum(), len(targets))
 

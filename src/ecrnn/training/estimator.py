@@ -1,4 +1,4 @@
-"""What classifiers in scikit-learn's style have in common, whatever their examples are."""
+"""The base of classifiers in scikit-learn's style, whatever their examples are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ecrnn.training.objective import Objective
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A network by name as a classifier. Its parameters that are called as settings of a training are those."""
+    """A network by name as a classifier. Its parameters with the name of a setting of training are such settings."""
 
     classes_: np.ndarray
 
@@ -31,7 +31,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of each example, (n,)."""
-        probabilities = self.predict_proba(X)  # which says so where nothing is fitted
+        probabilities = self.predict_proba(X)  # which raises where nothing is fitted
         return self.classes_[probabilities.argmax(axis=1)]
 
     def _train(

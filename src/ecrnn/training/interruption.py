@@ -1,4 +1,4 @@
-"""Ctrl-C and kill, heard at the next step: the training then writes a checkpoint and leaves."""
+"""Ctrl-C and kill, which take effect at the next step: the training then writes a checkpoint and stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the training loop asks of a task: its batches, its loss and its metric. The loop knows nothing else of it."""
+"""The objective of a training: batches, loss and metric of a task, which is all that the training loop knows of it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Loss:
 
     Attributes:
         mean: scalar, over what was counted; back-propagated.
-        right: scalar, how many of them were answered rightly; None where that is not known while training.
+        correct: scalar, number of correct predictions among them; None where training does not know it.
         count: images, texts or tokens that the mean is over.
     """
 
     mean: Tensor
-    right: Tensor | None
+    correct: Tensor | None
     count: int
 
 
 class Objective(ABC):
-    """One training's data and what is to be learnt of it.
+    """The data of one training, and the loss on it.
 
     The loop shows a network ``steps`` batches an epoch. `order` names the training examples of each batch by their
     positions in the training part, as a function of seed and epoch alone, so that a training can go on anywhere.
@@ -42,7 +42,7 @@ class Objective(ABC):
     Args:
         split: which examples train and which validate.
         settings: resolved (device and precision are not "auto").
-        lengths: of the training examples, so that those of about one length come side by side; None: in any company.
+        lengths: of the training examples, used to batch examples of similar length; None: shuffle freely.
 
     Attributes:
         metric: by which the network is judged.
@@ -72,14 +72,14 @@ class Objective(ABC):
 
     @abstractmethod
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Any, Any]:
-        """What the network is given for the examples at ``positions``, and what it should answer, on the device."""
+        """Inputs and targets of the examples at ``positions``, on the device."""
 
     @abstractmethod
     def loss(self, model: nn.Module, inputs: Any, targets: Any) -> Loss:
         """The network's loss on a batch, computed in the settings' precision."""
 
     def validate(self, model: nn.Module) -> tuple[dict[str, float], AnyPredictions | None]:
-        """`validation_loss` and `validation_<metric>` of the network, and what they were computed from.
+        """`validation_loss` and `validation_<metric>` of the network, and the predictions that they are computed from.
 
         Always in float32. Nothing where no example validates.
         """
@@ -90,8 +90,8 @@ class Objective(ABC):
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], AnyPredictions]:
         """What `validate` gives for the examples ``index``, of which there is at least one."""
 
-    def _answer(self, model: nn.Module, *inputs: Tensor) -> Any:
-        """What the network answers in training, computed in the settings' precision."""
+    def _outputs(self, model: nn.Module, *inputs: Tensor) -> Any:
+        """The network's outputs in training, computed in the settings' precision."""
         with autocast(self.settings.device, self.settings.precision):
             return model(*inputs)
 

@@ -1,4 +1,4 @@
-"""What the tasks that write have in common: a decoder learns to write a target, token after token."""
+"""The objective of tasks that write: a decoder learns to write a target, token after token."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ VALIDATED = 64  # examples at a time whose validation loss is computed
 
 @dataclass(frozen=True)
 class Targets:
-    """What a decoder should answer: tokens (B, T), PAD after the end, and how many they are."""
+    """The targets of a decoder: tokens (B, T), PAD after the end, and their number."""
 
     tokens: Tensor
     count: int
 
 
-TargetBatch = tuple[tuple[Tensor, ...], Targets]  # the network's arguments, the last given to the decoder
+TargetBatch = tuple[tuple[Tensor, ...], Targets]  # the network's arguments, the last of which the decoder reads
 
 
 class Seq2SeqObjective(Objective):
-    """An `Objective` whose network is given a target and answers with its next tokens."""
+    """An `Objective` whose network reads a target and predicts its next tokens."""
 
     metric = BLEU
 
     def loss(self, model: nn.Module, inputs: tuple[Tensor, ...], targets: Targets) -> Loss:
         """Mean cross-entropy of the target's tokens and its END, in nats."""
-        logits = self._answer(model, *inputs)
-        right = ((logits.argmax(-1) == targets.tokens) & (targets.tokens != PAD)).sum()
-        return Loss(target_nats(logits, targets.tokens) / targets.count, right, targets.count)
+        logits = self._outputs(model, *inputs)
+        correct = ((logits.argmax(-1) == targets.tokens) & (targets.tokens != PAD)).sum()
+        return Loss(target_nats(logits, targets.tokens) / targets.count, correct, targets.count)
 
     def _targets(self, sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Targets]:
-        """What the decoder is given (B, T), and what it should answer."""
-        given, wanted = self._tensors(*with_ends(sequences))
-        return given, Targets(wanted, sum(len(sequence) + 1 for sequence in sequences))
+        """The decoder's inputs (B, T) and its targets."""
+        inputs, targets = self._tensors(*with_ends(sequences))
+        return inputs, Targets(targets, sum(len(sequence) + 1 for sequence in sequences))
 
 
 def mean_nats(model: nn.Module, batches: Iterable[TargetBatch]) -> float:

@@ -210,7 +210,7 @@ class Trainer:
         loss.mean.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        known = [loss.mean.detach(), norm, *([] if loss.right is None else [loss.right])]
+        known = [loss.mean.detach(), norm, *([] if loss.correct is None else [loss.correct])]
         mean_loss, length, *rights = torch.stack(known).tolist()  # the only wait for the device
         if not math.isfinite(mean_loss + length):
             if self.settings.non_finite == "stop":

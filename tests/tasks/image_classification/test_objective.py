@@ -54,8 +54,8 @@ def test_loss(precision: str, tolerance: float) -> None:
     assert loss.mean.item() == pytest.approx(expected, rel=tolerance)
     assert loss.mean.dtype == torch.float32
     assert loss.count == 8
-    assert loss.right is not None
-    assert int(loss.right) == int((logits.argmax(axis=1) == targets.numpy()).sum())
+    assert loss.correct is not None
+    assert int(loss.correct) == int((logits.argmax(axis=1) == targets.numpy()).sum())
 
 
 def test_the_network_computes_in_the_precision_asked_for() -> None:

@@ -46,9 +46,9 @@ def test_loss(precision: str, tolerance: float) -> None:
     total, right = np.sum([nats(one, model, i) for i in (7, 2, 29)], axis=0)
     assert loss.count == 3 * LENGTH
     assert loss.mean.item() == pytest.approx(total / loss.count, rel=tolerance)
-    assert loss.right is not None
+    assert loss.correct is not None
     if precision == "float32":
-        assert int(loss.right) == right
+        assert int(loss.correct) == right
 
 
 def test_validation() -> None:

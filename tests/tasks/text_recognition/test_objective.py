@@ -74,7 +74,7 @@ def test_loss(precision: str, tolerance: float) -> None:
         for i in (3, 0, 8, 21)
     ]
     assert loss.mean.item() == pytest.approx(np.mean(each), rel=tolerance)
-    assert loss.right is None
+    assert loss.correct is None
     assert loss.count == 4
 
 

@@ -49,9 +49,9 @@ class NextToken(Objective):
 
     def loss(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Loss:
         """Mean cross-entropy of the next token, in nats."""
-        logits = self._answer(model, inputs)[0].float()
-        right = (logits.argmax(-1) == targets).sum()
-        return Loss(F.cross_entropy(logits.flatten(0, 1), targets.flatten()), right, targets.numel())
+        logits = self._outputs(model, inputs)[0].float()
+        correct = (logits.argmax(-1) == targets).sum()
+        return Loss(F.cross_entropy(logits.flatten(0, 1), targets.flatten()), correct, targets.numel())
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats, `validation_bits` in bits a character."""

@@ -1,4 +1,4 @@
-"""Numeric sequences from files that nobody vouches for: CSV, `.ts` of the UCR and UEA archives, and `.npz`."""
+"""Numeric sequences from untrusted files: CSV, `.ts` of the UCR and UEA archives, and `.npz`."""
 
 from __future__ import annotations
 

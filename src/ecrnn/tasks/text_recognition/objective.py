@@ -75,7 +75,7 @@ class Transcription(Objective):
 
     def loss(self, model: nn.Module, inputs: tuple[Tensor, Tensor], targets: Texts) -> Loss:
         """Mean of -log p of an image's text, in nats an image."""
-        logits, lengths = self._answer(model, *inputs)
+        logits, lengths = self._outputs(model, *inputs)
         return Loss(_ctc(logits, lengths, targets) / len(lengths), None, len(lengths))
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
