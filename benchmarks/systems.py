@@ -161,7 +161,7 @@ def captioning(batch: int, draw: np.random.Generator, settings: TrainingSettings
     preprocessing = Preprocessing((3, SIZE, SIZE), (127.5,), (74.0,))
     length = TASKS["captioning"].defaults["length"]
     processor = Processor(TASKS["captioning"], preprocessing=preprocessing, vocabulary=words, length=length)
-    data = CaptionSet("random", images, texts, (), batch, "")
+    data = CaptionSet(images, texts, name="random", n_train=batch, fingerprint="")
     return processor, Captioning(data, everything(batch), processor, settings, 0)
 
 
@@ -173,7 +173,7 @@ def transcription(batch: int, draw: np.random.Generator, settings: TrainingSetti
     processor = Processor(
         TASKS["transcription"], preprocessing=preprocessing, vocabulary=tokens.fit("characters", [LETTERS[:19]])
     )
-    data = LineSet("random", images, texts, (), batch, "")
+    data = LineSet(images, texts, name="random", n_train=batch, fingerprint="")
     return processor, Transcription(data, everything(batch), processor, settings, 0)
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_lines_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     index, texts = np.arange(4), [*data.texts[:2], "0 a", data.texts[3]]
     written = [texts[0], texts[1][:-1], "0 b c", texts[3] + "a"]
     judged = Judged(model.judge(data, index).predictions, written)
-    changed = type(data)(data.name, data.images, (*texts, *data.texts[4:]), data.files, data.n_train, data.fingerprint)
+    changed = replace(data, texts=(*texts, *data.texts[4:]))
     show(model, Judgement(changed, index, judged, ""), "tiny", None, as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert list(found["figures"]) == ["cer", "wer", "whole"]

@@ -100,9 +100,17 @@ def sentences(draw: np.random.Generator, words: tuple[str, ...] = WORDS) -> list
     return made
 
 
+def named(name: str) -> dict[str, Any]:
+    """What every set has."""
+    return {"name": name, "n_train": N, "fingerprint": ""}
+
+
 def _clips(draw: np.random.Generator) -> tuple[Any, ...]:
     data = ClipSet(
-        "c", draw.integers(0, 256, (N, 3, 8, 8, 1), dtype=np.uint8), np.arange(N) % 2, ("fall", "walk"), N, ""
+        draw.integers(0, 256, (N, 3, 8, 8, 1), dtype=np.uint8),
+        labels=np.arange(N) % 2,
+        classes=("fall", "walk"),
+        **named("c"),
     )
     preprocessing = Preprocessing((1, 8, 8), (100.0,), (50.0,))
     processor = Processor(TASKS["clip-classification"], data.classes, preprocessing, frames=3)
@@ -111,7 +119,7 @@ def _clips(draw: np.random.Generator) -> tuple[Any, ...]:
 
 def _texts(draw: np.random.Generator) -> tuple[Any, ...]:
     texts = sentences(draw)
-    data = TextSet("t", tuple(texts), np.arange(N) % 2, ("bad", "good"), N, "")
+    data = TextSet(tuple(texts), labels=np.arange(N) % 2, classes=("bad", "good"), **named("t"))
     vocabulary = tokens.fit("words", texts[:TRAIN])
     return (
         data,
@@ -130,7 +138,7 @@ def _blocks(draw: np.random.Generator) -> tuple[Any, ...]:
 def _pairs(draw: np.random.Generator) -> tuple[Any, ...]:
     sources = sentences(draw)
     targets = [text.upper() for text in sources]
-    data = PairSet("p", tuple(sources), tuple(targets), N, "")
+    data = PairSet(tuple(sources), tuple(targets), **named("p"))
     own, source = (tokens.fit("words", texts[:TRAIN]) for texts in (targets, sources))
     processor = Processor(TASKS["translation"], vocabulary=own, source_vocabulary=source, length=LENGTH)
     return data, processor, Translation
@@ -140,7 +148,7 @@ def _captions(draw: np.random.Generator) -> tuple[Any, ...]:
     images = draw.integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
     texts = [sentences(draw) for _ in range(3)]
     captions = tuple(tuple(own[: 1 + i % 3]) for i, own in enumerate(zip(*texts, strict=True)))
-    data = CaptionSet("c", images, captions, (), N, "")
+    data = CaptionSet(images, captions, **named("c"))
     vocabulary = tokens.fit("words", [text for own in captions[:TRAIN] for text in own])
     preprocessing = Preprocessing((3, 8, 8), (100.0,), (50.0,))
     processor = Processor(TASKS["captioning"], preprocessing=preprocessing, vocabulary=vocabulary, length=LENGTH)
@@ -151,7 +159,7 @@ def _lines(draw: np.random.Generator) -> tuple[Any, ...]:
     texts = ["".join(draw.choice(list("abc"), draw.integers(1, 5))) for _ in range(N)]
     texts[0], texts[-1] = "", "Zz"
     images = tuple(draw.integers(0, 256, (8, width), dtype=np.uint8) for width in draw.integers(32, 49, N))
-    data = LineSet("l", images, tuple(texts), (), N, "")
+    data = LineSet(images, tuple(texts), **named("l"))
     preprocessing = Preprocessing((1, 8, 48), (100.0,), (50.0,))
     vocabulary = tokens.fit("characters", texts[:TRAIN])
     return (

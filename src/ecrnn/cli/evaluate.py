@@ -100,7 +100,7 @@ def _origin(model: Predictor, judgement: Judgement, name: str) -> dict[str, Any]
         "n_note": judgement.note,
         "trained_on": judgement.trained_on,
         "left_out": judgement.left_out,
-        "files_left_out": getattr(judgement.data, "left_out", None),
+        "files_left_out": judgement.data.left_out,
     }
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.spelling import nfc
+from ecrnn.data.example_set import LabelledSet
 from ecrnn.data.keys import Keys, of_images
 
 
@@ -28,38 +29,14 @@ class RawImages(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ImageSet:
-    """Labelled images, all of one size.
+class ImageSet(LabelledSet):
+    """Labelled images, all of one size. Attributes are those of `LabelledSet`, and:
 
     Attributes:
-        name: the registered name or the folder's path.
         images: uint8 (N, H, W, C), C 1 or 3; may be a read-only np.memmap. Not to be written to.
-        labels: int64 (N,), indices into ``classes``.
-        classes: names of the classes.
-        n_train: the first ``n_train`` images are the data set's own training part; N when it has no test
-            part.
-        fingerprint: SHA-256 (hexadecimal) over shape, images, labels, classes and n_train; equal fingerprints
-            give equal studies. The name is not part of it.
-        files: for a folder the path of each image relative to it (with "/"), else empty.
-        n_validation: the last ``n_validation`` images of the training part are the data set's own for validation; 0
-            where it has none.
-        left_out: of a folder the number of files that are no images of a class, by suffix.
-        notes: sentences about what was left out, to be shown.
     """
 
-    name: str
     images: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    n_train: int
-    fingerprint: str
-    files: tuple[str, ...] = ()
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def keys(self) -> Keys:
         """By which each example is recognised."""
@@ -106,16 +83,16 @@ def make_image_set(
     assert 0 <= n_validation < max(1, n_train)
     digest = fingerprint(images, labels, classes, n_train, n_validation)
     return ImageSet(
-        name,
         images,
-        labels,
-        tuple(classes),
-        n_train,
-        digest,
-        tuple(files),
-        n_validation,
-        dict(left_out or {}),
-        tuple(notes),
+        labels=labels,
+        classes=tuple(classes),
+        name=name,
+        n_train=n_train,
+        n_validation=n_validation,
+        fingerprint=digest,
+        files=tuple(files),
+        left_out=dict(left_out or {}),
+        notes=tuple(notes),
     )
 
 

@@ -12,38 +12,14 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.text import counted
 from ecrnn.data import counter_rng
-from ecrnn.data.keys import Keys
-
-
-class Examples(Protocol):
-    """A data set of any task: images, texts, blocks of a text, pairs of sentences, clips.
-
-    The first ``n_train`` examples are the data set's own training part; there are no others where it has no test part.
-    Where the data set has ``n_validation``, the last so many of the training part are its own part to validate on.
-    Equal fingerprints give equal studies. Those with classes have ``labels`` (N,), int64, and ``classes``, their names.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def n_train(self) -> int: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def __len__(self) -> int: ...
-
-    def keys(self) -> Keys:
-        """By which each example is recognised."""
-        ...
+from ecrnn.data.example_set import ExampleSet, LabelledSet
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,7 @@ class SplitRule:
     def __str__(self) -> str:
         return self.text
 
-    def split(self, data: Examples, seed: int, repeat: int) -> Split:
+    def split(self, data: ExampleSet, seed: int, repeat: int) -> Split:
         """The split of one repeat.
 
         "fraction": the first part of a random permutation of (seed, repeat) trains; its size is the fraction
@@ -96,7 +72,7 @@ class SplitRule:
         assert repeat >= 0
         n = data.n_train
         if self.kind == "own":
-            n_validation = getattr(data, "n_validation", 0)
+            n_validation = data.n_validation
             if n == len(data) and not n_validation:
                 raise DataError(f"{data.name} has no test part of its own, give a fraction such as --split 0.7")
             train, validation = (
@@ -134,8 +110,8 @@ class SplitRule:
         return np.concatenate([order[:start], order[end:]]), order[start:end]
 
 
-def _check_classes(split: Split, data: Any) -> None:
-    if not hasattr(data, "classes"):
+def _check_classes(split: Split, data: ExampleSet) -> None:
+    if not isinstance(data, LabelledSet):
         return
     counts = np.bincount(data.labels[split.train], minlength=len(data.classes))
     if (counts == 0).any():

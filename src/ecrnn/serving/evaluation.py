@@ -16,8 +16,9 @@ import numpy as np
 
 from ecrnn.core.errors import BundleError, DataError, unknown_name
 from ecrnn.data import catalogue
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import Examples, parse_split
+from ecrnn.data.splits import parse_split
 from ecrnn.serving.predictor import Judged, Predictor, has_test_part
 
 _UNKNOWN = "the bundle does not say whether any of them were trained on"
@@ -37,7 +38,7 @@ class Judgement:
         left_out: how many more there are that were left out because the model was trained on them.
     """
 
-    data: Any
+    data: ExampleSet
     index: np.ndarray
     judged: Judged
     note: str
@@ -55,7 +56,7 @@ class Choice:
     left_out: int = 0
 
 
-def judge(model: Predictor, data: str | Examples, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
+def judge(model: Predictor, data: str | ExampleSet, *, data_dir: Path | None = None, part: str = "auto") -> Judgement:
     """The model's predictions for the examples of ``data``.
 
     Args:

@@ -18,7 +18,7 @@ from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
 from ecrnn.core.predictions import AnyPredictions, Example
 from ecrnn.core.spelling import nfc
 from ecrnn.core.tasks import Task
-from ecrnn.data.splits import Examples
+from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.trained_on import TrainedOn
@@ -159,17 +159,16 @@ class Generates(Protocol):
         """The characters that go on from ``prompt``, one after another as they are drawn."""
 
 
-def example_name(data: Any, index: np.ndarray, noun: str) -> Callable[[int], str]:
+def example_name(data: ExampleSet, index: np.ndarray, noun: str) -> Callable[[int], str]:
     """What to call the example at a row of ``index``: its file, or its number in the data."""
 
     def name(row: int) -> str:
-        files = getattr(data, "files", ())
-        return str(files[index[row]]) if files else f"{noun} {index[row]} of {data.name}"
+        return str(data.files[index[row]]) if data.files else f"{noun} {index[row]} of {data.name}"
 
     return name
 
 
-def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.ndarray:
+def true_labels(classes: tuple[str, ...], data: LabelledSet, index: np.ndarray) -> np.ndarray:
     """The classes of the examples ``index`` of ``data`` in the order of a model's ``classes``, int64 (n,).
 
     Raises:
@@ -185,7 +184,7 @@ def true_labels(classes: tuple[str, ...], data: Any, index: np.ndarray) -> np.nd
     return np.array([known[name] for name in names], np.int64)[data.labels[index]]
 
 
-def has_test_part(data: Examples) -> bool:
+def has_test_part(data: ExampleSet) -> bool:
     """Whether a data set has a test part of its own."""
     return data.n_train < len(data)
 

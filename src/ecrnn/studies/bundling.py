@@ -16,8 +16,8 @@ from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
 from ecrnn.core.tasks import Task
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.sources import TERMS
-from ecrnn.data.splits import Examples
 from ecrnn.models.build import check_network
 from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_code import check_digest
@@ -292,7 +292,7 @@ def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study
     return of_repeat[0]
 
 
-def on_test_part(model: Predictor, data: Examples) -> dict[str, Any]:
+def on_test_part(model: Predictor, data: ExampleSet) -> dict[str, Any]:
     """The figures of a model on the test part of its data, and what to know of its examples."""
     choice = choose(model, data, "test")
     known = {"trained_on": choice.trained_on, "left_out": choice.left_out}

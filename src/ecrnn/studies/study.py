@@ -18,9 +18,10 @@ from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, 
 from ecrnn.core.seals import seal
 from ecrnn.core.spelling import nfc
 from ecrnn.core.text import counted
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import Examples, parse_split
+from ecrnn.data.splits import parse_split
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_check import check_models
 from ecrnn.models.own_code import check_workers_know
@@ -159,7 +160,7 @@ def _run(engine: Engine, study: OpenStudy, waiting: list[Trial], outcome: Outcom
     outcome.trained = [trial for trial in waiting if trial in finished]
 
 
-def _kept_keys(data: Examples, out: Path) -> Keys:
+def _kept_keys(data: ExampleSet, out: Path) -> Keys:
     """The keys of all examples, which the study keeps for bundles of its trials."""
     keys = read_study(out / STUDY_FILE)
     if keys is None or keys.total != len(data):
@@ -188,7 +189,7 @@ def _check_folder(out: Path) -> None:
 def _open(
     settings: StudySettings,
     models: Sequence[ModelName],
-    data: Examples,
+    data: ExampleSet,
     out: Path,
     jobs: int,
     baseline: str | None,

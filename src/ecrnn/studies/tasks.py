@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings
-from ecrnn.core.errors import DataError
+from ecrnn.core.errors import DataError, EcrnnError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task
 from ecrnn.data import catalogue
-from ecrnn.data.splits import Examples, Split
+from ecrnn.data.example_set import ExampleSet, LabelledSet
+from ecrnn.data.splits import Split
 from ecrnn.models.processor import Processor
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.training.objective import Objective
 
+_SET = f"{ExampleSet.__module__}.{ExampleSet.__name__}"
 AnySettings = StudySettings | TrainSettings
 
 
-def load_examples(task: Task, settings: AnySettings, loading: Progress = silent) -> Examples:
+def load_examples(task: Task, settings: AnySettings, loading: Progress = silent) -> ExampleSet:
     """The data of a study or a training, whose models are for ``task``.
 
     Raises:
@@ -28,14 +30,18 @@ def load_examples(task: Task, settings: AnySettings, loading: Progress = silent)
         settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
     parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
     settings = settings.model_copy(update=parts)
-    data: Examples = task.code("load")(settings, data_dir, loading)
+    data = task.code("load")(settings, data_dir, loading)
+    if not isinstance(data, ExampleSet):
+        raise EcrnnError(f"task '{task.name}' loads {type(data).__name__}, which is no {_SET}")
     check_classes(data)
     return data
 
 
-def check_classes(data: Examples) -> None:
+def check_classes(data: ExampleSet) -> None:
     """Raise a DataError for classes with which no study and no bundle could be read again."""
-    classes = getattr(data, "classes", ())
+    if not isinstance(data, LabelledSet):
+        return
+    classes = data.classes
     if len(classes) > MAX_CLASSES:
         raise DataError(f"{data.name} holds {len(classes):,} classes, more than {MAX_CLASSES:,}")
     for name in classes:
@@ -51,13 +57,13 @@ def has_validation(data: str, task: Task) -> bool:
     return bool(task.code("has_validation")(Path(spelt_as_it_exists(data))))
 
 
-def prepare(task: Task, data: Examples, split: Split, settings: AnySettings) -> Processor:
+def prepare(task: Task, data: ExampleSet, split: Split, settings: AnySettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     processor: Processor = task.code("prepare")(data, split, settings)
     return processor
 
 
-def objective(data: Examples, split: Split, processor: Processor, settings: TrainingSettings, seed: int) -> Objective:
+def objective(data: ExampleSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int) -> Objective:
     """What a training learns; ``settings`` are resolved."""
     learnt: Objective = processor.task.code("objective")(data, split, processor, settings, seed)
     return learnt

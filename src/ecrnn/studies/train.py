@@ -16,8 +16,9 @@ from ecrnn.core.runs import difference, holds_nothing, locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.image_set import ImageSet
-from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.build import check_network, make
 from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_check import check_models
@@ -92,7 +93,7 @@ def train_bundle(
     return not finished
 
 
-def _resolved(asked: TrainSettings, model: ModelName, data: Examples, out: Path) -> TrainSettings:
+def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Path) -> TrainSettings:
     """The settings with everything decided, as the training that lies in ``out`` has it, if any.
 
     Raises:
@@ -150,7 +151,7 @@ def _check_folder(out: Path, resume: bool) -> None:
 
 def _train(
     model: ModelName,
-    data: Examples,
+    data: ExampleSet,
     split: Split,
     processor: Processor,
     settings: TrainSettings,
@@ -194,8 +195,8 @@ def _train(
     )
     if both:
         metrics["validation_trained_on"] = both
-    if left_out := getattr(data, "left_out", None):
-        metrics["files_left_out"] = dict(left_out)
+    if data.left_out:
+        metrics["files_left_out"] = dict(data.left_out)
     if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
         predictor = in_use(describe(model, processor), processor, network, metrics, settings.training.device)
         predictor.trained_on = trained_on

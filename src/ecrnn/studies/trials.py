@@ -18,8 +18,9 @@ from ecrnn.core.predictions import AnyPredictions, Predictions, write_prediction
 from ecrnn.core.runs import trial_folder, trial_home
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
+from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import Examples, Split, parse_split
+from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.inference import softmax
@@ -40,7 +41,7 @@ CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz")  # of every trial; WEIGHTS too of one that trains a network
 
 
-def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -> Examples:
+def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -> ExampleSet:
     """The examples of a study or a training, and a check that they are the ones it was begun with.
 
     Args:
@@ -61,7 +62,7 @@ def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -
     return data
 
 
-def split_of(data: Examples, settings: StudySettings | TrainSettings, repeat: int) -> Split:
+def split_of(data: ExampleSet, settings: StudySettings | TrainSettings, repeat: int) -> Split:
     """The split of a repeat."""
     return parse_split(settings.split).split(data, settings.seed, repeat)
 
@@ -80,16 +81,17 @@ def trained_on_too(name: str, count: int, split: Split, examples: str) -> str:
     return f"{name}: {what}, being the same to a model; the figures are too good by that"
 
 
-def contradiction(data: Examples, keys: Keys) -> str:
+def contradiction(data: ExampleSet, keys: Keys) -> str:
     """A sentence on examples of your own that are the same but have different labels; "" where there are none."""
-    labels = getattr(data, "labels", None)
-    if labels is None or catalogue.task_of(data.name) is not None or not (count := keys.contradicting(labels)):
+    if not isinstance(data, LabelledSet) or catalogue.task_of(data.name) is not None:
+        return ""
+    if not (count := keys.contradicting(data.labels)):
         return ""
     return f"{data.name}: {count:,} examples lie in several classes, being the same to a model; which class is right?"
 
 
 def run_trial(
-    data: Examples, study: Path, settings: StudySettings, model: str, repeat: int
+    data: ExampleSet, study: Path, settings: StudySettings, model: str, repeat: int
 ) -> Generator[Event, None, None]:
     """Train one trial to its end, going on from its checkpoint if there is one; a finished trial is left alone.
 
@@ -131,7 +133,7 @@ def run_trial(
 
 
 def _fit_network(
-    data: Examples,
+    data: ExampleSet,
     settings: StudySettings,
     model: ModelName,
     seed: int,
@@ -171,7 +173,7 @@ def _fit_network(
 
 
 def _fit_classifier(
-    data: Examples,
+    data: ExampleSet,
     settings: StudySettings,
     model: ModelName,
     seed: int,
@@ -225,7 +227,7 @@ def record_failure(study: Path, model: str, repeat: int, error: BaseException) -
 
 
 def _facts_before(
-    data: Examples,
+    data: ExampleSet,
     settings: StudySettings,
     model: str,
     repeat: int,

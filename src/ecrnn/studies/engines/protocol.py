@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.events import Event
-from ecrnn.data.splits import Examples
+from ecrnn.data.example_set import ExampleSet
 
 Trial = tuple[str, int]  # model, repeat
 
@@ -30,7 +30,7 @@ class OpenStudy:
 
     folder: Path
     settings: StudySettings
-    data: Examples
+    data: ExampleSet
     lock: int
 
 

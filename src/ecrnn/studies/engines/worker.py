@@ -24,7 +24,7 @@ from ecrnn.core.events import Epoch, Event, Failed, Finished, Step, to_json
 from ecrnn.core.runs import read_settings
 from ecrnn.core.standard_streams import open_closed_streams
 from ecrnn.data import left_out
-from ecrnn.data.splits import Examples
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.models.own_code import load_code
 from ecrnn.studies.trials import load, record_failure, run_trial
 from ecrnn.training.interruption import Interrupted
@@ -68,7 +68,7 @@ class _Worker:
     def __init__(self, study: Path, answers: Any) -> None:
         self.study, self.answers = study, answers
         self.settings = read_settings(study)
-        self.data: Examples | None = None
+        self.data: ExampleSet | None = None
         self.step_sent = 0.0
 
     def run(self, model: str, repeat: int) -> bool:

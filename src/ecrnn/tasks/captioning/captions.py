@@ -23,6 +23,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import candidates, reading
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.file_lists import check_listed
 from ecrnn.data.image_decoding import load_images
 from ecrnn.data.image_set import checked_size
@@ -51,24 +52,16 @@ _FLICKR8K_WHERE = (  # its photographs may not be passed on, so there is no offi
 
 
 @dataclass(frozen=True)
-class CaptionSet:
-    """Images of one size with their captions.
+class CaptionSet(ExampleSet):
+    """Images of one size with their captions. Attributes are those of `ExampleSet`, and:
 
     Attributes:
-        name: the registered name or the folder's path.
         images: uint8 (N, H, W, 3), RGB; may be a read-only np.memmap. Not to be written to.
         captions: of each image, at least one.
-        files: the path of each image below images/, with "/".
-        n_train: the first ``n_train`` images are the data set's own training part; N when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over images, captions and n_train. Neither name nor files are part of it.
     """
 
-    name: str
     images: np.ndarray
     captions: tuple[tuple[str, ...], ...]
-    files: tuple[str, ...]
-    n_train: int
-    fingerprint: str
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -124,7 +117,7 @@ def _make(
     counts = np.array([len(own) for own in captions], np.int64)
     digest = hashlib.sha256(image_fingerprint(images, counts, (), n_train).encode())
     digest.update(fingerprint((), tuple(itertools.chain(*captions))).encode())
-    return CaptionSet(name, images, captions, files, n_train, digest.hexdigest())
+    return CaptionSet(images, captions, name=name, n_train=n_train, fingerprint=digest.hexdigest(), files=files)
 
 
 def _flickr8k(data_dir: Path | None) -> Path:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts
+from ecrnn.data.example_set import LabelledSet
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, is_image
 from ecrnn.data.image_decoding import MEMORY_LIMIT, load_images
 from ecrnn.data.image_file import resize_images
@@ -39,34 +40,14 @@ _INSTEAD = "a folder with a sub-folder a class, in it a folder of numbered frame
 
 
 @dataclass(frozen=True)
-class ClipSet:
-    """Labelled clips, all of one size and number of frames.
+class ClipSet(LabelledSet):
+    """Labelled clips, all of one size and number of frames. Attributes are those of `LabelledSet`, and:
 
     Attributes:
-        name: the registered name or the path.
         clips: uint8 (N, T, H, W, C), C 1 or 3; may be a read-only np.memmap. Not to be written to.
-        labels: int64 (N,), indices into ``classes``.
-        classes: names of the classes.
-        n_train: the first ``n_train`` clips are the data set's own training part; N when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over shape, clips, labels, classes and n_train. The name is not part of it.
-        files: for a folder the path of each clip's folder relative to it (with "/"), else empty.
-        n_validation: the last ``n_validation`` clips of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
-    name: str
     clips: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    n_train: int
-    fingerprint: str
-    files: tuple[str, ...] = ()
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def keys(self) -> Keys:
         """By which each example is known again."""
@@ -108,7 +89,16 @@ def make_clip_set(
         raise DataError(f"{name} holds one class ({classes[0]}), but at least two are needed to tell apart")
     n_train = len(clips) if n_train is None else n_train
     digest = fingerprint(clips, labels, classes, n_train, n_validation)
-    return ClipSet(name, clips, labels, tuple(classes), n_train, digest, tuple(files), n_validation)
+    return ClipSet(
+        clips,
+        labels=labels,
+        classes=tuple(classes),
+        name=name,
+        n_train=n_train,
+        n_validation=n_validation,
+        fingerprint=digest,
+        files=tuple(files),
+    )
 
 
 def load(

@@ -11,8 +11,7 @@ reads. So every character but the very first is predicted exactly once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecrnn.core.errors import DataError, SettingsError
@@ -20,6 +19,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import RemoteFile
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.file_lists import entries_of, files_below
 from ecrnn.data.keys import Keys, of_blocks
 from ecrnn.data.layout import TEST, TRAIN, VAL
@@ -36,27 +36,16 @@ _FOLDERS = ("tinyshakespeare", "tiny-shakespeare")
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """A text in blocks.
+class Corpus(ExampleSet):
+    """A text in blocks. Attributes are those of `ExampleSet`, and:
 
     Attributes:
-        name: the registered name or the path.
         text: the blocks' characters, those of the training part first; the rest that fills no block is left out.
         length: characters that a block predicts.
-        n_train: the first ``n_train`` blocks are the data set's own training part; all when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over text, length and parts. The name is not part of it.
-        n_validation: the last ``n_validation`` blocks of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
-    name: str
     text: str
     length: int
-    n_train: int
-    fingerprint: str
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return (len(self.text) - 1) // self.length
@@ -105,7 +94,8 @@ def make_corpus(name: str, train: str, test: str, length: int, val: str = "") ->
     )
     n_train += n_validation
     parts = (n_train, n_validation) if n_validation else (n_train,)
-    return Corpus(name, text, length, n_train, fingerprint((length, *parts), [text]), n_validation)
+    digest = fingerprint((length, *parts), [text])
+    return Corpus(text, length, name=name, n_train=n_train, n_validation=n_validation, fingerprint=digest)
 
 
 def load(

@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.data.example_set import LabelledSet
 from ecrnn.data.keys import Keys, of_arrays
 
 MOST_CLASSES, MOST_FEATURES, MOST_STEPS = 10_000, 4096, 2**20
 
 
 @dataclass(frozen=True)
-class SequenceSet:
-    """Labelled sequences of one or many lengths, all with the same features a step.
+class SequenceSet(LabelledSet):
+    """Labelled sequences, all with the same features a step. Attributes are those of `LabelledSet`, and:
 
     Attributes:
-        name: of the data.
         values: float32 (steps of all sequences, C), one sequence after the other. Not to be written to.
         ends: int64 (N,), where each sequence ends in ``values``.
-        labels: int64 (N,), indices into ``classes``.
-        classes: names of the classes.
-        n_train: the first ``n_train`` sequences are the data set's own training part; N when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over values, ends, labels, classes and parts. The name is not part of it.
-        n_validation: the last ``n_validation`` sequences of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
-    name: str
     values: np.ndarray
     ends: np.ndarray
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    n_train: int
-    fingerprint: str
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def __getitem__(self, number: int) -> np.ndarray:
         """One sequence, float32 (T, C)."""
@@ -104,7 +87,16 @@ def make_sequence_set(
     digest = hashlib.sha256(header.encode())
     for array in (numbers.astype("<i8"), ends.astype("<i8"), values.astype("<f4", copy=False)):
         digest.update(np.ascontiguousarray(array).data)
-    return SequenceSet(name, values, ends, numbers, tuple(classes), n_train, digest.hexdigest(), n_validation)
+    return SequenceSet(
+        values,
+        ends,
+        labels=numbers,
+        classes=tuple(classes),
+        name=name,
+        n_train=n_train,
+        n_validation=n_validation,
+        fingerprint=digest.hexdigest(),
+    )
 
 
 def checked(sequence: np.ndarray, what: str) -> np.ndarray:

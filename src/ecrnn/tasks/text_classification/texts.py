@@ -18,6 +18,7 @@ from ecrnn.core.text import printable
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import RemoteFile
+from ecrnn.data.example_set import LabelledSet
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.layout import TEST, TRAIN, VAL
@@ -49,32 +50,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class TextSet:
-    """Labelled texts.
+class TextSet(LabelledSet):
+    """Labelled texts. Attributes are those of `LabelledSet`, and:
 
     Attributes:
-        name: the registered name or the path.
         texts: one an example, without white space at its ends, none empty.
-        labels: int64 (N,), indices into ``classes``.
-        classes: names of the classes.
-        n_train: the first ``n_train`` texts are the data set's own training part; N when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over texts, labels, classes and parts. The name is not part of it.
-        n_validation: the last ``n_validation`` texts of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
-    name: str
     texts: tuple[str, ...]
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    n_train: int
-    fingerprint: str
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.texts)
 
     def keys(self) -> Keys:
         """By which each example is known again."""
@@ -116,7 +99,15 @@ def make_text_set(
         raise DataError(f"{name} holds no text of the class {classes[int(counts.argmin())]}; add some or remove it")
     parted = ((n_train, n_validation),) if n_train < len(texts) or n_validation else ()
     digest = fingerprint((len(texts), tuple(classes), numbers.tolist(), *parted), texts)
-    return TextSet(name, tuple(texts), numbers, tuple(classes), n_train, digest, n_validation)
+    return TextSet(
+        tuple(texts),
+        labels=numbers,
+        classes=tuple(classes),
+        name=name,
+        n_train=n_train,
+        n_validation=n_validation,
+        fingerprint=digest,
+    )
 
 
 def load(

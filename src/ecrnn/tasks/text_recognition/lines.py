@@ -13,7 +13,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -24,6 +24,7 @@ from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.downloads import candidates
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.file_lists import check_listed, entries_of, files_below, is_image, is_unicode
 from ecrnn.data.image_decoding import MEMORY_LIMIT, decode_files
 from ecrnn.data.image_file import decode_line
@@ -50,29 +51,16 @@ _CAPTCHA_WHERE = (
 
 
 @dataclass(frozen=True)
-class LineSet:
-    """Images of lines and their texts.
+class LineSet(ExampleSet):
+    """Images of lines and their texts. Attributes are those of `ExampleSet`, and:
 
     Attributes:
-        name: the registered name or the folder's path.
         images: a uint8 array (H, W_i) each, 0 black; H is the same for all, W_i from 4 to 4096. Not to be written to.
         texts: what each image says.
-        files: the path of each image relative to the folder, with "/".
-        n_train: the first ``n_train`` images are the data set's own training part; all where it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over images, texts and parts. Neither name nor files are part of it.
-        n_validation: the last ``n_validation`` images of the training part are the data set's own for validation.
-        left_out, notes: as of `ecrnn.data.image_set.ImageSet`.
     """
 
-    name: str
     images: tuple[np.ndarray, ...]
     texts: tuple[str, ...]
-    files: tuple[str, ...]
-    n_train: int
-    fingerprint: str
-    n_validation: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -106,15 +94,15 @@ def make_line_set(
     for image in images:
         digest.update(np.ascontiguousarray(image).data)
     return LineSet(
-        name,
         tuple(images),
         tuple(texts),
-        tuple(files),
-        n_train,
-        digest.hexdigest(),
-        n_validation,
-        dict(left_out or {}),
-        tuple(notes),
+        name=name,
+        n_train=n_train,
+        n_validation=n_validation,
+        fingerprint=digest.hexdigest(),
+        files=tuple(files),
+        left_out=dict(left_out or {}),
+        notes=tuple(notes),
     )
 
 

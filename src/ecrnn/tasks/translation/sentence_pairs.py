@@ -21,6 +21,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.text import counted
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import RemoteFile
+from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.file_lists import entries_of
 from ecrnn.data.keys import Keys, of_texts
 from ecrnn.data.textfiles import fingerprint, lines_of, official_texts, read_text, rows_of
@@ -44,22 +45,16 @@ Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class PairSet:
-    """Sentences and their translations.
+class PairSet(ExampleSet):
+    """Sentences and their translations. Attributes are those of `ExampleSet`, and:
 
     Attributes:
-        name: the registered name or the path.
         sources: the sentences to translate, without white space at their ends, none empty.
         targets: a translation of each.
-        n_train: the first ``n_train`` pairs are the data set's own training part; N when it has no test part.
-        fingerprint: SHA-256 (hexadecimal) over sources, targets and n_train. The name is not part of it.
     """
 
-    name: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
-    n_train: int
-    fingerprint: str
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -84,7 +79,8 @@ def make_pair_set(name: str, train: Sequence[tuple[str, str]], test: Sequence[tu
         raise DataError(f"{name} holds {counted(len(train), 'pairs')} of sentences to train on; give at least two")
     pairs = [*train, *test]
     sources, targets = tuple(source for source, _ in pairs), tuple(target for _, target in pairs)
-    return PairSet(name, sources, targets, len(train), fingerprint(len(train), sources, targets))
+    digest = fingerprint(len(train), sources, targets)
+    return PairSet(sources, targets, name=name, n_train=len(train), fingerprint=digest)
 
 
 def load(
