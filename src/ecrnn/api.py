@@ -41,12 +41,17 @@ def compare(
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
     metric: str | None = None,
+    score_epochs: int | None = None,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
     progress: Progress = silent,
     **more: Any,
 ) -> Report:
     """Train models on repeated random splits and compare them. Called again, it trains only what is not finished.
+
+    What the verdicts rest on, ``repeats``, ``metric``, ``score_epochs``, ``baseline`` or ``pairs``, and ``rope``, is
+    written down before the first training; a study that goes on keeps it.
 
     Args:
         data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
@@ -69,7 +74,9 @@ def compare(
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
         metric: the score on which the verdicts are, named before the first training: of classifiers "accuracy",
             "macro-f1", "balanced-accuracy" or "auc" (one class against the others, averaged); default: the task's.
+        score_epochs: last epochs, or as many as there are, over which the score of a training is the mean; default 3.
         baseline: compare every model with this one only.
+        pairs: compare these models alone, each first one with its second one, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
             half a point. Default: the metric's, 0.005, for bits 0.01.
         progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
@@ -107,12 +114,16 @@ def compare(
         "split": None if split is None else str(split),
         "seed": seed,
         "metric": metric,
+        "score_epochs": score_epochs,
+        "baseline": baseline,
+        "pairs": pairs,
+        "rope": rope,
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
     arrays = images_of(data, settings) if isinstance(data, tuple) else None
     folder = folder or default_out(settings)
-    run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress, baseline=baseline)
-    return write_report([folder], baseline=baseline, rope=rope)
+    run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)
+    return write_report([folder], baseline=baseline, pairs=pairs, rope=rope)
 
 
 def train(

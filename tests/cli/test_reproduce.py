@@ -14,7 +14,7 @@ from ecrnn.core.config import StudySettings
 from ecrnn.paper import MODELS, PROFILES
 
 PAPER_LINE = ("--repeats", 3, "--seed", 0, "--split", "0.7", "--precision", "bfloat16", "--jobs", 2, "--threads", 1,
-    "--set", "training.batch_statistics=even")  # fmt: skip
+    "--score-epochs", 1, "--set", "training.batch_statistics=even")  # fmt: skip
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_it_goes_on_with_a_study_and_sets_the_paper_beside_it(
     monkeypatch.setitem(PROFILES, "quick", quick)
     out = tmp_path / "study"
     line = ("--image-size", 8, "--epochs", 1, "--batch-size", 512, "--threads", 1, "--repeats", 1, "--out", out)
-    line = (*line, "--set", "training.batch_statistics=even")
+    line = (*line, "--score-epochs", 1, "--set", "training.batch_statistics=even")
     assert call("compare", "digits", "--models", "cnn,ecrnn-lstm-16", *line).status == 0
     shutil.rmtree(out / "ecrnn-lstm-16")
     done = call("reproduce", "--jobs", 1, "--out", out)

@@ -75,6 +75,11 @@ STUDY = DATA | {
     "repeats": ([1, 10_000], [0, -1, 10_001, 1.5, None]),
     "first_repeat": ([0, 2**31 - 1], [-1, 2**31, 0.5]),
     "metric": ([None, "auc", "accuracy"], [1, "a" * 51]),
+    "score_epochs": ([1, 3, 1000], [0, 1001, 2.5, None]),
+    "baseline": ([None, "cnn"], [1, "a" * 201]),
+    "pairs": ([None, [["mine", "cnn"]], [["a", "b"], ["c", "b"]]], [[], [["a"]], [["a", "b", "c"]], "a:b", [1]]),
+    "rope": ([None, 0, 0.01, 2.5], [-0.1, NAN, INF, "small"]),
+    "planned_repeats": ([None, 1, 10_000], [0, 10_001, 2.5]),
 }
 TRAIN = DATA | {
     "model": (["cnn"], [None, 1]),
@@ -285,6 +290,8 @@ def test_a_run_saved_before_a_setting_existed_means_what_was_done_then() -> None
     study = {"data": "x", "models": ["cnn"], "fingerprint": FINGERPRINT, "training": {"epochs": 2}}
     training = {"data": "x", "model": "cnn", "fingerprint": FINGERPRINT, "training": {"epochs": 2}}
     assert StudySettings.read(study).training.batch_statistics == "even"
+    assert StudySettings.read(study).score_epochs == 1
+    assert "score_epochs" not in StudySettings.read(study).model_dump()  # so its file stays as it was
     old = TrainSettings.read(training)
     assert (old.training.batch_statistics, old.keep_window) == ("even", 1)
     named = training | {"keep_window": 4, "training": {"batch_statistics": "recent"}}
@@ -294,8 +301,13 @@ def test_a_run_saved_before_a_setting_existed_means_what_was_done_then() -> None
         new = kind.read({key: value for key, value in values.items() if key != "fingerprint"})
         assert new.training.batch_statistics == "recent"
         assert getattr(new, "keep_window", 5) == 5
+        assert getattr(new, "score_epochs", 3) == 3
         again = kind.read(yaml.safe_load(to_yaml(new.model_copy(update={"fingerprint": FINGERPRINT}))))
         assert again.training == new.training  # what is saved today says all
+        assert getattr(again, "score_epochs", 3) == 3
+        if kind is StudySettings:
+            one = new.model_copy(update={"score_epochs": 1})
+            assert StudySettings.read(yaml.safe_load(to_yaml(one))).score_epochs == 1
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.rglob("study.yaml")), ids=lambda path: path.parent.name)

@@ -16,7 +16,7 @@ def test_the_papers_protocol_and_recipe() -> None:
     assert settings.model_dump(exclude={"training"}) == {
         "data": "cifar10", "data_dir": None, "image_size": None, "channels": None, "fingerprint": None,
         "frames": None, "height": None, "tokens": None, "vocabulary": None, "length": None,
-        "models": printed.MODELS, "repeats": 3, "first_repeat": 0, "split": "0.7", "seed": 0,
+        "models": printed.MODELS, "repeats": 3, "first_repeat": 0, "split": "0.7", "seed": 0, "score_epochs": 1,
     }  # fmt: skip
     assert settings.training.model_dump() == {
         "epochs": 15, "batch_size": 128, "lr": 1e-3, "optimizer": "adam", "weight_decay": 0.0, "momentum": 0.9,

@@ -167,7 +167,7 @@ def test_metrics_that_lack_a_figure(left_alone: Path, tmp_path: Path) -> None:
     home = study / "cnn" / "repeat-0"
     manifest = checked_manifest(home)
     assert manifest is not None
-    (home / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    (home / "metrics.jsonl").write_text('{"epoch": 1}\n' * 3)
     write_manifest(home, tuple(manifest["files"]), manifest["facts"])
     with one_line(RunDirectoryError, home, "metrics.jsonl, line 1, lacks validation_accuracy"):
         bundle_trial(study, "cnn", tmp_path / "mine")

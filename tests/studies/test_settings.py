@@ -10,10 +10,10 @@ import yaml
 from core.lines import one_line
 
 from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.tasks import TASKS, default
 from ecrnn.models import registry
-from ecrnn.studies.settings import as_begun, models_of, read_settings, with_sources
+from ecrnn.studies.settings import as_begun, check_plan, models_of, read_settings, with_sources
 
 MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr", "sequence")  # one of each task
 
@@ -155,3 +155,64 @@ def test_own_code_is_known_by_its_digest() -> None:
 def test_a_recipe_from_a_file_is_checked(recipe: dict[str, Any], line: str) -> None:
     with one_line(EcrnnError, line):
         StudySettings.read({**STUDY, "recipes": {"cnn": recipe}})
+
+
+def planned(**plan: Any) -> StudySettings:
+    return StudySettings.read({"data": "d", "models": ["cnn", "ecnn"], **plan})
+
+
+BEGUN = {"fingerprint": "0" * 64, "planned_repeats": 3, "score_epochs": 3}
+
+
+def test_a_study_goes_on_with_its_plan(tmp_path: Path) -> None:
+    before = planned(**BEGUN, baseline="cnn", rope=0.01)
+    for asked in ({}, {"baseline": "cnn"}, {"rope": 0.01, "repeats": 7}):
+        check_plan(planned(**asked), before, tmp_path)
+        going_on = as_begun(planned(**asked), before, default())
+        assert (going_on.baseline, going_on.rope, going_on.planned_repeats) == ("cnn", 0.01, 3)
+    assert as_begun(planned(), planned(**BEGUN | {"score_epochs": 5}), default()).score_epochs == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"baseline": "ecnn"}, "was planned with baseline cnn, not ecnn, and a plan does not change: leave it away"),
+        ({"rope": 0.02}, "was planned with no rope, not 0.02, and a plan does not change: leave it away"),
+        (
+            {"pairs": [["cnn", "ecnn"]]},
+            "was planned with no pairs, not cnn:ecnn, and a plan does not change: leave it away",
+        ),
+        (
+            {"planned_repeats": 9},
+            "was planned with planned_repeats 3, not 9, and a plan does not change: leave it away",
+        ),
+    ],
+)
+def test_another_plan_is_one_line(tmp_path: Path, asked: dict[str, Any], line: str) -> None:
+    with one_line(RunDirectoryError, tmp_path, line, "give it to 'ecrnn report', or choose another --out"):
+        check_plan(planned(**asked), planned(**BEGUN, baseline="cnn"), tmp_path)
+
+
+def test_a_study_from_before_there_were_plans_has_none(tmp_path: Path) -> None:
+    old = planned(fingerprint="0" * 64)
+    asked = planned(baseline="cnn", rope=0.02)
+    check_plan(asked, old, tmp_path)
+    going_on = as_begun(asked, old, default())
+    assert (going_on.baseline, going_on.rope, going_on.planned_repeats, going_on.score_epochs) == (None, None, None, 1)
+    assert (
+        not {"baseline", "rope", "planned_repeats", "score_epochs"}
+        & going_on.model_copy(update={"fingerprint": old.fingerprint}).model_dump().keys()
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "line"),
+    [
+        ({"baseline": "cn"}, "unknown baseline 'cn', did you mean 'cnn'?"),
+        ({"pairs": [["cnn", "enn"]]}, "unknown model of --pairs 'enn', did you mean 'ecnn'?"),
+        ({"pairs": [["cnn", "ecnn"]], "baseline": "cnn"}, "give a baseline or pairs to compare, not both"),
+    ],
+)
+def test_a_plan_of_other_models_is_one_line(tmp_path: Path, plan: dict[str, Any], line: str) -> None:
+    with one_line(EcrnnError, line):
+        check_plan(planned(**plan), None, tmp_path)

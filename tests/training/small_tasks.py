@@ -76,7 +76,13 @@ def small(task: str, *, train: int = TRAIN, validate: int = N, **settings: Any) 
 
 
 def train_small(
-    folder: Path | str | None, task: str, *, keep: str = "last", progress: Progress = silent, **settings: Any
+    folder: Path | str | None,
+    task: str,
+    *,
+    keep: str = "last",
+    score_epochs: int = 1,
+    progress: Progress = silent,
+    **settings: Any,
 ) -> tuple[nn.Module, trainer.Trained]:
     """A training from its beginning, or from what it left in ``folder``, to its end."""
     one = small(task, **settings)
@@ -88,6 +94,7 @@ def train_small(
         seed=SEED,
         folder=Path(folder) if folder else None,
         keep=keep,  # type: ignore[arg-type]
+        score_epochs=score_epochs,
         progress=progress,
     )
     return network, trained

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -11,14 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 from core.lines import one_line
+from safetensors import safe_open
 from training.forks import DONE, INTERRUPTED, Forks
-from training.small_tasks import MODELS, train_small
+from training.small_tasks import MODELS, small, train_small
 from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train, weights
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Epoch
+from ecrnn.core.predictions import epochs, predictions_bytes
 from ecrnn.models.build import build
-from ecrnn.training import loop
+from ecrnn.training import checkpoints, loop
 from ecrnn.training.checkpoints import Checkpoint
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.trainer import Trainer
@@ -48,6 +51,84 @@ def test_stopped_by_a_signal_at_every_step(tmp_path: Path, left_alone, case: str
             train(tmp_path, progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
     train(tmp_path, **settings)
     same(left_on_disk(left_alone(**settings)), left_on_disk(tmp_path))
+
+
+@pytest.mark.parametrize("case", ["adam float32", pytest.param("sgd bfloat16", marks=pytest.mark.slow)])
+def test_epochs_that_count_are_kept_through_stops(tmp_path: Path, case: str) -> None:
+    """Of four epochs the last three count; stopped inside each of them, and at its last step."""
+    settings: dict = CASES[case] | {"epochs": 4, "score_epochs": 3, "lr": 0.02}
+    _, alone = train(tmp_path / "alone", **settings)
+    for step in (2, 2 * STEPS, 2 * STEPS + 1, 4 * STEPS - 1, 4 * STEPS):
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    _, stopped = train(tmp_path / "run", **settings)
+    same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
+    assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
+    counted = [epoch.correct.mean() for epoch in epochs(stopped.last_predictions)]
+    assert counted == [line["validation_accuracy"] for line in stopped.history[1:]]
+    assert len(set(counted)) > 1  # else any epoch would do
+    assert [line.get("validation_auc") is not None for line in stopped.history] == [False, True, True, True]
+
+
+def test_a_roll_back_leaves_no_epoch_twice(tmp_path: Path) -> None:
+    """The third of four epochs is begun again; on disk it is stopped between as well."""
+
+    def high_rate(epoch: int, step: int, rate: float) -> str | None:
+        return "loss" if epoch == 2 and step == 3 and rate > 6e-4 else None
+
+    settings: dict = {"epochs": 4, "score_epochs": 3, "non_finite": "roll-back", "poison": high_rate}
+    _, alone = train(**settings)
+    for step in (STEPS + 1, 2 * STEPS + 1, 3 * STEPS + 2):
+        with pytest.raises(Interrupted):
+            train(tmp_path, progress=stop_at(step, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    _, stopped = train(tmp_path, **settings)
+    assert (alone.roll_backs, stopped.roll_backs) == (1, 1)
+    for trained in (alone, stopped):
+        counted = [epoch.correct.mean() for epoch in epochs(trained.last_predictions)]
+        assert counted == [line["validation_accuracy"] for line in trained.history[1:]]
+    assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
+
+
+@pytest.mark.parametrize("task", MODELS)
+def test_epochs_that_count_are_kept_in_every_task(tmp_path: Path, task: str) -> None:
+    settings: dict = {"epochs": 3, "score_epochs": 2, "precision": "float32"}
+    _, alone = train_small(None, task, **settings)
+    for step in (6, 9):
+        stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_small(tmp_path, task, progress=stop, **settings)
+    _, stopped = train_small(tmp_path, task, **settings)
+    assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
+    metric = small(task).objective.metric
+    counted = [metric.value(epoch.statistics) for epoch in epochs(stopped.last_predictions)]
+    assert counted == [line[f"validation_{metric.name}"] for line in stopped.history[-2:]]
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 50])
+def test_as_many_epochs_count_as_there_are(wanted: int) -> None:
+    _, trained = train(epochs=2, score_epochs=wanted)
+    earlier = trained.last_predictions.earlier
+    assert (0 if earlier is None else len(earlier)) == min(wanted, 2) - 1
+    assert trained.predictions.earlier is None
+
+
+def test_a_checkpoint_that_lacks_an_epoch_is_not_gone_on_with(tmp_path: Path) -> None:
+    settings: dict = {"epochs": 3, "score_epochs": 3}
+    with pytest.raises(Interrupted):
+        train(tmp_path, progress=stop_at(2 * STEPS + 1, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    folder = tmp_path / "checkpoint"
+    path = folder / "step.safetensors"
+    with safe_open(path, framework="pt") as file:
+        identity = json.loads(file.metadata()["training"])["identity"]
+    whole = checkpoints.read(path, identity)
+    assert whole is not None
+    assert identity["score_epochs"] == 3
+    del whole.tensors["earlier.1"]
+    checkpoints.write(whole, path, identity)
+    with one_line(RunDirectoryError, folder, "holds a checkpoint of another network; delete it"):
+        train(tmp_path, **settings)
+    with one_line(RunDirectoryError, folder, "holds a training with another score_epochs"):
+        train(tmp_path, epochs=3, score_epochs=2)
 
 
 @pytest.mark.sampled(cover=1)

@@ -11,6 +11,7 @@ from training.trainings import STEPS, image_set, make_settings, make_task, same,
 
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.events import Epoch, Step
+from ecrnn.core.predictions import predictions_bytes
 from ecrnn.models.build import build
 from ecrnn.training import loop
 from ecrnn.training.trainer import Trainer
@@ -61,6 +62,24 @@ def test_it_goes_on_from_its_state(done: int, own_random_numbers: None) -> None:
     list(second.epochs())
     same(weights(alone.model), weights(second.model))
     assert [timeless(m) for m in second.position.history] == [timeless(m) for m in alone.position.history]
+
+
+def test_epochs_that_count_are_in_its_state() -> None:
+    images = image_set()
+
+    def make() -> Trainer:
+        settings = make_settings(epochs=3)
+        network = build("cnn", images.image, len(images.classes), 0)
+        return Trainer(network, make_task(settings, images), settings, seed=5, score_epochs=3)
+
+    alone, first, second = make(), make(), make()
+    events = first.epochs()
+    for _ in range(2 * (STEPS + 1) + 1):  # two epochs with their ends, and a step
+        next(events)
+    second.load_state_dict(first.state_dict())
+    whole, on = alone.fit().last_predictions, second.fit().last_predictions
+    assert whole.earlier.shape == (2, 12)
+    assert predictions_bytes(whole) == predictions_bytes(on)
 
 
 def test_the_state_of_another_network_is_refused() -> None:

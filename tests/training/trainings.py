@@ -87,6 +87,7 @@ def train(
     seed: int = SEED,
     keep: str = "last",
     window: int = 1,
+    score_epochs: int = 1,
     poison: Poison | None = None,
     progress: Progress = silent,
     **settings: Any,
@@ -113,6 +114,7 @@ def train(
             identity={"model": model},
             keep=keep,  # type: ignore[arg-type]
             window=window,
+            score_epochs=score_epochs,
             progress=progress,
         )
     finally:

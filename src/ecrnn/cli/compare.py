@@ -38,7 +38,11 @@ def compare(
         str | None,
         typer.Option(help="Score of the verdict: accuracy, macro-f1, balanced-accuracy or auc. Default: the task's."),
     ] = None,
+    score_epochs: Annotated[
+        int | None, typer.Option(help="Number of last epochs whose mean metric is the score of a training. Default: 3.")
+    ] = None,
     baseline: options.Baseline = None,
+    pairs: options.Pairs = None,
     rope: options.Rope = None,
     jobs: Annotated[
         int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
@@ -73,23 +77,15 @@ def compare(
     names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
     if names == []:
         raise options.WrongCall("--models names none; give names with commas, as in --models cnn,ecrnn-bilstm-16")
-    given = {**context.params, "models": names}
+    given = {**context.params, "models": names, "pairs": options.pairs(pairs)}
     settings = options.settings(StudySettings, given, {"models": DEFAULT_MODELS})
 
     from ecrnn.studies.study import default_out
 
-    return run(settings, out or default_out(settings), jobs=jobs, baseline=baseline, rope=rope, as_json=as_json)
+    return run(settings, out or default_out(settings), jobs=jobs, as_json=as_json)
 
 
-def run(
-    settings: StudySettings,
-    folder: Path,
-    *,
-    jobs: int,
-    as_json: bool,
-    baseline: str | None = None,
-    rope: float | None = None,
-) -> int:
+def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool) -> int:
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
@@ -98,8 +94,8 @@ def run(
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
-        outcome = run_study(settings, folder, jobs=jobs, progress=display.show, baseline=baseline)
-    show([folder], baseline=baseline, rope=rope, as_json=as_json)
+        outcome = run_study(settings, folder, jobs=jobs, progress=display.show)
+    show([folder], baseline=settings.baseline, pairs=settings.pairs, rope=settings.rope, as_json=as_json)
     if outcome.failed:
         complain(_failures(outcome.failed))
     return 1 if outcome.failed else 0

@@ -127,6 +127,10 @@ Beam = Annotated[
 Baseline = Annotated[
     str | None, typer.Option(help="Model that all others are compared with. Default: every pair is compared.")
 ]
+Pairs = Annotated[
+    str | None,
+    typer.Option(metavar="A:B,...", help="Pairs of models that are compared, and no others, as in mine:cnn,mine:ecnn."),
+]
 Rope = Annotated[
     float | None,
     typer.Option(
@@ -183,6 +187,16 @@ def _nested(kind: type[AnySettings], given: Mapping[str, Any]) -> dict[str, Any]
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     nested = {name: plain[name] for name in kind.model_fields if name in plain}
     return {**nested, "training": {name: plain[name] for name in TrainingSettings.model_fields if name in plain}}
+
+
+def pairs(text: str | None) -> list[tuple[str, str]] | None:
+    """(A, B) of each pair that --pairs names."""
+    if text is None:
+        return None
+    named = [tuple(name.strip() for name in pair.split(":")) for pair in text.split(",") if pair.strip()]
+    if not named or not all(len(pair) == 2 and all(pair) for pair in named):
+        raise WrongCall(f"--pairs wants models as A:B, with commas between pairs, as in mine:cnn, not '{text[:100]}'")
+    return [(pair[0], pair[1]) for pair in named]
 
 
 def image_shape(text: str) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ def report(
         ),
     ],
     baseline: options.Baseline = None,
+    pairs: options.Pairs = None,
     rope: options.Rope = None,
     difference: Annotated[
         float | None,
@@ -57,13 +59,22 @@ def report(
         runs = [archive]
         if not as_json:
             say(f"Archive: {archive}, {counted(copied.added, 'trials')} added, {copied.kept} there already")
-    show(runs, baseline=baseline, rope=rope, difference=difference, out=out, as_json=as_json)
+    show(
+        runs,
+        baseline=baseline,
+        pairs=options.pairs(pairs),
+        rope=rope,
+        difference=difference,
+        out=out,
+        as_json=as_json,
+    )
 
 
 def show(
     runs: list[Path],
     *,
     baseline: str | None,
+    pairs: Sequence[tuple[str, str]] | None,
     rope: float | None,
     as_json: bool,
     difference: float | None = None,
@@ -73,7 +84,7 @@ def show(
     from ecrnn.paper import write_report
     from ecrnn.report import print_report
 
-    written = write_report(runs, out, baseline=baseline, rope=rope, difference=difference)
+    written = write_report(runs, out, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
     if as_json:
         typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return

@@ -118,10 +118,13 @@ class DataSettings(Settings):
     def _plain(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without `_OMITTED` where there are none, as in files from before there were any."""
         plain: dict[str, Any] = dump(self)
+        if self.fingerprint and plain.get("score_epochs") == 1:  # what a run's file means that does not name it
+            del plain["score_epochs"]
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
 
 
-_OMITTED = ("val", "test", "sources", "recipes", "metric")
+PLAN = ("baseline", "pairs", "rope", "planned_repeats")  # of a study, beside the score
+_OMITTED = ("val", "test", "sources", "recipes", "metric", *PLAN)
 
 
 class _RunSettings(DataSettings):
@@ -135,7 +138,8 @@ class _RunSettings(DataSettings):
         """What a run's file does not name was done as it was before; all files of runs have a fingerprint."""
         if not isinstance(values, Mapping) or not values.get("fingerprint"):
             return values
-        known = {"keep_window": 1, **values} if "keep_window" in cls.model_fields else dict(values)
+        before = {"keep_window": 1, "score_epochs": 1}
+        known = {**{key: value for key, value in before.items() if key in cls.model_fields}, **values}
         training = values.get("training", {})
         if isinstance(training, Mapping):
             known["training"] = {"batch_statistics": "even", **training}
@@ -143,7 +147,11 @@ class _RunSettings(DataSettings):
 
 
 class StudySettings(_RunSettings):
-    """k models x r repeats on one data set. A trial's saved settings are a study of one model and one repeat."""
+    """k models x r repeats on one data set. A trial's saved settings are a study of one model and one repeat.
+
+    The plan of a verdict is written down before the first training: ``metric`` and ``score_epochs``, which make the
+    score of a trial, ``baseline`` or ``pairs``, which say what is compared, ``rope``, and ``planned_repeats``.
+    """
 
     models: tuple[str, ...] = Field(min_length=1, max_length=2000)
     repeats: int = Field(3, ge=1, le=10_000)
@@ -151,19 +159,25 @@ class StudySettings(_RunSettings):
     split: str = Field("0.7", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     metric: str | None = Field(None, max_length=50)  # by which models are compared; None: the task's
+    score_epochs: int = Field(3, ge=1, le=1000)  # last epochs, or as many as there are, whose mean metric is the score
+    baseline: str | None = Field(None, max_length=200)  # with which all others are compared
+    pairs: tuple[tuple[str, str], ...] | None = Field(None, min_length=1, max_length=MAX_TRIALS)  # that are compared
+    rope: float | None = Field(None, ge=0, allow_inf_nan=False)  # in values of the metric; None: the metric's
+    planned_repeats: int | None = Field(None, ge=1, le=10_000)  # when it was begun; None: in runs without a plan
     training: TrainingSettings = TrainingSettings()
     recipes: dict[str, dict[str, Any]] = Field({}, max_length=2000)  # by model: settings of its training that differ
 
     def of_trial(self, model: str, repeat: int) -> Self:
         """The study of one model and one repeat: the settings of a trial, with the model's recipe in its training."""
         training = TrainingSettings.read(merge(self.training.model_dump(), self.recipes.get(model, {})), model)
-        update = {
+        update: dict[str, Any] = {
             "models": (model,),
             "repeats": 1,
             "first_repeat": repeat,
             "training": training,
             "recipes": {},
             "metric": None,
+            **dict.fromkeys(PLAN),
         }
         if self.sources:
             update["sources"] = {name: digest for name, digest in self.sources.items() if begins(model, name)}

@@ -5,7 +5,8 @@
                        metrics.jsonl      one line an epoch
                        predictions.npz    index, label, logits of every validation image; in an archive the class
                                           that was given in place of the logits, and no weights. For tasks without
-                                          classes index and the statistics of the task's metric
+                                          classes index and the statistics of the task's metric. Where
+                                          the score is the mean over several epochs, these too
                        checkpoint/        weights.safetensors; while unfinished the training's checkpoints
                        manifest.json      SHA-256 of the files above and of itself, written last
                        error.json         instead of a manifest: why the trial failed

@@ -14,6 +14,7 @@ _PAPER = StudySettings(
     repeats=3,
     split="0.7",
     seed=0,
+    score_epochs=1,  # the last one, as the paper's
     training=TrainingSettings(
         epochs=15,
         batch_size=128,

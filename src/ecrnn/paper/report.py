@@ -22,30 +22,37 @@ def write_report(
     out: Path | None = None,
     *,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
     difference: float | None = None,
 ) -> Report:
     """Make the report of one or several run directories of one study. Arguments as `ecrnn.report.write_report`."""
-    analysis = analyse(report.read_study(folders), baseline=baseline, rope=rope, difference=difference)
+    record = report.read_study(folders)
+    analysis = analyse(record, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
     return report.write_analysis(analysis, out)
 
 
 def analyse(
-    record: StudyRecord, *, baseline: str | None = None, rope: float | None = None, difference: float | None = None
+    record: StudyRecord,
+    *,
+    baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    rope: float | None = None,
+    difference: float | None = None,
 ) -> Analysis:
     """All figures of a study. Arguments as `ecrnn.report.analysis.analyse`.
 
     Of a study that has all of the paper's models, those pairs are compared that the paper compares, unless a baseline
-    is named; the paper's tables are of these pairs in any case.
+    or others are named; the paper's tables are of these pairs in any case.
     """
     if not is_reproduction(record):
-        return report.analyse(record, baseline=baseline, rope=rope, difference=difference)
+        return report.analyse(record, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
     of_pairs = report.analyse(record, pairs=named_pairs(_means(record)), rope=rope, difference=difference)
     found = reproduction(record, of_pairs.comparison, of_pairs.models)
     supplement = _supplement(found, of_pairs)
-    if baseline is None:
+    if baseline is None and pairs is None:
         return replace(of_pairs, headline=found.headline, supplement=supplement)
-    against = report.analyse(record, baseline=baseline, rope=rope, difference=difference)
+    against = report.analyse(record, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
     return replace(against, supplement=supplement)
 
 

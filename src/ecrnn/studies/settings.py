@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
-from ecrnn.core.config import StudySettings, TrainSettings, merge
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.tasks import Task
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
@@ -99,9 +100,50 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
         metric = settings.metric or before.metric
         unnamed = before.metric is None and metric == task.metric
         whole["metric"] = None if unnamed else metric
+        if "score_epochs" not in settings.model_fields_set:
+            whole["score_epochs"] = before.score_epochs
+        whole |= {key: getattr(before, key) for key in PLAN}
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
         whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)
+
+
+def check_plan(settings: StudySettings, before: StudySettings | None, out: Path) -> None:
+    """Look whether what is planned fits the models, and the plan that a study was begun with.
+
+    Args:
+        settings: as given, not resolved.
+        before: of the study on disk, if there is one; one from before there were plans has none to hold to.
+        out: where it lies, for the error.
+
+    Raises:
+        UnknownNameError: baseline or pairs name a model that the study does not have.
+        RunDirectoryError: the study on disk has another plan.
+    """
+    models = (*(before.models if before else ()), *settings.models)
+    for what, name in _planned_models(settings):
+        if name not in models:
+            raise unknown_name(what, name, list(dict.fromkeys(models)))
+    if settings.baseline is not None and settings.pairs is not None:
+        raise EcrnnError("give a baseline or pairs to compare, not both")
+    if before is None or before.planned_repeats is None:
+        return
+    for key in PLAN:
+        mine, theirs = getattr(settings, key), getattr(before, key)
+        if mine not in (None, theirs):
+            planned = f"{key} {_shown(theirs)}" if theirs is not None else f"no {key}"
+            line = f"{out} was planned with {planned}, not {_shown(mine)}, and a plan does not change"
+            raise RunDirectoryError(f"{line}: leave it away, and give it to 'ecrnn report', or choose another --out")
+
+
+def _planned_models(settings: StudySettings) -> Iterator[tuple[str, str]]:
+    if settings.baseline is not None:
+        yield "baseline", settings.baseline
+    yield from (("model of --pairs", name) for pair in settings.pairs or () for name in pair)
+
+
+def _shown(value: Any) -> str:
+    return ",".join(":".join(pair) for pair in value) if isinstance(value, tuple) else str(value)
 
 
 def with_sources(settings: AnySettings, models: Sequence[ModelName], before: AnySettings | None) -> AnySettings:

@@ -32,7 +32,7 @@ from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
 from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.places import check_same_kind_of_data, data_name
-from ecrnn.studies.settings import as_begun, models_of, with_sources
+from ecrnn.studies.settings import as_begun, check_plan, models_of, with_sources
 from ecrnn.studies.tasks import prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
@@ -63,7 +63,6 @@ def run_study(
     jobs: int = 1,
     engine: Engine | str | None = None,
     progress: Progress = silent,
-    baseline: str | None = None,
 ) -> Outcome:
     """Train what is not finished yet of a study.
 
@@ -75,7 +74,6 @@ def run_study(
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             or an `ecrnn.studies.engines.protocol.Engine`. None: "here" for one trial at a time, else "processes".
         progress: called with everything that happens, see `ecrnn.core.events`.
-        baseline: the model that a report will compare with; here it is only checked, before hours are spent.
 
     Returns:
         What was done. Trials that failed are in it; a report says what is missing.
@@ -97,7 +95,7 @@ def run_study(
     check(spec, *models)
     check_models(spec, *models)
     with locked(out) as lock:
-        settings = _open(settings, models, data, out, jobs, baseline)
+        settings = _open(settings, models, data, out, jobs)
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
@@ -187,12 +185,7 @@ def _check_folder(out: Path) -> None:
 
 
 def _open(
-    settings: StudySettings,
-    models: Sequence[ModelName],
-    data: ExampleSet,
-    out: Path,
-    jobs: int,
-    baseline: str | None,
+    settings: StudySettings, models: Sequence[ModelName], data: ExampleSet, out: Path, jobs: int
 ) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     before = read_settings(out) if there(out / STUDY) else None
@@ -200,18 +193,19 @@ def _open(
         _check_folder(out)  # again, now that nobody else works in it
     task = common_task(models)
     settings = with_sources(settings, models, before)
+    check_plan(settings, before, out)
     if before:
         settings = as_begun(settings, before, task)
-    elif task.classes:  # there are others, so it is written down which one was chosen beforehand
-        settings = settings.model_copy(update={"metric": settings.metric or task.metric})
+    else:  # written down before the first training
+        settings = settings.model_copy(update={"planned_repeats": settings.planned_repeats or settings.repeats})
+        if task.classes:  # which have other metrics, too
+            settings = settings.model_copy(update={"metric": settings.metric or task.metric})
     resolved = settings.model_copy(
         update={"fingerprint": data.fingerprint, "training": resolve(settings.training, jobs)},
     )
     if before:
         check_same_kind_of_data(before, resolved, out, "--out")
         resolved = grown(before, resolved, out, examples=task.examples)
-    if baseline not in (None, *resolved.models):
-        raise unknown_name("baseline", str(baseline), resolved.models)
     if resolved != before:
         write_settings(out, resolved)
     if resolved != before or not is_file(out / "environment.json"):  # killed between the two files

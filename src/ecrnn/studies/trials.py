@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import traceback
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -23,18 +24,17 @@ from ecrnn.data.keys import Keys
 from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
-from ecrnn.models.inference import softmax
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest
 from ecrnn.models.processor import Processor
 from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
-from ecrnn.stats import AUC, auc
+from ecrnn.stats import AUC
 from ecrnn.studies.settings import models_of
 from ecrnn.studies.tasks import load_examples, objective, prepare
 from ecrnn.training import checkpoints
 from ecrnn.training.baselines import fit_classifier
-from ecrnn.training.classification import Classification
+from ecrnn.training.classification import Classification, auc_of
 from ecrnn.training.loop import fit_events
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
@@ -148,9 +148,18 @@ def _fit_network(
     task = objective(data, split, processor, training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": str(model), "repeat": repeat}
     label = f"{model}, repeat {repeat}"
-    trained = yield from fit_events(network, task, training, seed=seed, folder=folder, identity=identity, label=label)
-    assert trained.predictions is not None  # every rule of splitting leaves examples to validate
-    write_predictions(folder / "predictions.npz", trained.predictions)
+    trained = yield from fit_events(
+        network,
+        task,
+        training,
+        seed=seed,
+        folder=folder,
+        identity=identity,
+        score_epochs=settings.score_epochs,
+        label=label,
+    )
+    assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
+    write_predictions(folder / "predictions.npz", trained.last_predictions)
     save_weights(network, folder / WEIGHTS)
     metric = task.metric.name
     return {
@@ -164,7 +173,8 @@ def _fit_network(
         "seconds": sum(metrics["seconds"] for metrics in trained.history),
         f"last_{metric}": trained.history[-1][f"validation_{metric}"],
         f"best_{metric}": trained.best_value,
-        **_ranked(trained.predictions),
+        **_averaged(trained.history[-settings.score_epochs :], metric),
+        **_ranked(trained.last_predictions),
         "best_epoch": trained.best_epoch,
         "skipped_steps": trained.skipped,
         "roll_backs": trained.roll_backs,
@@ -210,11 +220,17 @@ def _fit_classifier(
     }
 
 
+def _averaged(counted: list[dict[str, Any]], metric: str) -> dict[str, float | int]:
+    """The score and how many epochs it is the mean over, where they are more than one."""
+    if len(counted) == 1:
+        return {}
+    values = [line[f"validation_{metric}"] for line in counted]
+    return {f"score_{metric}": math.fsum(values) / len(values), "score_epochs": len(values)}
+
+
 def _ranked(predictions: AnyPredictions) -> dict[str, float | None]:
     """The AUC, which an archive without logits could not tell any more."""
-    if not isinstance(predictions, Predictions):
-        return {}
-    return {AUC.name: auc(predictions.label, softmax(predictions.logits))}
+    return {AUC.name: auc_of(predictions)} if isinstance(predictions, Predictions) else {}
 
 
 def record_failure(study: Path, model: str, repeat: int, error: BaseException) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -23,6 +25,7 @@ from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, opened, parse_json
 
 NAMES = ("step.safetensors", "epoch.safetensors")
+_EARLIER = "earlier."  # begins the names of the predictions of epochs before the last that count
 
 
 @dataclass
@@ -68,14 +71,21 @@ class Checkpoint:
     position: Position
 
 
-def capture(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> Checkpoint:
-    """Copy the state of model, optimizer and torch's generators to the CPU."""
+def capture(
+    model: nn.Module, optimizer: torch.optim.Optimizer, position: Position, earlier: Sequence[np.ndarray] = ()
+) -> Checkpoint:
+    """Copy the state of model, optimizer and torch's generators to the CPU.
+
+    Args:
+        earlier: the predictions of epochs that count, as `ecrnn.core.predictions.compact` gives them.
+    """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in state.items() if isinstance(value, Tensor)}
     tensors["generator.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
+    tensors |= {f"{_EARLIER}{number}": torch.from_numpy(array) for number, array in enumerate(earlier)}
     copies = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
     }
@@ -99,7 +109,14 @@ def fits(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimi
         wanted |= {start + key: (shape, parameter.dtype) for key, shape in shapes.items()}
     found = {name: (value.shape, value.dtype) for name, value in checkpoint.tensors.items()}
     found.pop("generator.cuda", None)
-    return found == wanted
+    return {name: kind for name, kind in found.items() if not name.startswith(_EARLIER)} == wanted
+
+
+def earlier_of(checkpoint: Checkpoint) -> list[np.ndarray]:
+    """The predictions of epochs that `capture` was given."""
+    count = sum(name.startswith(_EARLIER) for name in checkpoint.tensors)
+    names = [f"{_EARLIER}{number}" for number in range(count)]
+    return [checkpoint.tensors[name].numpy().copy() for name in names if name in checkpoint.tensors]
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.predictions import Predictions
-from ecrnn.models.inference import Standardise
+from ecrnn.core.predictions import AnyPredictions, Predictions
+from ecrnn.models.inference import Standardise, softmax
+from ecrnn.stats import AUC, auc
 from ecrnn.stats.metrics import ACCURACY
 from ecrnn.training.objective import Loss, Objective
 
@@ -48,6 +49,12 @@ class Classification(Objective):
         index = self.split.validation
         return Predictions(index.astype(np.int64), self.labels[index], self.logits(model, index))
 
+    def more_scores(self, predictions: AnyPredictions) -> dict[str, float]:
+        """`validation_auc`, where there is one."""
+        assert isinstance(predictions, Predictions)
+        area = auc_of(predictions)
+        return {} if area is None else {f"validation_{AUC.name}": area}
+
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Predictions]:
         """`validation_loss`, `validation_accuracy`."""
         predictions = self.predict(model)
@@ -59,6 +66,11 @@ def score(predictions: Predictions) -> dict[str, float]:
     logits = torch.from_numpy(predictions.logits).double()
     loss = F.cross_entropy(logits, torch.from_numpy(predictions.label))
     return {"validation_loss": float(loss), "validation_accuracy": float(predictions.correct.mean())}
+
+
+def auc_of(predictions: Predictions) -> float | None:
+    """Their area under the ROC curve, which the classes given do not tell; see `ecrnn.stats.auc`."""
+    return auc(predictions.label, softmax(predictions.logits))
 
 
 def side_by_side(images: np.ndarray, index: np.ndarray, standardise: Standardise) -> np.ndarray:

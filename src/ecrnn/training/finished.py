@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
+from ecrnn.core.predictions import AnyPredictions, Predictions, Scored, epochs
 from ecrnn.core.runs import FinishedTrial, read_trial
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
 from ecrnn.stats import METRICS
@@ -23,9 +23,9 @@ _LONGEST_TEXT = 200  # characters
 _TEXTS = ("device", "precision", "finished", "model", "estimator")  # of a trial's facts; all of them may be missing
 _COUNTS = (
     *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
-    *("steps", "best_epoch", "skipped_steps", "roll_backs"),
+    *("steps", "best_epoch", "score_epochs", "skipped_steps", "roll_backs"),
 )
-_NUMBERS = ("seconds", "last_", "best_", "auc")  # how the names of others begin
+_NUMBERS = ("seconds", "last_", "best_", "score_", "auc")  # how the names of others begin
 
 
 def read_finished(study: Path, model: str, repeat: int) -> FinishedTrial | None:
@@ -88,13 +88,19 @@ def _check_metrics(metrics: list[dict[str, Any]]) -> None:
 
 def _check_predictions(finished: FinishedTrial) -> None:
     task, predictions = trial_task(finished.facts), finished.predictions
+    counted = 1 if predictions.earlier is None else len(predictions.earlier) + 1
+    if not counted == (finished.facts.get("score_epochs") or 1) <= max(1, len(finished.metrics)):
+        many = "1 epoch" if counted == 1 else f"{counted} epochs"
+        raise EcrnnError(f"predictions.npz holds those of {many}, which manifest.json or metrics.jsonl does not")
     if task.classes:
         _check_classes(predictions, finished.facts.get("classes"))
         return
     if not isinstance(predictions, Scored):
         raise EcrnnError(f"predictions.npz holds classes, which {task.name} does not have")
-    METRICS[task.metric].checked(predictions.statistics, "predictions.npz: statistics")
-    if predictions.statistics.max() > MOST:
+    statistics = [epoch.statistics for epoch in epochs(predictions)]
+    for of_epoch in statistics:
+        METRICS[task.metric].checked(of_epoch, "predictions.npz: statistics")
+    if max(of_epoch.max() for of_epoch in statistics) > MOST:
         raise EcrnnError("predictions.npz holds statistics that are larger than any can be")
 
 
@@ -110,6 +116,8 @@ def _check_classes(predictions: AnyPredictions, classes: Any) -> None:
         fits = predictions.logits.shape[1] == len(classes)
     else:
         fits = predictions.predicted.min(initial=0) >= 0 and predictions.predicted.max(initial=0) < len(classes)
+    if predictions.earlier is not None:
+        fits = fits and predictions.earlier.min(initial=0) >= 0 and predictions.earlier.max(initial=0) < len(classes)
     if not fits or label.size < 1 or label.min() < 0 or label.max() >= len(classes):
         raise EcrnnError(f"predictions.npz does not fit the {len(classes)} classes of manifest.json")
     if isinstance(predictions, Predictions) and not np.isfinite(predictions.logits).all():

@@ -46,6 +46,7 @@ def fit(
     identity: dict[str, Any] | None = None,
     keep: Literal["best", "last"] = "last",
     window: int = 1,
+    score_epochs: int = 1,
     label: str = "training",
     progress: Progress = silent,
 ) -> Trained:
@@ -63,6 +64,7 @@ def fit(
             examples.
         window: the best epoch is that with the best mean metric over so many epochs up to it, or as many as there are;
             where few examples validate, the best of many single epochs is above all a lucky one.
+        score_epochs: so many of the last epochs count, or as many as there are: their predictions are kept.
         label: what the events call this training.
         progress: called with a `Step` after every step, and with an `Epoch` after every epoch.
 
@@ -72,7 +74,16 @@ def fit(
         Interrupted: SIGINT or SIGTERM came; the checkpoint is written.
     """
     events = fit_events(
-        model, objective, settings, seed=seed, folder=folder, identity=identity, keep=keep, window=window, label=label
+        model,
+        objective,
+        settings,
+        seed=seed,
+        folder=folder,
+        identity=identity,
+        keep=keep,
+        window=window,
+        score_epochs=score_epochs,
+        label=label,
     )
     return passed_on(events, progress)
 
@@ -87,13 +98,14 @@ def fit_events(
     identity: dict[str, Any] | None = None,
     keep: Literal["best", "last"] = "last",
     window: int = 1,
+    score_epochs: int = 1,
     label: str = "training",
 ) -> Generator[Event, None, Trained]:
     """The events that `fit` passes on; at its end the generator returns what `fit` does. Arguments as of `fit`."""
     interruptible = Interruption() if folder else nullcontext()
     with threads(settings.threads), freed_memory_kept(), torch.random.fork_rng(), interruptible as interruption:
         torch.manual_seed(seed)
-        trainer = Trainer(model, objective, settings, seed=seed, window=window, label=label)
+        trainer = Trainer(model, objective, settings, seed=seed, window=window, score_epochs=score_epochs, label=label)
         if folder is None:
             return (yield from trainer.events(keep))
         assert interruption is not None
@@ -120,8 +132,9 @@ class _OnDisk:
         self.best_path = self.checkpoint_folder / "best.safetensors"
         timeless = trainer.settings.model_dump(mode="json", exclude={"checkpoint_seconds"})
         named = {name: value for name, value in timeless.items() if name not in _UNNAMED or value != _UNNAMED[name]}
-        smoothed = {"window": trainer.window} if trainer.window > 1 else {}
-        self.identity = {**identity, "seed": trainer.seed, "keep": keep, **smoothed, **named}
+        counted = {"window": trainer.window, "score_epochs": trainer.score_epochs}
+        more = {name: epochs for name, epochs in counted.items() if epochs > 1}
+        self.identity = {**identity, "seed": trainer.seed, "keep": keep, **more, **named}
         self.saved_at = time.monotonic()
 
     def events(self) -> Generator[Event, None, Trained]:
@@ -155,7 +168,7 @@ class _OnDisk:
             if start is None or start.position.epoch != latest.position.epoch:
                 return  # the epoch's start, to which a roll-back would go, is lost: begin again, for the same bits
             trainer.epoch_start = start
-        if not checkpoints.fits(latest, trainer.model, trainer.optimizer):
+        if not trainer.fits(latest):
             raise RunDirectoryError(f"{self.checkpoint_folder} holds a checkpoint of another network; delete it")
         if self.keep == "best" and not self._best_is_whole(latest):
             checkpoints.remove(self.checkpoint_folder, *checkpoints.NAMES)
@@ -193,8 +206,7 @@ class _OnDisk:
 
     def _save(self, name: str) -> None:
         trainer = self.trainer
-        checkpoint = checkpoints.capture(trainer.model, trainer.optimizer, trainer.position)
-        checkpoints.write(checkpoint, self.checkpoint_folder / name, self.identity)
+        checkpoints.write(trainer.capture(), self.checkpoint_folder / name, self.identity)
         self.saved_at = time.monotonic()
         if name == "epoch.safetensors":
             checkpoints.remove(self.checkpoint_folder, "step.safetensors")

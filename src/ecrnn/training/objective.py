@@ -90,6 +90,10 @@ class Objective(ABC):
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], AnyPredictions]:
         """What `validate` gives for the examples ``index``, of which there is at least one."""
 
+    def more_scores(self, predictions: AnyPredictions) -> dict[str, float]:
+        """Scores, as of `validate`, that need more of the predictions than is kept of an epoch before the last."""
+        return {}
+
     def _outputs(self, model: nn.Module, *inputs: Tensor) -> Any:
         """The network's outputs in training, computed in the settings' precision."""
         with autocast(self.settings.device, self.settings.precision):

@@ -16,7 +16,7 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
-from ecrnn.core.predictions import AnyPredictions
+from ecrnn.core.predictions import AnyPredictions, compact, with_earlier
 from ecrnn.layers.normalisation import average
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
@@ -38,7 +38,7 @@ class Trained:
         skipped, roll_backs: what was done about steps that were not finite.
         steps: optimizer steps of all epochs.
         predictions: of the weights that were kept, for the validation examples; None where there are none.
-        last_predictions: of the last epoch's weights.
+        last_predictions: of the last epoch's weights, and of the epochs before it that count.
     """
 
     history: list[dict[str, Any]]
@@ -61,6 +61,7 @@ class Trainer:
         seed: of the order of the examples. Random numbers of the model itself, as of dropout, are torch's own.
         window: the best epoch is that with the best mean metric over so many epochs up to it, or as many as there are;
             where few examples validate, the best of many single epochs is above all a lucky one.
+        score_epochs: so many of the last epochs count, or as many as there are: their predictions are kept.
         label: what the events call this training.
 
     Attributes:
@@ -82,6 +83,7 @@ class Trainer:
         *,
         seed: int = 0,
         window: int = 1,
+        score_epochs: int = 1,
         label: str = "training",
     ) -> None:
         self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,11 +91,13 @@ class Trainer:
         average(model, settings.batch_statistics)
         self.objective, self.settings, self.seed = objective, settings, seed
         self.window, self.label = window, label
+        self.score_epochs = min(score_epochs, settings.epochs)
         self.optimizer = make_optimizer(self.model, settings)
         self.steps = objective.steps
         self.position = Position()
         self.improved = False
-        self.epoch_start = self._capture() if settings.non_finite == "roll-back" else None  # to which one goes
+        self._earlier: list[np.ndarray] = []  # predictions of the epochs before the last that count
+        self.epoch_start = self.capture() if settings.non_finite == "roll-back" else None  # to which one goes
         self._known_predictions: AnyPredictions | None = None  # of the model as it is now
 
     def fit(self, progress: Progress = silent, *, keep: Literal["best", "last"] = "last") -> Trained:
@@ -129,12 +133,12 @@ class Trainer:
         self.model.train()
         while self.position.epoch < self.settings.epochs:
             if self.settings.non_finite == "roll-back" and self.position.step == 0:
-                self.epoch_start = self._capture()
+                self.epoch_start = self.capture()
             yield from self._epoch()
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that the training needs to go on: tensors by name, and the position as plain data."""
-        return {"now": _plain(self._capture()), "epoch_start": self.epoch_start and _plain(self.epoch_start)}
+        return {"now": _plain(self.capture()), "epoch_start": self.epoch_start and _plain(self.epoch_start)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave, in this process or another; the bits are those of a training left alone.
@@ -152,10 +156,23 @@ class Trainer:
         Raises:
             TrainingError: it is of another network or optimizer.
         """
-        if not checkpoints.fits(checkpoint, self.model, self.optimizer):
+        if not self.fits(checkpoint):
             raise TrainingError("the state is that of another network or optimizer")
-        self.position = checkpoints.restore(checkpoint, self.model, self.optimizer)
+        self._restore(checkpoint)
         self._known_predictions = None
+
+    def fits(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is of such a network, optimizer and number of epochs that count."""
+        first = self.settings.epochs - self.score_epochs + 1  # the first epoch that counts, from 1
+        epoch, examples = checkpoint.position.epoch, len(self.objective.split.validation)
+        count = max(0, min(epoch, self.settings.epochs - 1) - first + 1) if examples else 0
+        earlier = checkpoints.earlier_of(checkpoint)
+        kept = len(earlier) == count and all(array.shape[:1] == (examples,) for array in earlier)
+        return kept and checkpoints.fits(checkpoint, self.model, self.optimizer)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.position = checkpoints.restore(checkpoint, self.model, self.optimizer)
+        self._earlier = checkpoints.earlier_of(checkpoint)
 
     def forget_predictions(self) -> None:
         """To be called where the model was given other weights, such as those of its best epoch."""
@@ -172,7 +189,8 @@ class Trainer:
         position = self.position
         steps = position.epoch * self.steps
         counts = (position.skipped, position.roll_backs, steps)
-        return Trained(position.history, *position.best, *counts, self.predictions(), last)
+        scored = last and with_earlier(last, self._earlier)
+        return Trained(position.history, *position.best, *counts, self.predictions(), scored)
 
     def _epoch(self) -> Iterator[Event]:
         batches = self.objective.order(self.seed, self.position.epoch)
@@ -233,6 +251,8 @@ class Trainer:
         if not position.seen:
             raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
         validation, self._known_predictions = self.objective.validate(self.model)
+        if self.score_epochs > 1 and position.epoch >= self.settings.epochs - self.score_epochs:
+            validation |= self._keep(self._known_predictions)
         metrics = {
             "epoch": position.epoch + 1,
             "train_loss": position.loss_sum / position.seen,
@@ -250,6 +270,14 @@ class Trainer:
         position.epoch, position.step = position.epoch + 1, 0
         position.loss_sum, position.correct, position.seen, position.seconds = 0.0, 0, 0, 0.0
         return metrics
+
+    def _keep(self, predictions: AnyPredictions | None) -> dict[str, float]:
+        """Keep the predictions of an epoch that counts; gives what they will not tell any more."""
+        if predictions is None:
+            return {}
+        if self.position.epoch + 1 < self.settings.epochs:  # those of the last are kept whole
+            self._earlier.append(compact(predictions))
+        return self.objective.more_scores(predictions)
 
     def is_best(self) -> bool:
         """Whether the last epoch is better than those before it; of two with the same score, the one of lower loss."""
@@ -284,11 +312,12 @@ class Trainer:
             raise TrainingError(
                 f"{self.label}: still not finite after rolling back {MAX_ROLL_BACKS} times; use a smaller --lr"
             )
-        self.position = checkpoints.restore(self.epoch_start, self.model, self.optimizer)
+        self._restore(self.epoch_start)
         self.position.roll_backs, self.position.skipped = roll_backs, skipped
 
-    def _capture(self) -> Checkpoint:
-        return checkpoints.capture(self.model, self.optimizer, self.position)
+    def capture(self) -> Checkpoint:
+        """A copy of where it stands."""
+        return checkpoints.capture(self.model, self.optimizer, self.position, self._earlier)
 
     def _learning_rate(self) -> float:
         done = self.position.epoch * self.steps + self.position.step

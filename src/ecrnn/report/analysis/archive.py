@@ -147,7 +147,8 @@ def _small(study: Path, trial: Path, finished: FinishedTrial | None) -> dict[str
         return {FAILURE: read_bytes(failure, MAX_JSON, study)} if there(failure) else {}
     predictions: AnyPredictions = finished.predictions
     if not isinstance(predictions, Scored):
-        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
+        given = predictions.index, predictions.label, predictions.predicted
+        predictions = PredictedClasses(*given, predictions.earlier)
     files = {name: read_bytes(trial / name, MAX_OTHER, study) for name in _COPIED}
     files["predictions.npz"] = predictions_bytes(predictions)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}

@@ -37,6 +37,7 @@ def write_report(
     out: Path | None = None,
     *,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
     difference: float | None = None,
 ) -> Report:
@@ -51,6 +52,7 @@ def write_report(
         folders: run directories.
         out: where to; default the folder `report` in the first run directory.
         baseline: compare every other model against this one; without it all pairs.
+        pairs: compare these models alone, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
             accuracy. None takes the metric's own.
         difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
@@ -60,7 +62,8 @@ def write_report(
         EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
             or the files cannot be written; one line.
     """
-    return write_analysis(analyse(read_study(folders), baseline=baseline, rope=rope, difference=difference), out)
+    analysis = analyse(read_study(folders), baseline=baseline, pairs=pairs, rope=rope, difference=difference)
+    return write_analysis(analysis, out)
 
 
 def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
