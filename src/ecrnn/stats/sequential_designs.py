@@ -14,14 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks
+from ecrnn.stats.boundaries import usual_looks
 from ecrnn.stats.sequential import BETTER, EQUIVALENT, SequentialPlan, follow
+from ecrnn.stats.verdicts import MIN_REPEATS
 
 _VALUES_AT_ONCE = 2**21  # differences; bounds the memory at some hundred MiB
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Shares of ``studies`` simulated studies, and their mean number of trainings.
+    """Shares of ``studies`` simulated studies, and how often each model was trained.
 
     Attributes:
         studies: how many.
@@ -29,7 +31,7 @@ class Outcomes:
         false_equivalent: with an "equivalent" in any pair whose true difference is at the region's edge or beyond.
         found: of the pairs that differ, the share with the right "better" or "worse"; None where none differs.
         equivalent: of all pairs, the share with "equivalent".
-        trainings: mean over the studies, of all models together.
+        repeats: (k,) trainings of each model, mean over the studies.
     """
 
     studies: int
@@ -37,7 +39,12 @@ class Outcomes:
     false_equivalent: float
     found: float | None
     equivalent: float
-    trainings: float
+    repeats: tuple[float, ...]
+
+    @property
+    def trainings(self) -> float:
+        """Mean number of trainings of a study, all models together."""
+        return sum(self.repeats)
 
 
 def fixed(plan: SequentialPlan) -> SequentialPlan:
@@ -76,7 +83,7 @@ def simulate_plan(
     studies = _checks.whole("studies", studies)
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     truth = means[first] - means[second]
-    totals = np.zeros(5)
+    totals, trainings = np.zeros(4), np.zeros(means.size)
     for scores in _scores(np.random.default_rng(seed), means, sd, rho, plan.looks[-1], len(pairs), studies):
         course = follow(scores[:, first] - scores[:, second], plan)
         right = np.sign(truth) == course.verdict
@@ -88,12 +95,57 @@ def simulate_plan(
             (same & (np.abs(truth) >= plan.rope)).any(axis=1).sum(),
             (differs & right)[:, truth != 0].sum(),
             same.sum(),
-            sum(_most(used, (first == model) | (second == model)) for model in range(len(means))),
         )
-    false, false_equal, found, equal, trainings = (float(total) / studies for total in totals)
+        trainings += [_most(used, (first == model) | (second == model)) for model in range(means.size)]
+    false, false_equal, found, equal = (float(total) / studies for total in totals)
     differing = int((truth != 0).sum())
     share = found / differing if differing else None
-    return Outcomes(studies, false, false_equal, share, equal / len(pairs), trainings)
+    repeats = tuple(float(mean) for mean in trainings / studies)
+    return Outcomes(studies, false, false_equal, share, equal / len(pairs), repeats)
+
+
+def least_repeats(
+    plan: SequentialPlan,
+    means: ArrayLike,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    sd: float,
+    power: float = 0.8,
+    sequential: bool = True,
+    most: int = 60,
+    studies: int = 2000,
+    seed: int = 0,
+) -> int | None:
+    """The fewest repeats at the most with which a difference is found with probability ``power``, or None.
+
+    Args:
+        plan: of which all but the looks counts.
+        means: (k,) true scores of the models.
+        pairs: which are compared, by number of the model.
+        sd: standard deviation of a pair's differences between the repeats of one study.
+        power: mean over the pairs that differ.
+        sequential: with the usual looks; False: with the last one alone.
+        most: repeats that are considered.
+        studies: that are simulated for each number of repeats.
+        seed: of the simulation.
+
+    Raises:
+        EcrnnError: as of `simulate_plan`.
+    """
+    candidates = [repeats for repeats in range(MIN_REPEATS, most + 1) if repeats <= 12 or repeats % 5 == 0]
+
+    def enough(repeats: int) -> bool:
+        looks = usual_looks(repeats) if sequential else (repeats,)
+        outcome = simulate_plan(replace(plan, looks=looks), means, pairs, sd=sd, studies=studies, seed=seed)
+        return (outcome.found or 0.0) >= power
+
+    if not enough(candidates[-1]):
+        return None
+    low, high = 0, len(candidates) - 1
+    while low < high:  # the share that is found grows with the repeats
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(candidates[middle]) else (middle + 1, high)
+    return candidates[low]
 
 
 def _most(used: NDArray[np.int64], pairs: NDArray[np.bool_]) -> float:
