@@ -9,7 +9,7 @@ import pytest
 
 import ecrnn
 
-NAMES = ["EcrnnError", "ImageClassifier", "SequenceClassifier", "build", "compare", "load", "register", "train"]
+NAMES = ["EcrnnError", "ImageClassifier", "SequenceClassifier", "build", "compare", "load", "plan", "register", "train"]
 
 
 def test_the_names():

@@ -1,6 +1,6 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `train`, `load`, `build`, `register`, `ImageClassifier`, `SequenceClassifier`
+The public names are `compare`, `plan`, `train`, `load`, `build`, `register`, `ImageClassifier`, `SequenceClassifier`
 and `EcrnnError`. They are loaded when first used: importing ecrnn imports nothing heavy.
 """
 
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecrnn.api import compare, train
+    from ecrnn.api import compare, plan, train
     from ecrnn.core.errors import EcrnnError
     from ecrnn.models.build import build
     from ecrnn.models.registry import register
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
     from ecrnn.tasks.sequence_classification.estimator import SequenceClassifier
 
-__all__ = ["EcrnnError", "ImageClassifier", "SequenceClassifier", "build", "compare", "load", "register", "train"]
+__all__ = [
+    "EcrnnError",
+    "ImageClassifier",
+    "SequenceClassifier",
+    "build",
+    "compare",
+    "load",
+    "plan",
+    "register",
+    "train",
+]
 
 _HOMES = {
     "EcrnnError": "ecrnn.core.errors",
@@ -27,6 +37,7 @@ _HOMES = {
     "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
     "load": "ecrnn.serving.load",
+    "plan": "ecrnn.api",
     "register": "ecrnn.models.registry",
     "train": "ecrnn.api",
 }

@@ -21,6 +21,7 @@ from ecrnn.serving.load import load
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
 from ecrnn.studies.places import spelt_as_it_exists
+from ecrnn.studies.planning import StudyPlan, plan_study
 from ecrnn.studies.settings import read_settings
 from ecrnn.studies.study import default_out, run_study
 from ecrnn.studies.train import train_bundle
@@ -124,6 +125,68 @@ def compare(
     folder = folder or default_out(settings)
     run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)
     return write_report([folder], baseline=baseline, pairs=pairs, rope=rope)
+
+
+def plan(
+    data: str | Path | Arrays,
+    models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = DEFAULT_MODELS,
+    *,
+    difference: float,
+    sd: float | None = None,
+    repeats: int = 10,
+    split: str | float | None = None,
+    seed: int = 0,
+    code: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: Literal[1, 3] | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+    progress: Progress = silent,
+    **more: Any,
+) -> StudyPlan:
+    """Say how many trainings and hours a verdict needs, before anything is trained.
+
+    Some seconds of an epoch of each model are timed here and now, and extrapolated to a whole training; what the fixed
+    design and the one of `compare` with ``until_decided`` find is simulated.
+
+    Args:
+        data, models, split, seed, code, data_dir, image_size, channels, metric, baseline, progress, more: as in
+            `compare`.
+        difference: true difference that would matter, in values of the metric: 0.01 of an accuracy is a point.
+        sd: standard deviation of the differences of two models between repeats, as an earlier report shows it. Default:
+            that of the study in results/why, for accuracy.
+        repeats: random splits at the most.
+
+    Returns:
+        Both designs, with ``repeats`` and with as many repeats as find the difference 8 times in 10.
+
+    Raises:
+        EcrnnError: wrong names, data or settings; no default for ``sd``.
+
+    Examples:
+        >>> import ecrnn
+        >>> plan = ecrnn.plan("digits", ["cnn", "ecnn"], difference=0.05, sd=0.02, image_size=8, epochs=2)
+        >>> plan.sequential.trainings < plan.fixed.trainings
+        True
+    """
+    if code is not None:
+        load_code(path_of(code, "code"))
+    place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
+    asked = {
+        "data": place,
+        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
+        "image_size": image_size,
+        "channels": channels,
+        "models": _names(models, place),
+        "repeats": repeats,
+        "split": None if split is None else str(split),
+        "seed": seed,
+        "metric": metric,
+    }
+    settings = read_settings(StudySettings, {**asked, **_sorted(more)})
+    arrays = images_of(data, settings) if isinstance(data, tuple) else None
+    return plan_study(settings, difference=difference, sd=sd, baseline=baseline, arrays=arrays, progress=progress)
 
 
 def train(

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.stats import detection_power
+from ecrnn.stats import detection_power, repeats_needed
 from ecrnn.stats.boundaries import usual_looks
 from ecrnn.stats.sequential import SequentialPlan
-from ecrnn.stats.sequential_designs import fixed, simulate_plan
+from ecrnn.stats.sequential_designs import fixed, least_repeats, simulate_plan
 
 PLAN = SequentialPlan(usual_looks(10), n_train=700, n_test=300, rope=0.0)
 ONE = [(1, 0)]
@@ -63,3 +63,11 @@ def test_studies_come_in_portions_that_change_nothing_but_memory(monkeypatch):
 def test_settings_that_are_none(settings):
     with pytest.raises(EcrnnError, match="at least one pair and a correlation from 0 to below 1"):
         simulate_plan(PLAN, [0, 1], sd=1.0, **settings)
+
+
+def test_the_least_repeats_that_find_a_difference():
+    """The fixed design's are those of the noncentral t; the sequential one takes as many or a few more."""
+    fixed_one, sequential = least_repeats(PLAN, [0, 2.5], ONE, sd=1.0)
+    assert fixed_one in range(repeats_needed(2.5, 1.0, 700, 300) - 1, repeats_needed(2.5, 1.0, 700, 300) + 2)
+    assert fixed_one <= sequential <= fixed_one + 3
+    assert least_repeats(PLAN, [0, 0.3], ONE, sd=1.0) == (None, None)

@@ -6,6 +6,7 @@ A plan with its last look alone is the fixed design, judged by the same verdict.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -111,21 +112,19 @@ def least_repeats(
     *,
     sd: float,
     power: float = 0.8,
-    sequential: bool = True,
     most: int = 60,
     studies: int = 2000,
     seed: int = 0,
-) -> int | None:
-    """The fewest repeats at the most with which a difference is found with probability ``power``, or None.
+) -> tuple[int | None, int | None]:
+    """The fewest repeats at the most with which a difference is found: by the fixed and by the sequential design.
 
     Args:
         plan: of which all but the looks counts.
         means: (k,) true scores of the models.
         pairs: which are compared, by number of the model.
         sd: standard deviation of a pair's differences between the repeats of one study.
-        power: mean over the pairs that differ.
-        sequential: with the usual looks; False: with the last one alone.
-        most: repeats that are considered.
+        power: probability, mean over the pairs that differ.
+        most: repeats that are considered; beyond, the figure is None.
         studies: that are simulated for each number of repeats.
         seed: of the simulation.
 
@@ -134,18 +133,15 @@ def least_repeats(
     """
     candidates = [repeats for repeats in range(MIN_REPEATS, most + 1) if repeats <= 12 or repeats % 5 == 0]
 
-    def enough(repeats: int) -> bool:
-        looks = usual_looks(repeats) if sequential else (repeats,)
+    def enough(looks: tuple[int, ...]) -> bool:
         outcome = simulate_plan(replace(plan, looks=looks), means, pairs, sd=sd, studies=studies, seed=seed)
         return (outcome.found or 0.0) >= power
 
-    if not enough(candidates[-1]):
-        return None
-    low, high = 0, len(candidates) - 1
-    while low < high:  # the share that is found grows with the repeats
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(candidates[middle]) else (middle + 1, high)
-    return candidates[low]
+    low = bisect_left(candidates, True, key=lambda repeats: enough((repeats,)))  # more repeats find more
+    if low == len(candidates):
+        return None, None
+    needed = (repeats for repeats in candidates[low:] if enough(usual_looks(repeats)))  # looks cost a repeat or two
+    return candidates[low], next(needed, None)
 
 
 def _most(used: NDArray[np.int64], pairs: NDArray[np.bool_]) -> float:

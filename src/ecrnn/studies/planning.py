@@ -136,6 +136,7 @@ def plan_study(
     most = SequentialPlan(usual_looks(settings.repeats), n_train, n_test, metric.rope)
     differing = baseline or str(models[-1])
     designs = _Designs(most, times, pairs, differing, difference, sd)
+    enough_fixed, enough_sequential = designs.enough()
     return StudyPlan(
         data=data.name,
         models=tuple(times),
@@ -152,8 +153,8 @@ def plan_study(
         power=POWER,
         fixed=designs.of(settings.repeats, sequential=False),
         sequential=designs.of(settings.repeats, sequential=True),
-        enough_fixed=designs.enough(sequential=False),
-        enough_sequential=designs.enough(sequential=True),
+        enough_fixed=enough_fixed,
+        enough_sequential=enough_sequential,
     )
 
 
@@ -214,10 +215,14 @@ class _Designs:
             repeats * sum(self.hours),
         )
 
-    def enough(self, *, sequential: bool) -> Design | None:
-        """The design that finds the difference with probability `POWER`."""
-        repeats = least_repeats(self.plan, self.means, self.pairs, sd=self.sd, power=POWER, sequential=sequential)
-        return None if repeats is None else self.of(repeats, sequential=sequential)
+    def enough(self) -> tuple[Design | None, Design | None]:
+        """The fixed and the sequential design that find the difference with probability `POWER`."""
+        needed = least_repeats(self.plan, self.means, self.pairs, sd=self.sd, power=POWER)
+        fixed_one, sequential = (
+            None if repeats is None else self.of(repeats, sequential=sequential)
+            for repeats, sequential in zip(needed, (False, True), strict=True)
+        )
+        return fixed_one, sequential
 
     def _hours(self, repeats: Sequence[float]) -> float:
         return math.fsum(count * hours for count, hours in zip(repeats, self.hours, strict=True))

@@ -1,0 +1,93 @@
+"""What a study will cost: figures of the designs, the spread that is taken, and what cannot be planned."""
+
+import math
+from functools import partial
+
+import pytest
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.events import Message
+from ecrnn.stats import ACCURACY, BITS
+from ecrnn.stats.boundaries import simulate_boundaries
+from ecrnn.studies.planning import default_sd, plan_study
+from ecrnn.studies.training_time import ModelTime
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    quick = partial(simulate_boundaries, paths=50_000)
+    monkeypatch.setattr("ecrnn.stats.sequential.simulate_boundaries", quick)
+    monkeypatch.setattr("ecrnn.studies.planning.STUDIES", 2000)
+
+
+@pytest.fixture
+def an_hour_each(monkeypatch):
+    """Trainings of one and of two hours, without any."""
+
+    def time_training(model, data, split, processor, training, seed):
+        hours = 1 if str(model) == "cnn" else 2
+        return ModelTime(str(model), 3600.0 * hours, 5, 10, training.epochs)
+
+    monkeypatch.setattr("ecrnn.studies.planning.time_training", time_training)
+
+
+def test_hours_are_trainings_times_their_length(study, an_hour_each):
+    messages = []
+    plan = plan_study(study.settings(repeats=10), difference=0.05, sd=0.01, progress=messages.append)
+    assert plan.pairs == (("ecnn", "cnn"),)
+    assert (plan.n_train, plan.n_test, plan.metric, plan.rope) == (38, 10, "accuracy", 0.005)
+    fixed, sequential = plan.fixed, plan.sequential
+    assert (fixed.trainings, fixed.trainings_equal, fixed.most_trainings) == (20, 20, 20)
+    assert (fixed.hours, fixed.most_hours) == pytest.approx((30, 30))
+    assert sequential.most_trainings == 20
+    assert sequential.trainings < 0.6 * fixed.trainings
+    assert sequential.hours == pytest.approx(1.5 * sequential.trainings)  # both models are in the one pair
+    assert sequential.found == pytest.approx(fixed.found, abs=0.03)
+    assert [event.text for event in messages if isinstance(event, Message)] == [
+        "cnn: 5 of 10 steps of an epoch timed",
+        "ecnn: 5 of 10 steps of an epoch timed",
+    ]
+
+
+def test_repeats_that_are_enough(study, an_hour_each):
+    plan = plan_study(study.settings(repeats=3), difference=0.02, sd=0.01, baseline="cnn")
+    assert plan.differing == "cnn"
+    assert plan.fixed.repeats == plan.sequential.repeats == 3
+    assert plan.enough_fixed.found >= 0.78
+    assert plan.enough_sequential.found >= 0.78
+    assert plan.enough_fixed.repeats <= plan.enough_sequential.repeats
+    assert plan.enough_sequential.trainings < plan.enough_fixed.trainings
+
+
+def test_a_difference_that_no_repeats_find(study, an_hour_each):
+    plan = plan_study(study.settings(repeats=5), difference=0.001, sd=0.01)
+    assert (plan.enough_fixed, plan.enough_sequential) == (None, None)
+
+
+def test_the_default_spread_is_that_of_a_study_and_wider_where_fewer_examples_validate():
+    sd, source = default_sd(ACCURACY, 15_000)
+    assert sd == pytest.approx(0.0099)
+    assert "results/why" in source
+    assert default_sd(ACCURACY, 15_000, 3)[0] == pytest.approx(0.006)
+    assert default_sd(ACCURACY, 500)[0] == pytest.approx(math.sqrt(0.0099**2 + 0.22 * (1 / 500 - 1 / 15_000)))
+    with pytest.raises(EcrnnError, match=r"give --sd, from the report of an earlier study"):
+        default_sd(BITS, 100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "line"),
+    [
+        ({}, {"difference": 0.0}, "difference must be above 0, got 0"),
+        ({"models": ["cnn"]}, {"difference": 0.01}, "needs at least two; name them with --models"),
+        ({}, {"difference": 0.01, "baseline": "mlp"}, "unknown baseline 'mlp'"),
+        ({"repeats": 2}, {"difference": 0.01, "sd": 0.01}, "repeats must be at least 3, got 2"),
+    ],
+)
+def test_what_cannot_be_planned(study, an_hour_each, changes, given, line):
+    with pytest.raises(EcrnnError, match=line):
+        plan_study(study.settings(**changes), **given)
+
+
+def test_a_data_sets_own_part_is_no_repeat(study, an_hour_each, folder):
+    with pytest.raises(EcrnnError, match="needs random splits or folds"):
+        plan_study(study.settings(split="own", val=str(folder)), difference=0.01)
