@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
-from ecrnn.stats import compare, corrected_resampled_t, holm, mcnemar, paper_test, repeats_needed
+from ecrnn.stats import compare, corrected_resampled_t, equivalence, holm, mcnemar, paper_test, repeats_needed
 
 N_TRAIN, N_TEST = 700, 300
 
@@ -121,7 +121,8 @@ def test_other_sentences():
     assert pair.verdict == "equivalent"
     assert pair.test.p == 1.0
     assert re.match(
-        r"b and a are equivalent, within 1 point with probability above 0\.999: both have the same mean accuracy "
+        r"b and a are equivalent, within 1 point by two one-sided tests \(Holm-adjusted p < 0\.001\): both have the "
+        r"same mean accuracy "
         r"\(95 % interval -\d\.\d\d to \d\.\d\d, corrected",
         pair.sentence,
     )
@@ -135,6 +136,23 @@ def test_other_sentences():
         r"No verdict on b against a from 1 of at least 3 repeats: b is higher by \d+\.\d points\.",
         one.sentence,
     )
+
+
+def test_equivalence_is_adjusted_over_all_pairs():
+    """Eight models as good as a baseline to within half a point, by a p that is small once and not eight times."""
+    rng = np.random.default_rng(1)
+    base = [rng.random(4000) < 0.7 for _ in range(5)]
+    scores = {"base": base}
+    for k, name in enumerate("abcdefgh", start=1):
+        scores[name] = [right ^ (rng.random(4000) < 0.001 * k) for right in base]
+    alone = compare({"base": base, "a": scores["a"]}, 9000, 4000).pairs[0]
+    family = compare(scores, 9000, 4000, baseline="base")
+    p = [pair.p_equivalent for pair in family.pairs]
+    assert alone.p_equivalent == p[0] == equivalence(alone.test, 0.005)
+    assert [pair.p_equivalent_holm for pair in family.pairs] == holm(p).tolist()
+    assert p[-1] < 0.05 < family.pairs[-1].p_equivalent_holm
+    for pair in family.pairs:
+        assert (pair.verdict == "equivalent") == (pair.p_equivalent_holm < 0.05)
 
 
 def test_what_only_the_adjustment_takes_away_is_said():

@@ -1,5 +1,6 @@
 """Corrected and plain t, Holm, and the probability of being better."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from baycomp.single import CorrelatedTTest
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.stats import corrected_resampled_t, holm, paired_t, probability_better
+from ecrnn.stats import corrected_resampled_t, equivalence, holm, paired_t, probability_better
 
 
 @pytest.fixture(params=[2, 3, 10, 100])
@@ -106,20 +109,41 @@ def test_probability_better_counts_ties_half():
     assert 0 <= interval.low < 0.625 < interval.high <= 1
 
 
-def test_probability_better_equals_resampling_the_differences():
-    differences = np.array([0.1] * 6 + [0.0] * 2 + [-0.1] * 4)
-    better = np.where(differences > 0, 1.0, np.where(differences == 0, 0.5, 0.0))
+def test_probability_better_has_clopper_and_pearsons_interval():
+    interval = probability_better([0.1] * 7 + [-0.1] * 5, level=0.9)
+    low, high = proportion_confint(7, 12, alpha=0.1, method="beta")
+    assert (interval.estimate, interval.level) == (7 / 12, 0.9)
+    assert (interval.low, interval.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_probability_better_with_one_sign_is_not_certain():
+    won, lost = probability_better([0.1] * 10), probability_better([-0.1] * 10)
+    assert (won.estimate, won.low, won.high) == (1.0, pytest.approx(0.025**0.1), 1.0), "0.025 = low to the power of 10"
+    assert won.low == pytest.approx(0.69, abs=0.002)
+    assert (lost.low, lost.high) == (0.0, pytest.approx(1 - won.low))
+
+
+def test_probability_better_covers_with_ties_too():
     rng = np.random.default_rng(3)
-    shares = better[rng.integers(12, size=(20_000, 12))].mean(axis=1)
-    interval = probability_better(differences, level=0.9, seed=1)
-    # Shares lie on a grid of 1/24, and a percentile of a bootstrap can fall one step apart.
-    np.testing.assert_allclose([interval.low, interval.high], np.quantile(shares, [0.05, 0.95]), atol=1 / 23)
-    assert interval.level == 0.9
+    drawn = rng.choice([0.1, 0.0, -0.1], p=[0.5, 0.3, 0.2], size=(2000, 10))  # better with probability 0.65
+    covered = [interval.low <= 0.65 <= interval.high for interval in map(probability_better, drawn)]
+    assert np.mean(covered) >= 0.95
 
 
-def test_probability_better_with_one_sign_is_certain_of_itself():
-    interval = probability_better([0.1, 0.2, 0.3])
-    assert (interval.estimate, interval.low, interval.high) == (1.0, 1.0, 1.0)
+def test_equivalence_equals_statsmodels():
+    differences = np.array([0.001, 0.004, -0.002, 0.003, 0.002])
+    for shift in (0.0, 0.004, -0.01):
+        expected, _, _ = DescrStatsW(differences + shift).ttost_mean(-0.005, 0.005)
+        assert equivalence(paired_t(differences + shift), 0.005) == pytest.approx(expected)
+
+
+def test_equivalence_by_hand():
+    """A mean of 0.002 with standard error 0.001 and 4 df: the nearer edge is 3 errors away."""
+    test = corrected_resampled_t([0.001, 0.004, -0.002, 0.003, 0.004], 70, 30)
+    moved = dataclasses.replace(test, difference=0.002, standard_error=0.001)
+    assert equivalence(moved, 0.005) == pytest.approx(0.019971, abs=1e-6)  # t(4) beyond 3, from a table
+    assert equivalence(dataclasses.replace(moved, difference=-0.002), 0.005) == equivalence(moved, 0.005)
+    assert equivalence(moved, 0.0) > 0.5, "no difference is within a region of no width"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +156,7 @@ def test_probability_better_with_one_sign_is_certain_of_itself():
         (lambda: paired_t([0.1, 0.2], level=1.0), "level must lie strictly between 0 and 1"),
         (lambda: holm([0.1, 1.5]), "p_values must lie between 0 and 1, got 1.5"),
         (lambda: holm([math.nan]), "p_values must be finite"),
+        (lambda: equivalence(paired_t([0.1, 0.2]), -1), "rope must be zero or above"),
         (lambda: probability_better([]), "differences must hold at least 1 values"),
     ],
 )

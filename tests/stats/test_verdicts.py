@@ -3,9 +3,9 @@
 import pytest
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.stats import Posterior, bayesian_correlated_t, corrected_resampled_t, repeats_warning, verdict
+from ecrnn.stats import corrected_resampled_t, equivalence, repeats_warning, verdict
 
-UNSURE = Posterior(worse=0.1, equivalent=0.4, better=0.5, rope=0.005)
+UNSURE = 0.6  # p of equivalence
 
 
 def test_better_worse_and_undecided():
@@ -23,18 +23,16 @@ def test_the_adjusted_p_decides_not_the_raw_one():
     assert verdict(test, 0.2, UNSURE) == "undecided"
 
 
-@pytest.mark.parametrize(("equivalent", "word"), [(0.95, "equivalent"), (0.949, "undecided")])
-def test_equivalent_from_95_percent(equivalent, word):
-    posterior = Posterior(worse=0.0, equivalent=equivalent, better=1 - equivalent, rope=0.005)
-    assert verdict(corrected_resampled_t([0.001, 0.002, 0.0], 70, 30), 0.5, posterior) == word
+@pytest.mark.parametrize(("p_equivalent", "word"), [(0.049, "equivalent"), (0.05, "undecided")])
+def test_equivalent_below_alpha(p_equivalent, word):
+    assert verdict(corrected_resampled_t([0.001, 0.002, 0.0], 70, 30), 0.5, p_equivalent) == word
 
 
 def test_significant_but_too_small_to_matter_is_equivalent():
-    differences = [0.0020, 0.0021, 0.0019, 0.0020]
-    test = corrected_resampled_t(differences, 70, 30)
+    test = corrected_resampled_t([0.0020, 0.0021, 0.0019, 0.0020], 70, 30)
     assert test.p < 0.001
-    assert verdict(test, test.p, bayesian_correlated_t(differences, 70, 30)) == "equivalent"
-    assert verdict(test, test.p, bayesian_correlated_t(differences, 70, 30, rope=0.0)) == "better"
+    assert verdict(test, test.p, equivalence(test, 0.005)) == "equivalent"
+    assert verdict(test, test.p, equivalence(test, 0.0)) == "better"
 
 
 def test_no_verdict_below_three_repeats():

@@ -27,7 +27,7 @@ from ecrnn.stats.comparison import compare, compare_scores
 from ecrnn.stats.crossed import crossed_t, shared_covariance
 from ecrnn.stats.hierarchical import Hierarchical, hierarchical
 from ecrnn.stats.improvement import Profile, improvement, profile
-from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, summarise, wilson
+from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, clopper_pearson, summarise, wilson
 from ecrnn.stats.mcnemar import (
     PAPER_TEST_WARNING,
     ImageTest,
@@ -51,7 +51,7 @@ from ecrnn.stats.metrics import (
     Metric,
     bleu_of_sums,
 )
-from ecrnn.stats.paired import PairedT, corrected_resampled_t, holm, paired_t, probability_better
+from ecrnn.stats.paired import PairedT, corrected_resampled_t, equivalence, holm, paired_t, probability_better
 from ecrnn.stats.power import detectable, detection_power, repeats_needed, seeds_needed, smallest_detectable
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
@@ -63,7 +63,6 @@ from ecrnn.stats.signed_rank import Wilcoxon, bayesian_signed_rank, fewest_data_
 from ecrnn.stats.simulate import FalsePositives, equal_learners, false_positives
 from ecrnn.stats.simulate_across import AcrossMisses, misses_across
 from ecrnn.stats.verdicts import (
-    EQUIVALENT_AT,
     FEW_REPEATS,
     MIN_REPEATS,
     Verdict,
@@ -82,7 +81,6 @@ __all__ = [
     "BLEU_3",
     "CER",
     "CLASS_SCORES",
-    "EQUIVALENT_AT",
     "FEW_REPEATS",
     "MACRO_F1",
     "METRICS",
@@ -128,6 +126,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_metric",
     "class_scores",
+    "clopper_pearson",
     "compare",
     "compare_across",
     "compare_scores",
@@ -137,6 +136,7 @@ __all__ = [
     "detectable",
     "detection_power",
     "equal_learners",
+    "equivalence",
     "false_positives",
     "fewest_data_sets",
     "hierarchical",

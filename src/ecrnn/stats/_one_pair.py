@@ -17,7 +17,7 @@ from ecrnn.stats.bootstrap import bootstrap_difference
 from ecrnn.stats.crossed import covariance, crossed_t
 from ecrnn.stats.intervals import summarise
 from ecrnn.stats.mcnemar import ImageTest, accuracy_difference_interval, mcnemar, paper_test
-from ecrnn.stats.paired import PairedT, corrected_resampled_t, probability_better
+from ecrnn.stats.paired import PairedT, corrected_resampled_t, equivalence, probability_better
 from ecrnn.stats.power import detectable, repeats_needed, seeds_needed
 from ecrnn.stats.results import ModelScores, Pair
 from ecrnn.stats.verdicts import MIN_REPEATS
@@ -60,9 +60,7 @@ def draft(a: Side, b: Side, settings: Settings, *, pairs: int) -> Pair:
         return pair
     differences = np.array([a.values[repeat] - b.values[repeat] for repeat in shared])
     gains = differences if metric.higher_is_better else -differences
-    pair = replace(
-        pair, difference=float(differences.mean()), probability=probability_better(gains, level, settings.seed)
-    )
+    pair = replace(pair, difference=float(differences.mean()), probability=probability_better(gains, level))
     if a.examples and b.examples:
         all_a, all_b = (np.concatenate([side.examples[repeat] for repeat in shared]) for side in (a, b))
         right_a, right_b = _scores.correctness(all_a, metric), _scores.correctness(all_b, metric)
@@ -96,6 +94,7 @@ def _tested(pair: Pair, test: PairedT, settings: Settings, pairs: int) -> Pair:
     return replace(
         pair,
         test=test,
+        p_equivalent=equivalence(test, settings.rope),
         posterior=posterior(test, settings.rope, higher_is_better=metric.higher_is_better),
         smallest_detectable=smallest if smallest <= metric.widest else None,
         repeats_needed=None if needed is None else max(needed, MIN_REPEATS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ecrnn.stats.bayes import Posterior
 from ecrnn.stats.intervals import Interval
 from ecrnn.stats.mcnemar import McNemar
 from ecrnn.stats.metrics import Metric
@@ -18,7 +17,8 @@ def with_verdict(
     word: Verdict,
     test: PairedT,
     p_holm: float,
-    posterior: Posterior,
+    p_equivalent: float,
+    rope: float,
     alpha: float,
     noun: str,
 ) -> str:
@@ -33,9 +33,9 @@ def with_verdict(
     if word == "undecided":
         return f"{a} against {b} is undecided: {standing} {evidence}."
     surely = "significant, but too small to matter: " if p_holm < alpha else ""
-    within = metric.difference_of(f"{metric.scale * posterior.rope:g}")
-    rope = f"{within} with probability {_probability(posterior.equivalent)}"
-    return f"{a} and {b} are equivalent, within {rope}: {surely}{standing} {evidence}."
+    within = metric.difference_of(f"{metric.scale * rope:g}")
+    shown = f"within {within} by two one-sided tests (Holm-adjusted {_p(p_equivalent)})"
+    return f"{a} and {b} are equivalent, {shown}: {surely}{standing} {evidence}."
 
 
 def without_verdict(a: str, b: str, metric: Metric, test: PairedT, noun: str) -> str:
@@ -107,7 +107,3 @@ def _p(p: float) -> str:
     if p < 0.001:
         return "p < 0.001"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def _probability(share: float) -> str:
-    return "above 0.999" if share > 0.999 else f"{share:.3f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ecrnn.stats import _sentences
@@ -14,27 +14,32 @@ from ecrnn.stats.verdicts import verdict
 
 def with_verdicts(drafts: Sequence[Pair], settings: Settings) -> tuple[Pair, ...]:
     """Adjust p over all pairs that have a test, then say the word and the sentence of each pair."""
-    adjusted = iter(holm([draft.test.p for draft in drafts if draft.test is not None]))
-    crossed = iter(holm([draft.crossed.p for draft in drafts if draft.crossed is not None]))
+    adjusted = _holm(None if draft.test is None else draft.test.p for draft in drafts)
+    equivalent = _holm(draft.p_equivalent for draft in drafts)
+    crossed = _holm(None if draft.crossed is None else draft.crossed.p for draft in drafts)
     pairs = []
-    for draft in drafts:
-        pair = draft
-        if draft.test is not None and draft.posterior is not None:
-            p_holm = float(next(adjusted))
+    for draft, p, p_equivalent, p_crossed in zip(drafts, adjusted, equivalent, crossed, strict=True):
+        pair = replace(draft, p_holm=p, p_equivalent_holm=p_equivalent, crossed_p_holm=p_crossed)
+        if draft.test is not None and p is not None and p_equivalent is not None:
             higher = settings.metric.higher_is_better
-            word = verdict(draft.test, p_holm, draft.posterior, settings.alpha, higher_is_better=higher)
-            pair = replace(draft, p_holm=p_holm, verdict=word)
-        if draft.crossed is not None:
-            pair = replace(pair, crossed_p_holm=float(next(crossed)))
+            word = verdict(draft.test, p, p_equivalent, settings.alpha, higher_is_better=higher)
+            pair = replace(pair, verdict=word)
         pairs.append(replace(pair, sentence=pair.sentence or _sentence(pair, settings)))
     return tuple(pairs)
+
+
+def _holm(p_values: Iterable[float | None]) -> list[float | None]:
+    """Adjusted over those that there are."""
+    known = list(p_values)
+    adjusted = iter(holm([p for p in known if p is not None]))
+    return [None if p is None else float(next(adjusted)) for p in known]
 
 
 def _sentence(pair: Pair, settings: Settings) -> str:
     a, b, metric, noun = pair.model_a, pair.model_b, settings.metric, settings.noun
     if pair.difference is None:
         return _sentences.nothing_shared(a, b)
-    if pair.verdict and pair.test and pair.posterior and pair.p_holm is not None:
+    if pair.verdict and pair.test and pair.p_holm is not None and pair.p_equivalent_holm is not None:
         return _sentences.with_verdict(
             a,
             b,
@@ -42,7 +47,8 @@ def _sentence(pair: Pair, settings: Settings) -> str:
             word=pair.verdict,
             test=pair.test,
             p_holm=pair.p_holm,
-            posterior=pair.posterior,
+            p_equivalent=pair.p_equivalent_holm,
+            rope=settings.rope,
             alpha=settings.alpha,
             noun=noun,
         )

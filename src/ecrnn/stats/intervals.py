@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ecrnn.core.errors import EcrnnError
@@ -53,7 +53,10 @@ def summarise(
     """Mean, spread and interval of one model's scores over repeats.
 
     The interval is mean +- t(r - 1) * sd * sqrt(1/r + n_test/n_train), the variance of Nadeau and Bengio
-    (2003), no further than ``bounds``; with ``shared`` it has the crossed variance (crossed.py).
+    (2003); with ``shared`` it has the crossed variance (crossed.py). Where a score lies between two ``bounds``, as
+    shares do, the interval is made on the scale of log((x n + 1/2) / (n - x n + 1/2)), x the score between 0 and 1 and
+    n = n_test, and brought back: near a bound the spread is lopsided, and an interval on the scale of the score would
+    end beyond it. It always holds the mean.
 
     Args:
         scores: (r,) one score a repeat, fractions.
@@ -72,12 +75,42 @@ def summarise(
     sd = low = high = None
     if n >= 2:
         sd = _resampling.sample_sd(scores)
-        error, df = _resampling.standard_error(sd, n, n_train, n_test), float(n - 1)
-        if shared is not None:
-            error, df = _resampling.crossed_error(sd, n, shared, n_test)
-        half = _resampling.t_quantile(df, (1 + level) / 2) * error
-        low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
+        if math.isfinite(bounds[1] - bounds[0]):
+            low, high = _between(scores, n_train, n_test, level, bounds, shared)
+        else:
+            error, df = _resampling.standard_error(sd, n, n_train, n_test), float(n - 1)
+            if shared is not None:
+                error, df = _resampling.crossed_error(sd, n, shared, n_test)
+            half = _resampling.t_quantile(df, (1 + level) / 2) * error
+            low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
     return Summary(n, mean, sd, low, high, float(scores.min()), float(scores.max()), level)
+
+
+def _between(
+    scores: NDArray[np.float64],
+    n_train: float,
+    n_test: float,
+    level: float,
+    bounds: tuple[float, float],
+    shared: float | None,
+) -> tuple[float, float]:
+    """The interval of a mean of scores between two bounds, made on the logit scale."""
+    least, width = bounds[0], bounds[1] - bounds[0]
+    right = (scores - least) / width * n_test
+    y = np.log((right + 0.5) / (n_test - right + 0.5))
+    at = float(right.mean())
+    slope = n_test / (at + 0.5) + n_test / (n_test - at + 0.5)  # of the scale, at the mean
+    hidden = slope / (n_test * math.sqrt(12.0))  # the spread that the grid of n_test examples can hide
+    sd = max(_resampling.sample_sd(y), hidden)
+    if shared is None:
+        error, df = _resampling.standard_error(sd, y.size, n_train, n_test), float(y.size - 1)
+    else:
+        error, df = _resampling.crossed_error(sd / slope, y.size, shared / width**2, n_test)
+        error *= slope
+    centre, half = float(y.mean()), _resampling.t_quantile(df, (1 + level) / 2) * error
+    low, high = (least + width * float(special.expit(end)) for end in (centre - half, centre + half))
+    mean = float(scores.mean())
+    return min(low, mean), max(high, mean)
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
@@ -105,6 +138,29 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     low = 0.0 if successes == 0 else centre - half  # exact at the ends, where rounding leaves +-1e-17
     high = 1.0 if successes == n else centre + half
     return Interval(share, low, high, level)
+
+
+def clopper_pearson(successes: float, n: int, level: float = 0.95) -> Interval:
+    """Clopper and Pearson's exact interval of a share of ``n`` independent trials.
+
+    From Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of the binomial".
+    It covers at least as often as ``level`` says, for every true share.
+
+    Args:
+        successes: 0..n; a tie may count half.
+        n: trials, at least 1.
+        level: confidence of the interval.
+
+    Raises:
+        EcrnnError: n below 1, successes outside 0..n, a level outside (0, 1).
+    """
+    n, level = _checks.whole("n", n), _checks.share("level", level)
+    if not 0 <= successes <= n:
+        raise EcrnnError(f"successes must lie between 0 and n = {n}, got {successes}")
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(special.betaincinv(successes + 1, n - successes, 1 - tail))
+    return Interval(successes / n, low, high, level)
 
 
 def bootstrap_mean(values: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000) -> Interval:

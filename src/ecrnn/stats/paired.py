@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks, _resampling
-from ecrnn.stats.intervals import Interval, percentiles
+from ecrnn.stats.intervals import Interval, clopper_pearson
 
 Method = Literal["corrected resampled t", "crossed t", "paired t"]
 
@@ -123,6 +123,25 @@ def t_test(
     return PairedT(n, mean, sd, error, statistic, df, p, low, high, level, method)
 
 
+def equivalence(test: PairedT, rope: float) -> float:
+    """p of the null that the true difference is ``rope`` or more away from 0, by two one-sided t tests.
+
+    It is the larger one of both sides' p (Schuirmann 1987, "A comparison of the two one-sided tests procedure and the
+    power approach for assessing the equivalence of average bioavailability"), with the standard error and the degrees
+    of freedom of ``test``. A small p shows that a difference is too small to matter; at rope 0 none is.
+
+    Args:
+        test: on the differences, with a standard error above 0.
+        rope: half the width of the region of practical equivalence, in values of the metric.
+
+    Raises:
+        EcrnnError: a rope below 0.
+    """
+    rope = _checks.not_negative("rope", rope)
+    inside = (abs(test.difference) - rope) / test.standard_error  # the other side's p is never the larger one
+    return _resampling.t_cdf(test.degrees_of_freedom, inside)
+
+
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down adjustment of the p values of one comparison.
 
@@ -148,30 +167,22 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def probability_better(differences: ArrayLike, level: float = 0.95, seed: int = 0, resamples: int = 10_000) -> Interval:
-    """Share of the paired repeats in which a beats b, ties counted half, with a bootstrap interval.
+def probability_better(differences: ArrayLike, level: float = 0.95) -> Interval:
+    """Share of the paired repeats in which a beats b, ties counted half, with its Clopper-Pearson interval.
 
     From Bouthillier et al. (2021), "Accounting for variance in machine learning benchmarks", who call a
-    better where the share is well above one half (they take 0.75). The percentile bootstrap treats repeats
-    as independent, so on overlapping splits the interval is too narrow, and r equal signs give an interval of
-    no width.
+    better where the share is well above one half (they take 0.75). The interval (Clopper and Pearson 1934, "The use of
+    confidence or fiducial limits illustrated in the case of the binomial") takes the repeats as independent, which
+    overlapping splits are not quite; where a wins all of ten it still begins at 0.69.
 
     Args:
         differences: (r,) score of a minus score of b, r >= 1.
         level: confidence of the interval.
-        seed: of the resampling.
-        resamples: number of bootstrap samples.
 
     Raises:
-        EcrnnError: no differences, not finite, no resamples, a level outside (0, 1).
+        EcrnnError: no differences, not finite, a level outside (0, 1).
     """
     differences = _checks.vector("differences", differences)
-    level = _checks.share("level", level)
-    resamples = _checks.whole("resamples", resamples)
-    n = differences.size
     ties = np.count_nonzero(np.abs(differences) <= _resampling.SAME)
     wins = np.count_nonzero(differences > _resampling.SAME)
-    # Resampling the repeats is drawing how many of them are wins, ties and losses.
-    drawn = np.random.default_rng(seed).multinomial(n, [wins / n, ties / n, (n - wins - ties) / n], resamples)
-    low, high = percentiles((drawn[:, 0] + drawn[:, 1] / 2) / n, level)
-    return Interval((wins + ties / 2) / n, low, high, level)
+    return clopper_pearson(float(wins + ties / 2), differences.size, level)

@@ -32,11 +32,12 @@ class ModelScores:
 class Pair:
     """Two models on the repeats that both have finished; a difference is model_a minus model_b.
 
-    ``difference`` and ``probability`` (of model_a being better) are None without a shared repeat. ``test``,
-    ``p_holm``, ``posterior`` and the two figures of power need two repeats, ``verdict`` three. ``test`` is the one that
-    the verdict stands on: the corrected resampled t, and the crossed t on a fixed test set, where it needs scores of
-    single examples. ``crossed`` and ``crossed_p_holm`` are the crossed t of random splits, shown beside it, which needs
-    to know which example is which. ``image_test`` is the paper's, None for scores other than right and wrong.
+    ``difference`` and ``probability`` (of model_a being better) are None without a shared repeat. ``test`` and what
+    rests on it need two repeats, ``verdict`` three. ``p_equivalent`` is that of two one-sided tests
+    (`ecrnn.stats.equivalence`); ``p_holm`` and ``p_equivalent_holm`` are adjusted over all pairs. ``test`` is the one
+    that the verdict stands on: the corrected resampled t, and the crossed t on a fixed test set, where it needs scores
+    of single examples. ``crossed`` and ``crossed_p_holm`` are the crossed t of random splits, shown beside it, which
+    needs to know which example is which. ``image_test`` is the paper's, None for scores other than right and wrong.
     ``image_interval``, a bootstrap over the examples, is there only for one trained model each on a fixed test set,
     ``mcnemar`` too if the scores are right and wrong.
 
@@ -52,6 +53,8 @@ class Pair:
     difference: float | None = None
     test: PairedT | None = None
     p_holm: float | None = None
+    p_equivalent: float | None = None
+    p_equivalent_holm: float | None = None
     crossed: PairedT | None = None
     crossed_p_holm: float | None = None
     probability: Interval | None = None

@@ -5,36 +5,37 @@ from __future__ import annotations
 from typing import Literal
 
 from ecrnn.stats import _checks
-from ecrnn.stats.bayes import Posterior
 from ecrnn.stats.paired import PairedT
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
 MIN_REPEATS = 3  # below, no verdict
 FEW_REPEATS = 10  # below, a warning
-EQUIVALENT_AT = 0.95  # posterior probability of the region of practical equivalence
 
 
 def verdict(
-    test: PairedT, p_holm: float, posterior: Posterior, alpha: float = 0.05, *, higher_is_better: bool = True
+    test: PairedT, p_holm: float, p_equivalent: float, alpha: float = 0.05, *, higher_is_better: bool = True
 ) -> Verdict | None:
     """Whether a is better than b, worse, equivalent or undecided; None below MIN_REPEATS repeats.
 
     In this order:
 
-    1. "equivalent" when the posterior puts at least EQUIVALENT_AT on differences within the region of
-       practical equivalence, even when the difference is significant. With many repeats a difference can be
-       surely not zero and just as surely too small to matter; "better" would mislead there. Who cares for
-       smaller differences sets a smaller rope, and at rope 0 nothing is equivalent.
-    2. "better" or "worse", by the sign of the difference, when the Holm-adjusted p of the corrected test is
-       below alpha.
+    1. "equivalent" when two one-sided tests show, after Holm's adjustment, that the difference lies within the region
+       of practical equivalence, even when it is significant. With many repeats a difference can be surely not zero and
+       just as surely too small to matter; "better" would mislead there. Who cares for smaller differences sets a
+       smaller rope, and at rope 0 nothing is equivalent.
+    2. "better" or "worse", by the sign of the difference, when the Holm-adjusted p of the test is below alpha.
     3. "undecided" otherwise, which is not evidence of equality.
 
+    Of all pairs together, any false "better" or "worse" has a probability of at most alpha, and any false "equivalent"
+    has. The two nulls of one pair, no difference and one of the rope or more, exclude each other, so nothing is split
+    between them.
+
     Args:
-        test: from :func:`corrected_resampled_t` on a - b.
+        test: on a - b, from :func:`corrected_resampled_t` or :func:`crossed_t`.
         p_holm: its p, adjusted over all pairs of the comparison.
-        posterior: from :func:`bayesian_correlated_t` on the same differences; its ``equivalent`` is read.
-        alpha: level of the test.
+        p_equivalent: p of :func:`equivalence`, adjusted over all pairs likewise.
+        alpha: level of the tests.
         higher_is_better: False for scores that count errors or bits: then a negative a - b makes a the better one.
 
     Raises:
@@ -43,7 +44,7 @@ def verdict(
     alpha = _checks.share("alpha", alpha)
     if test.n < MIN_REPEATS:
         return None
-    if posterior.equivalent >= EQUIVALENT_AT:
+    if p_equivalent < alpha:
         return "equivalent"
     if p_holm < alpha:
         return "better" if (test.difference > 0) == higher_is_better else "worse"

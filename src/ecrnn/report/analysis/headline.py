@@ -48,7 +48,9 @@ def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subje
     tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
     tally += f"{formats.rope(comparison.rope, metric)}, and {counted['undecided']} "
     tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
-    tally += f"({test_name(comparison, subject.examples)}, Holm-adjusted, level {comparison.alpha:g})."
+    level = f"{100 * comparison.alpha:g} %"
+    tally += f"({test_name(comparison, subject.examples)}, Holm-adjusted over the pairs: at most {level} for any false "
+    tally += f"better or worse, and {level} for any false equivalent)."
     if not any(pair.verdict for pair in tested):
         return f"No verdict is given below {MIN_REPEATS} repeats."
     sizes = sorted(pair.smallest_detectable for pair in tested if pair.smallest_detectable is not None)

@@ -79,8 +79,10 @@ def evidence_table(analysis: Analysis) -> Table:
         title="Evidence behind the verdicts",
         caption=f"SD is of the differences between repeats; t and p are the {analysis.test_name} test's, before Holm's "
         f"adjustment. 'A beats B' is the share of repeats in which A scores {better}, ties counted half, with a "
-        "bootstrap interval. The last three columns are the Bayesian correlated t test's probabilities that A is worse "
-        f"by more than {rope}, within {rope} of B, and better by more than {rope}.",
+        "Clopper-Pearson interval that takes the repeats as independent. "
+        "'p (equivalent)' is that of two one-sided tests, adjusted by Holm over all pairs. The last three columns are "
+        f"the Bayesian correlated t test's probabilities that A is worse by more than {rope}, within {rope} of B, and "
+        f"better by more than {rope}; no verdict stands on them.",
         columns=(
             Column(f"SD ({metric.points})", ("sd_difference",)),
             Column("t", ("t",)),
@@ -88,6 +90,7 @@ def evidence_table(analysis: Analysis) -> Table:
             Column("p", ("p",)),
             Column("A beats B", ("probability_a_beats_b",)),
             Column(f"{level} interval", ("probability_low", "probability_high")),
+            Column("p (equivalent)", ("p_equivalent_holm",)),
             Column("A worse", ("posterior_worse",)),
             Column("Equivalent", ("posterior_equivalent",)),
             Column("A better", ("posterior_better",)),
@@ -108,6 +111,7 @@ def _evidence(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
         Cell(formats.p_value(test.p), (test.p,)),
         Cell(formats.probability(chance.estimate), (chance.estimate,)),
         Cell(ends, (chance.low, chance.high)),
+        Cell(formats.p_value(pair.p_equivalent_holm), (pair.p_equivalent_holm,)),
         Cell(formats.probability(posterior.worse), (posterior.worse,)),
         Cell(formats.probability(posterior.equivalent), (posterior.equivalent,)),
         Cell(formats.probability(posterior.better), (posterior.better,)),

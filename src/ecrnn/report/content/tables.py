@@ -314,8 +314,8 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
         ("worse", f"A scores {ways[1]}, and the Holm-adjusted p is below {alpha}."),
         (
             "equivalent",
-            f"With a probability of at least 0.95 the true difference lies within {rope}, too small "
-            "to matter; this holds even when p is small.",
+            f"The true difference is shown to lie within {rope}, too small to matter: the Holm-adjusted p of two "
+            f"one-sided tests is below {alpha}. This holds even when the other p is small.",
         ),
         (
             "undecided",
