@@ -34,8 +34,8 @@ def forward(
     last = [np.empty(h_0.shape) for _ in initial]
     for rows, direction, columns, sequence in _parts(x, lengths, h_0):
         s_0 = tuple(s[direction, rows] for s in initial)
-        made, s_n, _ = CELLS[cell].forward(sequence, s_0, _weights(weights, direction))
-        output[rows, : made.shape[1], columns] = _flip(made, direction)
+        part, s_n, _ = CELLS[cell].forward(sequence, s_0, _weights(weights, direction))
+        output[rows, : part.shape[1], columns] = _flip(part, direction)
         for kept, s in zip(last, s_n, strict=True):
             kept[direction, rows] = s
     h_n, c_n = (*(_tensor(s, x) for s in last), None)[:2]
@@ -69,11 +69,11 @@ def backward(
         s_0 = tuple(s[direction, rows] for s in initial)
         cache = CELLS[cell].forward(sequence, s_0, _weights(weights, direction))[2]
         d_part = _flip(d_above[rows, : sequence.shape[1], columns], direction)
-        d_sequence, d_s_0, d_own = CELLS[cell].backward(d_part, tuple(d[direction, rows] for d in d_last), cache)
+        d_sequence, d_s_0, d_each = CELLS[cell].backward(d_part, tuple(d[direction, rows] for d in d_last), cache)
         d_x[rows, : sequence.shape[1]] += _flip(d_sequence, direction)
         for kept, d in zip(d_initial, d_s_0, strict=True):
             kept[direction, rows] = d
-        for k, d in enumerate(d_own):
+        for k, d in enumerate(d_each):
             d_weights[4 * direction + k] += d
     d_h_0, d_c_0 = (*(_tensor(d, x) for d in d_initial), None)[:2] if needs_initial else (None, None)
     return (
@@ -109,9 +109,9 @@ def _flip(sequence: Array, direction: int) -> Array:
     return sequence[:, ::-1] if direction else sequence
 
 
-def _like_order(made: Tensor, x: Tensor) -> Tensor:
+def _like_order(sequence: Tensor, x: Tensor) -> Tensor:
     """(B, T, features) in memory time first where ``x`` is."""
-    return made.transpose(0, 1).contiguous().transpose(0, 1) if x.stride(0) < x.stride(1) else made
+    return sequence.transpose(0, 1).contiguous().transpose(0, 1) if x.stride(0) < x.stride(1) else sequence
 
 
 def _array(tensor: Tensor) -> Array:

@@ -1,4 +1,4 @@
-"""What stands between the layers and a backend: checks, tensors in place of None, and autograd without an operator.
+"""Calls of a backend by the layers: checks, tensors in place of None, and autograd without an operator.
 
 Conventions are those of ``operators.py``. ``Recurrence`` is the autograd.Function that serves where nothing traces; it
 works under torch.func.grad and vmap too. ``apply`` calls it.
@@ -114,18 +114,18 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
         lengths, saved, x, h_0, c_0, *weights = ctx.saved_tensors
         needs_x, needs_initial = ctx.needs_input_grad[5], any(ctx.needs_input_grad[6:8])
-        given = (ctx.backend, ctx.cell, needs_x, needs_initial, ctx.cutoff, lengths, x, h_0, c_0, saved)
+        arguments = (ctx.backend, ctx.cell, needs_x, needs_initial, ctx.cutoff, lengths, x, h_0, c_0, saved)
         # the graph of the gradient is recorded only to say, when it is used, that it cannot be; vmap has a rule for it
         plain = not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active()
 
         def gradient(*grads: Tensor | None) -> tuple[Tensor, ...]:
             call: Any = _Gradient.forward if plain else _Gradient.apply
-            made: tuple[Tensor, ...] = call(*given, *grads, *weights)
-            return made
+            gradients: tuple[Tensor, ...] = call(*arguments, *grads, *weights)
+            return gradients
 
-        made = _each_of_a_batch(gradient, grads[:3])
-        d_x, d_h_0, d_c_0 = (d if d.numel() else None for d in made[:3])
-        return None, None, None, None, None, d_x, d_h_0, d_c_0, *made[3:]
+        gradients = _each_of_a_batch(gradient, grads[:3])
+        d_x, d_h_0, d_c_0 = (d if d.numel() else None for d in gradients[:3])
+        return None, None, None, None, None, d_x, d_h_0, d_c_0, *gradients[3:]
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -144,20 +144,20 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        made = Recurrence.forward(*given)
-        Recurrence.setup_context(ctx, given, made)
-        return made
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        results = Recurrence.forward(*arguments)
+        Recurrence.setup_context(ctx, arguments, results)
+        return results
 
     backward = Recurrence.backward
     jvp = Recurrence.jvp
 
 
-def apply(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def apply(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """``Recurrence`` with a gradient; arguments and results are those of its ``forward``."""
     function: Any = Recurrence if torch._C._are_functorch_transforms_active() else _Recurrence
-    made: tuple[Tensor, Tensor, Tensor, Tensor] = function.apply(*given)
-    return made
+    results: tuple[Tensor, Tensor, Tensor, Tensor] = function.apply(*arguments)
+    return results
 
 
 class _Gradient(torch.autograd.Function):
@@ -180,8 +180,8 @@ class _Gradient(torch.autograd.Function):
         d_c_n: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, ...]:
-        given = (backend, cell, x, list(weights), h_0, c_0, lengths, saved, d_output, d_h_n, d_c_n)
-        d_x, d_h_0, d_c_0, d_weights = run_backward(*given, needs_x, needs_initial, cutoff)
+        arguments = (backend, cell, x, list(weights), h_0, c_0, lengths, saved, d_output, d_h_n, d_c_n)
+        d_x, d_h_0, d_c_0, d_weights = run_backward(*arguments, needs_x, needs_initial, cutoff)
         return d_x, d_h_0, d_c_0, *d_weights
 
     @staticmethod
@@ -210,11 +210,11 @@ def _each_of_a_batch(gradient: Callable[..., tuple[Tensor, ...]], grads: Sequenc
     torch._C._vmapmode_decrement_nesting()
     apart = [torch._remove_batch_dim(d, level, 1, 0) if s else d for d, s in zip(grads, several, strict=True)]  # type: ignore[arg-type]
     number = next(len(d) for d, s in zip(apart, several, strict=True) if s and d is not None)
-    made = [
+    results = [
         gradient(*(d[n] if s and d is not None else d for d, s in zip(apart, several, strict=True)))
         for n in range(number)
     ]
-    return tuple(torch._add_batch_dim(torch.stack(each), 0, level) for each in zip(*made, strict=True))
+    return tuple(torch._add_batch_dim(torch.stack(each), 0, level) for each in zip(*results, strict=True))
 
 
 def save(
@@ -239,9 +239,9 @@ def no_second_derivative(backend: str) -> EcrnnError:
 
 def _one_by_one(call: Callable[..., Any], info: Any, in_dims: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
     """torch.func.vmap's rule: a loop, because samples along the batch axis are what the kernels are fast at."""
-    made = [
+    results = [
         call(*(a if dim is None else a.select(dim, n) for a, dim in zip(args, in_dims, strict=True)))
         for n in range(info.batch_size)
     ]
-    together = tuple(torch.stack(tensors) for tensors in zip(*made, strict=True))
+    together = tuple(torch.stack(tensors) for tensors in zip(*results, strict=True))
     return together, (0,) * len(together)

@@ -113,18 +113,18 @@ def _largest(dh, dc):
 
 
 @triton.jit
-def _store_sums(start, tiles, own, H: tl.constexpr, P: tl.constexpr, N: tl.constexpr):
+def _store_sums(start, tiles, is_own, H: tl.constexpr, P: tl.constexpr, N: tl.constexpr):
     node = tl.arange(0, P)
     for i in tl.static_range(N):
-        tl.store(start + i * H + node, tl.sum(tl.where(own, tiles[i], 0.0), 0), mask=node < H)
+        tl.store(start + i * H + node, tl.sum(tl.where(is_own, tiles[i], 0.0), 0), mask=node < H)
 
 
 @triton.jit
-def _store_columns(start, tiles, own, H: tl.constexpr, P: tl.constexpr, G: tl.constexpr):
+def _store_columns(start, tiles, is_own, H: tl.constexpr, P: tl.constexpr, G: tl.constexpr):
     node = tl.arange(0, P)
     for q in tl.static_range(G):
         for k in tl.static_range(H):
-            total = tl.sum(tl.where(own, tiles[q * H + k], 0.0), 0)
+            total = tl.sum(tl.where(is_own, tiles[q * H + k], 0.0), 0)
             tl.store(start + (q * H + node) * H + k, total, mask=node < H)
 
 
@@ -134,7 +134,7 @@ def _store_weights(
     d_W,
     d_bias,
     d_u,
-    own,
+    is_own,
     CELL: tl.constexpr,
     H: tl.constexpr,
     G: tl.constexpr,
@@ -144,23 +144,23 @@ def _store_weights(
 ):
     """A program's part of the weights' gradients, in the order of the weights."""
     if ACCUMULATE:
-        _store_columns(start, d_W, own, H, P, G)
+        _store_columns(start, d_W, is_own, H, P, G)
         start += G * H * H
-    _store_sums(start, d_bias, own, H, P, G)
+    _store_sums(start, d_bias, is_own, H, P, G)
     if CELL == "gru":
-        _store_sums(start + G * H, (d_bias[0], d_bias[1], d_bias[3]), own, H, P, G)
+        _store_sums(start + G * H, (d_bias[0], d_bias[1], d_bias[3]), is_own, H, P, G)
     else:
-        _store_sums(start + G * H, d_bias, own, H, P, G)
-    _store_sums(start + 2 * G * H, d_u, own, H, P, G * FUSED)
+        _store_sums(start + G * H, d_bias, is_own, H, P, G)
+    _store_sums(start + 2 * G * H, d_u, is_own, H, P, G * FUSED)
 
 
 @triton.jit
 def _counted_once(tiles, lane, H: tl.constexpr, N: tl.constexpr):
     """N tiles with zeros on the lanes that repeat the last node."""
-    made = ()
+    result = ()
     for i in tl.static_range(N):
-        made = made + (tiles[i] if tiles[i].shape[1] == H else tl.where(lane < H, tiles[i], 0.0),)
-    return made
+        result = result + (tiles[i] if tiles[i].shape[1] == H else tl.where(lane < H, tiles[i], 0.0),)
+    return result
 
 
 @triton.jit
@@ -221,7 +221,7 @@ def backward_kernel(
 ):
     """All steps of a group of samples in one direction of one trial, from the last to the first."""
     d, D, trial = tl.program_id(1), tl.num_programs(1), tl.program_id(2).to(tl.int64)
-    b, own, j, length, n = samples(lengths, B, T, H, BB, P, LENGTHS)
+    b, is_own, j, length, n = samples(lengths, B, T, H, BB, P, LENGTHS)
     weights += (trial * D + d) * (G * H * (H + 2 + FUSED))
     lane = tl.arange(0, P)[None, :] + tl.zeros_like(j)
     W, u = _counted_once(columns(weights, j, H, G), lane, H, G * H), ()
@@ -314,4 +314,4 @@ def backward_kernel(
         tl.store(d_c_0 + state, dc)
     group = tl.program_id(0).to(tl.int64) * tl.num_programs(2) + trial
     d_weights += (group * D + d) * (G * H * (ACCUMULATE * H + 2 + FUSED))
-    _store_weights(d_weights, d_W, d_bias, d_u, own, CELL, H, G, P, FUSED, ACCUMULATE)
+    _store_weights(d_weights, d_W, d_bias, d_u, is_own, CELL, H, G, P, FUSED, ACCUMULATE)

@@ -24,11 +24,11 @@ def _scale(q: tl.constexpr, CELL: tl.constexpr):
 @triton.jit
 def _scaled(tiles, EACH: tl.constexpr, G: tl.constexpr, CELL: tl.constexpr):
     """``tiles``, of which EACH belong to every gate, times the gates' scales."""
-    made = ()
+    result = ()
     for q in tl.static_range(G):
         for k in tl.static_range(EACH):
-            made = made + (tiles[q * EACH + k] * _scale(q, CELL),)
-    return made
+            result = result + (tiles[q * EACH + k] * _scale(q, CELL),)
+    return result
 
 
 @triton.jit

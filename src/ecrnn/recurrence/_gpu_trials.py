@@ -120,9 +120,9 @@ def forward_trials(
     z = _sizes(cell, x, h_0)
     constants = z.constants()
     read, strides = (x, (x.stride(0), 0, *x.stride()[1:3])) if z.fused else _products(x, weights, z)
-    made = x.new_empty if lengths is None else x.new_zeros  # steps that no sample has are not gone through
-    output = made((z.N, z.B * z.T, z.D * z.H) if want_output else 0)
-    saved = made(z.N * z.D * z.B * z.T * constants["S"] * z.H if keep else 0)
+    new = x.new_empty if lengths is None else x.new_zeros  # steps that no sample has are not gone through
+    output = new((z.N, z.B * z.T, z.D * z.H) if want_output else 0)
+    saved = new(z.N * z.D * z.B * z.T * constants["S"] * z.H if keep else 0)
     h_n, c_n = torch.empty_like(h_0), None if c_0 is None else torch.empty_like(c_0)
     with _device_of(x):
         forward_kernel[z.grid](
@@ -176,10 +176,10 @@ def backward_trials(
     z = _sizes(cell, x, h_0)
     constants = z.constants() | {"K": _CELLS[cell].gradients}
     ends = cutoff > 0 and not needs_initial
-    made = x.new_zeros if ends or lengths is not None else x.new_empty  # steps not gone through have no gradient
+    new = x.new_zeros if ends or lengths is not None else x.new_empty  # steps not gone through have no gradient
     with_gates = not (z.fused and z.accumulated)
-    d_gates = made((z.N, z.D, z.B * z.T, constants["K"] * z.H) if with_gates else 0)
-    d_x_parts = made((z.N, z.D, z.B * z.T, 1) if z.fused and needs_x else 0)
+    d_gates = new((z.N, z.D, z.B * z.T, constants["K"] * z.H) if with_gates else 0)
+    d_x_parts = new((z.N, z.D, z.B * z.T, 1) if z.fused and needs_x else 0)
     d_packed = x.new_empty((z.grid[0], z.N, z.D, z.row(z.accumulated)))
     d_h_n = torch.zeros_like(h_0) if d_h_n is None else d_h_n
     d_c_n = torch.zeros_like(h_0) if d_c_n is None and c_0 is not None else d_c_n
@@ -229,12 +229,12 @@ def _sizes(cell: str, x: Tensor, h_0: Tensor) -> _Sizes:
 def _packed(weights: list[list[Tensor]], z: _Sizes) -> Tensor:
     """(N * D * row,): of each trial and direction w_hh, b_ih, b_hh and, if the kernels read the input, w_ih."""
     order = (1, 2, 3, 0) if z.fused else (1, 2, 3)
-    return torch.cat([own[4 * d + k].reshape(-1) for own in weights for d in range(z.D) for k in order])
+    return torch.cat([trial[4 * d + k].reshape(-1) for trial in weights for d in range(z.D) for k in order])
 
 
 def _input_weights(weights: list[list[Tensor]], z: _Sizes) -> Tensor:
     """(N, D, G * H, I)."""
-    w_ih = torch.stack([own[4 * d] for own in weights for d in range(z.D)])
+    w_ih = torch.stack([trial[4 * d] for trial in weights for d in range(z.D)])
     return w_ih.view(z.N, z.D, *w_ih.shape[1:])
 
 
@@ -273,7 +273,7 @@ def _gradients(
             d_x = torch.stack([torch.bmm(d, w_ih[:, k]) for k, d in enumerate(of_x)]).sum(0)  # (N, rows, I)
     parts = (d_w_ih, d_w_hh, d_b_ih, d_b_hh)
     d_weights = [
-        [part[n, k // 4].reshape(w.shape) for k, (w, part) in enumerate(zip(own, parts * z.D, strict=True))]
-        for n, own in enumerate(weights)
+        [part[n, k // 4].reshape(w.shape) for k, (w, part) in enumerate(zip(trial, parts * z.D, strict=True))]
+        for n, trial in enumerate(weights)
     ]
     return None if d_x is None else z.by_sample(d_x), d_weights

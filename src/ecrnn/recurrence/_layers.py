@@ -1,4 +1,4 @@
-"""What LSTM, GRU and RNN have in common and beyond torch.nn's: backends, one bias vector, lengths, last states alone.
+"""The base of LSTM, GRU and RNN; beyond torch.nn's: backends, one bias vector, lengths, last states alone.
 
 A call is checked as torch checks it: whatever torch's own layer would refuse goes there, and so does an empty batch.
 """
@@ -54,10 +54,10 @@ class Recurrent(nn.RNNBase):
 
         Neither a parameter nor a buffer, so that nothing moves, saves, shares, prunes or shows them.
         """
-        own = self.__dict__
+        state = self.__dict__
         if name.startswith("bias_hh_") and self.lacks(name):
             learnt = getattr(self, name.replace("hh", "ih", 1))
-            kept = own["_flat_weights"][own["_flat_weights_names"].index(name)]
+            kept = state["_flat_weights"][state["_flat_weights_names"].index(name)]
             if type(learnt) not in (Tensor, nn.Parameter):
                 return learnt.new_zeros(learnt.shape)
             if type(kept) is Tensor and (kept.shape, kept.dtype, kept.device) == _kind(learnt):
@@ -68,10 +68,10 @@ class Recurrent(nn.RNNBase):
 
     def lacks(self, name: str) -> bool:
         """Whether that is one of the biases that torch's kernels want and this layer has not."""
-        own = self.__dict__
-        if own.get("bias_vectors") != 1 or not self.bias or name in own["_parameters"] or name in own["_buffers"]:
+        state = self.__dict__
+        if state.get("bias_vectors") != 1 or not self.bias or name in state["_parameters"] or name in state["_buffers"]:
             return False
-        return name.startswith("bias_hh_") and name in own["_flat_weights_names"] and name not in own
+        return name.startswith("bias_hh_") and name in state["_flat_weights_names"] and name not in state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state.get("bias_vectors") == 1:  # layers of before 0.2 had zeros among their buffers
@@ -170,8 +170,8 @@ class Recurrent(nn.RNNBase):
             states = tuple(s.index_select(1, back) for s in states)
         if not want_output:
             return None, self._hx(states)
-        made = pack_padded_sequence(output, lengths, batch_first=True).data
-        return PackedSequence(made, sizes, by_length, back), self._hx(states)
+        data = pack_padded_sequence(output, lengths, batch_first=True).data
+        return PackedSequence(data, sizes, by_length, back), self._hx(states)
 
     def _layers(
         self,
@@ -184,12 +184,12 @@ class Recurrent(nn.RNNBase):
         packed: bool = False,
     ) -> tuple[Tensor, States]:
         """All layers over (B, T, I): the output (B, T, D * H) and the last states (layers * D, B, H)."""
-        own = weights[0].dtype
+        dtype = weights[0].dtype
         mixed = _autocasts(x.device.type)
         if mixed:
             ragged = packed and lengths is not None and bool((lengths != lengths[0]).any())
             returned = self._type_under_autocast(x, states, ragged)
-            x, states = x.to(own), tuple(s.to(own) for s in states)
+            x, states = x.to(dtype), tuple(s.to(dtype) for s in states)
         D, cell = 1 + self.bidirectional, self.mode.lower()
         if not states:
             zeros = x.new_zeros(self.num_layers * D, x.shape[0], self.hidden_size)
@@ -207,33 +207,33 @@ class Recurrent(nn.RNNBase):
             if above and self.dropout and self.training:
                 # in memory time first, as torch has it: then the same seed drops the same values
                 x = F.dropout(x.transpose(0, 1).contiguous(), self.dropout).transpose(0, 1)
-        made = lasts[0] if len(lasts) == 1 else tuple(torch.cat(s) for s in zip(*lasts, strict=True))
-        return (x.to(returned), tuple(s.to(returned) for s in made)) if mixed else (x, made)
+        final = lasts[0] if len(lasts) == 1 else tuple(torch.cat(s) for s in zip(*lasts, strict=True))
+        return (x.to(returned), tuple(s.to(returned) for s in final)) if mixed else (x, final)
 
     def _type_under_autocast(self, x: Tensor, states: States, ragged: bool) -> torch.dtype:
         """What torch's layer returns; we compute in float32 all the same."""
-        given, half = (states[0] if states else x).dtype, torch.get_autocast_dtype(x.device.type)
+        input_type, half = (states[0] if states else x).dtype, torch.get_autocast_dtype(x.device.type)
         by_steps = self.mode == "GRU" or (self.mode == "LSTM" and (ragged or half == torch.float16))
-        return torch.promote_types(given, half) if x.device.type == "cpu" and by_steps else half
+        return torch.promote_types(input_type, half) if x.device.type == "cpu" and by_steps else half
 
     def _hx(self, states: States) -> Any:
         return states if self.mode == "LSTM" else states[0]
 
     def _weights(self) -> list[Tensor]:
         """Four tensors a layer and direction, as they are now: parametrised or given by functional_call too."""
-        own = self._parameters
-        made: list[Any] = []
+        parameters = self._parameters
+        weights: list[Any] = []
         zeros = None
         for name in self._flat_weights_names:
-            weight = own.get(name)
+            weight = parameters.get(name)
             if weight is None and self.bias_vectors == 1 and name.startswith("bias_hh_"):
-                zeros = made[0].new_zeros(made[0].shape[0]) if zeros is None else zeros
+                zeros = weights[0].new_zeros(weights[0].shape[0]) if zeros is None else zeros
                 weight = zeros
-            made.append(getattr(self, name) if weight is None else weight)
+            weights.append(getattr(self, name) if weight is None else weight)
         if not self.bias and not self.proj_size:
-            zeros = made[0].new_zeros(made[0].shape[0])
-            made = [w for pair in zip(made[::2], made[1::2], strict=True) for w in (*pair, zeros, zeros)]
-        return made
+            zeros = weights[0].new_zeros(weights[0].shape[0])
+            weights = [w for pair in zip(weights[::2], weights[1::2], strict=True) for w in (*pair, zeros, zeros)]
+        return weights
 
     def _backend_for(self, input: Tensor | PackedSequence, hx: Any, weights: list[Tensor]) -> str:
         """A backend's name; "torch" also for what torch should refuse, "onnx" while that is exported."""

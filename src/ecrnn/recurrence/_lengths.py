@@ -49,7 +49,7 @@ def as_lengths(lengths: Any) -> Tensor:
 
 
 def check_lengths(lengths: Tensor, batch: int, steps: int) -> None:
-    """Raise EcrnnError unless ``lengths`` says of every sample of the batch how many steps it has."""
+    """Raise an EcrnnError unless ``lengths`` holds the number of steps of every sample of the batch."""
     if lengths.dtype != torch.int64 or lengths.device.type != "cpu":
         raise EcrnnError(f"lengths must be int64 on the CPU, got {lengths.dtype} on {lengths.device} (recurrence)")
     if lengths.shape != (batch,):

@@ -1,4 +1,4 @@
-"""torch's own recurrent layers, called with what only this package's take: lengths, and last states alone."""
+"""Calls torch's recurrent layers with arguments that only this package's take: lengths, and last states alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def call_torchs(
     lengths: Tensor | None,
     want_output: bool,
 ) -> tuple[Any, Any]:
-    """What ``layer``, torch's, gives; ``lengths`` by packing."""
+    """Call ``layer``, which is torch's; ``lengths`` by packing."""
     steps, batch = sizes(input, batch_first)
     if lengths is not None:
         check_lengths(lengths, batch or 0, steps)

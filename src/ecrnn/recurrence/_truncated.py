@@ -34,12 +34,12 @@ def truncated(compute: Compute, most: int) -> Compute:
         want_output: bool,
         cutoff: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        made = []
+        directions = []
         for d in range(h_0.shape[0]):
-            own, states = weights[4 * d : 4 * d + 4], [s[d : d + 1] for s in (h_0, c_0) if s is not None]
-            made.append(direction(backend, cell, x.flip(1) if d else x, own, states, want_output, cutoff))
-        outputs = [output.flip(1) if d else output for d, (output, _) in enumerate(made)]
-        h_n, *c_n = (torch.cat(parts) for parts in zip(*(last for _, last in made), strict=True))
+            part, states = weights[4 * d : 4 * d + 4], [s[d : d + 1] for s in (h_0, c_0) if s is not None]
+            directions.append(direction(backend, cell, x.flip(1) if d else x, part, states, want_output, cutoff))
+        outputs = [output.flip(1) if d else output for d, (output, _) in enumerate(directions)]
+        h_n, *c_n = (torch.cat(parts) for parts in zip(*(last for _, last in directions), strict=True))
         return torch.cat(outputs, 2), h_n, c_n[0] if c_n else h_n.new_empty(0)
 
     def direction(

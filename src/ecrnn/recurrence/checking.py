@@ -1,6 +1,6 @@
-"""Is a recurrent layer right? The one table of tolerances, and the comparison with the float64 oracle.
+"""Checks a recurrent layer: the one table of tolerances, and the comparison with the float64 oracle.
 
-Tests use it, and so do the commands that measure: nothing is measured that was not found right in the same process.
+Tests use it, and so do the commands that measure: nothing is measured that did not pass it in the same process.
 torch is imported inside the functions that need it.
 """
 
@@ -54,7 +54,7 @@ def tolerance(dtype: Any, steps: int = 1) -> float:
 
 
 def faults(expected: Mapping[str, Any], actual: Mapping[str, Any], tolerance: float) -> list[str]:
-    """What is off in ``actual``, a line for each tensor that is not within ``tolerance`` of its namesake.
+    """The faults of ``actual``, a line for each tensor that is not within ``tolerance`` of its namesake.
 
     The error of a tensor is its largest absolute difference divided by the largest absolute value expected in it (or
     by 1 where all is zero). Missing and additional names, other shapes and values that are not finite are faults too.

@@ -32,7 +32,7 @@ _DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
 
 
 class Shape(NamedTuple):
-    """What a layer is asked to do, as far as the choice of a backend depends on it."""
+    """The sizes and the types of a layer on which the choice of a backend depends."""
 
     cell: str  # lstm, gru, rnn_tanh or rnn_relu
     inputs: int
@@ -110,8 +110,8 @@ def obstacle(backend: str, shape: Shape) -> str | None:
         return f"the layer is on {shape.device}"
     if missing := _missing(backend):
         return missing
-    own = getattr(load(backend), "obstacle", None)
-    return own(shape) if own else None
+    further = getattr(load(backend), "obstacle", None)
+    return further(shape) if further else None
 
 
 @lru_cache(maxsize=4096)

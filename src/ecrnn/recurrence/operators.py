@@ -70,12 +70,12 @@ def recurrence(
     )
     if _traced(x, h_0, weights):
         keep = records and not torch.compiler.is_exporting()  # what is exported is there to infer
-        made = torch.ops.ecrnn.recurrence(backend, cell, x, weights, h_0, c_0, lengths, want_output, keep, cutoff)
+        results = torch.ops.ecrnn.recurrence(backend, cell, x, weights, h_0, c_0, lengths, want_output, keep, cutoff)
     elif records or torch._C._are_functorch_transforms_active():
-        made = apply(backend, cell, lengths, want_output, cutoff, x, h_0, c_0, *weights)
+        results = apply(backend, cell, lengths, want_output, cutoff, x, h_0, c_0, *weights)
     else:
-        made = run_forward(backend, cell, x, weights, h_0, c_0, lengths, want_output, False, cutoff)
-    return made[0], made[1], made[2]
+        results = run_forward(backend, cell, x, weights, h_0, c_0, lengths, want_output, False, cutoff)
+    return results[0], results[1], results[2]
 
 
 def _traced(x: Tensor, h_0: Tensor, weights: list[Tensor]) -> bool:
@@ -88,19 +88,19 @@ def _traced(x: Tensor, h_0: Tensor, weights: list[Tensor]) -> bool:
 _PLAIN = (Tensor, Parameter)
 
 
-def _operator(*given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    output, h_n, c_n, saved = run_forward(*given)
-    return _ordered(output, given[2]), h_n, c_n, saved
+def _operator(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    output, h_n, c_n, saved = run_forward(*arguments)
+    return _ordered(output, arguments[2]), h_n, c_n, saved
 
 
-def _operator_backward(*given: Any) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    d_x, d_h_0, d_c_0, d_weights = run_backward(*given)
-    return _ordered(d_x, given[2]) if d_x.numel() else d_x, d_h_0, d_c_0, d_weights
+def _operator_backward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    d_x, d_h_0, d_c_0, d_weights = run_backward(*arguments)
+    return _ordered(d_x, arguments[2]) if d_x.numel() else d_x, d_h_0, d_c_0, d_weights
 
 
-def _ordered(made: Tensor, x: Tensor) -> Tensor:
+def _ordered(sequence: Tensor, x: Tensor) -> Tensor:
     """``made`` (B, T, features) in the order in memory that the fake kernels declare."""
-    return made.transpose(0, 1).contiguous().transpose(0, 1) if time_first(x) else made.contiguous()
+    return sequence.transpose(0, 1).contiguous().transpose(0, 1) if time_first(x) else sequence.contiguous()
 
 
 def time_first(x: Tensor) -> bool:
@@ -171,15 +171,15 @@ def _operator_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, .
 
 def _operator_gradient(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
     lengths, saved, x, h_0, c_0, *weights = ctx.saved_tensors
-    given = (ctx.backend, ctx.cell, x, weights, h_0, c_0, lengths)
+    arguments = (ctx.backend, ctx.cell, x, weights, h_0, c_0, lengths)
     if not ctx.keep:  # it was traced to infer: once more, now for the gradient
-        saved = torch.ops.ecrnn.recurrence(*given, False, True, ctx.cutoff)[3]
+        saved = torch.ops.ecrnn.recurrence(*arguments, False, True, ctx.cutoff)[3]
     needs = ctx.needs_input_grad
     needs_x, needs_initial = needs[2], needs[4] or needs[5]
-    made = torch.ops.ecrnn.recurrence_backward(*given, saved, *grads[:3], needs_x, needs_initial, ctx.cutoff)
-    d_h_0, d_c_0 = made[1:3] if needs_initial else (None, None)
-    d_x = made[0] if needs_x else None
-    return None, None, d_x, made[3], d_h_0, None if c_0 is None else d_c_0, None, None, None, None
+    gradients = torch.ops.ecrnn.recurrence_backward(*arguments, saved, *grads[:3], needs_x, needs_initial, ctx.cutoff)
+    d_h_0, d_c_0 = gradients[1:3] if needs_initial else (None, None)
+    d_x = gradients[0] if needs_x else None
+    return None, None, d_x, gradients[3], d_h_0, None if c_0 is None else d_c_0, None, None, None, None
 
 
 def _gradient_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

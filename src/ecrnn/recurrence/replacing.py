@@ -80,8 +80,8 @@ def to_torch(model: Model) -> Model:
         EcrnnError: if a layer is parametrised: remove the parametrisation first.
     """
     _refuse_parametrised(model, _TORCHS)
-    made = copy.deepcopy(model)
-    for layer in made.modules():
+    copied = copy.deepcopy(model)
+    for layer in copied.modules():
         if type(layer) in _TORCHS:
             assert isinstance(layer, Recurrent)
             absent = {name: getattr(layer, name) for name in layer._flat_weights_names if layer.lacks(name)}
@@ -93,7 +93,7 @@ def to_torch(model: Model) -> Model:
             order = [*layer._flat_weights_names, *layer._parameters]
             layer._parameters = {name: layer._parameters[name] for name in order if name in layer._parameters}
             layer._init_flat_weights()
-    return made
+    return copied
 
 
 def call(
@@ -109,8 +109,8 @@ def call(
         ``output, h_n``, or ``output, (h_n, c_n)`` of an LSTM.
     """
     if isinstance(layer, Recurrent):
-        made: tuple[Any, Any] = layer(input, hx, lengths=lengths, want_output=want_output)
-        return made
+        result: tuple[Any, Any] = layer(input, hx, lengths=lengths, want_output=want_output)
+        return result
     lengths = None if lengths is None else as_lengths(lengths)
     return call_torchs(layer, bool(layer.batch_first), input, hx, lengths, want_output)
 

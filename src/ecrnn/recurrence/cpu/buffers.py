@@ -97,10 +97,10 @@ def empty(shape: tuple[int, ...], strides: tuple[int, ...], prefer_large_pages: 
         _kept.append(_Kept(storage, floats))
         _let_go(fresh)
     # not a view, which autograd would not let users change in place
-    made = torch.empty(0, dtype=torch.float32, device="cpu").set_(storage, 0, shape, strides)
+    tensor = torch.empty(0, dtype=torch.float32, device="cpu").set_(storage, 0, shape, strides)
     if fresh:
-        prefer_large_pages(made.as_strided((floats,), (1,)))
-    return made
+        prefer_large_pages(tensor.as_strided((floats,), (1,)))
+    return tensor
 
 
 def _take(floats: int) -> torch.UntypedStorage | None:
