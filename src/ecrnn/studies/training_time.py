@@ -11,7 +11,7 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Epoch
-from ecrnn.data.splits import Examples, Split
+from ecrnn.data.splits import ExampleSet, Split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName
@@ -38,7 +38,7 @@ class ModelTime:
 
 
 def time_training(
-    model: ModelName, data: Examples, split: Split, processor: Processor, training: TrainingSettings, seed: int
+    model: ModelName, data: ExampleSet, split: Split, processor: Processor, training: TrainingSettings, seed: int
 ) -> ModelTime:
     """Train a model for some seconds, and have it predict some examples, to say what a whole training takes.
 
@@ -76,7 +76,7 @@ def time_training(
 
 
 def _time_classifier(
-    model: ModelName, data: Examples, split: Split, processor: Processor, training: TrainingSettings, seed: int
+    model: ModelName, data: ExampleSet, split: Split, processor: Processor, training: TrainingSettings, seed: int
 ) -> ModelTime:
     """A classifier of scikit-learn is fitted once, whole."""
     training = training.model_copy(update={"device": "cpu", "precision": "float32"})
