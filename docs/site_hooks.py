@@ -84,7 +84,7 @@ def commands() -> str:
     for name, command in group.commands.items():
         subcommands = getattr(command, "commands", {})
         parts.append(section(f"ecrnn {name}", command, 2))
-        parts += [section(f"ecrnn {name} {sub}", own, 3) for sub, own in subcommands.items()]
+        parts += [section(f"ecrnn {name} {sub}", one, 3) for sub, one in subcommands.items()]
     return "\n".join(parts)
 
 

@@ -19,11 +19,13 @@ def confusion(model: str, label: np.ndarray, predicted: np.ndarray, names: tuple
         names: of the classes.
     """
     classes = len(names)
-    true, given, right = (np.bincount(of, minlength=classes) for of in (label, predicted, label[label == predicted]))
+    true, assigned, correct = (
+        np.bincount(of, minlength=classes) for of in (label, predicted, label[label == predicted])
+    )
     cells, counts = np.unique(label.astype(np.int64) * classes + predicted, return_counts=True)
     scores = tuple(
-        ClassScore(name, int(n), int(g), int(r), float(r / n) if n else None, float(r / g) if g else None)
-        for name, n, g, r in zip(names, true, given, right, strict=True)
+        ClassScore(name, int(n), int(a), int(c), float(c / n) if n else None, float(c / a) if a else None)
+        for name, n, a, c in zip(names, true, assigned, correct, strict=True)
     )
     matrix = np.zeros((0, 0), np.int64)
     if classes <= MOST_CLASSES:

@@ -114,7 +114,7 @@ def load(
 def _make(
     name: str, images: np.ndarray, captions: tuple[tuple[str, ...], ...], files: tuple[str, ...], n_train: int
 ) -> CaptionSet:
-    counts = np.array([len(own) for own in captions], np.int64)
+    counts = np.array([len(texts) for texts in captions], np.int64)
     digest = hashlib.sha256(image_fingerprint(images, counts, (), n_train).encode())
     digest.update(fingerprint((), tuple(itertools.chain(*captions))).encode())
     return CaptionSet(images, captions, name=name, n_train=n_train, fingerprint=digest.hexdigest(), files=files)
@@ -151,7 +151,7 @@ def _rows(table: Path) -> Iterator[tuple[str, bool, str]]:
     joined: set[str] = set()
     for name, *split, caption in rows_of(table, _columns(table)):
         yield name, _is_test(split[0], name, table) if split else False, caption
-        joined.update(own.lower() for own in split if own.lower() not in ("train", "test"))
+        joined.update(part.lower() for part in split if part.lower() not in ("train", "test"))
     for part in sorted(joined):
         left_out.say_joined(table, f"split {part}")
 

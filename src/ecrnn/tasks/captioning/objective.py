@@ -44,7 +44,7 @@ class Captioning(Seq2SeqObjective):
         super().__init__(split, settings)
         self.data, self.processor, self.seed = data, processor, seed
         self.standardise = processor.standardise().to(self.device)
-        self.captions = [[processor.encode(text) for text in own] for own in data.captions]
+        self.captions = [[processor.encode(text) for text in texts] for texts in data.captions]
         self.each = min(MOST, *(len(self.captions[i]) for i in split.train))
 
     def batch(self, positions: np.ndarray, epoch: int) -> TargetBatch:
@@ -57,20 +57,20 @@ class Captioning(Seq2SeqObjective):
         return self._batch(images, [caption for i in index for caption in self._drawn(int(i), epoch)])
 
     def _drawn(self, i: int, epoch: int) -> list[list[int]]:
-        own = self.captions[i]
-        order = counter_rng.permutation(len(own), (counter_rng.CAPTION, self.seed, epoch, i))
-        return [own[k] for k in order[: self.each]]
+        of_image = self.captions[i]
+        order = counter_rng.permutation(len(of_image), (counter_rng.CAPTION, self.seed, epoch, i))
+        return [of_image[k] for k in order[: self.each]]
 
     def _batch(self, images: np.ndarray, captions_: Sequence[Sequence[int]]) -> TargetBatch:
-        given, targets = self._targets(captions_)
-        return (self.standardise(*self._tensors(images)), given), targets
+        inputs, targets = self._targets(captions_)
+        return (self.standardise(*self._tensors(images)), inputs), targets
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
-        """`validation_loss` in nats a token of the first captions, `validation_bleu` of greedy captions against all."""
+        """`validation_loss` in nats/token of the first captions, `validation_bleu` of greedy captions against all."""
         written = captions(model, self.data.images, index, self.standardise, self.processor.limit)
         statistics = bleu_of_captions(map(self.processor.decode, written), [self.data.captions[i] for i in index])
         parts = (index[start : start + VALIDATED] for start in range(0, len(index), VALIDATED))
-        firsts = (self._batch(self.data.images[own], [self.captions[i][0] for i in own]) for own in parts)
+        firsts = (self._batch(self.data.images[rows], [self.captions[i][0] for i in rows]) for rows in parts)
         loss = mean_nats(model, firsts)
         scored = Scored(index.astype(np.int64), statistics)
         return {"validation_loss": loss, "validation_bleu": BLEU.value(statistics)}, scored

@@ -208,8 +208,8 @@ def _check_memory(shape: tuple[int, ...], name: str) -> None:
 def _parts(folder: Path) -> dict[str, Path]:
     """The folder of each part; of a folder of classes itself as `TRAIN`."""
     names = [entry.name for entry in entries_of(folder) if entry.is_dir()]
-    own = layout.parts(folder, names, is_image, "clips", levels=1)
-    return {part: folder / name for part, name in own.items()} or {TRAIN: folder}
+    parts = layout.parts(folder, names, is_image, "clips", levels=1)
+    return {part: folder / name for part, name in parts.items()} or {TRAIN: folder}
 
 
 def has_validation(place: Path) -> bool:
@@ -235,12 +235,12 @@ def _load_folder(
     loose = 0
     for part in (part for part in counts if part in places):
         place = places[part]
-        own, found, numbers = _listing(place)
+        names, found, numbers = _listing(place)
         count, others, lines = _beside(place, found)
         loose, counted = loose + count, counted + others
         doubts += [line for line in lines if line not in doubts]
-        classes = classes or own
-        check_same_classes(place, own, places[TRAIN], classes)
+        classes = classes or names
+        check_same_classes(place, names, places[TRAIN], classes)
         near = place.is_relative_to(folder)
         before = f"{place.relative_to(folder).as_posix() if near else os.path.abspath(place)}/".removeprefix("./")
         clips += [before + clip for clip in found]
@@ -251,9 +251,9 @@ def _load_folder(
     images = images.reshape(len(clips), frames, *size, channels)
     n_train = counts[TRAIN] + counts[VAL]
     numbered = np.array(labels, np.int64)
-    made = make_clip_set(str(folder), images, numbered, classes, n_train=n_train, n_validation=counts[VAL], files=clips)
+    data = make_clip_set(str(folder), images, numbered, classes, n_train=n_train, n_validation=counts[VAL], files=clips)
     notes = left_out.notes(folder, counted, loose=loose, where="in no clip", doubts=doubts)
-    return replace(made, left_out=dict(counted), notes=notes)
+    return replace(data, left_out=dict(counted), notes=notes)
 
 
 def _beside(folder: Path, clips: Sequence[str]) -> tuple[int, Counter[str], list[str]]:
@@ -278,11 +278,11 @@ def _listing(folder: Path) -> tuple[list[str], list[str], list[int]]:
     labels: list[int] = []
     for label, name in enumerate(classes):
         entries = entries_of(folder / name)
-        own = [f"{name}/{entry.name}" for entry in entries if entry.is_dir()]
-        if not own:
+        inside = [f"{name}/{entry.name}" for entry in entries if entry.is_dir()]
+        if not inside:
             raise DataError(f"{folder / name} holds no folders with the frames of a clip; give {_INSTEAD}")
-        clips += own
-        labels += [label] * len(own)
+        clips += inside
+        labels += [label] * len(inside)
     if not classes:
         raise DataError(f"{folder} holds no sub-folders; give {_INSTEAD}")
     check_alike(folder, classes)

@@ -51,7 +51,7 @@ def make_moving(count: int, frames: int, seed: int = 0) -> tuple[np.ndarray, np.
     way = (0.4 + 0.4 * speed) * time  # of a side
     walks = np.isin(labels, [CLASSES.index("walks left"), CLASSES.index("walks right")])[:, None]
     down = np.select([labels[:, None] == 0, labels[:, None] == 1], [-way, way * time])
-    right = np.select([labels[:, None] == 3, labels[:, None] == 4], [-way, way])
+    across = np.select([labels[:, None] == 3, labels[:, None] == 4], [-way, way])
     step = (step + walks * 2 * time) % 1  # two cycles of the legs
     grey = (128 + 127 * bright + 0.5).astype(np.uint8)
     clips = np.empty((count, frames, SIDE, SIDE, 1), np.uint8)
@@ -60,7 +60,7 @@ def make_moving(count: int, frames: int, seed: int = 0) -> tuple[np.ndarray, np.
         clips[i] = noise.astype(np.uint8).reshape(clips[i].shape)
     height, width = _FIGURES.shape[1:]
     rows = np.floor((row + down) * SIDE).astype(np.int64)[..., None, None] + np.arange(height)[:, None]  # (N, T, 8, 1)
-    columns = np.floor((column + right) * SIDE).astype(np.int64)[..., None, None] + np.arange(width)  # (N, T, 1, 5)
+    columns = np.floor((column + across) * SIDE).astype(np.int64)[..., None, None] + np.arange(width)  # (N, T, 1, 5)
     place = np.broadcast_arrays(index[:, None, None, None], np.arange(frames)[None, :, None, None], rows, columns)
     seen = _FIGURES[(step * len(_FIGURES)).astype(np.int64)]  # (N, T, 8, 5)
     n, t, r, c = (part[seen] for part in place)

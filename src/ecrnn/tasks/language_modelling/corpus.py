@@ -130,7 +130,7 @@ def load(
     if place is not None:
         places = layout.beside(place, _parts(place), val, test)
         counted: Counter[str] = Counter()
-        texts = {part: _read(own, counted) for part, own in places.items()}
+        texts = {part: _read(path, counted) for part, path in places.items()}
         corpus = make_corpus(str(data), texts[TRAIN], texts.get(TEST, ""), length, texts.get(VAL, ""))
         notes = left_out.notes(place, counted, what="texts")
         return replace(corpus, left_out=dict(counted), notes=notes)
@@ -151,8 +151,8 @@ def _parts(place: Path) -> dict[str, Path]:
         return {TRAIN: place}
     for kind in kinds:
         if kinds.count(kind) > 1:
-            own = ", ".join(name for name, other in named.items() if other == kind)
-            raise DataError(f"{place} holds several texts for the part {kind} ({own}); leave one")
+            several = ", ".join(name for name, other in named.items() if other == kind)
+            raise DataError(f"{place} holds several texts for the part {kind} ({several}); leave one")
     if others := [name for name, kind in named.items() if not kind]:
         parts = ", ".join(name for name, kind in named.items() if kind)
         raise DataError(f"{place} holds parts ({parts}) and beside them {others[0]}; move that out of {place}")

@@ -65,4 +65,4 @@ class NextToken(Objective):
 def random_batch(spec: InputSpec, n: int, steps: int, generator: torch.Generator) -> Batch:
     """Random blocks of ``steps`` tokens with their successors."""
     blocks = ids(generator, *spec.take("tokens"), n, steps + 1)
-    return Batch((blocks[:, :-1],), blocks[:, 1:], lambda given: of_tokens(given[0], blocks[:, 1:]))
+    return Batch((blocks[:, :-1],), blocks[:, 1:], lambda outputs: of_tokens(outputs[0], blocks[:, 1:]))

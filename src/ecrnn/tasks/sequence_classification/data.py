@@ -100,8 +100,8 @@ def _parts(place: Path) -> dict[str, Path]:
     if files := [entry.name for entry in entries if entry.name.lower().endswith(".ts")]:
         return {part: place / name for part, name in _ts_parts(place, files).items()}
     folders = [entry.name for entry in entries if entry.is_dir()]
-    own = layout.parts(place, folders, _is_table, "sequences")
-    return {part: place / name for part, name in own.items()} or {TRAIN: place}
+    parts = layout.parts(place, folders, _is_table, "sequences")
+    return {part: place / name for part, name in parts.items()} or {TRAIN: place}
 
 
 def _ts_parts(place: Path, files: Sequence[str]) -> dict[str, str]:
@@ -124,18 +124,18 @@ def _joined(name: str, place: Path, places: dict[str, Path], progress: Progress)
     others: Counter[str] = Counter()
     doubts: list[str] = []
     for part in (part for part in counts if part in places):
-        found, given, own, counted, lines = _part(places[part], progress)
+        found, labelled, names, counted, lines = _part(places[part], progress)
         others += counted
         doubts += [line for line in lines if line not in doubts]
-        classes = classes or own
-        check_same_classes(places[part], own, places[TRAIN], classes)
+        classes = classes or names
+        check_same_classes(places[part], names, places[TRAIN], classes)
         sequences += found
-        labels += [list(classes).index(label) for label in given]
+        labels += [list(classes).index(label) for label in labelled]
         counts[part] = len(found)
     n_train = counts[TRAIN] + counts[VAL]
-    made = make_sequence_set(name, sequences, labels, classes, n_train=n_train, n_validation=counts[VAL])
+    data = make_sequence_set(name, sequences, labels, classes, n_train=n_train, n_validation=counts[VAL])
     notes = left_out.notes(place, others, what="sequences", doubts=doubts)
-    return replace(made, left_out=dict(others), notes=notes)
+    return replace(data, left_out=dict(others), notes=notes)
 
 
 def _part(

@@ -99,18 +99,18 @@ class ConvolutionStage(nn.Module):
 
     def forward(self, sequences: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Gives the sequences, 0 beyond their lengths, and their lengths."""
-        counts = steps_that_count(sequences, lengths)
-        maps = self.convolution((sequences * counts).transpose(1, 2)).relu().transpose(1, 2)  # (B, T, maps)
-        inside = counts[:, :, 0]
+        mask = step_mask(sequences, lengths)
+        maps = self.convolution((sequences * mask).transpose(1, 2)).relu().transpose(1, 2)  # (B, T, maps)
+        inside = mask[:, :, 0]
         normal = self.normalisation(maps[inside])  # (steps that exist, maps)
         lowest = torch.full_like(maps, -torch.inf, dtype=normal.dtype)  # which pooling passes over
         lowest[inside] = normal
         pooled = nn.functional.max_pool1d(lowest.transpose(1, 2), 2, ceil_mode=True).transpose(1, 2)
         lengths = (lengths + 1) // 2
-        return pooled.masked_fill(~steps_that_count(pooled, lengths), 0), lengths
+        return pooled.masked_fill(~step_mask(pooled, lengths), 0), lengths
 
 
-def steps_that_count(sequences: Tensor, lengths: Tensor) -> Tensor:
+def step_mask(sequences: Tensor, lengths: Tensor) -> Tensor:
     """Whether each step is within its sequence, bool (B, T, 1)."""
     steps = torch.arange(sequences.shape[1], device=sequences.device)
     return (steps < lengths.to(sequences.device)[:, None])[:, :, None]

@@ -39,8 +39,8 @@ class Scaling:
         plain = plain or {}
         parts: list[Any] = [plain.get("mean"), plain.get("deviation")]
         for part in parts:
-            right = isinstance(part, list) and 1 <= len(part) <= MOST_FEATURES
-            if not right or not all(type(value) in (int, float) and math.isfinite(value) for value in part):
+            valid = isinstance(part, list) and 1 <= len(part) <= MOST_FEATURES
+            if not valid or not all(type(value) in (int, float) and math.isfinite(value) for value in part):
                 raise BundleError("scaling should hold a mean and a deviation for each value of a step")
         mean, deviation = np.array(parts[0], np.float64), np.array(parts[1], np.float64)
         if not len(mean) == len(deviation) == plain.get("features") or not (deviation > 0).all():

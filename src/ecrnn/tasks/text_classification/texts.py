@@ -143,9 +143,9 @@ def load(
         groups = dict(zip(_RT_CLASSES, (lines_of(*file) for file in files), strict=True))
         return _labelled(str(data), {TRAIN: (Path(), _Groups(groups))})
     places = layout.beside(place, _parts(place), val, test)
-    groups_of = {part: (own, _groups(own)) for part, own in places.items()}
-    counted = sum((own.others for _, own in groups_of.values()), Counter[str]())
-    doubts = list(dict.fromkeys(doubt for _, own in groups_of.values() for doubt in own.doubts))
+    groups_of = {part: (path, _groups(path)) for part, path in places.items()}
+    counted = sum((groups.others for _, groups in groups_of.values()), Counter[str]())
+    doubts = list(dict.fromkeys(doubt for _, groups in groups_of.values() for doubt in groups.doubts))
     notes = left_out.notes(place, counted, what="texts", doubts=doubts)
     return replace(_labelled(str(data), groups_of), left_out=dict(counted), notes=notes)
 
@@ -167,11 +167,11 @@ def _labelled(name: str, parts: Mapping[str, tuple[Path, _Groups]]) -> TextSet:
     labels: list[int] = []
     counts = dict.fromkeys((TRAIN, VAL, TEST), 0)
     for part in (part for part in counts if part in parts):
-        place, own = parts[part][0], parts[part][1].texts
-        check_same_classes(place, own, train, classes)
-        texts += [text for group in classes for text in own[group]]
-        labels += [label for label, group in enumerate(classes) for _ in own[group]]
-        counts[part] = sum(map(len, own.values()))
+        place, texts_of = parts[part][0], parts[part][1].texts
+        check_same_classes(place, texts_of, train, classes)
+        texts += [text for group in classes for text in texts_of[group]]
+        labels += [label for label, group in enumerate(classes) for _ in texts_of[group]]
+        counts[part] = sum(map(len, texts_of.values()))
     n_train = counts[TRAIN] + counts[VAL]
     return make_text_set(name, texts, labels, classes, n_train=n_train, n_validation=counts[VAL])
 
@@ -181,8 +181,8 @@ def _parts(place: Path) -> dict[str, Path]:
     if not place.is_dir():
         return {TRAIN: place}
     folders = [entry.name for entry in entries_of(place) if entry.is_dir()]
-    own = layout.parts(place, folders, _is_text, "texts", flat=True)
-    return {part: place / name for part, name in own.items()} or {TRAIN: place}
+    parts = layout.parts(place, folders, _is_text, "texts", flat=True)
+    return {part: place / name for part, name in parts.items()} or {TRAIN: place}
 
 
 def has_validation(place: Path) -> bool:
@@ -238,7 +238,7 @@ def _of_folders(folder: Path, folders: Sequence[str], loose: Counter[str]) -> _G
     if len(folders) == 1 and not listed[folders[0]][0] == [] and (place := layout.deeper(folder / folders[0])):
         raise DataError(f"{folder} holds one folder ({place.relative_to(folder)}) with several in it; give {place}")
     inside = [f"{name}/{file}" for name, (files, _) in listed.items() for file in files]
-    others = sum((own for _, own in listed.values()), loose)
+    others = sum((found for _, found in listed.values()), loose)
     texts = {nfc(name): _read(folder / name, files) for name, (files, _) in listed.items()}
     return _Groups(texts, others, layout.doubts(folder, folders, inside, "texts"))
 

@@ -157,25 +157,25 @@ def load(
 
 
 def _listing_of_parts(
-    folder: Path, given: Mapping[str, str | Path | None]
+    folder: Path, elsewhere: Mapping[str, str | Path | None]
 ) -> tuple[list[str], list[str], dict[str, int], Counter[str]]:
     """The images of all parts, their texts, how many each part has, and the other files; parts are sub-folders of
-    these names, or ``given``."""
+    these names, or lie ``elsewhere``."""
     files, texts, others = _listing(folder)
     names: dict[str, list[tuple[str, str]]] = {part: [] for part in (TRAIN, VAL, TEST)}
     folders = layout.folders_in(folder) if folder.is_dir() else []
-    own = layout.parts(folder, folders, is_image, "images", flat=True) if any(map(layout.part_of, folders)) else {}
-    of_folder = {name.split("/")[0]: part for part, name in own.items()}
+    inside = layout.parts(folder, folders, is_image, "images", flat=True) if any(map(layout.part_of, folders)) else {}
+    of_folder = {name.split("/")[0]: part for part, name in inside.items()}
     for k, file in enumerate(files):
-        part = of_folder.get(PurePosixPath(file).parts[0], "") if own else TRAIN
+        part = of_folder.get(PurePosixPath(file).parts[0], "") if inside else TRAIN
         if not part:
             raise DataError(f"{folder / file} lies in none of the parts ({', '.join(of_folder)}); move it into one")
         names[part].append((file, texts[k]))
-    for part, other in given.items():
+    for part, other in elsewhere.items():
         if other is None:
             continue
-        if part in own:
-            raise DataError(f"{folder} has a part {own[part]} of its own; leave --{part} away")
+        if part in inside:
+            raise DataError(f"{folder} has a part {inside[part]} of its own; leave --{part} away")
         place = on_disk(Path(other))
         found, read, left = _listing(place)
         names[part] = [(f"{os.path.abspath(place)}/{file}", text) for file, text in zip(found, read, strict=True)]
@@ -183,7 +183,7 @@ def _listing_of_parts(
     if not names[TRAIN]:
         raise DataError(f"{folder} holds no images to train on")
     rows = [row for part in names.values() for row in part]
-    counts = {part: len(own) for part, own in names.items()}
+    counts = {part: len(rows) for part, rows in names.items()}
     return [file for file, _ in rows], [text for _, text in rows], counts, others
 
 

@@ -85,8 +85,8 @@ class Transcription(Objective):
         statistics = character_edits(read, [self.data.texts[i] for i in index])
         nats = 0.0
         with evaluating(model):
-            for own in by_length([image.shape[1] for image in images], VALIDATED):
-                inputs, targets = self._batch(index[own], [images[i] for i in own])
+            for rows in by_length([image.shape[1] for image in images], VALIDATED):
+                inputs, targets = self._batch(index[rows], [images[i] for i in rows])
                 logits, lengths = model(*inputs)
                 nats += float(_ctc(logits, lengths, targets))
         scored = Scored(index.astype(np.int64), statistics)
@@ -106,8 +106,8 @@ def random_batch(spec: InputSpec, n: int, steps: int, generator: torch.Generator
     texts = ids(generator, tokens, n, 2)
     texts[:, 1] = (texts[:, 0] - FIRST + 1) % (tokens - FIRST) + FIRST  # two different ones
 
-    def error(given: tuple[Tensor, Tensor]) -> Tensor:
-        logits, lengths = given
+    def error(outputs: tuple[Tensor, Tensor]) -> Tensor:
+        logits, lengths = outputs
         log_probs = logits.log_softmax(-1).transpose(0, 1)
         return F.ctc_loss(log_probs, texts, lengths, torch.full((n,), 2), blank=PAD)
 

@@ -47,15 +47,15 @@ class Translation(Seq2SeqObjective):
 
     def _batch(self, index: np.ndarray) -> TargetBatch:
         sources = self._tensors(*padded([self.sources[i] for i in index]))
-        given, targets = self._targets([self.targets[i] for i in index])
-        return (*sources, given), targets
+        inputs, targets = self._targets([self.targets[i] for i in index])
+        return (*sources, inputs), targets
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
-        """`validation_loss` in nats a token, `validation_bleu` of greedy translations."""
+        """`validation_loss` in nats/token, `validation_bleu` of greedy translations."""
         written = translations(model, [self.sources[i] for i in index], self.processor.limit)
         statistics = bleu_of_translations(map(self.processor.decode, written), [[self.data.targets[i]] for i in index])
         parts = by_length([len(self.sources[i]) for i in index], VALIDATED)
-        loss = mean_nats(model, (self._batch(index[own]) for own in parts))
+        loss = mean_nats(model, (self._batch(index[rows]) for rows in parts))
         scored = Scored(index.astype(np.int64), statistics)
         return {"validation_loss": loss, "validation_bleu": BLEU.value(statistics)}, scored
 
