@@ -11,7 +11,8 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Epoch
-from ecrnn.data.splits import ExampleSet, Split
+from ecrnn.data.example_set import ExampleSet
+from ecrnn.data.splits import Split
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName
