@@ -40,7 +40,7 @@ class ExampleSet(ABC):
 
     @abstractmethod
     def keys(self) -> Keys:
-        """By which each example is known again."""
+        """By which each example is recognised."""
 
 
 @dataclass(frozen=True, kw_only=True)
