@@ -28,7 +28,7 @@ ORDER = (  # a part imports only from parts of lines further up, or from itself
     {"training", "explain", "serving"},
     {"tasks"},
     {"studies", "report"},
-    {"paper", "bench"},
+    {"paper", "bench", "scores"},
     {"api"},
     {"cli"},
     {"__init__", "__main__"},  # loads the public names lazily
@@ -79,6 +79,7 @@ OTHER_TESTS = {
     "report/test_outputs.py": "all outputs of a report together",
     "report/test_scores.py": "reports by macro F1, balanced accuracy and AUC",
     "report/test_tasks.py": "reports of every task",
+    "scores/test_other_tools.py": "files that other tools made, and what other packages say of them",
     "report/test_page_browser.py": "the HTML report in a browser",
     "training/test_resume.py": "stopping at any step and going on",
     "test_architecture.py": "the structure",
@@ -497,7 +498,7 @@ HEAVY = ("torch", "numpy", "pydantic", "matplotlib", "scipy", "sklearn")
     [
         ("ecrnn", HEAVY),
         ("ecrnn.cli.main", HEAVY),
-        ("ecrnn.stats, ecrnn.report, ecrnn.paper", ("torch",)),
+        ("ecrnn.stats, ecrnn.report, ecrnn.paper, ecrnn.scores", ("torch", "pandas")),
         ("ecrnn.models.names", ("torch",)),
     ],
 )

@@ -1,7 +1,7 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `plan`, `train`, `load`, `build`, `register`, `ImageClassifier`, `SequenceClassifier`
-and `EcrnnError`. They are loaded when first used: importing ecrnn imports nothing heavy.
+The public names are `compare`, `judge`, `plan`, `train`, `load`, `build`, `register`, `ImageClassifier`,
+`SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ecrnn.core.errors import EcrnnError
     from ecrnn.models.build import build
     from ecrnn.models.registry import register
+    from ecrnn.scores.judging import judge
     from ecrnn.serving.load import load
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
     from ecrnn.tasks.sequence_classification.estimator import SequenceClassifier
@@ -24,6 +25,7 @@ __all__ = [
     "SequenceClassifier",
     "build",
     "compare",
+    "judge",
     "load",
     "plan",
     "register",
@@ -36,6 +38,7 @@ _HOMES = {
     "SequenceClassifier": "ecrnn.tasks.sequence_classification.estimator",
     "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
+    "judge": "ecrnn.scores.judging",
     "load": "ecrnn.serving.load",
     "plan": "ecrnn.api",
     "register": "ecrnn.models.registry",

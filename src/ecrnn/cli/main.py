@@ -19,6 +19,7 @@ from ecrnn.cli import (
     generate,
     gradcheck,
     gradflow,
+    judge,
     options,
     plan,
     predict,
@@ -48,6 +49,7 @@ app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
 app.command("reproduce", epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 app.command("report", epilog=report.EXAMPLE)(report.report)
+app.command("judge", epilog=judge.EXAMPLE)(judge.judge)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)

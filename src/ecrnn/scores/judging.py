@@ -1,0 +1,250 @@
+"""`judge`: from a table of scores to a report, as `ecrnn.compare` gives one of a study."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core.errors import EcrnnError, unknown_name
+from ecrnn.core.files import path_of
+from ecrnn.report import Analysis, Report, write_analysis
+from ecrnn.scores.exports import Choice, choose
+from ecrnn.scores.metric_names import metric_of
+from ecrnn.scores.records import read_scores
+from ecrnn.scores.score_analysis import Judged, Origin, analyse_scores
+from ecrnn.scores.score_table import STDIN, Table, read_table
+
+
+def judge(
+    scores: Any,
+    *,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    fixed_test: bool = False,
+    metric: str | None = None,
+    lower_is_better: bool | None = None,
+    percent: bool = False,
+    kind: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    dataset: str | None = None,
+    baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    rope: float | None = None,
+    difference: float | None = None,
+    alpha: float = 0.05,
+    out: str | Path | None = None,
+) -> Report:
+    """Judge scores that other programs computed, and write the report of them. Nothing is trained, torch is not needed.
+
+    Args:
+        scores: the path of a .csv, .json or .parquet file, a frame of pandas or polars, a mapping of columns, or a list
+            of mappings, one a row: columns model, repeat and score, optionally dataset, n_train, n_test, seed, split;
+            or a row an example: model, repeat, example, and correct, or label and prediction. Exports of MLflow,
+            Weights & Biases, scikit-learn (`cv_results_`, or a mapping of `cross_validate` by model), mlr3, aeon and
+            tsml-eval are known by their columns. A list of paths is read as one table.
+        n_train: training examples of a repeat, where the table does not say it.
+        n_test: test examples of a repeat, likewise.
+        fixed_test: all repeats are of one training and one test set, and differ in their seeds.
+        metric: the name of the score.
+        lower_is_better: whether it is; None: what its name says.
+        percent: whether scores stand in percent.
+        kind: what the table is, one of `ecrnn.scores.exports.KINDS`; None: what its columns say.
+        columns: which column has which role, as in ``{"model": "net", "repeat": "seed"}``.
+        dataset: the one to report, where the table has several.
+        baseline: compare every other model with this one alone.
+        pairs: compare these alone, (model_a, model_b).
+        rope: half the width of the region of practical equivalence, in values of the metric; None: half a point of
+            shares, and none of other scores.
+        difference: one that would matter, in points as they are shown (1 is one point of accuracy), for which the
+            report then says how many repeats would find it.
+        alpha: level of the tests after Holm's adjustment.
+        out: the folder for the report; default `runs/judge-<file>`.
+
+    Returns:
+        The report: its `analysis` holds every figure, its `paths` the files.
+
+    Raises:
+        EcrnnError: the table holds something else, or several data sets of which none is chosen; one line says where
+            and what would be right.
+
+    Examples:
+        >>> import ecrnn
+        >>> rows = [
+        ...     {"model": model, "repeat": repeat, "accuracy": score + repeat / 100}
+        ...     for model, score in (("a", 0.7), ("b", 0.8))
+        ...     for repeat in range(5)
+        ... ]
+        >>> report = ecrnn.judge(rows, n_train=700, n_test=300)
+        >>> report.analysis.comparison.pairs[0].verdict
+        'better'
+    """
+    reading = read(scores, kind=kind, columns=columns, metric=metric, lower_is_better=lower_is_better, percent=percent)
+    if dataset is None and len(reading.scores) > 1:
+        raise EcrnnError(
+            f"there are {len(reading.scores)} data sets, {_few(reading.scores)}; dataset= names the one to report"
+        )
+    how = How(n_train, n_test, fixed_test, dataset, baseline, pairs, rope, difference, alpha)
+    found = judge_each(reading, how, out)
+    return next(iter(found.values()))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read: scores by data set, and of what and as what."""
+
+    scores: Mapping[str, Any]
+    metric: Any
+    tables: tuple[Table, ...]
+    choices: tuple[Choice, ...]
+    settings: Mapping[str, Any]
+    sources: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """What was taken for what, a line."""
+        ways = "higher" if self.metric.higher_is_better else "lower"
+        files = [table.name for table in self.tables]
+        first = self.choices[0].said()
+        more = f" and {len(files) - 1} more files alike" if len(files) > 1 else ""
+        return f"{first}{more}; {self.metric.title}, {ways} is better"
+
+
+def read(
+    scores: Any,
+    *,
+    kind: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    metric: str | None = None,
+    lower_is_better: bool | None = None,
+    percent: bool = False,
+) -> Reading:
+    """Read a table, or several as one. Arguments and errors as of `judge`."""
+    several = isinstance(scores, (list, tuple)) and scores and all(isinstance(one, (str, Path)) for one in scores)
+    sources = list(scores) if several else [scores]
+    tables = tuple(read_table(source) for source in sources)
+    choices = tuple(choose(table, kind, columns, metric) for table in tables)
+    metrics = {choice.metric for choice in choices}
+    if len(metrics) > 1:
+        raise EcrnnError(f"the files hold different scores: {', '.join(sorted(metrics))}; --metric names one")
+    measured = metric_of(choices[0].metric, lower_is_better=lower_is_better, percent=percent)
+    if percent and measured.scale == 1:
+        raise EcrnnError(f"{measured.title} is never in percent")
+    found = read_scores(choices, measured, percent=percent)
+    settings = {
+        "kind": choices[0].kind.name,
+        "columns": dict(choices[0].roles),
+        "metric": measured.title,
+        "higher_is_better": measured.higher_is_better,
+        "percent": percent,
+        "sha256": [_digest(source) for source in sources],
+    }
+    named = tuple(str(source) if isinstance(source, (str, Path)) else "" for source in sources)
+    return Reading(found, measured, tables, choices, settings, named)
+
+
+@dataclass(frozen=True)
+class How:
+    """How scores are judged; as the arguments of `judge`."""
+
+    n_train: int | None = None
+    n_test: int | None = None
+    fixed_test: bool = False
+    dataset: str | None = None
+    baseline: str | None = None
+    pairs: Sequence[tuple[str, str]] | None = None
+    rope: float | None = None
+    difference: float | None = None
+    alpha: float = 0.05
+
+
+def analyse_each(reading: Reading, how: How, command: Sequence[str] = ()) -> dict[str, Analysis]:
+    """All figures of each data set, or of the one that is chosen.
+
+    Args:
+        reading: from `read`.
+        how: sizes, models and levels.
+        command: the words that give the report again, where it is not a call in Python.
+
+    Raises:
+        UnknownNameError: no such data set.
+        EcrnnError: as `judge`.
+    """
+    if how.dataset is not None and how.dataset not in reading.scores:
+        raise unknown_name("data set", how.dataset, reading.scores, reading.tables[0].name)
+    chosen = [how.dataset] if how.dataset is not None else list(reading.scores)
+    judged = Judged(
+        metric=reading.metric,
+        n_train=how.n_train,
+        n_test=how.n_test,
+        fixed_test=how.fixed_test,
+        baseline=how.baseline,
+        pairs=how.pairs,
+        rope=how.rope,
+        difference=how.difference,
+        alpha=how.alpha,
+    )
+    files = tuple(table.name for table in reading.tables)
+    settings = {**reading.settings, "n_train": how.n_train, "n_test": how.n_test, "fixed_test": how.fixed_test}
+    origin = Origin(files, reading.said, shlex.join(command) if command else "ecrnn.judge(...)", settings)
+    return {name: analyse_scores(reading.scores[name], judged, origin) for name in chosen}
+
+
+def judge_each(
+    reading: Reading, how: How, out: str | Path | None = None, command: Sequence[str] = ()
+) -> dict[str, Report]:
+    """Write a report of each data set, or of the one that is chosen.
+
+    Args:
+        reading: from `read`.
+        how: sizes, models and levels.
+        out: the folder; of several data sets, each has a folder in it. None: `runs/judge-<file>`.
+        command: as of `analyse_each`.
+
+    Raises:
+        EcrnnError: as `analyse_each`, or the files cannot be written.
+    """
+    analyses = analyse_each(reading, how, command)
+    folder = path_of(out, "out") if out is not None else Path("runs") / f"judge-{_stem(reading.sources[0])}"
+    places = _places(list(analyses))
+    return {
+        name: write_analysis(analysis, folder / places[name] if len(analyses) > 1 else folder)
+        for name, analysis in analyses.items()
+    }
+
+
+def _stem(source: str) -> str:
+    return "scores" if source in ("", STDIN) else _plain(Path(source).stem)
+
+
+def _plain(name: str) -> str:
+    """A name of a folder, whatever the name holds."""
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip(".-")[:60] or "scores"
+
+
+def _places(names: Sequence[str]) -> dict[str, str]:
+    """A folder for each data set; of equal ones the second has a number."""
+    places: dict[str, str] = {}
+    for name in names:
+        place, number = _plain(name), 1
+        while place.lower() in (taken.lower() for taken in places.values()):
+            number += 1
+            place = f"{_plain(name)}-{number}"
+        places[name] = place
+    return places
+
+
+def _digest(source: Any) -> str | None:
+    """SHA-256 of a file."""
+    if not isinstance(source, (str, Path)) or str(source) == STDIN:
+        return None
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+
+
+def _few(names: Mapping[str, Any], most: int = 6) -> str:
+    shown = [name or "one without a name" for name in names]
+    return ", ".join(shown[:most]) + (" and others" if len(shown) > most else "")

@@ -1,0 +1,297 @@
+"""From the scores of one data set to what a report shows, as `ecrnn.report.analyse` does from a study."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ecrnn.core.errors import EcrnnError, SettingsError
+from ecrnn.core.text import counted
+from ecrnn.report import formats
+from ecrnn.report.analysis.confusion import confusion
+from ecrnn.report.analysis.headline import certainty, headline
+from ecrnn.report.analysis.schema import Analysis, FairnessLine, MissingTrial, ModelRow, Subject, TrialRow
+from ecrnn.scores.records import Scores
+from ecrnn.stats import (
+    PAPER_TEST_WARNING,
+    Comparison,
+    Metric,
+    ModelScores,
+    class_scores,
+    compare,
+    compare_scores,
+)
+
+EXAMPLES, PART = "examples", "test"
+_TAKEN = frozenset(item.name for item in fields(TrialRow)) - {"score", "best_score"}  # as a column of a report
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a table came from, and how it was asked for.
+
+    Attributes:
+        files: names of its files.
+        said: what was read as what, a line.
+        command: that gives the report again.
+        settings: of the reading, for report.json.
+    """
+
+    files: tuple[str, ...]
+    said: str
+    command: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How scores are judged; as the arguments of `ecrnn.judge`."""
+
+    metric: Metric
+    n_train: int | None = None
+    n_test: int | None = None
+    fixed_test: bool = False
+    baseline: str | None = None
+    pairs: Sequence[tuple[str, str]] | None = None
+    rope: float | None = None
+    difference: float | None = None
+    alpha: float = 0.05
+
+
+def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
+    """All figures of a report.
+
+    Args:
+        scores: of one data set.
+        judged: how.
+        origin: where they came from.
+
+    Raises:
+        UnknownNameError: the baseline, or a model of the pairs, is not among the models.
+        SettingsError: neither the table nor the caller names the sizes.
+        EcrnnError: repeats of one split, or as `ecrnn.stats.compare`.
+    """
+    metric = named(judged.metric)
+    fixed = "it was said so" if judged.fixed_test else scores.one_test_set
+    if not fixed:
+        _refuse_shared_splits(scores)
+    n_train, n_test = _sizes(scores, judged, origin.files)
+    comparison = _compared(scores, replace(judged, metric=metric, fixed_test=bool(fixed)), n_train, n_test)
+    models = tuple(_row(model) for model in comparison.models)
+    subject = Subject(
+        metric=metric,
+        metric_of_epochs=None,
+        examples=EXAMPLES,
+        part=PART,
+        moment="",
+        facts=_facts(scores, comparison, origin, fixed),
+        again="This command makes the report again from the same file.",
+        source=f"Made by `ecrnn judge` from {', '.join(origin.files)}, whose scores are taken as they are.",
+    )
+    return Analysis(
+        title=f"{formats.listed(scores.models)} on {scores.dataset or ', '.join(origin.files)}",
+        headline=headline(comparison, models, subject),
+        certainty=certainty(comparison, models, subject),
+        warnings=(*comparison.warnings, *_notes(scores, comparison, fixed)),
+        task="",
+        data=scores.dataset or ", ".join(origin.files),
+        classes=scores.classes,
+        settings=dict(origin.settings),
+        folders=origin.files,
+        planned=sum(len(model.repeats) for model in models) + len(scores.unfinished),
+        comparison=comparison,
+        models=models,
+        class_scores=(),
+        trials=_trials(scores, models),
+        curves=(),
+        confusions=tuple(_confusion(scores, model) for model in scores.answers if scores.classes),
+        fairness=_fairness(scores, comparison, origin, fixed),
+        missing=tuple(
+            MissingTrial(model, repeat, state, f"the run is {state}, so it has no score")
+            for model, repeat, state in scores.unfinished
+        ),
+        paper_warning=PAPER_TEST_WARNING,
+        supplement=None,
+        environment={"Versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("ecrnn", "numpy", "scipy"))},
+        command=origin.command,
+        finished="",
+        subject=subject,
+    )
+
+
+def named(metric: Metric) -> Metric:
+    """The metric under a name that no other column of a report has."""
+    return replace(metric, name=f"{metric.name}_score") if metric.name in _TAKEN else metric
+
+
+def _refuse_shared_splits(scores: Scores) -> None:
+    """Several seeds on each of several splits are not as many repeats."""
+    for model in scores.models:
+        seen: dict[str, int] = {}
+        for (of, repeat), split in scores.splits.items():
+            if of == model and seen.setdefault(split, repeat) != repeat:
+                raise EcrnnError(
+                    f"repeats {seen[split]} and {repeat} of {model} are of one split, '{split}': seeds of one split "
+                    "are no repeats; give one score a split, such as the mean over its seeds"
+                )
+
+
+def _sizes(scores: Scores, judged: Judged, files: Sequence[str]) -> tuple[int, int]:
+    """n_train and n_test: what the caller says, what the table says, and of rows of examples how many there are."""
+    found: dict[str, int | None] = {"n_train": judged.n_train, "n_test": judged.n_test}
+    for size, known in scores.sizes.items():
+        if found[size] is None and known:
+            found[size] = round(np.mean([known[repeat] for repeat in sorted(known)]))
+    if found["n_test"] is None and scores.answers:
+        found["n_test"] = round(np.mean([len(a.example) for of in scores.answers.values() for a in of.values()]))
+    n_train, n_test = found["n_train"], found["n_test"]
+    if n_train is None or n_test is None:
+        lacking = " and ".join(f"--{size.replace('_', '-')}" for size, value in found.items() if value is None)
+        raise SettingsError(
+            "sizes",
+            f"{files[0]} does not say how many examples train and test a model, by which the test corrects for "
+            f"overlapping splits; add {lacking}; of k folds of N examples they are N(k-1)/k and N/k",
+        )
+    return n_train, n_test
+
+
+def _compared(scores: Scores, judged: Judged, n_train: int, n_test: int) -> Comparison:
+    options: dict[str, Any] = {
+        "n_train": n_train,
+        "n_test": n_test,
+        "metric": judged.metric,
+        "baseline": judged.baseline,
+        "pairs": judged.pairs,
+        "rope": judged.rope,
+        "alpha": judged.alpha,
+        "difference": None if judged.difference is None else judged.difference / judged.metric.scale,
+        "fixed_test": judged.fixed_test,
+        "noun": EXAMPLES,
+    }
+    if scores.values:
+        return compare_scores(scores.values, **options)
+    if judged.metric.binary:
+        right = {model: {r: answers.correct for r, answers in of.items()} for model, of in scores.answers.items()}
+        index = {r: answers.example for of in scores.answers.values() for r, answers in of.items()}
+        comparison = compare(right, index=index, **options)
+        return replace(comparison, pairs=tuple(replace(pair, image_test=None) for pair in comparison.pairs))
+    value = partial(_value, scores, metric=judged.metric)
+    return compare_scores({model: {r: value(model, r) for r in of} for model, of in scores.answers.items()}, **options)
+
+
+def _value(scores: Scores, model: str, repeat: int, metric: Metric) -> float:
+    """A score of a classifier from its answers."""
+    answers = scores.answers[model][repeat]
+    found = class_scores(answers.label, answers.prediction).get(metric.name) if answers.label.size else None
+    if found is None:
+        raise EcrnnError(
+            f"{metric.title} does not follow from the rows of examples; accuracy does, and with label and prediction "
+            "macro-f1 and balanced-accuracy"
+        )
+    return found
+
+
+def _row(scores: ModelScores) -> ModelRow:
+    assert scores.summary is not None  # every model of a table has a score
+    return ModelRow(scores.model, scores.repeats, scores.scores, scores.summary, *[None] * 7)
+
+
+def _trials(scores: Scores, models: Sequence[ModelRow]) -> tuple[TrialRow, ...]:
+    return tuple(
+        TrialRow(
+            model=row.model,
+            repeat=repeat,
+            score=score,
+            best_score=None,
+            best_epoch=None,
+            seconds=None,
+            device="",
+            precision="",
+            threads=None,
+            finished="",
+            split=scores.splits.get((row.model, repeat), ""),
+        )
+        for row in models
+        for repeat, score in zip(row.repeats, row.scores, strict=True)
+    )
+
+
+def _confusion(scores: Scores, model: str) -> Any:
+    answers = list(scores.answers[model].values())
+    label, prediction = (np.concatenate([getattr(a, of) for a in answers]) for of in ("label", "prediction"))
+    return confusion(model, label, prediction, scores.classes)
+
+
+def _facts(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Scores", ", ".join(origin.files)),
+        *([("Data set", scores.dataset)] if scores.dataset else []),
+        *([("Classes", formats.count(len(scores.classes)))] if scores.classes else []),
+        ("Models", formats.count(len(comparison.models))),
+        ("Repeats", formats.count(len(comparison.repeats))),
+        ("Examples a repeat", f"{comparison.n_train:,} train, {comparison.n_test:,} test"),
+        ("Split", "one test set for all repeats" if fixed else "another in each repeat"),
+    )
+
+
+def _notes(scores: Scores, comparison: Comparison, fixed: str) -> list[str]:
+    notes = []
+    if fixed and comparison.fixed_test:
+        notes.append(f"Judged as one test set: {fixed}.")
+    if comparison.rope == 0:
+        notes.append("No difference is named that does not matter (--rope), so nothing is called equivalent.")
+    failed = Counter(model for model, _, _ in scores.unfinished)
+    for model, count in failed.items():
+        total = count + len((scores.values or scores.answers).get(model, {}))
+        notes.append(f"{model} has no score in {count} of {counted(total, 'runs')}; its figures are of the others.")
+    return notes
+
+
+def _fairness(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -> tuple[FairnessLine, ...]:
+    """What a table shows of it; "same" is said only of what was checked."""
+    sizes = f"{comparison.n_train:,} training and {comparison.n_test:,} test examples"
+    what = "one test set in every repeat" if fixed else "another split in every repeat, as the table was taken to mean"
+    if scores.answers:
+        text = f"{sizes}, {what}; checked example by example: within a repeat all models have the same ones."
+        data = FairnessLine("Data and splits", "same", text)
+    else:
+        text = f"{sizes}, {what}. That models of a repeat have the same examples is taken on trust."
+        data = FairnessLine("Data and splits", "note", text)
+    every = {model.repeats for model in comparison.models}
+    repeats = (
+        FairnessLine("Repeats", "same", "All models have the same repeats.")
+        if len(every) == 1
+        else FairnessLine("Repeats", "differs", "Models have different repeats; each pair uses those that both have.")
+    )
+    return (
+        data,
+        repeats,
+        _shared("Seeds", "seed", scores.seeds),
+        *([_shared("Splits", "split", scores.splits)] if scores.splits else []),
+        FairnessLine("Training and choices", "note", _UNKNOWN),
+        FairnessLine("Columns", "note", f"{origin.said}."),
+    )
+
+
+_UNKNOWN = (
+    "Not in the table: recipes, costs, machines, and on what the scored epoch and the settings were chosen. A score "
+    "that was picked as the best on the examples it is of is optimistic."
+)
+
+
+def _shared(title: str, what: str, known: Mapping[tuple[str, int], str]) -> FairnessLine:
+    """Whether the models of a repeat share a seed or a split."""
+    if not known:
+        return FairnessLine(title, "note", f"The table has no {what}.")
+    by_repeat: dict[int, set[str]] = {}
+    for (_, repeat), value in known.items():
+        by_repeat.setdefault(repeat, set()).add(value)
+    if all(len(values) == 1 for values in by_repeat.values()):
+        return FairnessLine(title, "same", f"Within a repeat all models have the same {what}.")
+    return FairnessLine(title, "differs", f"Within a repeat, models have different {what}s.")

@@ -1,0 +1,162 @@
+"""`ecrnn.judge`: files, data sets, names that are hostile, and the same verdicts as of the study itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from report.synthetic import make_study
+
+import ecrnn
+from ecrnn.core.errors import EcrnnError
+from ecrnn.report import Analysis, analyse, read_study
+from ecrnn.report.render.write import report_files
+from ecrnn.scores import How, analyse_each, read
+
+EVIL = "=cmd|' /C calc'!A0\x1b[31m<b>"
+
+
+def rows(models: tuple[str, ...] = ("a", "b"), **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"model": model, "repeat": repeat, "score": 0.5 + i / 10 + repeat / 100, **more}
+        for i, model in enumerate(models)
+        for repeat in range(3)
+    ]
+
+
+def test_a_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = ecrnn.judge(pd.DataFrame(rows()), n_train=70, n_test=30)
+    assert report.folder == Path("runs/judge-scores")
+    assert {"report.html", "report.md", "report.json", "report.tex", "report.csv", "report-trials.csv"} <= set(
+        report.paths
+    )
+    content = json.loads(report.paths["report.json"].read_text())
+    assert content["settings"]["columns"] == {"model": "model", "repeat": "repeat", "score": "score"}
+    assert content["comparison"]["pairs"][0]["verdict"] == "better"
+    page = report.paths["report.html"].read_text()
+    for absent in ("last epoch", "study.yaml", 'id="cost"', "while training"):
+        assert absent not in page.lower()
+    assert "whose scores are taken as they are" in page
+    again = ecrnn.judge(report.paths["report-trials.csv"], out=tmp_path / "again")
+    assert again.analysis.comparison == report.analysis.comparison
+
+
+def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    (analysis,) = analyse_each(read(rows(("a", EVIL))), How(70, 30)).values()
+    files = report_files(analysis)
+    assert all("\x1b" not in text for text in files.values())
+    assert "<b>" not in files["report.html"]
+    assert all(not line.startswith("=") for line in files["report.csv"].splitlines())
+
+
+def test_several_data_sets(tmp_path: Path) -> None:
+    table = [*rows(dataset="../../etc"), *rows(dataset="etc"), *rows(dataset="한국")]
+    with pytest.raises(EcrnnError, match=r"there are 3 data sets, ../../etc, etc, 한국; dataset= names the one"):
+        ecrnn.judge(table, n_train=70, n_test=30)
+    report = ecrnn.judge(table, n_train=70, n_test=30, dataset="etc", out=tmp_path / "one")
+    assert (report.analysis.data, report.folder) == ("etc", tmp_path / "one")
+    with pytest.raises(EcrnnError, match="unknown data set 'ect'"):
+        ecrnn.judge(table, n_train=70, n_test=30, dataset="ect")
+
+
+def test_each_data_set_has_a_folder_inside(tmp_path: Path) -> None:
+    from ecrnn.scores.judging import _places
+
+    assert _places(["../../etc", "etc", "한국", "a b", "", "ETC"]) == {
+        "../../etc": "etc",
+        "etc": "etc-2",
+        "한국": "scores",
+        "a b": "a-b",
+        "": "scores-2",
+        "ETC": "ETC-3",
+    }
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("studies")
+    failed = [("crnn-bilstm-16", 1)]
+    return {
+        "fixed": make_study(folder / "fixed", repeats=4, n_validation=300, fixed_test=True),
+        "random": make_study(folder / "random", repeats=5, n_validation=400, failed=failed),
+        "bits": make_study(
+            folder / "bits",
+            {"charlm-lstm-8": 2.2, "charlm-gru-8": 2.1},
+            repeats=4,
+            task="next-token",
+            n_validation=50,
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["random", "bits"])
+def test_the_exported_scores_of_a_study_give_its_verdicts(name: str, studies: dict[str, Path], tmp_path: Path) -> None:
+    study = analyse(read_study([studies[name]]))
+    trials = tmp_path / "report-trials.csv"
+    trials.write_text(report_files(study)["report-trials.csv"])
+    (judged,) = analyse_each(read(trials), How()).values()
+    assert verdicts(judged) == verdicts(study)
+    assert judged.metric == study.metric
+
+
+def rows_of_examples(study: Path) -> list[dict[str, Any]]:
+    return [
+        {"model": trial.model, "repeat": trial.repeat, "example": int(i), "label": int(y), "prediction": int(p)}
+        for trial in read_study([study]).trials
+        for i, y, p in zip(*(getattr(trial.predictions, of) for of in ("index", "label", "predicted")), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", ["random", "fixed"])
+def test_the_answers_of_a_study_give_its_verdicts_and_matrices(name: str, studies: dict[str, Path]) -> None:
+    """On a fixed test set too, which is known by its examples."""
+    study = analyse(read_study([studies[name]]))
+    (judged,) = analyse_each(read(rows_of_examples(studies[name])), How(n_train=study.comparison.n_train)).values()
+    assert judged.fixed_test == (name == "fixed")
+    for mine, theirs in zip(judged.comparison.pairs, study.comparison.pairs, strict=True):
+        assert (mine.model_a, mine.model_b, mine.verdict) == (theirs.model_a, theirs.model_b, theirs.verdict)
+        for one, other in ((mine.test, theirs.test), (mine.crossed, theirs.crossed)):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert one.method == other.method
+                ends = (other.difference, other.low, other.high, other.p)
+                assert (one.difference, one.low, one.high, one.p) == pytest.approx(ends, abs=1e-12)
+    for ours, his in zip(judged.comparison.models, study.comparison.models, strict=True):
+        assert ours.scores == pytest.approx(his.scores, abs=1e-15)
+    assert judged.confusions == study.confusions
+
+
+def test_scores_of_one_test_set_have_no_verdict(studies: dict[str, Path], tmp_path: Path) -> None:
+    """What the study judges over seeds and images cannot be told from its scores alone."""
+    study = analyse(read_study([studies["fixed"]]))
+    (tmp_path / "report-trials.csv").write_text(report_files(study)["report-trials.csv"])
+    (judged,) = analyse_each(read(tmp_path / "report-trials.csv"), How()).values()
+    assert judged.fixed_test
+    assert {pair.verdict for pair in judged.comparison.pairs} == {None}
+    assert "Judged as one test set: all repeats have the split 'own'." in judged.warnings
+
+
+def verdicts(analysis: Analysis) -> list[Any]:
+    """All of a pair but what needs the answers of single examples."""
+    return [replace(pair, image_test=None, crossed=None, crossed_p_holm=None) for pair in analysis.comparison.pairs]
+
+
+def test_percent_and_fractions_agree(tmp_path: Path) -> None:
+    hundred = [{**row, "score": 100 * row["score"]} for row in rows()]
+    (a,), (b,) = (analyse_each(read(t, percent=p), How(70, 30)).values() for t, p in ((rows(), False), (hundred, True)))
+    for x, y in zip(a.models, b.models, strict=True):
+        assert x.scores == pytest.approx(y.scores, abs=1e-15)
+    with pytest.raises(EcrnnError, match="row 0, column 'score': 50 is above 1; --percent reads scores in percent"):
+        read(hundred)
+
+
+def test_files_of_different_scores_are_not_joined(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("model,repeat,acc\nm,0,.5\n")
+    (tmp_path / "b.csv").write_text("model,repeat,f1\nn,0,.5\n")
+    with pytest.raises(EcrnnError, match="the files hold different scores: acc, f1"):
+        read([tmp_path / "a.csv", tmp_path / "b.csv"])
