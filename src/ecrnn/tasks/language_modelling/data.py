@@ -25,6 +25,6 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> co
 def prepare(data: corpus.Corpus, split: Split, settings: StudySettings | TrainSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     if settings.tokens != "characters":
-        raise EcrnnError(f"language models read characters, not {settings.tokens}; leave tokens away")
+        raise EcrnnError(f"language models read characters, not {settings.tokens}; omit --set tokens")
     vocabulary = tokens.fit("characters", [data.block(i) for i in split.train], settings.vocabulary)
     return Processor(TASK, vocabulary=vocabulary, length=data.length)

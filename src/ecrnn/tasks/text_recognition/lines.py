@@ -175,7 +175,7 @@ def _listing_of_parts(
         if other is None:
             continue
         if part in inside:
-            raise DataError(f"{folder} has a part {inside[part]} of its own; leave --{part} away")
+            raise DataError(f"{folder} has a part {inside[part]} of its own; omit --{part}")
         place = on_disk(Path(other))
         found, read, left = _listing(place)
         names[part] = [(f"{os.path.abspath(place)}/{file}", text) for file, text in zip(found, read, strict=True)]
