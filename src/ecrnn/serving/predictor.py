@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -19,6 +20,7 @@ from ecrnn.core.predictions import AnyPredictions, Example
 from ecrnn.core.spelling import nfc
 from ecrnn.core.tasks import Task
 from ecrnn.data.example_set import ExampleSet, LabelledSet
+from ecrnn.models.inference import Standardise
 from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import Description
 from ecrnn.serving.trained_on import TrainedOn
@@ -78,6 +80,30 @@ class Predictor(ABC):
         self.task: Task = processor.task
         self.device = resolve_device(device)
         self.network = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.prepare()
+
+    def prepare(self) -> None:  # noqa: B027 - most tasks need nothing
+        """Make what the predictions of a task need besides; the constructor calls it once, last.
+
+        Raises:
+            BundleError: a part of the processor that only the task can check is not as it should be.
+        """
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities; () where the task has none."""
+        return self.processor.classes
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the images or frames that the network takes, where its task has any."""
+        assert self.processor.preprocessing is not None
+        return self.processor.preprocessing.image
+
+    @cached_property
+    def standardise(self) -> Standardise:
+        """The standardisation of images or frames as a module on the device, where the task has any."""
+        return self.processor.standardise().to(self.device)
 
     @abstractmethod
     def examples(self, data: str, data_dir: Path | None = None) -> Any:

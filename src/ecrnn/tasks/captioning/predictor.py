@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ecrnn.core.predictions import Example, Scored
 from ecrnn.data.image_folder import read_image
 from ecrnn.models.generation import captions as write_captions
-from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import bleu_of_captions
-from ecrnn.serving.bundle import Description
 from ecrnn.serving.examples import png, spread
 from ecrnn.serving.predictor import Beside, Judged, check_list, example_name
 from ecrnn.serving.seq2seq import Seq2SeqPredictor
@@ -24,20 +20,7 @@ from ecrnn.tasks.captioning.captions import CaptionSet
 
 
 class CaptionPredictor(Seq2SeqPredictor):
-    """A trained writer of captions; its attributes are those of `Predictor`, and ``image``."""
-
-    def __init__(
-        self,
-        description: Description,
-        processor: Processor,
-        network: nn.Module,
-        metrics: dict[str, Any],
-        device: str = "auto",
-    ) -> None:
-        super().__init__(description, processor, network, metrics, device)
-        assert processor.preprocessing is not None
-        self.image = processor.preprocessing.image
-        self.standardise = processor.standardise().to(self.device)
+    """A trained writer of captions; its attributes are those of `Predictor`."""
 
     def examples(self, data: str, data_dir: Path | None = None) -> CaptionSet:
         _, height, width = self.image

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.models.inference import check_finite, predict_logits, softmax
-from ecrnn.models.processor import Processor
-from ecrnn.serving.bundle import Description
 from ecrnn.serving.predictor import Judged, Predictor, example_name, true_labels
 from ecrnn.tasks.clip_classification import clips as reader
 from ecrnn.tasks.clip_classification.clips import ClipSet
 
 
 class ClipPredictor(Predictor):
-    """A trained classifier of clips. Attributes are those of `Predictor`, and ``classes``, ``image``, ``frames``."""
+    """A trained classifier of clips; its attributes are those of `Predictor`, and ``frames``."""
 
-    def __init__(
-        self,
-        description: Description,
-        processor: Processor,
-        network: nn.Module,
-        metrics: dict[str, Any],
-        device: str = "auto",
-    ) -> None:
-        super().__init__(description, processor, network, metrics, device)
-        assert processor.preprocessing is not None
-        assert processor.frames is not None
-        self.classes, self.image, self.frames = processor.classes, processor.preprocessing.image, processor.frames
-        self.standardise = processor.standardise().to(self.device)
+    @property
+    def frames(self) -> int:
+        """The number of frames of a clip."""
+        assert self.processor.frames is not None
+        return self.processor.frames
 
     def examples(self, data: str, data_dir: Path | None = None) -> ClipSet:
         channels, height, width = self.image

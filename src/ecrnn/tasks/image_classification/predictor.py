@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
@@ -15,8 +13,6 @@ from ecrnn.data.image_folder import read_image
 from ecrnn.data.image_set import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import check_finite, predict_logits, softmax
-from ecrnn.models.processor import Processor
-from ecrnn.serving.bundle import Description
 from ecrnn.serving.predictor import Judged, Predictor, example_name, true_labels
 from ecrnn.tasks.image_classification import images as reader
 
@@ -25,25 +21,12 @@ class ImagePredictor(Predictor):
     """A trained image classifier.
 
     Attributes:
-        description, processor, metrics, task, device: see `ecrnn.serving.predictor.Predictor`.
+        description, processor, metrics, task, device, classes, image: see `ecrnn.serving.predictor.Predictor`.
         network: the torch module, in float32, in evaluation mode. Predictions come from a copy of it that was fused
             when this was made; changes of ``network`` do not reach them.
-        classes: names of the classes, in the order of the probabilities.
-        image: (channels, height, width) the network takes; image files are brought to it.
     """
 
-    def __init__(
-        self,
-        description: Description,
-        processor: Processor,
-        network: nn.Module,
-        metrics: dict[str, Any],
-        device: str = "auto",
-    ) -> None:
-        super().__init__(description, processor, network, metrics, device)
-        assert processor.preprocessing is not None
-        self.classes, self.image = processor.classes, processor.preprocessing.image
-        self.standardise = processor.standardise().to(self.device)
+    def prepare(self) -> None:
         self._fused = fuse(self.network)
 
     def examples(self, data: str, data_dir: Path | None = None) -> ImageSet:

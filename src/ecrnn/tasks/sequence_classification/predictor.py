@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.models.inference import check_finite, softmax
-from ecrnn.models.processor import Processor
-from ecrnn.serving.bundle import Description
 from ecrnn.serving.predictor import Judged, Predictor, check_list, example_name, true_labels
 from ecrnn.tasks.sequence_classification import data as reader
 from ecrnn.tasks.sequence_classification.objective import sequence_logits
@@ -23,19 +20,11 @@ from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet, checke
 
 
 class SequencePredictor(Predictor):
-    """A trained classifier of sequences; its attributes are those of `Predictor`, and ``classes`` and ``features``."""
+    """A trained classifier of sequences; its attributes are those of `Predictor`, and ``features``."""
 
-    def __init__(
-        self,
-        description: Description,
-        processor: Processor,
-        network: nn.Module,
-        metrics: dict[str, Any],
-        device: str = "auto",
-    ) -> None:
-        super().__init__(description, processor, network, metrics, device)
-        self.scale = Scaling.from_plain(processor.extra)
-        self.classes, self.features = processor.classes, len(self.scale.mean)
+    def prepare(self) -> None:
+        self.scale = Scaling.from_plain(self.processor.extra)
+        self.features = len(self.scale.mean)
 
     def examples(self, data: str, data_dir: Path | None = None) -> SequenceSet:
         found = reader.load(data)

@@ -16,12 +16,7 @@ from ecrnn.tasks.text_classification.texts import TextSet
 
 
 class TextPredictor(Predictor):
-    """A trained text classifier; its attributes are those of `Predictor`, and ``classes``."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities."""
-        return self.processor.classes
+    """A trained text classifier; its attributes are those of `Predictor`."""
 
     def examples(self, data: str, data_dir: Path | None = None) -> TextSet:
         return reader.load(data, data_dir=data_dir)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch import nn
 
 from ecrnn.core.predictions import Example, Scored
 from ecrnn.data.image_file import read_line
 from ecrnn.models.generation import transcripts
-from ecrnn.models.processor import Processor
 from ecrnn.models.scoring import character_edits, whole_texts, word_edits
-from ecrnn.serving.bundle import Description
 from ecrnn.serving.examples import png, spread
 from ecrnn.serving.predictor import Beside, Judged, check_list, example_name
 from ecrnn.serving.seq2seq import Seq2SeqPredictor
@@ -24,20 +20,12 @@ from ecrnn.tasks.text_recognition.lines import LineSet
 
 
 class TextLinePredictor(Seq2SeqPredictor):
-    """A trained reader of lines of text; its attributes are those of `Predictor`, and ``height`` (pixels)."""
+    """A trained reader of lines of text; its attributes are those of `Predictor`, and ``height``."""
 
-    def __init__(
-        self,
-        description: Description,
-        processor: Processor,
-        network: nn.Module,
-        metrics: dict[str, Any],
-        device: str = "auto",
-    ) -> None:
-        super().__init__(description, processor, network, metrics, device)
-        assert processor.preprocessing is not None
-        self.height = processor.preprocessing.image[1]
-        self.standardise = processor.standardise().to(self.device)
+    @property
+    def height(self) -> int:
+        """The height of the images that the network takes, in pixels."""
+        return self.image[1]
 
     def examples(self, data: str, data_dir: Path | None = None) -> LineSet:
         return lines.load(data, height=self.height, data_dir=data_dir)
