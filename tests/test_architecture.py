@@ -356,7 +356,9 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def definitions(module: ast.Module) -> list[Definition]:
-    return [n for n in module.body if isinstance(n, Definition) and not n.name.startswith("_")]
+    """Those that are public; not the signatures of an ``@overload``, which the function itself describes."""
+    found = [n for n in module.body if isinstance(n, Definition) and not n.name.startswith("_")]
+    return [n for n in found if not any(isinstance(d, ast.Name) and d.id == "overload" for d in n.decorator_list)]
 
 
 def parameters(node: Definition) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.tasks import default
@@ -16,8 +17,9 @@ from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.models.own_code import load_code
 from ecrnn.models.registry import register
 from ecrnn.paper import write_report
-from ecrnn.report import Report
+from ecrnn.report import AcrossReport, Report, write_across_report
 from ecrnn.serving.load import load
+from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
 from ecrnn.studies.places import spelt_as_it_exists
@@ -27,8 +29,26 @@ from ecrnn.studies.study import default_out, run_study
 from ecrnn.studies.train import train_bundle
 
 
+@overload
 def compare(
     data: str | Path | Arrays,
+    models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
+    repeats: int = ...,
+    **options: Any,
+) -> Report: ...
+
+
+@overload
+def compare(
+    data: Sequence[str | Path],
+    models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
+    repeats: int = ...,
+    **options: Any,
+) -> AcrossReport: ...
+
+
+def compare(
+    data: str | Path | Arrays | Sequence[str | Path],
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = DEFAULT_MODELS,
     repeats: int = 3,
     *,
@@ -46,9 +66,10 @@ def compare(
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
+    moderators: Sequence[str] = (),
     progress: Progress = silent,
     **more: Any,
-) -> Report:
+) -> Report | AcrossReport:
     """Train models on repeated random splits and compare them. Called again, it trains only what is not finished.
 
     What the verdicts rest on, ``repeats``, ``metric``, ``score_epochs``, ``baseline`` or ``pairs``, and ``rope``, is
@@ -58,6 +79,7 @@ def compare(
         data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
             tasks with texts see docs/systems.md. Or arrays (X, y): images (n, H, W) or (n, H, W, C), uint8 or floats
             between 0 and 1, and a label each, texts or numbers. They are kept in the study's folder.
+            Or a list of several, for a study of each and one report across them.
         models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
             classes that build networks, as `ecrnn.register` takes them, to classifiers of scikit-learn, such as
             ``SVC()``, or to model names.
@@ -69,7 +91,8 @@ def compare(
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             or one of your own, see `ecrnn.studies.engines.protocol`. Default: "here" for one job, else "processes".
         code: a Python file with models of your own, which is run.
-        out: the study's folder; default `runs/compare-<data>`, for arrays `runs/compare-arrays`.
+        out: the study's folder; default `runs/compare-<data>`, for arrays `runs/compare-arrays`. Of several data sets
+            the folder that holds a study of each, default `runs/compare-across`.
         data_dir: local copies of registered data sets in their official layout.
         image_size: pixels a side that images are brought to; default the data set's own, 32 for a folder.
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
@@ -80,13 +103,16 @@ def compare(
         pairs: compare these models alone, each first one with its second one, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
             half a point. Default: the metric's, 0.005, for bits 0.01.
+        moderators: of several data sets, what may make a difference larger or smaller: "log-n", "classes",
+            "image-size".
         progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
         **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; val and test, other folders of
             the same classes to validate and to test on; and length, tokens, ... of tasks with texts: see
             `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.tasks`.
 
     Returns:
-        The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`.
+        The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`. Of several
+        data sets it is the one across them, `ecrnn.report.AcrossReport`.
 
     Raises:
         EcrnnError: wrong names, data or settings; one line says what would be right.
@@ -100,17 +126,19 @@ def compare(
     if code is not None:
         load_code(path_of(code, "code"))
     folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else None
+    many = not isinstance(data, str | Path | tuple)
+    if moderators and not many:
+        raise EcrnnError("moderators want a list of data sets, between which the difference may change")
     if isinstance(data, tuple):
         folder = folder or Path("runs") / "compare-arrays"
-        place = folder / ARRAYS
+        places = [folder / ARRAYS]
     else:
-        place = path_of(data, "data")
+        places = [path_of(one, "data") for one in ([data] if isinstance(data, str | Path) else data)]
     asked = {
-        "data": str(place),
         "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
-        "models": _names(models, str(place)),
+        "models": _names(models, str(places[0])) if places else (),
         "repeats": repeats,
         "split": None if split is None else str(split),
         "seed": seed,
@@ -120,7 +148,19 @@ def compare(
         "pairs": pairs,
         "rope": rope,
     }
-    settings = read_settings(StudySettings, {**asked, **_sorted(more)})
+    studies = [read_settings(StudySettings, {**asked, "data": str(place), **_sorted(more)}) for place in places]
+    if many:
+        folder = folder or Path("runs") / "compare-across"
+        run_across(
+            studies,
+            folder,
+            moderators=moderators,
+            jobs=jobs,
+            engine=engine,
+            progress=progress,
+        )
+        return write_across_report([folder])
+    (settings,) = studies
     arrays = images_of(data, settings) if isinstance(data, tuple) else None
     folder = folder or default_out(settings)
     run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)

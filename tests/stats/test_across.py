@@ -155,9 +155,15 @@ def test_single_repeats_are_compared_without_their_noise():
     assert pair.effects.between_sd is None
     assert pair.hierarchical is None
     assert pair.verdict == "better"
-    assert across.warnings == (
-        "A data set has one repeat, so its noise is not known apart from the spread between data sets.",
-    )
+    assert across.warnings[0].startswith("The noise of a training on set 0, set 1, set 2, ")
+
+
+def test_the_noise_of_a_fixed_test_set_is_not_that_of_splits():
+    comparisons = study(4)
+    comparisons["own"] = compare_scores({"a": [0.5, 0.6], "b": [0.6, 0.65]}, 700, 300, metric=ACCURACY, fixed_test=True)
+    one = compare_across(comparisons, pairs=[("b", "a")]).pairs[0].data_sets[4]
+    known = next(pair for pair in comparisons["own"].pairs).test
+    assert one.standard_error == (known.standard_error if known else None)
 
 
 def test_models_that_say_the_same_everywhere():

@@ -18,7 +18,7 @@ EXAMPLE = "Example: ecrnn compare cifar10 --data-dir ~/data --models cnn,crnn-bi
 
 def compare(
     context: typer.Context,
-    data: options.Data = None,
+    data: options.DataSets = None,
     val: options.Val = None,
     test: options.Test = None,
     models: Annotated[
@@ -44,11 +44,17 @@ def compare(
     baseline: options.Baseline = None,
     pairs: options.Pairs = None,
     rope: options.Rope = None,
+    moderators: options.Moderators = None,
     jobs: Annotated[
         int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
     ] = 1,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the study. Default: runs/compare-DATA.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the study. Default: runs/compare-DATA, for several DATA runs/compare-across.",
+        ),
     ] = None,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
@@ -69,20 +75,34 @@ def compare(
     """Train models on repeated random splits of DATA and compare them.
 
     Given again, the command goes on with the study: finished trials are never trained again. More models or repeats
-    may be asked for.
+    may be asked for. With several DATA there is a study of each below --out, and one report across them:
+    ecrnn compare digits mnist photos/ --models cnn,ecnn --out runs/three
     """
+    from ecrnn.cli.across_data_sets import moderators_of
+    from ecrnn.cli.across_data_sets import run as run_across
     from ecrnn.core.config import StudySettings
     from ecrnn.models.names import DEFAULT_MODELS
 
     names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
     if names == []:
         raise options.WrongCall("--models names none; give names with commas, as in --models cnn,ecrnn-bilstm-16")
+    named = moderators_of(moderators)
+    places: list[str | None] = [*data] if data else [None]
     given = {**context.params, "models": names, "pairs": options.pairs(pairs)}
-    settings = options.settings(StudySettings, given, {"models": DEFAULT_MODELS})
+    asked = [options.settings(StudySettings, {**given, "data": one}, {"models": DEFAULT_MODELS}) for one in places]
+    if len(asked) > 1:
+        if val is not None or test is not None:
+            raise options.WrongCall(
+                "--val and --test are of one DATA; with several, name folders that hold their parts"
+            )
+        folder = out or Path("runs") / "compare-across"
+        return run_across(asked, folder, jobs=jobs, as_json=as_json, moderators=named)
+    if named:
+        raise options.WrongCall("--moderators wants several DATA, between which the difference may change")
 
     from ecrnn.studies.study import default_out
 
-    return run(settings, out or default_out(settings), jobs=jobs, as_json=as_json)
+    return run(asked[0], out or default_out(asked[0]), jobs=jobs, as_json=as_json)
 
 
 def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool) -> int:

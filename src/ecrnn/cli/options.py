@@ -35,6 +35,10 @@ DATA_HELP = (
     "a folder with one sub-folder of images per class."
 )
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
+DataSets = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="DATA...", help=f"{DATA_HELP} Several: a study of each, and one report across them."),
+]
 Val = Annotated[
     str | None,
     typer.Option(metavar="FOLDER", help="Folder of the same classes to validate on. Default: a part of DATA."),
@@ -122,6 +126,14 @@ Beam = Annotated[
     int,
     typer.Option(
         help="Number of hypotheses of beam search, for models that write text; 1: greedy decoding.", min=1, max=1000
+    ),
+]
+Moderators = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Properties of data sets that may change a difference: log-n, classes, image-size, separated by commas. "
+        "Default: none.",
     ),
 ]
 Baseline = Annotated[

@@ -42,12 +42,36 @@ def report(
             help="Folder for a small copy of the study, without weights and logits; the report is made from it."
         ),
     ] = None,
+    across: Annotated[
+        bool, typer.Option("--across", help="One report over studies of different data sets, one RUN each.")
+    ] = False,
+    moderators: options.Moderators = None,
     as_json: options.Json = False,
 ) -> None:
     """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON.
 
-    With --archive, given again, trials that were finished since are added to the copy.
+    With --archive, given again, trials that were finished since are added to the copy. With --across, the studies are
+    of the same models on different data sets: ecrnn report runs/mnist runs/digits runs/signs --across
     """
+    if across:
+        if archive is not None:
+            raise options.WrongCall("--archive takes one study, and --across is of several; leave one of them out")
+        if difference is not None:
+            raise options.WrongCall("--difference is of one study, and --across is of several; leave one of them out")
+        from ecrnn.cli.across_data_sets import moderators_of
+        from ecrnn.cli.across_data_sets import show as show_across
+
+        return show_across(
+            runs,
+            baseline=baseline,
+            pairs=options.pairs(pairs),
+            rope=rope,
+            moderators=moderators_of(moderators),
+            as_json=as_json,
+            out=out,
+        )
+    if moderators is not None:
+        raise options.WrongCall("--moderators is of a report --across data sets")
     if archive is not None:
         if len(runs) > 1:
             raise options.WrongCall("--archive takes one study at a time; give one RUN")
@@ -59,7 +83,7 @@ def report(
         runs = [archive]
         if not as_json:
             say(f"Archive: {archive}, {counted(copied.added, 'trials')} added, {copied.kept} there already")
-    show(
+    return show(
         runs,
         baseline=baseline,
         pairs=options.pairs(pairs),

@@ -2,6 +2,7 @@
 
     report = write_report([Path("runs/digits")])      # report.html and the other files
     print_report(report.analysis, console)
+    write_across_report([Path("runs/mnist"), Path("runs/digits"), Path("runs/signs")], Path("across"))
 
 In between: `read_study` (folders to a record), `analyse` (record to plain data). `archive_study` makes a small copy of
 a study. One trained model on data, without a study: `evaluate_predictions`, or `evaluate_scores` for a task without
@@ -19,11 +20,13 @@ A report is made in three steps, each a folder, and each imports from those befo
 
 from ecrnn.core.predictions import Example
 from ecrnn.report.analysis.analyse import analyse
+from ecrnn.report.analysis.analyse_across import AcrossAnalysis, ScoredDataSet, analyse_across, analyse_studies
 from ecrnn.report.analysis.archive import Archived, archive_study
 from ecrnn.report.analysis.evaluation import Evaluation, evaluate_predictions
 from ecrnn.report.analysis.metric_evaluation import MetricEvaluation, MetricResult, evaluate_scores
 from ecrnn.report.analysis.read import StudyRecord, read_study
 from ecrnn.report.analysis.schema import Analysis, plain
+from ecrnn.report.render.across_files import AcrossReport, print_across, write_across, write_across_report
 from ecrnn.report.render.evaluation_files import evaluation_json, evaluation_page, print_evaluation, write_evaluation
 from ecrnn.report.render.metric_evaluation_files import (
     metric_evaluation_json,
@@ -36,6 +39,8 @@ from ecrnn.report.render.write import Report, write_analysis, write_report
 from ecrnn.report.supplement import Supplement
 
 __all__ = [
+    "AcrossAnalysis",
+    "AcrossReport",
     "Analysis",
     "Archived",
     "Evaluation",
@@ -43,9 +48,12 @@ __all__ = [
     "MetricEvaluation",
     "MetricResult",
     "Report",
+    "ScoredDataSet",
     "StudyRecord",
     "Supplement",
     "analyse",
+    "analyse_across",
+    "analyse_studies",
     "archive_study",
     "evaluate_predictions",
     "evaluate_scores",
@@ -54,10 +62,13 @@ __all__ = [
     "metric_evaluation_json",
     "metric_evaluation_page",
     "plain",
+    "print_across",
     "print_evaluation",
     "print_metric_evaluation",
     "print_report",
     "read_study",
+    "write_across",
+    "write_across_report",
     "write_analysis",
     "write_evaluation",
     "write_metric_evaluation",

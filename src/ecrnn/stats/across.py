@@ -39,13 +39,15 @@ FEW_DATA_SETS = 8  # below, a warning
 class OnDataSet:
     """A pair on one data set: mean difference a - b over the repeats that both have, with its own interval.
 
-    ``standard_error``, ``low`` and ``high`` are None with a single repeat.
+    ``standard_error``, its ``degrees_of_freedom``, ``low`` and ``high`` are None with a single repeat, and on a fixed
+    test set of which single examples are not known.
     """
 
     data_set: str
     repeats: int
     difference: float
     standard_error: float | None
+    degrees_of_freedom: float | None
     low: float | None
     high: float | None
 
@@ -211,7 +213,7 @@ def _draft(
         p_equivalent=_p_equivalent(effects, rope),
         wilcoxon=wilcoxon(differences),
         signed_rank=bayesian_signed_rank(sign * differences, rope, seed=seed),
-        improvement=improvement([sign * np.array(shared) for shared in by_repeat.values()], level, seed=seed),
+        improvement=improvement([sign * np.array(shared) for shared in by_repeat.values()], level),
         slopes=tuple(
             found
             for name, values in moderators.items()
@@ -219,7 +221,7 @@ def _draft(
         ),
     )
     if known and len(on) >= MIN_DATA_SETS:
-        degrees = [one.repeats - 1 for one in on]
+        degrees = [one.degrees_of_freedom or 1 for one in on]
         pair = replace(pair, hierarchical=hierarchical(sign * differences, errors, degrees, rope, level))
     return pair
 
@@ -229,13 +231,13 @@ def _on(name: str, comparison: Comparison, a: str, b: str, differences: Sequence
     repeats, mean = len(differences), float(np.mean(differences))
     found = next((pair for pair in comparison.pairs if {pair.model_a, pair.model_b} == {a, b}), None)
     test = found.test if found else None
-    if test is None and repeats > 1:
+    if test is None and repeats > 1 and not comparison.fixed_test:
         test = corrected_resampled_t(differences, comparison.n_train, comparison.n_test)
     if test is None:
-        return OnDataSet(name, repeats, mean, None, None, None)
-    half = _resampling.t_quantile(repeats - 1, 1 - alpha / 2) * test.standard_error
-    widest = metric_named(comparison.metric).widest
-    return OnDataSet(name, repeats, mean, test.standard_error, max(mean - half, -widest), min(mean + half, widest))
+        return OnDataSet(name, repeats, mean, None, None, None, None)
+    df, error, widest = test.degrees_of_freedom, test.standard_error, metric_named(comparison.metric).widest
+    half = _resampling.t_quantile(df, 1 - alpha / 2) * error
+    return OnDataSet(name, repeats, mean, error, df, max(mean - half, -widest), min(mean + half, widest))
 
 
 def _p_equivalent(effects: RandomEffects, rope: float) -> float:
@@ -348,6 +350,10 @@ def _warnings(
         warnings.append(
             f"Wilcoxon's test cannot decide anything here: with {len(pairs)} pairs it wants {fewest} data sets or more."
         )
-    if any(one.repeats == 1 for pair in pairs for one in pair.data_sets):
-        warnings.append("A data set has one repeat, so its noise is not known apart from the spread between data sets.")
+    noisy = dict.fromkeys(one.data_set for pair in pairs for one in pair.data_sets if one.standard_error is None)
+    if noisy:
+        warnings.append(
+            f"The noise of a training on {', '.join(noisy)} is not known (one repeat, or a fixed test set without its "
+            "examples), so it is not told apart from the spread between data sets."
+        )
     return warnings

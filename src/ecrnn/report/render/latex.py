@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ecrnn.core.spelling import nfc
 from ecrnn.core.text import one_line
@@ -147,18 +148,27 @@ def _column(column: Column, width: int) -> str:
 
 def to_latex_tables(analysis: Analysis) -> str:
     """All tables, to be read by \\input."""
-    needs = "\\usepackage{booktabs,longtable} and fonts in T1 or Unicode"
-    head = f"% Tables of an ecrnn report; the document needs {needs}.\n{LETTERS}\n"
-    return head + "\n".join(latex_table(table) for table in report_tables(analysis))
+    return latex_tables(report_tables(analysis))
 
 
 def to_latex(analysis: Analysis) -> str:
     """A document that compiles as it is, beside the file of tables."""
-    notes = "\n\n".join(rf"\noindent {escape(line)}" for line in analysis.warnings)
+    return latex_document(analysis.title, analysis.headline, analysis.certainty, analysis.warnings)
+
+
+def latex_tables(tables: Sequence[Table]) -> str:
+    """Tables to be read by \\input."""
+    needs = "\\usepackage{booktabs,longtable} and fonts in T1 or Unicode"
+    head = f"% Tables of an ecrnn report; the document needs {needs}.\n{LETTERS}\n"
+    return head + "\n".join(map(latex_table, tables))
+
+
+def latex_document(title: str, headline: str, certainty: str, warnings: Sequence[str]) -> str:
+    """A document that reads the tables from report-tables.tex beside it."""
     return _DOCUMENT % {
         "letters": LETTERS,
-        "title": escape(analysis.title),
-        "headline": escape(analysis.headline),
-        "certainty": escape(analysis.certainty),
-        "notes": notes,
+        "title": escape(title),
+        "headline": escape(headline),
+        "certainty": escape(certainty),
+        "notes": "\n\n".join(rf"\noindent {escape(line)}" for line in warnings),
     }

@@ -1,0 +1,74 @@
+"""Many data sets in one call: what `ecrnn compare A B C` and `ecrnn report A B C --across` do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ecrnn.cli import options
+from ecrnn.cli.output import complain, console, say
+
+if TYPE_CHECKING:
+    from ecrnn.core.config import StudySettings
+
+
+def run(
+    settings: Sequence[StudySettings],
+    folder: Path,
+    *,
+    jobs: int,
+    as_json: bool,
+    moderators: Sequence[str],
+) -> int:
+    """Train what is missing of all studies, show the report across them, and say what failed; gives the status."""
+    from ecrnn.cli.progress import Display
+    from ecrnn.studies.across_studies import run_across
+    from ecrnn.studies.places import spelt_as_it_exists
+
+    folder = Path(spelt_as_it_exists(folder))
+    with Display(quiet=as_json) as display:
+        failed = run_across(settings, folder, moderators=moderators, jobs=jobs, progress=display.show)
+    first = settings[0]
+    show([folder], baseline=first.baseline, pairs=first.pairs, rope=first.rope, moderators=(), as_json=as_json)
+    if failed:
+        (data, (model, repeat)), line = next(iter(failed.items()))
+        trials = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
+        complain(f"{trials} failed, the same command tries again: {data}, {model}, repeat {repeat}: {line}")
+    return 1 if failed else 0
+
+
+def show(
+    runs: Sequence[Path],
+    *,
+    baseline: str | None,
+    pairs: Sequence[tuple[str, str]] | None,
+    rope: float | None,
+    moderators: Sequence[str],
+    as_json: bool,
+    out: Path | None = None,
+) -> None:
+    """Write the report across the studies of ``runs``, print it, and say where it lies."""
+    from ecrnn.report import print_across, write_across_report
+
+    written = write_across_report(runs, out, baseline=baseline, pairs=pairs, rope=rope, moderators=moderators)
+    if as_json:
+        typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
+        return
+    print_across(written.analysis, console())
+    say(f"Report: {written.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+
+
+def moderators_of(text: str | None) -> tuple[str, ...]:
+    """The names that --moderators gives."""
+    from ecrnn.core.across_plan import MODERATORS
+    from ecrnn.core.errors import unknown_name
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+    with options.wrong_call():
+        for name in names:
+            if name not in MODERATORS:
+                raise unknown_name("moderator", name, MODERATORS, where="--moderators")
+    return names

@@ -1,0 +1,70 @@
+"""Many data sets compared together: a folder with a study each, and `across.yaml`, which says what was named before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from ecrnn.core.config import Settings, read_yaml, to_yaml
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import write_atomically
+from ecrnn.core.reading import there
+from ecrnn.core.seals import seal_text
+
+ACROSS = "across.yaml"
+MAX_DATA_SETS = 1000
+
+# What may make a difference larger or smaller from one data set to another, and what a report calls it.
+MODERATORS = {
+    "log-n": "log10 of the training examples",
+    "classes": "classes",
+    "image-size": "pixels a side",
+}
+
+
+class AcrossPlan(Settings):
+    """What a comparison across data sets was begun with; the settings of each study are in its own folder.
+
+    ``data`` has the data sets by the names of their studies' folders, in the order of the report. ``moderators`` are
+    named before the first training; so is the plan of a verdict, which stands in the settings of the studies.
+    """
+
+    data: dict[str, str] = Field(min_length=1, max_length=MAX_DATA_SETS)
+    moderators: tuple[str, ...] = Field((), max_length=20)
+
+
+def is_across(folder: Path) -> bool:
+    """Whether ``folder`` holds a comparison across data sets."""
+    return there(folder / ACROSS)
+
+
+def read_plan(folder: Path) -> AcrossPlan:
+    """The plan in ``folder``.
+
+    Raises:
+        EcrnnError: there is none, or it is damaged, or names what cannot be a folder of a study.
+    """
+    path = folder / ACROSS
+    if not there(path):
+        raise RunDirectoryError(f"{folder} holds no comparison across data sets: it has no {ACROSS}")
+    plan = AcrossPlan.read(read_yaml(path, folder, sealed=True), str(path))
+    for name in plan.data:
+        check_name(name, str(path))
+    return plan
+
+
+def write_plan(folder: Path, plan: AcrossPlan) -> None:
+    """Write `across.yaml`, with its digest."""
+    write_atomically(folder / ACROSS, seal_text(to_yaml(plan)))
+
+
+def studies_of(folder: Path, plan: AcrossPlan) -> list[Path]:
+    """The folders of the studies of ``plan`` that are there, in its order."""
+    return [folder / name for name in plan.data if there(folder / name)]
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise an EcrnnError for a name that is not one of a folder right below another."""
+    if name in ("", ".", "..") or not name.isprintable() or set(name) & set("/\\\0") or len(name.encode()) > 200:
+        raise EcrnnError(f"{where}: {name[:50]!r} cannot be the folder of a study")

@@ -1,0 +1,93 @@
+"""From studies, or scores from anywhere, to a report across data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report.across import make_studies
+from report.synthetic import make_study
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.report import ScoredDataSet, analyse, analyse_across, analyse_studies, read_study
+from ecrnn.stats import ACCURACY, compare_across, compare_scores, profile
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return make_studies(tmp_path_factory.mktemp("across"))
+
+
+def test_the_figures_are_those_of_the_studies(studies: list[Path]) -> None:
+    found = analyse_studies(studies, moderators=["classes", "log-n"])
+    comparisons = {f"set-{d}": analyse(read_study([folder])).comparison for d, folder in enumerate(studies)}
+    n_train = {name: np.log10(one.n_train) for name, one in comparisons.items()}
+    classes = {name: d + 2.0 for d, name in enumerate(comparisons)}
+    assert found.across == compare_across(comparisons, moderators={"classes": classes, "log-n": n_train})
+    assert [(one.name, one.classes, one.image_size, one.planned, one.missing) for one in found.data_sets] == [
+        (f"set-{d}", d + 2, 32, 9, 0) for d in range(5)
+    ]
+    assert found.headline == "On average over 5 data sets, ecrnn-bilstm-16 is better than cnn and crnn-bilstm-16."
+    assert found.certainty.startswith("Of 3 pairs, 2 differ, 0 are equivalent and 1 is undecided (random effects, ")
+    assert found.title == "cnn, ecrnn-bilstm-16 and crnn-bilstm-16 on 5 data sets"
+    assert found.warnings[-1] == "The moderators were named after the results: their slopes are ideas, not findings."
+
+
+def test_profiles_are_of_all_results(studies: list[Path]) -> None:
+    found = analyse_studies(studies)
+    one = found.profiles[1]
+    scores = [
+        np.array(model.scores) for own in found.data_sets for model in own.comparison.models if model.model == one.model
+    ]
+    assert one.profile == profile(scores, one.profile.scores)
+    assert one.profile.share[0] == 1
+
+
+def test_scores_from_anywhere() -> None:
+    rng = np.random.default_rng(0)
+    sets = [
+        ScoredDataSet(
+            f"table {d}",
+            compare_scores({"a": rng.normal(0.6, 0.01, 3), "b": rng.normal(0.7, 0.01, 3)}, 70, 30, metric=ACCURACY),
+        )
+        for d in range(9)
+    ]
+    found = analyse_across(sets, examples="rows")
+    assert found.headline == "On average over 9 data sets, b is better than a."
+    assert found.across.ranks is not None
+    with pytest.raises(EcrnnError, match=r"^the moderator classes is not known of table 0; leave it out$"):
+        analyse_across(sets, moderators=["classes"])
+    with pytest.raises(EcrnnError, match=r"^unknown moderator 'clases', did you mean 'classes'\?"):
+        analyse_across(sets, moderators=["clases"])
+    with pytest.raises(EcrnnError, match=r"^the data set 'table 0' is there twice; splits of one data set are repeats"):
+        analyse_across([*sets, sets[0]])
+
+
+def test_one_data_set_twice_is_refused(studies: list[Path], tmp_path: Path) -> None:
+    again = make_study(tmp_path / "again", repeats=3, n_validation=300, fingerprint="02" * 32, data="another-name")
+    with pytest.raises(EcrnnError, match=r"s2 and \S+again are studies of one data set; a report across wants each"):
+        analyse_studies([*studies, again])
+    with pytest.raises(EcrnnError, match=r"^a report across data sets wants two studies or more"):
+        analyse_studies([studies[0], studies[0]])
+
+
+def test_two_tasks_are_refused(studies: list[Path], tmp_path: Path) -> None:
+    other = make_study(tmp_path / "other", {"charlm-lstm-128": 2.0}, repeats=3, task="next-token", data="texts")
+    with pytest.raises(EcrnnError, match=r"is a study of image-classification and \S+other one of next-token"):
+        analyse_studies([studies[0], other])
+
+
+def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    found = analyse_studies(make_studies(tmp_path, 3, data="photos"))
+    assert [one.name for one in found.data_sets] == ["photos (s0)", "photos (s1)", "photos (s2)"]
+
+
+def test_what_is_missing_is_told(tmp_path: Path) -> None:
+    folders = (
+        make_studies(tmp_path, 3, failed=[("cnn", 0), ("cnn", 1), ("cnn", 2)])[:1] + make_studies(tmp_path / "b", 4)[1:]
+    )
+    found = analyse_studies(folders)
+    assert found.warnings[0] == "cnn has no finished repeat on set-0; its pairs leave these out."
+    assert found.data_sets[0].missing == 3
+    assert [one.model for one in found.profiles] == ["ecrnn-bilstm-16", "crnn-bilstm-16"]
