@@ -20,25 +20,28 @@ from ecrnn.report import archive_study, write_across_report
 
 DATA = ("field/sign-digits", "field/gtsrb22", "field/neu-steel", "field/brain-mri", "plantvillage-apple")
 MODELS = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
-SETTINGS = ("--image-size", "16", "--repeats", "3", "--epochs", "10", "--batch-size", "32", "--threads", "1")
+SETTINGS = (
+    *("--image-size", "16", "--repeats", "3", "--epochs", "10", "--batch-size", "32", "--score-epochs", "1"),
+    *("--threads", "1"),
+)
 MODERATORS = ("log-n", "classes")
 KILL_AFTER = 17
 RESULTS = Path("results/across")
 
 
 def main(data: Path, work: Path) -> None:
-    study = work / "five"
-    command = [sys.executable, "-m", "ecrnn", "compare", *(str(data / name) for name in DATA)]
+    study = (work / "five").resolve()
+    command = [sys.executable, "-m", "ecrnn", "compare", *DATA]
     command += ["--models", ",".join(MODELS), *SETTINGS, "--moderators", ",".join(MODERATORS), "--out", str(study)]
     before = manifests(study)
     if len(before) < KILL_AFTER:
-        with subprocess.Popen(command) as process:
+        with subprocess.Popen(command, cwd=data) as process:
             while len(manifests(study)) < KILL_AFTER and process.poll() is None:
                 time.sleep(0.2)
             process.send_signal(signal.SIGKILL)
         before = manifests(study)
         print(f"killed with {len(before)} trainings finished", flush=True)
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, cwd=data)
     after = manifests(study)
     assert {place: after[place] for place in before} == before, "a finished training was trained again"
     assert len(after) == len(DATA) * len(MODELS) * 3
