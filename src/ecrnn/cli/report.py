@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +25,12 @@ def report(
     baseline: options.Baseline = None,
     pairs: options.Pairs = None,
     rope: options.Rope = None,
+    score_epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of last epochs whose mean metric is the score of a training. Default: as planned.", min=1
+        ),
+    ] = None,
     difference: Annotated[
         float | None,
         typer.Option(
@@ -88,6 +94,7 @@ def report(
         baseline=baseline,
         pairs=options.pairs(pairs),
         rope=rope,
+        score_epochs=score_epochs,
         difference=difference,
         out=out,
         as_json=as_json,
@@ -101,6 +108,7 @@ def show(
     pairs: Sequence[tuple[str, str]] | None,
     rope: float | None,
     as_json: bool,
+    score_epochs: int | None = None,
     difference: float | None = None,
     out: Path | None = None,
 ) -> None:
@@ -108,7 +116,8 @@ def show(
     from ecrnn.paper import write_report
     from ecrnn.report import print_report
 
-    written = write_report(runs, out, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
+    chosen: dict[str, Any] = {"baseline": baseline, "pairs": pairs, "rope": rope, "score_epochs": score_epochs}
+    written = write_report(runs, out, **chosen, difference=difference)
     if as_json:
         typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return

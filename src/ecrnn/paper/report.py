@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ecrnn.paper.figure import draw_reproduction
 from ecrnn.paper.reproduction import Reproduction, is_reproduction, named_pairs, reproduction
 from ecrnn.paper.tables import LAYERS, MARKS, comparisons_table, reproduction_tables
 from ecrnn.report import Analysis, Report, StudyRecord, Supplement
+from ecrnn.report.analysis.headline import with_remarks
+from ecrnn.report.analysis.trial_scores import score
 from ecrnn.stats import ACCURACY
 
 
@@ -24,11 +27,13 @@ def write_report(
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
+    score_epochs: int | None = None,
     difference: float | None = None,
 ) -> Report:
     """Make the report of one or several run directories of one study. Arguments as `ecrnn.report.write_report`."""
     record = report.read_study(folders)
-    analysis = analyse(record, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
+    asked: dict[str, Any] = {"baseline": baseline, "pairs": pairs, "rope": rope}
+    analysis = analyse(record, **asked, score_epochs=score_epochs, difference=difference)
     return report.write_analysis(analysis, out)
 
 
@@ -38,29 +43,34 @@ def analyse(
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
+    score_epochs: int | None = None,
     difference: float | None = None,
 ) -> Analysis:
     """All figures of a study. Arguments as `ecrnn.report.analysis.analyse`.
 
     Of a study that has all of the paper's models, those pairs are compared that the paper compares, unless a baseline
-    or others are named; the paper's tables are of these pairs in any case.
+    or others are named or were planned; the paper's tables are of these pairs in any case.
     """
+    more: dict[str, Any] = {"rope": rope, "score_epochs": score_epochs, "difference": difference}
     if not is_reproduction(record):
-        return report.analyse(record, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
-    of_pairs = report.analyse(record, pairs=named_pairs(_means(record)), rope=rope, difference=difference)
-    found = reproduction(record, of_pairs.comparison, of_pairs.models)
-    supplement = _supplement(found, of_pairs)
-    if baseline is None and pairs is None:
-        return replace(of_pairs, headline=found.headline, supplement=supplement)
-    against = report.analyse(record, baseline=baseline, pairs=pairs, rope=rope, difference=difference)
-    return replace(against, supplement=supplement)
+        return report.analyse(record, baseline=baseline, pairs=pairs, **more)
+    settings = record.settings
+    family = named_pairs(_means(record, score_epochs or settings.score_epochs))
+    others = any(named is not None for named in (baseline, pairs, settings.baseline, settings.pairs))
+    of_family = report.analyse(record, **{"pairs" if others else "usual_pairs": family}, **more)
+    found = reproduction(record, of_family.comparison, of_family.models)
+    supplement = _supplement(found, of_family)
+    if others:
+        return replace(report.analyse(record, baseline=baseline, pairs=pairs, **more), supplement=supplement)
+    of_all = of_family.headline if of_family.interim else with_remarks(found.headline, of_family.subject, of_family.plan)
+    return replace(of_family, headline=of_all, supplement=supplement)
 
 
-def _means(record: StudyRecord) -> dict[str, float]:
+def _means(record: StudyRecord, epochs: int) -> dict[str, float]:
     """Mean accuracy over its repeats of each model that has a finished trial."""
     accuracies: dict[str, list[float]] = {}
     for trial in record.trials:
-        accuracies.setdefault(trial.model, []).append(ACCURACY.value(trial.predictions.statistics))
+        accuracies.setdefault(trial.model, []).append(score(trial, ACCURACY, epochs))
     return {model: float(np.mean(values)) for model, values in accuracies.items()}
 
 
@@ -70,7 +80,7 @@ def _supplement(found: Reproduction, analysis: Analysis) -> Supplement:
         title="Beside the paper",
         data=found,
         models=tuple(model.model for model in found.models),
-        tables=reproduction_tables(found),
+        tables=reproduction_tables(found, analysis.subject.mean_of_epochs),
         long_tables=(comparisons_table(found),),
         folded=frozenset([LAYERS]),
         notes=found.departures,

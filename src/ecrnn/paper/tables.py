@@ -16,13 +16,18 @@ MARKS = "* p < .05, ** p < .005, *** p < .0001 by the paper's image-level test, 
 LAYERS = "paper-table-1"  # key of the table that is the same in every study of the paper's models
 
 
-def reproduction_tables(found: Reproduction) -> tuple[Table, ...]:
-    """The tables of ``found`` in the paper's order, the count of agreements first."""
+def reproduction_tables(found: Reproduction, mean_of_epochs: str = "") -> tuple[Table, ...]:
+    """The tables of ``found`` in the paper's order, the count of agreements first.
+
+    Args:
+        found: the paper's comparisons beside ours.
+        mean_of_epochs: what our accuracies are, "mean of the last 3 epochs"; "" of the last epoch's.
+    """
     note = _note(found)
     return (
         _tallies(found, note),
         _layers(found),
-        _accuracies(found, note),
+        _accuracies(found, note, f"the {mean_of_epochs}" if mean_of_epochs else "of the last epoch"),
         *(_comparisons(found, number, note) for number in printed.TABLES),
     )
 
@@ -106,11 +111,11 @@ def _layers(found: Reproduction) -> Table:
     )
 
 
-def _accuracies(found: Reproduction, note: str) -> Table:
+def _accuracies(found: Reproduction, note: str, ours: str) -> Table:
     return Table(
         "paper-accuracies",
         "The paper's accuracies and ours",
-        "Mean accuracy on the validation images. Ours is of the last epoch; the paper does not say of which epoch "
+        f"Mean accuracy on the validation images. Ours is {ours}; the paper does not say of which epoch "
         "its own is. The best epoch is picked on the same images and is optimistic.",
         (
             Column("Model", ("model",), "left"),

@@ -86,6 +86,17 @@ class Metric:
         """
         return float(self.of_sums(self.checked(statistics).sum(axis=0)))
 
+    def over_epochs(self, epochs: int) -> Metric:
+        """The mean of this metric over several epochs: an example has the statistics of all of them, side by side."""
+        if epochs == 1:
+            return self
+        return replace(
+            self,
+            statistics=self.statistics * epochs,
+            of_sums=partial(_mean_over_parts, self.of_sums, epochs),
+            binary=False,
+        )
+
     def influence(self, statistics: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far each example moves the value: n - 1 times the value minus the value without it (the jackknife's).
 
@@ -123,6 +134,12 @@ class Metric:
     def better(self, a: float, b: float) -> bool:
         """Whether the value ``a`` is better than ``b``."""
         return a > b if self.higher_is_better else a < b
+
+
+def _mean_over_parts(
+    of_sums: Callable[[NDArray[np.float64]], NDArray[np.float64]], parts: int, sums: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return of_sums(sums.reshape(*sums.shape[:-1], parts, -1)).mean(axis=-1)
 
 
 def _ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:

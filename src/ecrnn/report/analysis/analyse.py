@@ -1,7 +1,8 @@
 """From the record of a study to everything its report shows: numbers, sentences, no drawing.
 
-The score of a trial is the task's metric over its validation examples after the last epoch (for classes, the share of
-them that is right), so nothing has been chosen on those examples. The statistics are `ecrnn.stats.compare`'s.
+The score of a trial is the task's metric over its validation examples (for classes, the share of them that is right),
+the mean of the last epochs of its training that count, so nothing has been chosen on those examples. The statistics are
+`ecrnn.stats.compare`'s.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.fairness import command, environment_facts, fairness
 from ecrnn.report.analysis.headline import certainty, headline
+from ecrnn.report.analysis.plan import choices, notes, plan_of, without_verdicts
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import (
     Analysis,
@@ -30,6 +32,14 @@ from ecrnn.report.analysis.schema import (
     TrialRow,
 )
 from ecrnn.report.analysis.subject import subject_of
+from ecrnn.report.analysis.trial_scores import (
+    class_score,
+    epoch_scores,
+    epochs_of,
+    examples_of,
+    score,
+    with_tests_of_last_epoch,
+)
 from ecrnn.report.formats import listed
 from ecrnn.stats import (
     CLASS_SCORES,
@@ -51,9 +61,13 @@ def analyse(
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
+    score_epochs: int | None = None,
     difference: float | None = None,
+    usual_pairs: Sequence[tuple[str, str]] | None = None,
 ) -> Analysis:
     """All figures of a study.
+
+    What is not given here is as it was planned; what differs from the plan is said to be chosen after the results.
 
     Args:
         record: from `read_study`.
@@ -61,14 +75,18 @@ def analyse(
         pairs: compare these models alone, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
             accuracy. None takes the metric's own.
+        score_epochs: last epochs whose mean is the score of a trial, at most as many as the study keeps.
         difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
             which the report then says how many repeats would find it.
+        usual_pairs: what is compared where neither this call nor the plan names models; None: all pairs.
 
     Raises:
         UnknownNameError: the baseline, or a model of ``pairs``, is not a model of the study.
         EcrnnError: the baseline has no finished trial, both baseline and pairs, or rope is below 0.
     """
     by_model = _by_model(record)
+    chosen = choices(record.settings, baseline, pairs, rope, score_epochs, usual_pairs)
+    baseline = chosen.baseline
     if baseline in record.settings.models and baseline not in by_model:
         raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")
     task = record.task
@@ -77,24 +95,31 @@ def analyse(
     n_test = round(np.mean([trial.predictions.index.size for trial in record.trials]))
     fixed_test = all(trial.facts.get("fixed_test") is True for trial in record.trials)
     compared = partial(
-        _by_examples(by_model) if metric is own else _by_scores(by_model, metric),
+        _by_examples(by_model, metric, chosen.score_epochs)
+        if metric is own
+        else _by_scores(by_model, metric, chosen.score_epochs),
         n_train=n_train,
         n_test=n_test,
-        metric=metric,
-        rope=rope,
+        rope=chosen.rope,
         difference=None if difference is None else difference / metric.scale,
         fixed_test=fixed_test,
         noun=task.noun or task.examples,
     )
-    comparison = compared(baseline=baseline, pairs=pairs)
+    comparison = compared(baseline=baseline, pairs=chosen.pairs)
+    epochs = max(min(chosen.score_epochs, epochs_of(trial)) for trial in record.trials)
+    if epochs > 1 and metric.binary:
+        comparison = with_tests_of_last_epoch(comparison, by_model)
+    plan = plan_of(record, chosen, metric)
+    if plan and plan.unfinished:
+        comparison = without_verdicts(comparison, plan, metric)
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
     data = Path(record.settings.data).name or record.settings.data
-    subject = subject_of(record, comparison, data)
+    subject = subject_of(record, comparison, data, epochs)
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=headline(comparison, models, subject),
-        certainty=certainty(comparison, models, subject),
-        warnings=(*comparison.warnings, *record.notes),
+        headline=headline(comparison, models, subject, plan),
+        certainty=certainty(comparison, models, subject, plan),
+        warnings=(*notes(plan), *comparison.warnings, *record.notes),
         task=task.name,
         data=data,
         classes=record.classes,
@@ -103,13 +128,13 @@ def analyse(
         planned=record.planned,
         comparison=comparison,
         models=models,
-        class_scores=_class_scores(by_model, n_train, n_test, fixed_test=fixed_test),
-        trials=tuple(_trial_row(trial, metric, record.settings.split) for trial in record.trials),
+        class_scores=_class_scores(by_model, chosen.score_epochs, n_train, n_test, fixed_test=fixed_test),
+        trials=tuple(_trial_row(t, metric, chosen.score_epochs, record.settings.split) for t in record.trials),
         curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, own)),
         confusions=tuple(
             _confusion(model, trials, record.classes) for model, trials in by_model.items() if record.classes
         ),
-        fairness=fairness(record, comparison, models),
+        fairness=fairness(record, comparison, models, epochs),
         missing=tuple(MissingTrial(u.model, u.repeat, u.state, u.reason) for u in record.unfinished),
         paper_warning=PAPER_TEST_WARNING,
         supplement=None,
@@ -117,6 +142,7 @@ def analyse(
         command=command(record),
         finished=record.finished,
         subject=subject,
+        plan=plan,
     )
 
 
@@ -128,45 +154,28 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     return by_model
 
 
-def _by_examples(by_model: dict[str, list[Trial]]) -> partial[Comparison]:
+def _by_examples(by_model: dict[str, list[Trial]], metric: Metric, counted: int) -> partial[Comparison]:
     """The comparison by what is known of each example."""
-    return partial(
-        compare,
-        {model: {trial.repeat: trial.predictions.statistics for trial in trials} for model, trials in by_model.items()},
-        index={trial.repeat: trial.predictions.index for trials in by_model.values() for trial in trials},
-    )
+    examples, over_epochs = examples_of(by_model, metric, counted)
+    index = {trial.repeat: trial.predictions.index for trials in by_model.values() for trial in trials}
+    return partial(compare, examples, metric=over_epochs, index=index)
 
 
-def _by_scores(by_model: dict[str, list[Trial]], metric: Metric) -> partial[Comparison]:
+def _by_scores(by_model: dict[str, list[Trial]], metric: Metric, counted: int) -> partial[Comparison]:
     """The comparison by one score a repeat."""
-    scores = {model: {trial.repeat: _score(trial, metric) for trial in trials} for model, trials in by_model.items()}
-    return partial(compare_scores, scores)
-
-
-def _score(trial: Trial, metric: Metric) -> float:
-    """The value of ``metric`` over the examples of a trial.
-
-    Raises:
-        EcrnnError: it has none.
-    """
-    if metric.statistics:
-        return metric.value(trial.predictions.statistics)
-    score = trial.scores.get(metric.name)
-    if score is None:
-        why = "its examples are of one class, there are too many classes, or an early archive kept too little"
-        raise EcrnnError(f"{trial.model}, repeat {trial.repeat} has no {metric.title}: {why}")
-    return score
+    scores = {model: {t.repeat: score(t, metric, counted) for t in trials} for model, trials in by_model.items()}
+    return partial(compare_scores, scores, metric=metric)
 
 
 def _class_scores(
-    by_model: dict[str, list[Trial]], n_train: int, n_test: int, *, fixed_test: bool
+    by_model: dict[str, list[Trial]], counted: int, n_train: int, n_test: int, *, fixed_test: bool
 ) -> tuple[ScoreRow, ...]:
     """All scores of all models, where the trials have them; on a fixed test set without intervals."""
     rows = []
     for model, trials in by_model.items():
         for name, metric in CLASS_SCORES.items():
             if all(trial.scores for trial in trials):
-                scores = tuple(trial.scores[name] for trial in trials)
+                scores = tuple(class_score(trial, name, counted) for trial in trials)
                 known = [score for score in scores if score is not None]
                 bounds = metric.least, metric.most
                 summary = summarise(known, n_train, n_test, bounds=bounds) if len(known) == len(scores) else None
@@ -211,14 +220,15 @@ def _row(scores: ModelScores, trials: Sequence[Trial], metric: Metric) -> ModelR
     )
 
 
-def _trial_row(trial: Trial, metric: Metric, split: str) -> TrialRow:
+def _trial_row(trial: Trial, metric: Metric, counted: int, split: str) -> TrialRow:
     """``split`` is the study's; every repeat draws it anew, but for a test part of its own."""
     facts = trial.facts
     fixed = facts.get("fixed_test") is True
     return TrialRow(
         model=trial.model,
         repeat=trial.repeat,
-        score=_score(trial, metric),
+        score=score(trial, metric, counted),
+        epoch_scores=epoch_scores(trial, metric, counted),
         best_score=_number(facts.get(f"best_{metric.name}")),
         best_epoch=_whole(facts.get("best_epoch")),
         seconds=_number(facts.get("seconds")),

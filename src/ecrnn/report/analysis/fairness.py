@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ecrnn.core.config import StudySettings, merge
+from ecrnn.core.config import PLAN, StudySettings, merge
 from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
@@ -26,6 +26,8 @@ _BY_ARGUMENTS = (
     "sources",
     "recipes",
     "metric",
+    "score_epochs",
+    *PLAN,
 )
 
 _STANDARDISED = {
@@ -34,14 +36,23 @@ _STANDARDISED = {
 }
 
 
-def fairness(record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow]) -> tuple[FairnessLine, ...]:
-    """The lines in the order in which a reviewer asks. "same" is said only of what was checked."""
+def fairness(
+    record: StudyRecord, comparison: Comparison, models: Sequence[ModelRow], epochs: int = 1
+) -> tuple[FairnessLine, ...]:
+    """The lines in the order in which a reviewer asks. "same" is said only of what was checked.
+
+    Args:
+        record: from `read_study`.
+        comparison: of its models.
+        models: the rows of the models.
+        epochs: whose mean the score of a training is.
+    """
     return (
         _examples(record, comparison),
         _seeds(record),
         _recipe(record),
         _steps(record.trials),
-        _choices(record, comparison),
+        _choices(record, comparison, epochs),
         _costs(models),
         *_machine(record),
         *_skipped(record.trials),
@@ -133,10 +144,11 @@ def _steps(trials: Sequence[Trial]) -> FairnessLine:
     return FairnessLine("Optimizer steps", "differs", f"{steps[0]:,} to {steps[-1]:,} in a trial.")
 
 
-def _choices(record: StudyRecord, comparison: Comparison) -> FairnessLine:
+def _choices(record: StudyRecord, comparison: Comparison, epochs: int) -> FairnessLine:
     scored = f"{scored_part(comparison)} {record.task.examples}"
+    of = "of the last epoch" if epochs == 1 else f"the mean of the last {epochs} epochs, as planned before"
     text = (
-        f"Nothing was chosen on the {scored}: every figure is of the last epoch. The best epoch is shown only "
+        f"Nothing was chosen on the {scored}: every figure is {of}. The best epoch is shown only "
         f"as a column of its own, and is optimistic because it is picked on the {scored}."
     )
     return FairnessLine("Choices", "note", text)
@@ -233,6 +245,14 @@ def command(record: StudyRecord) -> str:
         words += ["--code", "FILE"]
     if settings.metric not in (None, record.task.metric):
         words += ["--metric", settings.metric]
+    if settings.score_epochs != usual.score_epochs:
+        words += ["--score-epochs", str(settings.score_epochs)]
+    if settings.baseline is not None:
+        words += ["--baseline", settings.baseline]
+    if settings.pairs is not None:
+        words += ["--pairs", ",".join(":".join(pair) for pair in settings.pairs)]
+    if settings.rope is not None:
+        words += ["--rope", f"{settings.rope:g}"]
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
     for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_BY_ARGUMENTS}).items():
         if value != getattr(usual, key):

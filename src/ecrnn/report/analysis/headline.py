@@ -7,15 +7,42 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ecrnn.report import formats
-from ecrnn.report.analysis.schema import ModelRow, Subject, best_row, test_name
+from ecrnn.report.analysis.schema import ModelRow, Plan, Subject, best_row, test_name
 from ecrnn.stats import Comparison, Metric, Pair
 from ecrnn.stats.verdicts import MIN_REPEATS
 
 _FLIPPED = {"better": "worse", "worse": "better"}
 
 
-def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subject) -> str:
-    """One sentence: who is better than whom, or that it is not known."""
+def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:
+    """One sentence: who is better than whom, or that it is not known, and by which epochs; no verdict before the planned
+    repeats are finished."""
+    finding = _interim(comparison, models, subject, plan) or _finding(comparison, models, subject)
+    return with_remarks(finding, subject, plan)
+
+
+def with_remarks(sentence: str, subject: Subject, plan: Plan | None) -> str:
+    """A finding with what must be said of its score and its plan."""
+    said = [subject.mean_of_epochs, "chosen after the results" if plan and plan.chosen_after else ""]
+    more = ", ".join(filter(None, said))
+    return f"{sentence.removesuffix('.')} ({more})." if more else sentence
+
+
+def _interim(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None) -> str:
+    """What is said before the planned repeats are finished; "" after that, and where nothing is compared."""
+    if plan is None or not plan.unfinished or not comparison.pairs:
+        return ""
+    best = best_row(models, subject.metric)
+    standing = f"{best.model} has {_standing(subject.metric)} so far, {_mean(best, subject.metric)}"
+    return f"Interim, no verdict: {_waiting(plan)}; {standing}."
+
+
+def _waiting(plan: Plan) -> str:
+    are = "is" if plan.unfinished == 1 else "are"
+    return f"{formats.plural(plan.unfinished, 'planned training')} {are} not finished"
+
+
+def _finding(comparison: Comparison, models: Sequence[ModelRow], subject: Subject) -> str:
     metric, scored = subject.metric, subject.scored
     best = best_row(models, metric)
     if len(models) == 1:
@@ -34,9 +61,12 @@ def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subjec
     return _best_of_all(comparison, models, best, metric, right)
 
 
-def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subject) -> str:
+def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:
     """How many repeats, which test, how small a difference it could have found."""
     metric = subject.metric
+    if plan is not None and plan.unfinished and comparison.pairs:
+        repeats = formats.plural(max(plan.repeats, plan.repeats_now), "repeat")
+        return f"A verdict is given when all {repeats} of the plan are finished; {_waiting(plan)}."
     tested = [pair for pair in comparison.pairs if pair.test is not None]
     if len(models) == 1:
         return "There is one model, so nothing is compared."

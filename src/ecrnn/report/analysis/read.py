@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import softmax
 
-from ecrnn.core.config import StudySettings, TrainingSettings, differences
+from ecrnn.core.config import PLAN, StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
-from ecrnn.core.predictions import PredictedClasses, Predictions, Scored
+from ecrnn.core.predictions import PredictedClasses, Predictions, Scored, epochs
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
 from ecrnn.core.seals import unsealed
@@ -39,7 +39,7 @@ class Trial:
     facts: dict[str, Any]
     metrics: tuple[dict[str, Any], ...]
     predictions: PredictedClasses | Scored
-    scores: Mapping[str, float | None] = field(default_factory=dict)  # of tasks with classes, where they are wanted
+    scores: tuple[Mapping[str, float | None], ...] = ()  # of each epoch; of tasks with classes, where they are wanted
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class StudyRecord:
 
     ``settings`` are those of the first folder, with the models of all; ``planned`` counts the trials of all
     folders together; ``environments`` has one mapping a folder, empty where `environment.json` cannot be
-    read. ``task`` is that of all trials, ``classes`` is empty where it has none.
+    read. ``task`` is that of all trials, ``classes`` is empty where it has none. ``one_plan``: all folders compare the
+    same models in the same way.
     """
 
     folders: tuple[Path, ...]
@@ -70,6 +71,7 @@ class StudyRecord:
     unfinished: tuple[Unfinished, ...]
     notes: tuple[str, ...]
     task: Task = field(default_factory=default)
+    one_plan: bool = True
 
     @property
     def finished(self) -> str:
@@ -117,6 +119,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         unfinished=(*unfinished, *misfits),
         notes=tuple(notes),
         task=task,
+        one_plan=len({(of.baseline, of.pairs, of.rope) for of in settings}) == 1,
     )
 
 
@@ -124,7 +127,18 @@ def _together(settings: Sequence[StudySettings], models: tuple[str, ...]) -> Stu
     """The settings of one study in several folders."""
     sources = {name: digest for own in settings for name, digest in own.sources.items()}
     recipes = {model: recipe for own in settings for model, recipe in own.recipes.items()}
-    return settings[0].model_copy(update={"models": models, "sources": sources, "recipes": recipes})
+    update: dict[str, Any] = {"models": models, "sources": sources, "recipes": recipes}
+    if len(settings) > 1:  # repeats of one study may lie in several folders
+        planned = [own.planned_repeats for own in settings]
+        known = [repeats for repeats in planned if repeats is not None]
+        update["planned_repeats"] = _over_folders(settings, known) if len(known) == len(planned) else None
+        update["repeats"] = _over_folders(settings, [own.repeats for own in settings])
+    return settings[0].model_copy(update=update)
+
+
+def _over_folders(settings: Sequence[StudySettings], repeats: Sequence[int]) -> int:
+    """How many repeats folders have together that have so many each."""
+    return len({own.first_repeat + r for own, count in zip(settings, repeats, strict=True) for r in range(count)})
 
 
 def _environment(folder: Path) -> tuple[dict[str, Any], str]:
@@ -152,6 +166,7 @@ def _essence(settings: StudySettings, same_images: bool, models: Sequence[str]) 
     fields = TrainingSettings.model_fields
     place = {key: fields[key].default for key in ("device", "threads", "checkpoint_seconds")}
     neutral: dict[str, Any] = {"models": ("any",), "repeats": 1, "first_repeat": 0, "data_dir": None}
+    neutral |= dict.fromkeys(PLAN)
     of_models = [settings.of_trial(model, 0).sources for model in models]
     neutral["sources"] = {name: digest for sources in of_models for name, digest in sources.items()}
     neutral["recipes"] = {model: settings.recipes[model] for model in models if model in settings.recipes}
@@ -214,20 +229,29 @@ def _read(study: Path, model: str, repeat: int, *, scored: bool) -> Trial | Unfi
 
 def _trial(finished: FinishedTrial, *, scored: bool) -> Trial:
     """What a report keeps of a trial; ``scored``: with all scores of a classifier."""
-    predictions, scores = finished.predictions, dict[str, float | None]()
+    predictions = finished.predictions
+    scores: tuple[Mapping[str, float | None], ...] = ()
     if not isinstance(predictions, Scored):
         if scored:
-            scores = _scores(predictions, finished.facts)
-        predictions = PredictedClasses(predictions.index, predictions.label, predictions.predicted)
+            scores = _scores(finished)
+        last = predictions.index, predictions.label, predictions.predicted
+        predictions = PredictedClasses(*last, predictions.earlier)
     return Trial(finished.model, finished.repeat, finished.facts, tuple(finished.metrics), predictions, scores)
 
 
-def _scores(predictions: Predictions | PredictedClasses, facts: dict[str, Any]) -> dict[str, float | None]:
-    """Those of `ecrnn.stats.CLASS_SCORES`; an archive has no logits, and its AUC is that of the manifest."""
-    if isinstance(predictions, Predictions):
-        probability = softmax(predictions.logits.astype(np.float64), axis=1)
-        return class_scores(predictions.label, predictions.predicted, probability)
-    return {**class_scores(predictions.label, predictions.predicted), AUC.name: facts.get(AUC.name)}
+def _scores(finished: FinishedTrial) -> tuple[dict[str, float | None], ...]:
+    """Those of `ecrnn.stats.CLASS_SCORES` of each epoch that counts. The AUC, which needs logits, is that of the last
+    epoch's, in an archive that of the manifest, and of epochs before it that of metrics.jsonl."""
+    *before, last = epochs(finished.predictions)
+    found = []
+    for line, epoch in zip(finished.metrics[-len(before) - 1 : -1], before, strict=True):
+        assert isinstance(epoch, PredictedClasses)
+        found.append({**class_scores(epoch.label, epoch.predicted), AUC.name: line.get(f"validation_{AUC.name}")})
+    if isinstance(last, Predictions):
+        probability = softmax(last.logits.astype(np.float64), axis=1)
+        return (*found, class_scores(last.label, last.predicted, probability))
+    assert isinstance(last, PredictedClasses)
+    return (*found, {**class_scores(last.label, last.predicted), AUC.name: finished.facts.get(AUC.name)})
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:

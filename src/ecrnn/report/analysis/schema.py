@@ -16,13 +16,20 @@ from ecrnn.report.supplement import Supplement
 from ecrnn.stats import ACCURACY, Comparison, Metric, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
-_LEFT_OUT = {"task": default().name, "metric": ACCURACY.name, "examples": default().examples, "class_scores": ()}
+_LEFT_OUT = {
+    "task": default().name,
+    "metric": ACCURACY.name,
+    "examples": default().examples,
+    "class_scores": (),
+    "epoch_scores": (),
+    "plan": None,
+}
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model: its scores at the last epoch, what it costs, and its best epoch, which is optimistic.
+    """One model: its scores, what it costs, and its best epoch, which is optimistic.
 
     ``scores`` belong to ``repeats`` one to one. ``parameters`` are counted as the paper counts them,
     ``multiply_adds`` are of one example; ``seconds`` (of training), ``steps`` and ``best_score`` are means
@@ -54,7 +61,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One finished trial."""
+    """One finished trial. ``epoch_scores`` are those of the epochs whose mean the score is, if there are several."""
 
     model: str
     repeat: int
@@ -67,6 +74,7 @@ class TrialRow:
     threads: int | None
     finished: str
     split: str = field(metadata={"key": None})
+    epoch_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,7 @@ class Subject:
         examples: what the scored examples are called, in the plural: "images".
         part: the part of the data that is scored: "test" or "validation".
         moment: of a training at which it is scored: "after the last epoch"; "" where that is not known.
+        epochs: whose mean the score of a training is; 1 where it is the last one's.
         facts: what stands at the top of the page, each with its name.
         again: what the page says of the command.
         source: the last line of the page: what the report is made from. In both, commands and names of files stand
@@ -160,11 +169,40 @@ class Subject:
     facts: tuple[tuple[str, str], ...]
     again: str
     source: str
+    epochs: int = 1
+
+    @property
+    def mean_of_epochs(self) -> str:
+        """What must be said of a score that is a mean: "mean of the last 3 epochs"; "" of the last epoch's."""
+        return f"mean of the last {self.epochs} epochs" if self.epochs > 1 else ""
 
     @property
     def scored(self) -> str:
         """What is scored: "validation images"."""
         return f"{self.part} {self.examples}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was written down before the first training of a study, and how far the report keeps to it.
+
+    Attributes:
+        metric, score_epochs, baseline, pairs, rope, repeats: as in `ecrnn.core.config.StudySettings`; no baseline and
+            no pairs: all pairs. The rope is in values of the metric.
+        repeats_now: repeats of the study today, which somebody may have raised.
+        chosen_after: what the report compares in another way, a phrase each.
+        unfinished: trainings that the plan waits for; until there are none, no verdict is given.
+    """
+
+    metric: str
+    score_epochs: int
+    baseline: str | None
+    pairs: tuple[tuple[str, str], ...] | None
+    rope: float
+    repeats: int
+    repeats_now: int
+    chosen_after: tuple[str, ...]
+    unfinished: int
 
 
 @dataclass(frozen=True)
@@ -200,6 +238,22 @@ class Analysis:
     command: str
     finished: str  # when the last trial ended, ISO; so the same runs give the same report
     subject: Subject = field(metadata={"key": None})
+    plan: Plan | None = None  # None where nothing is known of one
+
+    @property
+    def interim(self) -> bool:
+        """Whether planned trainings are not finished, so that no verdict is given."""
+        return self.plan is not None and self.plan.unfinished > 0
+
+    @property
+    def chosen_after(self) -> bool:
+        """Whether something that the verdicts rest on was chosen after the results."""
+        return self.plan is not None and bool(self.plan.chosen_after)
+
+    @property
+    def last_epoch_alone(self) -> str:
+        """What must be said of figures of single examples, which are of the last epoch, where the score is a mean."""
+        return " Of the last epoch alone." if self.subject.epochs > 1 else ""
 
     @property
     def metric(self) -> Metric:

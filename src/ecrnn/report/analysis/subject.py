@@ -11,27 +11,30 @@ from ecrnn.stats.class_scores import metric_named
 AGAIN = "This command makes such a study again. The saved `study.yaml` in the run directory holds the settings in full."
 
 
-def subject_of(record: StudyRecord, comparison: Comparison, data: str) -> Subject:
+def subject_of(record: StudyRecord, comparison: Comparison, data: str, epochs: int = 1) -> Subject:
     """The words of a report of a study.
 
     Args:
         record: from `read_study`.
         comparison: of its models.
         data: what the report calls the data.
+        epochs: whose mean the score of a training is.
     """
     examples, part = record.task.examples, scored_part(comparison)
     scores = "Accuracies" if record.classes else "Scores"
     folders = ", ".join(map(str, record.folders))
+    of = "of the last epoch" if epochs == 1 else f"the mean of the last {epochs} epochs"
     return Subject(
         metric=metric_named(comparison.metric),
         metric_of_epochs=METRICS[record.task.metric],
         examples=examples,
         part=part,
-        moment="after the last epoch",
+        moment="after the last epoch" if epochs == 1 else f"(mean of the last {epochs} epochs)",
         facts=_facts(record, comparison, data),
         again=AGAIN,
-        source=f"Made by `ecrnn report` from {folders}. {scores} are of the last epoch; nothing was chosen on the "
+        source=f"Made by `ecrnn report` from {folders}. {scores} are {of}; nothing was chosen on the "
         f"{part} {examples}.",
+        epochs=epochs,
     )
 
 

@@ -45,7 +45,9 @@ def pairs_table(analysis: Analysis) -> Table:
             Column(f"A {MINUS} B ({metric.points})", ("difference",)),
             Column(f"{level} interval", ("low", "high")),
             Column("p (Holm)", ("p_holm",)),
-            Column("Verdict on A", ("verdict",), "left"),
+            Column(
+                "Verdict on A", ("verdict", *(("chosen_after_the_results",) if analysis.chosen_after else ())), "left"
+            ),
         ),
         rows=[
             (
@@ -56,11 +58,19 @@ def pairs_table(analysis: Analysis) -> Table:
                     (pair.test.low, pair.test.high) if pair.test else (None, None),
                 ),
                 Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
-                Cell(pair.verdict or "no verdict", (pair.verdict,), pair.verdict or "none"),
+                _verdict(pair, analysis),
             )
             for pair in comparison.pairs
         ],
     )
+
+
+def _verdict(pair: Pair, analysis: Analysis) -> Cell:
+    none = "interim, no verdict" if analysis.interim else "no verdict"
+    kind = pair.verdict or "none"
+    if analysis.chosen_after and pair.verdict:
+        return Cell(f"{pair.verdict} (chosen after the results)", (pair.verdict, True), kind)
+    return Cell(pair.verdict or none, (pair.verdict, *((True,) if analysis.chosen_after else ())), kind)
 
 
 def _lower(metric: Metric) -> str:
@@ -182,7 +192,8 @@ def fixed_test_table(analysis: Analysis) -> Table:
         analysis,
         key="test-set",
         title="On the fixed test set",
-        caption=f"One trained model each on the same test {analysis.examples}: {how} nothing about training again.",
+        caption=f"One trained model each on the same test {analysis.examples}: {how} nothing about training again."
+        + (" McNemar's test is of the last epoch alone." if analysis.subject.epochs > 1 and metric.binary else ""),
         columns=(
             Column(f"A {MINUS} B ({metric.points})", ("difference",)),
             Column(f"{level} interval", ("low", "high")),
@@ -265,7 +276,8 @@ def paper_table(analysis: Analysis) -> Table:
         analysis,
         key="paper",
         title="As in the paper",
-        caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see the warning.",
+        caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see the warning."
+        + analysis.last_epoch_alone,
         columns=(
             Column(f"A {MINUS} B (points)", ("difference", "stars")),
             Column("z", ("z",)),

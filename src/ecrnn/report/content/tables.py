@@ -164,6 +164,7 @@ def classes_table(analysis: Analysis, most: int | None = None) -> Table:
     if most is not None and len(order) > most:
         order = sorted(order, key=lambda c: _mean_recall([classes[c] for classes in scores.values()]))[:most]
         caption += f" The {most} hardest of {len(analysis.classes)} classes, hardest first."
+    caption += analysis.last_epoch_alone
     numbers = [max(classes[c].n for classes in scores.values()) for c in range(len(analysis.classes))]
     return Table(
         "classes",
@@ -197,7 +198,7 @@ def confused_table(analysis: Analysis, most: int = 5) -> Table:
         "confused",
         "Most confused classes",
         f"Which class is taken for which, the {most} most frequent of each model, all repeats together; the "
-        f"share is of the {examples} of the true class.",
+        f"share is of the {examples} of the true class.{analysis.last_epoch_alone}",
         (
             _MODEL,
             Column("True class", ("true",), "left"),
@@ -321,7 +322,8 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
             "undecided",
             "Neither is shown. This is not evidence that the two are equal: more repeats or data may tell.",
         ),
-        ("no verdict", "Fewer than 3 repeats are shared: nothing is claimed."),
+        *([("no verdict", "Planned trainings are not finished: nothing is claimed before.")] if analysis.interim else []),
+        *([] if analysis.interim else [("no verdict", "Fewer than 3 repeats are shared: nothing is claimed.")]),
     )
 
 

@@ -39,6 +39,7 @@ def write_report(
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
+    score_epochs: int | None = None,
     difference: float | None = None,
 ) -> Report:
     """Make the report of one or several run directories of one study.
@@ -51,10 +52,11 @@ def write_report(
     Args:
         folders: run directories.
         out: where to; default the folder `report` in the first run directory.
-        baseline: compare every other model against this one; without it all pairs.
+        baseline: compare every other model against this one; without it and ``pairs`` what was planned, or all pairs.
         pairs: compare these models alone, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 is half a point of
             accuracy. None takes the metric's own.
+        score_epochs: last epochs whose mean is the score of a trial, at most as many as the study keeps.
         difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
             which the report then says how many repeats would find it.
 
@@ -62,7 +64,14 @@ def write_report(
         EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
             or the files cannot be written; one line.
     """
-    analysis = analyse(read_study(folders), baseline=baseline, pairs=pairs, rope=rope, difference=difference)
+    analysis = analyse(
+        read_study(folders),
+        baseline=baseline,
+        pairs=pairs,
+        rope=rope,
+        score_epochs=score_epochs,
+        difference=difference,
+    )
     return write_analysis(analysis, out)
 
 

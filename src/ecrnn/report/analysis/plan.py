@@ -1,0 +1,133 @@
+"""The plan of a study: what was written down before its first training, and what of a report was not in it.
+
+A verdict's error is that of its plan: what is compared, by which score, and how many repeats there are. A report that
+chooses something else after the results were there says so, and one that comes before the planned repeats are finished
+gives no verdict: whoever looks at every repeat and stops when it suits errs three times as often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ecrnn.core.config import StudySettings
+from ecrnn.core.errors import EcrnnError
+from ecrnn.report import formats
+from ecrnn.report.analysis.read import StudyRecord
+from ecrnn.report.analysis.schema import Plan
+from ecrnn.stats import Comparison, Metric, Pair
+
+_COMPARED = ("baseline", "pairs", "rope", "score_epochs")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a report compares: as planned, but for what it was asked for."""
+
+    baseline: str | None
+    pairs: tuple[tuple[str, str], ...] | None
+    rope: float | None
+    score_epochs: int
+    usual_pairs: tuple[tuple[str, str], ...] | None
+
+
+def choices(
+    settings: StudySettings,
+    baseline: str | None,
+    pairs: Sequence[tuple[str, str]] | None,
+    rope: float | None,
+    score_epochs: int | None,
+    usual_pairs: Sequence[tuple[str, str]] | None,
+) -> Choices:
+    """What is compared where a report is asked for this; None: as planned.
+
+    Raises:
+        EcrnnError: both baseline and pairs, or more epochs than the study keeps.
+    """
+    if baseline is not None and pairs is not None:
+        raise EcrnnError("give a baseline or pairs to compare, not both")
+    kept = settings.score_epochs
+    if score_epochs is not None and not 1 <= score_epochs <= kept:
+        epochs = "epoch" if kept == 1 else f"{kept} epochs"
+        raise EcrnnError(f"the study keeps the predictions of the last {epochs}; --score-epochs is 1 to {kept}")
+    if baseline is None and pairs is None:
+        baseline, pairs = settings.baseline, settings.pairs
+    if baseline is None and pairs is None:
+        pairs = usual_pairs
+    return Choices(
+        baseline=baseline,
+        pairs=_tuples(pairs),
+        rope=settings.rope if rope is None else rope,
+        score_epochs=score_epochs or kept,
+        usual_pairs=_tuples(usual_pairs),
+    )
+
+
+def plan_of(record: StudyRecord, chosen: Choices, metric: Metric) -> Plan | None:
+    """The plan of a study, and how far the report keeps to it; None where the study is from before there were plans."""
+    settings = record.settings
+    if settings.planned_repeats is None:
+        return None
+    after = [] if record.one_plan else ["which models are compared: the folders were planned apart"]
+    default = {"rope": metric.rope, "pairs": chosen.usual_pairs}
+    for key in _COMPARED:
+        planned, now = (getattr(of, key) for of in (settings, chosen))
+        if now != planned and not (planned is None and now == default.get(key)):
+            after.append(f"{key} {_shown(now)}, where {_shown(planned)} was planned")
+    return Plan(
+        metric=metric.name,
+        score_epochs=settings.score_epochs,
+        baseline=settings.baseline,
+        pairs=settings.pairs,
+        rope=metric.rope if settings.rope is None else settings.rope,
+        repeats=settings.planned_repeats,
+        repeats_now=settings.repeats,
+        chosen_after=tuple(after),
+        unfinished=_unfinished(record),
+    )
+
+
+def _unfinished(record: StudyRecord) -> int:
+    """How many trainings the plan still waits for. One that failed is a result: the same settings fail again."""
+    settings = record.settings
+    begun = sum(trial.state in ("unfinished", "not started") for trial in record.unfinished)
+    return begun + len(settings.models) * max(0, (settings.planned_repeats or 0) - settings.repeats)
+
+
+def notes(plan: Plan | None) -> tuple[str, ...]:
+    """What a reader must be told of how a report keeps to the plan."""
+    if plan is None:
+        return ()
+    lines = [f"Chosen after the results: {choice}." for choice in plan.chosen_after]
+    if plan.repeats_now > plan.repeats:
+        lines.append(
+            f"The plan was {formats.plural(plan.repeats, 'repeat')} and was changed to {plan.repeats_now}: whoever goes "
+            "on after results were seen errs more often than the level says."
+        )
+    return tuple(lines)
+
+
+def without_verdicts(comparison: Comparison, plan: Plan, metric: Metric) -> Comparison:
+    """The comparison of an interim report: every figure, and no word."""
+
+    def silent(pair: Pair) -> Pair:
+        size = (
+            "" if pair.difference is None else f"{formats.difference(pair.difference, metric)} {metric.difference_unit}"
+        )
+        standing = f"a difference of {size} after" if size else "no difference yet after"
+        shared = f"{len(pair.repeats)} of {formats.plural(max(plan.repeats, plan.repeats_now), 'planned repeat')}"
+        sentence = f"Interim, no verdict on {pair.model_a} against {pair.model_b}: {standing} {shared}."
+        return replace(pair, verdict=None, sentence=sentence)
+
+    return replace(comparison, pairs=tuple(map(silent, comparison.pairs)))
+
+
+def _tuples(pairs: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...] | None:
+    return None if pairs is None else tuple((a, b) for a, b in pairs)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    return ",".join(":".join(pair) for pair in value) if isinstance(value, tuple) else f"{value}"

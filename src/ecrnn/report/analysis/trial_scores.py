@@ -1,0 +1,95 @@
+"""The score of a trial: the mean of a metric over the last epochs that count, and its part of each example."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.predictions import epochs
+from ecrnn.report.analysis.read import Trial
+from ecrnn.stats import Comparison, Metric, Pair, mcnemar, paper_test
+
+Examples = dict[str, dict[int, NDArray[np.float64]]]  # by model and repeat
+
+
+def score(trial: Trial, metric: Metric, counted: int) -> float:
+    """The mean of ``metric`` over the last ``counted`` epochs of a trial, or as many as it has.
+
+    Raises:
+        EcrnnError: it has none.
+    """
+    values = _of_epochs(trial, metric, counted)
+    return math.fsum(values) / len(values)
+
+
+def epoch_scores(trial: Trial, metric: Metric, counted: int) -> tuple[float, ...]:
+    """What `score` is the mean of, oldest first, where they are several."""
+    values = _of_epochs(trial, metric, counted)
+    return tuple(values) if len(values) > 1 else ()
+
+
+def epochs_of(trial: Trial) -> int:
+    """How many epochs of a trial are kept."""
+    earlier = trial.predictions.earlier
+    return 1 if earlier is None else len(earlier) + 1
+
+
+def _of_epochs(trial: Trial, metric: Metric, counted: int) -> list[float]:
+    if metric.statistics:
+        return [metric.value(of_epoch.statistics) for of_epoch in epochs(trial.predictions)[-counted:]]
+    values = [of_epoch[metric.name] for of_epoch in trial.scores[-counted:]]
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        why = "its examples are of one class, there are too many classes, or an early archive kept too little"
+        raise EcrnnError(f"{trial.model}, repeat {trial.repeat} has no {metric.title}: {why}")
+    return known
+
+
+def class_score(trial: Trial, name: str, counted: int) -> float | None:
+    """The mean of one of `ecrnn.stats.CLASS_SCORES` over the last ``counted`` epochs; None where one has none."""
+    values = [of_epoch[name] for of_epoch in trial.scores[-counted:]]
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def examples_of(by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted: int) -> tuple[Examples, Metric]:
+    """What `ecrnn.stats.compare` takes, and the metric of it, whose value is `score`.
+
+    Of a ratio whose second number is the example's own, such as its length, the mean over epochs is the ratio of the
+    means. Other metrics are computed of each epoch by itself: an example then has the statistics of all of them.
+    """
+    kept = {
+        (model, trial.repeat): [of_epoch.statistics for of_epoch in epochs(trial.predictions)[-counted:]]
+        for model, trials in by_model.items()
+        for trial in trials
+    }
+    ratio = all(
+        own[0].shape[1] == 2 and np.array_equal(own[0][:, 1], other[:, 1]) for own in kept.values() for other in own
+    )
+    side_by_side = 1 if ratio else math.lcm(*map(len, kept.values()))
+    found: Examples = {model: {} for model in by_model}
+    for (model, repeat), own in kept.items():
+        if side_by_side == 1:
+            found[model][repeat] = own[0] if len(own) == 1 else np.mean(own, axis=0)
+        else:
+            found[model][repeat] = np.tile(np.concatenate(own, axis=1), side_by_side // len(own))
+    return found, metric.over_epochs(side_by_side)
+
+
+def with_tests_of_last_epoch(comparison: Comparison, by_model: Mapping[str, Sequence[Trial]]) -> Comparison:
+    """The tests of right and wrong images, which the mean over epochs does not have, of the last epoch."""
+    correct = {model: {t.repeat: t.predictions.statistics[:, 0] == 1 for t in ts} for model, ts in by_model.items()}
+
+    def tested(pair: Pair) -> Pair:
+        if not pair.repeats:
+            return pair
+        a, b = (np.concatenate([correct[m][r] for r in pair.repeats]) for m in (pair.model_a, pair.model_b))
+        exact = mcnemar(a, b) if pair.image_interval else None
+        return replace(pair, image_test=paper_test(float(a.mean()), float(b.mean()), a.size), mcnemar=exact)
+
+    return replace(comparison, pairs=tuple(map(tested, comparison.pairs)))
