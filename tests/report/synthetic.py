@@ -12,7 +12,8 @@ import numpy as np
 from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.predictions import Predictions, Scored, write_predictions
+from ecrnn.core.predictions import Predictions, Scored, with_earlier, write_predictions
+from ecrnn.core.predictions import epochs as epochs_of
 from ecrnn.core.runs import trial_folder
 from ecrnn.core.tasks import TASKS
 from ecrnn.stats import METRICS
@@ -83,9 +84,26 @@ def make_study(
                     predictions = Predictions(index, label, make_logits(rng, label, min(score, 1.0), len(classes)))
                 else:
                     predictions = Scored(index, make_statistics(rng, TASKS[task].metric, index, score))
+                predictions = with_other_epochs(predictions, task, score, study.score_epochs, [7, repeat, number])
                 own_facts = dict(facts or {}) if task == "image-classification" else {"task": task, **(facts or {})}
                 write_trial(home, study, model, repeat, predictions, classes=classes, rng=rng, facts=own_facts)
     return folder
+
+
+def with_other_epochs(
+    last: Predictions | Scored, task: str, score: float, epochs: int, seed: list[int]
+) -> Predictions | Scored:
+    """The predictions of ``epochs`` epochs, of which those before the last are a little worse."""
+    rng, earlier = np.random.default_rng(seed), []
+    for _ in range(epochs - 1):
+        if isinstance(last, Scored):
+            earlier.append(make_statistics(rng, TASKS[task].metric, last.index, score))
+        else:
+            given = last.predicted.astype(np.int32)
+            others = rng.random(len(given)) < 0.1
+            given[others] = rng.integers(0, last.logits.shape[1], others.sum())
+            earlier.append(given)
+    return with_earlier(last, earlier)
 
 
 def make_statistics(rng: np.random.Generator, metric: str, index: np.ndarray, score: float) -> np.ndarray:
@@ -147,6 +165,11 @@ def write_trial(
                 "seconds": 9.5,
             }
         )
+    counted = epochs_of(predictions)
+    for line, of_epoch in zip(lines[-len(counted) :], counted, strict=True):
+        if len(counted) > 1:  # as a training leaves them; the AUC of an epoch before the last is in no other file
+            line[f"validation_{metric.name}"] = metric.value(of_epoch.statistics)
+            line["validation_auc"] = 0.75 + 0.01 * line["epoch"]
     trial = study.model_copy(update={"models": (model,), "first_repeat": repeat, "repeats": 1})
     write_atomically(home / "config.yaml", to_yaml(trial))
     write_atomically(home / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
@@ -177,4 +200,5 @@ def write_trial(
         "finished": f"2026-01-{1 + repeat:02d}T10:00:00+00:00",
     }
     files = ("config.yaml", "metrics.jsonl", "predictions.npz")
-    write_manifest(home, files, found | dict(facts))
+    more = {"score_epochs": len(counted)} if len(counted) > 1 else {}
+    write_manifest(home, files, found | more | dict(facts))

@@ -13,13 +13,14 @@ from ecrnn.report.render.drawing import name_rows, new_canvas
 from ecrnn.report.render.svg import GRID, MUTED, ONE, PAPER, TWO, to_svg
 
 
-def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str) -> Figure:
+def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str, mean_of_epochs: str = "") -> Figure:
     """Each model's mean and single repeats beside what the paper printed.
 
     Args:
         found: the study beside the paper.
         rows: of the study's models, with their scores.
         scored: what they are scored on, such as "validation images".
+        mean_of_epochs: what a score is, "mean of the last 3 epochs"; "" at the last epoch.
     """
     from matplotlib.lines import Line2D
 
@@ -50,10 +51,10 @@ def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str
     summary = "; ".join(
         f"{model.model}: paper {formats.percent(model.paper)}, ours {formats.percent(model.ours)}" for model in models
     )
-    title = "The paper's accuracies and ours"
+    title, ours = "The paper's accuracies and ours", mean_of_epochs or "at the last epoch"
     return Figure(
         "reproduction",
         title,
-        "Mean accuracy in the paper (diamond), ours at the last epoch (dot), and that of each repeat (stroke).",
+        f"Mean accuracy in the paper (diamond), ours {ours} (dot), and that of each repeat (stroke).",
         to_svg(canvas, "fig-reproduction", f"{title}, in percent. {summary}."),
     )

@@ -57,12 +57,15 @@ def analyse(
     settings = record.settings
     family = named_pairs(_means(record, score_epochs or settings.score_epochs))
     others = any(named is not None for named in (baseline, pairs, settings.baseline, settings.pairs))
-    of_family = report.analyse(record, **{"pairs" if others else "usual_pairs": family}, **more)
+    which: dict[str, Any] = {"pairs" if others else "usual_pairs": family}
+    of_family = report.analyse(record, **which, **more)
     found = reproduction(record, of_family.comparison, of_family.models)
     supplement = _supplement(found, of_family)
     if others:
         return replace(report.analyse(record, baseline=baseline, pairs=pairs, **more), supplement=supplement)
-    of_all = of_family.headline if of_family.interim else with_remarks(found.headline, of_family.subject, of_family.plan)
+    of_all = (
+        of_family.headline if of_family.interim else with_remarks(found.headline, of_family.subject, of_family.plan)
+    )
     return replace(of_family, headline=of_all, supplement=supplement)
 
 
@@ -85,5 +88,5 @@ def _supplement(found: Reproduction, analysis: Analysis) -> Supplement:
         folded=frozenset([LAYERS]),
         notes=found.departures,
         footnote=f"{MARKS}. Verdicts are the corrected test's; the files say more.",
-        draw=partial(draw_reproduction, found, analysis.models, analysis.scored),
+        draw=partial(draw_reproduction, found, analysis.models, analysis.scored, analysis.subject.mean_of_epochs),
     )

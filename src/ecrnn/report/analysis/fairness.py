@@ -227,6 +227,18 @@ def environment_facts(record: StudyRecord) -> dict[str, str]:
     return facts
 
 
+def _plan(settings: StudySettings, usual: StudySettings) -> list[str]:
+    """The options of what was planned."""
+    pairs = ",".join(":".join(pair) for pair in settings.pairs or ())
+    options = {
+        "--score-epochs": settings.score_epochs if settings.score_epochs != usual.score_epochs else None,
+        "--baseline": settings.baseline,
+        "--pairs": pairs or None,
+        "--rope": None if settings.rope is None else f"{settings.rope:g}",
+    }
+    return [word for option, value in options.items() if value is not None for word in (option, str(value))]
+
+
 def command(record: StudyRecord) -> str:
     """The command that makes such a study again, naming what differs from the defaults."""
     settings = record.settings
@@ -245,14 +257,7 @@ def command(record: StudyRecord) -> str:
         words += ["--code", "FILE"]
     if settings.metric not in (None, record.task.metric):
         words += ["--metric", settings.metric]
-    if settings.score_epochs != usual.score_epochs:
-        words += ["--score-epochs", str(settings.score_epochs)]
-    if settings.baseline is not None:
-        words += ["--baseline", settings.baseline]
-    if settings.pairs is not None:
-        words += ["--pairs", ",".join(":".join(pair) for pair in settings.pairs)]
-    if settings.rope is not None:
-        words += ["--rope", f"{settings.rope:g}"]
+    words += _plan(settings, usual)
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
     for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_BY_ARGUMENTS}).items():
         if value != getattr(usual, key):

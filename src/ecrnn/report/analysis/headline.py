@@ -15,8 +15,7 @@ _FLIPPED = {"better": "worse", "worse": "better"}
 
 
 def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:
-    """One sentence: who is better than whom, or that it is not known, and by which epochs; no verdict before the planned
-    repeats are finished."""
+    """One sentence: who is better than whom, or that it is not known; no verdict before the plan is carried out."""
     finding = _interim(comparison, models, subject, plan) or _finding(comparison, models, subject)
     return with_remarks(finding, subject, plan)
 

@@ -102,8 +102,8 @@ def notes(plan: Plan | None) -> tuple[str, ...]:
     lines = [f"Chosen after the results: {choice}." for choice in plan.chosen_after]
     if plan.repeats_now > plan.repeats:
         lines.append(
-            f"The plan was {formats.plural(plan.repeats, 'repeat')} and was changed to {plan.repeats_now}: whoever goes "
-            "on after results were seen errs more often than the level says."
+            f"The plan was {formats.plural(plan.repeats, 'repeat')} and was changed to {plan.repeats_now}: whoever "
+            "goes on after results were seen errs more often than the level says."
         )
     return tuple(lines)
 

@@ -69,8 +69,8 @@ def _verdict(pair: Pair, analysis: Analysis) -> Cell:
     none = "interim, no verdict" if analysis.interim else "no verdict"
     kind = pair.verdict or "none"
     if analysis.chosen_after and pair.verdict:
-        return Cell(f"{pair.verdict} (chosen after the results)", (pair.verdict, True), kind)
-    return Cell(pair.verdict or none, (pair.verdict, *((True,) if analysis.chosen_after else ())), kind)
+        return Cell(f"{pair.verdict} (chosen after the results)", (pair.verdict, "yes"), kind)
+    return Cell(pair.verdict or none, (pair.verdict, *(("yes",) if analysis.chosen_after else ())), kind)
 
 
 def _lower(metric: Metric) -> str:

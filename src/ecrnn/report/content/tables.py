@@ -322,7 +322,11 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
             "undecided",
             "Neither is shown. This is not evidence that the two are equal: more repeats or data may tell.",
         ),
-        *([("no verdict", "Planned trainings are not finished: nothing is claimed before.")] if analysis.interim else []),
+        *(
+            [("no verdict", "Planned trainings are not finished: nothing is claimed before.")]
+            if analysis.interim
+            else []
+        ),
         *([] if analysis.interim else [("no verdict", "Fewer than 3 repeats are shared: nothing is claimed.")]),
     )
 
