@@ -177,3 +177,59 @@ def test_cifar10_from_local_copies(call: Any, real_data: Path, tmp_path: Path) -
     facts = json.loads((out / "cnn" / "repeat-0" / "manifest.json").read_text())["facts"]
     assert (facts["n_train"], facts["n_validation"]) == (35_000, 15_000)
     assert facts["last_accuracy"] > 0.3
+
+
+def test_the_plan_is_written_down_before_the_first_training(call: Any, tiny: tuple, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    line = ("compare", "digits", "--models", "cnn,majority", *tiny, "--out", out, "--json")
+    plan = ("--pairs", "cnn:majority", "--rope", "0.01", "--score-epochs", "2", "--repeats", "3", "--epochs", "3")
+    done = call(*line, *plan)
+    assert done.status == 0, done.err
+    saved = yaml.safe_load((out / "study.yaml").read_text())
+    assert {key: saved[key] for key in ("pairs", "rope", "score_epochs", "planned_repeats")} == {
+        "pairs": [["cnn", "majority"]], "rope": 0.01, "score_epochs": 2, "planned_repeats": 3,
+    }  # fmt: skip
+    assert (
+        not {"pairs", "rope", "planned_repeats"}
+        & yaml.safe_load((out / "cnn" / "repeat-0" / "config.yaml").read_text()).keys()
+    )
+    found = json.loads(done.out)
+    assert found["plan"]["chosen_after"] == []
+    assert [(pair["model_a"], pair["model_b"]) for pair in found["comparison"]["pairs"]] == [("cnn", "majority")]
+    trials = {(trial["model"], trial["repeat"]): trial for trial in found["trials"]}
+    for repeat in range(3):
+        lines = (out / "cnn" / f"repeat-{repeat}" / "metrics.jsonl").read_text().splitlines()
+        last_two = [json.loads(line)["validation_accuracy"] for line in lines[-2:]]
+        assert trials["cnn", repeat]["accuracy"] == pytest.approx(sum(last_two) / 2, abs=1e-15)
+        assert "epoch_scores" not in trials["majority", repeat]
+    assert json.loads(call(*line, "--epochs", "3").out)["comparison"] == found["comparison"]  # goes on with its plan
+    again = call(*line, "--epochs", "3", "--baseline", "majority")
+    assert again.status == 1
+    assert f"{out} was planned with no baseline, not majority, and a plan does not change" in again.err
+    again = call(*line, "--epochs", "3", "--score-epochs", "1")
+    assert (again.status, "was planned with score_epochs 2, not 1, and a plan" in again.err) == (1, True)
+    after = json.loads(call("report", out, "--baseline", "majority", "--score-epochs", "1", "--json").out)
+    assert after["plan"]["chosen_after"] == [
+        "baseline majority, where none was planned",
+        "pairs none, where cnn:majority was planned",
+        "score_epochs 1, where 2 was planned",
+    ]
+    more = call(*line, "--epochs", "3", "--repeats", "4")
+    assert any("The plan was 3 repeats and was changed to 4" in line for line in json.loads(more.out)["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "line"),
+    [
+        ("cnn", "--pairs wants models as A:B, with commas between pairs, as in mine:cnn, not 'cnn'"),
+        ("cnn:", "--pairs wants models as A:B"),
+        ("a:b:c", "--pairs wants models as A:B"),
+        (",", "--pairs wants models as A:B"),
+        ("cnn:enn", "unknown model of --pairs 'enn', did you mean 'ecnn'?"),
+    ],
+)
+def test_wrong_pairs_are_one_line(call: Any, tiny: tuple, tmp_path: Path, pairs: str, line: str) -> None:
+    done = call("compare", "digits", "--models", "cnn,ecnn", *tiny, "--pairs", pairs, "--out", tmp_path / "study")
+    assert done.status == 2
+    assert line in done.err
+    assert done.err.count("\n") == 1

@@ -197,6 +197,8 @@ def test_a_study_from_before_there_were_plans_has_none(tmp_path: Path) -> None:
     old = planned(fingerprint="0" * 64)
     asked = planned(baseline="cnn", rope=0.02)
     check_plan(asked, old, tmp_path)
+    with one_line(RunDirectoryError, "was planned with score_epochs 1, not 3"):
+        check_plan(planned(score_epochs=3), old, tmp_path)
     going_on = as_begun(asked, old, default())
     assert (going_on.baseline, going_on.rope, going_on.planned_repeats, going_on.score_epochs) == (None, None, None, 1)
     assert (

@@ -126,10 +126,10 @@ def check_plan(settings: StudySettings, before: StudySettings | None, out: Path)
             raise unknown_name(what, name, list(dict.fromkeys(models)))
     if settings.baseline is not None and settings.pairs is not None:
         raise EcrnnError("give a baseline or pairs to compare, not both")
-    if before is None or before.planned_repeats is None:
+    if before is None:
         return
-    for key in PLAN:
-        mine, theirs = getattr(settings, key), getattr(before, key)
+    for key in ("score_epochs", *(PLAN if before.planned_repeats is not None else ())):
+        mine, theirs = getattr(settings, key) if key in settings.model_fields_set else None, getattr(before, key)
         if mine not in (None, theirs):
             planned = f"{key} {_shown(theirs)}" if theirs is not None else f"no {key}"
             line = f"{out} was planned with {planned}, not {_shown(mine)}, and a plan does not change"

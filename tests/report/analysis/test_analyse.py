@@ -213,7 +213,7 @@ def test_the_command_names_what_is_not_the_default(tmp_path: Path) -> None:
         n_validation=50,
     )
     assert _of(folder).command == (
-        "ecrnn compare 'my data' --models cnn --repeats 2 --split 0.7 --seed 0 --epochs 3 --batch-size 128 "
-        "--lr 0.01 --precision float32 --set first_repeat=3 --set training.optimizer=sgd "
+        "ecrnn compare 'my data' --models cnn --repeats 2 --split 0.7 --seed 0 --score-epochs 1 --epochs 3 "
+        "--batch-size 128 --lr 0.01 --precision float32 --set first_repeat=3 --set training.optimizer=sgd "
         "--set training.batch_statistics=even"
     )
