@@ -80,6 +80,7 @@ def test_a_run_name_is_a_model_only_where_runs_share_it() -> None:
         ("model,repeat,height", "m,0,1", {}, "no column of t.csv is known as a score; --metric names it, among height"),
         ("model,repeat,acc", "m,0,1", {"metric": "f1"}, "unknown score 'f1', known are acc"),
         ("model,score", "m,1", {}, "columns: none of t.csv is known as the repeat"),
+        ("cnn,mlp", ".5,.6", {}, "known as the model; .*among cnn, mlp; --from wide reads a column a model"),
         ("model,repeat,score", "m,0,1", {"told": "mlfow"}, "unknown kind of table 'mlfow', did you mean 'mlflow'"),
         ("model,repeat,score", "m,0,1", {"told": "mlflow"}, "t.csv does not look like mlflow: its columns are model,"),
         ("model,repeat,score", "m,0,1", {"columns": {"mode": "model"}}, "unknown role 'mode', did you mean 'model'"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,21 @@ def test_a_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "whose scores are taken as they are" in page
     again = ecrnn.judge(report.paths["report-trials.csv"], out=tmp_path / "again")
     assert again.analysis.comparison == report.analysis.comparison
+
+
+def test_neither_torch_nor_pandas_is_loaded(tmp_path: Path) -> None:
+    """Of the whole command, not of the import alone."""
+    (tmp_path / "t.csv").write_text(
+        "model,repeat,score\n" + "".join(f"{m},{r},0.{r}\n" for m in "ab" for r in (1, 2, 3))
+    )
+    code = (
+        "import sys\nfrom ecrnn.cli.main import main\n"
+        "try:\n    main(['judge', 't.csv', '--n-train', '7', '--n-test', '3'])\n"
+        "except SystemExit as left:\n"
+        "    print(left.code, [m for m in ('torch', 'pandas', 'pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["0 []"], done.stderr
 
 
 def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:

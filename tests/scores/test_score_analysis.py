@@ -102,18 +102,24 @@ def test_fairness_says_only_what_was_checked() -> None:
 
 
 def test_runs_without_a_score_are_said() -> None:
-    header = "Name,State,Created,model,seed,accuracy\n"
-    text = header + "".join(
-        f"r,{'crashed' if (m, s) == ('b', 2) else 'finished'},now,{m},{s},.{5 + s}{m == 'b':d}\n"
-        for m in "ab"
-        for s in range(4)
-    )
-    from ecrnn.scores.exports import choose
-    from ecrnn.scores.records import read_scores
-    from ecrnn.scores.score_table import parse_csv
-
-    (scores,) = read_scores([choose(parse_csv(text, "t.csv"))], ACCURACY).values()
-    assert scores.unfinished == [("b", 2, "crashed")]
+    table = [
+        {
+            "Name": f"run-{model}{seed}",
+            "State": "crashed" if (model, seed) == ("b", 2) else "finished",
+            "Created": "now",
+            "model": model,
+            "seed": seed,
+            "accuracy": None if (model, seed) == ("b", 2) else 0.5 + seed / 100 + (model == "b") / 10,
+        }
+        for model in "ab"
+        for seed in range(4)
+    ]
+    analysis = analysis_of(table)
+    assert [(one.model, one.repeat, one.state) for one in analysis.missing] == [("b", 2, "crashed")]
+    assert (analysis.planned, len(analysis.trials)) == (8, 7)
+    assert "b has no score in 1 of 4 runs; its figures are of the others." in analysis.warnings
+    (pair,) = analysis.comparison.pairs
+    assert (pair.repeats, pair.verdict) == ((0, 1, 3), "better")
 
 
 def test_lower_is_better_without_bounds() -> None:

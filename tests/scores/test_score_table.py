@@ -89,6 +89,8 @@ def test_what_python_holds() -> None:
         table = read_table(source)
         assert {name: list(cells) for name, cells in table.columns.items()} == columns
         assert list(table.numbers) == [0, 1]
+    as_pandas_writes_it = read_table({name: dict(zip("01", cells, strict=True)) for name, cells in columns.items()})
+    assert (as_pandas_writes_it.columns, as_pandas_writes_it.kind) == (columns, "")
     with pytest.raises(EcrnnError, match="one length, not 1 to 2"):
         read_table({"a": [1], "b": [1, 2]})
     with pytest.raises(EcrnnError, match="row 1 should be a mapping of columns, not int"):

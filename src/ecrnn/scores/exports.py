@@ -223,7 +223,9 @@ def choose(
         if role not in roles:
             free = _some(_free(long, kind, roles))
             raise SettingsError(
-                "columns", f"none of {table.name} is known as the {role}; {_ASKED} {role}=COLUMN names it, among {free}"
+                "columns",
+                f"none of {table.name} is known as the {role}; {_ASKED} {role}=COLUMN names it, among {free}"
+                + ("; --from wide reads a column a model" if role == "model" and kind is _TABLE else ""),
             )
     answers = _answers(long, columns)
     if answers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,13 @@ from typing import Any
 
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.files import path_of
+from ecrnn.core.reading import sha256
 from ecrnn.report import Analysis, Report, write_analysis
 from ecrnn.scores.exports import Choice, choose
 from ecrnn.scores.metric_names import metric_of
 from ecrnn.scores.records import read_scores
 from ecrnn.scores.score_analysis import Judged, Origin, analyse_scores
-from ecrnn.scores.score_table import STDIN, Table, read_table
+from ecrnn.scores.score_table import MAX_BYTES, STDIN, Table, read_table
 
 
 def judge(
@@ -138,7 +138,7 @@ def read(
     settings = {
         "kind": choices[0].kind.name,
         "columns": dict(choices[0].roles),
-        "metric": measured.title,
+        "metric": choices[0].metric,
         "higher_is_better": measured.higher_is_better,
         "percent": percent,
         "sha256": [_digest(source) for source in sources],
@@ -242,7 +242,7 @@ def _digest(source: Any) -> str | None:
     """SHA-256 of a file."""
     if not isinstance(source, (str, Path)) or str(source) == STDIN:
         return None
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    return sha256(Path(source), MAX_BYTES)
 
 
 def _few(names: Mapping[str, Any], most: int = 6) -> str:

@@ -109,7 +109,7 @@ def metric_of(column: str, *, lower_is_better: bool | None = None, percent: bool
         raise SettingsError(
             "metric", f"'{column}' does not say whether higher is better; add --higher-is-better or --lower-is-better"
         )
-    title = column.strip()
+    title = column.strip().replace("_", " ")
     if percent or plain in _SHARES or plain in _SHARES_OF_ERRORS:
         return replace(
             ACCURACY,

@@ -78,7 +78,7 @@ def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
         EcrnnError: repeats of one split, or as `ecrnn.stats.compare`.
     """
     metric = named(judged.metric)
-    fixed = "it was said so" if judged.fixed_test else scores.one_test_set
+    fixed = "--fixed-test says so" if judged.fixed_test else scores.one_test_set
     if not fixed:
         _refuse_shared_splits(scores)
     n_train, n_test = _sizes(scores, judged, origin.files)

@@ -158,8 +158,12 @@ def _of_columns(name: str, columns: Mapping[str, Sequence[Any]]) -> Table:
 
 
 def _of_mapping(name: str, held: Mapping[Any, Any]) -> Table:
-    """Columns by name; or of results by the name of their model: a column of mappings."""
+    """Columns by name, also with a mapping of rows each, as `DataFrame.to_json` writes; or results by the name of their
+    model, which become a column of mappings."""
     if held and all(isinstance(value, Mapping) for value in held.values()):
+        rows = [tuple(value) for value in held.values()]
+        if set(rows) == {tuple(map(str, range(len(rows[0]))))}:
+            return _of_columns(name, {str(key): list(value.values()) for key, value in held.items()})
         columns = {"model": [str(key) for key in held], "result": list(held.values())}
         return Table(name, columns, range(len(held)), "results")
     return _of_columns(name, {str(key): _listed(value) for key, value in held.items()})
