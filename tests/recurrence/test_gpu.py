@@ -110,6 +110,7 @@ def test_the_backward_pass_waits_for_the_gradients_of_outputs(interpreted):
     assert (made["d_x"][:, :16] == 0).all()
 
 
+@pytest.mark.slow
 def test_the_reverse_direction_waits_too(interpreted):
     case = FORGETFUL._replace(cell="rnn_tanh", scale=0.5, output=True, directions=2, cutoff=1e-4)
     late, early = case._replace(above=(33, 36)), case._replace(above=(11, 14), last=False)

@@ -48,6 +48,7 @@ def test_a_study_of_arrays_is_a_study_of_its_file(tmp_path: Path) -> None:
     assert everything(tmp_path / "a") == before
 
 
+@pytest.mark.slow
 def test_two_jobs_have_the_same_bits(tmp_path: Path) -> None:
     run(tmp_path / "a", of(tmp_path / "a"))
     outcome = run(tmp_path / "b", of(tmp_path / "b"), jobs=2)

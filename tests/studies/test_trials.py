@@ -61,9 +61,9 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
 
 @pytest.fixture(scope="module")
 def baselines(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network and two baselines, two trials at a time."""
+    """A network and two baselines."""
     place = tmp_path_factory.mktemp("baselines") / "study"
-    outcome = study.run(place, models=("ecnn", "forest", "logistic"), jobs=2)
+    outcome = study.run(place, models=("ecnn", "forest", "logistic"))
     assert len(outcome.trained) == 6
     assert not outcome.failed
     return place

@@ -106,7 +106,7 @@ def test_checkpoints_do_not_change_the_training(tmp_path: Path) -> None:
     same(weights(without), weights(with_folder))
 
 
-@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("window", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_best_and_last(tmp_path: Path, window: int) -> None:
     """The best epoch's weights are those of a training that ends there; on disk and in memory the same."""
     settings = {"epochs": 6, "lr": 0.03}
@@ -388,7 +388,7 @@ def test_roll_back_gives_up() -> None:
     assert tries == [0.001 / 2**n for n in range(6)]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd", marks=pytest.mark.slow)])
 def test_roll_back_is_exact_under_resume(tmp_path: Path, optimizer: str) -> None:
     settings = {"poison": high_rate, "non_finite": "roll-back", "optimizer": optimizer, "epochs": 3}
     train(tmp_path / "alone", **settings)
