@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -36,6 +38,15 @@ FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 def commands(page: Path) -> list[str]:
     return [match.strip() for match in COMMAND.findall(page.read_text())]
+
+
+@functools.cache
+def all_commands() -> dict[str, Any]:
+    """The commands of ecrnn by name."""
+    from ecrnn.cli.main import app
+
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
 
 
 def run(*command: str, folder: Path) -> str:
@@ -177,18 +188,15 @@ def test_comparing_runs_as_it_stands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_shown_parses(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecrnn.cli.main import app
-
     monkeypatch.setattr(registry, "_registered", {})  # of --code
     monkeypatch.setattr(own_code, "_loaded", {})
     monkeypatch.chdir(tmp_path)
     write_files(page, tmp_path)
-    group = typer.main.get_command(app)
     for line in commands(page):
         name, *arguments = shlex.split(line)[1:] or ["--help"]
         if name.startswith("-"):
             continue
-        command = group.commands[name]  # KeyError: the page shows a command that does not exist
+        command = all_commands()[name]  # KeyError: the page shows a command that does not exist
         if not any("..." in argument or argument.isupper() for argument in arguments):
             command.make_context(name, arguments, resilient_parsing=False)
 
@@ -221,15 +229,13 @@ def test_the_reference_has_every_public_name(page: str, package: str) -> None:
 
 def test_the_reference_has_every_command_and_option() -> None:
     """Written when the site is built, by docs/site_hooks.py."""
-    from ecrnn.cli.main import app
-
     spec = importlib.util.spec_from_file_location("site_hooks", ROOT / "docs" / "site_hooks.py")
     assert spec is not None
     assert spec.loader is not None
     hooks = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hooks)
     page = hooks.commands()
-    for name, command in typer.main.get_command(app).commands.items():
+    for name, command in all_commands().items():
         section = page.partition(f"\n## ecrnn {name}\n")[2] or page.partition(f"## ecrnn {name}\n")[2]
         section = section.partition("\n## ")[0]
         assert section, name

@@ -124,17 +124,17 @@ def test_a_terminal_shows_bars_with_the_time_left(tmp_path: Path, columns: int) 
     assert ("━" in "".join(own)) == (columns == 100)
 
 
-def test_without_a_terminal_progress_is_plain_lines(tmp_path: Path) -> None:
+def test_without_a_terminal_progress_is_plain_lines(call: Any, tmp_path: Path) -> None:
     options = ("--image-size", 8, "--epochs", 2, "--batch-size", 512, "--threads", 1)
-    done = run("compare", "digits", "--models", "cnn", "--repeats", 2, *options, "--out", tmp_path / "study")
-    assert done.returncode == 0, done.stderr
-    lines = done.stderr.splitlines()
+    done = call("compare", "digits", "--models", "cnn", "--repeats", 2, *options, "--out", tmp_path / "study")
+    assert done.status == 0, done.err
+    lines = done.err.splitlines()
     assert len(lines) == 4
     form = r"cnn, repeat \d: epoch \d of 2, validation accuracy \d+\.\d\d %, \d+ s(, about .* left)?"
     assert all(re.fullmatch(form, line) for line in lines), lines
     assert "about" in lines[1]
     assert "about" not in lines[3]
-    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x1b" not in done.out + done.err
 
 
 @pytest.mark.slow
