@@ -87,6 +87,17 @@ def test_one_test_set_is_said() -> None:
     assert not analysis_of(rows()).fixed_test
 
 
+def test_repeats_that_are_seeds_may_share_a_split() -> None:
+    note = (
+        "Repeats are numbered by 'seed'. The verdicts hold where each has a split of its own; seeds on one split are "
+    )
+    seeds = [{"seed" if name == "repeat" else name: value for name, value in row.items()} for row in rows()]
+    assert any(line.startswith(note) for line in analysis_of(seeds).warnings)
+    with_splits = [{**row, "split": f"s{row['seed']}"} for row in seeds]
+    for table, how in ((rows(), SIZES), (with_splits, SIZES), (seeds, How(700, 300, fixed_test=True))):
+        assert not any("numbered by" in line for line in analysis_of(table, how).warnings)
+
+
 def test_fairness_says_only_what_was_checked() -> None:
     analysis = analysis_of([{**row, "seed": row["repeat"]} for row in rows()])
     assert line(analysis, "Seeds") == ("same", "Within a repeat all models have the same seed.")

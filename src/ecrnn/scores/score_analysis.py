@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -29,6 +30,7 @@ from ecrnn.stats import (
 )
 
 EXAMPLES, PART = "examples", "test"
+_SEED = re.compile(r"(?i)seed|random_state")  # in the name of a column
 _TAKEN = frozenset(item.name for item in fields(TrialRow)) - {"score", "best_score"}  # as a column of a report
 
 
@@ -98,7 +100,7 @@ def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
         title=f"{formats.listed(scores.models)} on {scores.dataset or ', '.join(origin.files)}",
         headline=headline(comparison, models, subject),
         certainty=certainty(comparison, models, subject),
-        warnings=(*comparison.warnings, *_notes(scores, comparison, fixed)),
+        warnings=(*comparison.warnings, *_notes(scores, comparison, origin, fixed)),
         task="",
         data=scores.dataset or ", ".join(origin.files),
         classes=scores.classes,
@@ -240,10 +242,16 @@ def _facts(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -
     )
 
 
-def _notes(scores: Scores, comparison: Comparison, fixed: str) -> list[str]:
+def _notes(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -> list[str]:
     notes = []
     if fixed and comparison.fixed_test:
         notes.append(f"Judged as one test set: {fixed}.")
+    column = str(origin.settings.get("columns", {}).get("repeat", ""))
+    if not fixed and not scores.splits and not scores.answers and _SEED.search(column):
+        notes.append(
+            f"Repeats are numbered by '{column}'. The verdicts hold where each has a split of its own; seeds on one "
+            "split are judged with --fixed-test."
+        )
     if comparison.rope == 0:
         notes.append("No difference is named that does not matter (--rope), so nothing is called equivalent.")
     failed = Counter(model for model, _, _ in scores.unfinished)
@@ -280,8 +288,9 @@ def _fairness(scores: Scores, comparison: Comparison, origin: Origin, fixed: str
 
 
 _UNKNOWN = (
-    "Not in the table: recipes, costs, machines, and on what the scored epoch and the settings were chosen. A score "
-    "that was picked as the best on the examples it is of is optimistic."
+    "Not in the table: recipes, costs, machines, on what the scored epoch and the settings were chosen, and whether "
+    "score, pairs and the region of equivalence were named before the scores were seen. A score that was picked as the "
+    "best on the examples it is of is optimistic."
 )
 
 
