@@ -33,7 +33,7 @@ from ecrnn.studies.train import train_bundle
 def compare(
     data: str | Path | Arrays,
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
-    repeats: int = ...,
+    repeats: int | None = ...,
     **options: Any,
 ) -> Report: ...
 
@@ -42,7 +42,7 @@ def compare(
 def compare(
     data: Sequence[str | Path],
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
-    repeats: int = ...,
+    repeats: int | None = ...,
     **options: Any,
 ) -> AcrossReport: ...
 
@@ -50,8 +50,9 @@ def compare(
 def compare(
     data: str | Path | Arrays | Sequence[str | Path],
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = DEFAULT_MODELS,
-    repeats: int = 3,
+    repeats: int | None = None,
     *,
+    until_decided: bool = False,
     split: str | float | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -83,7 +84,10 @@ def compare(
         models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
             classes that build networks, as `ecrnn.register` takes them, to classifiers of scikit-learn, such as
             ``SVC()``, or to model names.
-        repeats: random splits; each model is trained once on each.
+        repeats: random splits; each model is trained once on each. Default: 3, with ``until_decided`` 10.
+        until_decided: look at the results while training, from three repeats on, and train pairs no further that are
+            decided or can hardly be; ``repeats`` is the most that each model is trained. The verdicts err no more often
+            than those of a fixed number of repeats: see docs/statistics.md.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for images.
         seed: of splits, weights and order; the same for all models of a repeat.
@@ -129,12 +133,14 @@ def compare(
     many = not isinstance(data, str | Path | tuple)
     if moderators and not many:
         raise EcrnnError("moderators want a list of data sets, between which the difference may change")
+    if until_decided and many:
+        raise EcrnnError("until_decided is of one data set; over several every model has the same repeats")
     if isinstance(data, tuple):
         folder = folder or Path("runs") / "compare-arrays"
         places = [folder / ARRAYS]
     else:
         places = [path_of(one, "data") for one in ([data] if isinstance(data, str | Path) else data)]
-    asked = {
+    asked: dict[str, Any] = {
         "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
         "image_size": image_size,
         "channels": channels,
@@ -147,6 +153,7 @@ def compare(
         "baseline": baseline,
         "pairs": pairs,
         "rope": rope,
+        "sequential": {} if until_decided else None,
     }
     studies = [read_settings(StudySettings, {**asked, "data": str(place), **_sorted(more)}) for place in places]
     if many:

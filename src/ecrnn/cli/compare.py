@@ -41,6 +41,14 @@ def compare(
     score_epochs: Annotated[
         int | None, typer.Option(help="Number of last epochs whose mean metric is the score of a training. Default: 3.")
     ] = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Looks at the results while training; pairs that are decided are not trained on. --repeats is the "
+            "most that each model trains, by default 10.",
+        ),
+    ] = False,
     baseline: options.Baseline = None,
     pairs: options.Pairs = None,
     rope: options.Rope = None,
@@ -89,12 +97,16 @@ def compare(
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
     given = {**context.params, "models": names, "pairs": options.pairs(pairs)}
+    if until_decided:
+        given["sequential"] = {}
     asked = [options.settings(StudySettings, {**given, "data": one}, {"models": DEFAULT_MODELS}) for one in places]
     if len(asked) > 1:
         if val is not None or test is not None:
             raise options.WrongCall(
                 "--val and --test are of one DATA; with several, name folders that hold their parts"
             )
+        if until_decided:
+            raise options.WrongCall("--until-decided is of one DATA; over several every model has the same repeats")
         folder = out or Path("runs") / "compare-across"
         return run_across(asked, folder, jobs=jobs, as_json=as_json, moderators=named)
     if named:

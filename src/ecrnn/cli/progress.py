@@ -77,7 +77,10 @@ class Display:
     def _expect(self, trainings: int) -> None:
         """Note how many trainings will run in all, for the time left."""
         self.trainings = trainings
-        if self.bars is not None and trainings > 1:
+        if self.bars is not None and "" in self.tasks:
+            with self._shown():
+                self.bars.update(self.tasks[""], total=trainings)
+        elif self.bars is not None and trainings > 1:
             with self._shown():
                 self.tasks[""] = self.bars.add_task("all trials", total=trainings, note="")
 

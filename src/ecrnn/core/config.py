@@ -124,7 +124,7 @@ class DataSettings(Settings):
 
 
 PLAN = ("baseline", "pairs", "rope", "planned_repeats")  # of a study, beside the score
-_OMITTED = ("val", "test", "sources", "recipes", "metric", *PLAN)
+_OMITTED = ("val", "test", "sources", "recipes", "metric", "sequential", *PLAN)
 
 
 class _RunSettings(DataSettings):
@@ -146,6 +146,17 @@ class _RunSettings(DataSettings):
         return known
 
 
+class SequentialSettings(Settings):
+    """The plan of a study that trains until its pairs are decided; what is None is filled in when it is begun."""
+
+    looks: tuple[int, ...] | None = Field(None, min_length=1, max_length=60)  # repeats at each; None: the usual ones
+    alpha: float = Field(0.05, gt=0, lt=1)
+    slack: float = Field(3.0, ge=0, allow_inf_nan=False)  # standard errors of hope before a pair is given up
+    seed: int = Field(0, ge=0, lt=2**31)  # of the simulated boundaries
+    n_train: int | None = Field(None, ge=1, lt=2**53)  # of a repeat, which the boundaries are simulated for
+    n_test: int | None = Field(None, ge=1, lt=2**53)
+
+
 class StudySettings(_RunSettings):
     """k models x r repeats on one data set. A trial's saved settings are a study of one model and one repeat.
 
@@ -164,6 +175,7 @@ class StudySettings(_RunSettings):
     pairs: tuple[tuple[str, str], ...] | None = Field(None, min_length=1, max_length=MAX_TRIALS)  # that are compared
     rope: float | None = Field(None, ge=0, allow_inf_nan=False)  # in values of the metric; None: the metric's
     planned_repeats: int | None = Field(None, ge=1, le=10_000)  # when it was begun; None: in runs without a plan
+    sequential: SequentialSettings | None = None  # trains until decided; None: all models on all repeats
     training: TrainingSettings = TrainingSettings()
     recipes: dict[str, dict[str, Any]] = Field({}, max_length=2000)  # by model: settings of its training that differ
 
@@ -177,6 +189,7 @@ class StudySettings(_RunSettings):
             "training": training,
             "recipes": {},
             "metric": None,
+            "sequential": None,
             **dict.fromkeys(PLAN),
         }
         if self.sources:

@@ -37,7 +37,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many trials of a study are to be trained; sent once, before the first."""
+    """How many trials of a study are to be trained in all; sent before the first, and again when more are to be."""
 
     trials: int
 

@@ -14,6 +14,8 @@ from ecrnn.models.own_code import check_digest, digests
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.tasks import has_validation
 
+MOST_REPEATS = 10  # of a study that trains until it is decided, where nothing is said
+
 AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
 
 
@@ -36,6 +38,8 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     defaults = merge(task.defaults, _recipes(kind, models, asked))
     if _own_split(kind, task, asked):
         defaults = {**defaults, "split": "own"}
+    if asked.get("sequential") is not None:
+        defaults = {**defaults, "repeats": MOST_REPEATS}
     settings = kind.read(merge(defaults, asked), where)
     if isinstance(settings, StudySettings):
         metric_for(task, settings.metric)
@@ -102,7 +106,7 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
         whole["metric"] = None if unnamed else metric
         if "score_epochs" not in settings.model_fields_set:
             whole["score_epochs"] = before.score_epochs
-        whole |= {key: getattr(before, key) for key in PLAN}
+        whole |= {key: getattr(before, key) for key in (*PLAN, "sequential")}
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
         whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)

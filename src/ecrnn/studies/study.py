@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecrnn.core.config import StudySettings
@@ -21,7 +20,7 @@ from ecrnn.core.text import counted
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import parse_split
+from ecrnn.data.splits import Split, parse_split
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_check import check_models
 from ecrnn.models.own_code import check_workers_know
@@ -31,22 +30,15 @@ from ecrnn.studies.array_data import keep_arrays
 from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
 from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
+from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
+from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.settings import as_begun, check_plan, models_of, with_sources
 from ecrnn.studies.tasks import prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
-
-
-@dataclass
-class Outcome:
-    """What one call of `run_study` did: trials found finished, trained now, and failed with their lines."""
-
-    found: list[Trial] = field(default_factory=list)
-    trained: list[Trial] = field(default_factory=list)
-    failed: dict[Trial, str] = field(default_factory=dict)
 
 
 def trials(settings: StudySettings) -> list[Trial]:
@@ -95,7 +87,7 @@ def run_study(
     check(spec, *models)
     check_models(spec, *models)
     with locked(out) as lock:
-        settings = _open(settings, models, data, out, jobs)
+        settings = _open(settings, models, data, splits, out, jobs)
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
@@ -111,18 +103,27 @@ def run_study(
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
-        waiting = [trial for trial in trials(settings) if trial not in outcome.found]
-        progress(Waiting(len(waiting)))
         if outcome.found:
             are = "is" if len(outcome.found) == 1 else "are"
             already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
             progress(Message(already))
-        if waiting:
-            chosen = _engine(engine, min(jobs, len(waiting)))
-            if not isinstance(chosen, LocalEngine):
-                check_workers_know(parse(model).family for model, _ in waiting)
-            _run(chosen, OpenStudy(out, settings, data, lock), waiting, outcome, progress)
+        study = OpenStudy(out, settings, data, lock)
+        for waiting in _in_turns(study, outcome, progress):
+            progress(Waiting(len(outcome.trained) + len(outcome.failed) + len(waiting)))
+            if waiting:
+                chosen = _engine(engine, min(jobs, len(waiting)))
+                if not isinstance(chosen, LocalEngine):
+                    check_workers_know(parse(model).family for model, _ in waiting)
+                _run(chosen, study, waiting, outcome, progress)
         return outcome
+
+
+def _in_turns(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[list[Trial]]:
+    """What is to be trained: all that is not finished, or from look to look what is still open."""
+    if study.settings.sequential is not None:
+        yield from next_trials(study, outcome, progress)
+        return
+    yield [trial for trial in trials(study.settings) if trial not in outcome.found]
 
 
 def _engine(engine: Engine | str | None, jobs: int) -> Engine:
@@ -155,7 +156,7 @@ def _run(engine: Engine, study: OpenStudy, waiting: list[Trial], outcome: Outcom
     for trial in waiting:
         if trial not in finished and trial not in outcome.failed:
             failed(Failed(*trial, "the engine ended without it"))
-    outcome.trained = [trial for trial in waiting if trial in finished]
+    outcome.trained += [trial for trial in waiting if trial in finished]
 
 
 def _kept_keys(data: ExampleSet, out: Path) -> Keys:
@@ -185,7 +186,12 @@ def _check_folder(out: Path) -> None:
 
 
 def _open(
-    settings: StudySettings, models: Sequence[ModelName], data: ExampleSet, out: Path, jobs: int
+    settings: StudySettings,
+    models: Sequence[ModelName],
+    data: ExampleSet,
+    splits: Sequence[Split],
+    out: Path,
+    jobs: int,
 ) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     before = read_settings(out) if there(out / STUDY) else None
@@ -194,12 +200,14 @@ def _open(
     task = common_task(models)
     settings = with_sources(settings, models, before)
     check_plan(settings, before, out)
+    check_sequential(settings, before, out)
     if before:
         settings = as_begun(settings, before, task)
     else:  # written down before the first training
         settings = settings.model_copy(update={"planned_repeats": settings.planned_repeats or settings.repeats})
         if task.classes:  # which have other metrics, too
             settings = settings.model_copy(update={"metric": settings.metric or task.metric})
+        settings = with_sequential_plan(settings, splits)
     resolved = settings.model_copy(
         update={"fingerprint": data.fingerprint, "training": resolve(settings.training, jobs)},
     )

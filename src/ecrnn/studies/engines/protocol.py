@@ -35,7 +35,8 @@ class OpenStudy:
 
 
 class Engine(Protocol):
-    """Runs trials. `ecrnn.studies.study.run_study` calls `start` once, then `events`, and `stop` in any case.
+    """Runs trials. `ecrnn.studies.study.run_study` calls `start`, then `events`, and `stop` in any case; once, or in a
+    study that trains until it is decided again for each look.
 
     Trials are run by `ecrnn.studies.trials.run_trial`, which goes on with what it finds in the study's folder and
     leaves a finished trial alone. The error of one that fails is left on the disk by

@@ -1,0 +1,133 @@
+"""Studies that train until their pairs are decided: the plan, fixed before the first training, and what is next.
+
+At each look every pair of models that is open has the repeats that the look needs; then `ecrnn.training.decisions` says
+which pairs are closed, and only models of open pairs are trained on. Nothing of it is kept: a study that was killed
+finds the same trials on the disk and decides the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecrnn.core.config import StudySettings
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.events import Message, Progress
+from ecrnn.core.text import counted
+from ecrnn.data.splits import Split
+from ecrnn.models.names import common_task, parse
+from ecrnn.stats import SequentialComparison, usual_looks
+from ecrnn.stats._pairs import chosen
+from ecrnn.stats.class_scores import metric_for
+from ecrnn.studies.engines.protocol import OpenStudy, Trial
+from ecrnn.studies.outcome import Outcome
+from ecrnn.training.decisions import decide, score
+from ecrnn.training.finished import read_finished
+
+
+def check_sequential(settings: StudySettings, before: StudySettings | None, out: Path) -> None:
+    """Look whether a study may begin, or go on, with this plan.
+
+    Args:
+        settings: as given, not resolved.
+        before: of the study on disk, if there is one.
+        out: where it lies, for the error.
+
+    Raises:
+        EcrnnError: the repeats are none of random splits, too few, or a model is in no pair.
+        RunDirectoryError: the study on disk has another plan, which is not changed once trainings are seen.
+    """
+    asked = settings.sequential
+    if before is not None:
+        planned = before.sequential
+        if asked is not None and planned is None:
+            line = f"{out} was begun without --until-decided, and trainings that were seen cannot be planned any more"
+            raise RunDirectoryError(f"{line}; choose another --out")
+        if planned is None:
+            return
+        given = {} if asked is None else asked.model_dump(exclude_unset=True)
+        for key, value in given.items():
+            if value is not None and value != getattr(planned, key):
+                line = f"{out} was planned with {key} {_shown(getattr(planned, key))}, not {_shown(value)}"
+                raise RunDirectoryError(f"{line}, and a plan does not change; leave it away, or choose another --out")
+        if more := [model for model in settings.models if model not in before.models]:
+            line = f"{out} trains until its pairs are decided; {more[0]} was not among its models when it was planned"
+            raise RunDirectoryError(f"{line}; choose another --out")
+        if "repeats" in settings.model_fields_set and settings.repeats > before.repeats:
+            line = f"{out} was planned with at most {before.repeats} repeats, which are not raised"
+            raise RunDirectoryError(f"{line}; choose another --out")
+        return
+    if asked is None:
+        return
+    if settings.split == "own":
+        line = "--until-decided needs random splits or folds, of which the error of its looks is known"
+        raise EcrnnError(f"{line}; with the data's own part (--split own) train a fixed number of repeats")
+    compared = {model for pair in chosen(settings.models, settings.baseline, settings.pairs) for model in pair}
+    if alone := [model for model in settings.models if model not in compared]:
+        raise EcrnnError(f"{alone[0]} is in no pair that is compared, so --until-decided would never train it")
+    looks = asked.looks or usual_looks(settings.repeats)
+    if looks[-1] != settings.repeats:
+        raise EcrnnError(f"the last of sequential.looks, {looks[-1]}, must be the repeats, {settings.repeats}")
+
+
+def with_sequential_plan(settings: StudySettings, splits: Sequence[Split]) -> StudySettings:
+    """The settings with all of the plan filled in, as it is written down before the first training.
+
+    Args:
+        settings: of a study that begins.
+        splits: of its repeats.
+    """
+    plan = settings.sequential
+    if plan is None:
+        return settings
+    update = {
+        "looks": plan.looks or usual_looks(settings.repeats),
+        "n_train": plan.n_train or round(float(np.mean([len(split.train) for split in splits]))),
+        "n_test": plan.n_test or round(float(np.mean([len(split.validation) for split in splits]))),
+    }
+    return settings.model_copy(update={"sequential": plan.model_copy(update=update)})
+
+
+def next_trials(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[list[Trial]]:
+    """From look to look, the trials that the next one needs; after each the caller has trained them into ``outcome``.
+
+    A trial that fails is not waited for: its pairs are looked at with the repeats that both models have.
+    """
+    settings, task = study.settings, common_task(map(parse, study.settings.models))
+    metric = metric_for(task, settings.metric)
+    scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
+    taken = 0
+    while True:
+        for model, repeat in (*outcome.found, *outcome.trained):
+            if repeat not in scores[model]:
+                trial = read_finished(study.folder, model, repeat)
+                if trial is None:
+                    raise RunDirectoryError(f"{study.folder}: {model}, repeat {repeat} is not finished any more")
+                scores[model][repeat] = score(trial, metric, settings.score_epochs)
+        comparison = decide(settings, metric, scores, outcome.failed)
+        looks = max((len(pair.looks) for pair in comparison.pairs), default=0)
+        if looks > taken or not comparison.waiting:
+            progress(Message(_standing(comparison)))
+            taken = looks
+        order = {model: at for at, model in enumerate(settings.models)}
+        yield sorted(comparison.waiting, key=lambda trial: (trial[1], order[trial[0]]))
+        if not comparison.waiting:
+            return
+
+
+def _standing(comparison: SequentialComparison) -> str:
+    """What a look has shown, in a line."""
+    pairs = comparison.pairs
+    at = f"after {counted(max((pair.looks[-1].repeats for pair in pairs if pair.looks), default=0), 'repeats')}"
+    open_pairs = [pair for pair in pairs if pair.closed == "open"]
+    if not open_pairs:
+        return f"looked {at}: no pair is open, nothing more is trained"
+    models = ", ".join(dict.fromkeys(model for pair in open_pairs for model in (pair.model_a, pair.model_b)))
+    are = "is" if len(open_pairs) == 1 else "are"
+    return f"looked {at}: {len(open_pairs)} of {counted(len(pairs), 'pairs')} {are} open; next are {models}"
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
