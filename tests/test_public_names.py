@@ -9,7 +9,18 @@ import pytest
 
 import ecrnn
 
-NAMES = ["EcrnnError", "ImageClassifier", "SequenceClassifier", "build", "compare", "load", "plan", "register", "train"]
+NAMES = [
+    "EcrnnError",
+    "ImageClassifier",
+    "SequenceClassifier",
+    "build",
+    "compare",
+    "judge",
+    "load",
+    "plan",
+    "register",
+    "train",
+]
 
 
 def test_the_names():

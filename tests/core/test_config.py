@@ -80,6 +80,7 @@ STUDY = DATA | {
     "pairs": ([None, [["mine", "cnn"]], [["a", "b"], ["c", "b"]]], [[], [["a"]], [["a", "b", "c"]], "a:b", [1]]),
     "rope": ([None, 0, 0.01, 2.5], [-0.1, NAN, INF, "small"]),
     "planned_repeats": ([None, 1, 10_000], [0, 10_001, 2.5]),
+    "sequential": ([None, {}, {"looks": [3, 5], "alpha": 0.1}], [{"alpha": 1}, {"lucks": [3]}, 3]),
 }
 TRAIN = DATA | {
     "model": (["cnn"], [None, 1]),

@@ -30,9 +30,9 @@ from ecrnn.studies.array_data import keep_arrays
 from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
 from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
+from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
-from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.settings import as_begun, check_plan, models_of, with_sources
 from ecrnn.studies.tasks import prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
@@ -103,13 +103,13 @@ def run_study(
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
-        if outcome.found:
-            are = "is" if len(outcome.found) == 1 else "are"
-            already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
-            progress(Message(already))
         study = OpenStudy(out, settings, data, lock)
-        for waiting in _in_turns(study, outcome, progress):
+        for turn, waiting in enumerate(_in_turns(study, outcome, progress)):
             progress(Waiting(len(outcome.trained) + len(outcome.failed) + len(waiting)))
+            if turn == 0 and outcome.found:
+                are = "is" if len(outcome.found) == 1 else "are"
+                already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
+                progress(Message(already))
             if waiting:
                 chosen = _engine(engine, min(jobs, len(waiting)))
                 if not isinstance(chosen, LocalEngine):

@@ -35,15 +35,20 @@ class ProcessEngine:
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
+        self._forget()
 
-    def start(self, study: OpenStudy, trials: Sequence[Trial]) -> None:
-        self.study = study
+    def _forget(self) -> None:
+        """What was before, so that trials can be taken on again."""
         self.waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
         self.sent: queue.SimpleQueue[Event | None] = queue.SimpleQueue()  # None: a thread has ended
         self.workers: list[subprocess.Popen[str]] = []
         self.guard = threading.Lock()  # of workers
         self.stopping = self.terminated = False
         self.fatal: str | None = None
+
+    def start(self, study: OpenStudy, trials: Sequence[Trial]) -> None:
+        self.study = study
+        self._forget()
         for trial in trials:
             self.waiting.put(trial)
         self.threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(min(self.jobs, len(trials)))]
