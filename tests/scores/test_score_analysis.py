@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.report import Analysis
-from ecrnn.report.content.tables import report_tables
+from ecrnn.report.content.tables import report_tables, scores_table
 from ecrnn.scores import How, analyse_each, read
 from ecrnn.stats import compare_scores
 from ecrnn.stats.metrics import ACCURACY
@@ -179,6 +179,11 @@ def test_rows_of_examples(answers: list[dict[str, Any]], metric: str | None) -> 
                 "balanced-accuracy": lambda: balanced_accuracy_score(y, p),  # noqa: B023
             }.get(metric or "", lambda: np.mean(np.array(y) == p))()  # noqa: B023
             assert score == pytest.approx(expected, abs=1e-12)
+    shown = {(row.model, row.name): row.summary for row in analysis.class_scores}
+    assert {name for _, name in shown} == {"accuracy", "macro-f1", "balanced-accuracy"}
+    for row in analysis.models:
+        assert shown[row.model, metric or "accuracy"] == row.summary
+    assert "named when the table was judged" in scores_table(analysis).caption
     (a, _) = analysis.confusions
     mine = [one for one in answers if one["model"] == "a"]
     theirs = confusion_matrix([one["label"] for one in mine], [one["prediction"] for one in mine])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import metadata
@@ -17,9 +17,18 @@ from ecrnn.core.text import counted
 from ecrnn.report import formats
 from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.headline import certainty, headline
-from ecrnn.report.analysis.schema import Analysis, FairnessLine, MissingTrial, ModelRow, Subject, TrialRow
+from ecrnn.report.analysis.schema import (
+    Analysis,
+    FairnessLine,
+    MissingTrial,
+    ModelRow,
+    ScoreRow,
+    Subject,
+    TrialRow,
+)
 from ecrnn.scores.records import Scores
 from ecrnn.stats import (
+    CLASS_SCORES,
     PAPER_TEST_WARNING,
     Comparison,
     Metric,
@@ -27,6 +36,7 @@ from ecrnn.stats import (
     class_scores,
     compare,
     compare_scores,
+    summarise,
 )
 
 EXAMPLES, PART = "examples", "test"
@@ -109,7 +119,7 @@ def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
         planned=sum(len(model.repeats) for model in models) + len(scores.unfinished),
         comparison=comparison,
         models=models,
-        class_scores=(),
+        class_scores=tuple(_class_scores(scores, n_train, n_test, fixed)),
         trials=_trials(scores, models),
         curves=(),
         confusions=tuple(_confusion(scores, model) for model in scores.answers if scores.classes),
@@ -197,6 +207,18 @@ def _value(scores: Scores, model: str, repeat: int, metric: Metric) -> float:
             "macro-f1 and balanced-accuracy"
         )
     return found
+
+
+def _class_scores(scores: Scores, n_train: int, n_test: int, fixed: str) -> Iterator[ScoreRow]:
+    """All scores that follow from labels and predictions; on one test set without intervals, as of a study."""
+    for model, of_model in scores.answers.items() if scores.classes else ():
+        by_repeat = [class_scores(answers.label, answers.prediction) for answers in of_model.values()]
+        for name, metric in CLASS_SCORES.items():
+            values = [value for one in by_repeat if (value := one[name]) is not None]
+            if values:
+                summary = summarise(values, n_train, n_test, bounds=(metric.least, metric.most))
+                summary = replace(summary, low=None, high=None) if fixed else summary
+                yield ScoreRow(model, name, tuple(values), summary)
 
 
 def _row(scores: ModelScores) -> ModelRow:

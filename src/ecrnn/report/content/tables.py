@@ -93,11 +93,12 @@ def scores_table(analysis: Analysis) -> Table:
         mark = "strong" if name == chosen.name else ""
         return Cell(formats.value(summary.mean, metric) + spread, (summary.mean, summary.sd), mark)
 
+    named = "before the first training" if analysis.metric_of_epochs else "when the table was judged"
     return Table(
         "scores",
         "All scores",
         f"Mean and SD over the repeats, in percent, {analysis.when_scored}. The verdicts are on "
-        f"{chosen.title}, which was named before the first training; the others are shown and not tested. Macro F1 is "
+        f"{chosen.title}, which was named {named}; the others are shown and not tested. Macro F1 is "
         "the mean over the classes that occur, balanced accuracy the mean recall, AUC the mean area under the ROC "
         "curves of one class against the others.",
         (_MODEL, *(Column(formats.capital(metric_named(n).title), (n, f"{n}_sd")) for n in names)),
