@@ -92,8 +92,8 @@ def check_grid(shapes: Iterable[RecurrenceSettings], threads: int) -> int:
     """As ``check_first`` for every backend and layer of a grid, each at the most work that it does there.
 
     Args:
-        shapes: of the grid.
-        threads: of every variant.
+        shapes: shapes of the grid.
+        threads: number of threads of every variant.
 
     Returns:
         How many shapes were compared.
@@ -112,7 +112,7 @@ def check_recurrence(model: ModelName, batch: int, threads: int, training: bool 
     Args:
         model: its name.
         batch: images at a time.
-        threads: of torch.
+        threads: number of threads of torch.
         training: whether a backward pass will be measured.
 
     Returns:

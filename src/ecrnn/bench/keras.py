@@ -43,10 +43,10 @@ class Keras:
 
     Args:
         python: the Python that has tensorflow and keras.
-        threads: of TensorFlow.
+        threads: number of threads of TensorFlow.
 
     Attributes:
-        versions: of both libraries.
+        versions: versions of both libraries.
         failed: what could not be made, by name, with the reason.
     """
 

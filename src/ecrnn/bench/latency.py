@@ -49,8 +49,8 @@ def measure(
 
     Args:
         model: its name; its weights are the initial ones.
-        threads: of torch, and of ONNX Runtime's first variant.
-        rounds: of alternating measurements.
+        threads: number of threads of torch, and of ONNX Runtime's first variant.
+        rounds: number of alternating measurements of each variant.
         onnx: measure ONNX Runtime too.
         tick: called after each round.
 

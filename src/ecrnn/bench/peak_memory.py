@@ -68,7 +68,7 @@ def measure(make: Callable[[str, T], object], variant: str, threads: int, settin
     Args:
         make: a function of a module, which gives one call of a variant; the process finds it by its name.
         variant: as ``make`` calls it.
-        threads: of torch.
+        threads: number of threads of torch.
         settings: a dataclass of plain values, for ``make``.
 
     Raises:

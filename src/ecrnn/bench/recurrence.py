@@ -62,8 +62,8 @@ def measure(
 
     Args:
         settings: what.
-        threads: of every variant.
-        rounds: of alternating measurements.
+        threads: number of threads of every variant.
+        rounds: number of alternating measurements of each variant.
         keras: a process in which Keras computes the same, or None.
         checked: how many shapes were compared with the oracle, where that has been done; None: it is done first.
         with_memory: measure peak memory too, in fresh processes.

@@ -47,7 +47,7 @@ class RecurrenceSettings:
 
     @property
     def multiply_adds(self) -> float:
-        """Of the products in one forward pass."""
+        """Multiply-adds of the products in one forward pass."""
         gates, width = GATES[self.cell], self.directions * self.hidden
         inputs = self.input + (self.layers - 1) * width
         a_step = gates * width * (inputs + self.layers * self.hidden)

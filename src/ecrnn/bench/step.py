@@ -119,8 +119,8 @@ def measure(
 
     Args:
         settings: model and batch.
-        threads: of every variant.
-        rounds: of alternating measurements.
+        threads: number of threads of every variant.
+        rounds: number of alternating measurements of each variant.
         keras: a process in which Keras trains the same network, or None.
         with_memory: measure peak memory too, in fresh processes.
         tick: called after each round.

@@ -30,7 +30,7 @@ class Stock(nn.Module):
     """Takes standardised images (B, 3, 32, 32), gives logits (B, 10).
 
     Args:
-        name: of a model that reads its map in the paper's order.
+        name: name of a model that reads its map in the paper's order.
 
     Raises:
         EcrnnError: the model has another scan, or is none of the paper's family.
@@ -88,7 +88,7 @@ def stock_like(ours: nn.Module, name: ModelName) -> Stock:
 
     Args:
         ours: from `ecrnn.models.build.build`.
-        name: of its model.
+        name: name of its model.
 
     Raises:
         EcrnnError: it does not give the same, so that a comparison of their speed would be of two networks.

@@ -77,7 +77,7 @@ def recurrence(
 ) -> None:
     """Time a recurrent layer: ours, torch.nn's and, where it is installed, Keras's on TensorFlow.
 
-    What is to be measured is first compared with a float64 oracle; nothing is measured if it is not right.
+    The layer is first compared with a float64 oracle; nothing is measured if it differs.
     """
     from ecrnn.bench import checks, settings
     from ecrnn.bench import recurrence as bench
@@ -213,7 +213,7 @@ def _about(threads: int, rounds: int, keras: Keras | None) -> dict[str, Any]:
 
 
 def _missing(keras: Keras | None, without: bool) -> dict[str, str]:
-    """Which opponent was not measured, for the end of the output: nothing is said before the check has passed."""
+    """The opponent that was not measured, for the end of the output: nothing is printed before the check has passed."""
     from ecrnn.bench.keras import NOT_HERE
 
     return {} if keras or without else {"missing": NOT_HERE}

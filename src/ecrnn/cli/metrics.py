@@ -19,9 +19,9 @@ def checked(task: Task, measured: dict[str, Any], path: Path) -> dict[str, Any]:
     """What a bundle's metrics.json holds, which may come from anywhere, if the other functions can use it.
 
     Args:
-        task: of the model.
+        task: task of the model.
         measured: what the file holds.
-        path: of the file, for the error.
+        path: path of the file, for the error.
 
     Raises:
         BundleError: a figure is missing or no number.
@@ -47,10 +47,10 @@ def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:
     """The task's metric with its interval, as "98.61 % of 360 validation images right (95 % interval ...)".
 
     Args:
-        task: of the model.
+        task: task of the model.
         measured: holds the metric and its interval, as a bundle's metrics.json does.
         n: examples that it was measured on.
-        part: of the data, such as "validation".
+        part: part of the data, such as "validation".
     """
     metric = METRICS[task.metric]
     value, low, high = (metric.shown(measured[metric.name + end]) for end in ("", "_low", "_high"))
@@ -63,10 +63,10 @@ def figures(task: Task, measured: dict[str, Any], n: int, part: str) -> str:
 
 
 def choice(task: Task, measured: dict[str, Any]) -> list[str]:
-    """Of which epochs the figures of a training are, which goes on with a line, and a line on the epoch that was kept.
+    """The end of a line that says which epochs the figures are of, and a line about the epoch that was kept.
 
     Args:
-        task: of the model.
+        task: task of the model.
         measured: what a bundle's metrics.json holds.
     """
     metric, epoch = METRICS[task.metric], f"epoch {measured['epoch']} of {measured['epochs']}"

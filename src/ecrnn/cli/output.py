@@ -44,8 +44,8 @@ def console() -> Console:
 
 
 def show(table: Table) -> None:
-    """Print a table; where the terminal is too narrow, its cells go on in a next line between words, and where that is
-    not enough each row becomes a few lines, a column a line."""
+    """Print a table. A narrow terminal wraps its cells between words; where that is not enough, each row becomes
+    several lines, one per column."""
     from rich.cells import cell_len
 
     out = console()

@@ -51,7 +51,7 @@ def predict(
     ] = None,
     device: options.Device = None,
 ) -> int:
-    """Say what is in images, what they show in words, what they say, or what class or translation texts have.
+    """Predict with a trained model: classes, captions or text of images, classes or translations of texts.
 
     An image that cannot be read is reported, the rest is done, and the status is 1.
     """
@@ -98,7 +98,7 @@ def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Pat
 
 
 def _check_call(model: Predictor, named: Path | None, texts: list[str], asked: bool) -> None:
-    """Raise a WrongCall where nothing is asked, or the model answers otherwise."""
+    """Raise a WrongCall where there is nothing to predict, or the model takes other inputs."""
     from ecrnn.cli.metrics import use
 
     task, example = model.task, use(model.task, str(named))
@@ -113,7 +113,7 @@ def _check_call(model: Predictor, named: Path | None, texts: list[str], asked: b
 
 
 def _files(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], dict[Path, str]]:
-    """The files at ``paths``, and for those paths that are or have none the line that says so.
+    """The files at ``paths``, and an error line for each path that is or holds none.
 
     They are images, or end in ``suffixes`` if there are any.
     """
@@ -132,7 +132,7 @@ def _files(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], di
 
 
 def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """A file, or the files below a folder whose names end so.
+    """A file, or the files below a folder whose names end in one of ``suffixes``.
 
     Raises:
         DataError: there is none.

@@ -1,5 +1,4 @@
-"""How `ecrnn predict` shows predictions: a table for people, JSON lines and CSV for machines; on the screen or in a
-file."""
+"""Output of `ecrnn predict`: a table for people, JSON lines and CSV for machines, on the screen or in a file."""
 
 from __future__ import annotations
 
@@ -90,8 +89,8 @@ def style_of(style: str | None, out: Path | None, inputs: Iterable[Path]) -> str
 def write(predictions: Iterator[Prediction], shape: Shape, style: str, out: Path | None) -> int:
     """Print the predictions, or write them into the file ``out``, whole or not at all.
 
-    What cannot be predicted is a line on the standard error, an object in JSON lines, which say no more on the screen,
-    and an image that cannot be read a row in CSV, empty behind its name.
+    An input that cannot be predicted gives a line on the standard error; in JSON lines an object with "error" instead
+    (on the screen), or as well (in a file); and an image in CSV a row that is empty behind its name.
 
     Returns:
         How many could not be predicted.
@@ -130,7 +129,7 @@ def _jsonl(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> Non
 
 
 def _csv(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
-    """One row an input: the prediction, and of a classifier a column a class with its probability, exact."""
+    """One row per input: the prediction, and for classifiers one column per class with its exact probability."""
     lead = [shape.input, shape.output]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*lead, *(safe(f"{name} (class)" if name in lead else name) for name in shape.classes)])
@@ -146,7 +145,7 @@ def _csv(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
 
 
 def _table(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
-    """Whole names and texts: in a terminal they go on in a next line, elsewhere a row is a line however long."""
+    """Names and texts are whole: a terminal wraps them, elsewhere each row is one line of any length."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

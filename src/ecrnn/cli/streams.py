@@ -96,12 +96,12 @@ def is_of_output(error: Exception) -> bool:
 
 
 def discard_output() -> None:
-    """Let go of what waits for the standard output, which cannot be written."""
+    """Drop what waits for the standard output, which cannot be written."""
     _discard("stdout")
 
 
 def settle() -> None:
-    """Let go of what cannot be written at the end: Python would try once more, and leave with a status of its own."""
+    """Drop what cannot be written at the end: Python would try again, and end with another status."""
     for name in ("stdout", "stderr"):
         try:
             getattr(sys, name).flush()

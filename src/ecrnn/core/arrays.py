@@ -36,9 +36,9 @@ def read_arrays(path: Path, within: Path | None = None, *, kinds: str = "iuf") -
     """The arrays of an `.npz` file by name.
 
     Args:
-        path: of the file.
+        path: path of the file.
         within: the folder that it must lie in, see `ecrnn.core.reading.opened`.
-        kinds: of NumPy's types that may be in it; "U" are texts.
+        kinds: kinds of NumPy types that it may hold; "U" are texts.
 
     Raises:
         EcrnnError: it cannot be read, is damaged or of another kind, or unfolds to more than it may.

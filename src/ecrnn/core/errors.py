@@ -1,4 +1,4 @@
-"""The errors that a user of ecrnn can cause or meet, each said in one line.
+"""Errors that a user can cause or meet, each with a message of one line.
 
 Every error below is a ValueError, so callers in Python can catch them by that name; the command line prints the line
 and leaves. A message says what was wrong, where, and what would be right. Programming mistakes are assertions instead.
@@ -96,7 +96,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _likeness(wanted: str, known: str) -> tuple[float, float]:
-    """How near, from 0 to 1 and of no account below `_NEAR`; and difflib's ratio, for those equally near."""
+    """Likeness from 0 to 1 (below `_NEAR` it does not count), and difflib's ratio to break ties."""
     last = wanted.rpartition(".")[2]
     if "." in known:
         return _likeness_of_words(last, known.rpartition(".")[2])

@@ -1,4 +1,4 @@
-"""Manifests: what makes a trial a finished one, and how one tells that it is whole.
+"""Manifests: the file that makes a trial a finished one and shows that it is whole.
 
 `manifest.json` holds facts of the trial, the SHA-256 of its files, and its own. Format 1 lacked the last.
 """
@@ -56,7 +56,7 @@ def checked_manifest(folder: Path, study: Path | None = None) -> dict[str, Any] 
     """What the manifest of a trial says, with the files that it names compared with their digests.
 
     Args:
-        folder: of the trial.
+        folder: folder of the trial.
         study: the run directory, out of which nothing may point; None: two folders above ``folder``.
 
     Returns:

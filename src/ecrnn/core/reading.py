@@ -71,7 +71,7 @@ def opened(path: Path, limit: int, within: Path | None = None) -> Iterator[io.Bu
     """Open a regular file for reading.
 
     Args:
-        path: of the file.
+        path: path of the file.
         limit: the most bytes that it may have.
         within: the folder that it must lie in when all links are followed; None: anywhere. That folder itself may be
             reached through links.

@@ -1,4 +1,4 @@
-"""Run directories: what a study leaves on disk, and how one tells that a trial is whole.
+"""Run directories: what a study writes, and how a trial is checked to be whole.
 
     study.yaml, environment.json
     <model>/repeat-<r>/config.yaml        the trial's own settings: a study of this model and repeat alone
@@ -241,5 +241,5 @@ def _take(path: Path) -> int | None:
 
 
 def holds_nothing(name: str) -> bool:
-    """Whether a file of this name says nothing of what a folder holds: locks, and what a killed process left."""
+    """Whether a file is a lock or a remnant of a killed process, and so no content of its folder."""
     return name == LOCK or is_temporary(name)

@@ -47,7 +47,7 @@ def unsealed(value: Any, path: Path, *, required: bool = False) -> dict[str, Any
 
 
 def _digest(plain: dict[str, Any]) -> str:
-    """Of an object that JSON gave, whatever the order of its keys."""
+    """The digest of an object from JSON; the order of its keys does not matter."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Names as they are compared: of classes, labels and files.
+"""Spelling of names (classes, labels, files) as they are compared.
 
 A name with accents or in Hangul can be spelt in two ways that look alike: composed (Linux, Windows, what people type)
 and decomposed (macOS, archives made there). Everywhere in ecrnn names are compared and sorted composed, in Unicode's
@@ -27,7 +27,7 @@ def nfc(name: str) -> str:
 
 
 def order(name: str) -> tuple[str, str]:
-    """The key by which names are sorted: composed, and where two are then equal as they are."""
+    """The key by which names are sorted: composed, then as spelt."""
     return nfc(name), name
 
 

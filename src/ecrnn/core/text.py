@@ -52,7 +52,7 @@ def printable(text: object, keep: str = "") -> str:
 
 
 def one_line(text: object) -> str:
-    """``text`` for people with each run of blanks and line ends as one blank: for text that runs over lines."""
+    """``text`` for people on one line: each run of blanks and line ends becomes one blank."""
     return printable(" ".join(str(text).split()))
 
 
@@ -83,8 +83,8 @@ def _visible(character: str) -> str:
 
 
 def _joins(text: str, place: int) -> bool:
-    """Whether the joiner there does what joiners are for: it makes one emoji of two, or shapes letters of a script
-    from Arabic to Sinhala."""
+    """Whether the joiner at ``place`` has a use: it joins two emoji into one, or shapes letters of a script from Arabic
+    to Sinhala."""
     before, character, after = text[place - 1 : place], text[place], text[place + 1 : place + 2]
     if character not in "\u200c\u200d" or not before or not after:
         return False

@@ -18,7 +18,7 @@ def draw_reproduction(found: Reproduction, rows: Sequence[ModelRow], scored: str
 
     Args:
         found: the study beside the paper.
-        rows: of the study's models, with their scores.
+        rows: rows of the study's models, with their scores.
         scored: what they are scored on, such as "validation images".
         mean_of_epochs: what a score is, "mean of the last 3 epochs"; "" at the last epoch.
     """

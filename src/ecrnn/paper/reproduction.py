@@ -117,8 +117,8 @@ def reproduction(record: StudyRecord, comparison: Comparison, models: Sequence[M
     """The study beside the paper.
 
     Args:
-        record: of a study with all of the paper's models.
-        comparison: of (at least) the `named_pairs`.
+        record: record of a study with all of the paper's models.
+        comparison: comparison of (at least) the `named_pairs`.
         models: all that have a finished trial.
     """
     rows = {row.model: row for row in models}

@@ -15,15 +15,15 @@ class Supplement:
     """The first section of a report, in every form.
 
     Attributes:
-        key: of the section and of its figure, as in "report-reproduction.svg".
-        title: of the section.
+        key: key of the section and of its figure, as in "report-reproduction.svg".
+        title: title of the section.
         data: a dataclass of plain values, which report.json holds.
         models: those of the study that the tables are about; where these are all, a terminal shows no others.
         tables: in their order.
         long_tables: those that stand in CSV files alone.
         folded: keys of tables that are folded in the page and left away on a terminal.
         notes: lines that a terminal shows under the report.
-        footnote: of the tables on a terminal.
+        footnote: footnote of the tables on a terminal.
         draw: the figure; it is called when the files are written.
     """
 

@@ -124,7 +124,7 @@ def bundle_trial(
 
 
 def _check_known(model: str, settings: StudySettings, study: Path) -> None:
-    """Look whether the code of a model that is not ecrnn's own was named, and is that of its study."""
+    """Check that the code of a user's model was named and is that of its study."""
     family = next((family for family in settings.sources if begins(model, family)), None)
     if family is not None:
         if family not in families() and family not in plugins():
@@ -137,7 +137,7 @@ def _check_free_or_ours(out: Path, config: str, processor: Processor, killed: bo
 
     Args:
         config: what its `config.yaml`, which is written first, says.
-        processor: of the model.
+        processor: processor of the model.
         killed: a lock was left in ``out``.
     """
     try:
@@ -149,7 +149,7 @@ def _check_free_or_ours(out: Path, config: str, processor: Processor, killed: bo
 
 
 def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
-    """Look whether a bundle can be made in ``out``, before anything is written.
+    """Check that a bundle can be made in ``out``, before anything is written.
 
     Args:
         out: a folder, which need not be there.
@@ -186,8 +186,8 @@ def measured(
 
     Args:
         settings: resolved.
-        task: of the model.
-        predictions: of the last epoch's weights, for the validation examples.
+        task: task of the model.
+        predictions: predictions of the last epoch's weights, for the validation examples.
         history: the metrics of each epoch.
         n_train: examples trained on.
         parameters, multiply_adds: of the network.

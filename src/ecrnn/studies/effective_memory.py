@@ -91,7 +91,7 @@ def untrained_memories(
     Args:
         seeds: layers of each kind in `UNTRAINED`, with weights from the seeds 0, 1, ...
         steps: length of the sequences, of one value a step.
-        hidden_size: of the layer.
+        hidden_size: hidden size of the layer.
         sequences: how many.
     """
     for cell, whose, forget in UNTRAINED:
@@ -110,8 +110,8 @@ def untrained(cell: str, whose: str, forget: int | None, hidden_size: int, seed:
         cell: rnn, lstm or gru.
         whose: "torch" or "Keras", whose initialisation.
         forget: what stands (on average) in an LSTM's forget bias, 0 or 1; None for the other cells.
-        hidden_size: of the layer.
-        seed: of the weights.
+        hidden_size: hidden size of the layer.
+        seed: seed of the weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

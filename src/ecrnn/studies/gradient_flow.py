@@ -38,15 +38,15 @@ def gradient_flows(
     """Measure every combination of cell, initialisation and length.
 
     Args:
-        cells: of rnn, lstm, gru.
+        cells: any of rnn, lstm, gru.
         inits: "keras", "torch", or a number: Keras's with the recurrent matrix (H, H) of each gate brought to that
             spectral radius. Keras's own is 1 for the RNN, whose matrix is orthogonal, and about a half for each gate
             of LSTM and GRU, whose matrices are orthogonal only together.
         steps: lengths of the sequences.
         clip: the norm at which training would clip.
-        hidden_size: of the layer.
+        hidden_size: hidden size of the layer.
         sequences: in the batch.
-        seed: of weights, inputs and targets.
+        seed: seed of weights, inputs and targets.
 
     Raises:
         EcrnnError: a wrong name or number, or nothing asked for; before anything is measured.

@@ -41,7 +41,7 @@ class Design:
     """What a design of ``repeats`` at the most costs and finds.
 
     Attributes:
-        repeats: of each model, at the most.
+        repeats: number of repeats of each model, at the most.
         found: probability that a pair with the named difference gets its "better".
         trainings, hours: mean, where the difference is the named one.
         trainings_equal, hours_equal: mean, where there is none.
@@ -98,9 +98,9 @@ def plan_study(
     """Time a part of an epoch of each model, and simulate both designs.
 
     Args:
-        settings: of the study; ``settings.repeats`` is the most that each model is trained.
+        settings: settings of the study; ``settings.repeats`` is the most that each model is trained.
         difference: true difference that would matter, in values of the metric, above 0.
-        sd: of the differences of two models between repeats; None: `default_sd`.
+        sd: standard deviation of the differences of two models between repeats; None: `default_sd`.
         baseline: compare every other model with this one; without it all pairs.
         arrays: the examples, where they are no data set by name and no folder.
         progress: called with what is loaded and timed.

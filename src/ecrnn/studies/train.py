@@ -118,7 +118,7 @@ def _leftovers(out: Path) -> list[str]:
 
 
 def _settings_before(out: Path) -> TrainSettings | None:
-    """Those of the training that lies in ``out``; None where there is none.
+    """The settings of the training that lies in ``out``; None where there is none.
 
     A damaged file is passed over while a training is under way: its checkpoints say themselves which training they are
     of, and the file is written anew.

@@ -49,7 +49,7 @@ def time_training(
         split: which of them train and which validate.
         processor: fitted on those that train.
         training: resolved.
-        seed: of weights and order.
+        seed: seed of weights and order.
     """
     some = replace(split, validation=split.validation[:VALIDATED])
     if model.row.estimator:

@@ -45,7 +45,7 @@ def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -
     """The examples of a study or a training, and a check that they are the ones it was begun with.
 
     Args:
-        settings: of the study or the training.
+        settings: settings of the study or the training.
         progress: called while data is downloaded or decoded.
 
     Raises:
@@ -71,7 +71,7 @@ def trained_on_too(name: str, count: int, split: Split, examples: str) -> str:
     """That some of the validation examples are among those trained on, in a sentence.
 
     Args:
-        name: of the data.
+        name: name of the data.
         count: how many of them.
         split: which examples train and validate.
         examples: what the task calls them, in the plural.

@@ -16,7 +16,7 @@ def confusion(model: str, label: np.ndarray, predicted: np.ndarray, names: tuple
     Args:
         model: its name.
         label, predicted: (n,) class indices.
-        names: of the classes.
+        names: names of the classes.
     """
     classes = len(names)
     true, assigned, correct = (
@@ -39,7 +39,7 @@ def confusion(model: str, label: np.ndarray, predicted: np.ndarray, names: tuple
 def _most_confused(
     cells: np.ndarray, counts: np.ndarray, true: np.ndarray, names: tuple[str, ...]
 ) -> tuple[ConfusedPair, ...]:
-    """Of the cells that are not empty, by their place in the flat matrix, and how many examples each class has."""
+    """The most frequent confusions, from cells (by place in the flat matrix) and the sizes of the classes."""
     wrong = cells // len(names) != cells % len(names)
     cells, counts = cells[wrong], counts[wrong]
     order = np.argsort(-counts, kind="stable")[:MOST_CONFUSED]

@@ -43,7 +43,7 @@ def fairness(
 
     Args:
         record: from `read_study`.
-        comparison: of its models.
+        comparison: comparison of its models.
         models: the rows of the models.
         epochs: whose mean the score of a training is.
     """

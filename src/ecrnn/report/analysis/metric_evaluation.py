@@ -85,7 +85,7 @@ def evaluate_scores(
         facts: other things to know, by what they are called, such as sacreBLEU's signature.
         examples: some to look at, in the order in which they are shown.
         trained_on, left_out, files_left_out: as `MetricEvaluation` has them.
-        seed: of the bootstraps.
+        seed: seed of the bootstraps.
 
     Raises:
         EcrnnError: statistics that are not the metric's.

@@ -153,7 +153,7 @@ class Subject:
         metric_of_epochs: the one that is known after every epoch; None where the trainings are not known.
         examples: what the scored examples are called, in the plural: "images".
         part: the part of the data that is scored: "test" or "validation".
-        moment: of a training at which it is scored: "after the last epoch"; "" where that is not known.
+        moment: moment of a training at which it is scored: "after the last epoch"; "" where that is not known.
         epochs: whose mean the score of a training is; 1 where it is the last one's.
         facts: what stands at the top of the page, each with its name.
         again: what the page says of the command.

@@ -16,7 +16,7 @@ def subject_of(record: StudyRecord, comparison: Comparison, data: str, epochs: i
 
     Args:
         record: from `read_study`.
-        comparison: of its models.
+        comparison: comparison of its models.
         data: what the report calls the data.
         epochs: whose mean the score of a training is.
     """

@@ -27,7 +27,7 @@ def write_gradient_flow(flows: Sequence[Flow], out: Path, environment: dict[str,
     """Write gradflow.json (all curves, a line each), gradflow.csv, gradflow.svg and gradflow.md, which shows the two.
 
     Args:
-        flows: of a grid of cells, initialisations and lengths.
+        flows: one per cell, initialisation and length.
         out: the folder.
         environment: machine and versions, as `ecrnn.core.devices.environment` gives them.
 

@@ -29,8 +29,8 @@ def write_measurement(
     """Write <stem>.json, <stem>.csv, <stem>.svg where there is a figure, and <stem>.md, which shows table and figure.
 
     Args:
-        stem: of the files' names.
-        title: of the page.
+        stem: stem of the files' names.
+        title: title of the page.
         head: what the JSON object begins with.
         key: under which the values stand in it.
         values: dataclasses of plain values, a line each.

@@ -29,7 +29,7 @@ def write_memory(memories: Sequence[Memory], out: Path, environment: dict[str, A
     """Write memory.json (all curves, a line a trial), memory.csv, memory.svg and memory.md, which shows the two.
 
     Args:
-        memories: of one trial each, in any order.
+        memories: one per trial, in any order.
         out: the folder.
         environment: machine and versions, as `ecrnn.core.devices.environment` gives them.
 
@@ -125,7 +125,7 @@ def _draw(axes: Axes, shown: Sequence[tuple[str, list[Memory]]], quantity: tuple
 
 
 def _mean(trials: Sequence[Memory], name: str) -> list[float]:
-    """Of a quantity over trials and directions, by distance or number of steps kept; classes in percent."""
+    """Means of a quantity over trials and directions, by distance or number of steps kept; classes in percent."""
     if name == "changed":
         return [100 * fmean(values) for values in zip(*(trial.changed or () for trial in trials), strict=True)]
     curves = [getattr(direction, name) for trial in trials for direction in trial.directions]

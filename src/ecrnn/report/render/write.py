@@ -79,7 +79,7 @@ def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
     """Write the files of `write_report` for an ``analysis``.
 
     Args:
-        analysis: of a study.
+        analysis: analysis of a study.
         out: where to; default the folder `report` in the first run directory.
 
     Raises:

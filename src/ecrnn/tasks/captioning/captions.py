@@ -57,7 +57,7 @@ class CaptionSet(ExampleSet):
 
     Attributes:
         images: uint8 (N, H, W, 3), RGB; may be a read-only np.memmap. Not to be written to.
-        captions: of each image, at least one.
+        captions: captions of each image, at least one.
     """
 
     images: np.ndarray

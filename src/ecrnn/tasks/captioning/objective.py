@@ -35,7 +35,7 @@ class Captioning(Seq2SeqObjective):
         split: which images train and which validate.
         processor: standardisation, vocabulary, and the length after which a caption is cut off.
         settings: resolved (device and precision are not "auto").
-        seed: of the captions drawn, and of the augmentation.
+        seed: seed of the captions drawn, and of the augmentation.
     """
 
     def __init__(

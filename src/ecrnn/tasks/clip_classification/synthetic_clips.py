@@ -37,8 +37,8 @@ def make_moving(count: int, frames: int, seed: int = 0) -> tuple[np.ndarray, np.
     A figure goes 0.4 to 0.8 of the image's side from the first frame to the last, however many there are.
 
     Args:
-        count: of clips.
-        frames: of a clip, at least 2 for the classes to differ.
+        count: number of clips.
+        frames: number of frames of a clip, at least 2 for the classes to differ.
         seed: another one gives other clips.
 
     Returns:

@@ -31,7 +31,7 @@ class ImageClassifier(NetworkClassifier):
         model: a model name, see `ecrnn.models.names`.
         epochs, batch_size, lr, optimizer, weight_decay, schedule, augment, standardise, device, precision: as in
             `ecrnn.core.config.TrainingSettings`.
-        threads: of torch; None: all cores.
+        threads: number of threads of torch; None: all cores.
         random_state: seed of weights and order: a whole number, None for a new one each time, or a RandomState.
 
     Attributes:

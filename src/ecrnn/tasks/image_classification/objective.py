@@ -29,7 +29,7 @@ class ImageClassification(Classification):
         split: the indices that train and validate.
         processor: the standardisation, fitted on the training images.
         settings: resolved (device and precision are not "auto").
-        seed: of the augmentation.
+        seed: seed of the augmentation.
     """
 
     def __init__(

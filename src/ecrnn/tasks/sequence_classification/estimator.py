@@ -34,7 +34,7 @@ class SequenceClassifier(NetworkClassifier):
         model: a model name, such as "sequence-lstm-32" or "sequence-cnn-bigru-64", see `ecrnn.models.names`.
         epochs, batch_size, lr, optimizer, weight_decay, schedule, clip_norm, device, precision: as in
             `ecrnn.core.config.TrainingSettings`.
-        threads: of torch; None: all cores.
+        threads: number of threads of torch; None: all cores.
         random_state: seed of weights and order: a whole number, None for a new one each time, or a RandomState.
 
     Attributes:

@@ -60,8 +60,8 @@ def make_sequence_set(
     """A `SequenceSet` with its fingerprint.
 
     Args:
-        name: of the data, for errors.
-        sequences: of numbers, (T, C) each.
+        name: name of the data, for errors.
+        sequences: arrays of numbers, (T, C) each.
         labels: one a sequence, indices into ``classes``.
         classes: their names.
         n_train, n_validation: as the set has them; default: no test part, no validation part.

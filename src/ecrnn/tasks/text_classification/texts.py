@@ -77,7 +77,7 @@ def make_text_set(
 
     Args:
         name: as the set has it.
-        texts: of all examples.
+        texts: all examples.
         labels: one a text, indices into ``classes``.
         classes: their names.
         n_train, n_validation: as the set has them; default: no test part, no validation part.

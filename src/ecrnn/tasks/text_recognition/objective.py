@@ -39,7 +39,7 @@ class Transcription(Objective):
         split: which train and which validate.
         processor: standardisation and alphabet; its PAD is the blank.
         settings: resolved (device and precision are not "auto").
-        seed: of the augmentation.
+        seed: seed of the augmentation.
 
     Raises:
         TrainingError: an augmentation that mirrors.
