@@ -15,7 +15,7 @@ from ecrnn.stats._settings import Settings
 from ecrnn.stats.bayes import posterior
 from ecrnn.stats.bootstrap import bootstrap_difference
 from ecrnn.stats.crossed import covariance, crossed_t
-from ecrnn.stats.intervals import summarise
+from ecrnn.stats.intervals import clopper_pearson, summarise
 from ecrnn.stats.mcnemar import ImageTest, accuracy_difference_interval, mcnemar, paper_test
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, equivalence, probability_better
 from ecrnn.stats.power import detectable, repeats_needed, seeds_needed
@@ -33,13 +33,17 @@ class Side:
     examples: Examples = field(default_factory=dict)
     influence: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
     index: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
+    failed: tuple[int, ...] = ()
 
 
 def scores(side: Side, settings: Settings) -> ModelScores:
     """One model by itself."""
     values, repeats = tuple(side.values.values()), tuple(side.values)
+    failure = None
+    if side.failed:
+        failure = clopper_pearson(len(side.failed), len(side.failed) + len(values), 1 - settings.alpha)
     if not values:
-        return ModelScores(side.model, repeats, values, None)
+        return ModelScores(side.model, repeats, values, None, side.failed, failure)
     bounds = settings.metric.least, settings.metric.most
     shared, known = None, len(values) > 1 and bool(side.influence)
     if settings.fixed_test and known:
@@ -48,7 +52,7 @@ def scores(side: Side, settings: Settings) -> ModelScores:
     summary = summarise(values, settings.n_train, settings.n_test, bounds=bounds, shared=shared)
     if settings.fixed_test and not known:
         summary = replace(summary, low=None, high=None)
-    return ModelScores(side.model, repeats, values, summary)
+    return ModelScores(side.model, repeats, values, summary, side.failed, failure)
 
 
 def draft(a: Side, b: Side, settings: Settings, *, pairs: int) -> Pair:

@@ -71,6 +71,17 @@ def places(examples: Mapping[str, Examples], index: Index | None, *, fixed_test:
     return dict(zip(found, np.split(places, ends), strict=True)) if every.size else {}
 
 
+def failed(
+    model: str, finished: Mapping[int, object], of_models: Mapping[str, Sequence[int]] | None
+) -> tuple[int, ...]:
+    """The repeats in which the training of ``model`` failed, checked."""
+    repeats = sorted({_checks.whole(f"a failed repeat of {model}", r, 0) for r in (of_models or {}).get(model, ())})
+    both = [repeat for repeat in repeats if repeat in finished]
+    if both:
+        raise EcrnnError(f"repeat {both[0]} of {model} cannot both have failed and have scores")
+    return tuple(repeats)
+
+
 def read_values(scores: Mapping[str, Values], metric: Metric) -> dict[str, dict[int, float]]:
     """One score a repeat, checked."""
     if not scores:

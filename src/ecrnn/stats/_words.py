@@ -7,16 +7,18 @@ from dataclasses import replace
 
 from ecrnn.stats import _sentences
 from ecrnn.stats._settings import Settings
+from ecrnn.stats.failures import failures_of
 from ecrnn.stats.paired import holm
-from ecrnn.stats.results import Pair
+from ecrnn.stats.results import ModelScores, Pair
 from ecrnn.stats.verdicts import verdict
 
 
-def with_verdicts(drafts: Sequence[Pair], settings: Settings) -> tuple[Pair, ...]:
+def with_verdicts(drafts: Sequence[Pair], models: Sequence[ModelScores], settings: Settings) -> tuple[Pair, ...]:
     """Adjust p over all pairs that have a test, then say the word and the sentence of each pair."""
     adjusted = _holm(None if draft.test is None else draft.test.p for draft in drafts)
     equivalent = _holm(draft.p_equivalent for draft in drafts)
     crossed = _holm(None if draft.crossed is None else draft.crossed.p for draft in drafts)
+    failed = {model.model: failures_of(model) for model in models if model.failure}
     pairs = []
     for draft, p, p_equivalent, p_crossed in zip(drafts, adjusted, equivalent, crossed, strict=True):
         pair = replace(draft, p_holm=p, p_equivalent_holm=p_equivalent, crossed_p_holm=p_crossed)
@@ -24,7 +26,9 @@ def with_verdicts(drafts: Sequence[Pair], settings: Settings) -> tuple[Pair, ...
             higher = settings.metric.higher_is_better
             word = verdict(draft.test, p, p_equivalent, settings.alpha, higher_is_better=higher)
             pair = replace(pair, verdict=word)
-        pairs.append(replace(pair, sentence=pair.sentence or _sentence(pair, settings)))
+        said = [pair.sentence or _sentence(pair, settings)]
+        said += [failed[model] for model in (pair.model_a, pair.model_b) if model in failed]
+        pairs.append(replace(pair, sentence=" ".join(said)))
     return tuple(pairs)
 
 

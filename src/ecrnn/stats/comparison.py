@@ -35,6 +35,7 @@ def compare(
     index: Index | None = None,
     noun: str = "images",
     difference: float | None = None,
+    failed: Mapping[str, Sequence[int]] | None = None,
 ) -> Comparison:
     """Compare models over repeats that share their splits.
 
@@ -63,6 +64,7 @@ def compare(
         noun: what sentences call the examples, in the plural.
         difference: one that would matter, in values of the metric, for which each pair then says how many repeats would
             find it; without it none does.
+        failed: for each model the repeats in which its training failed; sentences say how many.
 
     Raises:
         UnknownNameError: the baseline, or a model of ``pairs``, is not among the models.
@@ -80,6 +82,7 @@ def compare(
             arrays,
             {repeat: metric.influence(array) for repeat, array in arrays.items() if repeat in places},
             places,
+            _scores.failed(model, arrays, failed),
         )
         for model, arrays in examples.items()
     ]
@@ -100,6 +103,7 @@ def compare_scores(
     fixed_test: bool = False,
     noun: str = "images",
     difference: float | None = None,
+    failed: Mapping[str, Sequence[int]] | None = None,
 ) -> Comparison:
     """Compare models by one number a repeat, such as macro F1. What needs single examples is left out.
 
@@ -118,6 +122,7 @@ def compare_scores(
             test examples would change, so there is no verdict then.
         noun: what sentences call the examples.
         difference: one that would matter.
+        failed: for each model the repeats in which its training failed.
 
     Returns:
         As `compare`, without `crossed`, `image_test`, `mcnemar` and `image_interval`.
@@ -127,7 +132,10 @@ def compare_scores(
         EcrnnError: no models, scores that are not finite or beyond the metric's bounds, settings out of range.
     """
     settings = _settings.checked(metric, n_train, n_test, rope, alpha, seed, fixed_test, noun, difference)
-    sides = [Side(model, values) for model, values in _scores.read_values(scores, metric).items()]
+    sides = [
+        Side(model, values, failed=_scores.failed(model, values, failed))
+        for model, values in _scores.read_values(scores, metric).items()
+    ]
     return _compare(sides, settings, baseline, pairs)
 
 
@@ -140,10 +148,11 @@ def _compare(
     by_name = {side.model: side for side in sides}
     names = _pairs.chosen(list(by_name), baseline, pairs)
     drafts = [_one_pair.draft(by_name[a], by_name[b], settings, pairs=len(names)) for a, b in names]
-    compared = with_verdicts(drafts, settings)
+    models = tuple(_one_pair.scores(side, settings) for side in sides)
+    compared = with_verdicts(drafts, models, settings)
     repeats = tuple(sorted({repeat for side in sides for repeat in side.values}))
     return Comparison(
-        models=tuple(_one_pair.scores(side, settings) for side in sides),
+        models=models,
         pairs=compared,
         n_train=settings.n_train,
         n_test=settings.n_test,

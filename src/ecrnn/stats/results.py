@@ -20,12 +20,18 @@ from ecrnn.stats.verdicts import Verdict
 
 @dataclass(frozen=True)
 class ModelScores:
-    """One model: the repeats it has finished, the metric over the examples of each, their summary (None without)."""
+    """One model: the repeats it has finished, the metric over the examples of each, their summary (None without).
+
+    ``failed`` are the repeats in which its training failed, and ``failure`` is their share of those that ended, with
+    Clopper and Pearson's interval (None where none failed): all else is of trainings that succeeded.
+    """
 
     model: str
     repeats: tuple[int, ...]
     scores: tuple[float, ...]
     summary: Summary | None
+    failed: tuple[int, ...] = ()
+    failure: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ecrnn.report.content.pair_tables import pairs_table, power_table
 from ecrnn.report.render.markdown import to_markdown
 from ecrnn.stats import PAPER_TEST_WARNING, compare
 
+FAILED = {"crnn-bilstm-16": [4]}  # of the fixture `study`
 SMALL = {"n_validation": 300, "epochs": 3}
 
 
@@ -40,9 +41,13 @@ def _of(study: Path, **options) -> Analysis:
 
 def test_the_comparison_is_that_of_the_raw_scores(study: Path, analysis: Analysis) -> None:
     models = ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")
-    assert analysis.comparison == compare(_raw(study, models), n_train=3500, n_test=600, index=_index(study))
+    assert analysis.comparison == compare(
+        _raw(study, models), n_train=3500, n_test=600, index=_index(study), failed=FAILED
+    )
     against = _of(study, baseline="cnn", rope=0.01)
-    assert against.comparison == compare(_raw(study, models), 3500, 600, baseline="cnn", rope=0.01, index=_index(study))
+    assert against.comparison == compare(
+        _raw(study, models), 3500, 600, baseline="cnn", rope=0.01, index=_index(study), failed=FAILED
+    )
 
 
 def test_repeats_are_told_of_a_difference_that_is_named_in_points(study: Path, analysis: Analysis) -> None:
@@ -50,7 +55,12 @@ def test_repeats_are_told_of_a_difference_that_is_named_in_points(study: Path, a
     assert titles == ["A", "B", "Repeats", "Smallest detectable (points)"]
     named = _of(study, difference=4)
     assert named.comparison == compare(
-        _raw(study, ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")), 3500, 600, index=_index(study), difference=0.04
+        _raw(study, ("cnn", "crnn-bilstm-16", "ecrnn-bilstm-16")),
+        3500,
+        600,
+        index=_index(study),
+        failed=FAILED,
+        difference=0.04,
     )
     table = power_table(named)
     assert table.columns[-1].title == "Repeats for 4 points"
@@ -65,7 +75,10 @@ def test_several_seeds_on_the_data_sets_own_test_part_are_judged_over_seeds_and_
     (pair,) = analysis.comparison.pairs
     assert pair == compare(_raw(folder, ("cnn", "ecnn"), 4), 1, 300, fixed_test=True, difference=0.01).pairs[0]
     assert (pair.verdict, pair.test.method, pair.crossed) == ("better", "crossed t", None)
-    assert "(crossed t over seeds and images, Holm-adjusted, level 0.05)" in analysis.certainty
+    assert (
+        "(crossed t over seeds and images, Holm-adjusted over the pairs: at most 5 % for any false"
+        in analysis.certainty
+    )
     assert "crossed t over seeds and images test, p adjusted by Holm" in pairs_table(analysis).caption
     assert "corrected" not in to_markdown(analysis)
 
@@ -154,6 +167,7 @@ def test_a_model_without_a_finished_trial_is_missing_not_compared(tmp_path: Path
     analysis = _of(folder)
     assert [row.model for row in analysis.models] == ["cnn"]
     assert len(analysis.missing) == 2
+    assert analysis.headline.endswith(" ecnn failed in all 2 trainings and is not compared.")
     with pytest.raises(EcrnnError, match="baseline 'ecnn' has no finished trial"):
         _of(folder, baseline="ecnn")
     with pytest.raises(UnknownNameError, match="did you mean 'cnn'"):

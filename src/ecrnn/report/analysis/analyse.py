@@ -19,7 +19,7 @@ import numpy as np
 from ecrnn.core.errors import EcrnnError
 from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.fairness import command, environment_facts, fairness
-from ecrnn.report.analysis.headline import certainty, headline
+from ecrnn.report.analysis.headline import certainty, failures, headline
 from ecrnn.report.analysis.plan import choices, notes, plan_of, without_verdicts
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import (
@@ -102,6 +102,7 @@ def analyse(
         n_test=n_test,
         rope=chosen.rope,
         difference=None if difference is None else difference / metric.scale,
+        failed=_failed(record),
         fixed_test=fixed_test,
         noun=task.noun or task.examples,
     )
@@ -117,7 +118,7 @@ def analyse(
     subject = subject_of(record, comparison, data, epochs)
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=headline(comparison, models, subject, plan),
+        headline=" ".join([headline(comparison, models, subject, plan), *failures(comparison, _failed(record))]),
         certainty=certainty(comparison, models, subject, plan),
         warnings=(*notes(plan), *comparison.warnings, *record.notes),
         task=task.name,
@@ -144,6 +145,15 @@ def analyse(
         subject=subject,
         plan=plan,
     )
+
+
+def _failed(record: StudyRecord) -> dict[str, list[int]]:
+    """The repeats in which the training of a model failed."""
+    failed: dict[str, list[int]] = {}
+    for trial in record.unfinished:
+        if trial.state == "failed":
+            failed.setdefault(trial.model, []).append(trial.repeat)
+    return failed
 
 
 def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:

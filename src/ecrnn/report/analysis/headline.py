@@ -4,11 +4,12 @@ claimed."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import ModelRow, Plan, Subject, best_row, test_name
 from ecrnn.stats import Comparison, Metric, Pair
+from ecrnn.stats.failures import failures_of
 from ecrnn.stats.verdicts import MIN_REPEATS
 
 _FLIPPED = {"better": "worse", "worse": "better"}
@@ -58,6 +59,16 @@ def _finding(comparison: Comparison, models: Sequence[ModelRow], subject: Subjec
         return _against_baseline(comparison, models, metric)
     right = f"of the {scored} are right" if metric.binary else f"on the {scored}"
     return _best_of_all(comparison, models, best, metric, right)
+
+
+def failures(comparison: Comparison, failed: Mapping[str, Sequence[int]]) -> list[str]:
+    """A sentence for each model of which a training failed, also for those that have no score at all."""
+    compared = {model.model for model in comparison.models}
+    lines = [failures_of(model) for model in comparison.models if model.failure]
+    for model, repeats in failed.items():
+        if model not in compared:
+            lines.append(f"{model} failed in all {formats.plural(len(repeats), 'training')} and is not compared.")
+    return lines
 
 
 def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:

@@ -1,0 +1,20 @@
+"""Trainings that failed: no verdict is given without saying how many, and of what the scores are then."""
+
+from __future__ import annotations
+
+from ecrnn.stats.results import ModelScores
+
+
+def failures_of(model: ModelScores) -> str:
+    """How many trainings of a model failed, in a sentence; "" where none did.
+
+    A model that diverges now and then is compared by the trainings that did not, so its score is that of a training
+    that succeeds, and how often one does belongs beside it.
+    """
+    share = model.failure
+    if share is None:
+        return ""
+    tried = len(model.failed) + len(model.repeats)
+    ends = f"{100 * share.level:g} % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"
+    what = "and its score is of those that succeeded" if model.repeats else "so it has no score"
+    return f"{model.model} failed in {len(model.failed)} of {tried} trainings ({ends}), {what}."
