@@ -67,14 +67,14 @@ def everything(backend, case, device="cpu", seed=0):
     x, h_0, c_0, d_output, d_h_n, d_c_n = (
         None if a is None else a.to(device) for a in (x, h_0, c_0, d_output, d_h_n, d_c_n)
     )
-    given = (case.cell, x, [w.to(device) for w in weights], h_0, c_0, lengths)
+    call = (case.cell, x, [w.to(device) for w in weights], h_0, c_0, lengths)
     with fresh_memory_is_nan():
-        output, h_n, c_n, saved = module.forward(*given, case.output, True)
+        output, h_n, c_n, saved = module.forward(call, case.output, True)
         d_x, d_h_0, d_c_0, d_weights = module.backward(
-            *given, saved, d_output, d_h_n, d_c_n, True, case.needs_initial, case.cutoff
+            call, saved, d_output, d_h_n, d_c_n, True, case.needs_initial, case.cutoff
         )
         if case.steps <= 5:
-            kept_nothing = module.forward(*given, case.output, False)
+            kept_nothing = module.forward(call, case.output, False)
             assert kept_nothing[3].numel() == 0
             assert torch.equal(kept_nothing[1], h_n)
     if case.output:
@@ -108,8 +108,8 @@ def trials_apart(case, number, shared_x, device="cpu"):
     gradients = gpu.backward_trials(*given, saved, together(5), together(6), together(7), True, True, 0.0)
     one_launch, own_launch = [], []
     for n, p in enumerate(problems):
-        alone = gpu.forward(case.cell, *p[:5], True, True)
-        d_alone = gpu.backward(case.cell, *p[:5], alone[3], *p[5:], True, True, 0.0)
+        alone = gpu.forward((case.cell, *p[:5]), True, True)
+        d_alone = gpu.backward((case.cell, *p[:5]), alone[3], *p[5:], True, True, 0.0)
         own_launch += [*alone[:3], *d_alone[:3], *d_alone[3]]
         rest = (output, h_n, c_n, *gradients[:3])
         one_launch += [*(None if a is None else a[n] for a in rest), *gradients[3][n]]

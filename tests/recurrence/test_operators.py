@@ -77,9 +77,9 @@ def results(made, arguments):
 def test_the_short_way_gives_the_operators_bits(backend, cell, want_output):
     arguments = given(cell, lengths=True, batch=5, steps=9)
     by_operator = results(forward(backend, cell, *arguments, want_output, True, 1e-8), arguments)
-    compare(by_operator, results(recurrence(backend, cell, *arguments, want_output, 1e-8), arguments), 0.0)
+    compare(by_operator, results(recurrence(backend, (cell, *arguments), want_output, 1e-8), arguments), 0.0)
     with torch.no_grad():
-        made = recurrence(backend, cell, *arguments, want_output, 1e-8)
+        made = recurrence(backend, (cell, *arguments), want_output, 1e-8)
         by_operator = forward(backend, cell, *arguments, want_output, False, 1e-8)
     assert not made[0].requires_grad
     compare(dict(enumerate(by_operator[:3])), dict(enumerate(made)), 0.0)
@@ -98,7 +98,7 @@ def test_memory_order_follows_the_input(cell):
     for time_first in (False, True):
         arguments = given(cell, time_first=time_first, grad=False)
         for made in (
-            recurrence("reference", cell, *arguments, True, 0.0)[0],
+            recurrence("reference", (cell, *arguments), True, 0.0)[0],
             forward("reference", cell, *arguments, True, False, 0.0)[0],
         ):
             assert (made.stride(0) < made.stride(1)) == time_first
@@ -117,7 +117,7 @@ class Spy:
         monkeypatch.setattr(_by_reference, "backward", spy)
 
     def gradients(self):
-        return [d is not None for d in self.calls[-1][7:10]]
+        return [d is not None for d in self.calls[-1][2:5]]
 
 
 @pytest.mark.parametrize("traced", [False, True])
@@ -127,7 +127,7 @@ def test_gradients_that_are_not_there_reach_the_backend_as_none(monkeypatch, tra
     call = (
         (lambda: forward("reference", "lstm", *arguments, True, True, 0.25))
         if traced
-        else (lambda: recurrence("reference", "lstm", *arguments, True, 0.25))
+        else (lambda: recurrence("reference", ("lstm", *arguments), True, 0.25))
     )
     for used, expected in (
         ((0,), [True, False, False]),
@@ -138,11 +138,11 @@ def test_gradients_that_are_not_there_reach_the_backend_as_none(monkeypatch, tra
         made = call()
         torch.autograd.backward(sum(made[k].sum() for k in used))
         assert spy.gradients() == expected
-    assert spy.calls[-1][10:] == (True, True, 0.25)
+    assert spy.calls[-1][5:] == (True, True, 0.25)
     for t in (arguments[0], arguments[2], arguments[3]):
         t.requires_grad_(False)
     call()[0].sum().backward()
-    assert spy.calls[-1][10:] == (False, False, 0.25)
+    assert spy.calls[-1][5:] == (False, False, 0.25)
 
 
 @pytest.mark.parametrize("traced", [False, True])
@@ -152,10 +152,10 @@ def test_backends_get_gradients_whose_features_are_neighbours(monkeypatch, trace
     made = (
         forward("reference", "gru", *arguments, True, True, 0.0)
         if traced
-        else recurrence("reference", "gru", *arguments, True, 0.0)
+        else recurrence("reference", ("gru", *arguments), True, 0.0)
     )
     (made[0].sum() + made[1].transpose(0, 2).sum()).backward()  # gradients of stride 0
-    d_output, d_h_n = spy.calls[-1][7:9]
+    d_output, d_h_n = spy.calls[-1][2:4]
     assert d_output.stride(2) == 1
     assert d_h_n.is_contiguous()
 
@@ -163,12 +163,12 @@ def test_backends_get_gradients_whose_features_are_neighbours(monkeypatch, trace
 def test_backends_get_inputs_whose_features_are_neighbours(monkeypatch):
     seen, run = [], _by_reference.forward
     monkeypatch.setattr(
-        _by_reference, "forward", lambda cell, x, *rest: seen.append(x.stride(2)) or run(cell, x, *rest)
+        _by_reference, "forward", lambda call, *rest: seen.append(call[1].stride(2)) or run(call, *rest)
     )
     _, *rest = given("gru", inputs=1, grad=False)
     for x in (torch.randn(2, 1, 3).transpose(1, 2), torch.randn(2, 3, 4)[..., ::4]):
         assert x.stride(2) != 1
-        recurrence("reference", "gru", x, *rest, True, 0.0)
+        recurrence("reference", ("gru", x, *rest), True, 0.0)
     assert seen == [1, 1]
 
 
@@ -178,7 +178,7 @@ def test_the_operators_have_no_second_derivative(traced):
     made = (
         forward("reference", "rnn_tanh", *arguments, True, True, 0.0)
         if traced
-        else recurrence("reference", "rnn_tanh", *arguments, True, 0.0)
+        else recurrence("reference", ("rnn_tanh", *arguments), True, 0.0)
     )
     (d_x,) = torch.autograd.grad(made[0].sin().sum(), arguments[0], create_graph=True)
     with pytest.raises(EcrnnError, match=r"^backend 'reference' has no second derivative, backend='torch' has \(rec"):

@@ -13,22 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecrnn.recurrence._call import Call
 from ecrnn.recurrence._cells import Array, Weights
 from ecrnn.recurrence.reference import CELLS
 
 
 def forward(
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    keep: bool,
-    cutoff: float = 0.0,
+    call: Call, want_output: bool, keep: bool, cutoff: float = 0.0
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
     """Output, last states and an empty tensor instead of what other backends keep."""
+    cell, x, weights, h_0, c_0, lengths = call
     initial = _states(h_0, c_0)
     output = np.zeros((*x.shape[:2], h_0.shape[0] * h_0.shape[2]))
     last = [np.empty(h_0.shape) for _ in initial]
@@ -44,12 +38,7 @@ def forward(
 
 
 def backward(
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
+    call: Call,
     saved: Tensor,
     d_output: Tensor | None,
     d_h_n: Tensor | None,
@@ -59,6 +48,7 @@ def backward(
     cutoff: float,
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None, list[Tensor]]:
     """Gradients of the inputs, the initial states and the weights."""
+    cell, x, weights, h_0, c_0, lengths = call
     initial = _states(h_0, c_0)
     d_above = np.zeros((*x.shape[:2], h_0.shape[0] * h_0.shape[2])) if d_output is None else _array(d_output)
     d_last = [np.zeros(h_0.shape) if d is None else _array(d) for d in (d_h_n, d_c_n)[: len(initial)]]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ecrnn.core.errors import EcrnnError
+from ecrnn.recurrence._call import Call
 from ecrnn.recurrence._lengths import check_lengths
 from ecrnn.recurrence.dispatch import load
 
@@ -31,34 +32,21 @@ def last_contiguous(sequence: Tensor) -> Tensor:
 
 
 def run_forward(
-    backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    keep: bool,
-    cutoff: float,
+    backend: str, call: Call, want_output: bool, keep: bool, cutoff: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Output, h_n, c_n and what the backward pass needs, by a backend; absent ones without elements."""
+    _, x, _, _, _, lengths = call
     if lengths is not None:
         check_lengths(lengths, *x.shape[:2])
-    output, h_n, c_n, saved = load(backend).forward(cell, x, weights, h_0, c_0, lengths, want_output, keep, cutoff)
+    output, h_n, c_n, saved = load(backend).forward(call, want_output, keep, cutoff)
     if output is None:
-        output = x.new_empty((x.shape[0], 0, h_0.shape[0] * h_0.shape[2]))
+        output = x.new_empty((x.shape[0], 0, h_n.shape[0] * h_n.shape[2]))
     return output, h_n, h_n.new_empty(0) if c_n is None else c_n, saved
 
 
 def run_backward(
     backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
+    call: Call,
     saved: Tensor,
     d_output: Tensor | None,
     d_h_n: Tensor | None,
@@ -70,12 +58,7 @@ def run_backward(
     """Gradients of x, h_0, c_0 and the weights, by a backend; absent ones without elements."""
     d_output, d_h_n, d_c_n = (d if d is not None and d.numel() else None for d in (d_output, d_h_n, d_c_n))
     d_x, d_h_0, d_c_0, d_weights = load(backend).backward(
-        cell,
-        x,
-        weights,
-        h_0,
-        c_0,
-        lengths,
+        call,
         saved,
         None if d_output is None else last_contiguous(d_output),
         None if d_h_n is None else d_h_n.contiguous(),
@@ -84,7 +67,7 @@ def run_backward(
         needs_initial,
         cutoff,
     )
-    d_x, d_h_0, d_c_0 = (x.new_empty(0) if d is None else d for d in (d_x, d_h_0, d_c_0))
+    d_x, d_h_0, d_c_0 = (call[1].new_empty(0) if d is None else d for d in (d_x, d_h_0, d_c_0))
     return d_x, d_h_0, d_c_0, d_weights
 
 
@@ -103,7 +86,7 @@ class Recurrence(torch.autograd.Function):
         c_0: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return run_forward(backend, cell, x, list(weights), h_0, c_0, lengths, want_output, True, cutoff)
+        return run_forward(backend, (cell, x, list(weights), h_0, c_0, lengths), want_output, True, cutoff)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -180,8 +163,9 @@ class _Gradient(torch.autograd.Function):
         d_c_n: Tensor | None,
         *weights: Tensor,
     ) -> tuple[Tensor, ...]:
-        arguments = (backend, cell, x, list(weights), h_0, c_0, lengths, saved, d_output, d_h_n, d_c_n)
-        d_x, d_h_0, d_c_0, d_weights = run_backward(*arguments, needs_x, needs_initial, cutoff)
+        call = (cell, x, list(weights), h_0, c_0, lengths)
+        gradients = run_backward(backend, call, saved, d_output, d_h_n, d_c_n, needs_x, needs_initial, cutoff)
+        d_x, d_h_0, d_c_0, d_weights = gradients
         return d_x, d_h_0, d_c_0, *d_weights
 
     @staticmethod

@@ -107,9 +107,9 @@ def forward_trials(
     """All steps of N layers; shapes are those of ``gpu.forward`` with N in front.
 
     Args:
-        cell: as for ``gpu.forward``, one for all.
+        cell: as in ``Call`` for ``gpu.forward``, one for all.
         x: (N, B, T, I); ``expand`` makes one input serve all.
-        weights: a list as for ``gpu.forward`` for each of the N layers.
+        weights: a list as in ``Call`` for each of the N layers.
         h_0, c_0: (N, D, B, H).
         lengths: (N, B) or None.
         want_output, keep: as for ``gpu.forward``.

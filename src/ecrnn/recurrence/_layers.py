@@ -202,7 +202,8 @@ class Recurrent(nn.RNNBase):
             initial = states if self.num_layers == 1 else [s[k * D : (k + 1) * D] for s in states]
             h_0, c_0 = initial[0], initial[1] if cell == "lstm" else None
             part, above = weights[k * 4 * D : (k + 1) * 4 * D], k + 1 < self.num_layers
-            x, *last = compute(backend, cell, x, part, h_0, c_0, lengths, want_output or above, self.cutoff)
+            call = (cell, x, part, h_0, c_0, lengths)
+            x, *last = compute(backend, call, want_output or above, self.cutoff)
             lasts.append(tuple(last[: len(states)]))
             if above and self.dropout and self.training:
                 # in memory time first, as torch has it: then the same seed drops the same values

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecrnn.recurrence._call import Call
+
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn_tanh": (0,), "rnn_relu": (0,)}  # torch's places of ONNX's gates
 
 
@@ -19,18 +21,9 @@ def wanted() -> bool:
     return torch.onnx.is_in_onnx_export()
 
 
-def recurrence(
-    backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    cutoff: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+def recurrence(backend: str, call: Call, want_output: bool, cutoff: float) -> tuple[Tensor, Tensor, Tensor]:
     """Arguments and results as ``operators.recurrence``; the output is there though unwanted, an exporter drops it."""
+    cell, x, weights, h_0, c_0, lengths = call
     B, T = x.shape[:2]
     D, H = h_0.shape[0], h_0.shape[2]
     w_ih, w_hh, b_ih, b_hh = (torch.stack([_reordered(w, cell) for w in weights[k::4]]) for k in range(4))

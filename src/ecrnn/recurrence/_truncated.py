@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecrnn.recurrence._call import Call
+
 Compute = Callable[..., tuple[Tensor, Tensor, Tensor]]  # as ``operators.recurrence``
 
 
@@ -23,35 +25,20 @@ def truncated(compute: Compute, most: int) -> Compute:
         most: steps of a piece.
     """
 
-    def pieces(
-        backend: str,
-        cell: str,
-        x: Tensor,
-        weights: list[Tensor],
-        h_0: Tensor,
-        c_0: Tensor | None,
-        lengths: Tensor | None,
-        want_output: bool,
-        cutoff: float,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def pieces(backend: str, call: Call, want_output: bool, cutoff: float) -> tuple[Tensor, Tensor, Tensor]:
+        cell, x, weights, h_0, c_0, _ = call
         directions = []
         for d in range(h_0.shape[0]):
-            part, states = weights[4 * d : 4 * d + 4], [s[d : d + 1] for s in (h_0, c_0) if s is not None]
-            directions.append(direction(backend, cell, x.flip(1) if d else x, part, states, want_output, cutoff))
+            states = h_0[d : d + 1], None if c_0 is None else c_0[d : d + 1]
+            part = (cell, x.flip(1) if d else x, weights[4 * d : 4 * d + 4], *states, None)
+            directions.append(direction(backend, part, want_output, cutoff))
         outputs = [output.flip(1) if d else output for d, (output, _) in enumerate(directions)]
         h_n, *c_n = (torch.cat(parts) for parts in zip(*(last for _, last in directions), strict=True))
         return torch.cat(outputs, 2), h_n, c_n[0] if c_n else h_n.new_empty(0)
 
-    def direction(
-        backend: str,
-        cell: str,
-        x: Tensor,
-        weights: list[Tensor],
-        states: list[Tensor],
-        want_output: bool,
-        cutoff: float,
-    ) -> tuple[Tensor, list[Tensor]]:
+    def direction(backend: str, call: Call, want_output: bool, cutoff: float) -> tuple[Tensor, list[Tensor]]:
         """One direction, read from its beginning: output and last states."""
+        cell, x, weights, h_0, c_0, _ = call
         steps = x.shape[1]
         ends = list(range(steps, 0, -most))[::-1]
         if not want_output:  # then the last piece alone has a gradient
@@ -59,29 +46,20 @@ def truncated(compute: Compute, most: int) -> Compute:
         outputs, start = [], 0
         for end in ends:
             with torch.set_grad_enabled(want_output or end == steps):
-                c_0 = states[1] if len(states) == 2 else None
-                piece = x[:, start:end]
-                output, *last = compute(backend, cell, piece, weights, states[0], c_0, None, want_output, cutoff)
+                piece = (cell, x[:, start:end], weights, h_0, c_0, None)
+                output, h_n, c_n = compute(backend, piece, want_output, cutoff)
             outputs.append(output)
-            states, start = [s if end == steps else s.detach() for s in last[: len(states)]], end
-        return torch.cat(outputs, 1), states
+            h_0, start = h_n if end == steps else h_n.detach(), end
+            c_0 = c_0 if c_0 is None else c_n if end == steps else c_n.detach()
+        return torch.cat(outputs, 1), [h_0] if c_0 is None else [h_0, c_0]
 
     return pieces
 
 
-def stock(
-    backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    cutoff: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+def stock(backend: str, call: Call, want_output: bool, cutoff: float) -> tuple[Tensor, Tensor, Tensor]:
     """One layer in one direction by torch's kernels, as ``operators.recurrence`` has it by the others."""
     functions: dict[str, Any] = {"lstm": torch.lstm, "gru": torch.gru, "rnn_tanh": torch.rnn_tanh}
+    cell, x, weights, h_0, c_0, _ = call
     function = functions.get(cell, torch.rnn_relu)
     state = h_0 if c_0 is None else (h_0, c_0)
     output, h_n, *c_n = function(x, state, weights, True, 1, 0.0, False, False, True)  # trailing: batch first

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ecrnn.recurrence._call import Call
 from ecrnn.recurrence._gpu_tiles import INTERPRETED
 from ecrnn.recurrence._gpu_trials import backward_trials, forward_trials
 
@@ -43,24 +44,12 @@ def obstacle(shape: Any) -> str | None:
 
 
 def forward(
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    keep: bool,
-    cutoff: float = 0.0,
+    call: Call, want_output: bool, keep: bool, cutoff: float = 0.0
 ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
     """All steps of a layer, D = 1 or 2 directions.
 
     Args:
-        cell: "lstm", "gru" (reset after, as torch), "rnn_tanh" or "rnn_relu".
-        x: (B, T, I) float32, the last dimension contiguous.
-        weights: w_ih (G * H, I), w_hh (G * H, H), b_ih and b_hh (G * H,) for each direction, in torch's order of gates.
-        h_0, c_0: (D, B, H) contiguous; ``c_0`` is None unless the cell is an LSTM.
-        lengths: int64 (B,) or None. A sample's states are held, and its outputs 0, at steps from its length on.
+        call: the layer, in float32.
         want_output: whether the outputs of all steps are wanted.
         keep: whether a backward pass will come.
         cutoff: what it will be given; nothing here depends on it.
@@ -69,26 +58,12 @@ def forward(
         output (B, T, D * H) or None, in x's order in memory; h_n and c_n (D, B, H), c_n None unless the cell is an
         LSTM; what ``backward`` needs, without elements unless ``keep``.
     """
-    output, h_n, c_n, saved = forward_trials(
-        cell,
-        x[None],
-        [weights],
-        h_0[None],
-        None if c_0 is None else c_0[None],
-        None if lengths is None else lengths[None],
-        want_output,
-        keep,
-    )
+    output, h_n, c_n, saved = forward_trials(*_one_trial(call), want_output, keep)
     return None if output is None else output[0], h_n[0], None if c_n is None else c_n[0], saved
 
 
 def backward(
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
+    call: Call,
     saved: Tensor,
     d_output: Tensor | None,
     d_h_n: Tensor | None,
@@ -100,7 +75,7 @@ def backward(
     """Gradients of what ``forward`` computes.
 
     Args:
-        cell, x, weights, h_0, c_0, lengths: as given to ``forward``.
+        call: as for ``forward``.
         saved: what ``forward`` kept.
         d_output, d_h_n, d_c_n: gradients of the outputs, the last dimension contiguous, and of the last states,
             contiguous; None for zero.
@@ -112,12 +87,7 @@ def backward(
         d_x, d_h_0, d_c_0, None where not wanted, and the gradients of the weights.
     """
     d_x, d_h_0, d_c_0, d_weights = backward_trials(
-        cell,
-        x[None],
-        [weights],
-        h_0[None],
-        None if c_0 is None else c_0[None],
-        None if lengths is None else lengths[None],
+        *_one_trial(call),
         saved,
         None if d_output is None else d_output[None],
         None if d_h_n is None else d_h_n[None],
@@ -128,3 +98,10 @@ def backward(
     )
     d_x, d_h_0, d_c_0 = (None if d is None else d[0] for d in (d_x, d_h_0, d_c_0))
     return d_x, d_h_0, d_c_0, d_weights[0]
+
+
+def _one_trial(call: Call) -> tuple[str, Tensor, list[list[Tensor]], Tensor, Tensor | None, Tensor | None]:
+    """The first arguments of ``forward_trials`` and ``backward_trials`` for one layer."""
+    cell, x, weights, h_0, c_0, lengths = call
+    c_0, lengths = (None if tensor is None else tensor[None] for tensor in (c_0, lengths))
+    return cell, x[None], [weights], h_0[None], c_0, lengths

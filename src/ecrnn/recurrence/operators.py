@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from ecrnn.recurrence._call import FIELDS, Call
 from ecrnn.recurrence._functions import (
     apply,
     last_contiguous,
@@ -35,26 +36,12 @@ _BACKWARD = (
 )
 
 
-def recurrence(
-    backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    cutoff: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+def recurrence(backend: str, call: Call, want_output: bool, cutoff: float) -> tuple[Tensor, Tensor, Tensor]:
     """One layer by the backend of that name, with gradients where torch records them.
 
     Args:
         backend: "cpu", "triton" or "reference".
-        cell: "lstm", "gru", "rnn_tanh" or "rnn_relu".
-        x: (B, T, I) float32.
-        weights: four tensors for each direction.
-        h_0, c_0: (directions, B, H); ``c_0`` is None unless the cell is an LSTM.
-        lengths: int64 (B,) on the CPU, from 1 to T, or None if every sample has T steps.
+        call: float32, contiguous or not.
         want_output: whether the outputs of all steps are wanted, or the last states alone.
         cutoff: where the backward pass may end, relative to its largest gradient; 0 for never.
 
@@ -62,6 +49,7 @@ def recurrence(
         output (B, T, directions * H), or (B, 0, directions * H) if not wanted; h_n and c_n (directions, B, H), c_n
         without elements unless the cell is an LSTM.
     """
+    cell, x, weights, h_0, c_0, lengths = call
     x = last_contiguous(x)
     h_0, c_0 = h_0.contiguous(), None if c_0 is None else c_0.contiguous()
     weights = [w.contiguous() for w in weights]
@@ -74,7 +62,7 @@ def recurrence(
     elif records or torch._C._are_functorch_transforms_active():
         results = apply(backend, cell, lengths, want_output, cutoff, x, h_0, c_0, *weights)
     else:
-        results = run_forward(backend, cell, x, weights, h_0, c_0, lengths, want_output, False, cutoff)
+        results = run_forward(backend, (cell, x, weights, h_0, c_0, lengths), want_output, False, cutoff)
     return results[0], results[1], results[2]
 
 
@@ -82,20 +70,27 @@ def _traced(x: Tensor, h_0: Tensor, weights: list[Tensor]) -> bool:
     """Whether something wants to see an operator: a tracer, a dispatch mode or a subclass of Tensor."""
     if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0:
         return True
-    return not (type(x) in _PLAIN and type(h_0) in _PLAIN and all(type(w) in _PLAIN for w in weights))
+    return not _PLAIN.issuperset(map(type, (x, h_0, *weights)))
 
 
-_PLAIN = (Tensor, Parameter)
+_PLAIN = frozenset((Tensor, Parameter))
+
+
+def _with_call(backend: str, *arguments: Any) -> tuple[Any, ...]:
+    """The arguments of an operator, `_INPUTS` and others, with the call as one."""
+    return backend, arguments[:FIELDS], *arguments[FIELDS:]
 
 
 def _operator(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    output, h_n, c_n, saved = run_forward(*arguments)
-    return _ordered(output, arguments[2]), h_n, c_n, saved
+    backend, call, *others = _with_call(*arguments)
+    output, h_n, c_n, saved = run_forward(backend, call, *others)
+    return _ordered(output, call[1]), h_n, c_n, saved
 
 
 def _operator_backward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-    d_x, d_h_0, d_c_0, d_weights = run_backward(*arguments)
-    return _ordered(d_x, arguments[2]) if d_x.numel() else d_x, d_h_0, d_c_0, d_weights
+    backend, call, *others = _with_call(*arguments)
+    d_x, d_h_0, d_c_0, d_weights = run_backward(backend, call, *others)
+    return _ordered(d_x, call[1]) if d_x.numel() else d_x, d_h_0, d_c_0, d_weights
 
 
 def _ordered(sequence: Tensor, x: Tensor) -> Tensor:
@@ -113,18 +108,8 @@ def _empty(x: Tensor, features: Any) -> Tensor:
     return x.new_empty(T, B, features).transpose(0, 1) if time_first(x) else x.new_empty(B, T, features)
 
 
-def _fake(
-    backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    want_output: bool,
-    keep: bool,
-    cutoff: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _fake(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    _, (_, x, _, h_0, c_0, _), want_output, keep, _ = _with_call(*arguments)
     features = h_0.shape[0] * h_0.shape[2]
     output = _empty(x, features) if want_output else x.new_empty(x.shape[0], 0, features)
     saved = _unknown_size() if keep else 0
@@ -141,22 +126,8 @@ def _unknown_size() -> Any:
         return 0
 
 
-def _fake_backward(
-    backend: str,
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
-    saved: Tensor,
-    d_output: Tensor | None,
-    d_h_n: Tensor | None,
-    d_c_n: Tensor | None,
-    needs_x: bool,
-    needs_initial: bool,
-    cutoff: float,
-) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+def _fake_backward(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    _, (_, x, weights, h_0, c_0, _), *_, needs_x, needs_initial, _ = _with_call(*arguments)
     d_h_0, d_c_0 = (
         s.new_empty(s.shape if needs_initial else 0) if s is not None else x.new_empty(0) for s in (h_0, c_0)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,6 +18,17 @@ INSTRUCTIONS = cpu.instructions()
 built = pytest.mark.skipif(not INSTRUCTIONS, reason="the C++ kernels are not built")
 each_cell = pytest.mark.parametrize("cell", GATES)
 each_instruction_set = pytest.mark.parametrize("instruction_set", INSTRUCTIONS)
+
+
+class Call(NamedTuple):
+    """A layer by names, as the kernels take it in a tuple."""
+
+    cell: str
+    x: torch.Tensor
+    weights: list[torch.Tensor]
+    h_0: torch.Tensor
+    c_0: torch.Tensor | None = None
+    lengths: torch.Tensor | None = None
 
 
 @dataclass
@@ -84,12 +96,12 @@ class Problem:
             d_last=tuple(d[:, samples] for d in self.d_last),
         )
 
-    def forward_arguments(self, layout="batch"):
-        """cell, x, weights, h_0, c_0, lengths, as the kernels take them."""
+    def call(self, layout="batch"):
+        """The layer, as the kernels take it."""
         h_0, *c_0 = map(torch.from_numpy, self.initial)
         weights = [torch.from_numpy(w) for w in self.weights.values()]
         lengths = None if self.lengths is None else torch.tensor(self.lengths)
-        return self.cell, laid_out(self.x, layout), weights, h_0, c_0[0] if c_0 else None, lengths
+        return Call(self.cell, laid_out(self.x, layout), weights, h_0, c_0[0] if c_0 else None, lengths)
 
     def cotangents(self, layout="batch"):
         """d_output, d_h_n, d_c_n."""
@@ -98,7 +110,7 @@ class Problem:
 
     def forward(self, want_output=True, keep=True, layout="batch", **options):
         """output, h_n, c_n, saved."""
-        return cpu.forward(*self.forward_arguments(layout), want_output, keep, **options)
+        return cpu.forward(self.call(layout), want_output, keep, **options)
 
     def actual(self, layout="batch", d_layout="batch", keep_gates=False, instruction_set="") -> dict[str, torch.Tensor]:
         """By the kernels: everything that ``expected`` has."""
@@ -111,7 +123,7 @@ class Problem:
         self, saved, needs_x=True, needs_initial=True, cutoff=0.0, layout="batch", d_layout="batch", **options
     ) -> dict[str, torch.Tensor]:
         """The gradients that are asked for, by their names."""
-        given = (*self.forward_arguments(layout), saved, *self.cotangents(d_layout))
+        given = (self.call(layout), saved, *self.cotangents(d_layout))
         d_x, d_h_0, d_c_0, d_weights = cpu.backward(*given, needs_x, needs_initial, cutoff, **options)
         weights = {f"d_{name}": d for name, d in zip(self.weights, d_weights, strict=True)}
         return _present(d_x=d_x, d_h_0=d_h_0, d_c_0=d_c_0) | weights

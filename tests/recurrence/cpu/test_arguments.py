@@ -5,29 +5,30 @@ import re
 import numpy as np
 import pytest
 import torch
-from recurrence.cpu.problems import Problem, built, each_cell
+from recurrence.cpu.problems import Call, Problem, built, each_cell
 
 from ecrnn.recurrence import cpu
 
 pytestmark = [built, pytest.mark.sampled()]
 
-FORWARD = ("cell", "x", "weights", "h_0", "c_0", "lengths", "want_output", "keep")
-BACKWARD = (*FORWARD[:6], "saved", "d_output", "d_h_n", "d_c_n", "needs_x", "needs_initial", "cutoff")
+FORWARD = (*Call._fields, "want_output", "keep")
+BACKWARD = (*Call._fields, "saved", "d_output", "d_h_n", "d_c_n", "needs_x", "needs_initial", "cutoff")
 
 
 @pytest.fixture
 def arguments():
     """Of both functions, by name; an LSTM, so that all are there."""
     problem = Problem("lstm", B=3, T=5, I=2, H=4, D=2, lengths=[5, 2, 4])
-    given = dict(zip(FORWARD, (*problem.forward_arguments(), True, True), strict=True))
-    saved = cpu.forward(*given.values())[3]
+    given = dict(zip(FORWARD, (*problem.call(), True, True), strict=True))
+    saved = call("forward", given)[3]
     d = zip(BACKWARD[6:], (saved, *problem.cotangents(), True, True, 0.0), strict=True)
     return given | dict(d)
 
 
 def call(function, arguments):
     names = FORWARD if function == "forward" else BACKWARD
-    return getattr(cpu, function)(**{name: arguments[name] for name in names})
+    layer = Call(*(arguments[name] for name in Call._fields))
+    return getattr(cpu, function)(layer, **{name: arguments[name] for name in names if name not in Call._fields})
 
 
 def replaced(arguments, name, change):
@@ -134,13 +135,12 @@ def test_saved_of_another_problem(cell):
 @pytest.mark.parametrize("cell", ["gru", "rnn_tanh", "rnn_relu"])
 def test_cells_belong_to_lstm(cell):
     problem = Problem(cell, B=3, T=5, I=2, H=4)
-    given, h = list(problem.forward_arguments()), torch.zeros(1, 3, 4)
+    layer, h = problem.call(), torch.zeros(1, 3, 4)
     saved = problem.forward()[3]
     with pytest.raises(ValueError, match="d_c_n and d_c_0 belong to lstm"):
-        cpu.backward(*given, saved, None, h, h, False, False, 0.0)
-    given[4] = h
+        cpu.backward(layer, saved, None, h, h, False, False, 0.0)
     with pytest.raises(ValueError, match="c_0 belongs to lstm"):
-        cpu.forward(*given, True, True)
+        cpu.forward(layer._replace(c_0=h), True, True)
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.float32])
@@ -157,9 +157,9 @@ def test_lengths_out_of_bounds_stay_within_the_memory():
     assert torch.equal(wild.forward(keep=False)[0], tame.forward(keep=False)[0])
 
 
-def test_instruction_sets_have_names(arguments):
+def test_instruction_sets_have_names():
     with pytest.raises(ValueError, match="this machine has no instruction set 'sse9'"):
-        cpu.forward(*(arguments[name] for name in FORWARD), instruction_set="sse9")
+        cpu.forward(Problem("lstm", B=3, T=5, I=2, H=4).call(), True, True, instruction_set="sse9")
 
 
 @pytest.mark.sampled(most=20)
@@ -170,8 +170,8 @@ def test_a_wrong_size_anywhere_is_refused(seed):
     sizes = {name: int(rng.integers(1, 20)) for name in "BTIH"}
     problem = Problem(str(rng.choice(["lstm", "gru", "rnn_tanh"])), **sizes, D=int(rng.integers(1, 3)), seed=seed)
     problem.lengths = [problem.T] * problem.B
-    given = dict(zip(FORWARD, (*problem.forward_arguments(), True, True), strict=True))
-    saved = cpu.forward(*given.values())[3]
+    given = dict(zip(FORWARD, (*problem.call(), True, True), strict=True))
+    saved = call("forward", given)[3]
     given |= dict(zip(BACKWARD[6:], (saved, *problem.cotangents(), True, True, 0.0), strict=True))
     tensors = [name for name in BACKWARD if isinstance(given[name], torch.Tensor)]
     name = str(rng.choice([*tensors, *(f"weights.{k}" for k in range(4 * problem.D))]))
@@ -191,7 +191,7 @@ def test_arrays_of_other_libraries(cell):
     """NumPy's have no table of C functions, and go another way into the extension: the same bits, the same refusals."""
     extension = pytest.importorskip("ecrnn.recurrence._cpu")
     problem = Problem(cell, B=3, T=5, I=2, H=4, D=2)
-    name, x, weights, h_0, c_0, _ = problem.forward_arguments()
+    name, x, weights, h_0, c_0, _ = problem.call()
     expected_h_n = problem.forward(keep=False)[1]
 
     x, weights, h_0 = x.numpy(), [w.numpy() for w in weights], h_0.numpy()

@@ -78,12 +78,10 @@ def test_large_outputs_are_those_of_fewer_samples(instruction_set, layout, H):
     """From a million floats on, whole lines are streamed past the caches; rows of 40 floats are not always lines."""
     large, small = (Problem("lstm", B, T=512, I=1, H=H, D=1) for B in (66, 34))
     assert large.B * large.T * H >= 2**20 > small.B * small.T * H
-    cell, x, weights, h_0, c_0, lengths = large.forward_arguments(layout)
-    few = x[:34], weights, h_0[:, :34].contiguous(), c_0[:, :34].contiguous()
-    output, expected = (
-        cpu.forward(cell, x, weights, h_0, c_0, lengths, True, False, instruction_set=instruction_set)[0]
-        for x, weights, h_0, c_0 in ((x, weights, h_0, c_0), few)
-    )
+    layer = large.call(layout)
+    h_0, c_0 = (state[:, :34].contiguous() for state in (layer.h_0, layer.c_0))
+    few = layer._replace(x=layer.x[:34], h_0=h_0, c_0=c_0)
+    output, expected = (cpu.forward(call, True, False, instruction_set=instruction_set)[0] for call in (layer, few))
     assert torch.equal(output[:34], expected)
     assert output.isfinite().all()
 
@@ -140,7 +138,7 @@ def test_nothing_is_written_beside(cell, instruction_set, gates, order, size):
     extension = pytest.importorskip("ecrnn.recurrence._cpu")
     (B, T, I, H), D = size, 2  # noqa: E741
     problem = Problem(cell, B, T, I, H, D)
-    given = problem.forward_arguments("time" if order[0] else "batch")
+    given = problem.call("time" if order[0] else "batch")
     states, sequence = (D, B, H), (B, T, D * H)
     output, h_n, d_x, d_h_0 = (
         Guarded(*sequence, order=order),

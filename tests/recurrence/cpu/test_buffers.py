@@ -301,8 +301,7 @@ def test_gates_are_kept_only_in_memory_that_is_kept(monkeypatch):
     problem = Problem("lstm", B=16, T=64, I=1, H=16)
 
     def saved():
-        cell, x, weights, h_0, c_0, lengths = problem.forward_arguments()
-        return cpu.forward(cell, x, weights, h_0, c_0, lengths, False, True, cutoff=0.0)[3]
+        return cpu.forward(problem.call(), False, True, cutoff=0.0)[3]
 
     with_gates = len(saved())
     monkeypatch.setattr(buffers, "MOST_KEPT", with_gates - 1)

@@ -23,7 +23,7 @@ def steps_made(problem, saved, cutoff, instruction_set=""):
     """How many steps the backward pass goes."""
     extension = pytest.importorskip("ecrnn.recurrence._cpu")
     d_weights = [torch.empty_like(torch.from_numpy(w)) for w in problem.weights.values()]
-    given = (*problem.forward_arguments(), saved, *problem.cotangents())
+    given = (*problem.call(), saved, *problem.cotangents())
     return extension.backward(*given, None, None, None, d_weights, cutoff, 1, instruction_set)
 
 

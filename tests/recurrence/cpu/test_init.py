@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import compare, fresh_memory_is_nan, tolerance
-from recurrence.cpu.problems import GATES, INSTRUCTIONS, LAYOUTS, Problem, built, each_cell, each_instruction_set
+from recurrence.cpu.problems import GATES, INSTRUCTIONS, LAYOUTS, Call, Problem, built, each_cell, each_instruction_set
 
 from ecrnn.recurrence import cpu
 
@@ -66,8 +66,8 @@ def test_expanded_input():
     """Stride 0: all samples read the same memory."""
     problem = Problem("lstm", B=18, T=9, I=3, H=5)
     problem.x[:] = problem.x[:1]
-    cell, x, *rest = problem.forward_arguments()
-    output = cpu.forward(cell, x[:1].expand(18, 9, 3), *rest, True, False)[0]
+    layer = problem.call()
+    output = cpu.forward(layer._replace(x=layer.x[:1].expand(18, 9, 3)), True, False)[0]
     compare({"output": problem.expected()["output"]}, {"output": output}, tolerance("float32", 9))
 
 
@@ -85,18 +85,17 @@ def test_lengths(cell, lengths, batch):
 def test_lengths_as_each_sample_alone(cell, instruction_set):
     lengths = [11, 1, 40, 0, 8, 40, 17]
     together = Problem(cell, 7, 40, 2, 9, 2, lengths=lengths)
-    given = together.forward_arguments()
+    layer = together.call()
     for keep in (False, True):
         output, h_n, _, _ = together.forward(True, keep, instruction_set=instruction_set)
         for b, n in enumerate(lengths):
             assert not output[b, n:].any()
             if n == 0:
-                assert torch.equal(h_n[:, b], given[3][:, b])
+                assert torch.equal(h_n[:, b], layer.h_0[:, b])
                 continue
-            c_0 = None if given[4] is None else given[4][:, b : b + 1].contiguous()
-            alone = cpu.forward(
-                cell, given[1][b : b + 1, :n], given[2], given[3][:, b : b + 1].contiguous(), c_0, None, True, False
-            )
+            c_0 = None if layer.c_0 is None else layer.c_0[:, b : b + 1].contiguous()
+            h_0 = layer.h_0[:, b : b + 1].contiguous()
+            alone = cpu.forward(Call(cell, layer.x[b : b + 1, :n], layer.weights, h_0, c_0), True, False)
             found = {"output": output[b : b + 1, :n], "h_n": h_n[:, b : b + 1]}
             compare({"output": alone[0], "h_n": alone[1]}, found, 2 * tolerance("float32", n))
 
@@ -163,7 +162,7 @@ def test_gradients_that_are_not_asked_for_change_nothing_else(cell, instruction_
 @pytest.mark.parametrize("absent", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)])
 def test_absent_gradients_are_zeros(cell, instruction_set, absent):
     problem = Problem(cell, 17, 35, 1, 5, 2)
-    given = problem.forward_arguments()
+    layer = problem.call()
     saved = problem.forward(instruction_set=instruction_set)[3]
     cotangents = list(problem.cotangents())
     zeros = list(cotangents)
@@ -172,7 +171,7 @@ def test_absent_gradients_are_zeros(cell, instruction_set, absent):
         cotangents[k] = None
     with fresh_memory_is_nan():
         made, expected = (
-            cpu.backward(*given, saved, *d, True, True, 0.0, instruction_set=instruction_set)
+            cpu.backward(layer, saved, *d, True, True, 0.0, instruction_set=instruction_set)
             for d in (cotangents, zeros)
         )
     for a, b in zip([*made[:3], *made[3]], [*expected[:3], *expected[3]], strict=True):

@@ -21,7 +21,7 @@ def threads():
 def recur():
     w = [torch.randn(64, 1), torch.randn(64, 16), torch.zeros(64), torch.zeros(64)]
     x, h, c = torch.randn(256, 600, 1), torch.zeros(1, 256, 16), torch.zeros(1, 256, 16)
-    return cpu.forward("lstm", x, w, h, c, None, False, False)
+    return cpu.forward(("lstm", x, w, h, c, None), False, False)
 """
 EXTENSION = "importlib.import_module('ecrnn.recurrence._cpu')"
 

@@ -16,6 +16,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from ecrnn.recurrence._call import Call
 from ecrnn.recurrence.cpu import buffers
 from ecrnn.recurrence.cpu.buffers import release
 
@@ -44,12 +45,7 @@ def instructions() -> list[str]:
 
 
 def forward(
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
+    call: Call,
     want_output: bool,
     keep: bool,
     cutoff: float = 0.0,
@@ -59,12 +55,7 @@ def forward(
     """All steps of one layer.
 
     Args:
-        cell: as in the module's docstring.
-        x: (B, T, I) with contiguous last dimension, in any order of the other two.
-        weights: for each direction w_ih (G*H, I), w_hh (G*H, H), b_ih (G*H,), b_hh (G*H,), contiguous.
-        h_0: (D, B, H), contiguous.
-        c_0: the same for an LSTM's cells, None for the other cells.
-        lengths: int64 (B,), or None: all T. From step ``lengths[b]`` on a sample's state is held and its output is 0.
+        call: the layer.
         want_output: whether the states of all steps are wanted, or the last ones alone.
         keep: whether ``backward`` will be called.
         cutoff: what ``backward`` will be given, from which follows whether it pays to keep the gates.
@@ -83,6 +74,7 @@ def forward(
     """
     extension = _extension()
     assert extension is not None, "the extension is not built"
+    cell, x, _, h_0, c_0, _ = call
     (B, T, inputs), (D, _, H) = x.shape, h_0.shape
     h_n = torch.empty_like(h_0)
     c_n = None if c_0 is None else torch.empty_like(c_0)
@@ -94,30 +86,13 @@ def forward(
             keep_gates = _gates_pay(cutoff, want_output, inputs, H) and size(True) <= buffers.MOST_KEPT
         floats = size(keep_gates)
     saved = _memory((floats,), (1,))
-    extension.forward(
-        cell,
-        x,
-        weights,
-        h_0,
-        c_0,
-        lengths,
-        output,
-        h_n,
-        c_n,
-        saved if keep else None,
-        torch.get_num_threads(),
-        instruction_set,
-    )
+    kept = saved if keep else None
+    extension.forward(*call, output, h_n, c_n, kept, torch.get_num_threads(), instruction_set)
     return output, h_n, c_n, saved
 
 
 def backward(
-    cell: str,
-    x: Tensor,
-    weights: list[Tensor],
-    h_0: Tensor,
-    c_0: Tensor | None,
-    lengths: Tensor | None,
+    call: Call,
     saved: Tensor,
     d_output: Tensor | None,
     d_h_n: Tensor | None,
@@ -130,7 +105,7 @@ def backward(
     """Back-propagation through time of ``forward``, whose arguments come again.
 
     Args:
-        cell, x, weights, h_0, c_0, lengths, instruction_set: as ``forward`` had them.
+        call, instruction_set: as ``forward`` had them.
         saved: what ``forward`` gave.
         d_output: gradient of the output, (B, T, D*H), or None for zero.
         d_h_n: gradient of h_n, (D, B, H), or None for zero.
@@ -150,17 +125,13 @@ def backward(
     """
     extension = _extension()
     assert extension is not None, "the extension is not built"
+    _, x, weights, h_0, c_0, _ = call
     d_x = _like(x, x.shape[2]) if needs_x else None
     d_h_0 = torch.empty_like(h_0) if needs_initial else None
     d_c_0 = torch.empty_like(c_0) if needs_initial and c_0 is not None else None
     d_weights = [torch.empty_like(w) for w in weights]
     extension.backward(
-        cell,
-        x,
-        weights,
-        h_0,
-        c_0,
-        lengths,
+        *call,
         saved,
         d_output if d_output is None or d_output.stride(2) == 1 else d_output.contiguous(),
         None if d_h_n is None else d_h_n.contiguous(),
