@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -157,15 +158,25 @@ def test_an_archive_says_the_same(study: Path, analysis: Analysis, tmp_path: Pat
 
 def test_a_model_with_one_epoch_counts_that(study: Path, tmp_path: Path) -> None:
     """As a classifier of scikit-learn beside networks: of two folders, one with a single epoch."""
-    one = make_study(tmp_path / "one", {"forest": 0.5}, **SMALL | {"epochs": 5, "score_epochs": 1})
+    one = make_study(tmp_path / "one", {"forest": 0.5}, **SMALL | {"epochs": 1, "score_epochs": 1})
     text = (one / "study.yaml").read_text()
     assert "score_epochs" not in text
-    (one / "study.yaml").write_text(f"{text}score_epochs: 3\n")
+    (one / "study.yaml").write_text(text.replace("epochs: 1\n", "epochs: 5\n") + "score_epochs: 3\n")
     found = analyse(read_study([study, one]))
     assert [row.model for row in found.models] == ["cnn", "ecnn", "forest"]
     forest = found.models[-1]
     assert forest.scores == tuple(read_trial(one, "forest", r).predictions.correct.mean() for r in range(4))
     assert found.subject.epochs == 3
+
+
+def test_a_trial_of_another_study_that_keeps_fewer_epochs_does_not_count(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "run", MODELS, **SMALL)
+    other = make_study(tmp_path / "other", MODELS, **SMALL | {"score_epochs": 1})
+    shutil.rmtree(study / "cnn" / "repeat-1")
+    shutil.copytree(other / "cnn" / "repeat-1", study / "cnn" / "repeat-1")
+    (missing,) = _of(study).missing
+    assert (missing.model, missing.repeat, missing.state) == ("cnn", 1, "damaged")
+    assert missing.reason == "keeps the predictions of 1 of the 3 last epochs that count in this study"
 
 
 def test_the_pages_say_so(analysis: Analysis) -> None:

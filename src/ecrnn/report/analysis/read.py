@@ -184,7 +184,7 @@ def _trials(
     found: list[Trial] = []
     unfinished: list[Unfinished] = []
     for model, repeat, homes in _wanted(folders, settings, models):
-        read = [_read(home, model, repeat, scored=settings[0].metric is not None) for home in homes]
+        read = [_read(home, model, repeat, settings[0]) for home in homes]
         finished = [trial for trial in read if isinstance(trial, Trial)]
         if finished:
             found.append(finished[0])
@@ -209,14 +209,14 @@ def _wanted(
             yield model, repeat, homes[repeat]
 
 
-def _read(study: Path, model: str, repeat: int, *, scored: bool) -> Trial | Unfinished:
+def _read(study: Path, model: str, repeat: int, settings: StudySettings) -> Trial | Unfinished:
     try:
         folder = trial_home(study, model, repeat)
         if not there(folder):
             return Unfinished(model, repeat, "not started", "no folder of this trial")
         finished = read_finished(study, model, repeat)
         if finished is not None:
-            return _trial(finished, scored=scored)
+            return _trial(finished, settings)
     except EcrnnError as error:
         return Unfinished(model, repeat, "damaged", str(error))
     failure = read_failure(study, model, repeat)
@@ -227,16 +227,20 @@ def _read(study: Path, model: str, repeat: int, *, scored: bool) -> Trial | Unfi
     return Unfinished(model, repeat, "damaged", f"{folder} is no folder")
 
 
-def _trial(finished: FinishedTrial, *, scored: bool) -> Trial:
-    """What a report keeps of a trial; ``scored``: with all scores of a classifier."""
-    predictions = finished.predictions
+def _trial(finished: FinishedTrial, settings: StudySettings) -> Trial | Unfinished:
+    """What a report keeps of a trial; with all scores of a classifier where the study names one of them."""
+    predictions, model, repeat = finished.predictions, finished.model, finished.repeat
+    kept, wanted = len(epochs(predictions)), min(settings.score_epochs, len(finished.metrics))
+    if kept < wanted:
+        reason = f"keeps the predictions of {kept} of the {wanted} last epochs that count in this study"
+        return Unfinished(model, repeat, "damaged", reason)
     scores: tuple[Mapping[str, float | None], ...] = ()
     if not isinstance(predictions, Scored):
-        if scored:
+        if settings.metric is not None:
             scores = _scores(finished)
         last = predictions.index, predictions.label, predictions.predicted
         predictions = PredictedClasses(*last, predictions.earlier)
-    return Trial(finished.model, finished.repeat, finished.facts, tuple(finished.metrics), predictions, scores)
+    return Trial(model, repeat, finished.facts, tuple(finished.metrics), predictions, scores)
 
 
 def _scores(finished: FinishedTrial) -> tuple[dict[str, float | None], ...]:
