@@ -63,6 +63,7 @@ DATA = {
     "tokens": ([None, "characters", "bytes", "words", "subwords"], ["letters", 1]),
     "vocabulary": ([None, 5, 1_000_000], [4, 1_000_001, 9.5, "all"]),
     "length": ([None, 2, 2**20], [1, 2**20 + 1, 2.5, "all"]),
+    "form": ([{}, {"window": 5}], [None, 5, ["window"]]),
     "fingerprint": ([None, "0" * 64, "f" * 64], ["", "0" * 63, "0" * 65, "F" * 64, "g" * 64, "0" * 64 + "\n"]),
     "sources": ([{}, {"mine": "0" * 64}], [None, {"mine": "0"}, {"mine": 1}, ["mine"]]),
     "seed": ([0, 2**31 - 1], [-1, 2**31, 1.5, None]),

@@ -9,11 +9,14 @@ import pytest
 import yaml
 from core.lines import one_line
 
-from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
+from ecrnn.core.config import StudySettings, TaskSettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.form import FORM
 from ecrnn.core.tasks import TASKS, default
 from ecrnn.models import registry
 from ecrnn.studies.settings import as_begun, check_plan, models_of, read_settings, with_sources
+from ecrnn.studies.tasks import task_settings
+from ecrnn.tasks.clip_classification.settings import ClipSettings
 
 MODELS = ("cnn", "frames", "sentiment", "charlm", "translate", "caption", "ocr", "sequence")  # one of each task
 
@@ -52,6 +55,10 @@ def test_what_is_asked_for_wins_and_nothing_given_is_none() -> None:
         ({"models": []}, "models: tuple should have at least 1 item"),
         ({"models": [5]}, "models.0: input should be a valid string, not 5"),
         ({}, "configuration key 'models' is missing (here.yaml)"),
+        ({"models": ["cnn"], "frames": 5}, "frames: it is for clip-classification, not for image-classification"),
+        ({"models": ["cnn"], "form": {"window": 5}}, "unknown configuration key 'window', known are "),
+        ({"models": ["charlm"], "length": 2**17}, "length: input should be less than or equal to 65536, not 131072 (h"),
+        ({"models": ["charlm"], "tokens": "words"}, "tokens: input should be 'characters', not 'words'"),
         ({"models": ["charlm"], "lenght": 5}, "unknown configuration key 'lenght', did you mean 'length'?"),
         ({"models": ["cnn"], "metric": "macro_f1"}, "unknown metric 'macro_f1', did you mean 'macro-f1'?"),
         ({"models": ["charlm"], "metric": "auc"}, "unknown metric 'auc', known are bits (of next-token)"),
@@ -60,6 +67,22 @@ def test_what_is_asked_for_wins_and_nothing_given_is_none() -> None:
 def test_wrong_in_one_line(asked: dict[str, Any], line: str) -> None:
     with one_line(EcrnnError, line):
         read_settings(StudySettings, {"data": "d", **asked}, "here.yaml")
+
+
+def test_each_task_has_settings_of_its_own() -> None:
+    study = read_settings(StudySettings, {"data": "d", "models": ["frames-gru-4"], "image_size": 8})
+    form = task_settings(TASKS["clip-classification"], study)
+    assert form == ClipSettings(data="d", frames=8, image_size=8)
+    assert "form" not in to_yaml(study)
+    for task in TASKS.values():  # the names of settings in files are those of the tasks
+        fields = task.code("settings").model_fields.keys() - TaskSettings.model_fields.keys()
+        assert fields <= {*FORM}, task.name
+
+
+def test_an_old_run_goes_on_though_it_names_what_its_task_does_not_use() -> None:
+    before = StudySettings.read({"data": "d", "models": ["cnn"], "frames": 5, **OLD})
+    now = read_settings(StudySettings, {"data": "d", "models": ["cnn"]})
+    assert as_begun(now, before, default()).frames == 5
 
 
 def test_no_model_for_a_training() -> None:

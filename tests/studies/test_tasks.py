@@ -145,7 +145,7 @@ def test_a_missing_package_is_missed_before_training(
 @pytest.mark.parametrize(
     ("model", "of", "changes", "line"),
     [
-        ("charlm-gru-8", "next-token", {"tokens": "words", "length": 16}, "language models read characters, not words"),
+        ("charlm-gru-8", "next-token", {"tokens": "words", "length": 16}, "tokens: input should be 'characters', not"),
         ("charlm-gru-8", "next-token", {"length": 5000}, "too few for blocks of 5000; give more text, or a smaller"),
         ("sentiment-gru-4", "next-token", {}, "book.txt"),
         ("caption-gru-8", "transcription", {}, "holds no captions.tsv; give a folder with images/ and captions.tsv"),

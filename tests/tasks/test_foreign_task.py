@@ -135,3 +135,17 @@ def test_a_task_that_cannot_be_imported_is_one_line(alone: Path) -> None:
     assert f"task 'broken' of counting (counting.nowhere:TASK) cannot be imported: {missing}" in broken
     assert "should be an ecrnn.core.tasks.Task named 'misnamed', not a task named 'counting'" in misnamed
     assert right == ["image-classification"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("form.longst=9", "unknown configuration key 'longst', did you mean 'longest'?"),
+        ("form.longest=1000", "longest: input should be less than or equal to 100, not 1000"),
+        ("frames=4", "frames: it is for clip-classification, not for counting"),
+    ],
+)
+def test_its_settings_are_its_own(setting: str, line: str, alone: Path) -> None:
+    done = ecrnn(f"compare rows --models tally --set {setting} -o none", alone)
+    assert (done.returncode, line in done.stderr) == (2, True), done.stderr
+    assert not (alone / "none").exists()

@@ -27,8 +27,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
+from ecrnn.core.form import Channels, Frames, Height, ImageSize, Length, Tokens, VocabularySize
 from ecrnn.core.reading import read_text
 from ecrnn.core.seals import check_text
+from ecrnn.core.yaml_loader import load_yaml
 
 MAX_SETTINGS = 2**20  # bytes of a file
 MAX_TRIALS = 50_000  # of a study
@@ -95,23 +97,38 @@ class TrainingSettings(Settings):
     checkpoint_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)  # between checkpoints inside an epoch
 
 
-class DataSettings(Settings):
-    """Which examples: a registered name, a file or a folder, and the form they are brought to.
+class TaskSettings(Settings):
+    """Which examples a task is given, and the form to which it brings them; each task's own class is made of this one.
 
-    A task uses those that concern it; its defaults stand in its facts, see `ecrnn.tasks`.
+    Attributes:
+        data: a registered name, a file or a folder.
+        val, test: others of the same kind, to validate and to test on.
+    """
+
+    data: str
+    val: str | None = None
+    test: str | None = None
+
+
+class DataSettings(Settings):
+    """Which examples, as runs save it: one after another the settings of ecrnn's own tasks, None where not given.
+
+    What a task makes of them is its `TaskSettings`, with its bounds; defaults stand in its facts. Settings that none of
+    these tasks has, those of tasks of other packages, lie in ``form``.
     """
 
     data: str = Field(max_length=4096)
     data_dir: str | None = Field(None, max_length=4096)
     val: str | None = None  # another folder of the same kind, to validate on
     test: str | None = None  # another folder of the same kind, to test on
-    image_size: int | None = Field(None, ge=8, le=1024)  # pixels a side; None: the data set's own, 32 for a folder
-    channels: Literal[1, 3] | None = None
-    frames: int | None = Field(None, ge=1, le=4096)  # of a clip
-    height: int | None = Field(None, ge=8, le=512)  # pixels of a line of text; the width goes with it
-    tokens: Literal["characters", "bytes", "words", "subwords"] | None = None  # what a text is cut into
-    vocabulary: int | None = Field(None, ge=5, le=1_000_000)  # most tokens; None: all of the training texts
-    length: int | None = Field(None, ge=2, le=2**20)  # longest text in tokens; of a language model the block
+    image_size: ImageSize | None = None
+    channels: Channels | None = None
+    frames: Frames | None = None
+    height: Height | None = None
+    tokens: Tokens | None = None
+    vocabulary: VocabularySize | None = None
+    length: Length | None = None
+    form: dict[str, Any] = Field({}, max_length=100)
     fingerprint: str | None = Field(None, pattern="^[0-9a-f]{64}$")  # of all examples
 
     @model_serializer(mode="wrap")
@@ -124,7 +141,7 @@ class DataSettings(Settings):
 
 
 PLAN = ("baseline", "pairs", "rope", "planned_repeats")  # of a study, beside the score
-_OMITTED = ("val", "test", "sources", "recipes", "metric", "sequential", *PLAN)
+_OMITTED = ("val", "test", "form", "sources", "recipes", "metric", "sequential", *PLAN)
 
 
 class _RunSettings(DataSettings):
@@ -223,38 +240,6 @@ class TrainSettings(_RunSettings):
     training: TrainingSettings = TrainingSettings()
 
 
-_LONGEST_NUMBER = 1000  # characters
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain YAML with each key once, and without references, of which a small file could unfold to any size."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "references (*name) are not taken in settings", mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:  # the last would count
-                problem = f"the key {key.value[:100]!r} stands there twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                seen.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            if node.tag.endswith((":int", ":float")) and len(node.value) > _LONGEST_NUMBER:
-                raise ValueError  # before hours of `1:59:59:59` and so on are added up
-            return super().construct_object(node, deep)
-        except (ValueError, LookupError, AttributeError) as error:  # what `2001-13-45` and `!!bool maybe` end in
-            problem = f"{str(node.value)[:100]!r} is no {node.tag.rpartition(':')[2][:100]}"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
-
-
 _NOT_YAML = (yaml.YAMLError, ValueError, OverflowError, RecursionError)  # the last three of what PyYAML reads itself
 
 
@@ -275,7 +260,7 @@ def read_yaml(path: Path, within: Path | None = None, *, sealed: bool = False) -
     if sum(text.count(mark) for mark in _MARKS) > MAX_MARKS:
         raise EcrnnError(f"{path} holds more values than any settings file")
     try:
-        values = yaml.load(text, _Loader)
+        values = load_yaml(text)
     except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
@@ -316,7 +301,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         if not equals or not all(path.split(".")):
             raise EcrnnError(f"--set wants key=value, as in --set training.lr=0.01, not '{assignment}'")
         try:
-            value: Any = yaml.load(text, _Loader)
+            value: Any = load_yaml(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise EcrnnError(f"--set {path}: '{text}' is not a value that YAML knows") from error
         for key in reversed(path.split(".")):

@@ -23,7 +23,7 @@ MAX_CLASSES = 100_000
 MAX_LENGTH = 2**20  # tokens of a text
 _HOME = "ecrnn.tasks"  # the package of ecrnn's own
 
-Code = Literal["load", "prepare", "objective", "predictor", "random_batch", "has_validation", "of_arrays"]
+Code = Literal["settings", "load", "prepare", "objective", "predictor", "random_batch", "has_validation", "of_arrays"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,17 @@ class Task:
         examples: what its examples are called, in the plural; they are what a split divides.
         use: a command that uses a bundle; ``{bundle}`` is its folder.
         card: words of the model card.
-        load: from settings, the folder of local copies, and a function that is told of progress, to examples.
-        prepare: from examples, a split and settings to an `ecrnn.models.processor.Processor`, fitted on what trains.
+        settings: which examples and in what form, an `ecrnn.core.config.TaskSettings`.
+        load: from these settings, the folder of local copies, and a function that is told of progress, to examples, an
+            `ecrnn.data.example_set.ExampleSet`.
+        prepare: from examples, a split, these settings and those of the training to an
+            `ecrnn.models.processor.Processor`, fitted on what trains.
         objective: what a training learns, from examples, split, processor, settings and seed: an
             `ecrnn.training.objective.Objective`.
         predictor: the model in use, an `ecrnn.serving.predictor.Predictor`.
         random_batch: from an `InputSpec`, n, steps and a generator to an `ecrnn.explain.batches.Batch`.
         has_validation: whether a file or folder has a part of its own to validate on; "" where none has.
-        of_arrays: from X, y, a name and settings to an `ecrnn.data.image_set.ImageSet`; "" where it takes no arrays.
+        of_arrays: from X, y, a name and these settings to an `ecrnn.data.image_set.ImageSet`; "" where it takes none.
         inputs: what a model must know of the data: fields of `ecrnn.models.spec.InputSpec`.
         usual: their values of the data set by which a model is checked, as an example.
         small: the same for which any model computes in a moment; {}: the family's usual ones.
@@ -87,6 +90,7 @@ class Task:
     examples: str
     use: str
     card: Card
+    settings: str
     load: str
     prepare: str
     objective: str

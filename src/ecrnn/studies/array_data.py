@@ -14,7 +14,7 @@ from ecrnn.data.catalogue import refuse_parts
 from ecrnn.data.image_set import ImageSet, make_image_set
 from ecrnn.models.names import common_task
 from ecrnn.studies.settings import models_of
-from ecrnn.studies.tasks import check_classes
+from ecrnn.studies.tasks import check_classes, task_settings
 
 ARRAYS = "arrays.npz"
 Arrays = tuple[Any, Any]  # X and y
@@ -36,7 +36,7 @@ def images_of(arrays: Arrays, settings: StudySettings | TrainSettings) -> ImageS
     if len(arrays) != 2:
         raise DataError(f"arrays are given as (X, y), not {len(arrays)} of them")
     refuse_parts("arrays", settings.val, settings.test)
-    images: ImageSet = task.code("of_arrays")(*arrays, settings.data, settings)
+    images: ImageSet = task.code("of_arrays")(*arrays, settings.data, task_settings(task, settings))
     check_classes(images)
     return images
 

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.form import FORM
 from ecrnn.core.tasks import Task
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
 from ecrnn.stats.class_scores import metric_for
-from ecrnn.studies.tasks import has_validation
+from ecrnn.studies.tasks import check_used, has_validation, task_settings
 
 MOST_REPEATS = 10  # of a study that trains until it is decided, where nothing is said
 
@@ -41,6 +42,8 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     if asked.get("sequential") is not None:
         defaults = {**defaults, "repeats": MOST_REPEATS}
     settings = kind.read(merge(defaults, asked), where)
+    task_settings(task, settings, where)  # which says what is wrong
+    check_used(task, settings)
     if isinstance(settings, StudySettings):
         metric_for(task, settings.metric)
     return settings
@@ -96,6 +99,8 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
     if "batch_statistics" not in training.model_fields_set:
         update["batch_statistics"] = begun.batch_statistics
     whole: dict[str, Any] = {"training": training.model_copy(update=update)}
+    used = task.code("settings").model_fields
+    whole |= {key: getattr(before, key) for key in FORM if key not in used}  # older versions did not refuse them
     if isinstance(before, TrainSettings):
         if "keep_window" not in settings.model_fields_set:
             whole["keep_window"] = before.keep_window

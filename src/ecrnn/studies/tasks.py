@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings
-from ecrnn.core.errors import DataError, EcrnnError
+from ecrnn.core.config import StudySettings, TaskSettings, TrainingSettings, TrainSettings, merge
+from ecrnn.core.errors import DataError, EcrnnError, SettingsError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task
+from ecrnn.core.form import FORM
+from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task, known
 from ecrnn.data import catalogue
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.splits import Split
@@ -17,6 +18,37 @@ from ecrnn.training.objective import Objective
 
 _SET = f"{ExampleSet.__module__}.{ExampleSet.__name__}"
 AnySettings = StudySettings | TrainSettings
+
+
+def task_settings(task: Task, settings: AnySettings, where: str = "") -> TaskSettings:
+    """What ``task`` makes of the settings of a run: those that concern it, with its defaults and its bounds.
+
+    Args:
+        task: of the models.
+        settings: of the run.
+        where: what they come from, for the error.
+
+    Raises:
+        EcrnnError: one is missing or out of bounds.
+    """
+    kind: type[TaskSettings] = task.code("settings")
+    places = {"data": settings.data, "val": settings.val, "test": settings.test}
+    shared = {key: value for key in FORM if (value := getattr(settings, key)) is not None and key in kind.model_fields}
+    defaults = {key: value for key, value in task.defaults.items() if key in kind.model_fields}
+    return kind.read(merge(defaults, task.defaults.get("form", {}), shared, settings.form, places), where)
+
+
+def check_used(task: Task, settings: AnySettings) -> None:
+    """Look whether ``task`` uses what the settings say of the form of its examples.
+
+    Raises:
+        SettingsError: one is for other tasks.
+    """
+    kind = task.code("settings")
+    for key in FORM:
+        if getattr(settings, key) is not None and key not in kind.model_fields:
+            users = ", ".join(other.name for other in known() if key in other.code("settings").model_fields)
+            raise SettingsError(key, f"it is for {users}, not for {task.name}")
 
 
 def load_examples(task: Task, settings: AnySettings, loading: Progress = silent) -> ExampleSet:
@@ -30,7 +62,7 @@ def load_examples(task: Task, settings: AnySettings, loading: Progress = silent)
         settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
     parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
     settings = settings.model_copy(update=parts)
-    data = task.code("load")(settings, data_dir, loading)
+    data = task.code("load")(task_settings(task, settings), data_dir, loading)
     if not isinstance(data, ExampleSet):
         raise EcrnnError(f"task '{task.name}' loads {type(data).__name__}, which is no {_SET}")
     check_classes(data)
@@ -59,7 +91,7 @@ def has_validation(data: str, task: Task) -> bool:
 
 def prepare(task: Task, data: ExampleSet, split: Split, settings: AnySettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
-    processor: Processor = task.code("prepare")(data, split, settings)
+    processor: Processor = task.code("prepare")(data, split, task_settings(task, settings), settings.training)
     return processor
 
 

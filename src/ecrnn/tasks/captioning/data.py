@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.catalogue import refuse_settings
@@ -13,18 +13,20 @@ from ecrnn.data.splits import Split
 from ecrnn.models.processor import Processor
 from ecrnn.tasks.captioning import captions
 from ecrnn.tasks.captioning.facts import TASK
+from ecrnn.tasks.captioning.settings import CaptionSettings
 
 
-def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> captions.CaptionSet:
+def load(settings: CaptionSettings, data_dir: Path | None, loading: Progress) -> captions.CaptionSet:
     """The examples that ``settings`` name."""
     refuse_settings(settings.val, settings.test)
     return captions.load(settings.data, image_size=settings.image_size, data_dir=data_dir, progress=loading)
 
 
-def prepare(data: captions.CaptionSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
+def prepare(
+    data: captions.CaptionSet, split: Split, settings: CaptionSettings, training: TrainingSettings
+) -> Processor:
     """What is fitted on the training examples of ``split``."""
-    assert settings.tokens is not None
     written = [text for i in split.train for text in data.captions[i]]
     vocabulary = tokens.fit(settings.tokens, written, settings.vocabulary)
-    preprocessing = fit_preprocessing(data.images, split.train, settings.training.standardise)
+    preprocessing = fit_preprocessing(data.images, split.train, training.standardise)
     return Processor(TASK, preprocessing=preprocessing, vocabulary=vocabulary, length=settings.length)

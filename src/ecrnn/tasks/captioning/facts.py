@@ -15,6 +15,7 @@ TASK = Task(
         limits="The figure holds for images like those of the data set. The model always writes something, also "
         "where it\nshows something that it never saw. The images' own licence applies to what is made from them.",
     ),
+    settings="ecrnn.tasks.captioning.settings:CaptionSettings",
     load="ecrnn.tasks.captioning.data:load",
     prepare="ecrnn.tasks.captioning.data:prepare",
     objective="ecrnn.tasks.captioning.objective:Captioning",

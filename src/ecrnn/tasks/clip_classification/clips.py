@@ -20,6 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.events import Progress, silent
+from ecrnn.core.form import FRAMES
 from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.array_files import read_arrays
@@ -35,7 +36,6 @@ from ecrnn.tasks.clip_classification import synthetic_clips
 from ecrnn.tasks.clip_classification.facts import TASK
 
 SIZE, CHANNELS = 32, 3  # of a folder's frames where nothing else is asked for
-MOST_FRAMES = 4096
 _INSTEAD = "a folder with a sub-folder a class, in it a folder of numbered frames a clip, or an .npz file"
 
 
@@ -130,8 +130,8 @@ def load(
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged or too large for the memory.
         SettingsError: ``frames`` is out of its bounds.
     """
-    if not 1 <= frames <= MOST_FRAMES:
-        raise SettingsError("frames", f"is {frames}, but a clip has 1 to {MOST_FRAMES}")
+    if not FRAMES[0] <= frames <= FRAMES[1]:
+        raise SettingsError("frames", f"is {frames}, but a clip has {FRAMES[0]} to {FRAMES[1]}")
     if channels not in (None, 1, 3):
         raise DataError(f"channels is {channels}, but frames have 1 (grey) or 3 (RGB)")
     size = checked_size(image_size)

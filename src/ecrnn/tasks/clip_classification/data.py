@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.events import Progress
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
 from ecrnn.models.processor import Processor
 from ecrnn.tasks.clip_classification import clips
 from ecrnn.tasks.clip_classification.facts import TASK
+from ecrnn.tasks.clip_classification.settings import ClipSettings
 
 
-def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> clips.ClipSet:
+def load(settings: ClipSettings, data_dir: Path | None, loading: Progress) -> clips.ClipSet:
     """The examples that ``settings`` name."""
-    assert settings.frames is not None
     return clips.load(
         settings.data,
         val=settings.val,
@@ -30,10 +30,10 @@ def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> cl
     )
 
 
-def prepare(data: clips.ClipSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
+def prepare(data: clips.ClipSet, split: Split, settings: ClipSettings, training: TrainingSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     frames = data.clips.shape[1]
     images = data.clips.reshape(-1, *data.clips.shape[2:])
     index = (split.train[:, None] * frames + np.arange(frames)).ravel()
-    preprocessing = fit_preprocessing(images, index, settings.training.standardise)
+    preprocessing = fit_preprocessing(images, index, training.standardise)
     return Processor(TASK, data.classes, preprocessing, frames=frames)

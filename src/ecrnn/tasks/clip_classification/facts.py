@@ -15,6 +15,7 @@ TASK = Task(
         limits="The figure holds for clips like those of the data set. The model always answers with one of its "
         "classes, also for a\nclip of something else. The images' own licence applies to what is made from them.",
     ),
+    settings="ecrnn.tasks.clip_classification.settings:ClipSettings",
     load="ecrnn.tasks.clip_classification.data:load",
     prepare="ecrnn.tasks.clip_classification.data:prepare",
     objective="ecrnn.tasks.clip_classification.objective:ClipClassification",

@@ -16,6 +16,7 @@ TASK = Task(
         limits="The figure holds for images like those of the data set. The model always answers with one of its "
         "classes, also for a\nimage of something else. The images' own licence applies to what is made from them.",
     ),
+    settings="ecrnn.tasks.image_classification.settings:ImageSettings",
     load="ecrnn.tasks.image_classification.data:load",
     prepare="ecrnn.tasks.image_classification.data:prepare",
     objective="ecrnn.tasks.image_classification.objective:ImageClassification",

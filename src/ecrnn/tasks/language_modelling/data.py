@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
 from ecrnn.data.splits import Split
 from ecrnn.models.processor import Processor
 from ecrnn.tasks.language_modelling import corpus
 from ecrnn.tasks.language_modelling.facts import TASK
+from ecrnn.tasks.language_modelling.settings import BlockSettings
 
 
-def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> corpus.Corpus:
+def load(settings: BlockSettings, data_dir: Path | None, loading: Progress) -> corpus.Corpus:
     """The examples that ``settings`` name."""
-    assert settings.length is not None
     return corpus.load(
         settings.data, length=settings.length, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading
     )
 
 
-def prepare(data: corpus.Corpus, split: Split, settings: StudySettings | TrainSettings) -> Processor:
+def prepare(data: corpus.Corpus, split: Split, settings: BlockSettings, training: TrainingSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
-    if settings.tokens != "characters":
-        raise EcrnnError(f"language models read characters, not {settings.tokens}; omit --set tokens")
     vocabulary = tokens.fit("characters", [data.block(i) for i in split.train], settings.vocabulary)
     return Processor(TASK, vocabulary=vocabulary, length=data.length)

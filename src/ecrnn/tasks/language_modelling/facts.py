@@ -17,6 +17,7 @@ TASK = Task(
         limits="The figure holds for text like that of the data set. What the model writes is invented.",
         text=("Input", "blocks of {length:,} "),
     ),
+    settings="ecrnn.tasks.language_modelling.settings:BlockSettings",
     load="ecrnn.tasks.language_modelling.data:load",
     prepare="ecrnn.tasks.language_modelling.data:prepare",
     objective="ecrnn.tasks.language_modelling.objective:NextToken",

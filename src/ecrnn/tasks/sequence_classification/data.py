@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading, Progress, silent
 from ecrnn.core.spelling import nfc
@@ -27,16 +27,17 @@ from ecrnn.tasks.sequence_classification.facts import TASK
 from ecrnn.tasks.sequence_classification.scaling import fit
 from ecrnn.tasks.sequence_classification.sequence_files import read_npz, read_table, read_ts
 from ecrnn.tasks.sequence_classification.sequence_set import SequenceSet, make_sequence_set
+from ecrnn.tasks.sequence_classification.settings import SequenceSettings
 
 _INSTEAD = "a folder with a sub-folder of CSV files a class, a .ts file or a folder of two, or an .npz file"
 
 
-def load_settings(settings: DataSettings, data_dir: Path | None, loading: Progress) -> SequenceSet:
+def load_settings(settings: SequenceSettings, data_dir: Path | None, loading: Progress) -> SequenceSet:
     """The examples that ``settings`` name."""
     return load(settings.data, val=settings.val, test=settings.test, progress=loading)
 
 
-def prepare(data: SequenceSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
+def prepare(data: SequenceSet, split: Split, settings: SequenceSettings, training: TrainingSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     return Processor(TASK, data.classes, length=settings.length, extra=fit(data, split.train).to_plain())
 

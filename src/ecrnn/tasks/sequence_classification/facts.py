@@ -16,6 +16,7 @@ TASK = Task(
         "rate. The\nmodel always answers with one of its classes, also for a sequence of something else.",
         text=("Input", "up to {length:,} "),
     ),
+    settings="ecrnn.tasks.sequence_classification.settings:SequenceSettings",
     load="ecrnn.tasks.sequence_classification.data:load_settings",
     prepare="ecrnn.tasks.sequence_classification.data:prepare",
     objective="ecrnn.tasks.sequence_classification.objective:SequenceClassification",

@@ -16,6 +16,7 @@ TASK = Task(
         "classes, also for a\ntext of something else.",
         text=("Input", "up to {length:,} "),
     ),
+    settings="ecrnn.tasks.text_classification.settings:TextSettings",
     load="ecrnn.tasks.text_classification.data:load",
     prepare="ecrnn.tasks.text_classification.data:prepare",
     objective="ecrnn.tasks.text_classification.objective:TextClassification",

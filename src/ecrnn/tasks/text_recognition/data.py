@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress
 from ecrnn.data import tokens
@@ -19,16 +19,17 @@ from ecrnn.models.ocr import Reader
 from ecrnn.models.processor import Processor
 from ecrnn.tasks.text_recognition import lines
 from ecrnn.tasks.text_recognition.facts import TASK
+from ecrnn.tasks.text_recognition.settings import LineSettings
 
 
-def load(settings: DataSettings, data_dir: Path | None, loading: Progress) -> lines.LineSet:
+def load(settings: LineSettings, data_dir: Path | None, loading: Progress) -> lines.LineSet:
     """The examples that ``settings`` name."""
     return lines.load(
         settings.data, height=settings.height, val=settings.val, test=settings.test, data_dir=data_dir, progress=loading
     )
 
 
-def prepare(data: lines.LineSet, split: Split, settings: StudySettings | TrainSettings) -> Processor:
+def prepare(data: lines.LineSet, split: Split, settings: LineSettings, training: TrainingSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     vocabulary = tokens.fit("characters", [data.texts[i] for i in split.train], settings.vocabulary)
     _check_widths(data, vocabulary)

@@ -17,6 +17,7 @@ TASK = Task(
         "made from them.",
         pixels="lines {height} pixels high, of any width, grey",
     ),
+    settings="ecrnn.tasks.text_recognition.settings:LineSettings",
     load="ecrnn.tasks.text_recognition.data:load",
     prepare="ecrnn.tasks.text_recognition.data:prepare",
     objective="ecrnn.tasks.text_recognition.objective:Transcription",

@@ -20,6 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.events import Progress, silent
+from ecrnn.core.form import HEIGHTS
 from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.catalogue import refuse_parts
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 LABELS = "labels.tsv"
 HEIGHT = 32  # pixels, where none is asked for
-_HEIGHTS = (8, 512)
 
 # Wilhelmy and Rosas published no checksum of their images, and the copies in circulation differ in their bytes, so
 # they are not downloaded; what a local copy holds is known from its names.
@@ -132,8 +132,8 @@ def load(
         UnknownNameError, DataError: ``data`` is nothing of the kind, damaged or too large for the memory.
         SettingsError: ``height`` is out of its bounds.
     """
-    if height is not None and not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-        raise SettingsError("height", f"is {height}, but images of lines have {_HEIGHTS[0]} to {_HEIGHTS[1]} pixels")
+    if height is not None and not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        raise SettingsError("height", f"is {height}, but images of lines have {HEIGHTS[0]} to {HEIGHTS[1]} pixels")
     place = catalogue.place(data, TASK.name, "a folder of images named by their text")
     if place is None:
         refuse_parts(data, val, test)

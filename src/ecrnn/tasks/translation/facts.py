@@ -15,6 +15,7 @@ TASK = Task(
         limits="The figure holds for sentences like those of the data set. The model always writes something, also "
         "where it\ndid not understand a sentence.",
     ),
+    settings="ecrnn.tasks.translation.settings:TranslationSettings",
     load="ecrnn.tasks.translation.data:load",
     prepare="ecrnn.tasks.translation.data:prepare",
     objective="ecrnn.tasks.translation.objective:Translation",
