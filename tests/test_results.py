@@ -22,7 +22,7 @@ from ecrnn.core.reading import read_json
 from ecrnn.core.runs import METRICS, read_metrics
 from ecrnn.models.names import parse
 from ecrnn.paper import MODELS, analyse, write_report
-from ecrnn.report import Analysis, archive_study, read_study
+from ecrnn.report import Analysis, archive_study, read_study, write_across_report
 from ecrnn.report.content.memory_table import memory_table
 from ecrnn.report.render.markdown import markdown_table
 from ecrnn.report.render.memory_files import read_memory
@@ -38,7 +38,7 @@ STUDIES = (
     "why",
 )  # folders of results/; each is an archive of a study, or holds several
 MOST_BYTES = 10 * 2**20  # of all of them
-MOST_FILES = 110  # of results/
+MOST_FILES = 130  # of results/
 
 
 def studies(folder: Path) -> list[Path]:
@@ -95,6 +95,34 @@ def test_committed_reports_are_rebuilt_from_committed_predictions(name: str, mon
         analysis = rebuilt(study)
         assert [trial for trial in analysis.missing if trial.state == "damaged"] == []
         assert faults(study / "report", analysis) == []
+
+
+def test_the_report_across_is_rebuilt_from_its_studies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT)
+    across = Path("results") / "across"
+    files = write_across_report([across], tmp_path).paths
+    committed = across / "report"
+    assert files["report.md"].read_text() == (committed / "report.md").read_text()
+    mine, theirs = (json.loads(path.read_text()) for path in (files["report.json"], committed / "report.json"))
+    assert _differences(mine, theirs) == []
+    assert theirs["named_before"] is True
+    assert [(one["planned"], one["missing"]) for one in theirs["data_sets"]] == [(9, 0)] * 5
+
+
+def test_the_coverage_over_data_sets_is_that_of_its_table() -> None:
+    """The lowest and the highest rate of each row of docs/many-data-sets.md."""
+    cells = json.loads((ROOT / "results" / "across" / "coverage.json").read_text())["cells"]
+    expected = []
+    for kind in dict.fromkeys(cell["noise"] for cell in cells):
+        for n in (5, 8, 20):
+            rows = [cell for cell in cells if (cell["noise"], cell["data_sets"]) == (kind, n)]
+            ends = []
+            for name in ("mean", "new", "wilcoxon", "weighted_mean", "weighted_new"):
+                rates = [100 * row[name] for row in rows]
+                ends.append(f"{min(rates):.1f} to {max(rates):.1f}")
+            expected.append(f"| {n} | {' | '.join(ends)} |")
+    table = (ROOT / "docs" / "many-data-sets.md").read_text()
+    assert re.findall(r"\| \d+ \| [\d.]+ to .* \|$", table, re.MULTILINE) == expected
 
 
 def test_the_committed_results_are_small_and_few() -> None:

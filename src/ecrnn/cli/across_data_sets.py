@@ -13,6 +13,7 @@ from ecrnn.cli.output import complain, console, say
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
+    from ecrnn.report import AcrossReport
 
 
 def run(
@@ -51,14 +52,21 @@ def show(
     out: Path | None = None,
 ) -> None:
     """Write the report across the studies of ``runs``, print it, and say where it lies."""
-    from ecrnn.report import print_across, write_across_report
+    from ecrnn.report import write_across_report
 
     written = write_across_report(runs, out, baseline=baseline, pairs=pairs, rope=rope, moderators=moderators)
+    print_written(written, as_json=as_json)
+
+
+def print_written(report: AcrossReport, *, as_json: bool) -> None:
+    """Print a report across data sets that was written, and say where it lies."""
+    from ecrnn.report import print_across
+
     if as_json:
-        typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
+        typer.echo(report.paths["report.json"].read_text(encoding="utf-8"), nl=False)
         return
-    print_across(written.analysis, console())
-    say(f"Report: {written.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+    print_across(report.analysis, console())
+    say(f"Report: {report.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
 
 
 def moderators_of(text: str | None) -> tuple[str, ...]:

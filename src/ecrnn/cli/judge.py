@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.across_data_sets import print_written
 from ecrnn.cli.output import complain, console, say
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def judge(
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Data set to report. Default: a report of each.")
     ] = None,
+    across: Annotated[
+        bool, typer.Option("--across", help="One report over all data sets of the table, in place of one of each.")
+    ] = False,
     baseline: options.Baseline = None,
     pairs: Annotated[
         str | None, typer.Option(metavar="A:B,...", help="Pairs of models to compare. Default: every pair.")
@@ -105,15 +109,19 @@ def judge(
     )
     (complain if as_json else say)(reading.said)
     how = How(n_train, n_test, fixed_test, dataset, baseline, _pairs(pairs), rope, difference, alpha)
+    if across:
+        from ecrnn.scores.judging import judge_across
+
+        return print_written(judge_across(reading, how, out), as_json=as_json)
     reports = judge_each(reading, how, out, _command(context.params))
     if as_json:
-        _print_json(reports)
-        return
+        return _print_json(reports)
     from ecrnn.report import print_report
 
     for report in reports.values():
         print_report(report.analysis, console())
         say(f"Report: {report.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+    return None
 
 
 def _print_json(reports: dict[str, Report]) -> None:

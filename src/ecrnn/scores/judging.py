@@ -12,7 +12,7 @@ from typing import Any
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.files import path_of
 from ecrnn.core.reading import sha256
-from ecrnn.report import Analysis, Report, write_analysis
+from ecrnn.report import AcrossReport, Analysis, Report, ScoredDataSet, analyse_across, write_across, write_analysis
 from ecrnn.scores.exports import Choice, choose
 from ecrnn.scores.metric_names import metric_of
 from ecrnn.scores.records import read_scores
@@ -215,6 +215,37 @@ def judge_each(
         name: write_analysis(analysis, folder / places[name] if len(analyses) > 1 else folder)
         for name, analysis in analyses.items()
     }
+
+
+def judge_across(reading: Reading, how: How, out: str | Path | None = None) -> AcrossReport:
+    """Write one report across all data sets, of which each is a sample of one.
+
+    Args:
+        reading: from `read`.
+        how: sizes, models and levels; no data set is chosen.
+        out: the folder; None: `runs/judge-<file>/across`.
+
+    Raises:
+        EcrnnError: as `analyse_each`, fewer than two data sets, or the files cannot be written.
+    """
+    if how.dataset is not None:
+        raise EcrnnError("a report across data sets is of all of them; leave the one data set out")
+    analyses = analyse_each(reading, how)
+    first = next(iter(analyses.values()))
+    analysis = analyse_across(
+        [
+            ScoredDataSet(name, one.comparison, classes=len(one.classes) or None, planned=one.planned)
+            for name, one in analyses.items()
+        ],
+        baseline=how.baseline,
+        pairs=how.pairs,
+        metric=first.metric,
+        rope=first.comparison.rope,
+        alpha=how.alpha,
+        examples=first.examples,
+    )
+    default = Path("runs") / f"judge-{_stem(reading.sources[0])}" / "across"
+    return write_across(analysis, default if out is None else path_of(out, "out"))
 
 
 def _stem(source: str) -> str:

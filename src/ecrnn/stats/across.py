@@ -106,6 +106,7 @@ def compare_across(
     *,
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    metric: Metric | None = None,
     rope: float | None = None,
     alpha: float = 0.05,
     moderators: Mapping[str, Mapping[str, float]] | None = None,
@@ -118,6 +119,7 @@ def compare_across(
             `compare_scores` give it. The data sets are different ones; splits of one are repeats of one comparison.
         baseline: compare every other model (model_a) against this one (model_b).
         pairs: compare these alone, (model_a, model_b).
+        metric: that of the comparisons, where it is none of `ecrnn.stats`.
         rope: half the width of the region of practical equivalence; None takes the metric's own.
         alpha: level of the tests after Holm's adjustment over all pairs; intervals have level 1 - alpha.
         moderators: by name, the value on each data set of what may make a difference larger or smaller, such as the
@@ -131,7 +133,7 @@ def compare_across(
     """
     if len(comparisons) < 2:
         raise EcrnnError(f"a comparison across data sets wants two of them or more, got {len(comparisons)}")
-    metric = _metric(comparisons)
+    metric = _metric(comparisons, metric)
     alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", metric.rope if rope is None else rope)
     for name, values in (moderators or {}).items():
         for data_set in comparisons:
@@ -162,14 +164,14 @@ def compare_across(
     )
 
 
-def _metric(comparisons: Mapping[str, Comparison]) -> Metric:
+def _metric(comparisons: Mapping[str, Comparison], metric: Metric | None) -> Metric:
     metrics: dict[str, str] = {}
     for data_set, comparison in comparisons.items():
         metrics.setdefault(comparison.metric, data_set)
     if len(metrics) > 1:
         (one, here), (other, there) = list(metrics.items())[:2]
         raise EcrnnError(f"{here} is compared by {one} and {there} by {other}; all data sets want one score")
-    return metric_named(next(iter(metrics)))
+    return metric or metric_named(next(iter(metrics)))
 
 
 def _scores(comparison: Comparison, model: str) -> dict[int, float]:
@@ -196,7 +198,7 @@ def _draft(
         shared = [of_a[repeat] - of_b[repeat] for repeat in of_a if repeat in of_b]
         if shared:
             by_repeat[name] = shared
-    on = tuple(_on(name, comparisons[name], a, b, shared, alpha) for name, shared in by_repeat.items())
+    on = tuple(_on(name, comparisons[name], a, b, shared, metric, alpha) for name, shared in by_repeat.items())
     pair = AcrossPair(a, b, on)
     if len(on) < 2:
         return pair
@@ -226,7 +228,15 @@ def _draft(
     return pair
 
 
-def _on(name: str, comparison: Comparison, a: str, b: str, differences: Sequence[float], alpha: float) -> OnDataSet:
+def _on(
+    name: str,
+    comparison: Comparison,
+    a: str,
+    b: str,
+    differences: Sequence[float],
+    metric: Metric,
+    alpha: float,
+) -> OnDataSet:
     """The pair on one data set, with the interval that the comparison gives it, whichever way round."""
     repeats, mean = len(differences), float(np.mean(differences))
     found = next((pair for pair in comparison.pairs if {pair.model_a, pair.model_b} == {a, b}), None)
@@ -235,7 +245,7 @@ def _on(name: str, comparison: Comparison, a: str, b: str, differences: Sequence
         test = corrected_resampled_t(differences, comparison.n_train, comparison.n_test)
     if test is None:
         return OnDataSet(name, repeats, mean, None, None, None, None)
-    df, error, widest = test.degrees_of_freedom, test.standard_error, metric_named(comparison.metric).widest
+    df, error, widest = test.degrees_of_freedom, test.standard_error, metric.widest
     half = _resampling.t_quantile(df, 1 - alpha / 2) * error
     return OnDataSet(name, repeats, mean, error, df, max(mean - half, -widest), min(mean + half, widest))
 

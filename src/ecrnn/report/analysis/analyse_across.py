@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ class ModelProfile:
 class AcrossAnalysis:
     """Everything a report across data sets shows.
 
-    ``named_before`` says whether the moderators were written down before the first training.
+    ``named_before`` says whether the moderators were written down before the first training, ``metric`` by which the
+    models are compared.
     """
 
     title: str
@@ -71,11 +72,7 @@ class AcrossAnalysis:
     profiles: tuple[ModelProfile, ...]
     examples: str
     named_before: bool
-
-    @property
-    def metric(self) -> Metric:
-        """By which the models are compared."""
-        return metric_named(self.across.metric)
+    metric: Metric = field(metadata={"key": None})
 
 
 def analyse_studies(
@@ -146,7 +143,9 @@ def analyse_across(
     *,
     baseline: str | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    metric: Metric | None = None,
     rope: float | None = None,
+    alpha: float = 0.05,
     moderators: Sequence[str] = (),
     named_before: bool = False,
     examples: str = "examples",
@@ -158,7 +157,9 @@ def analyse_across(
         data_sets: in the order of the report, with different names.
         baseline: compare every other model against this one; without it all pairs are compared.
         pairs: compare these alone, in place of a baseline.
+        metric: that of the comparisons, where it is none of `ecrnn.stats`.
         rope: half the width of the region of practical equivalence; None takes the metric's own.
+        alpha: level of the tests after Holm's adjustment.
         moderators: names in `ecrnn.core.across_plan.MODERATORS`.
         named_before: whether the moderators were named before the first training.
         examples: what the scored examples are called, in the plural.
@@ -175,20 +176,24 @@ def analyse_across(
         {one.name: one.comparison for one in data_sets},
         baseline=baseline,
         pairs=pairs,
+        metric=metric,
         rope=rope,
+        alpha=alpha,
         moderators={name: _moderator(name, data_sets) for name in dict.fromkeys(moderators)},
     )
+    metric = metric or metric_named(across.metric)
     after = ["The moderators were named after the results: their slopes are ideas, not findings."]
     return AcrossAnalysis(
         title=f"{formats.listed(across.models)} on {len(data_sets)} data sets",
-        headline=_headline(across),
+        headline=_headline(across, metric),
         certainty=_certainty(across),
         warnings=(*across.warnings, *warnings, *(after if moderators and not named_before else [])),
         data_sets=tuple(data_sets),
         across=across,
-        profiles=_profiles(across, data_sets),
+        profiles=_profiles(across, data_sets, metric),
         examples=examples,
         named_before=named_before,
+        metric=metric,
     )
 
 
@@ -239,9 +244,8 @@ def _moderator(name: str, data_sets: Sequence[ScoredDataSet]) -> dict[str, float
     return values
 
 
-def _profiles(across: Across, data_sets: Sequence[ScoredDataSet]) -> tuple[ModelProfile, ...]:
+def _profiles(across: Across, data_sets: Sequence[ScoredDataSet], metric: Metric) -> tuple[ModelProfile, ...]:
     """Of the models that every data set has."""
-    metric = metric_named(across.metric)
     sign = 1 if metric.higher_is_better else -1
     results: Mapping[str, list[np.ndarray]] = {
         model: [
@@ -265,9 +269,9 @@ def _profiles(across: Across, data_sets: Sequence[ScoredDataSet]) -> tuple[Model
     return tuple(profiles)
 
 
-def _headline(across: Across) -> str:
+def _headline(across: Across, metric: Metric) -> str:
     """One sentence: who is better than whom on average, or that it is not known."""
-    over, metric = f"over {len(across.data_sets)} data sets", metric_named(across.metric)
+    over = f"over {len(across.data_sets)} data sets"
     judged = [pair for pair in across.pairs if pair.verdict]
     if not across.pairs:
         return f"There is one model {over}, so nothing is compared."
