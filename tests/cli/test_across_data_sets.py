@@ -87,6 +87,40 @@ def test_options_reach_the_report(call: Any, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "runs" / "report" / "report.json").read_text()) == found
 
 
+def test_judge_gives_the_same_of_every_score(call: Any, tmp_path: Path) -> None:
+    """report-results.csv, read by `ecrnn judge --across`."""
+    folders = make_studies(tmp_path / "runs", 3)
+    found = json.loads(call("report", *folders, "--across", "--json").out)
+    results = tmp_path / "runs" / "report" / "report-results.csv"
+    done = call("judge", results, "--metric", "score", "--higher-is-better", "--across", "--json", "-o", tmp_path / "j")
+    assert done.status == 0, done.err
+    judged = json.loads(done.out)
+    assert [one["name"] for one in judged["data_sets"]] == [one["name"] for one in found["data_sets"]]
+    for mine, theirs in zip(judged["across"]["pairs"], found["across"]["pairs"], strict=True):
+        assert mine["effects"]["mean"] == pytest.approx(theirs["effects"]["mean"])
+        assert mine["effects"]["p"] == pytest.approx(theirs["effects"]["p"])
+        assert mine["hierarchical"]["mean"]["low"] == pytest.approx(theirs["hierarchical"]["mean"]["low"])
+    refused = call("judge", results, "--metric", "score", "--higher-is-better", "--across", "--dataset", "set-1")
+    assert (refused.status, refused.out.count("Report:")) == (1, 0)
+    assert "a report across data sets is of all of them" in refused.err
+
+
+def test_judge_across_takes_scores_of_any_name(call: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{model},set {d},{r},{2 + d + effect + 0.1 * rng.standard_normal():.4f}"
+        for d in range(4)
+        for model, effect in (("a", 0.0), ("b", -0.8))
+        for r in range(3)
+    ]
+    (tmp_path / "losses.csv").write_text("\n".join(["model,dataset,repeat,rmse", *rows]) + "\n")
+    sizes = ("--n-train", 70, "--n-test", 30, "--lower-is-better")
+    done = call("judge", tmp_path / "losses.csv", *sizes, "--across", "-o", tmp_path / "out")
+    assert done.status == 0, done.err
+    assert "On average over 4 data sets, b is better than a." in done.out
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [

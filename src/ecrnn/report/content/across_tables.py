@@ -174,7 +174,7 @@ def moderators_table(analysis: AcrossAnalysis) -> Table:
     return Table(
         "moderators",
         "Moderators",
-        f"How much the difference A {MINUS} B, in {metric.points}, changes with one more of each: least squares over "
+        f"How much the difference A {MINUS} B, in {metric.points}, changes for each step of one: least squares over "
         f"the data sets, Knapp-Hartung t. The moderators were named {when}; p is not adjusted.",
         (
             *_A_AND_B,
