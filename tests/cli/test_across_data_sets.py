@@ -64,12 +64,14 @@ def test_it_goes_on_after_a_kill(call: Any, sets: list[Path], tmp_path: Path) ->
     assert [pair["effects"] for pair in pairs[0]] == [pair["effects"] for pair in pairs[1]]
 
 
-def test_in_python_it_is_one_call(sets: list[Path], tmp_path: Path) -> None:
+def test_in_python_it_is_one_call(call: Any, sets: list[Path], tmp_path: Path) -> None:
     report = ecrnn.compare(
         list(sets), ["majority", "mlp-16"], repeats=2, image_size=8, epochs=1, threads=1, out=tmp_path / "all"
     )
     assert [one.name for one in report.analysis.data_sets] == [place.name for place in sets]
     assert report.paths["report.html"] == tmp_path / "all" / "report" / "report.html"
+    done = call("report", tmp_path / "all", "--json")  # the folder says by itself what it is
+    assert json.loads(done.out)["headline"] == report.analysis.headline
     with pytest.raises(EcrnnError, match=r"^moderators want a list of data sets"):
         ecrnn.compare(sets[0], ["majority"], moderators=["classes"], out=tmp_path / "one")
 

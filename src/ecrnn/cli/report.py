@@ -49,7 +49,11 @@ def report(
         ),
     ] = None,
     across: Annotated[
-        bool, typer.Option("--across", help="One report over studies of different data sets, one RUN each.")
+        bool,
+        typer.Option(
+            "--across",
+            help="One report over studies of different data sets, one RUN each, or the folder that holds them all.",
+        ),
     ] = False,
     moderators: options.Moderators = None,
     as_json: options.Json = False,
@@ -59,7 +63,9 @@ def report(
     With --archive, given again, trials that were finished since are added to the copy. With --across, the studies are
     of the same models on different data sets: ecrnn report runs/mnist runs/digits runs/signs --across
     """
-    if across:
+    from ecrnn.core.across_plan import is_across
+
+    if across or (len(runs) == 1 and is_across(runs[0])):
         if archive is not None:
             raise options.WrongCall("--archive takes one study, and --across is of several; leave one of them out")
         if difference is not None:
