@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
+from ecrnn.core.keywords import Keywords
 from ecrnn.core.tasks import default
 from ecrnn.data import catalogue
 from ecrnn.models.baselines import is_estimator, register_object
@@ -29,12 +30,34 @@ from ecrnn.studies.study import default_out, run_study
 from ecrnn.studies.train import train_bundle
 
 
+class _CompareOptions(Keywords, total=False):
+    """The keywords of `compare`."""
+
+    until_decided: bool
+    split: str | float | None
+    seed: int
+    jobs: int
+    engine: Engine | str | None
+    code: str | Path | None
+    out: str | Path | None
+    data_dir: str | Path | None
+    image_size: int | None
+    channels: Literal[1, 3] | None
+    metric: str | None
+    score_epochs: int | None
+    baseline: str | None
+    pairs: Sequence[tuple[str, str]] | None
+    rope: float | None
+    moderators: Sequence[str]
+    progress: Progress
+
+
 @overload
-def compare(
+def compare(  # type: ignore[overload-overlap]  # a text is a sequence of texts too, and means this one
     data: str | Path | Arrays,
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
     repeats: int | None = ...,
-    **options: Any,
+    **options: Unpack[_CompareOptions],
 ) -> Report: ...
 
 
@@ -43,7 +66,7 @@ def compare(
     data: Sequence[str | Path],
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
     repeats: int | None = ...,
-    **options: Any,
+    **options: Unpack[_CompareOptions],
 ) -> AcrossReport: ...
 
 
@@ -69,7 +92,7 @@ def compare(
     rope: float | None = None,
     moderators: Sequence[str] = (),
     progress: Progress = silent,
-    **more: Any,
+    **more: Unpack[Keywords],
 ) -> Report | AcrossReport:
     """Train models on repeated random splits and compare them. Called again, it trains only what is not finished.
 
@@ -110,9 +133,9 @@ def compare(
         moderators: of several data sets, what may make a difference larger or smaller: "log-n", "classes",
             "image-size".
         progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
-        **more: epochs, batch_size, lr, ...: see `ecrnn.core.config.TrainingSettings`; val and test, other folders of
-            the same classes to validate and to test on; and length, tokens, ... of tasks with texts: see
-            `ecrnn.core.config.DataSettings`. Defaults are the task's, see `ecrnn.tasks`.
+        **more: settings of the training (epochs, batch_size, lr, ...) and of the data (val and test, other folders of
+            the same classes; length, tokens, ... of texts): see `ecrnn.core.keywords.Keywords`. Bounds are those of
+            `ecrnn.core.config.TrainingSettings` and of the task, defaults the task's, see `ecrnn.tasks`.
 
     Returns:
         The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`. Of several
@@ -190,7 +213,7 @@ def plan(
     metric: str | None = None,
     baseline: str | None = None,
     progress: Progress = silent,
-    **more: Any,
+    **more: Unpack[Keywords],
 ) -> StudyPlan:
     """Say how many trainings and hours a verdict needs, before anything is trained.
 
@@ -251,7 +274,7 @@ def train(
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
     progress: Progress = silent,
-    **more: Any,
+    **more: Unpack[Keywords],
 ) -> Any:
     """Train one model to be kept, and leave it in a folder (a bundle).
 
@@ -316,7 +339,7 @@ def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data:
     return tuple(names)
 
 
-def _sorted(more: dict[str, Any]) -> dict[str, Any]:
+def _sorted(more: Keywords) -> dict[str, Any]:
     """Settings by name: those of the data by themselves, the others under "training"."""
     own = {name: value for name, value in more.items() if name in DataSettings.model_fields}
     return {**own, "training": {name: value for name, value in more.items() if name not in own}}
