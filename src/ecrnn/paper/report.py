@@ -15,7 +15,7 @@ from ecrnn.paper.figure import draw_reproduction
 from ecrnn.paper.reproduction import Reproduction, is_reproduction, named_pairs, reproduction
 from ecrnn.paper.tables import LAYERS, MARKS, comparisons_table, reproduction_tables
 from ecrnn.report import Analysis, Report, StudyRecord, Supplement
-from ecrnn.report.analysis.headline import with_remarks
+from ecrnn.report.analysis.headline import failures, with_remarks
 from ecrnn.report.analysis.trial_scores import score
 from ecrnn.stats import ACCURACY
 
@@ -63,10 +63,11 @@ def analyse(
     supplement = _supplement(found, of_family)
     if others:
         return replace(report.analyse(record, baseline=baseline, pairs=pairs, **more), supplement=supplement)
-    of_all = (
-        of_family.headline if of_family.interim else with_remarks(found.headline, of_family.subject, of_family.plan)
-    )
-    return replace(of_family, headline=of_all, supplement=supplement)
+    sentence = of_family.headline
+    if not of_family.interim:
+        finding = with_remarks(found.headline, of_family.subject, of_family.plan)
+        sentence = " ".join([finding, *failures(of_family.comparison, {})])
+    return replace(of_family, headline=sentence, supplement=supplement)
 
 
 def _means(record: StudyRecord, epochs: int) -> dict[str, float]:

@@ -104,6 +104,27 @@ def test_an_interim_report_says_no_word(tmp_path: Path) -> None:
     assert {pair.verdict for pair in _of(whole).comparison.pairs} == {"better"}
 
 
+def test_the_first_trials_of_a_plan_make_a_report(tmp_path: Path) -> None:
+    """Of models of the plan nothing is finished yet."""
+    of = {"planned_repeats": 4, "score_epochs": 1, **SMALL}
+    waiting = [("ecnn", repeat) for repeat in range(4)] + [("cnn-50", 3)]
+    pairs = make_study(tmp_path / "pairs", MODELS, missing=waiting, pairs=[["ecnn", "cnn"], ["cnn-50", "cnn"]], **of)
+    found = _of(pairs)
+    assert [(pair.model_a, pair.model_b) for pair in found.comparison.pairs] == [("cnn-50", "cnn")]
+    assert found.plan.pairs == (("ecnn", "cnn"), ("cnn-50", "cnn"))
+    assert found.headline.startswith("Interim, no verdict: 5 planned trainings are not finished;")
+    baseline = _of(make_study(tmp_path / "baseline", MODELS, missing=waiting, baseline="ecnn", **of))
+    assert baseline.comparison.pairs == ()
+    assert baseline.headline.startswith("Interim, no verdict: 5 planned trainings are not finished;")
+    assert "ecnn" in to_markdown(baseline)
+    assert report_files(baseline)
+    one = _of(make_study(tmp_path / "one", MODELS, missing=[*waiting, *(("cnn-50", r) for r in range(3))], **of))
+    assert [row.model for row in one.models] == ["cnn"]
+    assert one.headline.startswith("cnn gives ")
+    with one_line(EcrnnError, "baseline 'ecnn' has no finished trial, so nothing can be compared with it"):
+        _of(pairs, baseline="ecnn")
+
+
 def test_a_training_that_failed_is_a_result(tmp_path: Path) -> None:
     study = make_study(tmp_path / "run", MODELS, planned_repeats=4, failed=[("cnn", 1)], **SMALL)
     found = _of(study)

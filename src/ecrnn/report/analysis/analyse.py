@@ -85,7 +85,7 @@ def analyse(
         EcrnnError: the baseline has no finished trial, both baseline and pairs, or rope is below 0.
     """
     by_model = _by_model(record)
-    chosen = choices(record.settings, baseline, pairs, rope, score_epochs, usual_pairs)
+    chosen = choices(record.settings, by_model, baseline, pairs, rope, score_epochs, usual_pairs)
     baseline = chosen.baseline
     if baseline in record.settings.models and baseline not in by_model:
         raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")

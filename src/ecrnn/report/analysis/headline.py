@@ -17,7 +17,7 @@ _FLIPPED = {"better": "worse", "worse": "better"}
 
 def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:
     """One sentence: who is better than whom, or that it is not known; no verdict before the plan is carried out."""
-    finding = _interim(comparison, models, subject, plan) or _finding(comparison, models, subject)
+    finding = _interim(models, subject, plan) or _finding(comparison, models, subject)
     return with_remarks(finding, subject, plan)
 
 
@@ -28,9 +28,9 @@ def with_remarks(sentence: str, subject: Subject, plan: Plan | None) -> str:
     return f"{sentence.removesuffix('.')} ({more})." if more else sentence
 
 
-def _interim(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None) -> str:
+def _interim(models: Sequence[ModelRow], subject: Subject, plan: Plan | None) -> str:
     """What is said before the planned repeats are finished; "" after that, and where nothing is compared."""
-    if plan is None or not plan.unfinished or not comparison.pairs:
+    if plan is None or not plan.unfinished or len(models) == 1:
         return ""
     best = best_row(models, subject.metric)
     standing = f"{best.model} has {_standing(subject.metric)} so far, {_mean(best, subject.metric)}"
@@ -74,7 +74,7 @@ def failures(comparison: Comparison, failed: Mapping[str, Sequence[int]]) -> lis
 def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:
     """How many repeats, which test, how small a difference it could have found."""
     metric = subject.metric
-    if plan is not None and plan.unfinished and comparison.pairs:
+    if plan is not None and plan.unfinished and len(models) > 1:
         repeats = formats.plural(max(plan.repeats, plan.repeats_now), "repeat")
         return f"A verdict is given when all {repeats} of the plan are finished; {_waiting(plan)}."
     tested = [pair for pair in comparison.pairs if pair.test is not None]

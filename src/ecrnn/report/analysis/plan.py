@@ -7,7 +7,7 @@ gives no verdict: whoever looks at every repeat and stops when it suits errs thr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,6 @@ from ecrnn.report.analysis.read import StudyRecord
 from ecrnn.report.analysis.schema import Plan
 from ecrnn.stats import Comparison, Metric, Pair
 
-_COMPARED = ("baseline", "pairs", "rope", "score_epochs")
-
 
 @dataclass(frozen=True)
 class Choices:
@@ -29,11 +27,12 @@ class Choices:
     pairs: tuple[tuple[str, str], ...] | None
     rope: float | None
     score_epochs: int
-    usual_pairs: tuple[tuple[str, str], ...] | None
+    asked: bool  # for a baseline or pairs
 
 
 def choices(
     settings: StudySettings,
+    finished: Collection[str],
     baseline: str | None,
     pairs: Sequence[tuple[str, str]] | None,
     rope: float | None,
@@ -41,6 +40,8 @@ def choices(
     usual_pairs: Sequence[tuple[str, str]] | None,
 ) -> Choices:
     """What is compared where a report is asked for this; None: as planned.
+
+    Of what was planned, and not asked for, those models are compared that are ``finished``, in one repeat at least.
 
     Raises:
         EcrnnError: both baseline and pairs, or more epochs than the study keeps.
@@ -51,16 +52,18 @@ def choices(
     if score_epochs is not None and not 1 <= score_epochs <= kept:
         epochs = "epoch" if kept == 1 else f"{kept} epochs"
         raise EcrnnError(f"the study keeps the predictions of the last {epochs}; --score-epochs is 1 to {kept}")
-    if baseline is None and pairs is None:
-        baseline, pairs = settings.baseline, settings.pairs
-    if baseline is None and pairs is None:
-        pairs = usual_pairs
+    asked = baseline is not None or pairs is not None
+    if not asked:
+        baseline, pairs = settings.baseline, usual_pairs if settings.pairs is None else settings.pairs
+        if baseline is not None:
+            baseline, pairs = (baseline, None) if baseline in finished else (None, ())
+        pairs = None if pairs is None else [pair for pair in pairs if {*pair} <= {*finished}]
     return Choices(
         baseline=baseline,
         pairs=_tuples(pairs),
         rope=settings.rope if rope is None else rope,
         score_epochs=score_epochs or kept,
-        usual_pairs=_tuples(usual_pairs),
+        asked=asked,
     )
 
 
@@ -70,8 +73,8 @@ def plan_of(record: StudyRecord, chosen: Choices, metric: Metric) -> Plan | None
     if settings.planned_repeats is None:
         return None
     after = [] if record.one_plan else ["which models are compared: the folders were planned apart"]
-    default = {"rope": metric.rope, "pairs": chosen.usual_pairs}
-    for key in _COMPARED:
+    default = {"rope": metric.rope}
+    for key in (*(("baseline", "pairs") if chosen.asked else ()), "rope", "score_epochs"):
         planned, now = (getattr(of, key) for of in (settings, chosen))
         if now != planned and not (planned is None and now == default.get(key)):
             after.append(f"{key} {_shown(now)}, where {_shown(planned)} was planned")
