@@ -90,7 +90,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class PredictedClasses:
-    """What an archive keeps of `Predictions`: (n,) int64 each, the class given in place of the logits."""
+    """What an archive keeps of `Predictions`: (n,) int64 each, the class given in place of logits, which it has not."""
 
     index: np.ndarray
     label: np.ndarray
@@ -106,15 +106,6 @@ class PredictedClasses:
     def statistics(self) -> np.ndarray:
         """(n, 2) float64: right and 1, the statistics of accuracy."""
         return _right_of_one(self.correct)
-
-    @property
-    def logits(self) -> np.ndarray:
-        """Not there.
-
-        Raises:
-            EcrnnError: always.
-        """
-        raise EcrnnError("an archive keeps no logits, only the classes given; take the run directory it was made from")
 
 
 def _right_of_one(correct: np.ndarray) -> np.ndarray:
