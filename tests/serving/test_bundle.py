@@ -331,6 +331,13 @@ def test_weights_are_cut_short(bundle, keep):
     refused(bundle, str(path))
 
 
+def test_a_changed_value_is_seen_by_the_digest(bundle):
+    tensors = load_file(bundle / WEIGHTS)
+    tensors["head.bias"] += 1  # finite, of the right shape
+    save_file(tensors, bundle / WEIGHTS)
+    refused(bundle, str(bundle / WEIGHTS), "it is not the file whose digest was noted")
+
+
 def test_weights_have_something_behind_them(bundle):
     with (bundle / WEIGHTS).open("ab") as file:
         file.write(b"\x00")

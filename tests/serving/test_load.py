@@ -126,3 +126,11 @@ def test_a_vocabulary_is_not_read_beyond_its_bound(whole: Path, tmp_path: Path, 
     monkeypatch.setattr("ecrnn.serving.bundle.MAX_VOCABULARY", 20)
     with one_line(BundleError, "is larger than"):
         load(whole, "cpu")
+
+
+@pytest.mark.parametrize("changes", [{"mean": [0.0]}, {"deviation": [0.0, 1.0, 1.0]}, {"mean": "0"}, {"features": 9}])
+def test_what_a_task_keeps_is_checked_when_a_bundle_is_loaded(tmp_path: Path, changes: dict[str, Any]) -> None:
+    model, _ = write("sequence-classification", tmp_path / "bundle")
+    to_format_1(tmp_path / "bundle", extra={**model.processor.extra, **changes})
+    with one_line(BundleError, "should"):
+        load(tmp_path / "bundle", "cpu")
