@@ -1,4 +1,4 @@
-"""What every statistic asks of its inputs, said once, and the line that a user gets when it does not hold."""
+"""Input checks shared by all statistics."""
 
 from __future__ import annotations
 

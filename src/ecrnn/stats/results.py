@@ -1,8 +1,8 @@
 """What a comparison gives, as plain data: models, pairs, and all of them together.
 
 A difference is model_a minus model_b everywhere, in values of the metric: fractions for accuracy, where positive means
-that model_a is better; where lower is better (bits, errors), negative does. Verdict and probabilities are said of
-model_a and never turn: "better" is better. ``json.dumps(dataclasses.asdict(comparison), allow_nan=False)`` always
+that model_a is better; where lower is better (bits, errors), negative does. Verdicts and probabilities are about
+model_a; their sign never flips. ``json.dumps(dataclasses.asdict(comparison), allow_nan=False)`` always
 works.
 """
 

@@ -80,7 +80,7 @@ def _own_split(kind: type[AnySettings], task: Task, asked: Mapping[str, Any]) ->
     """
     if asked.get("val") is not None:
         if asked.get("split") not in (None, "own"):
-            raise EcrnnError(f"--split {asked['split']} and --val exclude each other; leave one of them away")
+            raise EcrnnError(f"--split {asked['split']} and --val exclude each other; omit one of them")
         return True
     data = asked.get("data")
     return kind is TrainSettings and isinstance(data, str) and has_validation(data, task)

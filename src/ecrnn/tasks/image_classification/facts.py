@@ -14,7 +14,7 @@ TASK = Task(
         command="ecrnn predict {folder} photo.png",
         call='.predict(["photo.png"])',
         limits="The figure holds for images like those of the data set. The model always answers with one of its "
-        "classes, also for a\nimage of something else. The images' own licence applies to what is made from them.",
+        "classes, also for an\nimage of something else. The images' own licence applies to what is made from them.",
     ),
     settings="ecrnn.tasks.image_classification.settings:ImageSettings",
     load="ecrnn.tasks.image_classification.data:load",
