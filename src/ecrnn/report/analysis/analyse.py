@@ -31,6 +31,13 @@ from ecrnn.report.analysis.schema import (
     ScoreRow,
     TrialRow,
 )
+from ecrnn.report.analysis.sequential_verdicts import (
+    ByModel,
+    decisions,
+    sequential_certainty,
+    with_sequential_verdicts,
+    without_needless,
+)
 from ecrnn.report.analysis.subject import subject_of
 from ecrnn.report.analysis.trial_scores import (
     class_score,
@@ -94,23 +101,34 @@ def analyse(
     n_train = round(np.mean([trial.facts["n_train"] for trial in record.trials]))
     n_test = round(np.mean([trial.predictions.index.size for trial in record.trials]))
     fixed_test = all(trial.facts.get("fixed_test") is True for trial in record.trials)
-    compared = partial(
-        _by_examples(by_model, metric, chosen.score_epochs)
-        if metric is own
-        else _by_scores(by_model, metric, chosen.score_epochs),
-        n_train=n_train,
-        n_test=n_test,
-        rope=chosen.rope,
-        difference=None if difference is None else difference / metric.scale,
-        failed=_failed(record),
-        fixed_test=fixed_test,
-        noun=task.noun or task.examples,
-    )
-    comparison = compared(baseline=baseline, pairs=chosen.pairs)
+
+    def compared(trials: ByModel, baseline: str | None, pairs: Sequence[tuple[str, str]] | None) -> Comparison:
+        by = _by_examples if metric is own else _by_scores
+        found = by(trials, metric, chosen.score_epochs)(
+            n_train=n_train,
+            n_test=n_test,
+            rope=chosen.rope,
+            difference=None if difference is None else difference / metric.scale,
+            failed=_failed(record),
+            fixed_test=fixed_test,
+            noun=task.noun or task.examples,
+            baseline=baseline,
+            pairs=pairs,
+        )
+        return with_tests_of_last_epoch(found, trials) if epochs > 1 and metric.binary else found
+
     epochs = max(min(chosen.score_epochs, epochs_of(trial)) for trial in record.trials)
-    if epochs > 1 and metric.binary:
-        comparison = with_tests_of_last_epoch(comparison, by_model)
+    comparison = compared(by_model, baseline, chosen.pairs)
+    decided = decisions(record, by_model, metric)
+    record = without_needless(record, decided)
     plan = plan_of(record, chosen, metric)
+    if plan and plan.chosen_after:
+        decided = None  # the plan's decisions are not of what is compared here
+    if decided:
+        one = partial(compared, baseline=None)
+        comparison = with_sequential_verdicts(
+            comparison, decided, by_model, metric, lambda trials, names: one(trials, pairs=[names]).pairs[0]
+        )
     if plan and plan.unfinished:
         comparison = without_verdicts(comparison, plan, metric)
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
@@ -119,8 +137,10 @@ def analyse(
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
         headline=" ".join([headline(comparison, models, subject, plan), *failures(comparison, _failed(record))]),
-        certainty=certainty(comparison, models, subject, plan),
-        warnings=(*notes(plan), *comparison.warnings, *record.notes),
+        certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric)
+        if decided and not decided.waiting
+        else certainty(comparison, models, subject, plan),
+        warnings=(*notes(plan, record.settings.sequential is not None), *comparison.warnings, *record.notes),
         task=task.name,
         data=data,
         classes=record.classes,
@@ -144,6 +164,7 @@ def analyse(
         finished=record.finished,
         subject=subject,
         plan=plan,
+        sequential=decided,
     )
 
 
@@ -164,14 +185,14 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     return by_model
 
 
-def _by_examples(by_model: dict[str, list[Trial]], metric: Metric, counted: int) -> partial[Comparison]:
+def _by_examples(by_model: ByModel, metric: Metric, counted: int) -> partial[Comparison]:
     """The comparison by what is known of each example."""
     examples, over_epochs = examples_of(by_model, metric, counted)
     index = {trial.repeat: trial.predictions.index for trials in by_model.values() for trial in trials}
     return partial(compare, examples, metric=over_epochs, index=index)
 
 
-def _by_scores(by_model: dict[str, list[Trial]], metric: Metric, counted: int) -> partial[Comparison]:
+def _by_scores(by_model: ByModel, metric: Metric, counted: int) -> partial[Comparison]:
     """The comparison by one score a repeat."""
     scores = {model: {t.repeat: score(t, metric, counted) for t in trials} for model, trials in by_model.items()}
     return partial(compare_scores, scores, metric=metric)

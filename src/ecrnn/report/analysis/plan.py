@@ -98,11 +98,16 @@ def _unfinished(record: StudyRecord) -> int:
     return begun + len(settings.models) * max(0, (settings.planned_repeats or 0) - settings.repeats)
 
 
-def notes(plan: Plan | None) -> tuple[str, ...]:
-    """What a reader must be told of how a report keeps to the plan."""
+def notes(plan: Plan | None, until_decided: bool = False) -> tuple[str, ...]:
+    """What a reader must be told of how a report keeps to the plan; ``until_decided``: of a study that stopped then."""
     if plan is None:
         return ()
     lines = [f"Chosen after the results: {choice}." for choice in plan.chosen_after]
+    if until_decided and plan.chosen_after:
+        lines.append(
+            "The study stopped when its planned pairs were decided; what was chosen afterwards is tested as if the "
+            "number of repeats had been fixed, and errs more often than the level says."
+        )
     if plan.repeats_now > plan.repeats:
         lines.append(
             f"The plan was {formats.plural(plan.repeats, 'repeat')} and was changed to {plan.repeats_now}: whoever "

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ecrnn.core.tasks import default
 from ecrnn.report.supplement import Supplement
-from ecrnn.stats import ACCURACY, Comparison, Metric, Summary
+from ecrnn.stats import ACCURACY, Comparison, Metric, SequentialComparison, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
 _LEFT_OUT = {
@@ -23,6 +23,7 @@ _LEFT_OUT = {
     "class_scores": (),
     "epoch_scores": (),
     "plan": None,
+    "sequential": None,
 }
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
@@ -239,6 +240,7 @@ class Analysis:
     finished: str  # when the last trial ended, ISO; so the same runs give the same report
     subject: Subject = field(metadata={"key": None})
     plan: Plan | None = None  # None where nothing is known of one
+    sequential: SequentialComparison | None = None  # the looks of a study that trained until it was decided
 
     @property
     def interim(self) -> bool:

@@ -37,9 +37,8 @@ def pairs_table(analysis: Analysis) -> Table:
         analysis,
         key="pairs",
         title="Comparisons",
-        caption=f"Difference A {MINUS} B in {metric.points}, on the repeats that both have finished: "
-        f"{analysis.test_name} test, p adjusted by Holm over all pairs of this table. {_lower(metric)}"
-        "The verdict is said of A.",
+        caption=f"Difference A {MINUS} B in {metric.points}, on {_which(analysis)}p adjusted by Holm over all pairs of "
+        f"this table. {_lower(metric)}The verdict is said of A.",
         columns=(
             Column("Repeats", ("repeats",)),
             Column(f"A {MINUS} B ({metric.points})", ("difference",)),
@@ -71,6 +70,13 @@ def _verdict(pair: Pair, analysis: Analysis) -> Cell:
     if analysis.chosen_after and pair.verdict:
         return Cell(f"{pair.verdict} (chosen after the results)", (pair.verdict, "yes"), kind)
     return Cell(pair.verdict or none, (pair.verdict, *(("yes",) if analysis.chosen_after else ())), kind)
+
+
+def _which(analysis: Analysis) -> str:
+    """Which repeats are compared, and by which test."""
+    if analysis.sequential:
+        return "the repeats of the look at which each pair was closed: sequential p and repeated interval, "
+    return f"the repeats that both have finished: {analysis.test_name} test, "
 
 
 def _lower(metric: Metric) -> str:
@@ -238,7 +244,8 @@ def power_table(analysis: Analysis) -> Table:
             f"with the same probability; '{_NO_NUMBER}' where this test finds it with no number of them, because the "
             f"variance that repeats share does not fall with their number."
         )
-    rows = [_power(pair, analysis) for pair in comparison.pairs]
+    pairs = () if analysis.sequential else comparison.pairs  # of a fixed number of repeats
+    rows = [_power(pair, analysis) for pair in pairs] or [()] * len(comparison.pairs)
     return _pair_table(
         analysis, key="power", title="What this study could show", caption=caption, columns=columns, rows=rows
     )

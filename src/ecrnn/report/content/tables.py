@@ -7,6 +7,7 @@ from functools import partial
 
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis, ClassScore, TrialRow
+from ecrnn.report.content.look_table import looks_table
 from ecrnn.report.content.pair_tables import (
     crossed_table,
     evidence_table,
@@ -342,6 +343,7 @@ def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ..
         models_table(analysis),
         scores_table(analysis),
         pairs_table(analysis),
+        looks_table(analysis),
         fixed_test_table(analysis),
         evidence_table(analysis),
         crossed_table(analysis),

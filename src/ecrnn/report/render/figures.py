@@ -16,6 +16,7 @@ from ecrnn.report.analysis.schema import Analysis, Curve, ModelRow
 from ecrnn.report.figure import Figure
 from ecrnn.report.formats import MINUS
 from ecrnn.report.render.drawing import name_rows, new_canvas, short
+from ecrnn.report.render.look_figure import draw_looks
 from ecrnn.report.render.svg import GRID, INK, MUTED, ONE, PAPER, STYLE, THREE, TWO, to_svg
 from ecrnn.stats import Metric, Pair
 
@@ -42,7 +43,7 @@ def draw_figures(analysis: Analysis) -> tuple[Figure, ...]:
     with matplotlib.rc_context(STYLE):
         if analysis.supplement is not None:
             drawn.append(analysis.supplement.draw())
-        for draw in (_scores, _differences, _score_curves, _loss_curves, _score_and_cost):
+        for draw in (_scores, _differences, draw_looks, _score_curves, _loss_curves, _score_and_cost):
             figure = draw(analysis)
             if figure is not None:
                 drawn.append(figure)
@@ -130,6 +131,8 @@ def _differences(analysis: Analysis) -> Figure | None:
     axes.set_xlabel(f"difference A {MINUS} B, {what}{'' if metric.higher_is_better else ' (lower is better)'}")
     level = f"{100 * (1 - comparison.alpha):g} %"
     how = f"bootstrap over the {analysis.examples}" if pairs[0].test is None else analysis.test_name
+    if analysis.sequential:
+        how = "repeated, of the look at which the pair was closed"
     summary = "; ".join(
         f"{pair.model_a} minus {pair.model_b}: {formats.difference(pair.difference, metric)} {metric.points}, "
         f"{pair.verdict or 'no verdict'}"
