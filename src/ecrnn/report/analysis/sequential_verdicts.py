@@ -15,7 +15,7 @@ from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.trial_scores import score
 from ecrnn.stats import Comparison, Metric, Pair, SequentialComparison, SequentialPair
-from ecrnn.stats._sentences import failures_of
+from ecrnn.stats.failures import failures_of
 from ecrnn.training.decisions import decide
 
 ByModel = Mapping[str, Sequence[Trial]]
