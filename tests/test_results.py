@@ -255,3 +255,55 @@ def test_the_rule_sees_a_figure_that_was_changed(report: Path, analysis: Analysi
     content["models"][1]["summary"]["mean"] += 1e-6
     path.write_text(json.dumps(content))
     assert faults(report, analysis) == [f"{path}: .models[1].summary.mean"]
+
+
+@functools.cache
+def sequential() -> tuple[Any, list[dict[str, Any]]]:
+    """The program of benchmarks/sequential.py, and the lines that it has left."""
+    import importlib.util
+    import sys
+
+    specification = importlib.util.spec_from_file_location(
+        "sequential_benchmark", ROOT / "benchmarks" / "sequential.py"
+    )
+    assert specification is not None
+    assert specification.loader is not None
+    program = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = program  # dataclasses look there
+    specification.loader.exec_module(program)
+    text = (ROOT / "results" / "sequential" / "sequential.jsonl").read_text(encoding="utf-8")
+    return program, [json.loads(line) for line in text.splitlines()]
+
+
+def test_sequential_verdicts_err_at_most_alpha_and_save_trainings() -> None:
+    _, lines = sequential()
+    simulated = [line for line in lines if line.get("shape") == "normal"]
+    assert {line["models"] for line in simulated} == {2, 3, 9}
+    for line in simulated:
+        noise = 3 * math.sqrt(0.05 * 0.95 / line["studies"])
+        assert line["sequential"]["false_difference"] < 0.05 + noise, line
+        assert line["sequential"]["false_equivalent"] < 0.05 + noise, line
+    for best in (0.0, 4.0):
+        two = [line for line in simulated if (line["split"], line["repeats"], line["models"]) == ("70:30", 10, 2)]
+        (line,) = (line for line in two if line["best"] == best and line["rope"] == 0)
+        assert line["sequential"]["trainings"] < 0.6 * line["fixed"]["trainings"]
+
+
+def test_the_page_shows_the_simulated_tables() -> None:
+    program, lines = sequential()
+    page = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    missing = [row for part in program.tables(lines) for row in part.splitlines() if row and row not in page]
+    assert missing == []
+
+
+def test_three_models_are_carried_out_again_as_committed() -> None:
+    program, lines = sequential()
+    committed = [line for line in lines if "study" in line]
+    again = list(program.replay())
+    assert [{**line, "pairs": None} for line in again] == [{**line, "pairs": None} for line in committed]
+    for line, wanted in zip(again, committed, strict=True):
+        for pair, other in zip(line["pairs"], wanted["pairs"], strict=True):
+            assert {**pair, "p_holm": 0} == {**other, "p_holm": 0}
+            assert pair["p_holm"] == pytest.approx(other["p_holm"], rel=1e-6)
+    trainings = {(line["score_epochs"], line["design"]): line["trainings"] for line in committed}
+    assert trainings == {(1, "sequential"): 21, (1, "fixed"): 30, (3, "sequential"): 14, (3, "fixed"): 30}

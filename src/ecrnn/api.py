@@ -110,7 +110,7 @@ def compare(
         repeats: random splits; each model is trained once on each. Default: 3, with ``until_decided`` 10.
         until_decided: look at the results while training, from three repeats on, and train pairs no further that are
             decided or can hardly be; ``repeats`` is the most that each model is trained. The verdicts err no more often
-            than those of a fixed number of repeats: see docs/statistics.md.
+            than those of a fixed number of repeats: see docs/how-to/until-decided.md.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for images.
         seed: of splits, weights and order; the same for all models of a repeat.
