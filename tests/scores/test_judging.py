@@ -118,6 +118,8 @@ def test_the_exported_scores_of_a_study_give_its_verdicts(name: str, studies: di
     trials.write_text(report_files(study)["report-trials.csv"])
     (judged,) = analyse_each(read(trials), How()).values()
     assert verdicts(judged) == verdicts(study)
+    for pair, other in zip(judged.comparison.pairs, study.comparison.pairs, strict=True):
+        assert other.sentence.startswith(pair.sentence)  # that a training failed, a table of scores does not say
     assert judged.metric == study.metric
 
 
@@ -159,8 +161,9 @@ def test_scores_of_one_test_set_have_no_verdict(studies: dict[str, Path], tmp_pa
 
 
 def verdicts(analysis: Analysis) -> list[Any]:
-    """All of a pair but what needs the answers of single examples."""
-    return [replace(pair, image_test=None, crossed=None, crossed_p_holm=None) for pair in analysis.comparison.pairs]
+    """All of a pair but its sentence, and what needs the answers of single examples."""
+    without = {"sentence": "", "image_test": None, "crossed": None, "crossed_p_holm": None}
+    return [replace(pair, **without) for pair in analysis.comparison.pairs]
 
 
 def test_percent_and_fractions_agree(tmp_path: Path) -> None:
