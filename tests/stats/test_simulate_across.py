@@ -6,7 +6,7 @@ import pytest
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import misses_across
 
-STUDIES = 800
+STUDIES = 600
 MOST = 0.05 + 3 * (0.05 * 0.95 / STUDIES) ** 0.5
 
 

@@ -68,10 +68,12 @@ def hierarchical(
     if errors.size != y.size or degrees.size != y.size or (errors <= 0).any() or (degrees < 1).any():
         raise EcrnnError(f"of {y.size} data sets, standard errors must be above 0 and degrees of freedom at least 1")
     unit = max(_resampling.sample_sd(y), float(errors.mean()))
-    model = _Model(y / unit, errors / unit, degrees)
+    tails = _TAILS.ppf((np.arange(_DEGREES) + 0.5) / _DEGREES)  # equally probable
+    model = _Model(y / unit, errors / unit, degrees, tails)
     most = 1000 * max(_resampling.sample_sd(y), float(errors.min())) / unit
     coarse = np.geomspace(1e-4, most, 30)
-    density = model.on_grid(coarse).weight.sum(axis=(1, 2))
+    ends = _Model(y / unit, errors / unit, degrees, tails[[0, -1]])  # to see where the spread may lie
+    density = ends.on_grid(coarse).weight.sum(axis=(1, 2))
     kept = np.flatnonzero(density > _NEGLIGIBLE * density.max())
     fine = np.geomspace(coarse[max(kept[0] - 1, 0)], coarse[min(kept[-1] + 1, coarse.size - 1)], _SPREADS)
     grid = model.on_grid(fine)
@@ -99,12 +101,17 @@ class _Grid:
 
 
 class _Model:
-    def __init__(self, y: NDArray[np.float64], errors: NDArray[np.float64], degrees: NDArray[np.float64]) -> None:
-        self.y, self.errors, self.own_degrees = y, errors, degrees
-        self.levels = (np.arange(_NODES) + 0.5) / _NODES
-        self.tails = _TAILS.ppf((np.arange(_DEGREES) + 0.5) / _DEGREES)  # equally probable
-        self.own_nodes = special.stdtrit(degrees[:, None], self.levels)  # (D, K)
-        self.nodes = special.stdtrit(self.tails[:, None], self.levels)  # (V, K)
+    def __init__(
+        self,
+        y: NDArray[np.float64],
+        errors: NDArray[np.float64],
+        degrees: NDArray[np.float64],
+        tails: NDArray[np.float64],
+    ) -> None:
+        self.y, self.errors, self.own_degrees, self.tails = y, errors, degrees, tails
+        levels = (np.arange(_NODES) + 0.5) / _NODES
+        self.own_nodes = special.stdtrit(degrees[:, None], levels)  # (D, K)
+        self.nodes = special.stdtrit(tails[:, None], levels)  # (V, K)
         self.steps = np.linspace(-np.arcsinh(30.0), np.arcsinh(30.0), _MEANS)
         self.finer = np.linspace(self.steps[0], self.steps[-1], (_MEANS - 1) * _FINER + 1)
 

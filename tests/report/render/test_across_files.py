@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from report.across import make_studies
 from report.chromium import chromium, executable
+from report.synthetic import make_study
 from rich.console import Console
 
 from ecrnn.core.errors import EcrnnError
@@ -23,7 +24,7 @@ from ecrnn.stats import mean_ranks
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make_studies(tmp_path_factory.mktemp("across"), 8)
+    return make_studies(tmp_path_factory.mktemp("across"), 8, n_validation=60)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_the_same_studies_give_the_same_bytes(folders: list[Path], files: dict[s
 
 def test_names_are_text_everywhere(tmp_path: Path) -> None:
     name = "<b>$x$ & |"
-    found = across_files(analyse_studies(make_studies(tmp_path, 3, data=f"sets/{name}")))
+    found = across_files(analyse_studies(make_studies(tmp_path, 2, data=f"sets/{name}", n_validation=30)))
     seen = []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attrs: seen.append(tag)  # type: ignore[method-assign]
@@ -111,14 +112,12 @@ def test_names_are_text_everywhere(tmp_path: Path) -> None:
     assert r"\<b\>\$x\$ &amp; \|" in found["report.md"]
 
 
-def test_where_it_goes(folders: list[Path], tmp_path: Path) -> None:
-    written = write_across_report(folders[:3], tmp_path / "here")
-    assert written.paths["report.html"] == tmp_path / "here" / "report.html"
-    elsewhere = make_studies(tmp_path / "other", 1, fingerprint="ff" * 32, data="else")
+def test_where_it_goes(tmp_path: Path) -> None:
+    runs = make_studies(tmp_path / "runs", 2, n_validation=30)
+    assert write_across_report(runs).folder == tmp_path / "runs" / "report"
+    elsewhere = make_study(tmp_path / "other" / "run", fingerprint="ff" * 32, repeats=1, n_validation=30)
     with pytest.raises(EcrnnError, match=r"^the studies lie in several folders; say with --out where the report goes$"):
-        write_across_report([*folders[:3], *elsewhere])
-    beside = write_across_report(make_studies(tmp_path / "runs", 2))
-    assert beside.folder == tmp_path / "runs" / "report"
+        write_across_report([runs[0], elsewhere])
 
 
 @pytest.mark.skipif(executable() is None, reason="chromium is not installed")
