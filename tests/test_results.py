@@ -13,8 +13,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from report.synthetic import make_study
+from scipy.stats import t as student
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.packed import PACKED
@@ -182,6 +184,32 @@ def test_our_studys_table_holds_the_committed_figures() -> None:
     table = (ROOT / "docs" / "paper.md").read_text().split("## The second study")[1]
     rows = re.findall(r"^\| `(\S+)` \| [^|]+ \| [\d,]+ \| ([^|]+(?: \| [^|]+)?) \|", table, re.MULTILINE)
     assert {model: figures.strip(" |") for model, figures in rows} == expected
+
+
+def test_the_questions_of_the_paper_hold_the_committed_figures() -> None:
+    """The mean over the eight configurations, in docs/paper.md as in the report, and by hand."""
+    accuracies = {model: 100 * np.array(scores) for model, scores in committed().items()}
+    eight = [model for model in MODELS if model.startswith("crnn")]
+    groups = {
+        "CNN": accuracies["cnn"],
+        "CRNN": np.mean([accuracies[model] for model in eight], axis=0),
+        "ECRNN": np.mean([accuracies[f"e{model}"] for model in eight], axis=0),
+    }
+    analysis = json.loads((ROOT / "results" / "paper" / "report" / "report.json").read_text())
+    rows = []
+    for contrast in analysis["comparison"]["contrasts"]:
+        a, b = contrast["name"].split(" − ")
+        difference, test = groups[a] - groups[b], contrast["pair"]["test"]
+        assert 100 * test["difference"] == pytest.approx(difference.mean())
+        error = difference.std(ddof=1) * math.sqrt(1 / 3 + 3 / 7)
+        assert test["p"] == pytest.approx(2 * student.sf(abs(difference.mean()) / error, 2))
+        ends = (difference.mean() + sign * student.ppf(0.975, 2) * error for sign in (-1, 1))
+        p = [f"{p:.4f}" if p < 0.01 else f"{p:.2g}" for p in (test["p"], contrast["pair"]["p_holm"])]
+        shown = "| {:+.2f} | [{:+.2f}, {:+.2f}] |".format(difference.mean(), *ends).replace("-", "−")
+        rows.append(f"| {a} − {b} {shown} {p[0]} | {p[1]} |")
+    page = (ROOT / "docs" / "paper.md").read_text()
+    assert len(rows) == 3
+    assert [row for row in rows if row not in page] == []
 
 
 def test_our_cnn_is_the_papers() -> None:

@@ -78,6 +78,10 @@ STUDY = DATA | {
     "metric": ([None, "auc", "accuracy"], [1, "a" * 51]),
     "score_epochs": ([1, 3, 1000], [0, 1001, 2.5, None]),
     "baseline": ([None, "cnn"], [1, "a" * 201]),
+    "contrasts": (
+        [None, {"a over b": {"plus": ["a"], "minus": ["b"]}}, {"a over b": {"plus": ["a", "c"], "minus": ["b"]}}],
+        [{}, {"x": ["a"]}, {"x": {"plus": ["a"], "other": ["b"]}}, {"x": {"plus": [1], "minus": ["b"]}}],
+    ),
     "pairs": ([None, [["mine", "cnn"]], [["a", "b"], ["c", "b"]]], [[], [["a"]], [["a", "b", "c"]], "a:b", [1]]),
     "rope": ([None, 0, 0.01, 2.5], [-0.1, NAN, INF, "small"]),
     "planned_repeats": ([None, 1, 10_000], [0, 10_001, 2.5]),

@@ -206,6 +206,10 @@ def test_a_study_goes_on_with_its_plan(tmp_path: Path) -> None:
             "was planned with no pairs, not cnn:ecnn, and a plan does not change: leave it away",
         ),
         (
+            {"contrasts": {"x": {"plus": ["cnn"], "minus": ["ecnn"]}}},
+            "was planned with no contrasts, not {'x': {'plus': ('cnn',), 'minus': ('ecnn',)}}, and a plan does not",
+        ),
+        (
             {"planned_repeats": 9},
             "was planned with planned_repeats 3, not 9, and a plan does not change: leave it away",
         ),
@@ -214,6 +218,18 @@ def test_a_study_goes_on_with_its_plan(tmp_path: Path) -> None:
 def test_another_plan_is_one_line(tmp_path: Path, asked: dict[str, Any], line: str) -> None:
     with one_line(RunDirectoryError, tmp_path, line, "give it to 'ecrnn report', or choose another --out"):
         check_plan(planned(**asked), planned(**BEGUN, baseline="cnn"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "line"),
+    [
+        ({"plus": ["cnn"]}, "contrast 'x' must have models under plus and under minus"),
+        ({"plus": ["cnn"], "minus": ["ecn"]}, "unknown model of contrast 'x' 'ecn', did you mean 'ecnn'"),
+    ],
+)
+def test_a_contrast_has_two_sides_of_models_of_the_study(tmp_path: Path, contrast: dict[str, Any], line: str) -> None:
+    with pytest.raises(EcrnnError, match=line):
+        check_plan(planned(contrasts={"x": contrast}), None, tmp_path)
 
 
 def test_a_study_from_before_there_were_plans_has_none(tmp_path: Path) -> None:

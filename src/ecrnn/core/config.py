@@ -39,6 +39,7 @@ MAX_MARKS = 20_000  # of a file; a model takes two or three
 _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
 
 
+Contrasts = dict[str, dict[Literal["plus", "minus"], tuple[str, ...]]]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -140,7 +141,7 @@ class DataSettings(Settings):
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
 
 
-PLAN = ("baseline", "pairs", "rope", "planned_repeats")  # of a study, beside the score
+PLAN = ("baseline", "pairs", "contrasts", "rope", "planned_repeats")  # of a study, beside the score
 _OMITTED = ("val", "test", "form", "sources", "recipes", "metric", "sequential", *PLAN)
 
 
@@ -190,6 +191,7 @@ class StudySettings(_RunSettings):
     score_epochs: int = Field(3, ge=1, le=1000)  # last epochs, or as many as there are, whose mean metric is the score
     baseline: str | None = Field(None, max_length=200)  # with which all others are compared
     pairs: tuple[tuple[str, str], ...] | None = Field(None, min_length=1, max_length=MAX_TRIALS)  # that are compared
+    contrasts: Contrasts | None = Field(None, min_length=1, max_length=100)  # by name: means over models, compared
     rope: float | None = Field(None, ge=0, allow_inf_nan=False)  # in values of the metric; None: the metric's
     planned_repeats: int | None = Field(None, ge=1, le=10_000)  # when it was begun; None: in runs without a plan
     sequential: SequentialSettings | None = None  # trains until decided; None: all models on all repeats
@@ -205,9 +207,7 @@ class StudySettings(_RunSettings):
             "first_repeat": repeat,
             "training": training,
             "recipes": {},
-            "metric": None,
-            "sequential": None,
-            **dict.fromkeys(PLAN),
+            **dict.fromkeys(("metric", "sequential", *PLAN)),
         }
         if self.sources:
             update["sources"] = {name: digest for name, digest in self.sources.items() if begins(model, name)}

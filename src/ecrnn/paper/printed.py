@@ -82,6 +82,15 @@ TABLE_1 = (  # the second "Conv2D_2" of the print is called Conv2D_3 here
 )
 
 
+_ECRNN, _CRNN = ([m for m in MODELS if m.startswith(f"{family}-")] for family in ("ecrnn", "crnn"))
+#: The questions behind Tables 2-4, each as one: the mean over the eight configurations.
+QUESTIONS = {
+    f"ECRNN {MINUS} CRNN": (_ECRNN, _CRNN),
+    f"CRNN {MINUS} CNN": (_CRNN, ["cnn"]),
+    f"ECRNN {MINUS} CNN": (_ECRNN, ["cnn"]),
+}
+
+
 @dataclass(frozen=True)
 class Printed:
     """One cell of Tables 2-5: the accuracy of side a minus that of side b, and the marks behind it.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn import report
+from ecrnn.paper import printed
 from ecrnn.paper.figure import draw_reproduction
 from ecrnn.paper.reproduction import Reproduction, is_reproduction, named_pairs, reproduction
 from ecrnn.paper.tables import LAYERS, MARKS, comparisons_table, reproduction_tables
@@ -54,6 +55,7 @@ def analyse(
     more: dict[str, Any] = {"rope": rope, "score_epochs": score_epochs, "difference": difference}
     if not is_reproduction(record):
         return report.analyse(record, baseline=baseline, pairs=pairs, **more)
+    more["contrasts"] = printed.QUESTIONS
     settings = record.settings
     family = named_pairs(_means(record, score_epochs or settings.score_epochs))
     others = any(named is not None for named in (baseline, pairs, settings.baseline, settings.pairs))

@@ -55,7 +55,7 @@ from ecrnn.stats.paired import PairedT, corrected_resampled_t, equivalence, holm
 from ecrnn.stats.power import detectable, detection_power, repeats_needed, seeds_needed, smallest_detectable
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
-from ecrnn.stats.results import Comparison, ModelScores, Pair
+from ecrnn.stats.results import Comparison, Contrast, ModelScores, Pair
 from ecrnn.stats.sequential import SequentialPlan
 from ecrnn.stats.sequential_comparison import Look, SequentialComparison, SequentialPair, compare_sequentially
 from ecrnn.stats.sequential_designs import Outcomes, simulate_plan
@@ -93,6 +93,7 @@ __all__ = [
     "AcrossMisses",
     "AcrossPair",
     "Comparison",
+    "Contrast",
     "FalsePositives",
     "Hierarchical",
     "ImageTest",

@@ -16,6 +16,8 @@ from ecrnn.stats._scores import Index, Scores, Values
 from ecrnn.stats._settings import Settings
 from ecrnn.stats._warnings import warnings
 from ecrnn.stats._words import with_verdicts
+from ecrnn.stats.contrasts import Contrasts
+from ecrnn.stats.contrasts import compared as compared_groups
 from ecrnn.stats.metrics import ACCURACY, Metric
 from ecrnn.stats.results import Comparison
 
@@ -36,6 +38,7 @@ def compare(
     noun: str = "images",
     difference: float | None = None,
     failed: Mapping[str, Sequence[int]] | None = None,
+    contrasts: Contrasts | None = None,
 ) -> Comparison:
     """Compare models over repeats that share their splits.
 
@@ -65,6 +68,7 @@ def compare(
         difference: one that would matter, in values of the metric, for which each pair then says how many repeats would
             find it; without it none does.
         failed: for each model the repeats in which its training failed; sentences say how many.
+        contrasts: by name two groups of models, the mean over one to be compared with the mean over the other.
 
     Raises:
         UnknownNameError: the baseline, or a model of ``pairs``, is not among the models.
@@ -86,7 +90,7 @@ def compare(
         )
         for model, arrays in examples.items()
     ]
-    return _compare(sides, settings, baseline, pairs)
+    return _compare(sides, settings, baseline, pairs, contrasts or {})
 
 
 def compare_scores(
@@ -104,6 +108,7 @@ def compare_scores(
     noun: str = "images",
     difference: float | None = None,
     failed: Mapping[str, Sequence[int]] | None = None,
+    contrasts: Contrasts | None = None,
 ) -> Comparison:
     """Compare models by one number a repeat, such as macro F1. What needs single examples is left out.
 
@@ -123,6 +128,7 @@ def compare_scores(
         noun: what sentences call the examples.
         difference: one that would matter.
         failed: for each model the repeats in which its training failed.
+        contrasts: by name two groups of models.
 
     Returns:
         As `compare`, without `crossed`, `image_test`, `mcnemar` and `image_interval`.
@@ -136,7 +142,7 @@ def compare_scores(
         Side(model, values, failed=_scores.failed(model, values, failed))
         for model, values in _scores.read_values(scores, metric).items()
     ]
-    return _compare(sides, settings, baseline, pairs)
+    return _compare(sides, settings, baseline, pairs, contrasts or {})
 
 
 def _compare(
@@ -144,6 +150,7 @@ def _compare(
     settings: Settings,
     baseline: str | None,
     pairs: Sequence[tuple[str, str]] | None,
+    contrasts: Contrasts,
 ) -> Comparison:
     by_name = {side.model: side for side in sides}
     names = _pairs.chosen(list(by_name), baseline, pairs)
@@ -164,4 +171,5 @@ def _compare(
         warnings=tuple(warnings(sides, repeats, compared, settings)),
         metric=settings.metric.name,
         named_difference=settings.difference,
+        contrasts=compared_groups(sides, contrasts, settings),
     )

@@ -75,6 +75,19 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """The mean over the models of ``plus`` against that over ``minus``, compared like two models.
+
+    ``pair`` is of the repeats that all of them have finished; its p are adjusted over the contrasts alone.
+    """
+
+    name: str
+    plus: tuple[str, ...]
+    minus: tuple[str, ...]
+    pair: Pair
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All models in the order given, all pairs, the settings, and what a reader must be told.
 
@@ -95,3 +108,4 @@ class Comparison:
     warnings: tuple[str, ...]
     metric: str = ACCURACY.name
     named_difference: float | None = None
+    contrasts: tuple[Contrast, ...] = ()

@@ -126,7 +126,8 @@ def check_plan(settings: StudySettings, before: StudySettings | None, out: Path)
         out: where it lies, for the error.
 
     Raises:
-        UnknownNameError: baseline or pairs name a model that the study does not have.
+        UnknownNameError: baseline, pairs or contrasts name a model that the study does not have.
+        EcrnnError: both baseline and pairs, or a contrast without one of its sides.
         RunDirectoryError: the study on disk has another plan.
     """
     models = (*(before.models if before else ()), *settings.models)
@@ -149,6 +150,10 @@ def _planned_models(settings: StudySettings) -> Iterator[tuple[str, str]]:
     if settings.baseline is not None:
         yield "baseline", settings.baseline
     yield from (("model of --pairs", name) for pair in settings.pairs or () for name in pair)
+    for contrast, sides in (settings.contrasts or {}).items():
+        if set(sides) != {"plus", "minus"}:
+            raise EcrnnError(f"contrast '{contrast}' must have models under plus and under minus")
+        yield from ((f"model of contrast '{contrast}'", name) for side in sides.values() for name in side)
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ the mean of the last epochs of its training that count, so nothing has been chos
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -60,6 +60,7 @@ from ecrnn.stats import (
     summarise,
 )
 from ecrnn.stats.class_scores import metric_for
+from ecrnn.stats.contrasts import Contrasts
 
 
 def analyse(
@@ -70,6 +71,7 @@ def analyse(
     rope: float | None = None,
     score_epochs: int | None = None,
     difference: float | None = None,
+    contrasts: Contrasts | None = None,
     usual_pairs: Sequence[tuple[str, str]] | None = None,
 ) -> Analysis:
     """All figures of a study.
@@ -85,6 +87,7 @@ def analyse(
         score_epochs: last epochs whose mean is the score of a trial, at most as many as the study keeps.
         difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
             which the report then says how many repeats would find it.
+        contrasts: by name two groups of models to be compared by their means, where the study names none itself.
         usual_pairs: what is compared where neither this call nor the plan names models; None: all pairs.
 
     Raises:
@@ -110,6 +113,7 @@ def analyse(
             rope=chosen.rope,
             difference=None if difference is None else difference / metric.scale,
             failed=_failed(record),
+            contrasts=_contrasts(record, trials, contrasts),
             fixed_test=fixed_test,
             noun=task.noun or task.examples,
             baseline=baseline,
@@ -166,6 +170,13 @@ def analyse(
         plan=plan,
         sequential=decided,
     )
+
+
+def _contrasts(record: StudyRecord, by_model: Mapping[str, object], usual: Contrasts | None) -> Contrasts:
+    """The study's own, or the usual ones, as far as their models have a finished trial."""
+    planned = (record.settings.contrasts or {}).items()
+    wanted: Contrasts = {name: (of.get("plus", ()), of.get("minus", ())) for name, of in planned} or usual or {}
+    return {name: of for name, of in wanted.items() if all(model in by_model for side in of for model in side)}
 
 
 def _failed(record: StudyRecord) -> dict[str, list[int]]:

@@ -128,7 +128,7 @@ def without_verdicts(comparison: Comparison, plan: Plan, metric: Metric) -> Comp
         sentence = f"Interim, no verdict on {pair.model_a} against {pair.model_b}: {standing} {shared}."
         return replace(pair, verdict=None, sentence=sentence)
 
-    return replace(comparison, pairs=tuple(map(silent, comparison.pairs)))
+    return replace(comparison, pairs=tuple(map(silent, comparison.pairs)), contrasts=())
 
 
 def _tuples(pairs: Sequence[tuple[str, str]] | None) -> tuple[tuple[str, str], ...] | None:

@@ -24,6 +24,7 @@ _LEFT_OUT = {
     "epoch_scores": (),
     "plan": None,
     "sequential": None,
+    "contrasts": (),
 }
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 

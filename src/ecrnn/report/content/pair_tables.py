@@ -79,6 +79,48 @@ def _which(analysis: Analysis) -> str:
     return f"the repeats that both have finished: {analysis.test_name} test, "
 
 
+def contrasts_table(analysis: Analysis) -> Table:
+    """One row a question about groups of models."""
+    comparison, metric = analysis.comparison, analysis.metric
+    level = formats.level(1 - comparison.alpha)
+    rows = []
+    for contrast in comparison.contrasts:
+        pair, test = contrast.pair, contrast.pair.test
+        low, high = (test.low, test.high) if test else (None, None)
+        rows.append(
+            (
+                text(contrast.name),
+                text(formats.listed(contrast.plus, most=2)),
+                text(formats.listed(contrast.minus, most=2)),
+                Cell(str(len(pair.repeats)), (len(pair.repeats),)),
+                Cell(formats.difference(pair.difference, metric), (pair.difference,), "strong"),
+                Cell(formats.interval(low, high, metric, signed=True), (low, high)),
+                Cell(formats.p_value(test.p if test else None), (test.p if test else None,)),
+                Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
+                Cell(pair.verdict or "no verdict", (pair.verdict,), pair.verdict or "none"),
+            )
+        )
+    return Table(
+        "contrasts",
+        "Groups of models",
+        f"The mean over the models of A minus the mean over those of B in each repeat, in {metric.points}: "
+        f"{analysis.test_name} test, p adjusted by Holm over the questions of this table. {_lower(metric)}"
+        "The verdict is said of A.",
+        (
+            Column("Question", ("contrast",), "left"),
+            Column("A", ("plus",), "left"),
+            Column("B", ("minus",), "left"),
+            Column("Repeats", ("repeats",)),
+            Column(f"A {MINUS} B ({metric.points})", ("difference",)),
+            Column(f"{level} interval", ("low", "high")),
+            Column("p", ("p",)),
+            Column("p (Holm)", ("p_holm",)),
+            Column("Verdict on A", ("verdict",), "left"),
+        ),
+        tuple(rows),
+    )
+
+
 def _lower(metric: Metric) -> str:
     """What must be said of differences where lower is better."""
     return "" if metric.higher_is_better else "Lower is better, so a difference below 0 is in favour of A. "

@@ -9,6 +9,7 @@ from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis, ClassScore, TrialRow
 from ecrnn.report.content.look_table import looks_table
 from ecrnn.report.content.pair_tables import (
+    contrasts_table,
     crossed_table,
     evidence_table,
     fixed_test_table,
@@ -342,6 +343,7 @@ def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ..
         *(first.long_tables if first and every else ()),
         models_table(analysis),
         scores_table(analysis),
+        contrasts_table(analysis),
         pairs_table(analysis),
         looks_table(analysis),
         fixed_test_table(analysis),

@@ -131,6 +131,9 @@ def print_report(analysis: Analysis, console: Console) -> None:
         console.print(rich_table(tables.models_table(analysis), console.width))
     if analysis.class_scores and analysis.metric is not analysis.metric_of_epochs:
         console.print(rich_table(tables.scores_table(analysis), console.width))
+    contrasts = pair_tables.contrasts_table(analysis)
+    if contrasts.rows:
+        console.print(rich_table(contrasts, console.width))
     pairs = pair_tables.pairs_table(analysis)
     if pairs.rows and not (first and analysis.comparison.baseline is None):
         shown = pairs.rows[:_MANY_PAIRS]
