@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 from training.trainings import image_set
 
 import ecrnn
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.models import registry
 
 X = image_set(60).images
@@ -70,3 +70,18 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, data: tuple, options: dict, l
         with one_line(EcrnnError, line):
             ecrnn.train(data, "mlp-4", tmp_path / "mine", **options)
         assert not (tmp_path / "mine").exists()
+
+
+def test_a_plan_in_python(tmp_path: Path) -> None:
+    plan = {"pairs": [("mlp-4", "majority")], "rope": 0.02, "score_epochs": 2}
+    options = {"repeats": 3, "epochs": 3, "threads": 1, "out": tmp_path / "study"}
+    report = ecrnn.compare((X / 255, Y), ["majority", "mlp-4"], **options, **plan)
+    assert report.analysis.plan.chosen_after == ()
+    assert (report.analysis.plan.pairs, report.analysis.plan.rope) == ((("mlp-4", "majority"),), 0.02)
+    for trial in report.analysis.trials:
+        assert len(trial.epoch_scores) == (2 if trial.model == "mlp-4" else 0)
+    assert (
+        ecrnn.compare((X / 255, Y), ["majority", "mlp-4"], **options).analysis.comparison == report.analysis.comparison
+    )
+    with one_line(RunDirectoryError, "was planned with no baseline, not majority, and a plan does not change"):
+        ecrnn.compare((X / 255, Y), ["majority", "mlp-4"], **options, baseline="majority")

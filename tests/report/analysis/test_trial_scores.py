@@ -13,6 +13,8 @@ import pytest
 from report.synthetic import make_statistics, make_study
 from scipy import stats
 
+from ecrnn.core.manifests import checked_manifest, write_manifest
+from ecrnn.core.predictions import with_earlier, write_predictions
 from ecrnn.core.runs import read_trial
 from ecrnn.report import Analysis, analyse, archive_study, plain, read_study
 from ecrnn.report.content.pair_tables import paper_table
@@ -195,3 +197,28 @@ def test_the_pages_say_so(analysis: Analysis) -> None:
     assert trial["accuracy"] == pytest.approx(np.mean(trial["epoch_scores"]))
     rows = list(csv.DictReader(io.StringIO(report_files(analysis)["report-trials.csv"])))
     assert [float(row["accuracy"]) for row in rows] == [trial.score for trial in analysis.trials]
+
+
+@pytest.mark.parametrize(
+    ("facts", "earlier", "reason"),
+    [
+        ({"score_epochs": 2}, None, "predictions.npz holds those of 3 epochs, which manifest.json"),
+        ({"score_epochs": None}, None, "predictions.npz holds those of 3 epochs, which manifest.json"),
+        ({"score_epochs": "many"}, None, "manifest.json: score_epochs must be a whole number"),
+        ({"score_epochs": 6}, 5, "predictions.npz holds those of 6 epochs, which manifest.json"),
+        ({}, 2, "predictions.npz does not fit the 10 classes of manifest.json"),
+    ],
+)
+def test_epochs_that_cannot_be_true_are_damage(tmp_path: Path, facts: dict, earlier: int | None, reason: str) -> None:
+    """The digests fit: who changed the files wrote the manifest anew."""
+    study = make_study(tmp_path / "run", MODELS, **SMALL | {"repeats": 1})
+    home = study / "cnn" / "repeat-0"
+    manifest = checked_manifest(home)
+    predictions = read_trial(study, "cnn", 0).predictions
+    if earlier is not None:  # classes that there are not, or more epochs than the training had
+        epoch = np.full(300, 10 if earlier == 2 else 1, np.int32)
+        write_predictions(home / "predictions.npz", with_earlier(predictions, [epoch] * earlier))
+    write_manifest(home, tuple(manifest["files"]), manifest["facts"] | facts)
+    (missing,) = _of(study).missing
+    assert (missing.model, missing.state) == ("cnn", "damaged")
+    assert reason in missing.reason
