@@ -169,7 +169,7 @@ def test_dropout_is_resumed_with_the_same_draws(tmp_path: Path, monkeypatch: pyt
     same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
 
 
-@pytest.mark.sampled(most=4)
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
 def test_died_at_each_step(tmp_path: Path, left_alone, step: int) -> None:
     """Died after step k with a checkpoint of step k - 1: a step is done twice."""
@@ -305,7 +305,7 @@ def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
         train(tmp_path, progress=progress)
 
 
-@pytest.mark.sampled(cover=1)
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("how", ["flipped", "cut", "missing", "a pipe"])
 @pytest.mark.parametrize("put_again", [True, False])
 def test_the_best_weights_are_damaged(tmp_path: Path, how: str, put_again: bool, monkeypatch) -> None:

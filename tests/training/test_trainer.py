@@ -43,6 +43,7 @@ def test_it_is_the_training_that_is_kept_on_disk(tmp_path) -> None:
     assert [type(event) for event in events] == 2 * [*STEPS * [Step], Epoch]
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("done", [1, STEPS - 1, STEPS, STEPS + 2])
 def test_it_goes_on_from_its_state(done: int, own_random_numbers: None) -> None:
     torch.manual_seed(3)
