@@ -80,6 +80,12 @@ def test_another_choice_was_made_after_the_results(planned: Path, asked: dict, l
             assert "chosen after the results" in content, name
 
 
+def test_the_rope_of_the_metric_is_planned_where_none_is_named(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "run", {"cnn": 0.5, "ecnn": 0.6}, planned_repeats=4, **SMALL)
+    assert _of(study, rope=0.005).plan.chosen_after == ()
+    assert _of(study, rope=0.02).plan.chosen_after == ("rope 0.02, where 0.005 was planned",)
+
+
 def test_an_interim_report_says_no_word(tmp_path: Path) -> None:
     missing = [("ecnn", 3), ("cnn-50", 3)]
     study = make_study(tmp_path / "run", MODELS, planned_repeats=4, score_epochs=1, missing=missing, **SMALL)

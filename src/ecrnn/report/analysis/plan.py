@@ -73,17 +73,18 @@ def plan_of(record: StudyRecord, chosen: Choices, metric: Metric) -> Plan | None
     if settings.planned_repeats is None:
         return None
     after = [] if record.one_plan else ["which models are compared: the folders were planned apart"]
-    default = {"rope": metric.rope}
-    for key in (*(("baseline", "pairs") if chosen.asked else ()), "rope", "score_epochs"):
-        planned, now = (getattr(of, key) for of in (settings, chosen))
-        if now != planned and not (planned is None and now == default.get(key)):
-            after.append(f"{key} {_shown(now)}, where {_shown(planned)} was planned")
+    planned_rope = metric.rope if settings.rope is None else settings.rope
+    compared = ("baseline", "pairs") if chosen.asked else ()
+    planned = {key: getattr(settings, key) for key in (*compared, "score_epochs")} | {"rope": planned_rope}
+    now = {key: getattr(chosen, key) for key in planned} | ({"rope": planned_rope} if chosen.rope is None else {})
+    others = [key for key in planned if now[key] != planned[key]]
+    after += [f"{key} {_shown(now[key])}, where {_shown(planned[key])} was planned" for key in others]
     return Plan(
         metric=metric.name,
         score_epochs=settings.score_epochs,
         baseline=settings.baseline,
         pairs=settings.pairs,
-        rope=metric.rope if settings.rope is None else settings.rope,
+        rope=planned_rope,
         repeats=settings.planned_repeats,
         repeats_now=settings.repeats,
         chosen_after=tuple(after),
