@@ -10,6 +10,7 @@ from ecrnn.stats import (
     compare_scores,
     corrected_resampled_t,
     crossed_t,
+    detectable,
     equivalence,
     holm,
     shared_covariance,
@@ -40,6 +41,7 @@ def test_a_contrast_is_the_pair_test_of_means_adjusted_over_the_contrasts_alone(
         assert contrast.pair.test.p == pytest.approx(test.p)
         assert contrast.pair.p_holm == pytest.approx(p_holm)
         assert contrast.pair.p_equivalent == pytest.approx(equivalence(test, 0.005))
+        assert contrast.pair.smallest_detectable == pytest.approx(detectable(test, alpha=0.05 / 2))
     assert found.pairs == compare(scores, **SIZES, index=index).pairs, "the pairs do not notice"
     d = [(scores["c1"][r].astype(float) + scores["c2"][r]) / 2 - scores["cnn"][r] for r in range(4)]
     crossed = crossed_t([row.mean() for row in d], shared_covariance(d, index), 300)
