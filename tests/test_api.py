@@ -85,3 +85,14 @@ def test_a_plan_in_python(tmp_path: Path) -> None:
     )
     with one_line(RunDirectoryError, "was planned with no baseline, not majority, and a plan does not change"):
         ecrnn.compare((X / 255, Y), ["majority", "mlp-4"], **options, baseline="majority")
+
+
+def test_until_decided_and_its_plan(tmp_path: Path) -> None:
+    models = {"svm": SVC(), "majority": "majority"}
+    plan = ecrnn.plan((X, Y), models, difference=0.2, sd=0.05, repeats=3)
+    assert plan.sequential.most_trainings == 6
+    report = ecrnn.compare((X, Y), models, 3, until_decided=True)
+    assert report.analysis.sequential is not None
+    assert report.analysis.sequential.plan.looks == (3,)
+    with one_line(EcrnnError, "until_decided is of one data set"):
+        ecrnn.compare(["digits", "mnist"], ["cnn", "ecnn"], until_decided=True)

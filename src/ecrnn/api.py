@@ -211,7 +211,9 @@ def plan(
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
     metric: str | None = None,
+    score_epochs: int | None = None,
     baseline: str | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     progress: Progress = silent,
     **more: Unpack[Keywords],
 ) -> StudyPlan:
@@ -221,7 +223,8 @@ def plan(
     design and the one of `compare` with ``until_decided`` find is simulated.
 
     Args:
-        data, models, split, seed, code, data_dir, image_size, channels, metric, baseline, progress, more: as in
+        data, models, split, seed, code, data_dir, image_size, channels, metric, score_epochs, baseline, pairs,
+            progress, more: as in
             `compare`.
         difference: true difference that would matter, in values of the metric: 0.01 of an accuracy is a point.
         sd: standard deviation of the differences of two models between repeats, as an earlier report shows it. Default:
@@ -253,10 +256,13 @@ def plan(
         "split": None if split is None else str(split),
         "seed": seed,
         "metric": metric,
+        "score_epochs": score_epochs,
+        "baseline": baseline,
+        "pairs": pairs,
     }
     settings = read_settings(StudySettings, {**asked, **_sorted(more)})
     arrays = images_of(data, settings) if isinstance(data, tuple) else None
-    return plan_study(settings, difference=difference, sd=sd, baseline=baseline, arrays=arrays, progress=progress)
+    return plan_study(settings, difference=difference, sd=sd, arrays=arrays, progress=progress)
 
 
 def train(

@@ -233,3 +233,22 @@ def test_wrong_pairs_are_one_line(call: Any, tiny: tuple, tmp_path: Path, pairs:
     assert done.status == 2
     assert line in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_study_until_it_is_decided(call: Any, tiny: tuple, tmp_path: Path) -> None:
+    """`majority` is far behind: it trains three times, and no more is trained than is written down beforehand."""
+    line = ("compare", "digits", "--models", "logistic,majority,cnn", "--until-decided", "--repeats", "4")
+    done = call(*line, "--baseline", "majority", *tiny, "--out", tmp_path)
+    assert done.status == 0, done.err
+    assert "looked after 3 repeats" in done.err
+    assert yaml.safe_load((tmp_path / "study.yaml").read_text())["sequential"]["looks"] == [3, 4]
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert found["sequential"]["waiting"] == []
+    assert found["missing"] == []
+    assert [pair["model_a"] for pair in found["sequential"]["pairs"]] == ["logistic", "cnn"]
+    assert found["sequential"]["pairs"][0]["verdict"] == "better"
+    assert "at most 12 trainings" in done.out
+    again = call(*line[:4], *tiny, "--out", tmp_path, "--json")
+    assert json.loads(again.out)["trials"] == found["trials"]
+    wrong = call("compare", "digits", "mnist", "--models", "cnn,ecnn", "--until-decided", "--out", tmp_path / "other")
+    assert (wrong.status, "--until-decided is of one DATA" in wrong.err) == (2, True)

@@ -50,7 +50,7 @@ def test_hours_are_trainings_times_their_length(study, an_hour_each):
 
 
 def test_repeats_that_are_enough(study, an_hour_each):
-    plan = plan_study(study.settings(repeats=3), difference=0.02, sd=0.01, baseline="cnn")
+    plan = plan_study(study.settings(repeats=3, baseline="cnn"), difference=0.02, sd=0.01)
     assert plan.differing == "cnn"
     assert plan.fixed.repeats == plan.sequential.repeats == 3
     assert plan.enough_fixed.found >= 0.78
@@ -79,7 +79,7 @@ def test_the_default_spread_is_that_of_a_study_and_wider_where_fewer_examples_va
     [
         ({}, {"difference": 0.0}, "difference must be above 0, got 0"),
         ({"models": ["cnn"]}, {"difference": 0.01}, "needs at least two; name them with --models"),
-        ({}, {"difference": 0.01, "baseline": "mlp"}, "unknown baseline 'mlp'"),
+        ({"baseline": "mlp"}, {"difference": 0.01}, "unknown baseline 'mlp'"),
         ({"repeats": 2}, {"difference": 0.01, "sd": 0.01}, "repeats must be at least 3, got 2"),
     ],
 )
@@ -91,3 +91,11 @@ def test_what_cannot_be_planned(study, an_hour_each, changes, given, line):
 def test_a_data_sets_own_part_is_no_repeat(study, an_hour_each, folder):
     with pytest.raises(EcrnnError, match="needs random splits or folds"):
         plan_study(study.settings(split="own", val=str(folder)), difference=0.01)
+
+
+def test_what_is_compared_is_what_the_study_compares(study, an_hour_each):
+    """Of named pairs the first model of the last one differs; models of no pair are not trained."""
+    settings = study.settings(models=("cnn", "ecnn", "majority"), repeats=10, pairs=(("ecnn", "cnn"),))
+    plan = plan_study(settings, difference=0.05, sd=0.01)
+    assert (plan.pairs, plan.differing) == ((("ecnn", "cnn"),), "ecnn")
+    assert plan.fixed.trainings == 20

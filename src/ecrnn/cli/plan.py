@@ -43,6 +43,7 @@ def plan(
         typer.Option(help="Score of the verdict: accuracy, macro-f1, balanced-accuracy or auc. Default: the task's."),
     ] = None,
     baseline: options.Baseline = None,
+    pairs: options.Pairs = None,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
     channels: options.Channels = None,
@@ -74,7 +75,7 @@ def plan(
         raise options.WrongCall("name the difference that would matter, in points above 0, as in --difference 1")
     if sd is not None and not sd > 0:
         raise options.WrongCall(f"--sd must be above 0, not {sd:g}")
-    given = {**context.params, "models": names}
+    given = {**context.params, "models": names, "pairs": options.pairs(pairs)}
     settings = options.settings(StudySettings, given, {"models": DEFAULT_MODELS, "repeats": 10})
 
     from ecrnn.cli.progress import Display
@@ -88,7 +89,6 @@ def plan(
             settings,
             difference=difference / scale,
             sd=None if sd is None else sd / scale,
-            baseline=baseline,
             progress=display.show,
         )
     if as_json:

@@ -91,17 +91,16 @@ def plan_study(
     *,
     difference: float,
     sd: float | None = None,
-    baseline: str | None = None,
     arrays: ImageSet | None = None,
     progress: Progress = silent,
 ) -> StudyPlan:
     """Time a part of an epoch of each model, and simulate both designs.
 
     Args:
-        settings: settings of the study; ``settings.repeats`` is the most that each model is trained.
+        settings: settings of the study; ``settings.repeats`` is the most that each model is trained, and its baseline
+            or pairs are what is compared.
         difference: true difference that would matter, in values of the metric, above 0.
         sd: standard deviation of the differences of two models between repeats; None: `default_sd`.
-        baseline: compare every other model with this one; without it all pairs.
         arrays: the examples, where they are no data set by name and no folder.
         progress: called with what is loaded and timed.
 
@@ -117,7 +116,7 @@ def plan_study(
     split = split_of(data, settings, settings.first_repeat)
     if split.kind == "own":
         raise EcrnnError("a plan needs random splits or folds (--split 0.7, --split 5-fold), not the data's own part")
-    pairs = chosen([str(model) for model in models], baseline, None)
+    pairs = chosen([str(model) for model in models], settings.baseline, settings.pairs)
     if not pairs:
         raise EcrnnError("a plan compares models, and needs at least two; name them with --models")
     processor = prepare(task, data, split, settings)
@@ -126,15 +125,16 @@ def plan_study(
     n_train, n_test = len(split.train), len(split.validation)
     source = "given"
     if sd is None:
-        sd, source = default_sd(metric, n_test, getattr(settings, "score_epochs", 1))
+        sd, source = default_sd(metric, n_test, settings.score_epochs)
     times = []
     for model in models:
         training = resolve(settings.of_trial(str(model), 0).training)
         timed = time_training(model, data, split, processor, training, trial_seed(settings.seed, 0))
         times.append(timed)
         progress(Message(f"{model}: {timed.steps} of {timed.steps_an_epoch} steps of an epoch timed"))
-    most = SequentialPlan(usual_looks(settings.repeats), n_train, n_test, metric.rope)
-    differing = baseline or str(models[-1])
+    rope = metric.rope if settings.rope is None else settings.rope
+    most = SequentialPlan(usual_looks(settings.repeats), n_train, n_test, rope)
+    differing = settings.baseline or pairs[-1][0]
     designs = _Designs(most, times, pairs, differing, difference, sd)
     enough_fixed, enough_sequential = designs.enough()
     return StudyPlan(
@@ -148,7 +148,7 @@ def plan_study(
         difference=difference,
         sd=sd,
         sd_source=source,
-        rope=metric.rope,
+        rope=rope,
         alpha=most.alpha,
         power=POWER,
         fixed=designs.of(settings.repeats, sequential=False),
@@ -194,6 +194,7 @@ class _Designs:
         self.plan, self.sd = plan, sd
         self.hours = [time.seconds / 3600 for time in times]
         self.pairs = [(names.index(a), names.index(b)) for a, b in pairs]
+        self.compared = {model for pair in self.pairs for model in pair}
         self.means = [difference * (name == differing) for name in names]
 
     def of(self, repeats: int, *, sequential: bool) -> Design:
@@ -211,8 +212,8 @@ class _Designs:
             self._hours(there.repeats),
             none.trainings,
             self._hours(none.repeats),
-            repeats * len(self.hours),
-            repeats * sum(self.hours),
+            repeats * len(self.compared),
+            repeats * math.fsum(self.hours[model] for model in self.compared),
         )
 
     def enough(self) -> tuple[Design | None, Design | None]:

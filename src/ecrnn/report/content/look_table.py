@@ -18,22 +18,23 @@ def looks_table(analysis: Analysis) -> Table:
         Column("B", ("model_b",), "left"),
         Column("Repeats", ("repeats",)),
         Column(f"A {MINUS} B ({metric.points})", ("difference",)),
-        Column(f"Repeated {level} interval", ("low", "high")),
+        Column(f"{level} interval", ("low", "high")),
         Column("p", ("p",)),
-        Column("Sequential p", ("p_sequential",)),
-        Column(f"Boundary ({metric.points})", ("boundary",)),
-        Column("Equivalent below", ("boundary_equivalent",)),
-        Column("Sequential p (equivalent)", ("p_equivalent",)),
+        Column("p (seq.)", ("p_sequential",)),
+        Column("Boundary", ("boundary",)),
+        Column("Within", ("boundary_equivalent",)),
+        Column("p (equal)", ("p_equivalent",)),
         Column("Then", ("closed",), "left"),
     )
     rows = tuple(_row(pair, look, metric) for pair in (decided.pairs if decided else ()) for look in pair.looks)
     return Table(
         "looks",
         "Looks",
-        "Every look at a pair while it was open. p is the corrected resampled t test's at this look alone; the "
-        "sequential p is the smallest level at which a look so far would have stopped, before Holm's adjustment. The "
-        "boundary is the difference that 'better' or 'worse' took at this look, at the level that Holm's procedure "
-        "left to the pair; 'equivalent' took a difference below the next column, if there is one.",
+        f"Every look at a pair while it was open; differences in {metric.points}, with repeated intervals. p is the "
+        "corrected resampled t test's at this look alone; 'seq.' is the smallest level at which a look so far would have "
+        "stopped, before Holm's adjustment, and 'equal' the same for equivalence. 'Boundary' is the difference that "
+        "'better' or 'worse' took at this look, at the level that Holm's procedure left to the pair; 'equivalent' took "
+        "one below 'Within', where there is such a difference.",
         columns,
         rows,
         row_headings=2,
