@@ -31,10 +31,10 @@ def looks_table(analysis: Analysis) -> Table:
         "looks",
         "Looks",
         f"Every look at a pair while it was open; differences in {metric.points}, with repeated intervals. p is the "
-        "corrected resampled t test's at this look alone; 'seq.' is the smallest level at which a look so far would have "
-        "stopped, before Holm's adjustment, and 'equal' the same for equivalence. 'Boundary' is the difference that "
-        "'better' or 'worse' took at this look, at the level that Holm's procedure left to the pair; 'equivalent' took "
-        "one below 'Within', where there is such a difference.",
+        "corrected resampled t test's at this look alone; 'seq.' is the smallest level at which a look so far would "
+        "have stopped, before Holm's adjustment, and 'equal' the same for equivalence. 'Boundary' is the difference "
+        "that 'better' or 'worse' took at this look, at the level that Holm's procedure left to the pair; 'equivalent' "
+        "took one below 'Within', where there is such a difference.",
         columns,
         rows,
         row_headings=2,
