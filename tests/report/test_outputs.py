@@ -119,7 +119,7 @@ def test_every_form_shows_the_same_figures(analysis: Analysis, files: dict[str, 
     assert mean in printed
     assert difference in printed
     assert "not started" in printed
-    assert analysis.headline in printed.replace("\n", " ")
+    assert analysis.headline in " ".join(printed.split())
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
