@@ -223,9 +223,8 @@ def plan(
     design and the one of `compare` with ``until_decided`` find is simulated.
 
     Args:
-        data, models, split, seed, code, data_dir, image_size, channels, metric, score_epochs, baseline, pairs,
-            progress, more: as in
-            `compare`.
+        data, models, split, seed, code, data_dir, image_size, channels: as in `compare`.
+        metric, score_epochs, baseline, pairs, progress, more: as in `compare`.
         difference: true difference that would matter, in values of the metric: 0.01 of an accuracy is a point.
         sd: standard deviation of the differences of two models between repeats, as an earlier report shows it. Default:
             that of the study in results/why, for accuracy.
