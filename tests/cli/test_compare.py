@@ -250,5 +250,7 @@ def test_a_study_until_it_is_decided(call: Any, tiny: tuple, tmp_path: Path) -> 
     assert "at most 12 trainings" in done.out
     again = call(*line[:4], *tiny, "--out", tmp_path, "--json")
     assert json.loads(again.out)["trials"] == found["trials"]
+    wrong = call(*line, *tiny, "--set", "sequential.slack=-1", "--out", tmp_path / "other")
+    assert wrong.err == "ecrnn: sequential.slack: input should be greater than or equal to 0, not -1\n"
     wrong = call("compare", "digits", "mnist", "--models", "cnn,ecnn", "--until-decided", "--out", tmp_path / "other")
     assert (wrong.status, "--until-decided is of one DATA" in wrong.err) == (2, True)

@@ -24,7 +24,7 @@ def scores(tmp_path: Path) -> Path:
 
 def test_a_table_becomes_a_report(call: Call, scores: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = call("judge", scores, *SIZES, "--baseline", "a", "--rope", "0.01", "-o", out)
+    done = call("judge", scores, *SIZES, "--baseline", "a", "--rope", "0.0123456789", "-o", out)
     assert (done.status, done.err) == (0, "")
     said, *rest = done.out.splitlines()
     assert said == (
@@ -33,8 +33,8 @@ def test_a_table_becomes_a_report(call: Call, scores: Path, tmp_path: Path) -> N
     )
     assert "Against a (70.75 % accuracy): b is better (+10.00 points)." in rest
     content = json.loads((out / "report.json").read_text())
-    assert content["command"] == f"ecrnn judge '{scores}' --n-train 700 --n-test 300 --baseline a --rope 0.01"
-    assert content["comparison"]["rope"] == 0.01
+    assert content["command"] == f"ecrnn judge '{scores}' --n-train 700 --n-test 300 --baseline a --rope 0.0123456789"
+    assert content["comparison"]["rope"] == 0.0123456789
     assert f"Report: {out}/report.html" in done.out
 
 

@@ -53,7 +53,9 @@ def test_whole_numbers_names_and_flags() -> None:
     for cell, fault in (("3.5", "3.5 is no whole number"), ("-1", "-1 is below 0"), ("1e300", "is no whole number")):
         with pytest.raises(EcrnnError, match=fault):
             cells.whole(table(cell), 0, "score")
-    assert [cells.name(table(cell), 0, "score") for cell in (" a ", 3.0, 2.5, "none")] == ["a", "3", "2.5", "none"]
+    assert [cells.name(table(cell), 0, "score") for cell in (" a ", 3.0, 2.5, "none", float("inf"))] == [
+        *("a", "3", "2.5", "none", "inf")
+    ]
     for cell, fault in ((" ", "is empty; a name"), (None, "is empty; a name"), ("x" * 201, "has 201 characters")):
         with pytest.raises(EcrnnError, match=fault):
             cells.name(table(cell), 0, "score")

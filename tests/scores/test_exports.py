@@ -6,7 +6,7 @@ import pytest
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.scores.exports import Choice, choose
-from ecrnn.scores.score_table import Table, parse_csv
+from ecrnn.scores.score_table import Table, parse_csv, read_table
 
 MLFLOW_PAGE = "Start Time,Duration,Run ID,Name,Source Type,Source Name,User,Status,model,seed,val_acc,note"
 WANDB = '"Name","State","Notes","User","Tags","Created","Runtime","Sweep","model_type","seed","test/acc","epoch"'
@@ -65,6 +65,8 @@ def test_a_run_name_is_a_model_only_where_runs_share_it() -> None:
     assert choose(shared).roles["model"] == "tags.mlflow.runName"
     with pytest.raises(EcrnnError, match=r"none of t.csv is known as the model; --columns model=COLUMN names it"):
         choose(parse_csv(head + "x,0,.5,red-fox-1\ny,1,.5,blue-fish-2\n", "t.csv"))
+    nested = read_table([{"run_id": "x", "params.seed": 0, "metrics.acc": 0.5, "tags.mlflow.runName": {}}] * 2)
+    assert choose(nested).roles["model"] == "tags.mlflow.runName"  # and its cells are said to be no names
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,17 @@ def test_what_python_holds() -> None:
         read_table(3)
 
 
+def test_numbers_of_numpy_are_numbers_and_endless_ones_are_text() -> None:
+    rows = [{"repeat": np.int64(3), "score": np.float32(0.5), "name": 10**30}]
+    columns = {name: list(cells) for name, cells in read_table(rows).columns.items()}
+    assert columns == {"repeat": [3], "score": [0.5], "name": ["1" + "0" * 30]}
+    assert [type(cells[0]) for cells in columns.values()] == [int, float, str]
+    with pytest.raises(EcrnnError, match="thousands of digits"):
+        read_table([{"score": 10**9999}])
+    with pytest.raises(EcrnnError, match="a column of the table should be a list, not ndarray"):
+        read_table({"score": np.array(0.5)})
+
+
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(EcrnnError, match=r"pyarrow reads \(pip install pyarrow\)"):

@@ -82,6 +82,12 @@ def test_seeds_needed_on_one_test_set_against_drawn_studies():
     assert seeds_needed(0.012, sd, shared, n_test=100_000) is None, "below 2.8 times the images' deviation"
 
 
+@pytest.mark.parametrize("difference", [1e5, 1e200, 1e300])
+def test_a_huge_difference_is_always_found(difference):
+    assert detection_power(difference, 0.01, 10, **STUDY) == 1.0
+    assert repeats_needed(difference, 0.01, **STUDY) == 2
+
+
 def test_no_number_of_repeats_shows_a_difference_below_the_floor():
     assert repeats_needed(0.018, 0.01, **STUDY) is None  # the floor is 0.01834
     assert repeats_needed(0.0, 0.01, **STUDY) is None

@@ -224,12 +224,21 @@ def test_another_plan_is_one_line(tmp_path: Path, asked: dict[str, Any], line: s
     ("contrast", "line"),
     [
         ({"plus": ["cnn"]}, "contrast 'x' must have models under plus and under minus"),
+        ({"plus": ["cnn"], "minus": []}, "contrast 'x' must name models on both sides, and each once"),
+        ({"plus": ["cnn", "cnn"], "minus": ["ecnn"]}, "contrast 'x' must name models on both sides, and each once"),
+        ({"plus": ["cnn"], "minus": ["ecnn", "cnn"]}, "contrast 'x' has cnn on both sides"),
         ({"plus": ["cnn"], "minus": ["ecn"]}, "unknown model of contrast 'x' 'ecn', did you mean 'ecnn'"),
     ],
 )
 def test_a_contrast_has_two_sides_of_models_of_the_study(tmp_path: Path, contrast: dict[str, Any], line: str) -> None:
     with pytest.raises(EcrnnError, match=line):
         check_plan(planned(contrasts={"x": contrast}), None, tmp_path)
+
+
+@pytest.mark.parametrize("pairs", [[["cnn", "cnn"]], [["cnn", "ecnn"], ["ecnn", "cnn"]]])
+def test_pairs_that_a_report_would_refuse_are_refused_before_hours_of_training(tmp_path: Path, pairs: Any) -> None:
+    with pytest.raises(EcrnnError, match="pairs must name two different models each, and each pair once"):
+        check_plan(planned(pairs=pairs), None, tmp_path)
 
 
 def test_a_study_from_before_there_were_plans_has_none(tmp_path: Path) -> None:

@@ -169,5 +169,5 @@ def _command(parameters: dict[str, Any]) -> list[str]:
         elif value is True:
             words.append(option)
         elif not (name == "alpha" and value == 0.05):
-            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [option, str(value)]
     return words

@@ -185,7 +185,8 @@ def settings(
         parse_split(read.split)
     except SettingsError as error:
         option = error.key.removeprefix("training.").split(".")[0]
-        key = error.key if given.get(option) is None else "--" + option.replace("_", "-")
+        set_elsewhere = given.get(option) is None or isinstance(given[option], Mapping)  # --until-decided gives {}
+        key = error.key if set_elsewhere else "--" + option.replace("_", "-")
         raise WrongCall(f"{key}: {error.fault}") from error
     except EcrnnError as error:
         raise WrongCall(str(error)) from error

@@ -73,7 +73,7 @@ def name(table: Table, row: int, column: str) -> str:
     if isinstance(cell, str):
         text = cell.strip()  # a class may be called "none"
     else:
-        text = "" if empty(cell) else str(int(cell) if isinstance(cell, float) and cell == int(cell) else cell).strip()
+        text = "" if empty(cell) else str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
     if not text:
         raise EcrnnError(f"{table.where(row, column)} is empty; a name belongs there")
     if len(text) > LONGEST_NAME:

@@ -254,7 +254,7 @@ def _usual(table: Table, kind: Kind, role: str) -> str | None:
     if found:
         return found[0]
     if role == "model":
-        shared = (c for c in kind.models if c in table.columns and len(set(table.columns[c])) < len(table))
+        shared = (c for c in kind.models if c in table.columns and len(set(map(str, table.columns[c]))) < len(table))
         return next(shared, None)
     return None
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.reading import MAX_JSON, opened, parse_json, read_bytes
 
@@ -176,16 +178,33 @@ def _of_rows(name: str, rows: Sequence[Any]) -> Table:
         if not isinstance(row, Mapping):
             raise EcrnnError(f"{name}, row {number} should be a mapping of columns, not {type(row).__name__}")
     columns = dict.fromkeys(str(key) for row in rows for key in row)
-    return _of_columns(name, {column: [row.get(column) for row in rows] for column in columns})
+    return _of_columns(name, {column: _listed([row.get(column) for row in rows]) for column in columns})
 
 
 def _listed(cells: Any) -> Sequence[Any]:
     """A column as a list of plain values."""
-    if isinstance(cells, (str, bytes)) or not hasattr(cells, "__len__"):
+    if isinstance(cells, (str, bytes)) or not hasattr(cells, "__len__") or getattr(cells, "ndim", 1) != 1:
         raise EcrnnError(f"a column of the table should be a list, not {type(cells).__name__}")
     if hasattr(cells, "tolist"):
-        return cells.tolist()
-    return cells.to_list() if hasattr(cells, "to_list") else list(cells)
+        cells = cells.tolist()
+    cells = cells.to_list() if hasattr(cells, "to_list") else list(cells)
+    return [_plain(cell) for cell in cells]
+
+
+def _plain(cell: Any) -> Any:
+    """A number of NumPy as Python's own, and a whole number of more than 64 bits as text, as in a CSV file.
+
+    Raises:
+        EcrnnError: it has more digits than Python writes.
+    """
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if isinstance(cell, int) and abs(cell) >= 2**64:
+        try:
+            return str(cell)
+        except ValueError as error:
+            raise EcrnnError("the table holds a whole number of thousands of digits") from error
+    return cell
 
 
 def _of_parquet(path: Path) -> Table:

@@ -41,9 +41,7 @@ def compared(sides: Sequence[Side], contrasts: Contrasts, settings: Settings) ->
         (name, _group(name, plus, by_name), _group(name, minus, by_name)) for name, (plus, minus) in contrasts.items()
     ]
     for name, plus, minus in groups:
-        twice = set(plus.models) & set(minus.models)
-        if twice:
-            raise EcrnnError(f"contrast '{name}' has {min(twice)} on both sides")
+        check_sides(name, plus.models, minus.models)
     drafts = [_one_pair.draft(plus.side, minus.side, settings, pairs=len(groups)) for _, plus, minus in groups]
     known = {model for _, plus, minus in groups for model in (*plus.models, *minus.models)}
     failed = {model: text for model in known if (text := failures_of(_one_pair.scores(by_name[model], settings)))}
@@ -55,12 +53,24 @@ def compared(sides: Sequence[Side], contrasts: Contrasts, settings: Settings) ->
     return tuple(found)
 
 
+def check_sides(name: str, plus: Sequence[str], minus: Sequence[str]) -> None:
+    """Look whether two groups of models can be set against each other.
+
+    Raises:
+        EcrnnError: a side without models, or a model that is named twice.
+    """
+    if not plus or not minus or len(set(plus)) < len(plus) or len(set(minus)) < len(minus):
+        raise EcrnnError(f"contrast '{name}' must name models on both sides, and each once")
+    if twice := set(plus) & set(minus):
+        raise EcrnnError(f"contrast '{name}' has {min(twice)} on both sides")
+
+
 def _group(name: str, models: Sequence[str], by_name: Mapping[str, Side]) -> _Group:
     """The mean of some models as one side: its values, and how far each example moves them."""
     for model in models:
         if model not in by_name:
             raise unknown_name("model", model, list(by_name), where=f"contrast '{name}'")
-    if not models or len(set(models)) < len(models):
+    if not models:
         raise EcrnnError(f"contrast '{name}' must name models on both sides, and each once")
     sides = [by_name[model] for model in models]
     repeats = [repeat for repeat in sides[0].values if all(repeat in side.values for side in sides)]

@@ -181,7 +181,8 @@ def _power(noncentrality: float, df: float, alpha: float) -> float:
     """Probability that a noncentral t lies outside the two-sided critical values."""
     critical = _resampling.t_quantile(df, 1 - alpha / 2)
     if noncentrality > _LARGE:  # the normal in the numerator is as good as constant, chi-square remains
-        return float(special.chdtr(df, df * (noncentrality / critical) ** 2))
+        ratio = min(noncentrality / critical, 1e150)  # whose square is finite
+        return float(special.chdtr(df, df * ratio**2))
     above = 1.0 - float(special.nctdtr(df, noncentrality, critical))
     # Beyond 5 the far tail is below 1e-7, and SciPy loses it to NaN.
     below = float(special.nctdtr(df, noncentrality, -critical)) if noncentrality < 5 else 0.0

@@ -18,7 +18,7 @@ from ecrnn.core.events import Message, Progress
 from ecrnn.core.text import counted
 from ecrnn.data.splits import Split
 from ecrnn.models.names import common_task, parse
-from ecrnn.stats import SequentialComparison, usual_looks
+from ecrnn.stats import Metric, SequentialComparison, usual_looks
 from ecrnn.stats._pairs import chosen
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import OpenStudy, Trial
@@ -78,6 +78,9 @@ def with_sequential_plan(settings: StudySettings, splits: Sequence[Split]) -> St
     Args:
         settings: of a study that begins.
         splits: of its repeats.
+
+    Raises:
+        EcrnnError: looks, sizes or levels by which nothing can be decided.
     """
     plan = settings.sequential
     if plan is None:
@@ -87,7 +90,13 @@ def with_sequential_plan(settings: StudySettings, splits: Sequence[Split]) -> St
         "n_train": plan.n_train or round(float(np.mean([len(split.train) for split in splits]))),
         "n_test": plan.n_test or round(float(np.mean([len(split.validation) for split in splits]))),
     }
-    return settings.model_copy(update={"sequential": plan.model_copy(update=update)})
+    whole = settings.model_copy(update={"sequential": plan.model_copy(update=update)})
+    decide(whole, _metric(whole), {model: {} for model in whole.models})  # by which no look could go on is not begun
+    return whole
+
+
+def _metric(settings: StudySettings) -> Metric:
+    return metric_for(common_task(map(parse, settings.models)), settings.metric)
 
 
 def next_trials(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[list[Trial]]:
@@ -95,8 +104,8 @@ def next_trials(study: OpenStudy, outcome: Outcome, progress: Progress) -> Itera
 
     A trial that fails is not waited for: its pairs are looked at with the repeats that both models have.
     """
-    settings, task = study.settings, common_task(map(parse, study.settings.models))
-    metric = metric_for(task, settings.metric)
+    settings = study.settings
+    metric = _metric(settings)
     scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
     taken = 0
     while True:

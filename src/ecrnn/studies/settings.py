@@ -12,7 +12,9 @@ from ecrnn.core.form import FORM
 from ecrnn.core.tasks import Task
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
+from ecrnn.stats._pairs import chosen
 from ecrnn.stats.class_scores import metric_for
+from ecrnn.stats.contrasts import check_sides
 from ecrnn.studies.tasks import check_used, has_validation, task_settings
 
 MOST_REPEATS = 10  # of a study that trains until it is decided, where nothing is said
@@ -127,15 +129,15 @@ def check_plan(settings: StudySettings, before: StudySettings | None, out: Path)
 
     Raises:
         UnknownNameError: baseline, pairs or contrasts name a model that the study does not have.
-        EcrnnError: both baseline and pairs, or a contrast without one of its sides.
+        EcrnnError: both baseline and pairs, a pair twice or of one model, or a contrast that is none.
         RunDirectoryError: the study on disk has another plan.
     """
     models = (*(before.models if before else ()), *settings.models)
     for what, name in _planned_models(settings):
         if name not in models:
             raise unknown_name(what, name, list(dict.fromkeys(models)))
-    if settings.baseline is not None and settings.pairs is not None:
-        raise EcrnnError("give a baseline or pairs to compare, not both")
+    if settings.pairs is not None:
+        chosen(models, settings.baseline, settings.pairs)  # which says what is wrong with them
     if before is None:
         return
     for key in ("score_epochs", *(PLAN if before.planned_repeats is not None else ())):
@@ -153,6 +155,7 @@ def _planned_models(settings: StudySettings) -> Iterator[tuple[str, str]]:
     for contrast, sides in (settings.contrasts or {}).items():
         if set(sides) != {"plus", "minus"}:
             raise EcrnnError(f"contrast '{contrast}' must have models under plus and under minus")
+        check_sides(contrast, sides["plus"], sides["minus"])
         yield from ((f"model of contrast '{contrast}'", name) for side in sides.values() for name in side)
 
 
