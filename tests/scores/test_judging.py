@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import ecrnn
 from ecrnn.core.errors import EcrnnError
 from ecrnn.report import Analysis, analyse, read_study
 from ecrnn.report.render.write import report_files
-from ecrnn.scores import How, analyse_each, read
+from ecrnn.scores import How, analyse_each, judge_across, read
 
 EVIL = "=cmd|' /C calc'!A0\x1b[31m<b>"
 
@@ -79,6 +80,17 @@ def test_several_data_sets(tmp_path: Path) -> None:
     assert (report.analysis.data, report.folder) == ("etc", tmp_path / "one")
     with pytest.raises(EcrnnError, match="unknown data set 'ect'"):
         ecrnn.judge(table, n_train=70, n_test=30, dataset="ect")
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [lambda: ecrnn.judge(rows(), n_train=7, n_test=3, dataset="x"), lambda: judge_across(read(rows()), How(7, 3))],
+)
+def test_a_table_without_data_sets_says_so(judged: Callable[[], object]) -> None:
+    with pytest.raises(
+        EcrnnError, match=r"has no column that names data sets; --columns dataset=COLUMN says which it is$"
+    ):
+        judged()
 
 
 def test_each_data_set_has_a_folder_inside(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, SettingsError
 from ecrnn.report import Analysis
 from ecrnn.report.content.tables import report_tables, scores_table
 from ecrnn.scores import How, analyse_each, read
@@ -85,6 +85,13 @@ def test_one_test_set_is_said() -> None:
     assert "Judged as one test set: all repeats have the split 'own'." in analysis.warnings
     assert analysis_of(rows(), How(700, 300, fixed_test=True)).fixed_test
     assert not analysis_of(rows()).fixed_test
+
+
+def test_sizes_of_one_test_set_are_asked_for_without_a_word_on_splits() -> None:
+    with pytest.raises(
+        SettingsError, match=r"train and test a model, which the report shows; add --n-train and --n-test$"
+    ):
+        analysis_of(rows(), How(fixed_test=True))
 
 
 def test_repeats_that_are_seeds_may_share_a_split() -> None:

@@ -199,11 +199,11 @@ def test_a_study_goes_on_with_its_plan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ({"baseline": "ecnn"}, "was planned with baseline cnn, not ecnn, and a plan does not change: leave it away"),
-        ({"rope": 0.02}, "was planned with no rope, not 0.02, and a plan does not change: leave it away"),
+        ({"baseline": "ecnn"}, "was planned with baseline cnn, not ecnn, and a plan does not change: leave it out"),
+        ({"rope": 0.02}, "was planned with no rope, not 0.02, and a plan does not change: leave it out"),
         (
             {"pairs": [["cnn", "ecnn"]]},
-            "was planned with no pairs, not cnn:ecnn, and a plan does not change: leave it away",
+            "was planned with no pairs, not cnn:ecnn, and a plan does not change: leave it out",
         ),
         (
             {"contrasts": {"x": {"plus": ["cnn"], "minus": ["ecnn"]}}},
@@ -211,7 +211,7 @@ def test_a_study_goes_on_with_its_plan(tmp_path: Path) -> None:
         ),
         (
             {"planned_repeats": 9},
-            "was planned with planned_repeats 3, not 9, and a plan does not change: leave it away",
+            "was planned with planned_repeats 3, not 9, and a plan does not change: leave it out",
         ),
     ],
 )

@@ -174,6 +174,8 @@ def analyse_each(reading: Reading, how: How, command: Sequence[str] = ()) -> dic
         UnknownNameError: no such data set.
         EcrnnError: as `judge`.
     """
+    if how.dataset is not None:
+        _refuse_no_column(reading)
     if how.dataset is not None and how.dataset not in reading.scores:
         raise unknown_name("data set", how.dataset, reading.scores, reading.tables[0].name)
     chosen = [how.dataset] if how.dataset is not None else list(reading.scores)
@@ -217,6 +219,12 @@ def judge_each(
     }
 
 
+def _refuse_no_column(reading: Reading) -> None:
+    if not any(reading.scores):
+        line = f"{reading.tables[0].name} has no column that names data sets"
+        raise EcrnnError(f"{line}; --columns dataset=COLUMN says which it is")
+
+
 def judge_across(reading: Reading, how: How, out: str | Path | None = None) -> AcrossReport:
     """Write one report across all data sets, of which each is a sample of one.
 
@@ -230,6 +238,7 @@ def judge_across(reading: Reading, how: How, out: str | Path | None = None) -> A
     """
     if how.dataset is not None:
         raise EcrnnError("a report across data sets is of all of them; leave the one data set out")
+    _refuse_no_column(reading)
     analyses = analyse_each(reading, how)
     first = next(iter(analyses.values()))
     analysis = analyse_across(

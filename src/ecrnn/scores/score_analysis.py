@@ -93,7 +93,7 @@ def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
     fixed = "--fixed-test says so" if judged.fixed_test else scores.one_test_set
     if not fixed:
         _refuse_shared_splits(scores)
-    n_train, n_test = _sizes(scores, judged, origin.files)
+    n_train, n_test = _sizes(scores, judged, origin.files, fixed=bool(fixed))
     comparison = _compared(scores, replace(judged, metric=metric, fixed_test=bool(fixed)), n_train, n_test)
     models = tuple(_row(model) for model in comparison.models)
     subject = Subject(
@@ -154,7 +154,7 @@ def _refuse_shared_splits(scores: Scores) -> None:
                 )
 
 
-def _sizes(scores: Scores, judged: Judged, files: Sequence[str]) -> tuple[int, int]:
+def _sizes(scores: Scores, judged: Judged, files: Sequence[str], *, fixed: bool) -> tuple[int, int]:
     """n_train and n_test: what the caller says, what the table says, and of rows of examples how many there are."""
     found: dict[str, int | None] = {"n_train": judged.n_train, "n_test": judged.n_test}
     for size, known in scores.sizes.items():
@@ -165,10 +165,13 @@ def _sizes(scores: Scores, judged: Judged, files: Sequence[str]) -> tuple[int, i
     n_train, n_test = found["n_train"], found["n_test"]
     if n_train is None or n_test is None:
         lacking = " and ".join(f"--{size.replace('_', '-')}" for size, value in found.items() if value is None)
+        line = f"{files[0]} does not say how many examples train and test a model"
+        if fixed:
+            raise SettingsError("sizes", f"{line}, which the report shows; add {lacking}")
         raise SettingsError(
             "sizes",
-            f"{files[0]} does not say how many examples train and test a model, by which the test corrects for "
-            f"overlapping splits; add {lacking}; of k folds of N examples they are N(k-1)/k and N/k",
+            f"{line}, by which the test corrects for overlapping splits; add {lacking}; of k folds of N examples they "
+            "are N(k-1)/k and N/k",
         )
     return n_train, n_test
 

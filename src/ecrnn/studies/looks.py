@@ -51,7 +51,7 @@ def check_sequential(settings: StudySettings, before: StudySettings | None, out:
         for key, value in given.items():
             if value is not None and value != getattr(planned, key):
                 line = f"{out} was planned with {key} {_shown(getattr(planned, key))}, not {_shown(value)}"
-                raise RunDirectoryError(f"{line}, and a plan does not change; leave it away, or choose another --out")
+                raise RunDirectoryError(f"{line}, and a plan does not change; leave it out, or choose another --out")
         if more := [model for model in settings.models if model not in before.models]:
             line = f"{out} trains until its pairs are decided; {more[0]} was not among its models when it was planned"
             raise RunDirectoryError(f"{line}; choose another --out")

@@ -145,7 +145,7 @@ def check_plan(settings: StudySettings, before: StudySettings | None, out: Path)
         if mine not in (None, theirs):
             planned = f"{key} {_shown(theirs)}" if theirs is not None else f"no {key}"
             line = f"{out} was planned with {planned}, not {_shown(mine)}, and a plan does not change"
-            raise RunDirectoryError(f"{line}: leave it away, and give it to 'ecrnn report', or choose another --out")
+            raise RunDirectoryError(f"{line}: leave it out, and give it to 'ecrnn report', or choose another --out")
 
 
 def _planned_models(settings: StudySettings) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,7 @@ def test_trainings_that_were_saved_are_not_missing_and_change_nothing(whole: Any
     assert stopped.sequential == whole.sequential
     assert [pair.verdict for pair in stopped.comparison.pairs] == [pair.verdict for pair in whole.comparison.pairs]
     assert f"{len(stopped.trials)} of at most 30 trainings" in stopped.certainty
+    assert "Looks were planned after 3, 4, 5, 6, 7, 8, 9, 10 repeats" in stopped.certainty
     assert "5 % for any false better or worse" in stopped.certainty
     assert stopped.warnings == ()
 
@@ -106,6 +107,9 @@ def test_before_the_next_look_nothing_is_said(stopped: Any, tmp_path: Path) -> N
     missing = [("cnn", 2), ("crnn-bilstm-16", 2)] + [(model, r) for model in ("cnn", "crnn-bilstm-16") for r in (3, 9)]
     interim = report_of(make_study(tmp_path / "study", missing=missing, **PLAN))
     assert interim.interim
+    assert interim.certainty == (
+        "A verdict is given at looks, after 3, 4, 5, 6, 7, 8, 9, 10 repeats; 2 planned trainings are not finished."
+    )
     assert [(trial.model, trial.repeat) for trial in interim.missing] == missing[:2]
     assert {pair.verdict for pair in interim.comparison.pairs} == {None}
     assert interim.headline.startswith("Interim, no verdict")
@@ -135,3 +139,13 @@ def test_other_studies_have_no_looks(tmp_path: Path) -> None:
     files = report_files(plain)
     assert not [name for name in files if "looks" in name]
     assert '"sequential"' not in files["report.json"]
+
+
+def test_the_command_is_that_of_the_plan(stopped: Any, tmp_path: Path) -> None:
+    """Also where no model trained all ten repeats; what is not the default has a name of its own."""
+    assert " --repeats 10 " in stopped.command
+    assert " --until-decided " in stopped.command
+    assert "sequential" not in stopped.command
+    plan = {"looks": (3, 6, 10), "alpha": 0.1, "n_train": 3500, "n_test": 1500}
+    other = report_of(make_study(tmp_path / "study", **{**PLAN, "sequential": plan}))
+    assert "--set 'sequential.looks=[3, 6, 10]' --set sequential.alpha=0.1" in other.command

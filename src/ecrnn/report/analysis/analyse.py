@@ -143,7 +143,7 @@ def analyse(
         headline=" ".join([headline(comparison, models, subject, plan), *failures(comparison, _failed(record))]),
         certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric)
         if decided and not decided.waiting
-        else certainty(comparison, models, subject, plan),
+        else certainty(comparison, models, subject, plan, decided.plan.looks if decided else ()),
         warnings=(*notes(plan, record.settings.sequential is not None), *comparison.warnings, *record.notes),
         task=task.name,
         data=data,

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ecrnn.core.config import PLAN, StudySettings, merge
+from ecrnn.core.config import PLAN, SequentialSettings, StudySettings, merge
 from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
-from ecrnn.stats import Comparison
+from ecrnn.stats import Comparison, usual_looks
 
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
 
@@ -239,6 +239,20 @@ def _plan(settings: StudySettings, usual: StudySettings) -> list[str]:
     return [word for option, value in options.items() if value is not None for word in (option, str(value))]
 
 
+def _sequential(settings: StudySettings) -> list[tuple[str, Any]]:
+    """What a plan of looks has instead of its defaults. The sizes of a repeat are those of the data."""
+    plan = settings.sequential
+    if plan is None:
+        return []
+    usual = {**SequentialSettings().model_dump(), "looks": usual_looks(settings.repeats)}
+    values = plan.model_dump(exclude={"n_train", "n_test"}).items()
+    return [
+        (f"sequential.{key}", list(value) if key == "looks" else value)
+        for key, value in values
+        if value not in (None, usual[key])
+    ]
+
+
 def command(record: StudyRecord) -> str:
     """The command that makes such a study again, naming what differs from the defaults."""
     settings = record.settings
@@ -247,7 +261,7 @@ def command(record: StudyRecord) -> str:
     words = ["ecrnn", "compare", settings.data, "--models", ",".join(settings.models)]
     words += [
         "--repeats",
-        str(repeats[-1] - repeats[0] + 1),
+        str(settings.repeats if settings.sequential else repeats[-1] - repeats[0] + 1),
         "--split",
         settings.split,
         "--seed",
@@ -258,8 +272,12 @@ def command(record: StudyRecord) -> str:
     if settings.metric not in (None, record.task.metric):
         words += ["--metric", settings.metric]
     words += _plan(settings, usual)
+    if settings.sequential:
+        words.append("--until-decided")
     assignments = [("first_repeat", repeats[0])] if repeats[0] else []
-    for key, value in settings.model_dump(mode="json", exclude={"training", "first_repeat", *_BY_ARGUMENTS}).items():
+    assignments += _sequential(settings)
+    by_name = {"training", "sequential", "first_repeat", *_BY_ARGUMENTS}
+    for key, value in settings.model_dump(mode="json", exclude=by_name).items():
         if value != getattr(usual, key):
             assignments.append((key, value))
     for key, value in settings.training.model_dump(mode="json").items():

@@ -71,12 +71,20 @@ def failures(comparison: Comparison, failed: Mapping[str, Sequence[int]]) -> lis
     return lines
 
 
-def certainty(comparison: Comparison, models: Sequence[ModelRow], subject: Subject, plan: Plan | None = None) -> str:
-    """How many repeats, which test, how small a difference it could have found."""
+def certainty(
+    comparison: Comparison,
+    models: Sequence[ModelRow],
+    subject: Subject,
+    plan: Plan | None = None,
+    looks: Sequence[int] = (),
+) -> str:
+    """How many repeats, which test, how small a difference it could have found. ``looks``: of a sequential study."""
     metric = subject.metric
     if plan is not None and plan.unfinished and len(models) > 1:
-        repeats = formats.plural(max(plan.repeats, plan.repeats_now), "repeat")
-        return f"A verdict is given when all {repeats} of the plan are finished; {_waiting(plan)}."
+        when = f"when all {formats.plural(max(plan.repeats, plan.repeats_now), 'repeat')} of the plan are finished"
+        if looks:
+            when = f"at looks, after {', '.join(map(str, looks))} repeats"
+        return f"A verdict is given {when}; {_waiting(plan)}."
     tested = [pair for pair in comparison.pairs if pair.test is not None]
     if len(models) == 1:
         return "There is one model, so nothing is compared."

@@ -140,8 +140,8 @@ def sequential_certainty(decided: SequentialComparison, trained: int, models: in
         f"Of {formats.plural(len(decided.pairs), 'pair')}, {differ} differ{'s' if differ == 1 else ''}, "
         f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
         f"{formats.rope(plan.rope, metric)}, and {counted['undecided']} "
-        f"{'is' if counted['undecided'] == 1 else 'are'} undecided. The study was looked at after {looks} repeats, as "
-        f"planned, and trained no more of what was closed: {trained} of at most {models * plan.looks[-1]} trainings. "
+        f"{'is' if counted['undecided'] == 1 else 'are'} undecided. Looks were planned after {looks} repeats, and a "
+        f"pair that a look closed was not trained on: {trained} of at most {models * plan.looks[-1]} trainings. "
         f"Corrected resampled t with sequential boundaries, Holm-adjusted over the pairs: at most {level} for any "
         f"false better or worse, and {level} for any false equivalent, at all looks together."
     )
