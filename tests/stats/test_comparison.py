@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
-from ecrnn.stats import compare, corrected_resampled_t, equivalence, holm, mcnemar, paper_test, repeats_needed
+from ecrnn.stats import (
+    ACCURACY,
+    compare,
+    compare_scores,
+    corrected_resampled_t,
+    equivalence,
+    holm,
+    mcnemar,
+    paper_test,
+    repeats_needed,
+)
 
 N_TRAIN, N_TEST = 700, 300
 
@@ -342,3 +352,11 @@ def test_importing_stats_loads_no_torch():
     code = "import sys, ecrnn.stats; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_an_end_of_an_interval_shows_on_which_side_of_0_it_lies():
+    """-0.042 to 2.242 points, whose lower end one decimal would show as 0.0."""
+    differences = 0.002 + np.array([0.013, 0.008, -0.002, 0.021, 0.010, 0.004, 0.016, 0.001, 0.012, 0.007])
+    scores = {"b": dict.fromkeys(range(10), 0.5), "a": dict(enumerate(0.5 + differences))}
+    (pair,) = compare_scores(scores, 35_000, 15_000, metric=ACCURACY).pairs
+    assert "a is higher by 1.1 points (95 % interval -0.04 to 2.24, " in pair.sentence

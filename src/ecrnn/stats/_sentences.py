@@ -96,10 +96,15 @@ def _size_and_interval(metric: Metric, difference: float, low: float, high: floa
         low, high = -high, -low
     decimals = max(0, metric.decimals - (100 * (high - low) >= 1))  # no more than the interval's width deserves
 
-    def shown(value: float) -> str:
-        return f"{round(metric.scale * value, decimals) + 0.0:.{decimals}f}"  # + 0.0 turns -0.0 into 0.0
+    def shown(value: float, places: int = decimals) -> str:
+        return f"{round(metric.scale * value, places) + 0.0:.{places}f}"  # + 0.0 turns -0.0 into 0.0
 
-    interval = f"{100 * level:g} % interval {shown(low)} to {shown(high)}"
+    def is_lost(end: float) -> bool:
+        """Whether rounding hides on which side of 0 an end lies."""
+        return end != 0 and round(metric.scale * end, decimals) == 0
+
+    places = decimals + (is_lost(low) or is_lost(high))
+    interval = f"{100 * level:g} % interval {shown(low, places)} to {shown(high, places)}"
     return f"{shown(abs(difference))} {metric.difference_unit}", interval
 
 

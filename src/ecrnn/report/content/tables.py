@@ -310,16 +310,14 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     alpha, metric = f"{analysis.comparison.alpha:g}", analysis.metric
     rope = formats.rope(analysis.comparison.rope, metric)
     ways = ("higher", "lower") if metric.higher_is_better else ("lower", "higher")
+    p = "Holm-adjusted p" if analysis.sequential is None else "Holm-adjusted sequential p"
     return (
-        (
-            "better",
-            f"A scores {ways[0]}, and the Holm-adjusted p of the {analysis.test_name} test is below {alpha}.",
-        ),
-        ("worse", f"A scores {ways[1]}, and the Holm-adjusted p is below {alpha}."),
+        ("better", f"A scores {ways[0]}, and the {p} of the {analysis.test_name} test is below {alpha}."),
+        ("worse", f"A scores {ways[1]}, and the {p} is below {alpha}."),
         (
             "equivalent",
-            f"The true difference is shown to lie within {rope}, too small to matter: the Holm-adjusted p of two "
-            f"one-sided tests is below {alpha}. This holds even when the other p is small.",
+            f"The true difference is shown to lie within {rope}, too small to matter: the {p} of two one-sided tests "
+            f"is below {alpha}. This holds even when the other p is small.",
         ),
         (
             "undecided",
