@@ -90,7 +90,11 @@ def test_options_of_the_score(call: Call, tmp_path: Path) -> None:
         ((*SIZES, "--pairs", "a:a"), 1, "pairs must name two different models each, and each pair once"),
         ((*SIZES, "--percent"), 1, "--percent is for scores in percent, but none is above 1"),
         ((*SIZES, "--alpha", "2"), 1, "alpha must lie strictly between 0 and 1, got 2.0"),
-        ((*SIZES, "--dataset", "iris"), 2, "unknown data set 'iris'"),
+        (
+            (*SIZES, "--dataset", "iris"),
+            1,
+            "has no column that names data sets; --columns dataset=COLUMN says which it is",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(
