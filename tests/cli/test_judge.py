@@ -93,7 +93,7 @@ def test_options_of_the_score(call: Call, tmp_path: Path) -> None:
         (
             (*SIZES, "--dataset", "iris"),
             1,
-            "has no column that names data sets; --columns dataset=COLUMN says which it is",
+            "my scores.csv has no column that names data sets; --columns dataset=COLUMN",
         ),
     ],
 )
