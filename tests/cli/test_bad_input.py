@@ -87,7 +87,8 @@ ROWS = [
     ("predict {bundle}", 2, "predict wants FILE-OR-FOLDER..., as in: ecrnn predict"),
     ("report", 2, "report wants RUN..., as in: ecrnn report runs/compare-cifar10"),
     ("summary", 2, "summary wants MODEL, as in: ecrnn summary ecrnn-bilstm-16"),
-    ("compare digits cifar10", 2, "got unexpected extra argument.*(cifar10); ecrnn compare --help"),
+    ("train digits cifar10 --model cnn", 2, "got unexpected extra argument.*(cifar10); ecrnn train --help"),
+    ("compare digits {place}/none", 1, "none does not exist; give a folder with one sub-folder a class"),
     # files of settings
     ("compare --config {place}/none.yaml", 2, "cannot read .*none.yaml: No such file"),
     ("compare --config {place}/broken.yaml", 2, "broken.yaml, line 3: not valid YAML"),
