@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ecrnn.core.errors import DataError
-from ecrnn.data.image_folder import has_validation, list_folder
+from ecrnn.data.folder import has_validation, list_folder
 from ecrnn.data.image_set import from_arrays, make_image_set
 from ecrnn.data.layout import is_junk, part_of
 from ecrnn.data.left_out import sentence

@@ -87,7 +87,7 @@ def predict(
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:
     """The bundle, or None where the first path names images already, and the other paths."""
-    from ecrnn.data.image_folder import names_images
+    from ecrnn.data.folder import names_images
     from ecrnn.serving.bundle import is_bundle
     from ecrnn.serving.pretrained import find
 
@@ -118,7 +118,7 @@ def _files(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], di
     They are images, or end in ``suffixes`` if there are any.
     """
     from ecrnn.core.errors import DataError
-    from ecrnn.data.image_folder import image_files
+    from ecrnn.data.folder import image_files
 
     files: list[Path] = []
     missing: dict[Path, str] = {}

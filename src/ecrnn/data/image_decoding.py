@@ -1,6 +1,6 @@
 """Decodes many image files: by several threads, with every fault in one line, large sets in a memory map.
 
-`image_file` decodes one file; `image_folder` and the readers of the tasks know which files there are.
+`image_file` decodes one file; `folder` and the readers of the tasks know which files there are.
 """
 
 from __future__ import annotations

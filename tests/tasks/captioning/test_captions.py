@@ -9,7 +9,7 @@ from PIL import Image
 from ecrnn.core.errors import DataError, UnknownNameError
 from ecrnn.core.events import Loading
 from ecrnn.data import image_decoding
-from ecrnn.data.image_folder import read_image
+from ecrnn.data.folder import read_image
 from ecrnn.tasks.captioning.captions import load
 
 TABLE = (

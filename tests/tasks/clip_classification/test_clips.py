@@ -8,7 +8,7 @@ from PIL import Image
 
 from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.core.events import Loading
-from ecrnn.data.image_folder import read_image
+from ecrnn.data.folder import read_image
 from ecrnn.tasks.clip_classification import clips
 from ecrnn.tasks.clip_classification.clips import chosen, load, make_clip_set, read_clip
 

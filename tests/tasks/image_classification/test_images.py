@@ -25,7 +25,7 @@ def test_wrong_channels():
 
 def test_importing_loads_nothing_heavy():
     code = (
-        "import sys, ecrnn.tasks.image_classification.images, ecrnn.data.image_folder, ecrnn.data.splits\n"
+        "import sys, ecrnn.tasks.image_classification.images, ecrnn.data.folder, ecrnn.data.splits\n"
         "import ecrnn.data.preprocessing, ecrnn.data.batches, ecrnn.data.augmentation, ecrnn.data.sources\n"
         "print([m for m in ('torch', 'sklearn', 'pooch', 'PIL', 'requests', 'scipy') if m in sys.modules])"
     )

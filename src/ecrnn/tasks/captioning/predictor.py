@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ecrnn.core.predictions import Example, Scored
-from ecrnn.data.image_folder import read_image
+from ecrnn.data.folder import read_image
 from ecrnn.models.generation import captions as write_captions
 from ecrnn.models.scoring import bleu_of_captions
 from ecrnn.serving.examples import png, spread

@@ -12,8 +12,8 @@ from ecrnn.core.spelling import on_disk
 from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts, unknown_data
 from ecrnn.data.downloads import default_cache
+from ecrnn.data.folder import load_folder
 from ecrnn.data.image_file import resize_images
-from ecrnn.data.image_folder import load_folder
 from ecrnn.data.image_set import ImageSet, checked_size, from_arrays, make_image_set
 from ecrnn.data.sources import SOURCES, load_source
 from ecrnn.tasks.image_classification.facts import TASK

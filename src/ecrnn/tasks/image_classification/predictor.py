@@ -9,7 +9,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
-from ecrnn.data.image_folder import read_image
+from ecrnn.data.folder import read_image
 from ecrnn.data.image_set import ImageSet, to_uint8
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import check_finite, predict_logits, softmax

@@ -10,7 +10,7 @@ from PIL import Image
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading
 from ecrnn.data import image_decoding
-from ecrnn.data.image_folder import image_files, list_folder, load_folder, names_images, read_image
+from ecrnn.data.folder import image_files, list_folder, load_folder, names_images, read_image
 from ecrnn.tasks.image_classification import images
 
 
