@@ -6,6 +6,7 @@ interval is two columns there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -47,3 +48,20 @@ class Table:
 def text(value: str, mark: str = "") -> Cell:
     """A cell of words."""
     return Cell(value, (value,), mark)
+
+
+A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
+
+
+def pair_table(
+    pairs: Iterable[tuple[str, str]],
+    *,
+    key: str,
+    title: str,
+    caption: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+) -> Table:
+    """A table with a row for each pair of models; a pair whose row has no cells is left out."""
+    filled = tuple((text(a), text(b), *cells) for (a, b), cells in zip(pairs, rows, strict=True) if cells)
+    return Table(key, title, caption, (*A_AND_B, *columns), filled, row_headings=2)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ecrnn.core.across_plan import MODERATORS
 from ecrnn.report import formats
 from ecrnn.report.analysis.analyse_across import AcrossAnalysis, ScoredDataSet
 from ecrnn.report.formats import MINUS, NOTHING
-from ecrnn.report.table import Cell, Column, Table, text
+from ecrnn.report.table import A_AND_B, Cell, Column, Table, pair_table, text
 from ecrnn.stats import AcrossPair, Posterior
 
-_A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
 _DATA_SET = Column("Data set", ("dataset",), "left")
 
 
@@ -36,8 +33,8 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
     across, metric = analysis.across, analysis.metric
     level = formats.level(1 - across.alpha)
     lower = "" if metric.higher_is_better else " Lower is better, so a difference below 0 is in favour of A."
-    return _of_pairs(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="pairs",
         title="Comparisons over data sets",
         caption=f"Mean of the differences A {MINUS} B over the data sets, in {metric.points}, each data set weighing "
@@ -94,8 +91,8 @@ def evidence_table(analysis: AcrossAnalysis) -> Table:
     """What stands beside the primary test."""
     metric, level = analysis.metric, formats.level(1 - analysis.across.alpha)
     fewest = analysis.across.fewest
-    return _of_pairs(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="evidence",
         title="Evidence behind the verdicts",
         caption="'Between' is the SD of the true differences between data sets; t, df and p are the Hartung-Knapp "
@@ -138,8 +135,8 @@ def bayes_table(analysis: AcrossAnalysis) -> Table:
     """The two Bayesian models."""
     metric = analysis.metric
     rope = formats.rope(analysis.across.rope, metric)
-    return _of_pairs(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="bayes",
         title="Bayesian models",
         caption=f"Probabilities that A is worse than B by more than {rope}, within {rope} of it, and better by more "
@@ -177,7 +174,7 @@ def moderators_table(analysis: AcrossAnalysis) -> Table:
         f"How much the difference A {MINUS} B, in {metric.points}, changes for each step of one: least squares over "
         f"the data sets, Knapp-Hartung t. The moderators were named {when}; p is not adjusted.",
         (
-            *_A_AND_B,
+            *A_AND_B,
             Column("Moderator", ("moderator",), "left"),
             Column("Data sets", ("data_sets",)),
             Column(f"Slope ({metric.points})", ("slope",)),
@@ -261,7 +258,7 @@ def on_data_sets_table(analysis: AcrossAnalysis) -> Table:
         f"Difference A {MINUS} B in {metric.points} over the repeats of one data set, with its own interval, which is "
         "not adjusted.",
         (
-            *_A_AND_B,
+            *A_AND_B,
             _DATA_SET,
             Column("Repeats", ("repeats",)),
             Column(f"A {MINUS} B ({metric.points})", ("difference",)),
@@ -310,18 +307,8 @@ def results_table(analysis: AcrossAnalysis) -> Table:
     )
 
 
-def _of_pairs(
-    analysis: AcrossAnalysis,
-    *,
-    key: str,
-    title: str,
-    caption: str,
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[Cell]],
-) -> Table:
-    names = [(text(pair.model_a), text(pair.model_b)) for pair in analysis.across.pairs]
-    filled = tuple((*sides, *cells) for sides, cells in zip(names, rows, strict=True) if cells)
-    return Table(key, title, caption, (*_A_AND_B, *columns), filled, row_headings=2)
+def _names(analysis: AcrossAnalysis) -> list[tuple[str, str]]:
+    return [(pair.model_a, pair.model_b) for pair in analysis.across.pairs]
 
 
 def _interval(low: float | None, high: float | None, analysis: AcrossAnalysis) -> Cell:

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis
 from ecrnn.report.formats import MINUS, NOTHING
-from ecrnn.report.table import Cell, Column, Table, text
+from ecrnn.report.table import Cell, Column, Table, pair_table, text
 from ecrnn.stats import Metric, Pair, PairedT
 
 _NO_NUMBER = "no number"
-_A_AND_B = (Column("A", ("model_a",), "left"), Column("B", ("model_b",), "left"))
 
 
-def _pair_table(
-    analysis: Analysis,
-    *,
-    key: str,
-    title: str,
-    caption: str,
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[Cell]],
-) -> Table:
-    names = [(text(pair.model_a), text(pair.model_b)) for pair in analysis.comparison.pairs]
-    filled = tuple((*sides, *cells) for sides, cells in zip(names, rows, strict=True) if cells)
-    return Table(key, title, caption, (*_A_AND_B, *columns), filled, row_headings=2)
+def _names(analysis: Analysis) -> list[tuple[str, str]]:
+    return [(pair.model_a, pair.model_b) for pair in analysis.comparison.pairs]
 
 
 def pairs_table(analysis: Analysis) -> Table:
     """One row a pair: difference, interval, p, verdict."""
     comparison, metric = analysis.comparison, analysis.metric
     level = formats.level(1 - comparison.alpha)
-    return _pair_table(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="pairs",
         title="Comparisons",
         caption=f"Difference A {MINUS} B in {metric.points}, on {_which(analysis)}p adjusted by Holm over all pairs of "
@@ -131,8 +119,8 @@ def evidence_table(analysis: Analysis) -> Table:
     metric, level = analysis.metric, formats.level(1 - analysis.comparison.alpha)
     rope = formats.rope(analysis.comparison.rope, metric)
     better = "higher" if metric.higher_is_better else "lower"
-    return _pair_table(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="evidence",
         title="Evidence behind the verdicts",
         caption=f"SD is of the differences between repeats; t and p are the {analysis.test_name} test's, before Holm's "
@@ -186,8 +174,8 @@ def crossed_table(analysis: Analysis) -> Table:
     comparison, metric = analysis.comparison, analysis.metric
     level = formats.level(1 - comparison.alpha)
     assumed = comparison.n_test / (comparison.n_train + comparison.n_test)
-    return _pair_table(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="crossed",
         title=f"Training noise and shared {analysis.examples}, as measured",
         caption="A second look, which no verdict stands on: the crossed t, with the variance between repeats and the "
@@ -236,8 +224,8 @@ def fixed_test_table(analysis: Analysis) -> Table:
         Column("Only B right", ("only_b_right",)),
         Column("p (McNemar)", ("p_mcnemar",)),
     )
-    return _pair_table(
-        analysis,
+    return pair_table(
+        _names(analysis),
         key="test-set",
         title="On the fixed test set",
         caption=f"One trained model each on the same test {analysis.examples}: {how} nothing about training again."
@@ -288,8 +276,8 @@ def power_table(analysis: Analysis) -> Table:
         )
     pairs = () if analysis.sequential else comparison.pairs  # of a fixed number of repeats
     rows = [_power(pair, analysis) for pair in pairs] or [()] * len(comparison.pairs)
-    return _pair_table(
-        analysis, key="power", title="What this study could show", caption=caption, columns=columns, rows=rows
+    return pair_table(
+        _names(analysis), key="power", title="What this study could show", caption=caption, columns=columns, rows=rows
     )
 
 
@@ -321,8 +309,8 @@ def paper_table(analysis: Analysis) -> Table:
             if test
             else ()
         )
-    table = _pair_table(
-        analysis,
+    table = pair_table(
+        _names(analysis),
         key="paper",
         title="As in the paper",
         caption="The paper's image-level test: * p < .05, ** p < .005, *** p < .0001. Too optimistic, see the warning."
