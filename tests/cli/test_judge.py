@@ -86,7 +86,11 @@ def test_options_of_the_score(call: Call, tmp_path: Path) -> None:
         ((*SIZES, "--from", "mlfow"), 2, "unknown kind of table 'mlfow', did you mean 'mlflow'? (--from)"),
         ((*SIZES, "--baseline", "aa"), 2, "unknown baseline 'aa'"),
         ((*SIZES, "--columns", "model"), 2, "--columns wants ROLE=COLUMN, as in model=net,repeat=seed, not 'model'"),
-        ((*SIZES, "--pairs", "a"), 2, "--pairs wants A:B, as in ecnn:cnn,crnn:cnn, not 'a'"),
+        (
+            (*SIZES, "--pairs", "a"),
+            2,
+            "--pairs wants models as A:B, with commas between pairs, as in mine:cnn, not 'a'",
+        ),
         ((*SIZES, "--pairs", "a:a"), 1, "pairs must name two different models each, and each pair once"),
         ((*SIZES, "--percent"), 1, "--percent is for scores in percent, but none is above 1"),
         ((*SIZES, "--alpha", "2"), 1, "alpha must lie strictly between 0 and 1, got 2.0"),

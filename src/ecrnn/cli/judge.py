@@ -97,7 +97,7 @@ def judge(
     A row holds model, repeat and score, or model, repeat, example and correct, or label and prediction. Columns
     dataset, n_train, n_test, seed and split are used where they are there.
     """
-    from ecrnn.scores.judging import How, judge_each, read
+    from ecrnn.scores import How, judge_each, read
 
     reading = read(
         scores,
@@ -108,12 +108,14 @@ def judge(
         percent=percent,
     )
     (complain if as_json else say)(reading.said)
-    how = How(n_train, n_test, fixed_test, dataset, baseline, _pairs(pairs), rope, difference, alpha)
+    how = How(n_train, n_test, fixed_test, baseline, options.pairs(pairs), rope, difference, alpha)
     if across:
+        if dataset is not None:
+            raise options.WrongCall("--across is of all data sets, and --dataset names one; leave one of them out")
         from ecrnn.scores.judging import judge_across
 
         return print_written(judge_across(reading, how, out), as_json=as_json)
-    reports = judge_each(reading, how, out, _command(context.params))
+    reports = judge_each(reading, how, dataset, out, _command(context.params))
     if as_json:
         return _print_json(reports)
     from ecrnn.report import print_report
@@ -144,17 +146,6 @@ def _columns(text: str | None) -> dict[str, str]:
             raise options.WrongCall(f"--columns wants ROLE=COLUMN, as in model=net,repeat=seed, not '{part}'")
         found[role.strip()] = column.strip()
     return found
-
-
-def _pairs(text: str | None) -> list[tuple[str, str]] | None:
-    """ "a:b,c:b" as pairs of models."""
-    if text is None:
-        return None
-    pairs = [part.partition(":") for part in text.split(",")]
-    for a, colon, b in pairs:
-        if not colon or not a.strip() or not b.strip():
-            raise options.WrongCall(f"--pairs wants A:B, as in ecnn:cnn,crnn:cnn, not '{a}{colon}{b}'")
-    return [(a.strip(), b.strip()) for a, _, b in pairs]
 
 
 def _command(parameters: dict[str, Any]) -> list[str]:

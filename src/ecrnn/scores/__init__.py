@@ -9,6 +9,7 @@ score_analysis.py makes of them what `ecrnn.report` sets, as of a study. docs/ho
 docs/decisions/scores-from-elsewhere.md says why.
 """
 
-from ecrnn.scores.judging import How, analyse_each, judge, judge_across, judge_each, read
+from ecrnn.scores.judging import analyse_each, judge, judge_across, judge_each, read
+from ecrnn.scores.score_analysis import How
 
 __all__ = ["How", "analyse_each", "judge", "judge_across", "judge_each", "read"]

@@ -16,7 +16,7 @@ from ecrnn.report import AcrossReport, Analysis, Report, ScoredDataSet, analyse_
 from ecrnn.scores.exports import Choice, choose
 from ecrnn.scores.metric_names import metric_of
 from ecrnn.scores.records import read_scores
-from ecrnn.scores.score_analysis import Judged, Origin, analyse_scores
+from ecrnn.scores.score_analysis import How, Origin, analyse_scores
 from ecrnn.scores.score_table import MAX_BYTES, STDIN, Table, read_table
 
 
@@ -88,8 +88,8 @@ def judge(
         raise EcrnnError(
             f"there are {len(reading.scores)} data sets, {_few(reading.scores)}; dataset= names the one to report"
         )
-    how = How(n_train, n_test, fixed_test, dataset, baseline, pairs, rope, difference, alpha)
-    found = judge_each(reading, how, out)
+    how = How(n_train, n_test, fixed_test, baseline, pairs, rope, difference, alpha)
+    found = judge_each(reading, how, dataset, out)
     return next(iter(found.values()))
 
 
@@ -147,70 +147,50 @@ def read(
     return Reading(found, measured, tables, choices, settings, named)
 
 
-@dataclass(frozen=True)
-class How:
-    """How scores are judged; as the arguments of `judge`."""
-
-    n_train: int | None = None
-    n_test: int | None = None
-    fixed_test: bool = False
-    dataset: str | None = None
-    baseline: str | None = None
-    pairs: Sequence[tuple[str, str]] | None = None
-    rope: float | None = None
-    difference: float | None = None
-    alpha: float = 0.05
-
-
-def analyse_each(reading: Reading, how: How, command: Sequence[str] = ()) -> dict[str, Analysis]:
-    """All figures of each data set, or of the one that is chosen.
+def analyse_each(
+    reading: Reading, how: How, dataset: str | None = None, command: Sequence[str] = ()
+) -> dict[str, Analysis]:
+    """All figures of each data set, or of one.
 
     Args:
         reading: from `read`.
         how: sizes, models and levels.
+        dataset: the one; None: all.
         command: the words that give the report again, where it is not a call in Python.
 
     Raises:
         UnknownNameError: no such data set.
         EcrnnError: as `judge`.
     """
-    if how.dataset is not None:
+    if dataset is not None:
         _refuse_no_column(reading)
-    if how.dataset is not None and how.dataset not in reading.scores:
-        raise unknown_name("data set", how.dataset, reading.scores, reading.tables[0].name)
-    chosen = [how.dataset] if how.dataset is not None else list(reading.scores)
-    judged = Judged(
-        metric=reading.metric,
-        n_train=how.n_train,
-        n_test=how.n_test,
-        fixed_test=how.fixed_test,
-        baseline=how.baseline,
-        pairs=how.pairs,
-        rope=how.rope,
-        difference=how.difference,
-        alpha=how.alpha,
-    )
+        if dataset not in reading.scores:
+            raise unknown_name("data set", dataset, reading.scores, reading.tables[0].name)
+    chosen = list(reading.scores) if dataset is None else [dataset]
     files = tuple(table.name for table in reading.tables)
     settings = {**reading.settings, "n_train": how.n_train, "n_test": how.n_test, "fixed_test": how.fixed_test}
     origin = Origin(files, reading.said, shlex.join(command) if command else "ecrnn.judge(...)", settings)
-    return {name: analyse_scores(reading.scores[name], judged, origin) for name in chosen}
+    return {name: analyse_scores(reading.scores[name], reading.metric, how, origin) for name in chosen}
 
 
 def judge_each(
-    reading: Reading, how: How, out: str | Path | None = None, command: Sequence[str] = ()
+    reading: Reading,
+    how: How,
+    dataset: str | None = None,
+    out: str | Path | None = None,
+    command: Sequence[str] = (),
 ) -> dict[str, Report]:
-    """Write a report of each data set, or of the one that is chosen.
+    """Write a report of each data set, or of one.
 
     Args:
-        reading: from `read`.
-        how: sizes, models and levels.
+        reading, how, dataset: as of `analyse_each`.
         out: the folder; of several data sets, each has a folder in it. None: `runs/judge-<file>`.
         command: as of `analyse_each`.
 
     Raises:
         EcrnnError: as `analyse_each`, or the files cannot be written.
     """
-    analyses = analyse_each(reading, how, command)
+    analyses = analyse_each(reading, how, dataset, command)
     folder = path_of(out, "out") if out is not None else Path("runs") / f"judge-{_stem(reading.sources[0])}"
     places = _places(list(analyses))
     return {
@@ -230,14 +210,12 @@ def judge_across(reading: Reading, how: How, out: str | Path | None = None) -> A
 
     Args:
         reading: from `read`.
-        how: sizes, models and levels; no data set is chosen.
+        how: sizes, models and levels.
         out: the folder; None: `runs/judge-<file>/across`.
 
     Raises:
         EcrnnError: as `analyse_each`, fewer than two data sets, or the files cannot be written.
     """
-    if how.dataset is not None:
-        raise EcrnnError("a report across data sets is of all of them; leave the one data set out")
     _refuse_no_column(reading)
     analyses = analyse_each(reading, how)
     first = next(iter(analyses.values()))

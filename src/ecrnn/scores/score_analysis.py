@@ -62,10 +62,9 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Judged:
+class How:
     """How scores are judged; as the arguments of `ecrnn.judge`."""
 
-    metric: Metric
     n_train: int | None = None
     n_test: int | None = None
     fixed_test: bool = False
@@ -76,12 +75,13 @@ class Judged:
     alpha: float = 0.05
 
 
-def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
+def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> Analysis:
     """All figures of a report.
 
     Args:
         scores: of one data set.
-        judged: how.
+        metric: what the scores are values of.
+        how: sizes, models and levels.
         origin: where they came from.
 
     Raises:
@@ -89,12 +89,12 @@ def analyse_scores(scores: Scores, judged: Judged, origin: Origin) -> Analysis:
         SettingsError: neither the table nor the caller names the sizes.
         EcrnnError: repeats of one split, or as `ecrnn.stats.compare`.
     """
-    metric = named(judged.metric)
-    fixed = "--fixed-test says so" if judged.fixed_test else scores.one_test_set
+    metric = named(metric)
+    fixed = "--fixed-test says so" if how.fixed_test else scores.one_test_set
     if not fixed:
         _refuse_shared_splits(scores)
-    n_train, n_test = _sizes(scores, judged, origin.files, fixed=bool(fixed))
-    comparison = _compared(scores, replace(judged, metric=metric, fixed_test=bool(fixed)), n_train, n_test)
+    n_train, n_test = _sizes(scores, how, origin.files, fixed=bool(fixed))
+    comparison = _compared(scores, metric, replace(how, n_train=n_train, n_test=n_test, fixed_test=bool(fixed)))
     models = tuple(_row(model) for model in comparison.models)
     subject = Subject(
         metric=metric,
@@ -154,9 +154,9 @@ def _refuse_shared_splits(scores: Scores) -> None:
                 )
 
 
-def _sizes(scores: Scores, judged: Judged, files: Sequence[str], *, fixed: bool) -> tuple[int, int]:
+def _sizes(scores: Scores, how: How, files: Sequence[str], *, fixed: bool) -> tuple[int, int]:
     """n_train and n_test: what the caller says, what the table says, and of rows of examples how many there are."""
-    found: dict[str, int | None] = {"n_train": judged.n_train, "n_test": judged.n_test}
+    found: dict[str, int | None] = {"n_train": how.n_train, "n_test": how.n_test}
     for size, known in scores.sizes.items():
         if found[size] is None and known:
             found[size] = round(np.mean([known[repeat] for repeat in sorted(known)]))
@@ -176,27 +176,21 @@ def _sizes(scores: Scores, judged: Judged, files: Sequence[str], *, fixed: bool)
     return n_train, n_test
 
 
-def _compared(scores: Scores, judged: Judged, n_train: int, n_test: int) -> Comparison:
+def _compared(scores: Scores, metric: Metric, how: How) -> Comparison:
     options: dict[str, Any] = {
-        "n_train": n_train,
-        "n_test": n_test,
-        "metric": judged.metric,
-        "baseline": judged.baseline,
-        "pairs": judged.pairs,
-        "rope": judged.rope,
-        "alpha": judged.alpha,
-        "difference": None if judged.difference is None else judged.difference / judged.metric.scale,
-        "fixed_test": judged.fixed_test,
+        **vars(how),
+        "metric": metric,
+        "difference": None if how.difference is None else how.difference / metric.scale,
         "noun": EXAMPLES,
     }
     if scores.values:
         return compare_scores(scores.values, **options)
-    if judged.metric.binary:
+    if metric.binary:
         right = {model: {r: answers.correct for r, answers in of.items()} for model, of in scores.answers.items()}
         index = {r: answers.example for of in scores.answers.values() for r, answers in of.items()}
         comparison = compare(right, index=index, **options)
         return replace(comparison, pairs=tuple(replace(pair, image_test=None) for pair in comparison.pairs))
-    value = partial(_value, scores, metric=judged.metric)
+    value = partial(_value, scores, metric=metric)
     return compare_scores({model: {r: value(model, r) for r in of} for model, of in scores.answers.items()}, **options)
 
 
