@@ -119,11 +119,12 @@ def test_fairness_says_only_what_was_checked() -> None:
     assert [len(pair.repeats) for pair in fewer.comparison.pairs] == [4, 4, 5]
 
 
-def test_runs_without_a_score_are_said() -> None:
-    table = [
+def runs(state: str) -> list[dict[str, Any]]:
+    """Eight runs of two models, of which one has another state and no score."""
+    return [
         {
             "Name": f"run-{model}{seed}",
-            "State": "crashed" if (model, seed) == ("b", 2) else "finished",
+            "State": state if (model, seed) == ("b", 2) else "finished",
             "Created": "now",
             "model": model,
             "seed": seed,
@@ -132,12 +133,22 @@ def test_runs_without_a_score_are_said() -> None:
         for model in "ab"
         for seed in range(4)
     ]
-    analysis = analysis_of(table)
+
+
+def test_runs_that_failed_stand_in_the_sentences() -> None:
+    analysis = analysis_of(runs("crashed"))
     assert [(one.model, one.repeat, one.state) for one in analysis.missing] == [("b", 2, "crashed")]
     assert (analysis.planned, len(analysis.trials)) == (8, 7)
-    assert "b has no score in 1 of 4 runs; its figures are of the others." in analysis.warnings
     (pair,) = analysis.comparison.pairs
+    for sentence in (analysis.headline, pair.sentence):
+        assert "b failed in 1 of 4 trainings (95 % interval 0.6 to 80.6 %), and its score is of those that" in sentence
     assert (pair.repeats, pair.verdict) == ((0, 1, 3), "better")
+
+
+def test_runs_that_were_stopped_are_noted() -> None:
+    analysis = analysis_of(runs("killed"))
+    assert "b has no score in 1 of 4 runs; its figures are of the others." in analysis.warnings
+    assert "failed" not in analysis.headline
 
 
 def test_lower_is_better_without_bounds() -> None:

@@ -16,7 +16,7 @@ from ecrnn.core.errors import EcrnnError, SettingsError
 from ecrnn.core.text import counted
 from ecrnn.report import formats
 from ecrnn.report.analysis.confusion import confusion
-from ecrnn.report.analysis.headline import certainty, headline
+from ecrnn.report.analysis.headline import certainty, failures, headline
 from ecrnn.report.analysis.schema import (
     Analysis,
     FairnessLine,
@@ -40,6 +40,7 @@ from ecrnn.stats import (
 )
 
 EXAMPLES, PART = "examples", "test"
+_FAILED = frozenset({"failed", "crashed"})  # states of runs, in small letters; one that was killed did not fail
 _SEED = re.compile(r"(?i)seed|random_state")  # in the name of a column
 _TAKEN = frozenset(item.name for item in fields(TrialRow)) - {"score", "best_score"}  # as a column of a report
 
@@ -108,7 +109,7 @@ def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> 
     )
     return Analysis(
         title=f"{formats.listed(scores.models)} on {scores.dataset or ', '.join(origin.files)}",
-        headline=headline(comparison, models, subject),
+        headline=" ".join([headline(comparison, models, subject), *failures(comparison, _failed(scores))]),
         certainty=certainty(comparison, models, subject),
         warnings=(*comparison.warnings, *_notes(scores, comparison, origin, fixed)),
         task="",
@@ -182,6 +183,7 @@ def _compared(scores: Scores, metric: Metric, how: How) -> Comparison:
         "metric": metric,
         "difference": None if how.difference is None else how.difference / metric.scale,
         "noun": EXAMPLES,
+        "failed": _failed(scores),
     }
     if scores.values:
         return compare_scores(scores.values, **options)
@@ -192,6 +194,15 @@ def _compared(scores: Scores, metric: Metric, how: How) -> Comparison:
         return replace(comparison, pairs=tuple(replace(pair, image_test=None) for pair in comparison.pairs))
     value = partial(_value, scores, metric=metric)
     return compare_scores({model: {r: value(model, r) for r in of} for model, of in scores.answers.items()}, **options)
+
+
+def _failed(scores: Scores) -> dict[str, list[int]]:
+    """The repeats of each model whose training failed, and that no other run has a score of."""
+    found: dict[str, list[int]] = {}
+    for model, repeat, state in scores.unfinished:
+        if state.lower() in _FAILED and repeat not in (scores.values or scores.answers).get(model, {}):
+            found.setdefault(model, []).append(repeat)
+    return found
 
 
 def _value(scores: Scores, model: str, repeat: int, metric: Metric) -> float:
@@ -273,8 +284,8 @@ def _notes(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -
         )
     if comparison.rope == 0:
         notes.append("No difference is named that does not matter (--rope), so nothing is called equivalent.")
-    failed = Counter(model for model, _, _ in scores.unfinished)
-    for model, count in failed.items():
+    stopped = Counter(model for model, _, state in scores.unfinished if state.lower() not in _FAILED)
+    for model, count in stopped.items():
         total = count + len((scores.values or scores.answers).get(model, {}))
         notes.append(f"{model} has no score in {count} of {counted(total, 'runs')}; its figures are of the others.")
     return notes
