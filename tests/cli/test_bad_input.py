@@ -89,6 +89,7 @@ ROWS = [
     ("summary", 2, "summary wants MODEL, as in: ecrnn summary ecrnn-bilstm-16"),
     ("train digits cifar10 --model cnn", 2, "got unexpected extra argument.*(cifar10); ecrnn train --help"),
     ("compare digits {place}/none", 1, "none does not exist; give a folder with one sub-folder a class"),
+    ("plan digits --models , --difference 1", 2, "--models names none; give names with commas"),
     # files of settings
     ("compare --config {place}/none.yaml", 2, "cannot read .*none.yaml: No such file"),
     ("compare --config {place}/broken.yaml", 2, "broken.yaml, line 3: not valid YAML"),

@@ -21,9 +21,7 @@ def compare(
     data: options.DataSets = None,
     val: options.Val = None,
     test: options.Test = None,
-    models: Annotated[
-        str | None, typer.Option(help="Model names, separated by commas. Default: cnn,crnn-bilstm-16,ecrnn-bilstm-16.")
-    ] = None,
+    models: options.Models = None,
     repeats: Annotated[
         int | None, typer.Option(help="Number of random splits; each model is trained once on each. Default: 3.")
     ] = None,
@@ -34,10 +32,7 @@ def compare(
             "0.7, or the task's."
         ),
     ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="Score of the verdict: accuracy, macro-f1, balanced-accuracy or auc. Default: the task's."),
-    ] = None,
+    metric: options.Metric = None,
     score_epochs: Annotated[
         int | None, typer.Option(help="Number of last epochs whose mean metric is the score of a training. Default: 3.")
     ] = None,
@@ -91,15 +86,12 @@ def compare(
     from ecrnn.core.config import StudySettings
     from ecrnn.models.names import DEFAULT_MODELS
 
-    names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
-    if names == []:
-        raise options.WrongCall("--models names none; give names with commas, as in --models cnn,ecrnn-bilstm-16")
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
-    given = {**context.params, "models": names, "pairs": options.pairs(pairs)}
+    chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs)}
     if until_decided:
-        given["sequential"] = {}
-    asked = [options.settings(StudySettings, {**given, "data": one}, {"models": DEFAULT_MODELS}) for one in places]
+        chosen["sequential"] = {}
+    asked = [options.settings(StudySettings, {**chosen, "data": one}, {"models": DEFAULT_MODELS}) for one in places]
     if len(asked) > 1:
         if val is not None or test is not None:
             raise options.WrongCall(

@@ -136,6 +136,13 @@ Moderators = Annotated[
         "Default: none.",
     ),
 ]
+Models = Annotated[
+    str | None, typer.Option(help="Model names, separated by commas. Default: cnn,crnn-bilstm-16,ecrnn-bilstm-16.")
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Score of the verdict: accuracy, macro-f1, balanced-accuracy or auc. Default: the task's."),
+]
 Baseline = Annotated[
     str | None, typer.Option(help="Model that all others are compared with. Default: every pair is compared.")
 ]
@@ -200,6 +207,14 @@ def _nested(kind: type[AnySettings], given: Mapping[str, Any]) -> dict[str, Any]
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     nested = {name: plain[name] for name in kind.model_fields if name in plain}
     return {**nested, "training": {name: plain[name] for name in TrainingSettings.model_fields if name in plain}}
+
+
+def model_names(text: str | None) -> list[str] | None:
+    """The names that --models lists."""
+    names = None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    if names == []:
+        raise WrongCall("--models names none; give names with commas, as in --models cnn,ecrnn-bilstm-16")
+    return names
 
 
 def pairs(text: str | None) -> list[tuple[str, str]] | None:

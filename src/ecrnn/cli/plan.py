@@ -18,9 +18,7 @@ EXAMPLE = "Example: ecrnn plan cifar10 --data-dir ~/data --models cnn,ecrnn-bils
 def plan(
     context: typer.Context,
     data: options.Data = None,
-    models: Annotated[
-        str | None, typer.Option(help="Model names, with commas. Default: cnn, crnn-bilstm-16, ecrnn-bilstm-16.")
-    ] = None,
+    models: options.Models = None,
     difference: Annotated[
         float | None,
         typer.Option(help="True difference, in points of the metric, that would matter to you: it is to be found."),
@@ -38,10 +36,7 @@ def plan(
     split: Annotated[
         str | None, typer.Option(help="Part that trains (0.7) or folds (5-fold). Default: 0.7, or the task's.")
     ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(help="Score of the verdict: accuracy, macro-f1, balanced-accuracy or auc. Default: the task's."),
-    ] = None,
+    metric: options.Metric = None,
     baseline: options.Baseline = None,
     pairs: options.Pairs = None,
     data_dir: options.DataDir = None,
@@ -70,13 +65,12 @@ def plan(
     from ecrnn.core.config import StudySettings
     from ecrnn.models.names import DEFAULT_MODELS
 
-    names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
     if difference is None or not difference > 0:
         raise options.WrongCall("name the difference that would matter, in points above 0, as in --difference 1")
     if sd is not None and not sd > 0:
         raise options.WrongCall(f"--sd must be above 0, not {sd:g}")
-    given = {**context.params, "models": names, "pairs": options.pairs(pairs)}
-    settings = options.settings(StudySettings, given, {"models": DEFAULT_MODELS, "repeats": 10})
+    chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs)}
+    settings = options.settings(StudySettings, chosen, {"models": DEFAULT_MODELS, "repeats": 10})
 
     from ecrnn.cli.progress import Display
     from ecrnn.models.names import common_task, parse

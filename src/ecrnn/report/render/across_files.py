@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ecrnn.core.across_plan import is_across, read_plan, studies_of
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.files import make_folder, path_of, write_atomically
+from ecrnn.core.files import path_of
 from ecrnn.core.reading import check_inside
 from ecrnn.core.text import counted, json_text
 from ecrnn.report import formats
@@ -18,12 +18,11 @@ from ecrnn.report.analysis.schema import plain
 from ecrnn.report.content.across_tables import across_tables, pairs_table, scores_table
 from ecrnn.report.figure import Figure
 from ecrnn.report.render.across_figures import MOST_PAIRS, draw_across
-from ecrnn.report.render.csv_file import to_csv
 from ecrnn.report.render.latex import latex_document, latex_tables
 from ecrnn.report.render.markdown import escape, markdown_table
 from ecrnn.report.render.page import render
-from ecrnn.report.render.svg import standalone
 from ecrnn.report.render.terminal import rich_table, words
+from ecrnn.report.render.write import data_files, write_files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,12 +100,7 @@ def write_across(analysis: AcrossAnalysis, out: Path) -> AcrossReport:
     Raises:
         EcrnnError: the files cannot be written; one line.
     """
-    make_folder(out)
-    paths = {}
-    for name, content in across_files(analysis).items():
-        paths[name] = out / name
-        write_atomically(paths[name], content)
-    return AcrossReport(out, paths, analysis)
+    return AcrossReport(out, write_files(out, across_files(analysis)), analysis)
 
 
 def across_files(analysis: AcrossAnalysis) -> dict[str, str]:
@@ -118,10 +112,8 @@ def across_files(analysis: AcrossAnalysis) -> dict[str, str]:
         "report-tables.tex": latex_tables(tables),
         "report.json": across_json(analysis),
     }
-    for table in across_tables(analysis, every=True):
-        files["report.csv" if table.key == "pairs" else f"report-{table.key}.csv"] = to_csv(table)
     figures = draw_across(analysis)
-    files |= {f"report-{figure.key}.svg": standalone(figure.svg) for figure in figures}
+    files |= data_files(across_tables(analysis, every=True), figures, first="pairs")
     return files | {"report.html": across_page(analysis, figures)}
 
 

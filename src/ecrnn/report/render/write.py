@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from ecrnn.report.analysis.analyse import analyse
 from ecrnn.report.analysis.read import read_study
 from ecrnn.report.analysis.schema import Analysis, plain
 from ecrnn.report.content.tables import report_tables
+from ecrnn.report.figure import Figure
 from ecrnn.report.render.csv_file import to_csv
 from ecrnn.report.render.figures import draw_figures
 from ecrnn.report.render.latex import to_latex, to_latex_tables
 from ecrnn.report.render.markdown import to_markdown
 from ecrnn.report.render.page import report_page
 from ecrnn.report.render.svg import standalone
+from ecrnn.report.table import Table
 
 FORMAT = 1
 
@@ -89,12 +91,23 @@ def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
     folder = study / "report" if out is None else path_of(out, "out")
     if out is None:
         check_inside(folder, study)
+    return Report(folder, write_files(folder, report_files(analysis)), analysis)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
+    """Write files in their order, each whole or not at all, and give their paths by name.
+
+    Args:
+        folder: made if it does not exist.
+        files: contents by name.
+
+    Raises:
+        EcrnnError: the disk refuses; one line.
+    """
     make_folder(folder)
-    paths = {}
-    for name, content in report_files(analysis).items():
-        paths[name] = folder / name
-        write_atomically(paths[name], content)
-    return Report(folder, paths, analysis)
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return {name: folder / name for name in files}
 
 
 def report_files(analysis: Analysis) -> dict[str, str]:
@@ -106,11 +119,15 @@ def report_files(analysis: Analysis) -> dict[str, str]:
         "report-tables.tex": to_latex_tables(analysis),
         "report.json": to_json(analysis),
     }
-    for table in report_tables(analysis, every=True):
-        files["report.csv" if table.key == "models" else f"report-{table.key}.csv"] = to_csv(table)
     figures = draw_figures(analysis)
-    files |= {f"report-{figure.key}.svg": standalone(figure.svg) for figure in figures}
+    files |= data_files(report_tables(analysis, every=True), figures, first="models")
     return files | {"report.html": report_page(analysis, figures)}
+
+
+def data_files(tables: Sequence[Table], figures: Sequence[Figure], *, first: str) -> dict[str, str]:
+    """A CSV file a table, of which the table ``first`` is report.csv, and each figure as SVG."""
+    files = {"report.csv" if table.key == first else f"report-{table.key}.csv": to_csv(table) for table in tables}
+    return files | {f"report-{figure.key}.svg": standalone(figure.svg) for figure in figures}
 
 
 def to_json(analysis: Analysis) -> str:
