@@ -15,7 +15,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
@@ -98,6 +98,22 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     data = content.encode() if isinstance(content, str) else content
     with disk_errors(path), whole_file(path) as file:
         file.write(data)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
+    """Write files in their order, each whole or not at all, and give their paths by name.
+
+    Args:
+        folder: made if it does not exist.
+        files: contents by name.
+
+    Raises:
+        RunDirectoryError: the disk refuses; one line.
+    """
+    make_folder(folder)
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    return {name: folder / name for name in files}
 
 
 @contextlib.contextmanager

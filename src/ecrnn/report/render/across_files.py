@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ecrnn.core.across_plan import is_across, read_plan, studies_of
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.files import path_of
+from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
 from ecrnn.core.text import counted, json_text
 from ecrnn.report import formats
@@ -22,7 +22,7 @@ from ecrnn.report.render.latex import latex_document, latex_tables
 from ecrnn.report.render.markdown import escape, markdown_table
 from ecrnn.report.render.page import render
 from ecrnn.report.render.terminal import rich_table, words
-from ecrnn.report.render.write import data_files, write_files
+from ecrnn.report.render.write import data_files
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.files import write_files
 from ecrnn.core.text import json_text
 from ecrnn.report import formats
 from ecrnn.report.analysis.evaluation import Evaluation
@@ -48,14 +48,11 @@ def evaluation_page(evaluation: Evaluation) -> str:
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
     """Write ``evaluation`` as evaluation.json and evaluation.html into ``folder``, atomically; their paths by name."""
-    make_folder(folder)
     contents = {
         "evaluation.json": evaluation_json(evaluation),
         "evaluation.html": evaluation_page(evaluation),
     }
-    for name, content in contents.items():
-        write_atomically(folder / name, content)
-    return {name: folder / name for name in contents}
+    return write_files(folder, contents)
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.files import write_atomically
+from ecrnn.core.files import write_files
 from ecrnn.core.text import json_text
 from ecrnn.report.figure import Figure
 from ecrnn.report.render.csv_file import to_csv
@@ -51,6 +51,4 @@ def write_measurement(
         files[f"{stem}.svg"] = standalone(figure.svg)
         shown += [f"![{escape(title)}]({stem}.svg)", escape(figure.caption)]
     files[f"{stem}.md"] = "\n\n".join(shown) + "\n"
-    for name, content in files.items():
-        write_atomically(out / name, content)
-    return {name: out / name for name in files}
+    return write_files(out, files)

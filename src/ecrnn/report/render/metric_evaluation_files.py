@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.files import write_files
 from ecrnn.core.tasks import TASKS
 from ecrnn.core.text import json_text
 from ecrnn.report import formats
@@ -70,14 +70,11 @@ def _data_uri(image: bytes | None) -> str:
 
 def write_metric_evaluation(evaluation: MetricEvaluation, folder: Path) -> dict[str, Path]:
     """Write ``evaluation`` as evaluation.json and evaluation.html into ``folder``, atomically; their paths by name."""
-    make_folder(folder)
     contents = {
         "evaluation.json": metric_evaluation_json(evaluation),
         "evaluation.html": metric_evaluation_page(evaluation),
     }
-    for name, content in contents.items():
-        write_atomically(folder / name, content)
-    return {name: folder / name for name in contents}
+    return write_files(folder, contents)
 
 
 def print_metric_evaluation(evaluation: MetricEvaluation, console: Console) -> None:

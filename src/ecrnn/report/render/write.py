@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecrnn.core.files import make_folder, path_of, write_atomically
+from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
 from ecrnn.core.text import json_text
 from ecrnn.report.analysis.analyse import analyse
@@ -92,22 +92,6 @@ def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
     if out is None:
         check_inside(folder, study)
     return Report(folder, write_files(folder, report_files(analysis)), analysis)
-
-
-def write_files(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
-    """Write files in their order, each whole or not at all, and give their paths by name.
-
-    Args:
-        folder: made if it does not exist.
-        files: contents by name.
-
-    Raises:
-        EcrnnError: the disk refuses; one line.
-    """
-    make_folder(folder)
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    return {name: folder / name for name in files}
 
 
 def report_files(analysis: Analysis) -> dict[str, str]:
