@@ -163,14 +163,10 @@ def compare(
         places = [folder / ARRAYS]
     else:
         places = [path_of(one, "data") for one in ([data] if isinstance(data, str | Path) else data)]
-    asked: dict[str, Any] = {
-        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
-        "image_size": image_size,
-        "channels": channels,
+    asked = {
+        **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
         "models": _names(models, str(places[0])) if places else (),
         "repeats": repeats,
-        "split": None if split is None else str(split),
-        "seed": seed,
         "metric": metric,
         "score_epochs": score_epochs,
         "baseline": baseline,
@@ -178,17 +174,10 @@ def compare(
         "rope": rope,
         "sequential": {} if until_decided else None,
     }
-    studies = [read_settings(StudySettings, {**asked, "data": str(place), **_sorted(more)}) for place in places]
+    studies = [read_settings(StudySettings, {**asked, "data": str(place)}) for place in places]
     if many:
         folder = folder or Path("runs") / "compare-across"
-        run_across(
-            studies,
-            folder,
-            moderators=moderators,
-            jobs=jobs,
-            engine=engine,
-            progress=progress,
-        )
+        run_across(studies, folder, moderators=moderators, jobs=jobs, engine=engine, progress=progress)
         return write_across_report([folder])
     (settings,) = studies
     arrays = images_of(data, settings) if isinstance(data, tuple) else None
@@ -246,20 +235,16 @@ def plan(
         load_code(path_of(code, "code"))
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
     asked = {
+        **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
         "data": place,
-        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
-        "image_size": image_size,
-        "channels": channels,
         "models": _names(models, place),
         "repeats": repeats,
-        "split": None if split is None else str(split),
-        "seed": seed,
         "metric": metric,
         "score_epochs": score_epochs,
         "baseline": baseline,
         "pairs": pairs,
     }
-    settings = read_settings(StudySettings, {**asked, **_sorted(more)})
+    settings = read_settings(StudySettings, asked)
     arrays = images_of(data, settings) if isinstance(data, tuple) else None
     return plan_study(settings, difference=difference, sd=sd, arrays=arrays, progress=progress)
 
@@ -309,17 +294,13 @@ def train(
     if isinstance(data, tuple) and not more.get("val"):
         split = split or "0.8"  # whatever lies in a folder called "arrays"
     asked = {
+        **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
         "data": "arrays" if isinstance(data, tuple) else str(path_of(data, "data")),
-        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
-        "image_size": image_size,
-        "channels": channels,
         "model": model,
-        "split": None if split is None else str(split),
         "keep": keep,
         "keep_window": keep_window,
-        "seed": seed,
     }
-    settings = read_settings(TrainSettings, {**asked, **_sorted(more)})
+    settings = read_settings(TrainSettings, asked)
     arrays = images_of(data, settings) if isinstance(data, tuple) else None
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
     train_bundle(settings, folder, arrays=arrays, resume=resume, progress=progress)
@@ -344,7 +325,15 @@ def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data:
     return tuple(names)
 
 
-def _sorted(more: Keywords) -> dict[str, Any]:
-    """Settings by name: those of the data by themselves, the others under "training"."""
-    own = {name: value for name, value in more.items() if name in DataSettings.model_fields}
-    return {**own, "training": {name: value for name, value in more.items() if name not in own}}
+def _asked(
+    more: Keywords, data_dir: str | Path | None, split: str | float | None, **others: int | None
+) -> dict[str, Any]:
+    """What every call can ask for, as nested settings: all but those of the data and ``others`` are of the training."""
+    of_data = {name: value for name, value in more.items() if name in DataSettings.model_fields}
+    return {
+        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
+        "split": None if split is None else str(split),
+        **others,
+        **of_data,
+        "training": {name: value for name, value in more.items() if name not in of_data},
+    }
