@@ -23,7 +23,8 @@ from ecrnn.stats._pairs import chosen
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import OpenStudy, Trial
 from ecrnn.studies.outcome import Outcome
-from ecrnn.training.decisions import decide, score
+from ecrnn.training.decisions import decide
+from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_finished
 
 

@@ -5,17 +5,11 @@ The study that trains and the report that is made of it both call `decide`, so n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
-
-import numpy as np
-from scipy.special import softmax
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.predictions import AnyPredictions, Predictions, Scored, epochs
-from ecrnn.core.runs import FinishedTrial
-from ecrnn.stats import AUC, Metric, SequentialComparison, SequentialPlan, class_scores, compare_sequentially
+from ecrnn.stats import Metric, SequentialComparison, SequentialPlan, compare_sequentially
 from ecrnn.stats._pairs import chosen
 
 
@@ -57,35 +51,3 @@ def plan_of(settings: StudySettings, metric: Metric) -> SequentialPlan:
         raise EcrnnError("study.yaml holds no whole plan of a sequential study: looks, n_train and n_test are needed")
     rope = metric.rope if settings.rope is None else settings.rope
     return SequentialPlan(plan.looks, plan.n_train, plan.n_test, rope, plan.alpha, plan.slack, plan.seed)
-
-
-def score(trial: FinishedTrial, metric: Metric, counted: int) -> float:
-    """The score of a trial: the mean of ``metric`` over its last ``counted`` epochs, or as many as it has.
-
-    Raises:
-        EcrnnError: it has none, such as an AUC where all examples are of one class.
-    """
-    of_epochs = epochs(trial.predictions)
-    lines = trial.metrics[-len(of_epochs) :]
-    values: list[float | None] = []
-    for at, predictions in list(enumerate(of_epochs))[-counted:]:
-        if metric.statistics:
-            values.append(metric.value(predictions.statistics))
-            continue
-        known = trial.facts.get(AUC.name) if at == len(of_epochs) - 1 else lines[at].get(f"validation_{AUC.name}")
-        values.append(_class_score(predictions, metric, known))
-    if any(value is None for value in values):
-        raise EcrnnError(f"{trial.model}, repeat {trial.repeat} has no {metric.title}: its examples are of one class")
-    numbers = [value for value in values if value is not None]
-    return math.fsum(numbers) / len(numbers)
-
-
-def _class_score(predictions: AnyPredictions, metric: Metric, auc: float | None) -> float | None:
-    """A score of a classifier after an epoch; its AUC needs logits, or is ``auc``, which was computed then."""
-    assert not isinstance(predictions, Scored)
-    probability = None
-    if isinstance(predictions, Predictions) and metric is AUC:
-        probability = softmax(predictions.logits.astype(np.float64), axis=1)
-    elif metric is AUC:
-        return auc
-    return class_scores(predictions.label, predictions.predicted, probability)[metric.name]

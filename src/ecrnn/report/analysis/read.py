@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import softmax
 
 from ecrnn.core.config import PLAN, StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
-from ecrnn.core.predictions import PredictedClasses, Predictions, Scored, epochs
+from ecrnn.core.predictions import PredictedClasses, Scored, epochs
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
 from ecrnn.core.seals import unsealed
 from ecrnn.core.tasks import Task, default
-from ecrnn.stats import ACCURACY, AUC, class_scores
+from ecrnn.stats import ACCURACY
+from ecrnn.training.epoch_values import class_scores_of
 from ecrnn.training.finished import read_finished, trial_task
 
 State = Literal["failed", "damaged", "unfinished", "not started"]
@@ -237,25 +237,10 @@ def _trial(finished: FinishedTrial, settings: StudySettings) -> Trial | Unfinish
     scores: tuple[Mapping[str, float | None], ...] = ()
     if not isinstance(predictions, Scored):
         if settings.metric is not None:
-            scores = _scores(finished)
+            scores = class_scores_of(finished)
         last = predictions.index, predictions.label, predictions.predicted
         predictions = PredictedClasses(*last, predictions.earlier)
     return Trial(model, repeat, finished.facts, tuple(finished.metrics), predictions, scores)
-
-
-def _scores(finished: FinishedTrial) -> tuple[dict[str, float | None], ...]:
-    """Those of `ecrnn.stats.CLASS_SCORES` of each epoch that counts. The AUC, which needs logits, is that of the last
-    epoch's, in an archive that of the manifest, and of epochs before it that of metrics.jsonl."""
-    *before, last = epochs(finished.predictions)
-    found = []
-    for line, epoch in zip(finished.metrics[-len(before) - 1 : -1], before, strict=True):
-        assert isinstance(epoch, PredictedClasses)
-        found.append({**class_scores(epoch.label, epoch.predicted), AUC.name: line.get(f"validation_{AUC.name}")})
-    if isinstance(last, Predictions):
-        probability = softmax(last.logits.astype(np.float64), axis=1)
-        return (*found, class_scores(last.label, last.predicted, probability))
-    assert isinstance(last, PredictedClasses)
-    return (*found, {**class_scores(last.label, last.predicted), AUC.name: finished.facts.get(AUC.name)})
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:

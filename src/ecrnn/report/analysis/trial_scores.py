@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecrnn.core.errors import EcrnnError
 from ecrnn.core.predictions import epochs
 from ecrnn.report.analysis.read import Trial
 from ecrnn.stats import Comparison, Metric, Pair, mcnemar, paper_test
+from ecrnn.training.epoch_values import epoch_values
 
 Examples = dict[str, dict[int, NDArray[np.float64]]]  # by model and repeat
 
@@ -40,14 +40,7 @@ def epochs_of(trial: Trial) -> int:
 
 
 def _of_epochs(trial: Trial, metric: Metric, counted: int) -> list[float]:
-    if metric.statistics:
-        return [metric.value(of_epoch.statistics) for of_epoch in epochs(trial.predictions)[-counted:]]
-    values = [of_epoch[metric.name] for of_epoch in trial.scores[-counted:]]
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        why = "its examples are of one class, there are too many classes, or an early archive kept too little"
-        raise EcrnnError(f"{trial.model}, repeat {trial.repeat} has no {metric.title}: {why}")
-    return known
+    return epoch_values(f"{trial.model}, repeat {trial.repeat}", trial.predictions, trial.scores, metric, counted)
 
 
 def class_score(trial: Trial, name: str, counted: int) -> float | None:
