@@ -74,8 +74,18 @@ def test_the_default_spread_is_that_of_a_study_and_wider_where_fewer_examples_va
         default_sd(BITS, 100)
 
 
+@pytest.fixture
+def no_timing(monkeypatch):
+    """A plan that is refused is refused before anything is timed."""
+
+    def time_training(*of_training):
+        raise AssertionError("timed")
+
+    monkeypatch.setattr("ecrnn.studies.planning.time_training", time_training)
+
+
 @pytest.mark.parametrize(
-    ("changes", "given", "line"),
+    ("changes", "options", "line"),
     [
         ({}, {"difference": 0.0}, "difference must be above 0, got 0"),
         ({"models": ["cnn"]}, {"difference": 0.01}, "needs at least two; name them with --models"),
@@ -83,12 +93,12 @@ def test_the_default_spread_is_that_of_a_study_and_wider_where_fewer_examples_va
         ({"repeats": 2}, {"difference": 0.01, "sd": 0.01}, "repeats must be at least 3, got 2"),
     ],
 )
-def test_what_cannot_be_planned(study, an_hour_each, changes, given, line):
+def test_what_cannot_be_planned(study, no_timing, changes, options, line):
     with pytest.raises(EcrnnError, match=line):
-        plan_study(study.settings(**changes), **given)
+        plan_study(study.settings(**changes), **options)
 
 
-def test_a_data_sets_own_part_is_no_repeat(study, an_hour_each, folder):
+def test_a_data_sets_own_part_is_no_repeat(study, no_timing, folder):
     with pytest.raises(EcrnnError, match="needs random splits or folds"):
         plan_study(study.settings(split="own", val=str(folder)), difference=0.01)
 

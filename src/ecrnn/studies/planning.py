@@ -126,14 +126,14 @@ def plan_study(
     source = "given"
     if sd is None:
         sd, source = default_sd(metric, n_test, settings.score_epochs)
+    rope = metric.rope if settings.rope is None else settings.rope
+    most = SequentialPlan(usual_looks(settings.repeats), n_train, n_test, rope)  # fails now rather than after timing
     times = []
     for model in models:
         training = resolve(settings.of_trial(str(model), 0).training)
         timed = time_training(model, data, split, processor, training, trial_seed(settings.seed, 0))
         times.append(timed)
         progress(Message(f"{model}: {timed.steps} of {timed.steps_an_epoch} steps of an epoch timed"))
-    rope = metric.rope if settings.rope is None else settings.rope
-    most = SequentialPlan(usual_looks(settings.repeats), n_train, n_test, rope)
     differing = settings.baseline or pairs[-1][0]
     designs = _Designs(most, times, pairs, differing, difference, sd)
     enough_fixed, enough_sequential = designs.enough()
