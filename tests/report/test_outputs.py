@@ -119,7 +119,19 @@ def test_every_form_shows_the_same_figures(analysis: Analysis, files: dict[str, 
     assert mean in printed
     assert difference in printed
     assert "not started" in printed
+    assert "What this study could show" not in printed
     assert analysis.headline in " ".join(printed.split())
+
+
+def test_the_terminal_answers_how_many_repeats_a_named_difference_needs(study: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    named = analyse(read_study([study]), difference=4)
+    print_report(named, console)
+    _, answer = console.file.getvalue().split("What this study could show")  # type: ignore[attr-defined]
+    rows = [line.split() for line in answer.splitlines()]
+    for pair in named.comparison.pairs:
+        (found,) = [row for row in rows if row[:2] == [pair.model_a, pair.model_b]]
+        assert found[-1] == str(pair.repeats_needed)
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])

@@ -134,15 +134,23 @@ def print_report(analysis: Analysis, console: Console) -> None:
     contrasts = pair_tables.contrasts_table(analysis)
     if contrasts.rows:
         console.print(rich_table(contrasts, console.width))
-    pairs = pair_tables.pairs_table(analysis)
-    if pairs.rows and not (first and analysis.comparison.baseline is None):
-        shown = pairs.rows[:_MANY_PAIRS]
-        console.print(rich_table(replace(pairs, rows=shown), console.width))
-        if len(shown) < len(pairs.rows):
-            more = counted(len(pairs.rows) - len(shown), "more pairs")
-            console.print(words(f"and {more} in the report's files; --baseline MODEL shortens the list"))
+    if not (first and analysis.comparison.baseline is None):
+        _print_pairs(pair_tables.pairs_table(analysis), console)
+    if analysis.comparison.named_difference is not None:
+        _print_pairs(pair_tables.power_table(analysis), console)
     for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
         if extra.rows:
             console.print(rich_table(extra, console.width))
     for line in (*(first.notes if first else ()), *analysis.warnings):
         console.print(words(f"note: {line}", "yellow"))
+
+
+def _print_pairs(table: Table, console: Console) -> None:
+    """Print the first rows of a table with a row a pair."""
+    if not table.rows:
+        return
+    shown = table.rows[:_MANY_PAIRS]
+    console.print(rich_table(replace(table, rows=shown), console.width))
+    if len(shown) < len(table.rows):
+        more = counted(len(table.rows) - len(shown), "more pairs")
+        console.print(words(f"and {more} in the report's files; --baseline MODEL shortens the list"))
