@@ -13,17 +13,17 @@ from torch import Tensor, nn
 
 from ecrnn.layers.initialisation import initialise
 from ecrnn.models.names import ModelName
-from ecrnn.models.row_rnn import RowsRNN, RowsRNNThenCNN
+from ecrnn.models.row_rnn import RowsRNN
 from ecrnn.models.spec import InputSpec
 
 IMAGE, CLASSES = (3, 16, 9), 4
 ROWS = ModelName("rows", "lstm", True, (6, 5))
 THEN_CNN = ModelName("rows", "gru", True, (8,), variant="cnn")
-BOTH = [(RowsRNN, ROWS), (RowsRNNThenCNN, THEN_CNN)]
+BOTH = [ROWS, THEN_CNN]
 
 
-def make(kind: type[nn.Module], name: ModelName, image=IMAGE, classes: int = CLASSES) -> nn.Module:
-    network = kind(name, InputSpec(image, classes))
+def make(name: ModelName, image=IMAGE, classes: int = CLASSES) -> nn.Module:
+    network = RowsRNN(name, InputSpec(image, classes))
     initialise(network, 0)
     return network
 
@@ -63,38 +63,38 @@ class ThenCNNTwin(nn.Module):
         return self.head(self.flatten(self.cnn(outputs.unsqueeze(1))))
 
 
-@pytest.mark.parametrize(("kind", "name", "twin"), [(*BOTH[0], RowsTwin), (*BOTH[1], ThenCNNTwin)])
-def test_they_are_what_torchs_layers_give(kind, name: ModelName, twin: type[nn.Module]) -> None:
-    compare_with_twin(make(kind, name), twin(), torch.randn(3, *IMAGE))
+@pytest.mark.parametrize(("name", "twin"), [(ROWS, RowsTwin), (THEN_CNN, ThenCNNTwin)])
+def test_they_are_what_torchs_layers_give(name: ModelName, twin: type[nn.Module]) -> None:
+    compare_with_twin(make(name), twin(), torch.randn(3, *IMAGE))
 
 
 def test_parameters_by_formula() -> None:
     """An LSTM has 4 H (I + H + 1) with one bias vector; the convolution stages are as in `cnn`, on one channel."""
-    rows = make(RowsRNN, ModelName("rows", "lstm", False, (64,)), (1, 28, 28), 10)
+    rows = make(ModelName("rows", "lstm", False, (64,)), (1, 28, 28), 10)
     recurrent = 4 * 64 * (28 + 64 + 1)
     assert sum(p.numel() for p in rows.parameters()) == recurrent + 65 * 10 == 24_458
-    both = make(RowsRNNThenCNN, ModelName("rows", "lstm", False, (64,), variant="cnn"), (1, 28, 28), 10)
+    both = make(ModelName("rows", "lstm", False, (64,), variant="cnn"), (1, 28, 28), 10)
     convolutions = sum((9 * i + 1) * o + 2 * o for i, o in pairwise((1, 32, 64, 128, 256)))
     assert sum(p.numel() for p in both.parameters()) == recurrent + convolutions + (256 * 1 * 4 + 1) * 10
 
 
-@pytest.mark.parametrize(("kind", "name"), BOTH)
-def test_alone_as_in_a_batch(kind, name: ModelName) -> None:
-    network, images = make(kind, name), torch.randn(4, *IMAGE)
+@pytest.mark.parametrize("name", BOTH)
+def test_alone_as_in_a_batch(name: ModelName) -> None:
+    network, images = make(name), torch.randn(4, *IMAGE)
     network.train()(images)
     network.eval()
     alone = torch.cat([network(image[None]) for image in images])
     compare({"logits": alone}, {"logits": network(images)}, tolerance("float32", 512))
 
 
-@pytest.mark.parametrize(("kind", "name"), BOTH)
-def test_they_learn_32_images_by_heart(kind, name: ModelName) -> None:
+@pytest.mark.parametrize("name", BOTH)
+def test_they_learn_32_images_by_heart(name: ModelName) -> None:
     generator = torch.Generator().manual_seed(0)
     images, classes = torch.randn(32, *IMAGE, generator=generator), torch.arange(32) % CLASSES
-    network = make(kind, name).train()
+    network = make(name).train()
     steps_to_learn(network, lambda: F.cross_entropy(network(images), classes), below=0.1, rate=1e-2, most=150)
 
 
-@pytest.mark.parametrize(("kind", "name"), BOTH)
-def test_every_weight_is_drawn_from_the_seed(kind, name: ModelName) -> None:
-    check_seeds(lambda: kind(name, InputSpec(IMAGE, CLASSES)))
+@pytest.mark.parametrize("name", BOTH)
+def test_every_weight_is_drawn_from_the_seed(name: ModelName) -> None:
+    check_seeds(lambda: RowsRNN(name, InputSpec(IMAGE, CLASSES)))

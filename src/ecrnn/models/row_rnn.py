@@ -7,6 +7,8 @@ steps x nodes with one channel, on which the paper's CNN area and the softmax la
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from ecrnn.layers.areas import ConvolutionArea, RecurrentArea, RecurrentSequence
@@ -16,11 +18,14 @@ from ecrnn.models.registry import register
 from ecrnn.models.spec import InputSpec
 
 
+@register(
+    "rows", task="image-classification", default=None, cells="any", layers=1, example="rows-lstm-64", suffixes=("cnn",)
+)
 class RowsRNN(nn.Module):
     """Takes images (B, C, H, W), standardised; gives logits (B, classes), from the RNN's last state.
 
     Args:
-        name: with cell and nodes.
+        name: with cell and nodes; its variant "cnn" has a CNN over the RNN's outputs in place of the last state.
         spec: with image and classes.
     """
 
@@ -30,44 +35,15 @@ class RowsRNN(nn.Module):
         (channels, height, width), classes = spec.take("image", "classes")
         self.flatten = Flatten()
         self.scan = Scan("rows", height, width, channels)
-        self.rnn = RecurrentArea(name.cell, self.scan.features, name.nodes, name.bidirectional)
-        self.head = nn.Linear(self.rnn.out_features, classes)
+        area = RecurrentSequence if name.variant == "cnn" else RecurrentArea
+        self.rnn = area(name.cell, self.scan.features, name.nodes, name.bidirectional)
+        self.cnn = ConvolutionArea((1, height, self.rnn.out_features)) if name.variant == "cnn" else None
+        self.head = nn.Linear(math.prod(self.cnn.out_shape) if self.cnn else self.rnn.out_features, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         sequence = self.scan(self.flatten(images))  # (B, H, W * C)
-        state = self.rnn(sequence)  # (B, nodes), or (B, 2 * nodes)
-        return self.head(state)
-
-
-class RowsRNNThenCNN(nn.Module):
-    """Takes images (B, C, H, W), standardised; gives logits (B, classes), from a CNN over the RNN's outputs.
-
-    Args:
-        name: with cell and nodes.
-        spec: with image and classes.
-    """
-
-    def __init__(self, name: ModelName, spec: InputSpec) -> None:
-        super().__init__()
-        assert name.cell is not None
-        (channels, height, width), classes = spec.take("image", "classes")
-        self.flatten = Flatten()
-        self.scan = Scan("rows", height, width, channels)
-        self.rnn = RecurrentSequence(name.cell, self.scan.features, name.nodes, name.bidirectional)
-        self.cnn = ConvolutionArea((1, height, self.rnn.out_features))
-        maps, rows, columns = self.cnn.out_shape
-        self.head = nn.Linear(maps * rows * columns, classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        sequence = self.scan(self.flatten(images))  # (B, H, W * C)
-        outputs = self.rnn(sequence)  # (B, H, nodes), or (B, H, 2 * nodes)
-        maps = self.cnn(outputs[:, None])  # (B, 256, H/16, nodes/16)
-        return self.head(self.flatten(maps))
-
-
-@register(
-    "rows", task="image-classification", default=None, cells="any", layers=1, example="rows-lstm-64", suffixes=("cnn",)
-)
-def rows(name: ModelName, spec: InputSpec) -> nn.Module:
-    """The network of a name: `RowsRNN`, or `RowsRNNThenCNN` for its variant "cnn"."""
-    return RowsRNNThenCNN(name, spec) if name.variant == "cnn" else RowsRNN(name, spec)
+        features = self.rnn(sequence)  # (B, nodes), or (B, 2 * nodes); of all steps (B, H, nodes)
+        if self.cnn is not None:
+            maps = self.cnn(features[:, None])  # (B, 256, H/16, nodes/16)
+            features = self.flatten(maps)
+        return self.head(features)

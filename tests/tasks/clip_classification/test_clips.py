@@ -10,7 +10,7 @@ from ecrnn.core.errors import DataError, SettingsError, UnknownNameError
 from ecrnn.core.events import Loading
 from ecrnn.data.folder import read_image
 from ecrnn.tasks.clip_classification import clips
-from ecrnn.tasks.clip_classification.clips import chosen, load, make_clip_set, read_clip
+from ecrnn.tasks.clip_classification.clips import chosen, load, make_clip_set
 
 
 def frame(path: Path, level: int) -> Path:
@@ -98,13 +98,6 @@ def test_the_fingerprint_is_of_clips_labels_and_classes(films, tmp_path):
     assert second != first
     frame(films / "walks/a/007.bmp", 99)
     assert load(films, frames=3).fingerprint not in (first, second)
-
-
-def test_one_clip_as_in_a_set(films):
-    found = load(films, frames=4, image_size=(8, 12), channels=1)
-    np.testing.assert_array_equal(read_clip(films / "walks/b", 4, (1, 8, 12)), found.clips[2])
-    with pytest.raises(DataError, match=r"readme.txt is no folder; give one with the numbered frames of a clip"):
-        read_clip(films / "readme.txt", 4, (1, 8, 12))
 
 
 @pytest.mark.parametrize(

@@ -168,26 +168,6 @@ def chosen(count: int, frames: int) -> np.ndarray:
     return (np.arange(frames) * (count - 1) * 2 + gaps) // (2 * gaps)  # rounded half up
 
 
-def read_clip(folder: Path, frames: int, image: tuple[int, int, int]) -> np.ndarray:
-    """One clip from a folder of numbered frames, as `load` reads it.
-
-    Args:
-        folder: in which the frames lie.
-        frames: to choose.
-        image: (C, H, W) of a frame.
-
-    Returns:
-        uint8 (frames, H, W, C).
-
-    Raises:
-        DataError: no such folder, or frames that cannot be told in order or read.
-    """
-    if not Path(folder).is_dir():
-        raise DataError(f"{folder} is no folder; give one with the numbered frames of a clip")
-    channels, height, width = image
-    return load_images(Path(folder), _frames(Path(folder), frames), (height, width), channels)
-
-
 def _resized(clips: np.ndarray, size: tuple[int, int] | None, channels: int | None, name: str) -> np.ndarray:
     count, frames, own_height, own_width, own_channels = clips.shape
     height, width = size or (own_height, own_width)
