@@ -13,6 +13,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import corrected_resampled_t, equivalence, holm, paired_t, probability_better
+from ecrnn.stats.paired import holm_rows
 
 
 @pytest.fixture(params=[2, 3, 10, 100])
@@ -163,3 +164,10 @@ def test_equivalence_by_hand():
 def test_wrong_inputs(call, line):
     with pytest.raises(EcrnnError, match=line):
         call()
+
+
+def test_holm_of_many_rows_is_holm_of_each():
+    p = np.random.default_rng(2).random((50, 5)) ** 3
+    p[0] = 0.01  # ties
+    for row, adjusted in zip(p, holm_rows(p), strict=True):
+        np.testing.assert_allclose(adjusted, holm(row))

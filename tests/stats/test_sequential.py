@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import corrected_resampled_t, holm
 from ecrnn.stats.boundaries import usual_looks
-from ecrnn.stats.sequential import BETTER, EQUIVALENT, UNDECIDED, WORSE, SequentialPlan, follow, holm_adjusted
+from ecrnn.stats.sequential import BETTER, EQUIVALENT, UNDECIDED, WORSE, SequentialPlan, follow
 
 PLAN = SequentialPlan(usual_looks(10), n_train=700, n_test=300, rope=0.5)
 
@@ -120,13 +120,6 @@ def test_equal_differences_have_the_spread_of_the_corrected_test():
     test = corrected_resampled_t([0.01] * 3, 700, 300)
     assert course.evidence.sd[0, 0, 0] == 0
     assert course.evidence.p[0, 0, 0] == pytest.approx(test.p)
-
-
-def test_holm_of_many_rows_is_holm_of_each():
-    p = np.random.default_rng(2).random((50, 5)) ** 3
-    p[0] = 0.01  # ties
-    for row, adjusted in zip(p, holm_adjusted(p), strict=True):
-        np.testing.assert_allclose(adjusted, holm(row))
 
 
 def rates(course, truth, rope):

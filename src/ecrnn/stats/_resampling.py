@@ -45,8 +45,12 @@ def standard_error(sd: float, r: float, n_train: float, n_test: float) -> float:
     shown to be equal to a tenth of a point.
     """
     n_train, n_test = _checks.count("n_train", n_train), _checks.count("n_test", n_test)
-    spread = sd if sd > 0 else 1.0 / (n_test * math.sqrt(12.0))
-    return spread * math.sqrt(1.0 / r + n_test / n_train)
+    return (sd if sd > 0 else hidden_spread(n_test)) * math.sqrt(1.0 / r + n_test / n_train)
+
+
+def hidden_spread(n_test: float) -> float:
+    """The spread that scores on a grid of step 1/n_test can hide: see `standard_error`."""
+    return 1.0 / (n_test * math.sqrt(12.0))
 
 
 def crossed_error(sd: float, r: int, shared: float, n_test: float) -> tuple[float, float]:
@@ -76,3 +80,8 @@ def t_cdf(df: float, t: float) -> float:
 def t_two_sided(df: float, t: float) -> float:
     """Two-sided p of the statistic ``t``."""
     return 2.0 * t_cdf(df, -abs(t))
+
+
+def t_within(df: float, mean: float, error: float, rope: float) -> float:
+    """The larger p of two one-sided tests: that the mean is not above -rope, and that it is not below rope."""
+    return t_cdf(df, (abs(mean) - rope) / error)  # the other side's p is never the larger one

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ecrnn.stats import _sentences
 from ecrnn.stats._settings import Settings
 from ecrnn.stats.failures import failures_of
-from ecrnn.stats.paired import holm
+from ecrnn.stats.paired import holm_of_known
 from ecrnn.stats.results import ModelScores, Pair
 from ecrnn.stats.verdicts import verdict
 
 
 def with_verdicts(drafts: Sequence[Pair], models: Sequence[ModelScores], settings: Settings) -> tuple[Pair, ...]:
     """Adjust p over all pairs that have a test, then say the word and the sentence of each pair."""
-    adjusted = _holm(None if draft.test is None else draft.test.p for draft in drafts)
-    equivalent = _holm(draft.p_equivalent for draft in drafts)
-    crossed = _holm(None if draft.crossed is None else draft.crossed.p for draft in drafts)
+    adjusted = holm_of_known(None if draft.test is None else draft.test.p for draft in drafts)
+    equivalent = holm_of_known(draft.p_equivalent for draft in drafts)
+    crossed = holm_of_known(None if draft.crossed is None else draft.crossed.p for draft in drafts)
     failed = {model.model: failures_of(model) for model in models if model.failure}
     pairs = []
     for draft, p, p_equivalent, p_crossed in zip(drafts, adjusted, equivalent, crossed, strict=True):
@@ -30,13 +30,6 @@ def with_verdicts(drafts: Sequence[Pair], models: Sequence[ModelScores], setting
         said += [failed[model] for model in (pair.model_a, pair.model_b) if model in failed]
         pairs.append(replace(pair, sentence=" ".join(said)))
     return tuple(pairs)
-
-
-def _holm(p_values: Iterable[float | None]) -> list[float | None]:
-    """Adjusted over those that there are."""
-    known = list(p_values)
-    adjusted = iter(holm([p for p in known if p is not None]))
-    return [None if p is None else float(next(adjusted)) for p in known]
 
 
 def _sentence(pair: Pair, settings: Settings) -> str:

@@ -23,13 +23,13 @@ from ecrnn.stats.hierarchical import Hierarchical, hierarchical
 from ecrnn.stats.improvement import improvement
 from ecrnn.stats.intervals import Interval
 from ecrnn.stats.metrics import Metric
-from ecrnn.stats.paired import corrected_resampled_t, holm
+from ecrnn.stats.paired import corrected_resampled_t, holm_of_known
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope
 from ecrnn.stats.ranks import MIN_DATA_SETS as MIN_RANKED
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
 from ecrnn.stats.results import Comparison
 from ecrnn.stats.signed_rank import Wilcoxon, bayesian_signed_rank, fewest_data_sets, wilcoxon
-from ecrnn.stats.verdicts import Verdict
+from ecrnn.stats.verdicts import Verdict, word
 
 MIN_DATA_SETS = 3  # below, no verdict
 FEW_DATA_SETS = 8  # below, a warning
@@ -212,7 +212,7 @@ def _draft(
     pair = replace(
         pair,
         effects=effects,
-        p_equivalent=_p_equivalent(effects, rope),
+        p_equivalent=_resampling.t_within(effects.degrees_of_freedom, effects.mean, effects.standard_error, rope),
         wilcoxon=wilcoxon(differences),
         signed_rank=bayesian_signed_rank(sign * differences, rope, seed=seed),
         improvement=improvement([sign * np.array(shared) for shared in by_repeat.values()], level),
@@ -237,7 +237,8 @@ def _on(
     metric: Metric,
     alpha: float,
 ) -> OnDataSet:
-    """The pair on one data set, with the interval that the comparison gives it, whichever way round."""
+    """The pair on one data set, with the standard error of the comparison's test, whichever way round, and its interval
+    at this level."""
     repeats, mean = len(differences), float(np.mean(differences))
     found = next((pair for pair in comparison.pairs if {pair.model_a, pair.model_b} == {a, b}), None)
     test = found.test if found else None
@@ -250,43 +251,19 @@ def _on(
     return OnDataSet(name, repeats, mean, error, df, max(mean - half, -widest), min(mean + half, widest))
 
 
-def _p_equivalent(effects: RandomEffects, rope: float) -> float:
-    """The larger p of two one-sided t tests: that the mean is not above -rope, and not below rope."""
-    df = effects.degrees_of_freedom
-    return max(_resampling.t_cdf(df, (sign * effects.mean - rope) / effects.standard_error) for sign in (1, -1))
-
-
 def _with_verdicts(drafts: Sequence[AcrossPair], metric: Metric, alpha: float, rope: float) -> tuple[AcrossPair, ...]:
     """Adjust each kind of p over all pairs that have it, then say the word and the sentence of each pair."""
-    tested = [i for i, draft in enumerate(drafts) if draft.effects is not None]
-    adjusted = [
-        dict(zip(tested, map(float, holm([of(drafts[i]) for i in tested])), strict=True))
-        for of in (_p_of_mean, _p_of_equivalence, _p_of_ranks)
-    ]
+    adjusted = holm_of_known(draft.effects.p if draft.effects else None for draft in drafts)
+    equivalent = holm_of_known(draft.p_equivalent for draft in drafts)
+    ranks = holm_of_known(draft.wilcoxon.p if draft.wilcoxon else None for draft in drafts)
     pairs = []
-    for i, draft in enumerate(drafts):
-        pair = draft
-        if i in adjusted[0]:
-            p, equivalent, ranks = (values[i] for values in adjusted)
-            pair = replace(draft, p_holm=p, p_equivalent_holm=equivalent, wilcoxon_holm=ranks)
-            pair = replace(pair, verdict=_verdict(pair, alpha, higher_is_better=metric.higher_is_better))
+    for draft, p, p_equivalent, p_ranks in zip(drafts, adjusted, equivalent, ranks, strict=True):
+        pair = replace(draft, p_holm=p, p_equivalent_holm=p_equivalent, wilcoxon_holm=p_ranks)
+        if draft.effects and draft.effects.n >= MIN_DATA_SETS and p is not None and p_equivalent is not None:
+            higher = metric.higher_is_better
+            pair = replace(pair, verdict=word(draft.effects.mean, p, p_equivalent, alpha, higher_is_better=higher))
         pairs.append(replace(pair, sentence=_sentence(pair, metric, rope)))
     return tuple(pairs)
-
-
-def _p_of_mean(pair: AcrossPair) -> float:
-    assert pair.effects is not None
-    return pair.effects.p
-
-
-def _p_of_equivalence(pair: AcrossPair) -> float:
-    assert pair.p_equivalent is not None
-    return pair.p_equivalent
-
-
-def _p_of_ranks(pair: AcrossPair) -> float:
-    assert pair.wilcoxon is not None
-    return pair.wilcoxon.p
 
 
 def _sentence(pair: AcrossPair, metric: Metric, rope: float) -> str:
@@ -305,17 +282,6 @@ def _sentence(pair: AcrossPair, metric: Metric, rope: float) -> str:
         p_equivalent=pair.p_equivalent_holm,
         rope=rope,
     )
-
-
-def _verdict(pair: AcrossPair, alpha: float, *, higher_is_better: bool) -> Verdict | None:
-    """Equivalent where that is shown, else better or worse, else undecided; None below MIN_DATA_SETS data sets."""
-    if pair.effects is None or pair.effects.n < MIN_DATA_SETS:
-        return None
-    if pair.p_equivalent_holm is not None and pair.p_equivalent_holm < alpha:
-        return "equivalent"
-    if pair.p_holm is not None and pair.p_holm < alpha:
-        return "better" if (pair.effects.mean > 0) == higher_is_better else "worse"
-    return "undecided"
 
 
 def _ranks(

@@ -1,7 +1,7 @@
 """Any metric on the examples of one test set: bootstrap intervals of its value, and of the difference of two models.
 
 They ask what other examples like these would change, for *trained networks*. None of them sees what training again
-would change; that is what the repeats and paired.py are for. For accuracy, images.py has what is exact.
+would change; that is what the repeats and paired.py are for. For accuracy, mcnemar.py has what is exact.
 """
 
 from __future__ import annotations

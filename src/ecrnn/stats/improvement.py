@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks, _resampling
-from ecrnn.stats.intervals import Interval
+from ecrnn.stats.intervals import Interval, clopper_pearson
 
 _NUMBERS_AT_ONCE = 2**22  # bounds the memory of a bootstrap
 
@@ -49,11 +48,7 @@ def improvement(gains: Sequence[ArrayLike], level: float = 0.95) -> Interval:
         shares.append(float(wins.mean() + ties.mean() / 2))
     if not shares:
         raise EcrnnError("there are no data sets to compare on")
-    n, total = len(shares), float(np.sum(shares))
-    tail = (1 - level) / 2
-    low = float(special.betaincinv(total, n - total + 1, tail)) if total > 0 else 0.0
-    high = float(special.betaincinv(total + 1, n - total, 1 - tail)) if total < n else 1.0
-    return Interval(total / n, low, high, level)
+    return clopper_pearson(float(np.sum(shares)), len(shares), level)
 
 
 def profile(

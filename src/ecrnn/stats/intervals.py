@@ -147,7 +147,7 @@ def clopper_pearson(successes: float, n: int, level: float = 0.95) -> Interval:
     It covers at least as often as ``level`` says, for every true share.
 
     Args:
-        successes: 0..n; a tie may count half.
+        successes: 0..n; a tie may count half, and a trial that is a mean its share.
         n: trials, at least 1.
         level: confidence of the interval.
 

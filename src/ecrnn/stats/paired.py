@@ -7,6 +7,7 @@ differences.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -138,8 +139,7 @@ def equivalence(test: PairedT, rope: float) -> float:
         EcrnnError: a rope below 0.
     """
     rope = _checks.not_negative("rope", rope)
-    inside = (abs(test.difference) - rope) / test.standard_error  # the other side's p is never the larger one
-    return _resampling.t_cdf(test.degrees_of_freedom, inside)
+    return _resampling.t_within(test.degrees_of_freedom, test.difference, test.standard_error, rope)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -160,11 +160,24 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     p = _checks.vector("p_values", p_values, at_least=0)
     if ((p < 0) | (p > 1)).any():
         raise EcrnnError(f"p_values must lie between 0 and 1, got {p[(p < 0) | (p > 1)][0]}")
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1.0)
+    return holm_rows(p)
+
+
+def holm_rows(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Holm's adjustment of each row of ``p``, (..., m), checked: each row is a family of its own."""
+    order = np.argsort(p, axis=-1, kind="stable")
+    steps = np.arange(p.shape[-1], 0, -1)
+    stepped = np.minimum(np.maximum.accumulate(np.take_along_axis(p, order, -1) * steps, axis=-1), 1.0)
+    adjusted = np.empty_like(stepped)
+    np.put_along_axis(adjusted, order, stepped, -1)
     return adjusted
+
+
+def holm_of_known(p_values: Iterable[float | None]) -> list[float | None]:
+    """Holm's adjustment over those p values that there are; None stays None."""
+    known = list(p_values)
+    adjusted = iter(holm([p for p in known if p is not None]))
+    return [None if p is None else float(next(adjusted)) for p in known]
 
 
 def probability_better(differences: ArrayLike, level: float = 0.95) -> Interval:

@@ -22,6 +22,7 @@ from scipy import special
 from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks, _resampling
 from ecrnn.stats.boundaries import Boundaries, simulate_boundaries
+from ecrnn.stats.paired import holm_rows
 
 SLACK = 3.0  # standard errors that a mean may still move before a pair is given up
 UNDECIDED, BETTER, WORSE, EQUIVALENT = 0, 1, -1, 2  # codes of verdicts; better: the difference is above 0
@@ -141,16 +142,6 @@ def follow(differences: Floats, plan: SequentialPlan, ready: Bools | None = None
     return _Stages(plan, evidence, counts).run(ready)
 
 
-def holm_adjusted(p: Floats) -> Floats:
-    """Holm's adjustment of each row of ``p``, (studies, pairs), as `ecrnn.stats.holm` does it for one."""
-    order = np.argsort(p, axis=-1, kind="stable")
-    steps = np.arange(p.shape[-1], 0, -1)
-    stepped = np.minimum(np.maximum.accumulate(np.take_along_axis(p, order, -1) * steps, axis=-1), 1.0)
-    adjusted = np.empty_like(stepped)
-    np.put_along_axis(adjusted, order, stepped, -1)
-    return adjusted
-
-
 def _to_the_front(differences: Floats, there: Bools) -> Floats:
     """The differences that are there first, in their order, then NaN."""
     return np.take_along_axis(differences, np.argsort(~there, axis=-1, kind="stable"), -1)
@@ -181,7 +172,7 @@ def _evidence(differences: Floats, plan: SequentialPlan) -> Evidence:
 
 def _spread(sd: Floats, plan: SequentialPlan) -> Floats:
     """The standard deviation, and in the place of 0 what `ecrnn.stats.corrected_resampled_t` takes."""
-    return np.where(sd > 0, sd, 1.0 / (plan.n_test * math.sqrt(12.0)))
+    return np.where(sd > 0, sd, _resampling.hidden_spread(plan.n_test))
 
 
 class _Stages:
@@ -218,8 +209,8 @@ class _Stages:
             self.open,
             self.stage,
             self.look,
-            holm_adjusted(self.p),
-            holm_adjusted(self.p_equivalent),
+            holm_rows(self.p),
+            holm_rows(self.p_equivalent),
             self.level,
             self.level_equivalent,
             self.evidence,
@@ -242,8 +233,8 @@ class _Stages:
         candidates = looked | self.given_up
         self.level = np.where(candidates, self._steps(self.p), self.level)
         self.level_equivalent = np.where(candidates, self._steps(self.p_equivalent), self.level_equivalent)
-        equivalent = candidates & (holm_adjusted(self.p_equivalent) < self.plan.alpha)
-        different = candidates & ~equivalent & (holm_adjusted(self.p) < self.plan.alpha)
+        equivalent = candidates & (holm_rows(self.p_equivalent) < self.plan.alpha)
+        different = candidates & ~equivalent & (holm_rows(self.p) < self.plan.alpha)
         sign = np.where(self._now(self.evidence.side) > 0, BETTER, WORSE)
         self.verdict = np.where(equivalent, EQUIVALENT, np.where(different, sign, self.verdict))
         self.given_up &= ~(equivalent | different)
@@ -251,7 +242,7 @@ class _Stages:
 
     def _steps(self, p: Floats) -> Floats:
         """The level that Holm's procedure has for each pair: alpha over the pairs not rejected before it."""
-        rejected = holm_adjusted(p) < self.plan.alpha
+        rejected = holm_rows(p) < self.plan.alpha
         places = np.argsort(np.argsort(p, axis=-1, kind="stable"), axis=-1)
         before: Ints = np.minimum(places, rejected.sum(axis=-1)[:, None])
         return np.asarray(self.plan.alpha / (p.shape[-1] - np.minimum(before, p.shape[-1] - 1)))

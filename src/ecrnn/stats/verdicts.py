@@ -44,10 +44,15 @@ def verdict(
     alpha = _checks.share("alpha", alpha)
     if test.n < MIN_REPEATS:
         return None
+    return word(test.difference, p_holm, p_equivalent, alpha, higher_is_better=higher_is_better)
+
+
+def word(difference: float, p_holm: float, p_equivalent: float, alpha: float, *, higher_is_better: bool) -> Verdict:
+    """The verdict of `verdict` where there is enough to make one."""
     if p_equivalent < alpha:
         return "equivalent"
     if p_holm < alpha:
-        return "better" if (test.difference > 0) == higher_is_better else "worse"
+        return "better" if (difference > 0) == higher_is_better else "worse"
     return "undecided"
 
 
