@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from ecrnn.cli import options
-from ecrnn.cli.output import complain, console, say
+from ecrnn.cli.output import complain_of_failures, show_report
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
-    from ecrnn.report import AcrossReport
 
 
 def run(
@@ -34,11 +31,9 @@ def run(
         failed = run_across(settings, folder, moderators=moderators, jobs=jobs, progress=display.show)
     first = settings[0]
     show([folder], baseline=first.baseline, pairs=first.pairs, rope=first.rope, moderators=(), as_json=as_json)
-    if failed:
-        (data, (model, repeat)), line = next(iter(failed.items()))
-        trials = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
-        complain(f"{trials} failed, the same command tries again: {data}, {model}, repeat {repeat}: {line}")
-    return 1 if failed else 0
+    return complain_of_failures(
+        [f"{data}, {model}, repeat {repeat}: {line}" for (data, (model, repeat)), line in failed.items()]
+    )
 
 
 def show(
@@ -52,21 +47,10 @@ def show(
     out: Path | None = None,
 ) -> None:
     """Write the report across the studies of ``runs``, print it, and say where it lies."""
-    from ecrnn.report import write_across_report
+    from ecrnn.report import print_across, write_across_report
 
     written = write_across_report(runs, out, baseline=baseline, pairs=pairs, rope=rope, moderators=moderators)
-    print_written(written, as_json=as_json)
-
-
-def print_written(report: AcrossReport, *, as_json: bool) -> None:
-    """Print a report across data sets that was written, and say where it lies."""
-    from ecrnn.report import print_across
-
-    if as_json:
-        typer.echo(report.paths["report.json"].read_text(encoding="utf-8"), nl=False)
-        return
-    print_across(report.analysis, console())
-    say(f"Report: {report.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+    show_report(written, print_across, as_json=as_json)
 
 
 def moderators_of(text: str | None) -> tuple[str, ...]:

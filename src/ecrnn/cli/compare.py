@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.output import complain
+from ecrnn.cli.output import complain_of_failures
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
@@ -120,12 +120,6 @@ def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool) -> i
     with Display(quiet=as_json) as display:
         outcome = run_study(settings, folder, jobs=jobs, progress=display.show)
     show([folder], baseline=settings.baseline, pairs=settings.pairs, rope=settings.rope, as_json=as_json)
-    if outcome.failed:
-        complain(_failures(outcome.failed))
-    return 1 if outcome.failed else 0
-
-
-def _failures(failed: dict[tuple[str, int], str]) -> str:
-    (model, repeat), line = next(iter(failed.items()))
-    trials = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
-    return f"{trials} failed, the same command tries again: {model}, repeat {repeat}: {line}"
+    return complain_of_failures(
+        [f"{model}, repeat {repeat}: {line}" for (model, repeat), line in outcome.failed.items()]
+    )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.across_data_sets import print_written
-from ecrnn.cli.output import complain, console, say
+from ecrnn.cli.output import complain, say, show_report
 
 if TYPE_CHECKING:
     from ecrnn.report import Report
@@ -97,7 +96,8 @@ def judge(
     A row holds model, repeat and score, or model, repeat, example and correct, or label and prediction. Columns
     dataset, n_train, n_test, seed and split are used where they are there.
     """
-    from ecrnn.scores import How, judge_each, read
+    from ecrnn.report import print_across, print_report
+    from ecrnn.scores import How, judge_across, judge_each, read
 
     reading = read(
         scores,
@@ -112,26 +112,18 @@ def judge(
     if across:
         if dataset is not None:
             raise options.WrongCall("--across is of all data sets, and --dataset names one; leave one of them out")
-        from ecrnn.scores.judging import judge_across
-
-        return print_written(judge_across(reading, how, out), as_json=as_json)
+        return show_report(judge_across(reading, how, out), print_across, as_json=as_json)
     reports = judge_each(reading, how, dataset, out, _command(context.params))
-    if as_json:
+    if as_json and len(reports) > 1:
         return _print_json(reports)
-    from ecrnn.report import print_report
-
     for report in reports.values():
-        print_report(report.analysis, console())
-        say(f"Report: {report.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+        show_report(report, print_report, as_json=as_json)
     return None
 
 
 def _print_json(reports: dict[str, Report]) -> None:
-    """The report of the one data set, or an object with that of each."""
+    """An object with the report of each data set."""
     texts = {name: report.paths["report.json"].read_text(encoding="utf-8") for name, report in reports.items()}
-    if len(texts) == 1:
-        typer.echo(next(iter(texts.values())), nl=False)
-        return
     from ecrnn.core.text import json_text
 
     typer.echo("{" + ",\n".join(f"{json_text(name)}: {text.rstrip()}" for name, text in texts.items()) + "}")

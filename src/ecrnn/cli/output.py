@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ecrnn.core.text import json_text, printable
+from ecrnn.core.text import counted, json_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
+
+    from ecrnn.report import AcrossReport, Report
 
 UNLIMITED = 1_000_000  # characters of a line, where the output is no terminal
 
@@ -29,6 +32,28 @@ def complain(line: str) -> None:
 def say_json(value: Any, indent: int | None = 2) -> None:
     """Print a value as JSON for machines."""
     typer.echo(json_text(value, indent))
+
+
+def complain_of_failures(lines: Sequence[str]) -> int:
+    """Say how many trials failed, a line each, and what the first one's is; gives the status of the command."""
+    if lines:
+        complain(f"{counted(len(lines), 'trials')} failed, the same command tries again: {lines[0]}")
+    return 1 if lines else 0
+
+
+def show_report(report: Report | AcrossReport, print_analysis: Callable[..., None], *, as_json: bool) -> None:
+    """Print a report that was written, and say where it lies.
+
+    Args:
+        report: with its files.
+        print_analysis: of `ecrnn.report`, for such a report.
+        as_json: print its report.json alone.
+    """
+    if as_json:
+        typer.echo(report.paths["report.json"].read_text(encoding="utf-8"), nl=False)
+        return
+    print_analysis(report.analysis, console())
+    say(f"Report: {report.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
 
 
 def terminal() -> bool:

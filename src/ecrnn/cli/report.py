@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.output import complain, console, say
+from ecrnn.cli.output import complain, say, show_report
 from ecrnn.core.text import counted
 
 EXAMPLE = "Example: ecrnn report runs/compare-cifar10 --baseline cnn --difference 1"
@@ -124,8 +124,4 @@ def show(
 
     chosen: dict[str, Any] = {"baseline": baseline, "pairs": pairs, "rope": rope, "score_epochs": score_epochs}
     written = write_report(runs, out, **chosen, difference=difference)
-    if as_json:
-        typer.echo(written.paths["report.json"].read_text(encoding="utf-8"), nl=False)
-        return
-    print_report(written.analysis, console())
-    say(f"Report: {written.paths['report.html']}, with Markdown, LaTeX, CSV and JSON beside it")
+    show_report(written, print_report, as_json=as_json)
