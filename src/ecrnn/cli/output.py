@@ -35,7 +35,7 @@ def say_json(value: Any, indent: int | None = 2) -> None:
 
 
 def complain_of_failures(lines: Sequence[str]) -> int:
-    """Say how many trials failed, a line each, and what the first one's is; gives the status of the command."""
+    """Say how many trials failed, and why the first one; ``lines`` has one a trial. Gives the status of the command."""
     if lines:
         complain(f"{counted(len(lines), 'trials')} failed, the same command tries again: {lines[0]}")
     return 1 if lines else 0

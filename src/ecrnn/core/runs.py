@@ -243,3 +243,24 @@ def _take(path: Path) -> int | None:
 def holds_nothing(name: str) -> bool:
     """Whether a file is a lock or a remnant of a killed process, and so no content of its folder."""
     return name == LOCK or is_temporary(name)
+
+
+def check_free(folder: Path, kind: str, record: str, option: str) -> None:
+    """Look whether a folder can be begun, before anything is written in it.
+
+    Args:
+        folder: need not be there.
+        kind: what it is to be, "a study".
+        record: what it would hold if that had been begun, "study".
+        option: which names the folder.
+
+    Raises:
+        RunDirectoryError: it is a file, holds something, or cannot be read.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunDirectoryError(f"{folder} is a file; {kind} is a folder, choose another {option}")
+    if folder.is_dir():
+        with disk_errors(folder, "read"):
+            empty = all(holds_nothing(entry.name) for entry in folder.iterdir())
+        if not empty:
+            raise RunDirectoryError(f"{folder} is not empty and holds no {record}; choose another {option}")

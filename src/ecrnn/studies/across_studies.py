@@ -9,9 +9,9 @@ from ecrnn.core.across_plan import ACROSS, MODERATORS, AcrossPlan, check_name, i
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Message, Progress, silent
-from ecrnn.core.files import disk_errors, make_folder
+from ecrnn.core.files import make_folder
 from ecrnn.core.reading import there
-from ecrnn.core.runs import STUDY, holds_nothing, read_settings
+from ecrnn.core.runs import STUDY, check_free, read_settings
 from ecrnn.core.spelling import nfc
 from ecrnn.models.names import common_task
 from ecrnn.models.spec import check
@@ -91,13 +91,7 @@ def _continued(out: Path, plan: AcrossPlan) -> AcrossPlan:
         RunDirectoryError: ``out`` holds something else, or was begun with another plan.
     """
     if not is_across(out):
-        if out.exists() and not out.is_dir():
-            raise RunDirectoryError(f"{out} is a file; choose another --out")
-        if out.is_dir():
-            with disk_errors(out, "read"):
-                empty = all(holds_nothing(entry.name) for entry in out.iterdir())
-            if not empty:
-                raise RunDirectoryError(f"{out} is not empty and holds no {ACROSS}; choose another --out")
+        check_free(out, "a comparison", ACROSS, "--out")
         return plan
     before = read_plan(out)
     if plan.moderators not in (before.moderators, ()):

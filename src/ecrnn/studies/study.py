@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import environment, resolve
-from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
-from ecrnn.core.files import disk_errors, write_atomically, write_json
+from ecrnn.core.files import write_atomically, write_json
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import check_inside, is_file, there
-from ecrnn.core.runs import STUDY, grown, holds_nothing, locked, read_settings, trial_folder, trial_home, write_settings
+from ecrnn.core.runs import STUDY, check_free, grown, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.spelling import nfc
 from ecrnn.core.text import counted
@@ -176,13 +176,8 @@ def _canonical(settings: StudySettings, models: Sequence[ModelName]) -> StudySet
 
 def _check_folder(out: Path) -> None:
     """Look before anything is written, the lock too."""
-    if out.exists() and not out.is_dir():
-        raise RunDirectoryError(f"{out} is a file; a study is a folder, choose another --out")
-    if out.is_dir() and not is_file(out / STUDY):
-        with disk_errors(out, "read"):
-            empty = all(holds_nothing(entry.name) for entry in out.iterdir())
-        if not empty:
-            raise RunDirectoryError(f"{out} is not empty and holds no study; choose another --out")
+    if not is_file(out / STUDY):
+        check_free(out, "a study", "study", "--out")
 
 
 def _open(

@@ -27,8 +27,8 @@ from ecrnn.core.reading import MAX_JSON, MAX_OTHER, check_inside, is_file, read_
 from ecrnn.core.runs import (
     STUDY,
     FinishedTrial,
+    check_free,
     grown,
-    holds_nothing,
     locked,
     read_settings,
     trial_folder,
@@ -160,10 +160,7 @@ def _joined(settings: StudySettings, archive: Path) -> StudySettings:
     """The settings that the archive gets: those of the study, with models and repeats that it holds already."""
     if is_file(archive / STUDY):
         return grown(read_settings(archive), settings, archive, "--archive")
-    if archive.exists() and not archive.is_dir():
-        raise RunDirectoryError(f"{archive} is a file; an archive is a folder, choose another --archive")
-    if archive.is_dir() and not all(holds_nothing(entry.name) for entry in archive.iterdir()):
-        raise RunDirectoryError(f"{archive} is not empty and holds no study; choose another --archive")
+    check_free(archive, "an archive", "study", "--archive")
     return settings
 
 
