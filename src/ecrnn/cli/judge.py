@@ -96,6 +96,9 @@ def judge(
     A row holds model, repeat and score, or model, repeat, example and correct, or label and prediction. Columns
     dataset, n_train, n_test, seed and split are used where they are there.
     """
+    if across and dataset is not None:
+        raise options.WrongCall("--across is of all data sets, and --dataset names one; leave one of them out")
+
     from ecrnn.report import print_across, print_report
     from ecrnn.scores import How, judge_across, judge_each, read
 
@@ -110,8 +113,6 @@ def judge(
     (complain if as_json else say)(reading.said)
     how = How(n_train, n_test, fixed_test, baseline, options.pairs(pairs), rope, difference, alpha)
     if across:
-        if dataset is not None:
-            raise options.WrongCall("--across is of all data sets, and --dataset names one; leave one of them out")
         return show_report(judge_across(reading, how, out), print_across, as_json=as_json)
     reports = judge_each(reading, how, dataset, out, _command(context.params))
     if as_json and len(reports) > 1:
