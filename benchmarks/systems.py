@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch import nn
 
 from ecrnn.bench.timing import alternate, ratio, summary, timed
 from ecrnn.core.config import TrainingSettings, merge
@@ -59,38 +58,27 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!"  #
 # --- the networks of torch's layers
 
 
-class StockRecurrent(nn.Module):
-    """A layer of torch.nn that is called as ours are.
+def torchs_layer(ours: LSTM | GRU | RNN) -> nn.Module:
+    """torch.nn's layer of the same kind, sizes and weights; where ours has one bias vector, torch's second one is 0.
 
-    Args:
-        ours: whose kind, sizes and weights it gets; where ours has one bias vector, torch's second one is 0.
+    The networks call either kind of layer by `call` of `ecrnn.recurrence.replacing`, which packs for torch's.
     """
-
-    def __init__(self, ours: LSTM | GRU | RNN) -> None:
-        super().__init__()
-        kind: Any = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN_TANH": nn.RNN}[ours.mode]
-        self.mode = ours.mode
-        self.layer = kind(ours.input_size, ours.hidden_size, batch_first=True, bidirectional=ours.bidirectional)
-        parameters = dict(ours.named_parameters())
-        self.layer.load_state_dict(
-            {name: parameters.get(name, torch.zeros_like(value)) for name, value in self.layer.state_dict().items()}
-        )
-
-    def forward(
-        self, inputs: Tensor, hx: Any = None, lengths: Tensor | None = None, want_output: bool = True
-    ) -> tuple[Tensor, Any]:
-        if lengths is None:
-            return self.layer(inputs, hx)
-        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        outputs, last = self.layer(packed, hx)
-        return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0], last
+    kind: Any = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN_TANH": nn.RNN}[ours.mode]
+    layer: nn.Module = kind(
+        ours.input_size, ours.hidden_size, batch_first=ours.batch_first, bidirectional=ours.bidirectional
+    )
+    parameters = dict(ours.named_parameters())
+    layer.load_state_dict(
+        {name: parameters.get(name, torch.zeros_like(value)) for name, value in layer.state_dict().items()}
+    )
+    return layer
 
 
 def stock(module: nn.Module) -> nn.Module:
     """A copy with torch's layers in the place of ours, and the same weights."""
     module = copy.deepcopy(module)
     if isinstance(module, LSTM | GRU | RNN):
-        return StockRecurrent(module)
+        return torchs_layer(module)
     if isinstance(module, BatchNorm1d | BatchNorm2d):
         kind = nn.BatchNorm2d if isinstance(module, BatchNorm2d) else nn.BatchNorm1d
         norm = kind(module.num_features, eps=EPS, momentum=MOMENTUM)
@@ -116,7 +104,7 @@ def check_same(ours: nn.Module, baseline: nn.Module, objective: Objective, posit
                 module.p = 0.0
         losses.append(objective.loss(network, inputs, targets).mean.item())
         objective.loss(network.double(), exact, targets).mean.backward()  # type: ignore[no-untyped-call]
-        gradients.append({name.replace(".layer.", "."): p.grad for name, p in network.named_parameters()})
+        gradients.append({name: p.grad for name, p in network.named_parameters()})
     if not abs(losses[1] - losses[0]) <= CLOSE * losses[0]:
         raise SystemExit(f"the networks differ: their losses are {losses[0]:g} and {losses[1]:g}")
     for name, expected in gradients[0].items():
