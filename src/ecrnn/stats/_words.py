@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ecrnn.stats import _sentences
 from ecrnn.stats._settings import Settings
-from ecrnn.stats.failures import failures_of
+from ecrnn.stats.failures import with_failures
 from ecrnn.stats.paired import holm_of_known
 from ecrnn.stats.results import ModelScores, Pair
 from ecrnn.stats.verdicts import verdict
@@ -18,7 +18,7 @@ def with_verdicts(drafts: Sequence[Pair], models: Sequence[ModelScores], setting
     adjusted = holm_of_known(None if draft.test is None else draft.test.p for draft in drafts)
     equivalent = holm_of_known(draft.p_equivalent for draft in drafts)
     crossed = holm_of_known(None if draft.crossed is None else draft.crossed.p for draft in drafts)
-    failed = {model.model: failures_of(model) for model in models if model.failure}
+    by_name = {model.model: model for model in models}
     pairs = []
     for draft, p, p_equivalent, p_crossed in zip(drafts, adjusted, equivalent, crossed, strict=True):
         pair = replace(draft, p_holm=p, p_equivalent_holm=p_equivalent, crossed_p_holm=p_crossed)
@@ -26,9 +26,8 @@ def with_verdicts(drafts: Sequence[Pair], models: Sequence[ModelScores], setting
             higher = settings.metric.higher_is_better
             word = verdict(draft.test, p, p_equivalent, settings.alpha, higher_is_better=higher)
             pair = replace(pair, verdict=word)
-        said = [pair.sentence or _sentence(pair, settings)]
-        said += [failed[model] for model in (pair.model_a, pair.model_b) if model in failed]
-        pairs.append(replace(pair, sentence=" ".join(said)))
+        two = [by_name[name] for name in (pair.model_a, pair.model_b) if name in by_name]
+        pairs.append(replace(pair, sentence=with_failures(pair.sentence or _sentence(pair, settings), two)))
     return tuple(pairs)
 
 

@@ -171,5 +171,5 @@ def _compare(
         warnings=tuple(warnings(sides, repeats, compared, settings)),
         metric=settings.metric.name,
         named_difference=settings.difference,
-        contrasts=compared_groups(sides, contrasts, settings),
+        contrasts=compared_groups(sides, models, contrasts, settings),
     )

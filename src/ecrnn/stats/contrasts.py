@@ -17,8 +17,8 @@ from ecrnn.stats import _one_pair
 from ecrnn.stats._one_pair import Side
 from ecrnn.stats._settings import Settings
 from ecrnn.stats._words import with_verdicts
-from ecrnn.stats.failures import failures_of
-from ecrnn.stats.results import Contrast
+from ecrnn.stats.failures import with_failures
+from ecrnn.stats.results import Contrast, ModelScores
 
 Contrasts = Mapping[str, tuple[Sequence[str], Sequence[str]]]  # name -> (models, models they are set against)
 
@@ -29,27 +29,26 @@ class _Group:
     models: tuple[str, ...]
 
 
-def compared(sides: Sequence[Side], contrasts: Contrasts, settings: Settings) -> tuple[Contrast, ...]:
-    """Each contrast, p adjusted by Holm over the contrasts alone.
+def compared(
+    sides: Sequence[Side], scores: Sequence[ModelScores], contrasts: Contrasts, settings: Settings
+) -> tuple[Contrast, ...]:
+    """Each contrast, p adjusted by Holm over the contrasts alone; ``scores`` are those of the ``sides``.
 
     Raises:
         UnknownNameError: a contrast names a model that is not there.
         EcrnnError: a side without models, or a model that is named twice.
     """
-    by_name = {side.model: side for side in sides}
-    groups = [
-        (name, _group(name, plus, by_name), _group(name, minus, by_name)) for name, (plus, minus) in contrasts.items()
-    ]
-    for name, plus, minus in groups:
-        check_sides(name, plus.models, minus.models)
+    by_name, own = {side.model: side for side in sides}, {model.model: model for model in scores}
+    groups = []
+    for name, models in contrasts.items():
+        check_sides(name, *models)
+        groups.append((name, _group(name, models[0], by_name), _group(name, models[1], by_name)))
     drafts = [_one_pair.draft(plus.side, minus.side, settings, pairs=len(groups)) for _, plus, minus in groups]
-    known = {model for _, plus, minus in groups for model in (*plus.models, *minus.models)}
-    failed = {model: text for model in known if (text := failures_of(_one_pair.scores(by_name[model], settings)))}
     pairs = with_verdicts(drafts, (), settings)
     found = []
     for (name, plus, minus), pair in zip(groups, pairs, strict=True):
-        said = [pair.sentence, *(failed[model] for model in (*plus.models, *minus.models) if model in failed)]
-        found.append(Contrast(name, plus.models, minus.models, replace(pair, sentence=" ".join(said))))
+        sentence = with_failures(pair.sentence, [own[model] for model in (*plus.models, *minus.models)])
+        found.append(Contrast(name, plus.models, minus.models, replace(pair, sentence=sentence)))
     return tuple(found)
 
 
@@ -70,8 +69,6 @@ def _group(name: str, models: Sequence[str], by_name: Mapping[str, Side]) -> _Gr
     for model in models:
         if model not in by_name:
             raise unknown_name("model", model, list(by_name), where=f"contrast '{name}'")
-    if not models:
-        raise EcrnnError(f"contrast '{name}' must name models on both sides, and each once")
     sides = [by_name[model] for model in models]
     repeats = [repeat for repeat in sides[0].values if all(repeat in side.values for side in sides)]
     values = {repeat: float(np.mean([side.values[repeat] for side in sides])) for repeat in repeats}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ecrnn.stats.results import ModelScores
 
 
@@ -18,3 +20,8 @@ def failures_of(model: ModelScores) -> str:
     ends = f"{100 * share.level:g} % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"
     what = "and its score is of those that succeeded" if model.repeats else "so it has no score"
     return f"{model.model} failed in {len(model.failed)} of {tried} trainings ({ends}), {what}."
+
+
+def with_failures(sentence: str, models: Iterable[ModelScores]) -> str:
+    """What is said of models, and after it how many of their trainings failed."""
+    return " ".join([sentence, *filter(None, map(failures_of, models))])

@@ -45,6 +45,7 @@ from ecrnn.report.analysis.trial_scores import (
     epochs_of,
     examples_of,
     score,
+    scores_of,
     with_tests_of_last_epoch,
 )
 from ecrnn.report.formats import listed
@@ -112,7 +113,7 @@ def analyse(
             n_test=n_test,
             rope=chosen.rope,
             difference=None if difference is None else difference / metric.scale,
-            failed=_failed(record),
+            failed=record.failed,
             contrasts=_contrasts(record, trials, contrasts),
             fixed_test=fixed_test,
             noun=task.noun or task.examples,
@@ -140,7 +141,7 @@ def analyse(
     subject = subject_of(record, comparison, data, epochs)
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=" ".join([headline(comparison, models, subject, plan), *failures(comparison, _failed(record))]),
+        headline=" ".join([headline(comparison, models, subject, plan), *failures(comparison, record.failed)]),
         certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric)
         if decided and not decided.waiting
         else certainty(comparison, models, subject, plan, decided.plan.looks if decided else ()),
@@ -179,15 +180,6 @@ def _contrasts(record: StudyRecord, by_model: Mapping[str, object], usual: Contr
     return {name: of for name, of in wanted.items() if all(model in by_model for side in of for model in side)}
 
 
-def _failed(record: StudyRecord) -> dict[str, list[int]]:
-    """The repeats in which the training of a model failed."""
-    failed: dict[str, list[int]] = {}
-    for trial in record.unfinished:
-        if trial.state == "failed":
-            failed.setdefault(trial.model, []).append(trial.repeat)
-    return failed
-
-
 def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     """The models that have a finished trial, in the study's order."""
     by_model: dict[str, list[Trial]] = {}
@@ -205,8 +197,7 @@ def _by_examples(by_model: ByModel, metric: Metric, counted: int) -> partial[Com
 
 def _by_scores(by_model: ByModel, metric: Metric, counted: int) -> partial[Comparison]:
     """The comparison by one score a repeat."""
-    scores = {model: {t.repeat: score(t, metric, counted) for t in trials} for model, trials in by_model.items()}
-    return partial(compare_scores, scores, metric=metric)
+    return partial(compare_scores, scores_of(by_model, metric, counted), metric=metric)
 
 
 def _class_scores(

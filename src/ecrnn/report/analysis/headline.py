@@ -4,11 +4,11 @@ claimed."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import ModelRow, Plan, Subject, best_row, test_name
-from ecrnn.stats import Comparison, Metric, Pair
+from ecrnn.stats import Comparison, Metric, Pair, Verdict
 from ecrnn.stats.failures import failures_of
 from ecrnn.stats.verdicts import MIN_REPEATS
 
@@ -90,27 +90,37 @@ def certainty(
         return "There is one model, so nothing is compared."
     if not tested:
         return _untested(comparison, metric, subject.examples)
-    counted = Counter(pair.verdict for pair in tested)
-    decided = counted["better"] + counted["worse"]
-    tally = f"Of {formats.plural(len(comparison.pairs), 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
-    tally += f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
-    tally += f"{formats.rope(comparison.rope, metric)}, and {counted['undecided']} "
-    tally += f"{'is' if counted['undecided'] == 1 else 'are'} undecided "
-    level = f"{100 * comparison.alpha:g} %"
-    tally += f"({test_name(comparison, subject.examples)}, Holm-adjusted over the pairs: at most {level} for any false "
-    tally += f"better or worse, and {level} for any false equivalent)."
+    level, words = formats.level(comparison.alpha), [pair.verdict for pair in tested]
+    counted = f"{tally(len(comparison.pairs), words, comparison.rope, metric)} "
+    counted += (
+        f"({test_name(comparison, subject.examples)}, Holm-adjusted over the pairs: at most {level} for any false "
+    )
+    counted += f"better or worse, and {level} for any false equivalent)."
     if not any(pair.verdict for pair in tested):
         return f"No verdict is given below {MIN_REPEATS} repeats."
     sizes = sorted(pair.smallest_detectable for pair in tested if pair.smallest_detectable is not None)
     if not sizes:
-        return f"{tally} From so few repeats not even the largest difference that can be would be found 8 times in 10."
+        return (
+            f"{counted} From so few repeats not even the largest difference that can be would be found 8 times in 10."
+        )
     ends = [formats.value(size, metric) for size in (sizes[0], sizes[-1])]
     size = f"{ends[0]} {metric.points}"
     if ends[0] != ends[1]:
         size = f"{ends[0]} to {ends[1]} {metric.points}, depending on the pair,"
     shared = sorted({len(pair.repeats) for pair in tested})
     repeats = str(shared[0]) if len(shared) == 1 else f"{shared[0]} to {shared[-1]}"
-    return f"{tally} From {repeats} repeats, a true difference of {size} would be found 8 times in 10."
+    return f"{counted} From {repeats} repeats, a true difference of {size} would be found 8 times in 10."
+
+
+def tally(pairs: int, verdicts: Iterable[Verdict | None], rope: float, metric: Metric) -> str:
+    """How many of so many ``pairs`` differ, are equivalent and undecided; the beginning of a sentence."""
+    of = Counter(verdicts)
+    decided, equal, open_ = of["better"] + of["worse"], of["equivalent"], of["undecided"]
+    return (
+        f"Of {formats.plural(pairs, 'pair')}, {decided} differ{'s' if decided == 1 else ''}, "
+        f"{equal} {'is' if equal == 1 else 'are'} equivalent within {formats.rope(rope, metric)}, and "
+        f"{open_} {'is' if open_ == 1 else 'are'} undecided"
+    )
 
 
 def _untested(comparison: Comparison, metric: Metric, examples: str) -> str:

@@ -74,6 +74,15 @@ class StudyRecord:
     one_plan: bool = True
 
     @property
+    def failed(self) -> dict[str, list[int]]:
+        """The repeats in which the training of a model failed."""
+        failed: dict[str, list[int]] = {}
+        for trial in self.unfinished:
+            if trial.state == "failed":
+                failed.setdefault(trial.model, []).append(trial.repeat)
+        return failed
+
+    @property
     def finished(self) -> str:
         """When the last trial ended, ISO; "" where no trial says it."""
         return max((str(trial.facts.get("finished") or "") for trial in self.trials), default="")

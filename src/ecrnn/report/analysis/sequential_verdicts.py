@@ -7,15 +7,15 @@ suited, the usual p and interval would be too good.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ecrnn.report import formats
+from ecrnn.report.analysis.headline import tally
 from ecrnn.report.analysis.read import StudyRecord, Trial
-from ecrnn.report.analysis.trial_scores import score
+from ecrnn.report.analysis.trial_scores import scores_of
 from ecrnn.stats import Comparison, Metric, Pair, SequentialComparison, SequentialPair
-from ecrnn.stats.failures import failures_of
+from ecrnn.stats.failures import with_failures
 from ecrnn.training.decisions import decide
 
 ByModel = Mapping[str, Sequence[Trial]]
@@ -26,10 +26,8 @@ def decisions(record: StudyRecord, by_model: ByModel, metric: Metric) -> Sequent
     settings = record.settings
     if settings.sequential is None:
         return None
-    counted = settings.score_epochs
-    scores = {model: {t.repeat: score(t, metric, counted) for t in trials} for model, trials in by_model.items()}
-    failed = [(trial.model, trial.repeat) for trial in record.unfinished if trial.state == "failed"]
-    return decide(settings, metric, scores, failed)
+    failed = [(model, repeat) for model, repeats in record.failed.items() for repeat in repeats]
+    return decide(settings, metric, scores_of(by_model, metric, settings.score_epochs), failed)
 
 
 def without_needless(record: StudyRecord, decided: SequentialComparison | None) -> StudyRecord:
@@ -60,12 +58,12 @@ def with_sequential_verdicts(
         metric: of the verdicts.
         compare_pair: compares two models on the trials that it is given.
     """
-    failed = {model.model: failures_of(model) for model in comparison.models if model.failure}
+    models = {model.model: model for model in comparison.models}
     pairs = []
     for pair in decided.pairs:
         found = _at_its_look(pair, decided, by_model, metric, compare_pair)
-        more = [failed[model] for model in (pair.model_a, pair.model_b) if model in failed]
-        pairs.append(replace(found, sentence=" ".join([found.sentence, *more])))
+        two = [models[name] for name in (pair.model_a, pair.model_b) if name in models]
+        pairs.append(replace(found, sentence=with_failures(found.sentence, two)))
     kept = tuple(line for line in comparison.warnings if line.startswith("n_test"))  # others are of missing repeats
     return replace(comparison, pairs=tuple(pairs), warnings=kept)
 
@@ -133,14 +131,11 @@ def _p(p: float) -> str:
 
 def sequential_certainty(decided: SequentialComparison, trained: int, models: int, metric: Metric) -> str:
     """How the verdicts came about, what errs how often, and what was saved."""
-    plan, counted = decided.plan, Counter(pair.verdict for pair in decided.pairs)
-    differ, level = counted["better"] + counted["worse"], f"{100 * plan.alpha:g} %"
+    plan = decided.plan
+    level, words = formats.level(plan.alpha), [pair.verdict for pair in decided.pairs]
     looks = ", ".join(map(str, plan.looks))
     return (
-        f"Of {formats.plural(len(decided.pairs), 'pair')}, {differ} differ{'s' if differ == 1 else ''}, "
-        f"{counted['equivalent']} {'is' if counted['equivalent'] == 1 else 'are'} equivalent within "
-        f"{formats.rope(plan.rope, metric)}, and {counted['undecided']} "
-        f"{'is' if counted['undecided'] == 1 else 'are'} undecided. Looks were planned after {looks} repeats, and a "
+        f"{tally(len(words), words, plan.rope, metric)}. Looks were planned after {looks} repeats, and a "
         f"pair that a look closed was not trained on: {trained} of at most {models * plan.looks[-1]} trainings. "
         f"Corrected resampled t with sequential boundaries, Holm-adjusted over the pairs: at most {level} for any "
         f"false better or worse, and {level} for any false equivalent, at all looks together."

@@ -27,6 +27,11 @@ def score(trial: Trial, metric: Metric, counted: int) -> float:
     return math.fsum(values) / len(values)
 
 
+def scores_of(by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted: int) -> dict[str, dict[int, float]]:
+    """The `score` of each trial, by model and repeat."""
+    return {model: {t.repeat: score(t, metric, counted) for t in trials} for model, trials in by_model.items()}
+
+
 def epoch_scores(trial: Trial, metric: Metric, counted: int) -> tuple[float, ...]:
     """What `score` is the mean of, oldest first, where they are several."""
     values = _of_epochs(trial, metric, counted)

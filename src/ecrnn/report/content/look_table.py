@@ -5,7 +5,7 @@ from __future__ import annotations
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis
 from ecrnn.report.formats import MINUS
-from ecrnn.report.table import Cell, Column, Table, text
+from ecrnn.report.table import A_AND_B, Cell, Column, Table, text
 from ecrnn.stats import Look, Metric, SequentialPair
 
 
@@ -14,8 +14,7 @@ def looks_table(analysis: Analysis) -> Table:
     decided, metric = analysis.sequential, analysis.metric
     level = formats.level(1 - analysis.comparison.alpha)
     columns = (
-        Column("A", ("model_a",), "left"),
-        Column("B", ("model_b",), "left"),
+        *A_AND_B,
         Column("Repeats", ("repeats",)),
         Column(f"A {MINUS} B ({metric.points})", ("difference",)),
         Column(f"{level} interval", ("low", "high")),

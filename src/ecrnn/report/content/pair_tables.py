@@ -274,15 +274,18 @@ def power_table(analysis: Analysis) -> Table:
             f"with the same probability; '{_NO_NUMBER}' where this test finds it with no number of them, because the "
             f"variance that repeats share does not fall with their number."
         )
-    pairs = () if analysis.sequential else comparison.pairs  # of a fixed number of repeats
-    rows = [_power(pair, analysis) for pair in pairs] or [()] * len(comparison.pairs)
     return pair_table(
-        _names(analysis), key="power", title="What this study could show", caption=caption, columns=columns, rows=rows
+        _names(analysis),
+        key="power",
+        title="What this study could show",
+        caption=caption,
+        columns=columns,
+        rows=[_power(pair, analysis) for pair in comparison.pairs],
     )
 
 
 def _power(pair: Pair, analysis: Analysis) -> tuple[Cell, ...]:
-    if pair.test is None:
+    if pair.test is None or analysis.sequential:  # which had no fixed number of repeats
         return ()
     cells = (
         Cell(str(len(pair.repeats)), (len(pair.repeats),)),

@@ -310,6 +310,9 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     alpha, metric = f"{analysis.comparison.alpha:g}", analysis.metric
     rope = formats.rope(analysis.comparison.rope, metric)
     ways = ("higher", "lower") if metric.higher_is_better else ("lower", "higher")
+    none = "Fewer than 3 repeats are shared: nothing is claimed."
+    if analysis.interim:
+        none = "Planned trainings are not finished: nothing is claimed before."
     p = "Holm-adjusted p" if analysis.sequential is None else "Holm-adjusted sequential p"
     return (
         ("better", f"A scores {ways[0]}, and the {p} of the {analysis.test_name} test is below {alpha}."),
@@ -323,12 +326,7 @@ def verdict_words(analysis: Analysis) -> tuple[tuple[str, str], ...]:
             "undecided",
             "Neither is shown. This is not evidence that the two are equal: more repeats or data may tell.",
         ),
-        *(
-            [("no verdict", "Planned trainings are not finished: nothing is claimed before.")]
-            if analysis.interim
-            else []
-        ),
-        *([] if analysis.interim else [("no verdict", "Fewer than 3 repeats are shared: nothing is claimed.")]),
+        ("no verdict", none),
     )
 
 
