@@ -104,7 +104,7 @@ def test_judge_gives_the_same_of_every_score(call: Any, tmp_path: Path) -> None:
         assert mine["wilcoxon"] == theirs["wilcoxon"]
     refused = call("judge", results, "--metric", "score", "--higher-is-better", "--across", "--dataset", "set-1")
     assert (refused.status, refused.out) == (2, "")
-    assert "a report across data sets is of all of them" in refused.err
+    assert "--across is of all data sets, and --dataset names one" in refused.err
 
 
 def test_judge_across_takes_scores_of_any_name(call: Any, tmp_path: Path) -> None:
