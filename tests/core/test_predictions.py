@@ -14,11 +14,8 @@ from ecrnn.core.predictions import (
     PredictedClasses,
     Predictions,
     Scored,
-    compact,
-    epochs,
     predictions_bytes,
     read_predictions,
-    with_earlier,
     write_predictions,
 )
 
@@ -31,15 +28,15 @@ NATS = np.array([[1.25, 5], [0.1, 4], [3.7, 3]])
 
 
 def classes() -> AnyPredictions:
-    return with_earlier(Predictions(INDEX, LABEL, LOGITS), EARLIER)
+    return Predictions(INDEX, LABEL, LOGITS).with_earlier(EARLIER)
 
 
 def archived() -> AnyPredictions:
-    return with_earlier(PredictedClasses(INDEX, LABEL, np.array([0, 2, 0, 1])), EARLIER)
+    return PredictedClasses(INDEX, LABEL, np.array([0, 2, 0, 1])).with_earlier(EARLIER)
 
 
 def scored(statistics: np.ndarray) -> AnyPredictions:
-    return with_earlier(Scored(INDEX[:3], statistics), [statistics + 1, statistics * 2])
+    return Scored(INDEX[:3], statistics).with_earlier([statistics + 1, statistics * 2])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +46,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, written: AnyPrediction
     write_predictions(tmp_path / "predictions.npz", written)
     read = read_predictions(tmp_path / "predictions.npz")
     assert type(read) is type(written)
-    for mine, theirs in zip(epochs(written), epochs(read), strict=True):
+    for mine, theirs in zip(written.epochs(), read.epochs(), strict=True):
         assert theirs.statistics.dtype == np.float64
         assert np.array_equal(mine.statistics, theirs.statistics)
         assert np.array_equal(mine.index, theirs.index)
@@ -70,7 +67,7 @@ def test_the_last_epoch_is_what_it_was_without_the_others(tmp_path: Path) -> Non
 
 
 def test_each_epoch_by_hand() -> None:
-    first, second, last = epochs(classes())
+    first, second, last = classes().epochs()
     assert [epoch.correct.tolist() for epoch in (first, second, last)] == [
         [True, True, True, True],
         [False, True, False, False],
@@ -78,13 +75,13 @@ def test_each_epoch_by_hand() -> None:
     ]
     assert [epoch.statistics[:, 0].mean() for epoch in (first, second, last)] == [1.0, 0.25, 0.75]
     assert [epoch.earlier for epoch in (first, second, last)] == [None] * 3
-    (alone,) = epochs(Predictions(INDEX, LABEL, LOGITS))
+    (alone,) = Predictions(INDEX, LABEL, LOGITS).epochs()
     assert alone.correct.tolist() == last.correct.tolist()
 
 
 def test_compact() -> None:
-    assert compact(Predictions(INDEX, LABEL, LOGITS)).tolist() == [0, 2, 0, 1]
-    assert compact(Scored(INDEX[:3], NATS)) is NATS
+    assert Predictions(INDEX, LABEL, LOGITS).compact().tolist() == [0, 2, 0, 1]
+    assert Scored(INDEX[:3], NATS).compact() is NATS
 
 
 def test_epochs_before_the_last_take_little_room() -> None:
@@ -93,7 +90,7 @@ def test_epochs_before_the_last_take_little_room() -> None:
     label = rng.integers(0, 10, 15_000)
     last = PredictedClasses(np.arange(15_000), label, label)
     earlier = [np.where(rng.random(15_000) < 1 / 6, rng.integers(0, 10, 15_000), label).astype(np.int32) for _ in "12"]
-    more = len(predictions_bytes(with_earlier(last, earlier))) - len(predictions_bytes(last))
+    more = len(predictions_bytes(last.with_earlier(earlier))) - len(predictions_bytes(last))
     assert more < 0.35 * 2 * 15_000  # bytes; a class in a byte each would be twice 15,000, deflated 0.5 of it
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import write_manifest
-from ecrnn.core.predictions import Predictions, Scored, with_earlier, write_predictions
-from ecrnn.core.predictions import epochs as epochs_of
+from ecrnn.core.predictions import Predictions, Scored, write_predictions
 from ecrnn.core.runs import trial_folder
 from ecrnn.core.tasks import TASKS
 from ecrnn.stats import METRICS
@@ -103,7 +102,7 @@ def with_other_epochs(
             others = rng.random(len(given)) < 0.1
             given[others] = rng.integers(0, last.logits.shape[1], others.sum())
             earlier.append(given)
-    return with_earlier(last, earlier)
+    return last.with_earlier(earlier)
 
 
 def make_statistics(rng: np.random.Generator, metric: str, index: np.ndarray, score: float) -> np.ndarray:
@@ -165,7 +164,7 @@ def write_trial(
                 "seconds": 9.5,
             }
         )
-    counted = epochs_of(predictions)
+    counted = predictions.epochs()
     for line, of_epoch in zip(lines[-len(counted) :], counted, strict=True):
         if len(counted) > 1:  # as a training leaves them; the AUC of an epoch before the last is in no other file
             line[f"validation_{metric.name}"] = metric.value(of_epoch.statistics)

@@ -19,7 +19,7 @@ from training.trainings import STEPS, Stop, left_on_disk, same, stop_at, train, 
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Epoch
-from ecrnn.core.predictions import epochs, predictions_bytes
+from ecrnn.core.predictions import predictions_bytes
 from ecrnn.models.build import build
 from ecrnn.training import checkpoints, loop
 from ecrnn.training.checkpoints import Checkpoint
@@ -64,7 +64,7 @@ def test_epochs_that_count_are_kept_through_stops(tmp_path: Path, case: str) -> 
     _, stopped = train(tmp_path / "run", **settings)
     same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
     assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
-    counted = [epoch.correct.mean() for epoch in epochs(stopped.last_predictions)]
+    counted = [epoch.correct.mean() for epoch in stopped.last_predictions.epochs()]
     assert counted == [line["validation_accuracy"] for line in stopped.history[1:]]
     assert case != "adam float32" or len(set(counted)) > 1  # else any epoch would do
     assert [line.get("validation_auc") is not None for line in stopped.history] == [False, True, True, True]
@@ -84,7 +84,7 @@ def test_a_roll_back_leaves_no_epoch_twice(tmp_path: Path) -> None:
     _, stopped = train(tmp_path, **settings)
     assert (alone.roll_backs, stopped.roll_backs) == (1, 1)
     for trained in (alone, stopped):
-        counted = [epoch.correct.mean() for epoch in epochs(trained.last_predictions)]
+        counted = [epoch.correct.mean() for epoch in trained.last_predictions.epochs()]
         assert counted == [line["validation_accuracy"] for line in trained.history[1:]]
     assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
 
@@ -100,7 +100,7 @@ def test_epochs_that_count_are_kept_in_every_task(tmp_path: Path, task: str) -> 
     _, stopped = train_small(tmp_path, task, **settings)
     assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
     metric = small(task).objective.metric
-    counted = [metric.value(epoch.statistics) for epoch in epochs(stopped.last_predictions)]
+    counted = [metric.value(epoch.statistics) for epoch in stopped.last_predictions.epochs()]
     assert counted == [line[f"validation_{metric.name}"] for line in stopped.history[-2:]]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions, epochs
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
 from ecrnn.core.runs import FinishedTrial
 from ecrnn.stats import AUC, Metric, class_scores
 
@@ -25,7 +25,7 @@ def class_scores_of(trial: FinishedTrial) -> tuple[ClassScores, ...]:
     The AUC, which needs logits, is that of the last epoch's, in an archive that of the manifest, and of epochs before
     it that of metrics.jsonl.
     """
-    *before, last = epochs(trial.predictions)
+    *before, last = trial.predictions.epochs()
     found = []
     for line, epoch in zip(trial.metrics[-len(before) - 1 : -1], before, strict=True):
         assert isinstance(epoch, PredictedClasses)
@@ -53,7 +53,7 @@ def epoch_values(
         EcrnnError: after one of them it has none.
     """
     if metric.statistics:
-        return [metric.value(of_epoch.statistics) for of_epoch in epochs(predictions)[-counted:]]
+        return [metric.value(of_epoch.statistics) for of_epoch in predictions.epochs()[-counted:]]
     values = [of_epoch[metric.name] for of_epoch in scores[-counted:]]
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):

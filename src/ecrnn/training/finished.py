@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.core.predictions import AnyPredictions, Predictions, Scored, epochs
+from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
 from ecrnn.core.runs import FinishedTrial, read_trial
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
 from ecrnn.stats import METRICS
@@ -97,7 +97,7 @@ def _check_predictions(finished: FinishedTrial) -> None:
         return
     if not isinstance(predictions, Scored):
         raise EcrnnError(f"predictions.npz holds classes, which {task.name} does not have")
-    statistics = [epoch.statistics for epoch in epochs(predictions)]
+    statistics = [epoch.statistics for epoch in predictions.epochs()]
     for of_epoch in statistics:
         METRICS[task.metric].checked(of_epoch, "predictions.npz: statistics")
     if max(of_epoch.max() for of_epoch in statistics) > MOST:
@@ -114,10 +114,9 @@ def _check_classes(predictions: AnyPredictions, classes: Any) -> None:
     label, fits = predictions.label, True
     if isinstance(predictions, Predictions):
         fits = predictions.logits.shape[1] == len(classes)
-    else:
-        fits = predictions.predicted.min(initial=0) >= 0 and predictions.predicted.max(initial=0) < len(classes)
-    if predictions.earlier is not None:
-        fits = fits and predictions.earlier.min(initial=0) >= 0 and predictions.earlier.max(initial=0) < len(classes)
+    for predicted in (predictions.predicted, predictions.earlier):
+        if predicted is not None:
+            fits = fits and predicted.min(initial=0) >= 0 and predicted.max(initial=0) < len(classes)
     if not fits or label.size < 1 or label.min() < 0 or label.max() >= len(classes):
         raise EcrnnError(f"predictions.npz does not fit the {len(classes)} classes of manifest.json")
     if isinstance(predictions, Predictions) and not np.isfinite(predictions.logits).all():

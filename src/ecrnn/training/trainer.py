@@ -16,7 +16,7 @@ from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
-from ecrnn.core.predictions import AnyPredictions, compact, with_earlier
+from ecrnn.core.predictions import AnyPredictions
 from ecrnn.layers.normalisation import average
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
@@ -189,7 +189,7 @@ class Trainer:
         position = self.position
         steps = position.epoch * self.steps
         counts = (position.skipped, position.roll_backs, steps)
-        scored = last and with_earlier(last, self._earlier)
+        scored = last and last.with_earlier(self._earlier)
         return Trained(position.history, *position.best, *counts, self.predictions(), scored)
 
     def _epoch(self) -> Iterator[Event]:
@@ -276,7 +276,7 @@ class Trainer:
         if predictions is None:
             return {}
         if self.position.epoch + 1 < self.settings.epochs:  # those of the last are kept whole
-            self._earlier.append(compact(predictions))
+            self._earlier.append(predictions.compact())
         return self.objective.more_scores(predictions)
 
     def is_best(self) -> bool:

@@ -14,7 +14,7 @@ from report.synthetic import make_statistics, make_study
 from scipy import stats
 
 from ecrnn.core.manifests import checked_manifest, write_manifest
-from ecrnn.core.predictions import with_earlier, write_predictions
+from ecrnn.core.predictions import write_predictions
 from ecrnn.core.runs import read_trial
 from ecrnn.report import Analysis, analyse, archive_study, plain, read_study
 from ecrnn.report.content.pair_tables import paper_table
@@ -217,7 +217,7 @@ def test_epochs_that_cannot_be_true_are_damage(tmp_path: Path, facts: dict, earl
     predictions = read_trial(study, "cnn", 0).predictions
     if earlier is not None:  # classes that there are not, or more epochs than the training had
         epoch = np.full(300, 10 if earlier == 2 else 1, np.int32)
-        write_predictions(home / "predictions.npz", with_earlier(predictions, [epoch] * earlier))
+        write_predictions(home / "predictions.npz", predictions.with_earlier([epoch] * earlier))
     write_manifest(home, tuple(manifest["files"]), manifest["facts"] | facts)
     (missing,) = _of(study).missing
     assert (missing.model, missing.state) == ("cnn", "damaged")

@@ -22,7 +22,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import folder_option, write_atomically
 from ecrnn.core.manifests import MANIFEST, checked_manifest, manifest_text, read_manifest
 from ecrnn.core.packed import PACKED, pack
-from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Scored, predictions_bytes
+from ecrnn.core.predictions import predictions_bytes
 from ecrnn.core.reading import MAX_JSON, MAX_OTHER, check_inside, is_file, read_bytes, there
 from ecrnn.core.runs import (
     STUDY,
@@ -145,12 +145,8 @@ def _small(study: Path, trial: Path, finished: FinishedTrial | None) -> dict[str
     if finished is None:
         failure = trial / FAILURE
         return {FAILURE: read_bytes(failure, MAX_JSON, study)} if there(failure) else {}
-    predictions: AnyPredictions = finished.predictions
-    if not isinstance(predictions, Scored):
-        given = predictions.index, predictions.label, predictions.predicted
-        predictions = PredictedClasses(*given, predictions.earlier)
     files = {name: read_bytes(trial / name, MAX_OTHER, study) for name in _COPIED}
-    files["predictions.npz"] = predictions_bytes(predictions)
+    files["predictions.npz"] = predictions_bytes(finished.predictions.without_logits())
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     text = manifest_text(digests, finished.facts, archived_from=_origin(trial))
     return files | {MANIFEST: text.encode()}

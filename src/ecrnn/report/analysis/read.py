@@ -18,7 +18,7 @@ import numpy as np
 from ecrnn.core.config import PLAN, StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
-from ecrnn.core.predictions import PredictedClasses, Scored, epochs
+from ecrnn.core.predictions import PredictedClasses, Scored
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
 from ecrnn.core.seals import unsealed
@@ -239,17 +239,14 @@ def _read(study: Path, model: str, repeat: int, settings: StudySettings) -> Tria
 def _trial(finished: FinishedTrial, settings: StudySettings) -> Trial | Unfinished:
     """What a report keeps of a trial; with all scores of a classifier where the study names one of them."""
     predictions, model, repeat = finished.predictions, finished.model, finished.repeat
-    kept, wanted = len(epochs(predictions)), min(settings.score_epochs, len(finished.metrics))
+    kept, wanted = len(predictions.epochs()), min(settings.score_epochs, len(finished.metrics))
     if kept < wanted:
         reason = f"keeps the predictions of {kept} of the {wanted} last epochs that count in this study"
         return Unfinished(model, repeat, "damaged", reason)
     scores: tuple[Mapping[str, float | None], ...] = ()
-    if not isinstance(predictions, Scored):
-        if settings.metric is not None:
-            scores = class_scores_of(finished)
-        last = predictions.index, predictions.label, predictions.predicted
-        predictions = PredictedClasses(*last, predictions.earlier)
-    return Trial(model, repeat, finished.facts, tuple(finished.metrics), predictions, scores)
+    if settings.metric is not None and not isinstance(predictions, Scored):
+        scores = class_scores_of(finished)
+    return Trial(model, repeat, finished.facts, tuple(finished.metrics), predictions.without_logits(), scores)
 
 
 def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:

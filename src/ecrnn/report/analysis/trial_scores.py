@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecrnn.core.predictions import epochs
 from ecrnn.report.analysis.read import Trial
 from ecrnn.stats import Comparison, Metric, Pair, mcnemar, paper_test
 from ecrnn.training.epoch_values import epoch_values
@@ -62,7 +61,7 @@ def examples_of(by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted
     means. Other metrics are computed of each epoch by itself: an example then has the statistics of all of them.
     """
     kept = {
-        (model, trial.repeat): [of_epoch.statistics for of_epoch in epochs(trial.predictions)[-counted:]]
+        (model, trial.repeat): [of_epoch.statistics for of_epoch in trial.predictions.epochs()[-counted:]]
         for model, trials in by_model.items()
         for trial in trials
     }
