@@ -134,7 +134,8 @@ def compare(
             "image-size".
         progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
         **more: settings of the training (epochs, batch_size, lr, ...) and of the data (val and test, other folders of
-            the same classes; length, tokens, ... of texts): see `ecrnn.core.keywords.Keywords`. Bounds are those of
+            the same classes; fit, "cut", "pad" or "stretch", of images of other shapes; length, tokens, ... of texts):
+            see `ecrnn.core.keywords.Keywords`. Bounds are those of
             `ecrnn.core.config.TrainingSettings` and of the task, defaults the task's, see `ecrnn.tasks`.
 
     Returns:

@@ -58,6 +58,7 @@ DATA = {
     "test": ([None, "a/folder"], [5]),
     "image_size": ([None, 8, 1024], [7, 1025, 0, -8, 8.5, "8x8"]),
     "channels": ([None, 1, 3], [0, 2, 4, "rgb"]),
+    "fit": ([None, "cut", "pad", "stretch", "cut-half-pixels"], ["crop", 1]),
     "frames": ([None, 1, 4096], [0, 4097, 1.5, "all"]),
     "height": ([None, 8, 512], [7, 513, 9.5, "auto"]),
     "tokens": ([None, "characters", "bytes", "words", "subwords"], ["letters", 1]),

@@ -98,6 +98,7 @@ GOOD = {"image": [3, 32, 32], "mean": [1.0], "std": [2.0]}
         *({**GOOD, "image": v} for v in ("3x32", [2, 32, 32], [3, 32], [3, 0, 32], [3, 32, 5000], [3, 32.0, 32])),
         *({**GOOD, "image": v} for v in ([True, 32, 32], [3, -1, 32], None, {})),
         *({**GOOD, "mean": v} for v in (1.0, [], [1.0, 2.0], [1.0] * 3, ["1"], [math.nan], [math.inf], [-1], [256])),
+        *({**GOOD, "fit": v} for v in ("crop", None, 1, ["cut"])),
         *({**GOOD, "std": v} for v in ([0], [0.0], [-1.0], [math.nan], [math.inf], [1e-300], [True], [10**400])),
     ],
 )
@@ -106,3 +107,11 @@ def test_what_is_not_a_preprocessing_is_refused(bad):
     with pytest.raises(BundleError, match=r"^preprocessing") as caught:
         Preprocessing.from_dict(bad)
     assert "\n" not in str(caught.value)
+
+
+def test_a_preprocessing_without_fit_is_from_before_there_was_one():
+    before = Preprocessing.from_dict(GOOD)
+    assert before.fit == "cut-half-pixels"
+    assert before.to_dict() == GOOD
+    assert Preprocessing.from_dict({**GOOD, "fit": "pad"}).to_dict() == {**GOOD, "fit": "pad"}
+    assert fit(IMAGES, TRAIN).to_dict()["fit"] == "cut"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from core.lines import one_line
+from PIL import Image, ImageOps
 from studies.conftest import make_images
 from studies.small import MODELS, Study, everything, of_trainings, predictions, settings
 from training.forks import DONE, INTERRUPTED, Forks
@@ -21,6 +22,8 @@ from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked, read_settings, read_trial, trial_folder, write_settings
 from ecrnn.data.splits import parse_split
+from ecrnn.serving.load import load
+from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import default_out, finished, run_study, trials
 from ecrnn.tasks.image_classification import images
 from ecrnn.training.interruption import Interrupted
@@ -333,3 +336,26 @@ def test_the_score_is_named_before_the_first_training(study: Study, tmp_path: Pa
     assert read_settings(tmp_path / "a").metric is None, "its report stays as it is"
     with one_line(RunDirectoryError, "metric is auc here and None there"):
         study.run(tmp_path / "a", metric="auc", **few)
+
+
+def test_a_study_from_before_there_was_a_choice_of_fit_goes_on_as_it_was(tmp_path: Path) -> None:
+    for label, name in enumerate("ab"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(10):
+            noise = np.random.default_rng([label, i]).integers(100 * label, 100 * label + 100, (9, 20, 3), np.uint8)
+            Image.fromarray(noise).save(tmp_path / "photos" / name / f"{i}.png")
+    small, before, now = Study(str(tmp_path / "photos")), tmp_path / "before", tmp_path / "now"
+    small.run(before, models=["cnn"], repeats=1, fit="cut-half-pixels")
+    assert "fit:" not in (before / "study.yaml").read_text()  # as files of then
+    small.run(before, models=["cnn"], repeats=2)
+    assert read_settings(before).fit == "cut-half-pixels"
+    assert "fit" not in read_manifest(before / "cnn" / "repeat-1")["preprocessing"]
+    bundle_trial(before, "cnn", tmp_path / "bundle", repeat=1)
+    file = tmp_path / "photos" / "a" / "0.png"
+    as_then = ImageOps.fit(Image.open(file), (8, 8), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(load(tmp_path / "bundle").open(file), np.asarray(as_then))
+    small.run(now, models=["cnn"], repeats=1)
+    assert read_settings(now).fit == "cut"
+    assert read_settings(now).fingerprint != read_settings(before).fingerprint
+    with one_line(RunDirectoryError, "fit is stretch here"):
+        small.run(before, models=["cnn"], repeats=2, fit="stretch")

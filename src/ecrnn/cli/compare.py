@@ -62,6 +62,7 @@ def compare(
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
     channels: options.Channels = None,
+    fit: options.Fit = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
     lr: options.Lr = None,

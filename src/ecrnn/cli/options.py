@@ -57,6 +57,13 @@ Channels = Annotated[
     int | None,
     typer.Option(help="Number of colour channels, 1 (grey) or 3 (RGB). Default: the data set's, 3 for a folder."),
 ]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        help="Way to bring images of other shapes to the size: cut (the middle), pad (all, with black beside it) or "
+        "stretch. Default: cut."
+    ),
+]
 Seed = Annotated[
     int | None, typer.Option(help="Seed of splits, initial weights and the order of examples. Default: 0.")
 ]

@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
-from ecrnn.core.form import Channels, Frames, Height, ImageSize, Length, Tokens, VocabularySize
+from ecrnn.core.form import FIT_BEFORE, Channels, Fit, Frames, Height, ImageSize, Length, Tokens, VocabularySize
 from ecrnn.core.reading import read_text
 from ecrnn.core.seals import check_text
 from ecrnn.core.yaml_loader import load_yaml
@@ -124,6 +124,7 @@ class DataSettings(Settings):
     test: str | None = None  # another folder of the same kind, to test on
     image_size: ImageSize | None = None
     channels: Channels | None = None
+    fit: Fit | None = None
     frames: Frames | None = None
     height: Height | None = None
     tokens: Tokens | None = None
@@ -138,6 +139,8 @@ class DataSettings(Settings):
         plain: dict[str, Any] = dump(self)
         if self.fingerprint and plain.get("score_epochs") == 1:  # what a run's file means that does not name it
             del plain["score_epochs"]
+        if self.fingerprint and plain["fit"] == FIT_BEFORE:
+            del plain["fit"]
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
 
 
@@ -156,7 +159,7 @@ class _RunSettings(DataSettings):
         """What a run's file does not name was done as it was before; all files of runs have a fingerprint."""
         if not isinstance(values, Mapping) or not values.get("fingerprint"):
             return values
-        before = {"keep_window": 1, "score_epochs": 1}
+        before = {"keep_window": 1, "score_epochs": 1, "fit": FIT_BEFORE}
         known = {**{key: value for key, value in before.items() if key in cls.model_fields}, **values}
         training = values.get("training", {})
         if isinstance(training, Mapping):

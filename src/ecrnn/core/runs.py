@@ -38,6 +38,7 @@ from ecrnn.core.files import (
     write_atomically,
 )
 from ecrnn.core.filesystems import lock, open_lock_file, same_file
+from ecrnn.core.form import FIT_BEFORE
 from ecrnn.core.manifests import MANIFEST, checked_manifest
 from ecrnn.core.packed import PACKED
 from ecrnn.core.predictions import AnyPredictions, read_predictions
@@ -115,6 +116,8 @@ def difference(
     """
     places = ("data_dir", "data", "val", "test", "fingerprint")
     update = {key: getattr(now, key) for key in (*free, *places)}
+    if before.fingerprint == now.fingerprint and {before.fit, now.fit} == {"cut", FIT_BEFORE}:
+        update["fit"] = now.fit  # no image has a shape of which the two rules make something else
     if others := differences(now, before.model_copy(update=update)):
         return others[0]
     if not (before.fingerprint and now.fingerprint):

@@ -36,7 +36,8 @@ class Card:
         command: that uses it; ``{folder}`` is the bundle.
         call: what follows `ecrnn.load(...)` in Python.
         limits: for what its figure does not hold.
-        pixels: the size of an image, of ``{frames}``, ``{height}``, ``{width}`` and ``{colours}``.
+        pixels: the size of an image, of ``{frames}``, ``{height}``, ``{width}``, ``{colours}`` and
+            ``{fit}``, what is done to other shapes.
         text: whether the vocabulary is of the "Input" or the "Output", and what stands before it, of ``{length}``.
     """
 
@@ -45,7 +46,7 @@ class Card:
     command: str
     call: str
     limits: str
-    pixels: str = "{frames}{height}x{width} pixels, {colours}, resized by the shorter side and cropped in the middle"
+    pixels: str = "{frames}{height}x{width} pixels, {colours}, {fit}"
     text: tuple[str, str] = ("Output", "up to {length:,} ")
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
+from ecrnn.core.form import Fit
 from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.data import layout, left_out
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below, is_image
@@ -220,6 +221,7 @@ def load_folder(
     size: tuple[int, int] = (32, 32),
     channels: int = 3,
     *,
+    fit: Fit = "cut",
     val: Path | None = None,
     test: Path | None = None,
     cache: Path | None = None,
@@ -232,6 +234,7 @@ def load_folder(
         folder: one sub-folder a class, or a folder of parts.
         size: (height, width).
         channels: 1 (grey) or 3 (RGB).
+        fit: what is done to images of other shapes, see `fitting`.
         val, test: other folders of the same classes, to validate and to test on.
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
         memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
@@ -243,7 +246,14 @@ def load_folder(
     """
     listing = list_folder(folder, val=val, test=test)
     images = load_images(
-        listing.folder, listing.files, size, channels, cache=cache, memory_limit=memory_limit, progress=progress
+        listing.folder,
+        listing.files,
+        size,
+        channels,
+        fit=fit,
+        cache=cache,
+        memory_limit=memory_limit,
+        progress=progress,
     )
     return make_image_set(
         str(folder),

@@ -15,6 +15,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading, Progress, silent
+from ecrnn.core.form import FIT_BEFORE, Fit
 from ecrnn.data.downloads import cached_file, default_cache
 from ecrnn.data.image_file import decode, quiet_pillow
 
@@ -28,6 +29,7 @@ def load_images(
     size: tuple[int, int],
     channels: int,
     *,
+    fit: Fit = "cut",
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
     progress: Progress = silent,
@@ -39,6 +41,7 @@ def load_images(
         files: relative to it.
         size: (height, width).
         channels: 1 (grey) or 3 (RGB).
+        fit: what is done to other shapes, see `fitting`.
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
         memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
             there as long as names, sizes and times of the files stay the same.
@@ -52,9 +55,9 @@ def load_images(
     """
     shape = (len(files), *size, channels)
     if np.prod(shape, dtype=np.int64) > memory_limit:
-        return _mapped(folder, files, shape, default_cache() if cache is None else cache, progress)
+        return _mapped(folder, files, shape, fit, default_cache() if cache is None else cache, progress)
     images = np.empty(shape, np.uint8)
-    for start, chunk in _stacked(folder, files, shape, progress):
+    for start, chunk in _stacked(folder, files, shape, fit, progress):
         images[start : start + len(chunk)] = chunk
     return images
 
@@ -99,24 +102,26 @@ def decode_files(
 
 
 def _stacked(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], progress: Progress
+    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], fit: Fit, progress: Progress
 ) -> Iterator[tuple[int, np.ndarray]]:
     """As `decode_files`, for images of one shape; uint8 (b, H, W, C)."""
     _, height, width, channels = shape
-    for start, chunk in decode_files(folder, files, lambda path: decode(path, (channels, height, width)), progress):
+    for start, chunk in decode_files(
+        folder, files, lambda path: decode(path, (channels, height, width), fit), progress
+    ):
         yield start, np.stack(chunk)
 
 
 def _mapped(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], cache: Path, progress: Progress
+    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], fit: Fit, cache: Path, progress: Progress
 ) -> np.ndarray:
     """The decoded images as a read-only memory map of a file in the cache, written if it is not there."""
-    path = Path(cache) / "folders" / f"{_key(folder, files, shape)}.npy"
+    path = Path(cache) / "folders" / f"{_key(folder, files, shape, fit)}.npy"
     if not path.exists():
         with cached_file(path) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
-            for _, chunk in _stacked(folder, files, shape, progress):
+            for _, chunk in _stacked(folder, files, shape, fit, progress):
                 file.write(chunk.data)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -127,9 +132,11 @@ def _mapped(
     return images
 
 
-def _key(folder: Path, files: Sequence[str], shape: tuple[int, ...]) -> str:
-    """SHA-256 of what the decoded images depend on: the files' names, sizes and times, and the shape."""
-    digest = hashlib.sha256(repr(("images 1", os.path.realpath(folder), shape)).encode())
+def _key(folder: Path, files: Sequence[str], shape: tuple[int, ...], fit: Fit) -> str:
+    """SHA-256 of what the decoded images depend on: the files' names, sizes and times, and how they are brought to the
+    shape."""
+    how = () if fit == FIT_BEFORE else (fit,)
+    digest = hashlib.sha256(repr(("images 1", os.path.realpath(folder), shape, *how)).encode())
     for name in files:
         path = folder / name
         status = path.stat() if path.exists() else None

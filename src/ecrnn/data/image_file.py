@@ -1,9 +1,8 @@
 """Decodes one image file to a uint8 array: safely, upright, in the channels and the size asked for.
 
 What is done, in this order: decode the first frame; turn as EXIF says; transparent parts onto white; to RGB
-or grey (ITU-R 601 luma); cut the largest centred part with the target's shape; resize bilinearly with
-antialiasing. Large JPEGs are decoded at a reduced scale of at least twice the target, which changes pixels by
-a level or two.
+or grey (ITU-R 601 luma); bring to the size, see `fitting`. Large JPEGs are decoded at a reduced scale of at least twice
+the target, which changes pixels by a level or two.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecrnn.core.errors import DataError
+from ecrnn.core.form import FIT_BEFORE, Fit
+from ecrnn.data.fitting import fitted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,12 +36,13 @@ _TURNS = (  # by EXIF orientation 2..8, what brings the image upright
 )
 
 
-def read_image(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
+def read_image(source: str | Path | bytes, image: tuple[int, int, int], fit: Fit = "cut") -> np.ndarray:
     """Decode one image as the module's first lines say.
 
     Args:
         source: a file, or the bytes of one. Its kind is told by its content, not by its name.
         image: (C, H, W) of the result, C 1 or 3.
+        fit: what is done to another shape, see `fitting`.
 
     Returns:
         uint8 (H, W, C).
@@ -49,7 +51,7 @@ def read_image(source: str | Path | bytes, image: tuple[int, int, int]) -> np.nd
         DataError: no such file, not an image of a known kind, damaged, or larger than `MAX_PIXELS`.
     """
     with _named(source), quiet_pillow():
-        return decode(source, image)
+        return decode(source, image, fit)
 
 
 def read_line(source: str | Path | bytes, height: int) -> np.ndarray:
@@ -79,11 +81,11 @@ def _named(source: str | Path | bytes) -> Iterator[None]:
         raise DataError(f"cannot read {where}: {error}") from error
 
 
-def decode(source: str | Path | bytes, image: tuple[int, int, int]) -> np.ndarray:
+def decode(source: str | Path | bytes, image: tuple[int, int, int], fit: Fit = "cut") -> np.ndarray:
     """As `read_image`, but the error says the reason only; call it inside `quiet_pillow`."""
     channels, height, width = image
     with _opened(source, "L" if channels == 1 else "RGB", 2 * max(height, width)) as opened:
-        return _fitted(opened, height, width)
+        return fitted(opened, height, width, fit)
 
 
 def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
@@ -94,7 +96,7 @@ def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
         if not low <= width <= high:
             size = f"{opened.width}x{opened.height}"
             raise DataError(f"{size} gives {width} pixels of width at height {height}, but {low} to {high} are read")
-        return _fitted(opened, height, width)[..., 0]
+        return fitted(opened, height, width, FIT_BEFORE)[..., 0]
 
 
 @contextlib.contextmanager
@@ -165,15 +167,7 @@ def _plain(opened: Image.Image, mode: str) -> Image.Image:
     return opened if opened.mode == mode else opened.convert(mode)
 
 
-def _fitted(opened: Image.Image, height: int, width: int) -> np.ndarray:
-    """The largest centred part of the shape height:width, resized; uint8 (H, W, C)."""
-    from PIL import Image, ImageOps
-
-    fitted = ImageOps.fit(opened, (width, height), Image.Resampling.BILINEAR)
-    return np.array(fitted, np.uint8).reshape(height, width, -1)
-
-
-def resize_images(images: np.ndarray, image: tuple[int, int, int]) -> np.ndarray:
+def resize_images(images: np.ndarray, image: tuple[int, int, int], fit: Fit = "cut") -> np.ndarray:
     """Images uint8 (N, H, W, C) in another size and number of channels; the same array if they fit."""
     from PIL import Image
 
@@ -184,7 +178,7 @@ def resize_images(images: np.ndarray, image: tuple[int, int, int]) -> np.ndarray
     result = np.empty((len(images), height, width, channels), np.uint8)
     for i, pixels in enumerate(images):
         opened = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        result[i] = _fitted(_plain(opened, mode), height, width)
+        result[i] = fitted(_plain(opened, mode), height, width, fit)
     return result
 
 

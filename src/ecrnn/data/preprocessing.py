@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from ecrnn.core.errors import BundleError, DataError, unknown_name
+from ecrnn.core.form import FIT_BEFORE, Fit
 
 MODES = ("global", "per-channel")
 _SMALLEST_STD = 1e-6  # of values 0..255: no data set that fits a disk has a smaller one, other than 0
@@ -28,11 +29,13 @@ class Preprocessing:
         image: (C, H, W) that the model takes.
         mean, std: in units of 0..255; one value for all channels, or C values. The population's deviation
             (ddof 0).
+        fit: how an image of another shape is brought to this one, see `fitting`.
     """
 
     image: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    fit: Fit = "cut"
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """``(images - mean) / std`` with channels first; the oracle that other implementations are compared
@@ -58,8 +61,9 @@ class Preprocessing:
         return (x - mean) / std
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, which `from_dict` takes back."""
-        return {"image": list(self.image), "mean": list(self.mean), "std": list(self.std)}
+        """Plain data for JSON, which `from_dict` takes back; ``fit`` is not named where it is `FIT_BEFORE`."""
+        plain: dict[str, Any] = {"image": list(self.image), "mean": list(self.mean), "std": list(self.std)}
+        return plain if self.fit == FIT_BEFORE else {**plain, "fit": self.fit}
 
     @classmethod
     def from_dict(cls, value: Any) -> Preprocessing:
@@ -67,10 +71,10 @@ class Preprocessing:
 
         Raises:
             BundleError: anything but image [C, H, W] with C 1 or 3 and sides 1..4096, and as many means
-                (0..255) as deviations (above 0, finite), one or C of each.
+                (0..255) as deviations (above 0, finite), one or C of each; and ``fit``, if at all, one of its values.
         """
-        if not isinstance(value, Mapping) or set(value) != {"image", "mean", "std"}:
-            raise BundleError("preprocessing should hold exactly image, mean and std")
+        if not isinstance(value, Mapping) or set(value) - {"fit"} != {"image", "mean", "std"}:
+            raise BundleError("preprocessing should hold exactly image, mean, std and fit")
         image, mean, std = (value[k] for k in ("image", "mean", "std"))
         if not _is_list(image, int, 3) or image[0] not in (1, 3) or not all(1 <= s <= 4096 for s in image[1:]):
             raise BundleError("preprocessing: image should be [C, H, W] with C 1 or 3 and H, W from 1 to 4096")
@@ -80,7 +84,11 @@ class Preprocessing:
             raise BundleError("preprocessing: a mean does not lie in 0..255")
         if not all(_SMALLEST_STD <= v <= 255 for v in std):
             raise BundleError(f"preprocessing: a standard deviation does not lie in {_SMALLEST_STD}..255")
-        return cls((image[0], image[1], image[2]), tuple(map(float, mean)), tuple(map(float, std)))
+        named = value.get("fit", FIT_BEFORE)
+        fit: Fit | None = next((known for known in get_args(Fit) if known == named), None)
+        if fit is None:
+            raise BundleError(f"preprocessing: fit should be one of {', '.join(get_args(Fit))}, not {named!r:.40}")
+        return cls((image[0], image[1], image[2]), tuple(map(float, mean)), tuple(map(float, std)), fit)
 
 
 def _is_list(value: Any, kinds: type | tuple[type, ...], length: int) -> bool:

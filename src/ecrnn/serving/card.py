@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecrnn.core.form import Fit
 from ecrnn.core.text import counted, json_text, one_line
 from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
@@ -20,6 +21,14 @@ from ecrnn.stats.metrics import METRICS
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+
+_FITS: dict[Fit, str] = {
+    "cut": "resized by the shorter side and cropped in the middle",
+    "pad": "resized by the longer side and padded with black",
+    "stretch": "stretched where its shape is another",
+    "cut-half-pixels": "resized by the shorter side and cropped in the middle",
+}
 
 
 def model_card(model: ModelName, processor: Processor, metrics: dict[str, Any], folder: str) -> str:
@@ -62,7 +71,12 @@ def _inputs(processor: Processor) -> Iterator[tuple[str, str]]:
         channels, height, width = processor.preprocessing.image
         frames = "" if processor.frames is None else f"{processor.frames} frames of "
         colours = "grey" if channels == 1 else "RGB"
-        yield "Input", words.pixels.format(frames=frames, height=height, width=width, colours=colours)
+        yield (
+            "Input",
+            words.pixels.format(
+                frames=frames, height=height, width=width, colours=colours, fit=_FITS[processor.preprocessing.fit]
+            ),
+        )
     if processor.source_vocabulary is not None:
         source = processor.source_vocabulary
         yield "Input", f"up to {processor.length:,} {source.kind}, of a vocabulary of {len(source):,}"

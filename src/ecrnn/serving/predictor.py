@@ -16,6 +16,7 @@ from torch import nn
 
 from ecrnn.core.devices import resolve_device
 from ecrnn.core.errors import DataError, EcrnnError, NotFiniteError
+from ecrnn.core.form import Fit
 from ecrnn.core.predictions import AnyPredictions, Example
 from ecrnn.core.spelling import nfc
 from ecrnn.core.tasks import Task
@@ -99,6 +100,12 @@ class Predictor(ABC):
         """(channels, height, width) of the images or frames that the network takes, where its task has any."""
         assert self.processor.preprocessing is not None
         return self.processor.preprocessing.image
+
+    @property
+    def fit(self) -> Fit:
+        """How an image of another shape is brought to `image`, where its task has any."""
+        assert self.processor.preprocessing is not None
+        return self.processor.preprocessing.fit
 
     @cached_property
     def standardise(self) -> Standardise:

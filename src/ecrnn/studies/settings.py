@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
-from ecrnn.core.form import FORM
+from ecrnn.core.form import FORM, Fit
 from ecrnn.core.tasks import Task
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
@@ -117,6 +117,20 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
         whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)
+
+
+def with_fit(settings: AnySettings, before: AnySettings | None, task: Task) -> AnySettings:
+    """The settings with how other shapes are brought to the size of the images: what the run was begun with, or "cut".
+
+    Args:
+        settings: as given.
+        before: of the run on disk, if there is one.
+        task: of both.
+    """
+    if settings.fit is not None or "fit" not in task.code("settings").model_fields:
+        return settings
+    fit: Fit = "cut" if before is None or before.fit is None else before.fit
+    return settings.model_copy(update={"fit": fit})
 
 
 def check_plan(settings: StudySettings, before: StudySettings | None, out: Path) -> None:

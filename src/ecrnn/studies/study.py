@@ -33,7 +33,7 @@ from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
-from ecrnn.studies.settings import as_begun, check_plan, models_of, with_sources
+from ecrnn.studies.settings import as_begun, check_plan, models_of, with_fit, with_sources
 from ecrnn.studies.tasks import prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training import checkpoints
@@ -80,6 +80,7 @@ def run_study(
     models = models_of(settings)
     settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)
+    settings = with_fit(settings, read_settings(out) if there(out / STUDY) else None, task)
     data = load(settings, progress) if arrays is None else arrays
     repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours

@@ -7,7 +7,7 @@ from pathlib import Path
 from ecrnn.core.config import StudySettings, TaskSettings, TrainingSettings, TrainSettings, merge
 from ecrnn.core.errors import DataError, EcrnnError, SettingsError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.form import FORM
+from ecrnn.core.form import FIT_BEFORE, FORM
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task, known
 from ecrnn.data import catalogue
 from ecrnn.data.example_set import ExampleSet, LabelledSet
@@ -46,7 +46,7 @@ def check_used(task: Task, settings: AnySettings) -> None:
     """
     kind = task.code("settings")
     for key in FORM:
-        if getattr(settings, key) is not None and key not in kind.model_fields:
+        if getattr(settings, key) not in (None, FIT_BEFORE) and key not in kind.model_fields:
             users = ", ".join(other.name for other in known() if key in other.code("settings").model_fields)
             raise SettingsError(key, f"it is for {users}, not for {task.name}")
 

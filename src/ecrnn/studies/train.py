@@ -31,7 +31,7 @@ from ecrnn.serving.load import in_use
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundling import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
-from ecrnn.studies.settings import as_begun, with_sources
+from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import objective, prepare
 from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
@@ -71,6 +71,7 @@ def train_bundle(
     check_network(model)
     asked = settings.model_copy(update={"model": str(model), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
+    asked = with_fit(asked, _settings_before(out), model.task)
     data = load(asked, progress) if arrays is None else arrays
     settings = _resolved(asked, model, data, out)
     if is_bundle(out) and not _leftovers(out):

@@ -20,6 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
+from ecrnn.core.form import Fit
 from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, left_out
 from ecrnn.data.downloads import candidates, reading
@@ -81,6 +82,7 @@ def load(
     data: str | Path,
     *,
     image_size: int | tuple[int, int] | None = None,
+    fit: Fit = "cut",
     data_dir: Path | None = None,
     cache: Path | None = None,
     progress: Progress = silent,
@@ -89,8 +91,8 @@ def load(
 
     Args:
         data: "flickr8k" or a folder, laid out as the module's first lines say.
-        image_size: side, or (height, width), in pixels; default 96. Other shapes are resized by the shorter side and
-            cropped in the centre.
+        image_size: side, or (height, width), in pixels; default 96.
+        fit: what is done to images of other shapes, see `ecrnn.data.fitting`.
         data_dir: local copies of registered data sets: the folder that holds `flickr8k`, or that folder itself.
         cache: where large sets are kept decoded; default: `downloads.default_cache`.
         progress: called with `Loading` events of `ecrnn.core.events`.
@@ -107,7 +109,7 @@ def load(
     table = folder / (_FLICKR8K_TOKENS if official else CAPTIONS)
     captions, n_train = _parts(_official_rows(folder) if official else _rows(table), table)
     files = tuple(check_listed(tuple(captions), image_folder, table))
-    images = load_images(image_folder, files, size, 3, cache=cache, progress=progress)
+    images = load_images(image_folder, files, size, 3, fit=fit, cache=cache, progress=progress)
     return _make(str(data), images, tuple(map(tuple, captions.values())), files, n_train)
 
 

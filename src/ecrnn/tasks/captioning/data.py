@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ecrnn.core.config import TrainingSettings
@@ -19,7 +20,9 @@ from ecrnn.tasks.captioning.settings import CaptionSettings
 def load(settings: CaptionSettings, data_dir: Path | None, loading: Progress) -> captions.CaptionSet:
     """The examples that ``settings`` name."""
     refuse_settings(settings.val, settings.test)
-    return captions.load(settings.data, image_size=settings.image_size, data_dir=data_dir, progress=loading)
+    return captions.load(
+        settings.data, image_size=settings.image_size, fit=settings.fit, data_dir=data_dir, progress=loading
+    )
 
 
 def prepare(
@@ -28,5 +31,5 @@ def prepare(
     """What is fitted on the training examples of ``split``."""
     written = [text for i in split.train for text in data.captions[i]]
     vocabulary = tokens.fit(settings.tokens, written, settings.vocabulary)
-    preprocessing = fit_preprocessing(data.images, split.train, training.standardise)
+    preprocessing = replace(fit_preprocessing(data.images, split.train, training.standardise), fit=settings.fit)
     return Processor(TASK, preprocessing=preprocessing, vocabulary=vocabulary, length=settings.length)

@@ -24,7 +24,7 @@ class CaptionPredictor(Seq2SeqPredictor):
 
     def examples(self, data: str, data_dir: Path | None = None) -> CaptionSet:
         _, height, width = self.image
-        return captions.load(data, image_size=(height, width), data_dir=data_dir)
+        return captions.load(data, image_size=(height, width), fit=self.fit, data_dir=data_dir)
 
     def judge(self, data: CaptionSet, index: np.ndarray) -> Judged:
         with self.naming(example_name(data, index, "image")):
@@ -46,7 +46,7 @@ class CaptionPredictor(Seq2SeqPredictor):
 
     def open(self, path: str | Path) -> np.ndarray:
         """An image file in the form that the network takes, uint8 (H, W, 3); a DataError where it cannot be read."""
-        return read_image(path, self.image)
+        return read_image(path, self.image, self.fit)
 
     def caption_images(self, images: np.ndarray, index: np.ndarray) -> list[str]:
         """The captions of the images ``images[index]``, uint8 (N, H, W, 3) as `open` gives them."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError, SettingsError
 from ecrnn.core.events import Progress, silent
-from ecrnn.core.form import FRAMES
+from ecrnn.core.form import FRAMES, Fit
 from ecrnn.core.spelling import nfc
 from ecrnn.data import catalogue, layout, left_out
 from ecrnn.data.array_files import read_arrays
@@ -107,6 +107,7 @@ def load(
     frames: int = 8,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
+    fit: Fit = "cut",
     val: str | Path | None = None,
     test: str | Path | None = None,
     data_dir: Path | None = None,
@@ -118,9 +119,9 @@ def load(
     Args:
         data: "moving", a folder or an .npz file, laid out as the module's first lines say.
         frames: of a clip, 1 to 4096, chosen as `chosen` does.
-        image_size: side, or (height, width), in pixels; default: the frames' own size, 32x32 for a folder. Other
-            shapes are resized by the shorter side and cropped in the centre.
+        image_size: side, or (height, width), in pixels; default: the frames' own size, 32x32 for a folder.
         channels: 1 (grey) or 3 (RGB); default: the frames' own, 3 for a folder.
+        fit: what is done to frames of other shapes, see `ecrnn.data.fitting`.
         val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         data_dir: not used, as "moving" needs no files; other loaders use it.
         cache: where large folders are kept decoded; default: `downloads.default_cache`.
@@ -141,14 +142,14 @@ def load(
     if place is None:
         _check_memory((synthetic_clips.COUNT, frames, synthetic_clips.SIDE, synthetic_clips.SIDE, 1), str(data))
         clips, labels = synthetic_clips.make_moving(synthetic_clips.COUNT, frames)
-        clips = _resized(clips, size, channels, str(data))
+        clips = _resized(clips, size, channels, fit, str(data))
         return make_clip_set(str(data), clips, labels, synthetic_clips.CLASSES, n_train=synthetic_clips.N_TRAIN)
     if place.is_file():
         clips, labels, classes = read_arrays(place, "clips")
-        clips = _resized(clips[:, chosen(clips.shape[1], frames)], size, channels, str(data))
+        clips = _resized(clips[:, chosen(clips.shape[1], frames)], size, channels, fit, str(data))
         return make_clip_set(str(data), clips, labels, classes)
     places = layout.beside(place, _parts(place), val, test)
-    return _load_folder(place, places, frames, size or (SIZE, SIZE), channels or CHANNELS, cache, progress)
+    return _load_folder(place, places, frames, size or (SIZE, SIZE), channels or CHANNELS, fit, cache, progress)
 
 
 def chosen(count: int, frames: int) -> np.ndarray:
@@ -168,13 +169,13 @@ def chosen(count: int, frames: int) -> np.ndarray:
     return (np.arange(frames) * (count - 1) * 2 + gaps) // (2 * gaps)  # rounded half up
 
 
-def _resized(clips: np.ndarray, size: tuple[int, int] | None, channels: int | None, name: str) -> np.ndarray:
+def _resized(clips: np.ndarray, size: tuple[int, int] | None, channels: int | None, fit: Fit, name: str) -> np.ndarray:
     count, frames, own_height, own_width, own_channels = clips.shape
     height, width = size or (own_height, own_width)
     shape = (count, frames, height, width, channels or own_channels)
     _check_memory(shape, name)
     images = clips.reshape(-1, own_height, own_width, own_channels)
-    return resize_images(images, (shape[4], height, width)).reshape(shape)
+    return resize_images(images, (shape[4], height, width), fit).reshape(shape)
 
 
 def _check_memory(shape: tuple[int, ...], name: str) -> None:
@@ -203,6 +204,7 @@ def _load_folder(
     frames: int,
     size: tuple[int, int],
     channels: int,
+    fit: Fit,
     cache: Path | None,
     progress: Progress,
 ) -> ClipSet:
@@ -227,7 +229,7 @@ def _load_folder(
         labels += numbers
         counts[part] = len(found)
     files = [f"{clip}/{name}" for clip in clips for name in _frames(folder / clip, frames)]
-    images = load_images(folder, files, size, channels, cache=cache, progress=progress)
+    images = load_images(folder, files, size, channels, fit=fit, cache=cache, progress=progress)
     images = images.reshape(len(clips), frames, *size, channels)
     n_train = counts[TRAIN] + counts[VAL]
     numbered = np.array(labels, np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ def load(settings: ClipSettings, data_dir: Path | None, loading: Progress) -> cl
         frames=settings.frames,
         image_size=settings.image_size,
         channels=settings.channels,
+        fit=settings.fit,
         data_dir=data_dir,
         progress=loading,
     )
@@ -36,4 +38,4 @@ def prepare(data: clips.ClipSet, split: Split, settings: ClipSettings, training:
     images = data.clips.reshape(-1, *data.clips.shape[2:])
     index = (split.train[:, None] * frames + np.arange(frames)).ravel()
     preprocessing = fit_preprocessing(images, index, training.standardise)
-    return Processor(TASK, data.classes, preprocessing, frames=frames)
+    return Processor(TASK, data.classes, replace(preprocessing, fit=settings.fit), frames=frames)

@@ -25,7 +25,14 @@ class ClipPredictor(Predictor):
 
     def examples(self, data: str, data_dir: Path | None = None) -> ClipSet:
         channels, height, width = self.image
-        return reader.load(data, frames=self.frames, image_size=(height, width), channels=channels, data_dir=data_dir)
+        return reader.load(
+            data,
+            frames=self.frames,
+            image_size=(height, width),
+            channels=channels,
+            fit=self.fit,
+            data_dir=data_dir,
+        )
 
     def judge(self, data: ClipSet, index: np.ndarray) -> Judged:
         label = true_labels(self.classes, data, index)

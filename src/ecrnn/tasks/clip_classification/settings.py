@@ -1,7 +1,7 @@
 """Settings of clips. No torch here."""
 
 from ecrnn.core.config import TaskSettings
-from ecrnn.core.form import Channels, Frames, ImageSize
+from ecrnn.core.form import Channels, Fit, Frames, ImageSize
 
 
 class ClipSettings(TaskSettings):
@@ -10,3 +10,4 @@ class ClipSettings(TaskSettings):
     frames: Frames
     image_size: ImageSize | None = None  # None: the frames' own, 32 for a folder
     channels: Channels | None = None
+    fit: Fit = "cut"

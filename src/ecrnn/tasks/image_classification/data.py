@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,17 @@ def load(settings: ImageSettings, data_dir: Path | None, loading: Progress) -> I
         data_dir=data_dir,
         image_size=settings.image_size,
         channels=settings.channels,
+        fit=settings.fit,
         progress=loading,
     )
 
 
 def of_arrays(X: Any, y: Any, name: str, settings: ImageSettings) -> ImageSet:
     """Images and labels in memory as examples called ``name``, brought to the size that ``settings`` name, if any."""
-    return images.of_arrays(X, y, name, settings.image_size, settings.channels)
+    return images.of_arrays(X, y, name, settings.image_size, settings.channels, settings.fit)
 
 
 def prepare(data: ImageSet, split: Split, settings: ImageSettings, training: TrainingSettings) -> Processor:
     """What is fitted on the training examples of ``split``."""
     preprocessing = fit_preprocessing(data.images, split.train, training.standardise)
-    return Processor(TASK, data.classes, preprocessing)
+    return Processor(TASK, data.classes, replace(preprocessing, fit=settings.fit))

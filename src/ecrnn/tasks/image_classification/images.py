@@ -8,6 +8,7 @@ from typing import Any
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
+from ecrnn.core.form import Fit
 from ecrnn.core.spelling import on_disk
 from ecrnn.data.array_files import read_arrays
 from ecrnn.data.catalogue import refuse_parts, unknown_data
@@ -30,6 +31,7 @@ def load(
     data_dir: Path | None = None,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
+    fit: Fit = "cut",
     val: str | Path | None = None,
     test: str | Path | None = None,
     cache: Path | None = None,
@@ -44,8 +46,9 @@ def load(
         data_dir: local copies of registered data sets: the folder that holds the official folder, archive or
             files, or that folder itself. Where it is given, nothing is downloaded.
         image_size: side, or (height, width), in pixels; default: the data set's or file's own size, 32x32 for
-            digits and folders. Other shapes are resized by the shorter side and cropped in the centre.
+            digits and folders.
         channels: 1 (grey) or 3 (RGB); default: the data set's or file's own, 3 for folders.
+        fit: what is done to images of other shapes, see `ecrnn.data.fitting`.
         val, test: folders of the same classes as the folder ``data``, to validate and to test on.
         cache: where downloads and decoded folders are kept; default: the variable ECRNN_CACHE, else the
             user's cache.
@@ -67,11 +70,12 @@ def load(
     if place.suffix == ".npz" and place.is_file():
         refuse_parts(data, val, test)
         pixels, labels, classes = read_arrays(place, "images")
-        return _resized(make_image_set(str(data), pixels, labels, classes), size, channels)
+        return _resized(make_image_set(str(data), pixels, labels, classes), size, channels, fit)
     return load_folder(
         Path(data),
         size or (32, 32),
         channels or 3,
+        fit=fit,
         val=None if val is None else Path(val),
         test=None if test is None else Path(test),
         cache=cache,
@@ -80,7 +84,12 @@ def load(
 
 
 def of_arrays(
-    X: Any, y: Any, name: str, image_size: int | tuple[int, int] | None = None, channels: int | None = None
+    X: Any,
+    y: Any,
+    name: str,
+    image_size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    fit: Fit = "cut",
 ) -> ImageSet:
     """Labelled images from arrays, see `from_arrays`, in another size or number of channels where one is named.
 
@@ -92,7 +101,7 @@ def of_arrays(
     images = from_arrays(X, y, name)
     if "" in images.classes:
         raise DataError("y holds an empty text as a label; give that class a name")
-    return _resized(images, size, channels)
+    return _resized(images, size, channels, fit)
 
 
 def _check_channels(channels: int | None) -> None:
@@ -100,7 +109,7 @@ def _check_channels(channels: int | None) -> None:
         raise DataError(f"channels is {channels}, but images have 1 (grey) or 3 (RGB)")
 
 
-def _resized(images: ImageSet, size: tuple[int, int] | None, channels: int | None) -> ImageSet:
+def _resized(images: ImageSet, size: tuple[int, int] | None, channels: int | None, fit: Fit) -> ImageSet:
     height, width = size or (images.height, images.width)
-    pixels = resize_images(images.images, (channels or images.channels, height, width))
+    pixels = resize_images(images.images, (channels or images.channels, height, width), fit)
     return images if pixels is images.images else make_image_set(images.name, pixels, images.labels, images.classes)

@@ -31,7 +31,7 @@ class ImagePredictor(Predictor):
 
     def examples(self, data: str, data_dir: Path | None = None) -> ImageSet:
         channels, height, width = self.image
-        return reader.load(data, data_dir=data_dir, image_size=(height, width), channels=channels)
+        return reader.load(data, data_dir=data_dir, image_size=(height, width), channels=channels, fit=self.fit)
 
     def judge(self, data: ImageSet, index: np.ndarray) -> Judged:
         label = true_labels(self.classes, data, index)
@@ -73,14 +73,14 @@ class ImagePredictor(Predictor):
         elif len(images) == 0:
             return np.zeros((0, len(self.classes)), np.float32)
         else:
-            pixels = np.stack([read_image(path, self.image) for path in images])
+            pixels = np.stack([self.open(path) for path in images])
         paths = None if isinstance(images, np.ndarray) else images
         with self.naming(lambda row: f"image {row}" if paths is None else str(paths[row])):
             return self.logits_at(pixels, np.arange(len(pixels)))
 
     def open(self, path: str | Path) -> np.ndarray:
         """An image file in the form that the network takes, uint8 (H, W, C); a DataError where it cannot be read."""
-        return read_image(path, self.image)
+        return read_image(path, self.image, self.fit)
 
     def answers(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         return softmax(self.logits_at(np.stack(inputs), np.arange(len(inputs))))

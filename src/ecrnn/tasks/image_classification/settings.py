@@ -1,7 +1,7 @@
 """Settings of images. No torch here."""
 
 from ecrnn.core.config import TaskSettings
-from ecrnn.core.form import Channels, ImageSize
+from ecrnn.core.form import Channels, Fit, ImageSize
 
 
 class ImageSettings(TaskSettings):
@@ -9,3 +9,4 @@ class ImageSettings(TaskSettings):
 
     image_size: ImageSize | None = None  # None: the data set's own, 32 for a folder
     channels: Channels | None = None
+    fit: Fit = "cut"

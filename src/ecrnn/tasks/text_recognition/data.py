@@ -10,6 +10,7 @@ import numpy as np
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress
+from ecrnn.core.form import FIT_BEFORE
 from ecrnn.data import tokens
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
@@ -37,7 +38,7 @@ def prepare(data: lines.LineSet, split: Split, settings: LineSettings, training:
     preprocessing = fit_preprocessing(together, np.array([0]), "global")
     widest = max(image.shape[1] for image in data.images)
     image = (1, together.shape[1], widest)
-    return Processor(TASK, preprocessing=replace(preprocessing, image=image), vocabulary=vocabulary)
+    return Processor(TASK, preprocessing=replace(preprocessing, image=image, fit=FIT_BEFORE), vocabulary=vocabulary)
 
 
 def _check_widths(data: lines.LineSet, vocabulary: Vocabulary) -> None:
