@@ -20,6 +20,7 @@ NAMES = [
     "plan",
     "register",
     "train",
+    "verify",
 ]
 
 

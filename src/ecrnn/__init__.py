@@ -1,7 +1,8 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `judge`, `plan`, `train`, `load`, `build`, `register`, `ImageClassifier`,
-`SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn imports nothing heavy.
+The public names are `compare`, `judge`, `plan`, `train`, `verify`, `load`, `build`, `register`,
+`ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn imports
+nothing heavy.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ecrnn.models.registry import register
     from ecrnn.scores.judging import judge
     from ecrnn.serving.load import load
+    from ecrnn.studies.verification.verify import verify
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
     from ecrnn.tasks.sequence_classification.estimator import SequenceClassifier
 
@@ -30,6 +32,7 @@ __all__ = [
     "plan",
     "register",
     "train",
+    "verify",
 ]
 
 _HOMES = {
@@ -43,6 +46,7 @@ _HOMES = {
     "plan": "ecrnn.api",
     "register": "ecrnn.models.registry",
     "train": "ecrnn.api",
+    "verify": "ecrnn.studies.verification.verify",
 }
 
 

@@ -17,7 +17,19 @@ import pytest
 from ecrnn.cli.main import app
 
 COMMANDS = (
-    *("compare", "plan", "reproduce", "report", "judge", "train", "bundle", "evaluate", "predict", "generate"),
+    *(
+        "compare",
+        "plan",
+        "reproduce",
+        "report",
+        "judge",
+        "verify",
+        "train",
+        "bundle",
+        "evaluate",
+        "predict",
+        "generate",
+    ),
     *("summary", "gradcheck", "gradflow", "doctor"),
 )
 GROUPS = ("bench",)

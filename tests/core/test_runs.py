@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import signal
@@ -19,6 +20,7 @@ from core.lines import one_line
 from core.trials import FILES, predictions
 
 from ecrnn.core import runs
+from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import write_manifest
 from ecrnn.core.predictions import PredictedClasses, Predictions, read_predictions, write_predictions
@@ -304,3 +306,12 @@ def test_the_one_who_has_the_lock_tidies_up(tmp_path: Path) -> None:
 def test_lock_on_a_disk_that_refuses(read_only_disk: Path) -> None:
     with one_line(RunDirectoryError, read_only_disk, "read-only"), runs.locked(read_only_disk, patience=0):
         pytest.fail("locked")
+
+
+def test_the_plan_that_trials_note() -> None:
+    study = StudySettings.read({"data": "digits", "models": ["cnn", "ecnn"], "baseline": "cnn", "planned_repeats": 3})
+    digest = hashlib.sha256(b'"cnn"').hexdigest()
+    assert runs.plan_note(study) == {"baseline": digest, "planned_repeats": hashlib.sha256(b"3").hexdigest()}
+    longer = study.model_copy(update={"repeats": 9, "models": ("cnn",), "data_dir": "elsewhere"})
+    assert runs.plan_note(longer) == runs.plan_note(study)  # what may change of a study is none of its plan
+    assert runs.plan_note(study.model_copy(update={"rope": 0.01})).keys() == {"baseline", "planned_repeats", "rope"}

@@ -11,7 +11,7 @@ from core.lines import one_line
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.reading import parse_json
-from ecrnn.core.seals import check_text, seal, seal_text, unsealed
+from ecrnn.core.seals import check_text, is_sealed, seal, seal_text, unsealed
 
 VALUE = {"format": 2, "n": 1257, "score": 0.9123456789, "names": ["a", "가"], "none": None}
 TEXT = "data: digits\nmodels:\n- cnn\nseed: 12\n"
@@ -75,3 +75,9 @@ def test_every_changed_bit_and_every_cut_of_a_text_is_seen() -> None:
             continue
         except AssertionError:
             assert not isinstance(yaml.safe_load(text), dict) or "256 of the lines" in next(iter(yaml.safe_load(text)))
+
+
+def test_whether_a_text_is_sealed() -> None:
+    assert is_sealed(seal_text("a: 1\n"))
+    assert is_sealed(seal_text("a: 1\n").replace("a: 1", "a: 2"))
+    assert not is_sealed("a: 1\n")

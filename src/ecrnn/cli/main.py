@@ -28,6 +28,7 @@ from ecrnn.cli import (
     streams,
     summary,
     train,
+    verify,
 )
 from ecrnn.cli.output import complain
 from ecrnn.cli.usage import Group, sentence
@@ -50,6 +51,7 @@ app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
 app.command("reproduce", epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("judge", epilog=judge.EXAMPLE)(judge.judge)
+app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)

@@ -111,6 +111,15 @@ def _packed(path: Path, within: Path | None) -> Packed:
     return _packed_of(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def names_in(path: Path) -> frozenset[str]:
+    """The names of the files in the `trials.zip` at ``path``.
+
+    Raises:
+        EcrnnError: it is missing or damaged.
+    """
+    return _packed(path, None).names
+
+
 @functools.lru_cache(maxsize=2)
 def _packed_of(path: Path, *_version: int) -> Packed:
     return Packed(read_bytes(path, MAX_PACKED), path)

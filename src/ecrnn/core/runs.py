@@ -19,6 +19,8 @@ finished. No torch here: reports are made where there is none.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import reprlib
 import time
@@ -27,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import DataSettings, StudySettings, differences, read_yaml, to_yaml
+from ecrnn.core.config import PLAN, DataSettings, StudySettings, differences, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, raised_as
 from ecrnn.core.files import (
     delete_temporaries,
@@ -152,6 +154,16 @@ def read_settings(folder: Path) -> StudySettings:
 def write_settings(folder: Path, settings: StudySettings) -> None:
     """Write `study.yaml` of a run directory, with its digest."""
     write_atomically(folder / STUDY, seal_text(to_yaml(settings)))
+
+
+def plan_note(settings: StudySettings) -> dict[str, str]:
+    """The plan of a study as its trials note it in their manifests: the SHA-256 of each part that there is.
+
+    A plan is written down before the first training and does not change, so every trial has the same one.
+    """
+    whole = settings.model_dump(mode="json", exclude_defaults=True, include={"metric", "sequential", *PLAN})
+    parts = {key: json.dumps(value, sort_keys=True) for key, value in whole.items() if value is not None}
+    return {key: hashlib.sha256(text.encode()).hexdigest() for key, text in parts.items()}
 
 
 def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:

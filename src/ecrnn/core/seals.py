@@ -56,10 +56,15 @@ def seal_text(text: str) -> str:
     return f"{_START}{hashlib.sha256(text.encode()).hexdigest()}\n{text}"
 
 
+def is_sealed(text: str) -> bool:
+    """Whether ``text`` begins with a digest, which may be of something else."""
+    return text.startswith(_START.rstrip())
+
+
 def check_text(text: str, path: Path) -> None:
     """Raise an EcrnnError unless ``text`` matches the digest in its first line, or has none."""
     text = text.replace("\r\n", "\n")  # as other systems' tools may have written it
-    if not text.startswith(_START.rstrip()):
+    if not is_sealed(text):
         return
     line = _LINE.match(text)
     if line is None or hashlib.sha256(text[line.end() :].encode()).hexdigest() != line[1]:

@@ -16,7 +16,7 @@ from ecrnn.core.events import Event, Progress, silent
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import AnyPredictions, Predictions, write_predictions
-from ecrnn.core.runs import trial_folder, trial_home
+from ecrnn.core.runs import plan_note, trial_folder, trial_home
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
 from ecrnn.data.example_set import ExampleSet, LabelledSet
@@ -110,6 +110,7 @@ def run_trial(
     folder = trial_folder(study, model, repeat)
     if read_manifest(trial_home(study, model, repeat)) is not None:
         return
+    plan = plan_note(settings)
     settings = settings.of_trial(model, repeat)
     for family, digest in settings.sources.items():  # a worker has read the file anew
         check_digest(family, digest, f"{study}; bring that file back")
@@ -128,7 +129,7 @@ def run_trial(
     vocabularies = processor.files()
     for file, text in vocabularies.items():
         write_atomically(folder / file, text)
-    write_manifest(folder, (*files, *vocabularies), facts)
+    write_manifest(folder, (*files, *vocabularies), facts, plan=plan)
     checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
 
 

@@ -148,7 +148,10 @@ def _small(study: Path, trial: Path, finished: FinishedTrial | None) -> dict[str
     files = {name: read_bytes(trial / name, MAX_OTHER, study) for name in _COPIED}
     files["predictions.npz"] = predictions_bytes(finished.predictions.without_logits())
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    text = manifest_text(digests, finished.facts, archived_from=_origin(trial))
+    plan = _noted(trial, "plan")
+    text = manifest_text(
+        digests, finished.facts, archived_from=_origin(trial), **({} if plan is None else {"plan": plan})
+    )
     return files | {MANIFEST: text.encode()}
 
 
@@ -162,9 +165,15 @@ def _joined(settings: StudySettings, archive: Path) -> StudySettings:
 
 def _origin(trial: Path) -> dict[str, Any]:
     """The digests of the study's own files, also where ``trial`` is of an archive."""
+    origin = _noted(trial, "archived_from")
+    return _noted(trial, "files") or {} if origin is None else origin
+
+
+def _noted(trial: Path, key: str) -> dict[str, Any] | None:
+    """What the manifest of a trial notes beside its facts, or None where it does not."""
     manifest = checked_manifest(trial)
     assert manifest is not None  # it was read before
-    origin = manifest.get("archived_from", manifest["files"])
-    if not isinstance(origin, dict):
-        raise RunDirectoryError(f"{trial / 'manifest.json'}: archived_from should be an object")
-    return origin
+    noted = manifest.get(key)
+    if not isinstance(noted, dict | None):
+        raise RunDirectoryError(f"{trial / 'manifest.json'}: {key} should be an object")
+    return noted
