@@ -17,20 +17,22 @@ import pytest
 from ecrnn.cli.main import app
 
 COMMANDS = (
-    *(
-        "compare",
-        "plan",
-        "reproduce",
-        "report",
-        "judge",
-        "verify",
-        "train",
-        "bundle",
-        "evaluate",
-        "predict",
-        "generate",
-    ),
-    *("summary", "gradcheck", "gradflow", "doctor"),
+    "compare",
+    "plan",
+    "reproduce",
+    "report",
+    "judge",
+    "verify",
+    "train",
+    "bundle",
+    "evaluate",
+    "predict",
+    "explain",
+    "generate",
+    "summary",
+    "gradcheck",
+    "gradflow",
+    "doctor",
 )
 GROUPS = ("bench",)
 

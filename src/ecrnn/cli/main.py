@@ -16,6 +16,7 @@ from ecrnn.cli import (
     compare,
     doctor,
     evaluate,
+    explain,
     generate,
     gradcheck,
     gradflow,
@@ -56,6 +57,7 @@ app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
+app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command("generate", epilog=generate.EXAMPLE)(generate.generate)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
 app.command("gradcheck", epilog=gradcheck.EXAMPLE)(gradcheck.gradcheck)

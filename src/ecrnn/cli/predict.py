@@ -73,7 +73,7 @@ def predict(
 
         found = of_texts(model, text or [], inputs)
     elif isinstance(model, ReadsFiles):
-        files, missing = _files(inputs, model.task.suffixes)
+        files, missing = files_at(inputs, model.task.suffixes)
         style_of(style, out, files)
         if named is None and len(files) > len(missing):
             name, known = model.description.model, ", ".join(model.processor.classes)
@@ -112,7 +112,7 @@ def _check_call(model: Predictor, named: Path | None, texts: list[str], asked: b
         raise options.WrongCall(f"--text is not for {task.name}, which takes {what}")
 
 
-def _files(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], dict[Path, str]]:
+def files_at(paths: list[Path], suffixes: tuple[str, ...]) -> tuple[list[Path], dict[Path, str]]:
     """The files at ``paths``, and an error line for each path that is or holds none.
 
     They are images, or end in ``suffixes`` if there are any.

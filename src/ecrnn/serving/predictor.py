@@ -177,6 +177,17 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class Explains(Protocol):
+    """A predictor that says why its model says what it says."""
+
+    def open(self, path: str | Path) -> Any:
+        """As of `ReadsFiles`."""
+
+    def explain(self, image: Any, **options: Any) -> Any:
+        """An `ecrnn.explain.explanation.Explanation` of a file or of what `open` gives."""
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A predictor whose model writes on."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.data.folder import read_image
 from ecrnn.data.image_set import ImageSet, to_uint8
+from ecrnn.explain.explanation import Explanation, explain_image
 from ecrnn.models.fusion import fuse
 from ecrnn.models.inference import check_finite, predict_logits, softmax
 from ecrnn.serving.predictor import Judged, Predictor, example_name, true_labels
@@ -77,6 +79,29 @@ class ImagePredictor(Predictor):
         paths = None if isinstance(images, np.ndarray) else images
         with self.naming(lambda row: f"image {row}" if paths is None else str(paths[row])):
             return self.logits_at(pixels, np.arange(len(pixels)))
+
+    def explain(self, image: str | Path | np.ndarray, **options: Any) -> Explanation:
+        """Why the model says what it says of one image: maps with tests, feature maps, gates, steps.
+
+        Args:
+            image: path of an image file of any size, or uint8 (H, W, C) of the network's own.
+            options: those of `ecrnn.explain.explanation.explain_image`: ``target`` and ``against``, names of classes;
+                ``methods``, some of "cam", "ig" and "occlusion"; ``integral_steps``, ``seed``, ``name``.
+
+        Raises:
+            DataError: a file that cannot be read, or an array of another shape or type.
+            EcrnnError: as of `explain_image`.
+        """
+        if isinstance(image, np.ndarray):
+            pixels = to_uint8(image[None])[0]
+            channels, height, width = self.image
+            if pixels.shape != (height, width, channels):
+                found = "x".join(map(str, pixels.shape))
+                raise DataError(f"the image is {found}, the model takes {height}x{width}x{channels}")
+        else:
+            pixels = self.open(image)
+            options.setdefault("name", str(image))
+        return explain_image(self.network, self.standardise, pixels, self.classes, **options)
 
     def open(self, path: str | Path) -> np.ndarray:
         """An image file in the form that the network takes, uint8 (H, W, C); a DataError where it cannot be read."""

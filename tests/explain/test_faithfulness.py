@@ -1,0 +1,87 @@
+"""The tests of maps, on models of which it is known what they look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ecrnn.explain.attribution import Score
+from ecrnn.explain.faithfulness import Curve, deletion, insertion, randomisation, rank_correlation, shuffle
+from ecrnn.models.build import build
+
+
+class Corner(nn.Module):
+    """Class 1 by the mean of the upper left corner, 4x4; the head's weights are what was learnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight = torch.zeros(2, 64)
+        weight[1].view(8, 8)[:4, :4] = 1.0
+        self.head = nn.Linear(64, 2, bias=False)
+        self.head.weight = nn.Parameter(weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(images.flatten(1))
+
+
+def corner_of(network: nn.Module) -> np.ndarray:
+    """The true map of a `Corner`."""
+    return network.head.weight[1].detach().view(8, 8).numpy().copy()
+
+
+def spotted() -> Tensor:
+    """Bright points, which blur to little, in the corner and elsewhere."""
+    image = torch.zeros(1, 1, 8, 8)
+    image[0, 0, ::2, ::2] = 2.0
+    return image
+
+
+def test_a_true_map_passes_and_an_edge_detector_fails() -> None:
+    network = Corner()
+    true = randomisation(network, corner_of, corner_of(network))
+    assert true.areas == ("head",)
+    assert true.correlations == (pytest.approx(true.all_random, abs=0.5),)
+    assert abs(true.all_random) < 0.5
+    assert true.passed
+    edges = np.random.default_rng(0).random((8, 8))
+    fixed = randomisation(network, lambda _network: edges, edges)
+    assert fixed.all_random == pytest.approx(1)
+    assert not fixed.passed
+    assert network.head.weight[1].sum() == 16  # left as it was
+
+
+def test_deletion_and_insertion_know_the_right_pixels() -> None:
+    network, image = Corner(), spotted()
+    values = corner_of(network) * image[0, 0].numpy()
+    good, bad = (deletion(network, image, Score(1), sign * values) for sign in (1, -1))
+    assert good.area < good.random_area < bad.area
+    good, bad = (insertion(network, image, Score(1), sign * values) for sign in (1, -1))
+    assert good.area > good.random_area > bad.area
+    with torch.no_grad():
+        whole = float(network(image).softmax(1)[0, 1])
+    assert good.probabilities[-1] == pytest.approx(whole)
+    assert deletion(network, image, Score(1), values).probabilities[0] == pytest.approx(whole)
+
+
+def test_areas_by_hand() -> None:
+    curve = Curve((1.0, 0.5, 0.0), (1.0, 1.0, 0.0))
+    assert (curve.area, curve.random_area) == (0.5, 0.75)
+
+
+def test_shuffled_weights_are_the_same_numbers() -> None:
+    network = build("ecrnn-lstm-4", image=(1, 16, 16), classes=3, seed=0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    shuffle(network, 5)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value.flatten().sort()[0], before[name].flatten().sort()[0]), name
+        assert torch.equal(value, before[name]) == (len(value.unique()) <= 1), name
+
+
+def test_rank_correlation() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(6, 6))
+    assert rank_correlation(one, -3 * one) == pytest.approx(1)
+    assert rank_correlation(one, np.zeros((6, 6))) == 0
+    assert abs(rank_correlation(one, rng.normal(size=(6, 6)))) < 0.5
