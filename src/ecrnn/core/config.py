@@ -139,7 +139,7 @@ class DataSettings(Settings):
         plain: dict[str, Any] = dump(self)
         if self.fingerprint and plain.get("score_epochs") == 1:  # what a run's file means that does not name it
             del plain["score_epochs"]
-        if self.fingerprint and plain["fit"] == FIT_BEFORE:
+        if self.fingerprint and plain.get("fit") == FIT_BEFORE:
             del plain["fit"]
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
 

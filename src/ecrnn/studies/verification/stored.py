@@ -19,7 +19,7 @@ from ecrnn.core.config import MAX_SETTINGS, StudySettings, read_yaml
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.manifests import MANIFEST
 from ecrnn.core.packed import PACKED
-from ecrnn.core.predictions import Predictions, Scored, epochs
+from ecrnn.core.predictions import Predictions, Scored
 from ecrnn.core.reading import is_file, names_in, read_json, read_text, there
 from ecrnn.core.runs import STUDY, FinishedTrial, difference, plan_note, read_failure, read_settings, trial_home
 from ecrnn.core.seals import KEY, is_sealed, unsealed
@@ -213,7 +213,7 @@ class _Sizes(ExampleSet):
 def other_scores(finished: FinishedTrial) -> Iterator[str]:
     """What metrics.jsonl and the facts of a trial say otherwise than its predictions, a line each."""
     metric, facts = METRICS[trial_task(finished.facts).metric], finished.facts
-    kept = [metric.value(of_epoch.statistics) for of_epoch in epochs(finished.predictions)]
+    kept = [metric.value(of_epoch.statistics) for of_epoch in finished.predictions.epochs()]
     name = f"validation_{metric.name}"
     for line, found in zip(finished.metrics[-len(kept) :], kept, strict=False):
         if not _same(line.get(name), found):
