@@ -161,9 +161,11 @@ def plan_note(settings: StudySettings) -> dict[str, str]:
 
     A plan is written down before the first training and does not change, so every trial has the same one.
     """
-    whole = settings.model_dump(mode="json", exclude_defaults=True, include={"metric", "sequential", *PLAN})
-    parts = {key: json.dumps(value, sort_keys=True) for key, value in whole.items() if value is not None}
-    return {key: hashlib.sha256(text.encode()).hexdigest() for key, text in parts.items()}
+    parts = {key: getattr(settings, key) for key in ("metric", *PLAN)}
+    if settings.sequential is not None:  # without what later versions may add
+        parts["sequential"] = settings.sequential.model_dump(mode="json", exclude_defaults=True)
+    texts = {key: json.dumps(value, sort_keys=True) for key, value in parts.items() if value is not None}
+    return {key: hashlib.sha256(text.encode()).hexdigest() for key, text in texts.items()}
 
 
 def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:
