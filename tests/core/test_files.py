@@ -170,7 +170,7 @@ def test_order_of_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     real_fsync, real_replace = os.fsync, os.replace
 
     def fsync(handle: int) -> None:
-        calls.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file")
+        calls.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else f"file of {os.fstat(handle).st_size}")
         real_fsync(handle)
 
     def replace(*names: str) -> None:
@@ -180,7 +180,15 @@ def test_order_of_a_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("ecrnn.core.files.os.fsync", fsync)
     monkeypatch.setattr("ecrnn.core.files.os.replace", replace)
     files.write_atomically(tmp_path / "file", "new")
-    assert calls == ["file", "rename", "folder"]
+    assert calls == ["file of 3", "rename", "folder"]
+
+
+def test_two_writes_never_share_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter(["1234abcd", "1234abcd", "5678abcd"])
+    monkeypatch.setattr("ecrnn.core.files.secrets.token_hex", lambda size: next(names))
+    monkeypatch.setattr("ecrnn.core.files.lock", lambda handle, path: "unsupported")  # which would tell them apart
+    with files.whole_file(tmp_path / "file") as first, files.whole_file(tmp_path / "file") as second:
+        assert not os.path.sameopenfile(first.fileno(), second.fileno())
 
 
 def test_full_disk(small_disk: Path) -> None:

@@ -109,7 +109,9 @@ def test_nothing_of_a_trial_points_out_of_its_study(trial: Path, tmp_path: Path)
     assert runs.read_trial(tmp_path / "alias", "cnn", 2) is not None
 
 
-@pytest.mark.parametrize("name", ["../outside", "checkpoint/../../outside", "{absolute}", "", ".", "nul\0byte"])
+@pytest.mark.parametrize(
+    "name", ["../outside", "checkpoint/../../outside", "{absolute}", "", ".", "nul\0byte", "a/b/c"]
+)
 def test_a_manifest_does_not_reach_outside(trial: Path, name: str) -> None:
     outside = trial.parent / "outside"
     outside.write_bytes(b"outside")
@@ -120,6 +122,15 @@ def test_a_manifest_does_not_reach_outside(trial: Path, name: str) -> None:
     (trial / "manifest.json").write_text(json.dumps(seal(manifest)))
     assert read_manifest(trial) is None
     with one_line(RunDirectoryError, "which is no file of a trial"):
+        checked_manifest(trial)
+
+
+def test_a_manifest_with_too_many_files(trial: Path) -> None:
+    manifest = json.loads((trial / "manifest.json").read_text())
+    del manifest["digest"]
+    digests = {f"file-{number}": "" for number in range(17)}
+    (trial / "manifest.json").write_text(json.dumps(seal(manifest | {"files": manifest["files"] | digests})))
+    with one_line(RunDirectoryError, "manifest.json names", "more than the 16 of a trial"):
         checked_manifest(trial)
 
 

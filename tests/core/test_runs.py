@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -23,6 +24,7 @@ from ecrnn.core import runs
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import write_manifest
+from ecrnn.core.packed import pack
 from ecrnn.core.predictions import PredictedClasses, Predictions, read_predictions, write_predictions
 
 
@@ -176,9 +178,25 @@ def test_a_trial_that_never_began(tmp_path: Path) -> None:
     assert runs.read_failure(tmp_path, "cnn", 0) is None
 
 
+def test_a_trial_that_was_trained_again_is_read_before_the_archives(trial: Path) -> None:
+    study, place = trial.parents[1], "cnn/repeat-2"
+    (study / "trials.zip").write_bytes(pack({f"{place}/{name}": b"" for name in (*FILES, "manifest.json")}))
+    assert runs.trial_home(study, "cnn", 2) == trial
+    (trial / "manifest.json").unlink()
+    assert runs.trial_home(study, "cnn", 2) == study / "trials.zip" / place
+
+
+def _no_space(*paths: Path) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_success_drops_the_old_failure(trial: Path) -> None:
     (trial / "error.json").write_text('{"error": "out of memory"}')
     assert runs.read_failure(trial.parents[1], "cnn", 2) == "out of memory"
+    with pytest.MonkeyPatch.context() as full, one_line(RunDirectoryError, "no space left"):
+        full.setattr("ecrnn.core.files.os.replace", _no_space)
+        write_manifest(trial, FILES, {})
+    assert runs.read_failure(trial.parents[1], "cnn", 2) == "out of memory"  # it goes when the success is there
     write_manifest(trial, FILES, {})
     assert not (trial / "error.json").exists()
     assert runs.read_failure(trial.parents[1], "cnn", 2) is None
@@ -188,6 +206,15 @@ def test_success_drops_the_old_failure(trial: Path) -> None:
 def test_a_damaged_failure_is_still_a_failure(trial: Path, content: str) -> None:
     (trial / "error.json").write_text(content)
     assert runs.read_failure(trial.parents[1], "cnn", 2) == "failed, and error.json cannot be read"
+
+
+def test_settings_that_were_changed_by_hand(tmp_path: Path) -> None:
+    runs.write_settings(tmp_path, StudySettings(data="digits", models=("cnn",), seed=1))
+    assert runs.read_settings(tmp_path).seed == 1
+    path = tmp_path / "study.yaml"
+    path.write_text(path.read_text().replace("seed: 1", "seed: 2"))
+    with one_line(EcrnnError, path, "does not match its first line"):
+        runs.read_settings(tmp_path)
 
 
 HOLDER = """
