@@ -8,14 +8,45 @@ A test marked ``slow`` runs in `make slow` alone. Of a test, or a file, marked `
 - ``sampled(most=20)``: at most so many, evenly over all.
 
 Parameters of fixtures count as well. The same cases are chosen each time.
+
+Where several processes share the tests, the files that take longest are begun first: the last ones are short, and
+no process waits for another at the end.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations, groupby
 
 import pytest
+
+LONGEST = (  # files in the order in which they are begun, by processor seconds: of `make slow`, then of `make test`
+    "cpp/test_cpp.py",
+    "models/test_battery.py",
+    "cli/test_processes.py",
+    "recurrence/cpu/test_process.py",
+    "recurrence/test_gpu.py",
+    "models/test_task_battery.py",
+    "explain/test_gradcheck.py",
+    "cli/test_streams.py",
+    "training/test_loop.py",
+    "training/test_resume.py",
+    "cli/test_compare.py",
+    "report/test_outputs.py",
+    "cli/test_bench.py",
+    "test_results.py",
+    "test_public_names.py",
+)
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Put the files of `LONGEST` before the others, and those in the order of how many tests they have."""
+    files = [item.nodeid.partition("::")[0].removeprefix("tests/") for item in items]
+    counts = Counter(files)
+    known = {file: place for place, file in enumerate(LONGEST)}
+    places = {file: (known.get(file, len(LONGEST)), -counts[file], file) for file in counts}
+    items[:] = [item for _, item in sorted(zip(files, items, strict=True), key=lambda pair: places[pair[0]])]
 
 
 def covering(cases: Sequence[Mapping[str, int]], size: int) -> list[int]:

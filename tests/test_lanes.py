@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from lanes import covering, evenly
+from lanes import LONGEST, covering, evenly, longest_first
 
 TESTS = Path(__file__).parent
 ORACLES = (  # what results are compared with
@@ -55,6 +55,19 @@ def test_evenly() -> None:
     assert evenly(3, 5) == [0, 1, 2]
     assert evenly(100, 4) == [0, 33, 66, 99]
     assert evenly(100, 1) == [0]
+
+
+class Item:
+    def __init__(self, nodeid: str) -> None:
+        self.nodeid = nodeid
+
+
+def test_the_longest_files_come_first_then_those_with_most_tests() -> None:
+    names = ["core/test_a.py::x", "core/test_b.py::y", "core/test_b.py::x", f"{LONGEST[1]}::x", f"{LONGEST[0]}::z[1]"]
+    items = [Item(f"tests/{name}") for name in names]
+    longest_first(items)
+    assert [item.nodeid.removeprefix("tests/") for item in items] == [names[at] for at in (4, 3, 1, 2, 0)]
+    assert all((TESTS / file).is_file() for file in LONGEST)
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from ecrnn.core.errors import EcrnnError, UnknownNameError
+from ecrnn.core.tasks import TASKS
 from ecrnn.stats import ACCURACY, AUC, BITS, CLASS_SCORES, MACRO_F1, compare, compare_scores, metric_named
-from ecrnn.stats.class_scores import MOST_CLASSES, auc, balanced_accuracy, class_scores, macro_f1
+from ecrnn.stats.class_scores import MOST_CLASSES, auc, balanced_accuracy, class_scores, macro_f1, metric_for
 
 CLASSES = 5
 
@@ -127,6 +128,16 @@ def test_names():
     assert metric_named("bits") is BITS
     with pytest.raises(UnknownNameError, match="unknown metric 'macro_f1', did you mean 'macro-f1'"):
         metric_named("macro_f1")
+
+
+def test_a_task_has_the_scores_of_classes_or_its_own_metric():
+    images, texts = TASKS["image-classification"], TASKS["next-token"]
+    assert (metric_for(images, None), metric_for(images, "auc")) == (ACCURACY, AUC)
+    assert (metric_for(texts, None), metric_for(texts, "bits")) == (BITS, BITS)
+    with pytest.raises(UnknownNameError, match=r"unknown metric 'bits'.*of image-classification"):
+        metric_for(images, "bits")
+    with pytest.raises(UnknownNameError, match=r"unknown metric 'auc'.*of next-token"):
+        metric_for(texts, "auc")
 
 
 def examples(seed, chance, repeats=6, n=400):

@@ -20,6 +20,7 @@ from ecrnn.stats import (
     mcnemar,
     paper_test,
     repeats_needed,
+    seeds_needed,
 )
 
 N_TRAIN, N_TEST = 700, 300
@@ -241,6 +242,10 @@ def test_repeats_needed_is_of_a_difference_that_is_named_whatever_was_observed(t
     one, other = (compare({"a": a, "b": [b] * 3}, 10, 4, difference=0.9).pairs[0] for b in ([1, 0, 0, 0], [0, 0, 0, 0]))
     assert one.difference != other.difference
     assert one.repeats_needed == other.repeats_needed
+    test = compare(scores, N_TRAIN, N_TEST, difference=0.2, fixed_test=True).pairs[0]
+    shared = max(0.0, test.test.standard_error**2 - test.test.sd**2 / test.test.n)
+    assert shared > 0
+    assert test.repeats_needed == max(3, seeds_needed(0.2, test.test.sd, shared, N_TEST, alpha=0.05 / 3))
 
 
 def test_repeats_needed_is_never_below_what_a_verdict_needs():

@@ -58,6 +58,12 @@ def test_interval_between_bounds_by_hand():
     ends = 1 / (1 + np.exp(-(y.mean() + np.array([-half, half]))))
     shared = summarise([0.9, 0.8], n_train=7, n_test=100, bounds=(0, 1), shared=1e-4)
     assert (shared.low, shared.high) == pytest.approx(tuple(ends))
+    # Equal scores: the spread that steps of 1/100 can hide, on the other scale.
+    sd = (100 / 80.5 + 100 / 20.5) / (100 * 12**0.5)
+    half = 12.706204736174698 * sd * (1 / 2 + 3 / 7) ** 0.5
+    ends = 1 / (1 + np.exp(-(np.log(80.5 / 20.5) + np.array([-half, half]))))
+    equal = summarise([0.8, 0.8], n_train=70 / 30 * 100, n_test=100, bounds=(0, 1))
+    assert (equal.low, equal.high) == pytest.approx(tuple(ends))
 
 
 def test_far_from_the_bounds_both_scales_agree():

@@ -75,6 +75,8 @@ def test_bleu_by_hand():
     assert float(bleu_of_sums(np.array(the, float), 1)) == pytest.approx(2 / 7)
     short = np.array([2, 1, 0, 0, 2, 1, 0, 0, 2, 6], float)
     assert float(bleu_of_sums(short, 2)) == pytest.approx(math.exp(1 - 6 / 2))
+    one_word = np.array([1, 0, 0, 0, 1, 0, 0, 0, 1, 3], float)
+    assert float(bleu_of_sums(one_word, 1)) == pytest.approx(math.exp(1 - 3))
     assert BLEU.value([short]) == 0.0  # no 3-gram matches, and nothing is smoothed
     with pytest.raises(EcrnnError, match="order must be from 1 to 4, got 5"):
         bleu_of_sums(short, 5)

@@ -44,6 +44,8 @@ def test_power_without_overlap_equals_statsmodels(effect):
 def test_smallest_detectable_has_the_power(r, alpha):
     smallest = smallest_detectable(0.01, r, **STUDY, power=0.8, alpha=alpha)
     assert detection_power(smallest, 0.01, r, **STUDY, alpha=alpha) == pytest.approx(0.8, abs=1e-6)
+    hardly = smallest_detectable(0.01, r, **STUDY, power=alpha + 0.001, alpha=alpha)
+    assert detection_power(hardly, 0.01, r, **STUDY, alpha=alpha) == pytest.approx(alpha + 0.001, abs=1e-6)
 
 
 def test_smallest_detectable_falls_with_repeats_to_a_floor():

@@ -53,6 +53,8 @@ def test_weights_by_variances_equal_statsmodels(study):
     assert ours.between_sd**2 == pytest.approx(between, abs=1e-9)
     assert (ours.mean, ours.standard_error) == (pytest.approx(frame["eff"]), pytest.approx(frame["sd_eff"]))
     assert (ours.low, ours.high) == (pytest.approx(frame["ci_low"]), pytest.approx(frame["ci_upp"]))
+    half = scipy_stats.t.ppf(0.975, y.size - 1) * np.hypot(ours.between_sd, ours.standard_error)
+    assert (ours.new_low, ours.new_high) == (pytest.approx(ours.mean - half), pytest.approx(ours.mean + half))
 
 
 def test_by_hand():
