@@ -96,8 +96,9 @@ def test_every_option_ends_in_the_settings_and_set_wins(call: Any, tmp_path: Pat
     assert len(saved.pop("fingerprint")) == 64
     assert [saved.pop(key) for key in ("frames", "height", "tokens", "vocabulary", "length")] == [None] * 5
     assert saved == {
-        "data": "digits", "data_dir": None, "image_size": 8, "channels": 1, "models": ["cnn"], "repeats": 1,
-        "first_repeat": 0, "split": "0.6", "seed": 4, "metric": "accuracy", "score_epochs": 3, "planned_repeats": 1,
+        "data": "digits", "data_dir": None, "image_size": 8, "channels": 1, "fit": "cut", "models": ["cnn"],
+        "repeats": 1, "first_repeat": 0, "split": "0.6", "seed": 4, "metric": "accuracy", "score_epochs": 3,
+        "planned_repeats": 1,
     }  # fmt: skip
     wanted = {
         "epochs": 1, "batch_size": 256, "lr": 0.002, "augment": "flip-crop", "device": "cpu", "precision": "float32",
