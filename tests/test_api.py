@@ -12,6 +12,7 @@ from training.trainings import image_set
 
 import ecrnn
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.runs import read_trial
 from ecrnn.models import registry
 
 X = image_set(60).images
@@ -96,3 +97,23 @@ def test_until_decided_and_its_plan(tmp_path: Path) -> None:
     assert report.analysis.sequential.plan.looks == (3,)
     with one_line(EcrnnError, "until_decided is of one data set"):
         ecrnn.compare(["digits", "mnist"], ["cnn", "ecnn"], until_decided=True)
+
+
+def test_groups_and_shares_of_arrays(tmp_path: Path) -> None:
+    groups = np.repeat([f"patient {i}" for i in range(20)], 3)  # 60 images, one class after the other
+    report = ecrnn.compare((X, Y), ["majority"], repeats=2, groups=groups, stratify=True, split=0.6)
+    assert ("Split", "0.6 stratified") in report.analysis.subject.facts
+    for repeat in range(2):
+        validation = read_trial(report.folder.parent, "majority", repeat).predictions.index
+        assert len(validation) == 24
+        assert (np.unique(validation // 3, return_counts=True)[1] == 3).all()
+    again = ecrnn.compare((X, Y), ["majority"], repeats=2, groups=list(groups), stratify=True, split=0.6)
+    assert again.analysis == report.analysis
+    with one_line(RunDirectoryError, "have changed since it was begun"):
+        ecrnn.compare((X, Y), ["majority"], repeats=2, groups=range(60), stratify=True, split=0.6)
+    with one_line(EcrnnError, "groups are int64 of shape (3,), but should be"):
+        ecrnn.compare((X, Y), ["majority"], out="other", groups=[1, 2, 3])
+    with one_line(EcrnnError, "--groups goes with a folder of your own, not with digits"):
+        ecrnn.compare("digits", ["majority"], out="other", groups="groups.csv")
+    with one_line(EcrnnError, "own parts are not drawn"):
+        ecrnn.train("digits", "majority", "other", split="own", stratify=True)

@@ -43,6 +43,8 @@ class _CompareOptions(Keywords, total=False):
     data_dir: str | Path | None
     image_size: int | None
     channels: Literal[1, 3] | None
+    groups: Any
+    stratify: bool
     metric: str | None
     score_epochs: int | None
     baseline: str | None
@@ -85,6 +87,8 @@ def compare(
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
+    groups: Any = None,
+    stratify: bool = False,
     metric: str | None = None,
     score_epochs: int | None = None,
     baseline: str | None = None,
@@ -123,6 +127,9 @@ def compare(
         data_dir: local copies of registered data sets in their official layout.
         image_size: pixels a side that images are brought to; default the data set's own, 32 for a folder.
         channels: 1 for grey, 3 for RGB; default the data set's own, 3 for a folder.
+        groups: examples that no split parts, such as the images of one patient. For a folder a file, CSV with the
+            columns file and group or .jsonl; for arrays one group an example, numbers or texts.
+        stratify: random splits keep each class's share in both parts.
         metric: the score on which the verdicts are, named before the first training: of classifiers "accuracy",
             "macro-f1", "balanced-accuracy" or "auc" (one class against the others, averaged); default: the task's.
         score_epochs: last epochs, or as many as there are, over which the score of a training is the mean; default 3.
@@ -157,6 +164,8 @@ def compare(
     many = not isinstance(data, str | Path | tuple)
     if moderators and not many:
         raise EcrnnError("moderators want a list of data sets, between which the difference may change")
+    if groups is not None and many:
+        raise EcrnnError("groups are of one data set, whose examples they name")
     if until_decided and many:
         raise EcrnnError("until_decided is of one data set; over several every model has the same repeats")
     if isinstance(data, tuple):
@@ -166,6 +175,7 @@ def compare(
         places = [path_of(one, "data") for one in ([data] if isinstance(data, str | Path) else data)]
     asked = {
         **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **_balance(data, groups, stratify),
         "models": _names(models, str(places[0])) if places else (),
         "repeats": repeats,
         "metric": metric,
@@ -181,7 +191,7 @@ def compare(
         run_across(studies, folder, moderators=moderators, jobs=jobs, engine=engine, progress=progress)
         return write_across_report([folder])
     (settings,) = studies
-    arrays = images_of(data, settings) if isinstance(data, tuple) else None
+    arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     folder = folder or default_out(settings)
     run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)
     return write_report([folder], baseline=baseline, pairs=pairs, rope=rope)
@@ -200,6 +210,8 @@ def plan(
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
+    groups: Any = None,
+    stratify: bool = False,
     metric: str | None = None,
     score_epochs: int | None = None,
     baseline: str | None = None,
@@ -213,7 +225,7 @@ def plan(
     design and the one of `compare` with ``until_decided`` find is simulated.
 
     Args:
-        data, models, split, seed, code, data_dir, image_size, channels: as in `compare`.
+        data, models, split, seed, code, data_dir, image_size, channels, groups, stratify: as in `compare`.
         metric, score_epochs, baseline, pairs, progress, more: as in `compare`.
         difference: true difference that would matter, in values of the metric: 0.01 of an accuracy is a point.
         sd: standard deviation of the differences of two models between repeats, as an earlier report shows it. Default:
@@ -237,6 +249,7 @@ def plan(
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
     asked = {
         **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **_balance(data, groups, stratify),
         "data": place,
         "models": _names(models, place),
         "repeats": repeats,
@@ -246,7 +259,7 @@ def plan(
         "pairs": pairs,
     }
     settings = read_settings(StudySettings, asked)
-    arrays = images_of(data, settings) if isinstance(data, tuple) else None
+    arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     return plan_study(settings, difference=difference, sd=sd, arrays=arrays, progress=progress)
 
 
@@ -264,13 +277,16 @@ def train(
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
+    groups: Any = None,
+    stratify: bool = False,
     progress: Progress = silent,
     **more: Unpack[Keywords],
 ) -> Any:
     """Train one model to be kept, and leave it in a folder (a bundle).
 
     Args:
-        data, data_dir, image_size, channels, seed, code, progress, more: as in `compare`; a bundle keeps no arrays.
+        data, data_dir, image_size, channels, groups, stratify, seed, code, progress, more: as in `compare`; a bundle
+            keeps no arrays.
         model: a model name.
         out: the bundle's folder, new or empty.
         split: the part that trains; the rest validates. Default: the task's, "0.8" for images.
@@ -296,16 +312,23 @@ def train(
         split = split or "0.8"  # whatever lies in a folder called "arrays"
     asked = {
         **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **_balance(data, groups, stratify),
         "data": "arrays" if isinstance(data, tuple) else str(path_of(data, "data")),
         "model": model,
         "keep": keep,
         "keep_window": keep_window,
     }
     settings = read_settings(TrainSettings, asked)
-    arrays = images_of(data, settings) if isinstance(data, tuple) else None
+    arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
     train_bundle(settings, folder, arrays=arrays, resume=resume, progress=progress)
     return load(folder)
+
+
+def _balance(data: Any, groups: Any, stratify: bool) -> dict[str, Any]:
+    """Settings of how a split is balanced. The groups of arrays are kept with the arrays."""
+    table = None if groups is None or isinstance(data, tuple) else str(path_of(groups, "groups"))
+    return {"groups": table, "stratify": stratify}
 
 
 def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str) -> tuple[str, ...]:

@@ -4,17 +4,26 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError
+from ecrnn.data.groups import numbered
 from ecrnn.data.image_set import make_image_set
 from ecrnn.data.splits import parse_split
 
 
-def image_set(n=100, n_train=None, classes=4, labels=None):
+def image_set(n=100, n_train=None, classes=4, labels=None, groups=None, n_validation=0):
     labels = np.arange(n) % classes if labels is None else np.asarray(labels)
     names = [f"class {i}" for i in range(classes)]
-    return make_image_set("toy", np.zeros((n, 1, 1, 1), np.uint8), labels.astype(np.int64), names, n_train=n_train)
+    return make_image_set(
+        "toy",
+        np.zeros((n, 1, 1, 1), np.uint8),
+        labels.astype(np.int64),
+        names,
+        n_train=n_train,
+        n_validation=n_validation,
+        groups=None if groups is None else numbered(list(groups)),
+    )
 
 
-RULES = ["0.7", "0.5", "5-fold", "2-fold", "own"]
+RULES = ["0.7", "0.5", "5-fold", "2-fold", "own", "0.7 stratified", "5-fold stratified"]
 
 
 @pytest.mark.parametrize("text", RULES)
@@ -95,7 +104,11 @@ def test_fractions_outside_are_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "0,7", "70%", "7/10", "nan", "inf", "1e-1", "fold", "-fold", "own ed", "0.7.1"]
+    "text",
+    [
+        *("", "x", "0,7", "70%", "7/10", "nan", "inf", "1e-1", "fold", "-fold", "own ed", "0.7.1"),
+        *("stratified", "0.7stratified", "0.7 stratifie"),
+    ],
 )
 def test_other_texts_are_refused(text):
     with pytest.raises(DataError, match=r"is not understood: give a fraction such as 0.7, folds .* or own"):
@@ -135,3 +148,88 @@ def test_a_class_that_is_not_trained_on_is_named():
     assert messages == {"", "no training example is of class 'class 2'"}
     with pytest.raises(DataError, match="class 'class 1' and 1 more"):
         parse_split("own").split(image_set(4, 2, classes=3, labels=[0, 0, 1, 2]), 0, 0)
+
+
+SKEWED = [0] * 61 + [1] * 22 + [2] * 7 + [3] * 3  # 93
+
+
+def shares(split, part="train", labels=SKEWED):
+    return np.bincount(np.array(labels)[getattr(split, part)], minlength=4).tolist()
+
+
+def test_stratified_fractions_keep_exact_shares():
+    # 0.7 of 61, 22, 7 and 3 is 42.7, 15.4, 4.9 and 2.1, of all 65.1: 42 + 15 + 4 + 2 and the two largest rests
+    data = image_set(93, labels=SKEWED)
+    drawn = [parse_split("0.7 stratified").split(data, 0, repeat) for repeat in range(200)]
+    assert {tuple(shares(split)) for split in drawn} == {(43, 15, 5, 2)}
+    assert len({tuple(split.train) for split in drawn}) == 200
+    counts = np.bincount(np.concatenate([split.train for split in drawn]), minlength=93)
+    assert abs(counts[:61].mean() - 200 * 43 / 61) < 1e-9
+    assert np.abs(counts[:61] - 200 * 43 / 61).max() < 5 * np.sqrt(200 * 0.3 * 0.7)
+
+
+def test_stratified_folds_differ_by_one_at_most_in_every_class():
+    data = image_set(93, labels=SKEWED)
+    folds = [parse_split("3-fold stratified").split(data, 4, repeat) for repeat in range(6)]
+    assert sorted(np.concatenate([fold.validation for fold in folds[:3]])) == list(range(93))
+    counts = np.array([shares(fold, "validation") for fold in folds])
+    assert (counts.sum(axis=1) == 31).all()
+    assert (np.ptp(counts, axis=0) <= 1).all()
+    assert not {tuple(f.validation) for f in folds[:3]} & {tuple(f.validation) for f in folds[3:]}
+
+
+FEW = [min(label, 2) for label in SKEWED]
+GROUPS = [i // 4 if i < 40 else 100 + i for i in range(93)]  # ten groups of four, the others alone
+
+
+@pytest.mark.parametrize("text", ["0.7", "0.5", "4-fold", "0.7 stratified", "4-fold stratified"])
+def test_no_split_parts_a_group(text):
+    data, groups = image_set(93, classes=3, labels=FEW, groups=GROUPS), np.array(GROUPS)
+    drawn = [parse_split(text).split(data, 1, repeat) for repeat in range(8)]
+    for split in drawn:
+        assert sorted([*split.train, *split.validation]) == list(range(93))
+        assert not set(groups[split.train]) & set(groups[split.validation])
+        if "fold" in text:
+            assert abs(len(split.validation) - 93 / 4) <= 4
+        else:
+            assert abs(len(split.train) - float(text.split()[0]) * 93) <= 4
+        if "stratified" in text:
+            validation = len(split.validation) / 93
+            expected = validation * np.bincount(FEW, minlength=4)
+            assert np.abs(np.array(shares(split, "validation", FEW)) - expected).max() <= 4
+    assert len({tuple(split.train) for split in drawn}) == 8
+    if "fold" in text:
+        assert sorted(np.concatenate([split.validation for split in drawn[:4]])) == list(range(93))
+
+
+def test_large_groups_train_as_often_as_others():
+    groups = [0] * 6 + list(range(1, 35))
+    data = image_set(40, classes=1, groups=groups)
+    trained = [0 in parse_split("0.7").split(data, 0, repeat).train for repeat in range(600)]
+    assert abs(np.mean(trained) - 0.7) < 0.08
+
+
+def test_groups_that_leave_a_part_empty():
+    with pytest.raises(DataError, match=r"split 0.7 of 8 examples in 1 group leaves none for validation"):
+        parse_split("0.7").split(image_set(8, classes=2, groups=[0] * 8), 0, 0)
+    with pytest.raises(DataError, match=r"split 0.3 of 8 examples in 1 group leaves none for training"):
+        parse_split("0.3").split(image_set(8, classes=2, groups=[0] * 8), 0, 0)
+    with pytest.raises(DataError, match="split 3-fold needs at least 3 groups, but there are 2"):
+        parse_split("3-fold").split(image_set(8, classes=2, groups=[0, 1] * 4), 0, 0)
+
+
+def test_groups_in_two_of_the_data_sets_own_parts():
+    data = image_set(10, 8, groups=[0, 1, 2, 3, 4, 5, 6, 0, 7, 8], n_validation=2)
+    with pytest.raises(DataError, match=r"toy: examples 0 and 7 are of one group, but one is of the validation part"):
+        parse_split("own").split(data, 0, 0)
+    assert len(parse_split("0.5").split(data, 0, 0).train) == 4
+    data = image_set(10, 8, groups=[0, 1, 2, 3, 4, 5, 6, 7, 3, 8])
+    for text in ("own", "0.5"):
+        with pytest.raises(DataError, match=r"examples 3 and 8 are of one group, but one is of the test part; move"):
+            parse_split(text).split(data, 0, 0)
+
+
+def test_what_is_not_stratified():
+    with pytest.raises(DataError, match="own parts are not drawn, so they cannot be stratified"):
+        parse_split("own stratified")
+    assert parse_split("0.7").stratify() == parse_split("0.7 stratified") == parse_split("0.7 stratified").stratify()

@@ -22,6 +22,7 @@ from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked, read_settings, read_trial, trial_folder, write_settings
 from ecrnn.data.splits import parse_split
+from ecrnn.report import analyse, read_study
 from ecrnn.serving.load import load
 from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import default_out, finished, run_study, trials
@@ -359,3 +360,64 @@ def test_a_study_from_before_there_was_a_choice_of_fit_goes_on_as_it_was(tmp_pat
     assert read_settings(now).fingerprint != read_settings(before).fingerprint
     with one_line(RunDirectoryError, "fit is stretch here"):
         small.run(before, models=["cnn"], repeats=2, fit="stretch")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes of ten photographs, in pairs that are alike."""
+    for label, name in enumerate("ab"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(10):
+            noise = np.random.default_rng([label, i // 2]).integers(99 * label, 99 * label + 99, (8, 8, 3), np.uint8)
+            Image.fromarray(noise).save(tmp_path / "photos" / name / f"{i}.png")
+    return tmp_path / "photos"
+
+
+def test_files_that_cannot_be_read_are_left_out_and_named(photos: Path, tmp_path: Path) -> None:
+    small, out = Study(str(photos)), tmp_path / "study"
+    (photos / "a" / "3.png").write_bytes((photos / "a" / "3.png").read_bytes()[:60])
+    (photos / "b" / "7.png").write_bytes(b"")
+    with one_line(DataError, "2 of 20 images", "a/3.png: ", "b/7.png: it is empty"):
+        small.run(out, models=["cnn"], repeats=1)
+    small.run(out, models=["cnn"], repeats=1, bad_data="skip")
+    assert read_settings(out).bad_files == ("a/3.png", "b/7.png")
+    assert len(images.load(photos, image_size=8, skip=True)) == 18
+    small.run(out, models=["cnn"], repeats=2, bad_data="skip")  # goes on with the same
+    bundle_trial(out, "cnn", tmp_path / "bundle")
+    assert read_json(tmp_path / "bundle" / "bundle.json")["bad_files"] == ["a/3.png", "b/7.png"]
+    assert "; 2 files that could not be read left out |" in (tmp_path / "bundle" / "README.md").read_text()
+    facts = dict(analyse(read_study([out])).subject.facts)
+    assert facts["Data"].endswith("; 2 files that cannot be read left out: a/3.png, b/7.png")
+    good = (photos / "b" / "1.png").read_bytes()
+    (photos / "b" / "1.png").write_bytes(b"x")
+    with one_line(RunDirectoryError, "b/1.png of", "could be read when this was begun, and cannot be read now"):
+        small.run(out, models=["cnn"], repeats=3, bad_data="skip")
+    (photos / "b" / "1.png").write_bytes(good)
+    (photos / "b" / "7.png").write_bytes(good)
+    with one_line(RunDirectoryError, "b/7.png of", "could not be read when this was begun, and can be read now"):
+        small.run(out, models=["cnn"], repeats=3, bad_data="skip")
+    (photos / "b" / "7.png").unlink()
+    assert small.run(out, models=["cnn"], repeats=2, bad_data="skip").trained == []
+
+
+def test_groups_of_a_study(photos: Path, tmp_path: Path) -> None:
+    rows = "".join(f"{name}/{i}.png,{name}{i // 2}\n" for name in "ab" for i in range(10))
+    (tmp_path / "groups.csv").write_text(f"file,group\n{rows}")
+    small, out, said = Study(str(photos)), tmp_path / "study", []
+    groups = str(tmp_path / "groups.csv")
+    small.run(out, models=["cnn"], repeats=2, split="0.6 stratified", groups=groups, progress=said.append)
+    lines = [event.text for event in said if isinstance(event, Message)]
+    expected = "10 groups are kept whole, files that stand alone among them; 12 of 20 train in the first repeat"
+    assert f"{photos}: {expected}, where 0.6 asks for 12" in lines
+    assert not any("also among those trained on" in line for line in lines)
+    for repeat in range(2):
+        validation = read_trial(out, "cnn", repeat).predictions.index
+        assert sorted(validation // 2) == sorted([*dict.fromkeys(validation // 2)] * 2)
+        assert sum(validation < 10) == 4
+    (tmp_path / "groups.csv").rename(tmp_path / "moved.csv")
+    assert small.run(out, models=["cnn"], split="0.6 stratified", groups=str(tmp_path / "moved.csv")).trained == []
+    with one_line(RunDirectoryError, "some were added, removed or altered"):
+        small.run(out, models=["cnn"], split="0.6 stratified")
+    (tmp_path / "groups.csv").write_text("file,group\na/77.png,1\n")
+    with one_line(DataError, "groups.csv names 'a/77.png', but there is no such image in"):
+        small.run(tmp_path / "other", models=["cnn"], groups=groups)

@@ -63,6 +63,9 @@ def compare(
     image_size: options.ImageSize = None,
     channels: options.Channels = None,
     fit: options.Fit = None,
+    bad_data: options.BadData = None,
+    groups: options.Groups = None,
+    stratify: options.Stratify = False,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
     lr: options.Lr = None,
@@ -98,6 +101,8 @@ def compare(
             raise options.WrongCall(
                 "--val and --test are of one DATA; with several, name folders that hold their parts"
             )
+        if groups is not None:
+            raise options.WrongCall("--groups is of one DATA, whose files it names")
         if until_decided:
             raise options.WrongCall("--until-decided is of one DATA; over several every model has the same repeats")
         folder = out or Path("runs") / "compare-across"

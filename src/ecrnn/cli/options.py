@@ -64,6 +64,22 @@ Fit = Annotated[
         "stretch. Default: cut."
     ),
 ]
+BadData = Annotated[
+    str | None,
+    typer.Option(
+        help="Files of a folder that cannot be read: refuse them, or skip them, which report and bundle then name. "
+        "Default: refuse."
+    ),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="CSV with the columns file and group, or .jsonl, for a folder of images: no split parts a group. Files "
+        "that it does not name stand alone.",
+    ),
+]
+Stratify = Annotated[bool, typer.Option("--stratify", help="Random splits keep each class's share in both parts.")]
 Seed = Annotated[
     int | None, typer.Option(help="Seed of splits, initial weights and the order of examples. Default: 0.")
 ]
@@ -213,6 +229,7 @@ def _nested(kind: type[AnySettings], given: Mapping[str, Any]) -> dict[str, Any]
 
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     nested = {name: plain[name] for name in kind.model_fields if name in plain}
+    nested["stratify"] = plain.get("stratify", False)
     return {**nested, "training": {name: plain[name] for name in TrainingSettings.model_fields if name in plain}}
 
 

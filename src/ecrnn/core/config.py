@@ -6,8 +6,6 @@ one line. The resolved settings are saved with every run, and running from the s
 
 from __future__ import annotations
 
-import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,15 +24,27 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError, nearest
-from ecrnn.core.form import FIT_BEFORE, Channels, Fit, Frames, Height, ImageSize, Length, Tokens, VocabularySize
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.form import (
+    FIT_BEFORE,
+    BadData,
+    Channels,
+    Fit,
+    Frames,
+    Height,
+    ImageSize,
+    Length,
+    Tokens,
+    VocabularySize,
+)
 from ecrnn.core.reading import read_text
 from ecrnn.core.seals import check_text
+from ecrnn.core.settings_faults import LONGEST_KEY, check_keys, one_line
 from ecrnn.core.yaml_loader import load_yaml
 
 MAX_SETTINGS = 2**20  # bytes of a file
 MAX_TRIALS = 50_000  # of a study
-MAX_KEYS = 1000  # of a mapping
+MAX_BAD_FILES = 1000  # that a run leaves out and names
 MAX_MARKS = 20_000  # of a file; a model takes two or three
 _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
 
@@ -68,11 +78,11 @@ class Settings(BaseModel):
         Raises:
             EcrnnError: the first thing wrong, in one line.
         """
-        _check_keys(cls, values, where)
+        check_keys(values, where)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise _one_line(cls, error, where) from error
+            raise one_line(cls, error, where) from error
 
 
 class TrainingSettings(Settings):
@@ -130,6 +140,9 @@ class DataSettings(Settings):
     tokens: Tokens | None = None
     vocabulary: VocabularySize | None = None
     length: Length | None = None
+    bad_data: BadData | None = None
+    bad_files: tuple[str, ...] = Field((), max_length=MAX_BAD_FILES)  # that were left out
+    groups: str | None = Field(None, max_length=4096)
     form: dict[str, Any] = Field({}, max_length=100)
     fingerprint: str | None = Field(None, pattern="^[0-9a-f]{64}$")  # of all examples
 
@@ -141,11 +154,23 @@ class DataSettings(Settings):
             del plain["score_epochs"]
         if self.fingerprint and plain.get("fit") == FIT_BEFORE:
             del plain["fit"]
-        return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {})}
+        return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {}, [], ())}
 
 
 PLAN = ("baseline", "pairs", "contrasts", "rope", "planned_repeats")  # of a study, beside the score
-_OMITTED = ("val", "test", "form", "sources", "recipes", "metric", "sequential", *PLAN)
+_OMITTED = (
+    "val",
+    "test",
+    "bad_data",
+    "bad_files",
+    "groups",
+    "form",
+    "sources",
+    "recipes",
+    "metric",
+    "sequential",
+    *PLAN,
+)
 
 
 class _RunSettings(DataSettings):
@@ -223,7 +248,7 @@ class StudySettings(_RunSettings):
                 f"{len(self.models):,} models in {self.repeats:,} repeats are more than {MAX_TRIALS:,} trials"
             )
         for model, recipe in self.recipes.items():
-            TrainingSettings.read(recipe, f"recipes.{model[:_LONGEST_KEY]}")
+            TrainingSettings.read(recipe, f"recipes.{model[:LONGEST_KEY]}")
         return self
 
 
@@ -325,64 +350,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return flat
-
-
-def _check_keys(cls: type[Settings], values: Any, where: str) -> None:
-    """Look at keys before pydantic does, which makes an error of each of a million that are wrong.
-
-    Raises:
-        EcrnnError: a mapping has far too many keys.
-    """
-    mappings = [values, *values.values()] if isinstance(values, Mapping) and len(values) <= MAX_KEYS else [values]
-    if any(isinstance(inner, Mapping) and len(inner) > MAX_KEYS for inner in mappings):
-        raise EcrnnError(f"more than {MAX_KEYS:,} keys where settings should be" + (f" ({where})" if where else ""))
-
-
-def _one_line(cls: type[Settings], error: ValidationError, where: str) -> EcrnnError:
-    first = error.errors()[0]
-    path = " ".join(".".join(str(part)[:_LONGEST_KEY] for part in first["loc"]).split())
-    source = f" ({where})" if where else ""
-    if first["type"] == "extra_forbidden":
-        known = _keys(cls)
-        close = nearest(path, known)
-        hint = f"did you mean '{close}'?" if close else f"known are {', '.join(known)}"
-        return UnknownNameError(f"unknown configuration key '{path}', {hint}{source}")
-    if first["type"] == "missing":
-        return EcrnnError(f"configuration key '{path}' is missing{source}")
-    if first["type"] == "value_error":  # of a validator of ours, whose line says all
-        return EcrnnError(f"{first['ctx']['error']}{source}")
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    fault = f"{message}, not {_SHORT.repr(first['input'])}"
-    if first["type"] == "literal_error":
-        fault += _nearest_value(first["input"], first["ctx"]["expected"])
-    return SettingsError(path, fault + source)
-
-
-class _Short(reprlib.Repr):
-    def repr_int(self, x: int, level: int) -> str:
-        return repr(x) if abs(x) < 10**20 else "a number of more than 20 digits"  # which Python may refuse to write
-
-
-def _nearest_value(value: Any, expected: str) -> str:
-    """What to add where ``value`` is none of those that pydantic lists as "'best' or 'last'"."""
-    known = re.findall(r"'([^']*)'", expected)
-    text = value if isinstance(value, str) else ""
-    close = _OTHER_WORDS.get(text.lower()) or nearest(text, known)
-    return f", did you mean '{close}'?" if close in known else ""
-
-
-_OTHER_WORDS = {"gpu": "cuda", "fp32": "float32", "float": "float32", "bf16": "bfloat16"}  # not alike, but the same
-_LONGEST_KEY = 100  # characters
-_SHORT = _Short()  # a value may be as long as a file
-_SHORT.maxstring = _SHORT.maxother = 100
-
-
-def _keys(cls: type[BaseModel], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, field in cls.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            keys += _keys(inner, f"{prefix}{name}.")
-        else:
-            keys.append(prefix + name)
-    return keys

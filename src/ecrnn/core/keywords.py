@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from ecrnn.core.form import Fit, Frames, Height, Length, Tokens, VocabularySize
+from ecrnn.core.form import BadData, Fit, Frames, Height, Length, Tokens, VocabularySize
 
 
 class Keywords(TypedDict, total=False):
@@ -35,6 +35,7 @@ class Keywords(TypedDict, total=False):
     val: str | None
     test: str | None
     fit: Fit | None
+    bad_data: BadData | None
     frames: Frames | None
     height: Height | None
     tokens: Tokens | None

@@ -116,7 +116,7 @@ def difference(
         free: what may differ.
         examples: what the task calls its examples.
     """
-    places = ("data_dir", "data", "val", "test", "fingerprint")
+    places = ("data_dir", "data", "val", "test", "groups", "bad_data", "bad_files", "fingerprint")
     update = {key: getattr(now, key) for key in (*free, *places)}
     if before.fingerprint == now.fingerprint and {before.fit, now.fit} == {"cut", FIT_BEFORE}:
         update["fit"] = now.fit  # no image has a shape of which the two rules make something else

@@ -41,6 +41,21 @@ def alike(names: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+def alike_but_capitals(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first two of ``names``, of more than one letter, that are equal when composed and without capitals, or None.
+
+    >>> alike_but_capitals(["A", "a", "Cat", "cat"])
+    ('Cat', 'cat')
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if len(nfc(name)) > 1:
+            other = seen.setdefault(nfc(nfc(name).casefold()), name)
+            if nfc(other) != nfc(name):
+                return other, name
+    return None
+
+
 def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of ``names`` that differ in capitals, blanks, dots at the end, width of letters or what has no width."""
     seen: dict[str, str] = {}

@@ -1,9 +1,10 @@
-"""Labelled images or clips in one `.npz` file of NumPy, with these arrays, of which `classes` may be missing:
+"""Labelled images or clips in one `.npz` file of NumPy with these arrays; `classes` and `groups` may be missing:
 
     images    uint8 (N, H, W, C), C 1 or 3; or (N, H, W), grey
     clips     uint8 (N, T, H, W, C), C 1 or 3; or (N, T, H, W), grey
     labels    whole numbers or texts (N,); with `classes` whole numbers, which count them from 0
     classes   texts, the names of the classes
+    groups    of images, whole numbers or texts (N,): those of one group are never parted by a split
 
 The file may come from anywhere: what an array needs is known from its header before memory is taken for it, and nothing
 is unpickled.
@@ -11,8 +12,10 @@ is unpickled.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -29,9 +32,18 @@ _AXES: dict[Kind, str] = {"images": "(N, H, W, C)", "clips": "(N, T, H, W, C)"}
 _LARGEST_LABELS = 2**26  # bytes of labels or classes
 
 
-def write_arrays(path: Path, kind: Kind, examples: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    """Write what `read_arrays` reads, atomically and not compressed."""
+def write_arrays(
+    path: Path,
+    kind: Kind,
+    examples: np.ndarray,
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    groups: np.ndarray | None = None,
+) -> None:
+    """Write what `read_arrays` and `read_array_groups` read, atomically and not compressed."""
     arrays = {kind: examples, "labels": labels, "classes": np.array(classes)}
+    if groups is not None:
+        arrays["groups"] = groups
     with disk_errors(path), whole_file(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -51,21 +63,40 @@ def read_arrays(path: Path, kind: Kind) -> tuple[np.ndarray, np.ndarray, tuple[s
             they should.
     """
     expected = f"an .npz file with arrays {kind}, labels and, optionally, classes"
+    with _archive(path, expected) as archive:
+        names = {info.filename for info in archive.infolist()}
+        if not {f"{kind}.npy", "labels.npy"} <= names:
+            raise DataError(f"{path} lacks {'labels' if f'{kind}.npy' in names else kind}; give {expected}")
+        examples = _member(archive, f"{kind}.npy", MEMORY_LIMIT, path)
+        labels = _member(archive, "labels.npy", _LARGEST_LABELS, path)
+        classes = _member(archive, "classes.npy", _LARGEST_LABELS, path) if "classes.npy" in names else None
+    return _checked_examples(examples, kind, path), *_checked_labels(labels, classes, len(examples), path)
+
+
+def read_array_groups(path: Path) -> np.ndarray | None:
+    """The groups in an `.npz` file, as they are, (N,); None where it has none.
+
+    Raises:
+        DataError: as `read_arrays`.
+    """
+    with _archive(path, "an .npz file") as archive:
+        if "groups.npy" in archive.namelist():
+            return _member(archive, "groups.npy", _LARGEST_LABELS, path)
+    return None
+
+
+@contextlib.contextmanager
+def _archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
+    """The file, open; whatever goes wrong inside is a DataError that says what is expected."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = {info.filename for info in archive.infolist()}
-            if not {f"{kind}.npy", "labels.npy"} <= names:
-                raise DataError(f"{path} lacks {'labels' if f'{kind}.npy' in names else kind}; give {expected}")
-            examples = _member(archive, f"{kind}.npy", MEMORY_LIMIT, path)
-            labels = _member(archive, "labels.npy", _LARGEST_LABELS, path)
-            classes = _member(archive, "classes.npy", _LARGEST_LABELS, path) if "classes.npy" in names else None
+            yield archive
     except DataError:
         raise
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # zipfile's and NumPy's readers raise anything on damaged files
         raise DataError(f"{path} is damaged or of another kind; give {expected}") from error
-    return _checked_examples(examples, kind, path), *_checked_labels(labels, classes, len(examples), path)
 
 
 def _member(archive: zipfile.ZipFile, name: str, largest: int, path: Path) -> np.ndarray:

@@ -25,6 +25,8 @@ class ExampleSet(ABC):
         files: of a folder the path of each example relative to it (with "/"), else empty.
         left_out: of a folder the number of files that are no examples, by suffix.
         notes: sentences about what was left out, to be shown.
+        bad_files: files that were left out as they cannot be read, and why, where that was asked for.
+        groups: int64 (N,), the group of each example, which no split parts; None where each stands alone.
     """
 
     name: str
@@ -34,6 +36,8 @@ class ExampleSet(ABC):
     files: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    bad_files: Mapping[str, str] = field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...

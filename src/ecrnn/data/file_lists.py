@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ecrnn.core.errors import DataError
-from ecrnn.core.spelling import alike, nfc, order
+from ecrnn.core.spelling import alike, alike_but_capitals, nfc, order
 from ecrnn.data.downloads import reading
 from ecrnn.data.image_file import SUFFIXES
 from ecrnn.data.layout import is_junk
@@ -69,8 +69,11 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> tuple[list[str],
     return sorted(found, key=order), others
 
 
-def check_alike(folder: Path, names: Sequence[str]) -> None:
-    """Raise a DataError where two of the ``names`` in ``folder`` are one name in two spellings, or one is not UTF-8."""
+def check_alike(folder: Path, names: Sequence[str], *, classes: bool = False) -> None:
+    """Raise a DataError where two of the ``names`` in ``folder`` are one name in two spellings, or one is not UTF-8.
+
+    Capitals tell no names of ``classes`` apart, as on many file systems, but those of one letter, characters to read.
+    """
     foreign = [name for name in names if not is_unicode(name)]
     if foreign:
         raise DataError(f"{folder / foreign[0]} has a name that is not UTF-8 and cannot be kept; rename the folder")
@@ -78,6 +81,11 @@ def check_alike(folder: Path, names: Sequence[str]) -> None:
         raise DataError(
             f"{folder} holds '{nfc(twice[0])}' twice, spelt with composed and with decomposed characters "
             f"({twice[0]!a} and {twice[1]!a}); put the contents of one into the other"
+        )
+    if classes and (twice := alike_but_capitals(names)):
+        raise DataError(
+            f"{folder} holds '{twice[0]}' and '{twice[1]}', which differ in capitals only; put the contents of one "
+            "into the other, or rename it"
         )
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from ecrnn.core.form import Fit
 from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.data import layout, left_out
 from ecrnn.data.file_lists import check_alike, check_same_classes, entries_of, files_below, is_image
-from ecrnn.data.image_decoding import MEMORY_LIMIT, load_images
+from ecrnn.data.groups import numbered, of_files, read_groups
+from ecrnn.data.image_decoding import MEMORY_LIMIT, load_images, load_readable
 from ecrnn.data.image_file import SUFFIXES, read_image
 from ecrnn.data.image_set import ImageSet, make_image_set
 from ecrnn.data.layout import TEST, TRAIN, VAL
@@ -155,7 +157,7 @@ def _classes(folder: Path) -> dict[str, str]:
         loose = sum(_loose(folder, is_image).values())
         what = f"holds {loose} images but no sub-folders" if loose else "holds no sub-folders"
         raise DataError(f"{folder} {what}; put the images of each class into a sub-folder of that name")
-    check_alike(folder, names)
+    check_alike(folder, names, classes=True)
     return {nfc(name): name for name in names}
 
 
@@ -226,6 +228,8 @@ def load_folder(
     test: Path | None = None,
     cache: Path | None = None,
     memory_limit: int = MEMORY_LIMIT,
+    skip: bool = False,
+    groups: Path | None = None,
     progress: Progress = silent,
 ) -> ImageSet:
     """Decode a folder of images, each as `image_file.read_image` does.
@@ -239,22 +243,23 @@ def load_folder(
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
         memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
             there as long as names, sizes and times of the files stay the same.
+        skip: leave out images that cannot be read, and say which.
+        groups: a table of groups that no split parts, see `groups`.
         progress: called with `Loading` events of `ecrnn.core.events`.
 
     Raises:
-        DataError: as `list_folder`; or images that cannot be read: all are tried, and one line names the first.
+        DataError: as `list_folder`; the table of groups is none; or images that cannot be read: all are tried, and one
+            line names the first.
     """
     listing = list_folder(folder, val=val, test=test)
-    images = load_images(
-        listing.folder,
-        listing.files,
-        size,
-        channels,
-        fit=fit,
-        cache=cache,
-        memory_limit=memory_limit,
-        progress=progress,
-    )
+    numbers = None if groups is None else groups_of(listing, groups)
+    how: dict[str, Any] = {"fit": fit, "cache": cache, "memory_limit": memory_limit, "progress": progress}
+    bad: dict[str, str] = {}
+    if skip:
+        images, bad = load_readable(listing.folder, listing.files, size, channels, **how)
+    else:
+        images = load_images(listing.folder, listing.files, size, channels, **how)
+    listing, keep = without(listing, bad)
     return make_image_set(
         str(folder),
         images,
@@ -264,5 +269,27 @@ def load_folder(
         n_validation=listing.n_validation,
         files=listing.files,
         left_out=listing.left_out,
-        notes=listing.notes,
+        notes=(*listing.notes, *left_out.bad_notes(listing.folder, bad)),
+        bad_files=bad,
+        groups=None if numbers is None else numbered(numbers[keep].tolist()),
     )
+
+
+def groups_of(listing: Listing, table: Path) -> np.ndarray:
+    """The group of each file of a folder, from a table: int64 (N,), see `groups`."""
+    return of_files(read_groups(on_disk(table)), listing.files, table, listing.folder)
+
+
+def without(listing: Listing, bad: Collection[str]) -> tuple[Listing, np.ndarray]:
+    """A folder's listing without some files, and bool (N,), which of its files stay."""
+    keep = np.array([file not in bad for file in listing.files], bool)
+    n_train = int(keep[: listing.n_train].sum())
+    first = listing.n_train - listing.n_validation
+    shorter = replace(
+        listing,
+        files=tuple(file for file in listing.files if file not in bad),
+        labels=listing.labels[keep],
+        n_train=n_train,
+        n_validation=int(keep[first : listing.n_train].sum()),
+    )
+    return shorter, keep

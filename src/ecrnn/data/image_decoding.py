@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading, Progress, silent
 from ecrnn.core.form import FIT_BEFORE, Fit
+from ecrnn.core.reading import read_json
+from ecrnn.core.text import json_text
 from ecrnn.data.downloads import cached_file, default_cache
 from ecrnn.data.image_file import decode, quiet_pillow
 
@@ -53,18 +56,63 @@ def load_images(
     Raises:
         DataError: images that cannot be read: all are tried, and one line names the first.
     """
+    return _loaded(folder, files, (len(files), *size, channels), fit, cache, memory_limit, progress, None)
+
+
+def load_readable(
+    folder: Path,
+    files: Sequence[str],
+    size: tuple[int, int],
+    channels: int,
+    *,
+    fit: Fit = "cut",
+    cache: Path | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+    progress: Progress = silent,
+) -> tuple[np.ndarray, dict[str, str]]:
+    """As `load_images`, but files that cannot be read are left out.
+
+    Returns:
+        The images of the others, in their order, and why each of those left out cannot be read.
+
+    Raises:
+        DataError: none can be read.
+    """
+    bad: dict[str, str] = {}
     shape = (len(files), *size, channels)
+    images = _loaded(folder, files, shape, fit, cache, memory_limit, progress, bad)
+    if files and not len(images):
+        raise DataError(f"none of the {len(files)} images in {folder} can be read ({_some(bad)}); replace them")
+    return images, dict(sorted(bad.items()))
+
+
+def _loaded(
+    folder: Path,
+    files: Sequence[str],
+    shape: tuple[int, int, int, int],
+    fit: Fit,
+    cache: Path | None,
+    memory_limit: int,
+    progress: Progress,
+    bad: dict[str, str] | None,
+) -> np.ndarray:
+    """The images of the files of which ``bad`` does not say afterwards why they cannot be read; see `decode_files`."""
     if np.prod(shape, dtype=np.int64) > memory_limit:
-        return _mapped(folder, files, shape, fit, default_cache() if cache is None else cache, progress)
-    images = np.empty(shape, np.uint8)
-    for start, chunk in _stacked(folder, files, shape, fit, progress):
-        images[start : start + len(chunk)] = chunk
-    return images
+        return _mapped(folder, files, shape, fit, default_cache() if cache is None else Path(cache), progress, bad)
+    images, done = np.empty(shape, np.uint8), 0
+    for chunk in _stacked(folder, files, shape, fit, progress, bad):
+        images[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    return images if done == len(images) else images[:done].copy()
 
 
 def decode_files(
-    folder: Path, files: Sequence[str], one: Callable[[Path], np.ndarray], progress: Progress = silent
-) -> Iterator[tuple[int, list[np.ndarray]]]:
+    folder: Path,
+    files: Sequence[str],
+    one: Callable[[Path], np.ndarray],
+    progress: Progress = silent,
+    bad: dict[str, str] | None = None,
+) -> Iterator[list[np.ndarray]]:
     """What ``one`` makes of each file, decoded by several threads.
 
     Args:
@@ -72,62 +120,89 @@ def decode_files(
         files: relative to it.
         one: from the path of a file to its pixels, or a DataError that says the reason only.
         progress: called with `Loading` events of `ecrnn.core.events`.
+        bad: takes the files that cannot be read, with the reasons, which then are left out.
 
     Yields:
-        The place of the first and the pixels of the next some, in the order of ``files``.
+        The pixels of the next some, in the order of ``files``.
 
     Raises:
-        DataError: at the end, if any file could not be read.
+        DataError: at the end, if any file could not be read and there is no ``bad`` to take it.
     """
-    damaged: list[str] = []
+    damaged: dict[str, str] = {} if bad is None else bad
 
     def tried(name: str) -> np.ndarray | None:
         try:
             return one(folder / name)
         except DataError as error:
-            damaged.append(f"{name}: {error}")
+            damaged[name] = str(error)
             return None
 
     with quiet_pillow(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for start in range(0, len(files), _CHUNK):
             chunk = [pixels for pixels in pool.map(tried, files[start : start + _CHUNK]) if pixels is not None]
-            if not damaged:
-                yield start, chunk
+            if chunk and (bad is not None or not damaged):
+                yield chunk
             progress(Loading("images", min(start + _CHUNK, len(files)), len(files)))
-    if damaged:
-        shown = "; ".join(sorted(damaged)[:3]) + ("; ..." if len(damaged) > 3 else "")
-        raise DataError(
-            f"{len(damaged)} of {len(files)} images in {folder} cannot be read ({shown}); replace or remove them"
-        )
+    if damaged and bad is None:
+        count = f"{len(damaged)} of {len(files)} images"
+        raise DataError(f"{count} in {folder} cannot be read ({_some(damaged)}); replace or remove them")
+
+
+def _some(bad: Mapping[str, str]) -> str:
+    """The first three files that cannot be read, with the reasons."""
+    shown = "; ".join(f"{name}: {reason}" for name, reason in sorted(bad.items())[:3])
+    return f"{shown}; ..." if len(bad) > 3 else shown
 
 
 def _stacked(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], fit: Fit, progress: Progress
-) -> Iterator[tuple[int, np.ndarray]]:
+    folder: Path,
+    files: Sequence[str],
+    shape: tuple[int, int, int, int],
+    fit: Fit,
+    progress: Progress,
+    bad: dict[str, str] | None,
+) -> Iterator[np.ndarray]:
     """As `decode_files`, for images of one shape; uint8 (b, H, W, C)."""
     _, height, width, channels = shape
-    for start, chunk in decode_files(
-        folder, files, lambda path: decode(path, (channels, height, width), fit), progress
-    ):
-        yield start, np.stack(chunk)
+    one = partial(decode, image=(channels, height, width), fit=fit)
+    for chunk in decode_files(folder, files, one, progress, bad):
+        yield np.stack(chunk)
 
 
 def _mapped(
-    folder: Path, files: Sequence[str], shape: tuple[int, int, int, int], fit: Fit, cache: Path, progress: Progress
+    folder: Path,
+    files: Sequence[str],
+    shape: tuple[int, int, int, int],
+    fit: Fit,
+    cache: Path,
+    progress: Progress,
+    bad: dict[str, str] | None,
 ) -> np.ndarray:
-    """The decoded images as a read-only memory map of a file in the cache, written if it is not there."""
-    path = Path(cache) / "folders" / f"{_key(folder, files, shape, fit)}.npy"
+    """The decoded images as a read-only memory map of a file in the cache, written if it is not there.
+
+    Beside it lies the list of the files that were left out, where ``bad`` takes any.
+    """
+    path = cache / "folders" / f"{_key(folder, files, shape, fit)}{'' if bad is None else '-readable'}.npy"
     if not path.exists():
         with cached_file(path) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
-            for _, chunk in _stacked(folder, files, shape, fit, progress):
+            count = 0
+            for chunk in _stacked(folder, files, shape, fit, progress, bad):
                 file.write(chunk.data)
+                count += len(chunk)
+            file.seek(0)  # NumPy leaves room in a header for any number of rows
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, *shape[1:])})
+            if bad is not None:
+                with cached_file(path.with_suffix(".json")) as listed:
+                    listed.write(json_text(bad).encode())
+    elif bad is not None:
+        bad |= read_json(path.with_suffix(".json"))
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged; delete it and give the command again") from error
-    if images.shape != shape or images.dtype != np.uint8:
+    if images.shape != (len(files) - len(bad or ()), *shape[1:]) or images.dtype != np.uint8:
         raise DataError(f"{path} does not hold the images of {folder}; delete it and give the command again")
     return images
 

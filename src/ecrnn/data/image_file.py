@@ -110,6 +110,8 @@ def _opened(source: str | Path | bytes, mode: str, least: int) -> Iterator[Image
     try:
         if not isinstance(source, bytes) and not Path(source).is_file():
             raise DataError("it is not a file" if Path(source).exists() else "there is no such file")
+        if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
+            raise DataError("it is empty")
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise DataError(f"{opened.width}x{opened.height} is more than {MAX_PIXELS:,} pixels")

@@ -16,6 +16,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.spelling import nfc
 from ecrnn.data.example_set import LabelledSet
+from ecrnn.data.groups import with_groups
 from ecrnn.data.keys import Keys, of_images
 
 
@@ -71,6 +72,8 @@ def make_image_set(
     files: Sequence[str] = (),
     left_out: Mapping[str, int] | None = None,
     notes: Sequence[str] = (),
+    bad_files: Mapping[str, str] | None = None,
+    groups: np.ndarray | None = None,
 ) -> ImageSet:
     """An `ImageSet` with its fingerprint; for this package's readers, which have checked what they pass."""
     assert images.dtype == np.uint8
@@ -82,7 +85,7 @@ def make_image_set(
     n_train = len(images) if n_train is None else n_train
     assert 0 <= n_validation < max(1, n_train)
     digest = fingerprint(images, labels, classes, n_train, n_validation)
-    return ImageSet(
+    data = ImageSet(
         images,
         labels=labels,
         classes=tuple(classes),
@@ -93,7 +96,9 @@ def make_image_set(
         files=tuple(files),
         left_out=dict(left_out or {}),
         notes=tuple(notes),
+        bad_files=dict(bad_files or {}),
     )
+    return data if groups is None else with_groups(data, groups)
 
 
 def fingerprint(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ecrnn.core.text import printable
+from ecrnn.core.text import counted, printable
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,17 @@ def notes(
     for line in lines:
         logger.warning("%s", line)
     return tuple(lines)
+
+
+def bad_notes(folder: Path, bad: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence on files that were left out as they cannot be read, also logged; nothing where there are none."""
+    if not bad:
+        return ()
+    shown = "; ".join(f"{file}: {reason}" for file, reason in sorted(bad.items())[:3])
+    files = counted(len(bad), "images that cannot be read")
+    line = printable(f"{folder}: left out {files} ({shown}{'; ...' if len(bad) > 3 else ''})")
+    logger.warning("%s", line)
+    return (line,)
 
 
 def say_joined(place: Path, part: str) -> None:

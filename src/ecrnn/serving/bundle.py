@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,7 +29,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import nn
 
-from ecrnn.core.config import Settings
+from ecrnn.core.config import MAX_BAD_FILES, Settings
 from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
@@ -72,6 +73,7 @@ class Description(Settings):
     source: Digest | None = None
     ecrnn_version: str = Field(max_length=50)
     files: dict[str, Digest] = Field({}, max_length=16)
+    bad_files: tuple[str, ...] | None = Field(None, max_length=MAX_BAD_FILES)  # of its data, left out
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -79,8 +81,16 @@ class Description(Settings):
         return {name: value for name in PARTS if (value := getattr(self, name)) is not None}
 
 
-def describe(model: ModelName, processor: Processor, files: dict[str, str] | None = None) -> Description:
-    """What `bundle.json` says of a trained model; ``files`` are the SHA-256 of the files beside it."""
+def describe(
+    model: ModelName, processor: Processor, files: dict[str, str] | None = None, bad_files: Sequence[str] = ()
+) -> Description:
+    """What `bundle.json` says of a trained model.
+
+    Args:
+        model, processor: of it.
+        files: SHA-256 of the files beside it.
+        bad_files: files of its data that were left out, as they could not be read.
+    """
     source = model.row.source
     plain = {
         "format": FORMAT,
@@ -89,6 +99,7 @@ def describe(model: ModelName, processor: Processor, files: dict[str, str] | Non
         "model": str(model),
         "classes": processor.classes or None,
         "files": files or {},
+        "bad_files": tuple(bad_files) or None,
         "ecrnn_version": version("ecrnn"),
         **processor.to_plain(),
     }
@@ -118,7 +129,7 @@ def write_bundle(
     for name, text in processor.files().items():
         write_atomically(folder / name, text)
         files[name] = hashlib.sha256(text.encode()).hexdigest()
-    description = describe(model, processor, files)
+    description = describe(model, processor, files, metrics.get("bad_files", ()))
     write_json(folder / DESCRIPTION, seal(description.model_dump(mode="json", exclude_none=True)))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.errors import DataError, EcrnnError
 from ecrnn.core.reading import check_inside
-from ecrnn.data.array_files import read_arrays, write_arrays
+from ecrnn.data.array_files import read_array_groups, read_arrays, write_arrays
 from ecrnn.data.catalogue import refuse_parts
+from ecrnn.data.groups import of_array, with_groups
 from ecrnn.data.image_set import ImageSet, make_image_set
 from ecrnn.models.names import common_task
 from ecrnn.studies.settings import models_of
@@ -20,11 +21,12 @@ ARRAYS = "arrays.npz"
 Arrays = tuple[Any, Any]  # X and y
 
 
-def images_of(arrays: Arrays, settings: StudySettings | TrainSettings) -> ImageSet:
+def images_of(arrays: Arrays, settings: StudySettings | TrainSettings, groups: Any = None) -> ImageSet:
     """The examples of a study or a training from arrays.
 
     Args:
         arrays: X and y.
+        groups: the group of each example, which no split parts; None: each stands alone.
         settings: whose ``data`` is what the examples are called.
 
     Raises:
@@ -38,7 +40,7 @@ def images_of(arrays: Arrays, settings: StudySettings | TrainSettings) -> ImageS
     refuse_parts("arrays", settings.val, settings.test)
     images: ImageSet = task.code("of_arrays")(*arrays, settings.data, task_settings(task, settings))
     check_classes(images)
-    return images
+    return images if groups is None else with_groups(images, of_array(groups, len(images)))
 
 
 def keep_arrays(data: ImageSet, study: Path) -> None:
@@ -50,6 +52,8 @@ def keep_arrays(data: ImageSet, study: Path) -> None:
     path = study / ARRAYS
     check_inside(path, study)
     with contextlib.suppress(EcrnnError):  # missing, cut or another file: written anew
-        if make_image_set(ARRAYS, *read_arrays(path, "images")).fingerprint == data.fingerprint:
+        if make_image_set(ARRAYS, *read_arrays(path, "images"), groups=read_array_groups(path)).fingerprint == (
+            data.fingerprint
+        ):
             return
-    write_arrays(path, "images", data.images, data.labels, data.classes)
+    write_arrays(path, "images", data.images, data.labels, data.classes, data.groups)

@@ -205,6 +205,7 @@ def measured(
         "data": data_name(settings),
         "terms": TERMS.get(settings.data),
         "fingerprint": settings.fingerprint,
+        **({"bad_files": list(settings.bad_files)} if settings.bad_files else {}),
         "split": settings.split,
         "seed": settings.seed,
         "n_train": n_train,

@@ -10,6 +10,7 @@ from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.form import FORM, Fit
 from ecrnn.core.tasks import Task
+from ecrnn.data.splits import parse_split
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
 from ecrnn.stats._pairs import chosen
@@ -27,12 +28,14 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
 
     Args:
         kind: `StudySettings` or `TrainSettings`.
-        asked: nested plain data; None means "not given".
+        asked: nested plain data; None means "not given". "stratify": whether the split is to be stratified.
         where: what it comes from, for the error.
 
     Raises:
         EcrnnError: the first thing wrong, such as models of two tasks; one line.
     """
+    asked = dict(asked)
+    stratify = asked.pop("stratify", None)
     named: Any = asked.get("models") if kind is StudySettings else [asked.get("model")]
     if not (isinstance(named, list | tuple) and named and all(isinstance(model, str) for model in named)):
         return kind.read(asked, where)  # which says what is wrong
@@ -44,6 +47,10 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     if asked.get("sequential") is not None:
         defaults = {**defaults, "repeats": MOST_REPEATS}
     settings = kind.read(merge(defaults, asked), where)
+    if stratify:
+        if not task.classes:
+            raise EcrnnError(f"--stratify keeps the shares of classes, and {task.name} has none; omit it")
+        settings = settings.model_copy(update={"split": str(parse_split(settings.split).stratify())})
     task_settings(task, settings, where)  # which says what is wrong
     check_used(task, settings)
     if isinstance(settings, StudySettings):

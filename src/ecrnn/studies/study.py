@@ -34,8 +34,8 @@ from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_p
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.settings import as_begun, check_plan, models_of, with_fit, with_sources
-from ecrnn.studies.tasks import prepare
-from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
+from ecrnn.studies.tasks import check_bad_files, prepare
+from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too
 from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
@@ -92,6 +92,8 @@ def run_study(
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
+        if line := sizes_of_groups(data, settings, first):
+            progress(Message(line))
         if line := contradiction(data, keys):
             progress(Message(line))
         if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
@@ -198,6 +200,7 @@ def _open(
     check_plan(settings, before, out)
     check_sequential(settings, before, out)
     if before:
+        check_bad_files(data, before.bad_files)
         settings = as_begun(settings, before, task)
     else:  # written down before the first training
         settings = settings.model_copy(update={"planned_repeats": settings.planned_repeats or settings.repeats})
@@ -205,7 +208,11 @@ def _open(
             settings = settings.model_copy(update={"metric": settings.metric or task.metric})
         settings = with_sequential_plan(settings, splits)
     resolved = settings.model_copy(
-        update={"fingerprint": data.fingerprint, "training": resolve(settings.training, jobs)},
+        update={
+            "fingerprint": data.fingerprint,
+            "bad_files": tuple(sorted(data.bad_files)),
+            "training": resolve(settings.training, jobs),
+        },
     )
     if before:
         check_same_kind_of_data(before, resolved, out, "--out")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from ecrnn.core.config import StudySettings, TaskSettings, TrainingSettings, TrainSettings, merge
-from ecrnn.core.errors import DataError, EcrnnError, SettingsError
+from ecrnn.core.config import MAX_BAD_FILES, StudySettings, TaskSettings, TrainingSettings, TrainSettings, merge
+from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, SettingsError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.form import FIT_BEFORE, FORM
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, Task, known
@@ -60,13 +61,40 @@ def load_examples(task: Task, settings: AnySettings, loading: Progress = silent)
     data_dir = Path(spelt_as_it_exists(settings.data_dir)) if settings.data_dir else None
     if not catalogue.task_of(settings.data):
         settings = settings.model_copy(update={"data": spelt_as_it_exists(settings.data)})
-    parts = {part: spelt_as_it_exists(place) for part in ("val", "test") if (place := getattr(settings, part))}
+    others = ("val", "test", "groups")
+    parts = {part: spelt_as_it_exists(place) for part in others if (place := getattr(settings, part))}
     settings = settings.model_copy(update=parts)
     data = task.code("load")(task_settings(task, settings), data_dir, loading)
     if not isinstance(data, ExampleSet):
         raise EcrnnError(f"task '{task.name}' loads {type(data).__name__}, which is no {_SET}")
     check_classes(data)
+    if len(data.bad_files) > MAX_BAD_FILES or sum(map(len, data.bad_files)) > 100 * MAX_BAD_FILES:
+        raise DataError(
+            f"{len(data.bad_files):,} files of {data.name} cannot be read, more than the {MAX_BAD_FILES:,} that are "
+            "left out and named; move them away"
+        )
     return data
+
+
+def check_bad_files(data: ExampleSet, before: Sequence[str]) -> None:
+    """Look whether the files that cannot be read are those that a run has left out from the start.
+
+    Args:
+        data: as it is now.
+        before: the files that the run has left out.
+
+    Raises:
+        RunDirectoryError: a file went bad or became readable; one line names the first.
+    """
+    choose = "or choose another --out"
+    if gone := sorted(data.bad_files.keys() - set(before)):
+        more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+        line = f"{gone[0]}{more} of {data.name} could be read when this was begun, and cannot be read now"
+        raise RunDirectoryError(f"{line} ({data.bad_files[gone[0]]}); bring it back, {choose}")
+    if back := sorted((set(before) - data.bad_files.keys()) & set(data.files)):
+        more = f" (and {len(back) - 1} more)" if len(back) > 1 else ""
+        line = f"{back[0]}{more} of {data.name} could not be read when this was begun, and can be read now"
+        raise RunDirectoryError(f"{line}; move it away, {choose}")
 
 
 def check_classes(data: ExampleSet) -> None:

@@ -32,8 +32,8 @@ from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundling import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
-from ecrnn.studies.tasks import objective, prepare
-from ecrnn.studies.trials import contradiction, load, split_of, trained_on_too
+from ecrnn.studies.tasks import check_bad_files, objective, prepare
+from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
 
@@ -103,8 +103,14 @@ def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Pat
     before = _settings_before(out)
     asked = with_sources(asked, (model,), before)
     if before:
+        check_bad_files(data, before.bad_files)
         asked = as_begun(asked, before, model.task)
-    settings = asked.model_copy(update={"fingerprint": data.fingerprint, "training": resolve(asked.training)})
+    update = {
+        "fingerprint": data.fingerprint,
+        "bad_files": tuple(sorted(data.bad_files)),
+        "training": resolve(asked.training),
+    }
+    settings = asked.model_copy(update=update)
     if before:
         check_same_kind_of_data(before, settings, out, "-o")
         if other := difference(before, settings, examples=model.task.examples):
@@ -161,6 +167,8 @@ def _train(
 ) -> None:
     keys = data.keys()
     trained_on = TrainedOn.of(keys, split.train, split.validation)
+    if line := sizes_of_groups(data, settings, split):
+        progress(Message(line))
     if line := contradiction(data, keys):
         progress(Message(line))
     both = trained_on.overlap(keys, split.validation)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Progress, silent
@@ -18,6 +20,7 @@ from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import AnyPredictions, Predictions, write_predictions
 from ecrnn.core.runs import plan_note, trial_folder, trial_home
 from ecrnn.core.seeds import trial_seed
+from ecrnn.core.text import counted
 from ecrnn.data import catalogue
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
@@ -31,7 +34,7 @@ from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
 from ecrnn.stats import AUC
 from ecrnn.studies.settings import models_of
-from ecrnn.studies.tasks import load_examples, objective, prepare
+from ecrnn.studies.tasks import check_bad_files, load_examples, objective, prepare
 from ecrnn.training import checkpoints
 from ecrnn.training.baselines import fit_classifier
 from ecrnn.training.classification import Classification, auc_of
@@ -54,6 +57,8 @@ def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -
     """
     task = common_task(models_of(settings))
     data = load_examples(task, settings, progress)
+    if settings.fingerprint is not None:
+        check_bad_files(data, settings.bad_files)
     if settings.fingerprint not in (None, data.fingerprint):
         what = f"the {task.examples} of '{settings.data}'"
         raise RunDirectoryError(
@@ -65,6 +70,19 @@ def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -
 def split_of(data: ExampleSet, settings: StudySettings | TrainSettings, repeat: int) -> Split:
     """The split of a repeat."""
     return parse_split(settings.split).split(data, settings.seed, repeat)
+
+
+def sizes_of_groups(data: ExampleSet, settings: StudySettings | TrainSettings, split: Split) -> str:
+    """A sentence on how large the parts of a split are where groups are kept whole; "" where there are no groups."""
+    rule = parse_split(settings.split)
+    if data.groups is None or rule.kind == "own":
+        return ""
+    groups = counted(len(np.unique(data.groups[: data.n_train])), "groups")
+    sizes = f"{len(split.train):,} of {data.n_train:,} train in the first repeat"
+    asked = (
+        f", where {float(rule.fraction):g} asks for {rule.asked(data.n_train):,}" if rule.fraction is not None else ""
+    )
+    return f"{data.name}: {groups} are kept whole, files that stand alone among them; {sizes}{asked}"
 
 
 def trained_on_too(name: str, count: int, split: Split, examples: str) -> str:

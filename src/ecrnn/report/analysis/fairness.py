@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ecrnn.core.config import PLAN, SequentialSettings, StudySettings, merge
+from ecrnn.core.form import FIT_BEFORE
 from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
@@ -22,6 +23,7 @@ _BY_ARGUMENTS = (
     "split",
     "seed",
     "data_dir",
+    *("fit", "bad_data", "bad_files", "groups"),
     "fingerprint",
     "sources",
     "recipes",
@@ -239,6 +241,13 @@ def _plan(settings: StudySettings, usual: StudySettings) -> list[str]:
     return [word for option, value in options.items() if value is not None for word in (option, str(value))]
 
 
+def _files(settings: StudySettings) -> list[str]:
+    """The options of how a folder of files was read and split."""
+    fit = settings.fit if settings.fit not in ("cut", FIT_BEFORE) else None
+    options = {"--fit": fit, "--bad-data": settings.bad_data, "--groups": settings.groups}
+    return [word for option, value in options.items() if value is not None for word in (option, value)]
+
+
 def _sequential(settings: StudySettings) -> list[tuple[str, Any]]:
     """What a plan of looks has instead of its defaults. The sizes of a repeat are those of the data."""
     plan = settings.sequential
@@ -271,6 +280,7 @@ def command(record: StudyRecord) -> str:
         words += ["--code", "FILE"]
     if settings.metric not in (None, record.task.metric):
         words += ["--metric", settings.metric]
+    words += _files(settings)
     words += _plan(settings, usual)
     if settings.sequential:
         words.append("--until-decided")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecrnn.core.text import counted
 from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord
 from ecrnn.report.analysis.schema import Subject, scored_part
@@ -38,18 +42,30 @@ def subject_of(record: StudyRecord, comparison: Comparison, data: str, epochs: i
     )
 
 
+def _left_out(files: Sequence[str]) -> str:
+    """The files of the data that could not be read, the first of them by name."""
+    if not files:
+        return ""
+    shown = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
+    return f"; {counted(len(files), 'files')} that cannot be read left out: {shown}"
+
+
+def _groups(table: str | None) -> str:
+    return "" if table is None else f", groups of {Path(table).name} kept whole"
+
+
 def _facts(record: StudyRecord, comparison: Comparison, data: str) -> tuple[tuple[str, str], ...]:
     settings = record.settings
     sizes = f"{comparison.n_train:,} train, {comparison.n_test:,} {scored_part(comparison)}"
     mark = f" (fingerprint {settings.fingerprint[:12]})" if settings.fingerprint else ""
     facts = [
-        ("Data", data + mark),
+        ("Data", data + mark + _left_out(settings.bad_files)),
         *([("Classes", formats.count(len(record.classes)))] if record.classes else []),
         ("Models", formats.count(len(comparison.models))),
         ("Repeats", formats.count(len(comparison.repeats))),
         ("Trials finished", f"{record.planned - len(record.unfinished):,} of {record.planned:,}"),
         (f"{formats.capital(record.task.examples)} a repeat", sizes),
-        ("Split", "the data set's own" if comparison.fixed_test else settings.split),
+        ("Split", "the data set's own" if comparison.fixed_test else settings.split + _groups(settings.groups)),
         ("Epochs", formats.count(settings.training.epochs)),
     ]
     return (*facts, *([("Last trial ended", formats.moment(record.finished))] if record.finished else []))

@@ -267,7 +267,7 @@ def _listing(folder: Path) -> tuple[list[str], list[str], list[int]]:
         labels += [label] * len(inside)
     if not classes:
         raise DataError(f"{folder} holds no sub-folders; give {_INSTEAD}")
-    check_alike(folder, classes)
+    check_alike(folder, classes, classes=True)
     check_alike(folder, clips)
     return [nfc(name) for name in classes], clips, labels
 

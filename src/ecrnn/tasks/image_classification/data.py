@@ -24,6 +24,8 @@ def load(settings: ImageSettings, data_dir: Path | None, loading: Progress) -> I
         val=settings.val,
         test=settings.test,
         data_dir=data_dir,
+        skip=settings.bad_data == "skip",
+        groups=settings.groups,
         image_size=settings.image_size,
         channels=settings.channels,
         fit=settings.fit,

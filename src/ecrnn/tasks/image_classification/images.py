@@ -10,10 +10,11 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.form import Fit
 from ecrnn.core.spelling import on_disk
-from ecrnn.data.array_files import read_arrays
+from ecrnn.data.array_files import read_array_groups, read_arrays
 from ecrnn.data.catalogue import refuse_parts, unknown_data
 from ecrnn.data.downloads import default_cache
 from ecrnn.data.folder import load_folder
+from ecrnn.data.groups import of_array
 from ecrnn.data.image_file import resize_images
 from ecrnn.data.image_set import ImageSet, checked_size, from_arrays, make_image_set
 from ecrnn.data.sources import SOURCES, load_source
@@ -34,6 +35,8 @@ def load(
     fit: Fit = "cut",
     val: str | Path | None = None,
     test: str | Path | None = None,
+    skip: bool = False,
+    groups: str | Path | None = None,
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> ImageSet:
@@ -50,6 +53,8 @@ def load(
         channels: 1 (grey) or 3 (RGB); default: the data set's or file's own, 3 for folders.
         fit: what is done to images of other shapes, see `ecrnn.data.fitting`.
         val, test: folders of the same classes as the folder ``data``, to validate and to test on.
+        skip: leave out files of a folder that cannot be read; the set then names them.
+        groups: a table of groups of the files of a folder, which no split parts, see `ecrnn.data.groups`.
         cache: where downloads and decoded folders are kept; default: the variable ECRNN_CACHE, else the
             user's cache.
         progress: called with `Downloading` and `Loading` events of `ecrnn.core.events`.
@@ -63,14 +68,18 @@ def load(
     cache = default_cache() if cache is None else Path(cache)
     if isinstance(data, str) and data in SOURCES:
         refuse_parts(data, val, test)
+        _refuse_groups(data, groups)
         return load_source(data, data_dir, size, channels, cache=cache, progress=progress)
     if isinstance(data, str) and not on_disk(Path(data)).exists() and os.sep not in data and "/" not in data:
         raise unknown_data(data, TASK.name, SOURCES, "a folder with one sub-folder a class")
     place = on_disk(Path(data))
     if place.suffix == ".npz" and place.is_file():
         refuse_parts(data, val, test)
+        _refuse_groups(data, groups)
         pixels, labels, classes = read_arrays(place, "images")
-        return _resized(make_image_set(str(data), pixels, labels, classes), size, channels, fit)
+        named = read_array_groups(place)
+        numbers = None if named is None else of_array(named, len(pixels))
+        return _resized(make_image_set(str(data), pixels, labels, classes, groups=numbers), size, channels, fit)
     return load_folder(
         Path(data),
         size or (32, 32),
@@ -78,6 +87,8 @@ def load(
         fit=fit,
         val=None if val is None else Path(val),
         test=None if test is None else Path(test),
+        skip=skip,
+        groups=None if groups is None else Path(groups),
         cache=cache,
         progress=progress,
     )
@@ -112,4 +123,11 @@ def _check_channels(channels: int | None) -> None:
 def _resized(images: ImageSet, size: tuple[int, int] | None, channels: int | None, fit: Fit) -> ImageSet:
     height, width = size or (images.height, images.width)
     pixels = resize_images(images.images, (channels or images.channels, height, width), fit)
-    return images if pixels is images.images else make_image_set(images.name, pixels, images.labels, images.classes)
+    if pixels is images.images:
+        return images
+    return make_image_set(images.name, pixels, images.labels, images.classes, groups=images.groups)
+
+
+def _refuse_groups(data: str | Path, groups: object) -> None:
+    if groups is not None:
+        raise DataError(f"--groups goes with a folder of your own, not with {data}; of arrays they are an array groups")

@@ -151,7 +151,7 @@ def _part(
     folders = [entry.name for entry in entries_of(place) if entry.is_dir()]
     if not folders:
         raise DataError(f"{place} holds no sub-folders; give {_INSTEAD}")
-    check_alike(place, folders)
+    check_alike(place, folders, classes=True)
     others = Counter(left_out.suffix(entry.name) for entry in entries_of(place) if not entry.is_dir())
     files: list[str] = []
     labels = []

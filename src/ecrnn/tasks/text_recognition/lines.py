@@ -241,7 +241,7 @@ def _text(name: str) -> str:
 def _decoded(folder: Path, files: Sequence[str], height: int, progress: Progress) -> list[np.ndarray]:
     images: list[np.ndarray] = []
     taken = 0
-    for _, chunk in decode_files(folder, files, lambda path: decode_line(path, height), progress):
+    for chunk in decode_files(folder, files, lambda path: decode_line(path, height), progress):
         images += chunk
         taken += sum(image.nbytes for image in chunk)
         if taken > MEMORY_LIMIT:
