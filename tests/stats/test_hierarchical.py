@@ -111,6 +111,14 @@ def test_equal_differences_are_those_of_their_noise():
     assert found.mean.estimate == pytest.approx(0.02, abs=1e-6)
 
 
+def test_the_interval_goes_no_further_than_a_difference_can():
+    y, errors, degrees = [0.9, -0.8, 0.7], [0.3] * 3, [2] * 3
+    free, bound = hierarchical(y, errors, degrees, ROPE), hierarchical(y, errors, degrees, ROPE, widest=1.0)
+    assert free.mean.low < -1 < 1 < free.mean.high
+    assert (bound.mean.low, bound.mean.high, bound.mean.estimate) == (-1.0, 1.0, free.mean.estimate)
+    assert bound.new == free.new
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -127,3 +127,13 @@ def test_boundaries_in_values_of_the_metric():
 def test_a_study_without_pairs():
     with pytest.raises(EcrnnError, match="at least one pair"):
         compare_sequentially({}, (), PLAN, metric=ACCURACY)
+
+
+def test_no_repeated_interval_goes_beyond_what_can_be():
+    """Accuracies of 0 and 1 differ by 1 at most; values in bits have no bounds."""
+    noisy = {"a": {0: 0.0, 1: 1.0, 2: 0.1}, "b": {0: 1.0, 1: 0.0, 2: 0.9}, "c": {0: 0.5, 1: 0.9, 2: 0.1}}
+    for pair in compare_sequentially(noisy, PAIRS, PLAN, metric=ACCURACY).pairs:
+        assert [(look.low, look.high) for look in pair.looks] == [(-1.0, 1.0)]
+    for pair in compare_sequentially(noisy, PAIRS, PLAN, metric=BITS).pairs:
+        assert pair.looks[0].low < -3
+        assert pair.looks[0].high > 3

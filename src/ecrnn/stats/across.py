@@ -224,7 +224,7 @@ def _draft(
     )
     if known and len(on) >= MIN_DATA_SETS:
         degrees = [one.degrees_of_freedom or 1 for one in on]
-        pair = replace(pair, hierarchical=hierarchical(sign * differences, errors, degrees, rope, level))
+        pair = replace(pair, hierarchical=hierarchical(sign * differences, errors, degrees, rope, level, metric.widest))
     return pair
 
 

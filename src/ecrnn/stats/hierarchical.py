@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,7 @@ def hierarchical(
     degrees_of_freedom: ArrayLike,
     rope: float = 0.005,
     level: float = 0.95,
+    widest: float = math.inf,
 ) -> Hierarchical:
     """The hierarchical model of Corani et al. (2017), "Statistical comparison of classifiers through Bayesian
     hierarchical modelling", Machine Learning 106.
@@ -57,6 +59,7 @@ def hierarchical(
         degrees_of_freedom: (D,) repeats less one, at least 1.
         rope: half the width of the region of practical equivalence.
         level: of the interval of the mean.
+        widest: the largest difference that there can be; the interval goes no further.
 
     Raises:
         EcrnnError: fewer than three data sets, values that are not finite or of different numbers, standard errors that
@@ -87,7 +90,8 @@ def hierarchical(
     low, middle, high = unit * _quantiles(means, weight.ravel(), [(1 - level) / 2, 0.5, (1 + level) / 2])
     (spread,) = unit * _quantiles(fine, weight.sum(axis=(1, 2)), [0.5])
     new = Posterior(below, max(0.0, 1 - below - above), above, rope)
-    return Hierarchical(new, Interval(float(middle), float(low), float(high), level), float(spread))
+    interval = Interval(float(middle), max(float(low), -widest), min(float(high), widest), level)
+    return Hierarchical(new, interval, float(spread))
 
 
 @dataclass(frozen=True)

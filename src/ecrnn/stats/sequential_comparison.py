@@ -32,7 +32,8 @@ class Look:
         p: of the corrected t test at this look alone.
         p_sequential: the smallest alpha at which a look so far stops; a p value whenever one stops.
         p_equivalent: the same for equivalence.
-        low, high: the repeated interval at level 1 - alpha of this pair alone, which holds at all looks together.
+        low, high: the repeated interval at level 1 - alpha of this pair alone, which holds at all looks together; it
+            goes no further than the largest difference that there can be.
         boundary: how large a difference had to be here, at this spread, for "better" or "worse".
         boundary_equivalent: how small it had to be for "equivalent"; None: no difference was small enough.
     """
@@ -94,7 +95,7 @@ def compare_sequentially(
         scores: of the finished trainings, by model and repeat.
         pairs: (model_a, model_b) that were named before the first training.
         plan: fixed by then too.
-        metric: only its direction counts, and the rope of ``plan`` is in its values.
+        metric: only its direction and bounds count, and the rope of ``plan`` is in its values.
         first_repeat: number of the study's first repeat.
         failed: trainings (model, repeat) that have ended without a score. A pair of such a model is looked at with the
             repeats that both have, so later, and its last look may never come.
@@ -136,7 +137,7 @@ def _pair(course: Course, at: int, model_a: str, model_b: str, plan: SequentialP
     return SequentialPair(
         model_a,
         model_b,
-        tuple(_look(course, at, look, plan) for look in range(last + 1)),
+        tuple(_look(course, at, look, plan, metric.widest) for look in range(last + 1)),
         None if is_open else _word(code, metric),
         closed,
         float(course.p_holm[0, at]),
@@ -150,7 +151,7 @@ def _word(code: int, metric: Metric) -> Verdict:
     return "better" if (code > 0) == metric.higher_is_better else "worse"
 
 
-def _look(course: Course, at: int, look: int, plan: SequentialPlan) -> Look:
+def _look(course: Course, at: int, look: int, plan: SequentialPlan, widest: float) -> Look:
     evidence, repeats = course.evidence, plan.looks[look]
     error, table = float(evidence.error[0, at, look]), plan.boundaries
     level = float(table.level(course.level[0, at], look))
@@ -169,4 +170,5 @@ def _look(course: Course, at: int, look: int, plan: SequentialPlan) -> Look:
         )
     )
     boundary = -float(special.stdtrit(repeats - 1, level / 2)) * error
+    low, high = max(low, -widest), min(high, widest)
     return Look(repeats, mean, sd, p, sequential, equivalent, low, high, boundary, small if small > 0 else None)
