@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -53,6 +54,35 @@ def test_a_folder_of_that_name_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / PACKED / "a").write_bytes(b"x")
     assert place_in_packed(tmp_path / PACKED / "a") is None
     assert read_bytes(tmp_path / PACKED / "a", 1) == b"x"
+
+
+def without_the_end_of_its_list(content: bytes) -> bytes:
+    """A zip of which one bit has changed: the comment of the first file is longer, and hides all files after it."""
+    damaged = bytearray(content)
+    damaged[content.find(b"PK\1\2") + 33] ^= 0x40  # 16,384 bytes longer
+    return bytes(damaged)
+
+
+def test_files_that_the_list_hides_are_missed() -> None:
+    content = without_the_end_of_its_list(pack(FILES))
+    assert len(zipfile.ZipFile(io.BytesIO(content)).namelist()) == 1  # and no word of it
+    with one_line(EcrnnError, "small/trials.zip is damaged or holds something else: it should hold 3 files"):
+        Packed(content, WHERE)
+
+
+def test_long_names_take_no_more_memory_than_they_have() -> None:
+    """A name of n folders has n parents, and the names of these are n times as long as the name."""
+    content = pack({f"{number:04}/" + "a/" * 30_000 + "x": b"" for number in range(3)})
+    tracemalloc.start()
+    zipped = Packed(content, WHERE)
+    assert (zipped.holds("0001/" + "a/" * 20_000 + "a"), zipped.holds("0001/b"), zipped.holds("000")) == (
+        True,
+        False,
+        False,
+    )
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 * len(content)
 
 
 def deflated(name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:

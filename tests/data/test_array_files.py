@@ -56,6 +56,18 @@ def test_labels_and_classes(tmp_path, arrays, labels, classes):
     assert (found[1].tolist(), found[2]) == (labels, classes)
 
 
+def test_classes_that_a_damaged_file_hides_are_missed(tmp_path):
+    """One bit of the archive's list, and the names of the classes after it would be gone without a word."""
+    content = bytearray(saved(tmp_path / "a.npz", classes=np.array(["falls", "rises"])).read_bytes())
+    labels = content.find(b"PK\1\2", content.find(b"PK\1\2") + 1)
+    content[labels + 33] ^= 0x40  # a longer comment
+    (tmp_path / "a.npz").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert archive.namelist() == ["clips.npy", "labels.npy"]
+    with pytest.raises(DataError, match="a.npz is damaged or of another kind"):
+        read_arrays(tmp_path / "a.npz", "clips")
+
+
 def test_what_is_written_is_read_again(tmp_path):
     images, classes = CLIPS[:, 0], ("b", "a", "ç")
     write_arrays(tmp_path / "a.npz", "images", images, np.array([1, 0, 2, 0]), classes)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.packed import check_end
+from ecrnn.core.packed import check_end, check_whole
 from ecrnn.core.reading import opened
 
 MAX_FILE = 2**30  # bytes
@@ -56,6 +56,7 @@ def read_arrays(path: Path, within: Path | None = None, *, kinds: str = "iuf") -
 def _read(file: BinaryIO, kinds: str) -> dict[str, np.ndarray]:
     size = check_end(file, MAX_MEMBERS, "arrays")
     with zipfile.ZipFile(file) as archive:
+        check_whole(archive)
         members = archive.infolist()
         if len({_name(member) for member in members}) < len(members):
             raise ValueError("two of its arrays have the same name")

@@ -12,8 +12,9 @@ import os
 import struct
 import zipfile
 import zlib
+from bisect import bisect_left
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from ecrnn.core.errors import EcrnnError
@@ -57,6 +58,21 @@ def check_end(file: BinaryIO, most: int, what: str) -> int:
     return size
 
 
+def check_whole(archive: zipfile.ZipFile) -> None:
+    """Look whether the list of a zip holds as many files as its end says; zipfile leaves out what follows a damaged one.
+
+    Raises:
+        ValueError: it does not.
+    """
+    file, found = archive.fp, len(archive.infolist())
+    assert file is not None  # it is open
+    file.seek(-_END, 2)
+    end = file.read()
+    promised = int.from_bytes(end[10:12], "little")
+    if end.startswith(b"PK\5\6") and promised not in (found, 2**16 - 1):
+        raise ValueError(f"it should hold {promised:,} files, and its list has {found:,}")
+
+
 class Packed:
     """An opened `trials.zip`.
 
@@ -73,14 +89,16 @@ class Packed:
         try:
             check_end(io.BytesIO(content), _MOST_FILES, "files")
             self._zip = zipfile.ZipFile(io.BytesIO(content))
+            check_whole(self._zip)
         except _DAMAGED as error:
             raise self._damaged(error) from error
         self.names = frozenset(self._zip.namelist())
-        self._folders = frozenset(str(parent) for name in self.names for parent in PurePosixPath(name).parents)
+        self._sorted = sorted(self.names)  # a set of all folders could take the square of what the names take
 
     def holds(self, name: str) -> bool:
         """Whether there is a file or a folder of that name."""
-        return name in self.names or name in self._folders
+        at = bisect_left(self._sorted, f"{name}/")
+        return name in self.names or any(other.startswith(f"{name}/") for other in self._sorted[at : at + 1])
 
     def read(self, name: str, limit: int) -> bytes:
         """The content of one file.

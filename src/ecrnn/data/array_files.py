@@ -23,6 +23,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.files import disk_errors, whole_file
+from ecrnn.core.packed import check_whole
 from ecrnn.core.spelling import nfc
 from ecrnn.data.image_decoding import MEMORY_LIMIT
 
@@ -90,6 +91,7 @@ def _archive(path: Path, expected: str) -> Iterator[zipfile.ZipFile]:
     """The file, open; whatever goes wrong inside is a DataError that says what is expected."""
     try:
         with zipfile.ZipFile(path) as archive:
+            check_whole(archive)
             yield archive
     except DataError:
         raise
