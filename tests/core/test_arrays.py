@@ -84,7 +84,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "encrypted": (lambda: changed(8, b"\1"), "a.npy"),
     "zip64": (lambda: changed(20, b"\xff" * 8), "damaged or holds something else"),
     "offset": (lambda: changed(42, b"\xff\xff\xff\x7f"), "damaged or holds something else"),
-    "hidden": (lambda: hidden(), "it should hold 2 files, and its list has 1"),
+    "hidden": (hidden, "it should hold 2 files, and its list has 1"),
     "checksum": (lambda: changed(16, b"\1\2\3\4"), "CRC"),
     "method": (lambda: archive(("a.npy", b"x" * 50), method=zipfile.ZIP_BZIP2), "compressed in a way"),
     "version": (lambda: archive(("a.npy", member("{}", version=(3, 0)))), "of version (3, 0)"),

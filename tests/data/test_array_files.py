@@ -64,7 +64,7 @@ def test_classes_that_a_damaged_file_hides_are_missed(tmp_path):
     (tmp_path / "a.npz").write_bytes(content)
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
         assert archive.namelist() == ["clips.npy", "labels.npy"]
-    with pytest.raises(DataError, match="a.npz is damaged or of another kind"):
+    with pytest.raises(DataError, match=r"a\.npz is damaged or of another kind"):
         read_arrays(tmp_path / "a.npz", "clips")
 
 

@@ -192,3 +192,15 @@ def test_files_of_different_scores_are_not_joined(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("model,repeat,f1\nn,0,.5\n")
     with pytest.raises(EcrnnError, match="the files hold different scores: acc, f1"):
         read([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+
+def test_small_scores_are_shown_with_their_digits(tmp_path: Path) -> None:
+    """The mean squared error of a good regression is no 0.0000."""
+    table = [
+        {"model": model, "repeat": repeat, "mse": 1e-6 * (1 + extra + noise)}
+        for model, extra in (("a", 0.0), ("b", 1.0))
+        for repeat, noise in enumerate((0.01, 0.04 + extra / 10, 0.02, 0.03))
+    ]
+    report = ecrnn.judge(table, n_train=700, n_test=300, out=tmp_path)
+    assert "b is worse than a by 0.000001025 mse" in report.analysis.comparison.pairs[0].sentence
+    assert "| 0.000002050 |" in report.paths["report.md"].read_text(encoding="utf-8")

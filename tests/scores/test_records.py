@@ -6,6 +6,7 @@ import pytest
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.scores.exports import choose
+from ecrnn.scores.metric_names import metric_of
 from ecrnn.scores.records import Scores, read_scores
 from ecrnn.scores.score_table import parse_csv
 from ecrnn.stats import ACCURACY
@@ -116,3 +117,12 @@ def test_one_test_set_is_seen() -> None:
     head = "model,seed,split,accuracy\n"
     assert scores(head + "a,0,own,.5\na,1,own,.5\n")[""].one_test_set == "all repeats have the split 'own'"
     assert scores(head + "a,0,test,.5\na,1,test,.5\n")[""].one_test_set == ""
+
+
+@pytest.mark.parametrize("score", ["2e15", "-9e299"])
+def test_scores_that_no_figure_can_be_made_of_are_refused(score: str) -> None:
+    table = parse_csv(f"model,repeat,elo\na,0,1\na,1,{score}\n", "t.csv")
+    with pytest.raises(EcrnnError) as caught:
+        read_scores([choose(table)], metric_of("elo"))
+    line = f"t.csv, row 3, column 'elo': {float(score):g} is larger than any score, 1e+15, whatever its unit"
+    assert str(caught.value) == line

@@ -59,7 +59,7 @@ def check_end(file: BinaryIO, most: int, what: str) -> int:
 
 
 def check_whole(archive: zipfile.ZipFile) -> None:
-    """Look whether the list of a zip holds as many files as its end says; zipfile leaves out what follows a damaged one.
+    """Look whether the list of a zip holds all files that its end promises; zipfile passes over what a damage hides.
 
     Raises:
         ValueError: it does not.

@@ -14,7 +14,7 @@ from ecrnn.core.files import path_of
 from ecrnn.core.reading import sha256
 from ecrnn.report import AcrossReport, Analysis, Report, ScoredDataSet, analyse_across, write_across, write_analysis
 from ecrnn.scores.exports import Choice, choose
-from ecrnn.scores.metric_names import metric_of
+from ecrnn.scores.metric_names import metric_of, with_places
 from ecrnn.scores.records import read_scores
 from ecrnn.scores.score_analysis import How, Origin, analyse_scores
 from ecrnn.scores.score_table import MAX_BYTES, STDIN, Table, read_table
@@ -135,6 +135,7 @@ def read(
     if percent and measured.scale == 1:
         raise EcrnnError(f"{measured.title} is never in percent")
     found = read_scores(choices, measured, percent=percent)
+    measured = with_places(measured, [v for one in found.values() for of in one.values.values() for v in of.values()])
     settings = {
         "kind": choices[0].kind.name,
         "columns": dict(choices[0].roles),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from ecrnn.core.errors import EcrnnError, SettingsError
 from ecrnn.stats import ACCURACY, CLASS_SCORES, METRICS, Metric
 
 _LONGEST = 64
+_MOST_PLACES = 18  # digits after the point
 # Names without what tools put before and after them ("val_", "test/", "classif.", "_score").
 _BEFORE = re.compile(
     r"(?:(?:test|val|valid|validation|eval|dev|holdout|classif|regr|surv|metrics|final|mean)[._/ -]+)+"
@@ -122,6 +124,14 @@ def metric_of(column: str, *, lower_is_better: bool | None = None, percent: bool
             binary=False,
         )
     return Metric(column, title, (), _no_sums, not lower, 1.0, "", title, 0.0, False, -math.inf, math.inf)
+
+
+def with_places(metric: Metric, values: Sequence[float]) -> Metric:
+    """The metric of these scores, shown with so many digits that the largest has four; shares and ours stay."""
+    largest = max((abs(value) for value in values), default=0.0)
+    if metric.name in METRICS or metric.most < math.inf or largest == 0:
+        return metric
+    return replace(metric, places=min(max(metric.decimals, 3 - math.floor(math.log10(largest))), _MOST_PLACES))
 
 
 def is_known(column: str) -> bool:

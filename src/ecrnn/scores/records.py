@@ -22,6 +22,7 @@ from ecrnn.stats import Metric
 MAX_MODELS = 100
 MAX_REPEATS = 10_000
 MAX_DATA_SETS = 1000
+MOST = 1e15  # that any score may be, as in a study
 _PARTS_OF_DATA = ("test", "val", "valid", "validation", "eval", "dev", "holdout", "train")  # no names of a split
 
 
@@ -153,6 +154,8 @@ class _Reader:
             raise EcrnnError(f"{value_is} {hint}")
         if value < self.metric.least:
             raise EcrnnError(f"{value_is} is below {self.metric.least:g}")
+        if abs(value) > MOST:
+            raise EcrnnError(f"{value_is} is larger than any score, {MOST:g}, whatever its unit")
         return value / 100 if self.percent else value
 
     def _facts(self, scores: Scores, choice: Choice, row: int, model: str, repeat: int) -> None:

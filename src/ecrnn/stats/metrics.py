@@ -37,6 +37,7 @@ class Metric:
         rope: half the width of the region of practical equivalence, in values; see `ecrnn.stats.compare`.
         binary: each example is right or wrong, which some tests need.
         least, most: what a value can be at all; no interval goes beyond.
+        places: digits after the point of a shown value; None: as `scale` says.
     """
 
     name: str
@@ -51,10 +52,13 @@ class Metric:
     binary: bool = False
     least: float = -math.inf
     most: float = math.inf
+    places: int | None = None
 
     @property
     def decimals(self) -> int:
         """Digits after the point of a shown value: a ten-thousandth of a value is shown, so two in percent."""
+        if self.places is not None:
+            return self.places
         return max(0, 4 - round(math.log10(self.scale)))
 
     @property
