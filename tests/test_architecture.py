@@ -65,7 +65,6 @@ OTHER_TESTS = {
     "models/test_battery.py": "every registered image classifier",
     "models/test_task_battery.py": "every registered model of the other tasks",
     "models/test_torchs_layers.py": "every registered recurrent model with layers of torch in place of ours",
-    "models/test_exported.py": "the classics in ONNX",
     "models/test_keras_parity.py": "the networks against Keras",
     "studies/test_kills.py": "processes killed at any file operation",
     "stats/test_any_metric.py": "comparisons by every metric",
@@ -437,6 +436,7 @@ PUBLIC = {
     "train": "api.py",
     "build": "models/build.py",
     "load": "serving/load.py",
+    "export": "serving/export/exporting.py",
     "ImageClassifier": "tasks/image_classification/estimator.py",
 }
 

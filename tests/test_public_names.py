@@ -15,6 +15,7 @@ NAMES = [
     "SequenceClassifier",
     "build",
     "compare",
+    "export",
     "judge",
     "load",
     "plan",

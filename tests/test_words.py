@@ -30,7 +30,7 @@ MODULES_TO_GO = {
 }
 SHARED = {  # names of several modules, and why: whoever opens one knows which it is
     "__init__": "of every package",
-    **dict.fromkeys(("data", "facts", "objective", "predictor"), "of every task, and of what tasks build on"),
+    **dict.fromkeys(("data", "facts", "objective", "predictor", "export"), "of every task, and of what tasks build on"),
     **dict.fromkeys(("estimator", "seq2seq", "baselines"), "what tasks share, a level further down"),
     **dict.fromkeys(("figure", "tables"), "of the paper, beside those of every report"),
     **dict.fromkeys(("effective_memory", "gradient_flow"), "what is measured, and the studies of it"),

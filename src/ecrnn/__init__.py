@@ -1,6 +1,6 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `judge`, `plan`, `train`, `verify`, `load`, `build`, `register`,
+The public names are `compare`, `judge`, `plan`, `train`, `verify`, `load`, `export`, `build`, `register`,
 `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn imports
 nothing heavy.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecrnn.models.build import build
     from ecrnn.models.registry import register
     from ecrnn.scores.judging import judge
+    from ecrnn.serving.export.exporting import export
     from ecrnn.serving.load import load
     from ecrnn.studies.verification.verify import verify
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "SequenceClassifier",
     "build",
     "compare",
+    "export",
     "judge",
     "load",
     "plan",
@@ -41,6 +43,7 @@ _HOMES = {
     "SequenceClassifier": "ecrnn.tasks.sequence_classification.estimator",
     "build": "ecrnn.models.build",
     "compare": "ecrnn.api",
+    "export": "ecrnn.serving.export.exporting",
     "judge": "ecrnn.scores.judging",
     "load": "ecrnn.serving.load",
     "plan": "ecrnn.api",

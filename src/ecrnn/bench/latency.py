@@ -7,12 +7,8 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +27,8 @@ from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.serving.bundle import write_bundle
+from ecrnn.serving.export.onnx_file import missing_packages, to_onnx
+from ecrnn.serving.export.parity import session
 from ecrnn.serving.load import load
 
 NOT_HERE = "ONNX Runtime is not measured: it needs the packages onnx, onnxscript and onnxruntime"
@@ -39,7 +37,7 @@ _CLOSE = 1e-4  # of logits, relative to the largest
 
 def onnx_is_here() -> bool:
     """Whether the network can be exported and run by ONNX Runtime."""
-    return all(find_spec(package) for package in ("onnx", "onnxscript", "onnxruntime"))
+    return not missing_packages()
 
 
 def measure(
@@ -73,10 +71,10 @@ def measure(
             "stock": torch.inference_mode()(lambda: stock(ready).numpy()),
         }
         if onnx:
-            exported = _export(network.eval(), ready)
-            calls["onnx"] = _session(exported, ready, threads)
+            exported = to_onnx(network.eval(), (ready,), {"image": {}}, {"logits": {}}).SerializeToString()
+            calls["onnx"] = _run(session(exported, threads), ready)
             if threads > 1:
-                calls["onnx-1-thread"] = _session(exported, ready, 1)
+                calls["onnx-1-thread"] = _run(session(exported, 1), ready)
         _check_same({name: call() for name, call in calls.items()})
         runs = {name: timed(call) for name, call in calls.items()}
         times = alternate(runs, rounds, pause=0.01 if onnx else 0.0, tick=tick)
@@ -103,26 +101,9 @@ def _ours(
     return lambda: classifier.logits(image)
 
 
-def _export(network: torch.nn.Module, image: torch.Tensor) -> bytes:
-    logging.disable(logging.WARNING)  # the exporter's own, about itself
-    try:
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            path = Path(folder) / "network.onnx"
-            torch.onnx.export(network, (image,), path, dynamo=True, external_data=False, verbose=False)
-            return path.read_bytes()
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def _session(exported: bytes, image: torch.Tensor, threads: int) -> Callable[[], np.ndarray]:
-    onnxruntime: Any = import_module("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
-    inputs = {session.get_inputs()[0].name: image.numpy()}
-    return lambda: session.run(None, inputs)[0]
+def _run(opened: Any, image: torch.Tensor) -> Callable[[], np.ndarray]:
+    inputs = {opened.get_inputs()[0].name: image.numpy()}
+    return lambda: opened.run(None, inputs)[0]
 
 
 def _check_same(logits: dict[str, np.ndarray]) -> None:

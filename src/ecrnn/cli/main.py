@@ -17,6 +17,7 @@ from ecrnn.cli import (
     doctor,
     evaluate,
     explain,
+    export,
     generate,
     gradcheck,
     gradflow,
@@ -58,6 +59,7 @@ app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
+app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("generate", epilog=generate.EXAMPLE)(generate.generate)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
 app.command("gradcheck", epilog=gradcheck.EXAMPLE)(gradcheck.gradcheck)

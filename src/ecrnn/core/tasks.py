@@ -23,7 +23,9 @@ MAX_CLASSES = 100_000
 MAX_LENGTH = 2**20  # tokens of a text
 _HOME = "ecrnn.tasks"  # the package of ecrnn's own
 
-Code = Literal["settings", "load", "prepare", "objective", "predictor", "random_batch", "has_validation", "of_arrays"]
+Code = Literal[
+    "settings", "load", "prepare", "objective", "predictor", "random_batch", "has_validation", "of_arrays", "export"
+]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Task:
         random_batch: from an `InputSpec`, n, steps and a generator to an `ecrnn.explain.batches.Batch`.
         has_validation: whether a file or folder has a part of its own to validate on; "" where none has.
         of_arrays: from X, y, a name and these settings to an `ecrnn.data.image_set.ImageSet`; "" where it takes none.
+        export: how its models go into a file for other programs, an `ecrnn.serving.export.exportable.Exportable`; ""
+            where they cannot.
         inputs: what a model must know of the data: fields of `ecrnn.models.spec.InputSpec`.
         usual: their values of the data set by which a model is checked, as an example.
         small: the same for which any model computes in a moment; {}: the family's usual ones.
@@ -99,6 +103,7 @@ class Task:
     random_batch: str
     has_validation: str = ""
     of_arrays: str = ""
+    export: str = ""
     inputs: tuple[str, ...] = ()
     usual: Mapping[str, Any] = field(default_factory=dict, hash=False)
     small: Mapping[str, Any] = field(default_factory=dict, hash=False)

@@ -54,6 +54,22 @@ def read_image(source: str | Path | bytes, image: tuple[int, int, int], fit: Fit
         return decode(source, image, fit)
 
 
+def read_whole(source: str | Path | bytes) -> np.ndarray:
+    """Decode one image at its own size, upright RGB: what `read_image` brings to a size, but never at a reduced scale.
+
+    Args:
+        source: a file, or the bytes of one.
+
+    Returns:
+        uint8 (h, w, 3).
+
+    Raises:
+        DataError: as `read_image`.
+    """
+    with _named(source), quiet_pillow(), _opened(source, "RGB", None) as opened:
+        return np.array(opened)
+
+
 def read_line(source: str | Path | bytes, height: int) -> np.ndarray:
     """Decode one image of a line of text, whole: as `read_image`, but grey and with its width in proportion.
 
@@ -100,10 +116,10 @@ def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(source: str | Path | bytes, mode: str, least: int) -> Iterator[Image.Image]:
+def _opened(source: str | Path | bytes, mode: str, least: int | None) -> Iterator[Image.Image]:
     """The first frame, upright, in ``mode``; whatever goes wrong inside is a DataError.
 
-    A JPEG is decoded at a reduced scale whose sides have ``least`` pixels or more.
+    A JPEG is decoded at a reduced scale whose sides have ``least`` pixels or more; None: as it is.
     """
     from PIL import Image
 
@@ -115,7 +131,8 @@ def _opened(source: str | Path | bytes, mode: str, least: int) -> Iterator[Image
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise DataError(f"{opened.width}x{opened.height} is more than {MAX_PIXELS:,} pixels")
-            opened.draft(opened.mode, (least, least))  # JPEG only
+            if least is not None:
+                opened.draft(opened.mode, (least, least))  # JPEG only
             opened.load()
             yield _plain(_upright(opened), mode)
     except DataError:

@@ -70,6 +70,10 @@ class Reader(nn.Module):
         """
         widths = _checked(images, widths)
         padded = bool((widths < images.shape[3]).any())
+        return self.scores(images, widths, padded)
+
+    def scores(self, images: Tensor, widths: Tensor, padded: bool) -> tuple[Tensor, Tensor]:
+        """As `forward`, of widths within their bounds; ``padded`` says whether any is narrower than the images."""
         columns = self.cnn(images, widths if padded else None)  # (B, W / 4, features)
         lengths = widths // NARROWING
         outputs = self.rnn(columns, lengths if padded else None)  # (B, W / 4, nodes), or 2 * nodes

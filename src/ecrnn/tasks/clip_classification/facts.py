@@ -22,6 +22,7 @@ TASK = Task(
     predictor="ecrnn.tasks.clip_classification.predictor:ClipPredictor",
     random_batch="ecrnn.tasks.clip_classification.objective:random_batch",
     has_validation="ecrnn.tasks.clip_classification.clips:has_validation",
+    export="ecrnn.tasks.clip_classification.export:ClipExport",
     inputs=("frames", "image", "classes"),
     usual={"frames": 8, "image": (1, 32, 32), "classes": 5},
     small={"frames": 3, "image": (1, 16, 16), "classes": 4},

@@ -44,13 +44,17 @@ class ClipPredictor(Predictor):
         return np.asarray(self.classes)[self.predict_proba(clips).argmax(axis=1)]
 
     def predict_proba(self, clips: np.ndarray) -> np.ndarray:
-        """Probabilities of the classes.
+        """Probabilities of the classes, float64 (n, classes), each row sums to 1; arguments and errors of `logits`."""
+        return softmax(self.logits(clips))
+
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        """The network's output before the softmax.
 
         Args:
             clips: uint8 (n, T, H, W, C), of the network's own size.
 
         Returns:
-            float64 (n, classes), each row sums to 1.
+            float32 (n, classes).
 
         Raises:
             DataError: another shape or type.
@@ -60,7 +64,7 @@ class ClipPredictor(Predictor):
             wanted = f"uint8 (n, {self.frames}, {height}, {width}, {channels})"
             raise DataError(f"clips should be {wanted}, not {clips.dtype} {clips.shape}")
         with self.naming(lambda row: f"clip {row}"):
-            return softmax(self._logits(clips, np.arange(len(clips))))
+            return self._logits(clips, np.arange(len(clips)))
 
     def _logits(self, clips: np.ndarray, index: np.ndarray) -> np.ndarray:
         return check_finite(predict_logits(self.network, clips, index, self.standardise))

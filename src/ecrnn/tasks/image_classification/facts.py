@@ -24,6 +24,7 @@ TASK = Task(
     random_batch="ecrnn.tasks.image_classification.objective:random_batch",
     has_validation="ecrnn.data.folder:has_validation",
     of_arrays="ecrnn.tasks.image_classification.data:of_arrays",
+    export="ecrnn.tasks.image_classification.export:ImageExport",
     inputs=("image", "classes"),
     usual={"image": (3, 32, 32), "classes": 10},
     parts=("preprocessing",),

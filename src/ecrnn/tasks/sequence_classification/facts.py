@@ -23,6 +23,7 @@ TASK = Task(
     predictor="ecrnn.tasks.sequence_classification.predictor:SequencePredictor",
     random_batch="ecrnn.tasks.sequence_classification.objective:random_batch",
     has_validation="ecrnn.tasks.sequence_classification.data:has_validation",
+    export="ecrnn.tasks.sequence_classification.export:SequenceExport",
     inputs=("features", "classes"),
     usual={"features": 6, "classes": 6},
     small={"features": 3, "classes": 3},

@@ -101,13 +101,23 @@ class ConvolutionStage(nn.Module):
         """Gives the sequences, 0 beyond their lengths, and their lengths."""
         mask = step_mask(sequences, lengths)
         maps = self.convolution((sequences * mask).transpose(1, 2)).relu().transpose(1, 2)  # (B, T, maps)
-        inside = mask[:, :, 0]
-        normal = self.normalisation(maps[inside])  # (steps that exist, maps)
-        lowest = torch.full_like(maps, -torch.inf, dtype=normal.dtype)  # which pooling passes over
-        lowest[inside] = normal
-        pooled = nn.functional.max_pool1d(lowest.transpose(1, 2), 2, ceil_mode=True).transpose(1, 2)
+        lowest = self._normalised(maps, mask).transpose(1, 2)
+        if torch.compiler.is_exporting():  # torch's pooling in one dimension wants a known length there
+            pooled = nn.functional.max_pool2d(lowest[:, :, None], (1, 2), ceil_mode=True)[:, :, 0].transpose(1, 2)
+        else:
+            pooled = nn.functional.max_pool1d(lowest, 2, ceil_mode=True).transpose(1, 2)
         lengths = (lengths + 1) // 2
         return pooled.masked_fill(~step_mask(pooled, lengths), 0), lengths
+
+    def _normalised(self, maps: Tensor, mask: Tensor) -> Tensor:
+        """Maps (B, T, maps), normalised where ``mask`` says so, and elsewhere lowest, which pooling passes over."""
+        if torch.compiler.is_exporting():  # a graph for any batch cannot choose rows, and its statistics are fixed
+            return self.normalisation(maps.transpose(1, 2)).transpose(1, 2).masked_fill(~mask, -torch.inf)
+        inside = mask[:, :, 0]
+        normal = self.normalisation(maps[inside])  # (steps that exist, maps)
+        lowest = torch.full_like(maps, -torch.inf, dtype=normal.dtype)
+        lowest[inside] = normal
+        return lowest
 
 
 def step_mask(sequences: Tensor, lengths: Tensor) -> Tensor:
@@ -127,7 +137,7 @@ def last_states(outputs: Tensor, lengths: Tensor, bidirectional: bool) -> Tensor
     Returns:
         (B, nodes), or (B, 2 * nodes).
     """
-    rows = torch.arange(len(outputs), device=outputs.device)
+    rows = torch.arange(outputs.shape[0], device=outputs.device)
     last = outputs[rows, lengths.to(outputs.device) - 1]
     if not bidirectional:
         return last

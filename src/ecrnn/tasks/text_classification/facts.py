@@ -23,6 +23,7 @@ TASK = Task(
     predictor="ecrnn.tasks.text_classification.predictor:TextPredictor",
     random_batch="ecrnn.tasks.text_classification.objective:random_batch",
     has_validation="ecrnn.tasks.text_classification.texts:has_validation",
+    export="ecrnn.tasks.text_classification.export:TextExport",
     inputs=("tokens", "classes"),
     usual={"tokens": 10000, "classes": 2},
     small={"tokens": 13, "classes": 3},

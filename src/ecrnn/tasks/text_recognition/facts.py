@@ -24,6 +24,7 @@ TASK = Task(
     predictor="ecrnn.tasks.text_recognition.predictor:TextLinePredictor",
     random_batch="ecrnn.tasks.text_recognition.objective:random_batch",
     has_validation="ecrnn.tasks.text_recognition.lines:has_validation",
+    export="ecrnn.tasks.text_recognition.export:LineExport",
     inputs=("image", "tokens"),
     usual={"image": (1, 32, 128), "tokens": 40},
     small={"image": (1, 16, 48), "tokens": 13},

@@ -1,0 +1,1 @@
+"""Trained models as files that other programs run: ONNX, and one HTML page; `export` writes them."""

@@ -1,0 +1,204 @@
+"""Bundles as ONNX files: what is inside, that they agree with the model, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from serving.export import small_bundles
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.events import Message
+from ecrnn.core.tasks import TASKS
+from ecrnn.models.family import CELLS
+from ecrnn.models.names import parse
+from ecrnn.models.registry import built_in
+from ecrnn.serving.export import exporting as module
+from ecrnn.serving.export.exporting import export
+from ecrnn.serving.export.onnx_file import recurrent_layers
+from ecrnn.serving.export.parity import run, session
+from ecrnn.serving.load import load
+
+onnx: Any = pytest.importorskip("onnx", reason="no onnx: pip install 'ecrnn[onnx]'")
+pytest.importorskip("onnxscript", reason="no onnxscript: pip install 'ecrnn[onnx]'")
+pytest.importorskip("onnxruntime", reason="no onnxruntime: pip install 'ecrnn[onnx]'")
+
+ABLE = [task.name for task in TASKS.values() if task.export]
+FAMILIES = {row.name: row for row in built_in().values() if row.task in ABLE and not row.estimator}
+NAMES = {  # of the families: every cell once, both directions, several layers, scans, variants
+    "ecrnn": [*(f"ecrnn-{cell}-5" for cell in CELLS), "ecrnn-bigru-4-3@positions"],
+    "crnn": [*(f"crnn-{cell}-4" for cell in ("rnn", "gru", "bilstm")), "crnn-lstm-4-3@random", "crnn-bilstm-4@columns"],
+    "ecnn": ["ecnn"],
+    "cnn": ["cnn", "cnn-20-9"],
+    "mlp": ["mlp-12", "mlp-squared"],
+    "rows": ["rows-bigru-6", "rows-lstm-6-cnn"],
+    "parallel": ["parallel-6"],
+    "lenet5": ["lenet5", "lenet5-1998"],
+    "alexnet": ["alexnet", "alexnet-lrn"],
+    "sentiment": ["sentiment-bilstm-8", "sentiment-gru-8-7"],
+    "sentiment-cnn": ["sentiment-cnn", "sentiment-cnn-birnn-8"],
+    "sentiment-parallel": ["sentiment-parallel"],
+    "sequence": ["sequence-bilstm-8", "sequence-gru-8-7"],
+    "sequence-cnn": ["sequence-cnn-gru-8", "sequence-cnn-bilstm-8-7"],
+    "frames": ["frames-bigru-8", "frames-lstm-8"],
+    "ocr": ["ocr-bilstm-8-7", "ocr-gru-8"],
+}
+SHAPES = {"transcription": (1, 16, 40), "clip-classification": (1, 16, 24)}
+
+
+def test_the_file_agrees_with_the_model_at_every_batch(exported: tuple[Any, list[Any]], small_bundle: Path) -> None:
+    written, _ = exported
+    model, images = load(small_bundle, "cpu"), np.random.default_rng(5).integers(0, 256, (9, 8, 12, 3), np.uint8)
+    opened = session(written.file.read_bytes())
+    for n in (1, 2, 5, 9):
+        outputs = run(opened, [images[:n]])
+        np.testing.assert_allclose(outputs["probabilities"], model.predict_proba(images[:n]), atol=1e-6)
+        np.testing.assert_allclose(outputs["logits"], model.logits(images[:n]), atol=1e-5)
+    plain = json.loads(written.parity.read_text())
+    assert plain["sha256"] == hashlib.sha256(written.file.read_bytes()).hexdigest()
+    seen = {(one["output"], one["batch"], one["threads"]) for one in plain["differences"]}
+    assert seen == {(o, b, t) for o in ("probabilities", "logits") for b in (1, 2, 7) for t in (1, 2)}
+    assert written.largest == max(one["relative"] for one in plain["differences"]) < 1e-5
+    assert (written.compared_on, written.real) == ("10 synthetic images", False)
+
+
+def test_the_file_holds_what_a_stranger_needs(exported: tuple[Any, list[Any]], small_bundle: Path) -> None:
+    written, events = exported
+    model = onnx.load(written.file)
+    held = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(held["classes"]) == list(small_bundles.CLASSES)
+    assert json.loads(held["preprocessing"]) == {
+        "image": [3, 8, 12],
+        "mean": [120.0, 110.0, 90.0],
+        "std": [60.0, 60.0, 60.0],
+        "fit": "cut",
+    }
+    assert held["weights_sha256"] == hashlib.sha256((small_bundle / "model.safetensors").read_bytes()).hexdigest()
+    assert held["licence"] == "The terms of elsewhere are not known here."
+    assert held["doc"] == "An image classifier, crnn-bigru-3-2@rows, trained with ecrnn on elsewhere. Input: pixels."
+    assert held["ecrnn_version"]
+    assert [value.name for value in model.graph.input] == ["pixels"]
+    assert [value.name for value in model.graph.output] == ["probabilities", "logits"]
+    assert Counter(node.op_type for node in model.graph.node)["GRU"] == 2
+    assert sorted(path.name for path in written.file.parent.iterdir()) == ["small.onnx", "small.onnx.parity.json"]
+    assert [type(event) for event in events] == [Message, Message]
+
+
+def test_a_file_that_says_something_else_is_not_written(
+    small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: tuple[Any, list[Any]]
+) -> None:
+    wrong = onnx.load(exported[0].file)
+    mean = next(tensor for tensor in wrong.graph.initializer if tensor.name == "standardise.mean")
+    values = onnx.numpy_helper.to_array(mean) + np.float32(20)
+    mean.CopyFrom(onnx.numpy_helper.from_array(values, mean.name))
+    monkeypatch.setattr(module, "to_onnx", lambda *arguments: wrong)
+    fault = (
+        r"wrong.onnx is not written: in ONNX Runtime it differs from the model in logits by .*e-0[1-3] at batch [127] "
+    )
+    with pytest.raises(EcrnnError, match=fault):
+        export(small_bundle, tmp_path / "wrong.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"to": "onxn"}, "unknown kind of export 'onxn', did you mean 'onnx'"),
+        ({"input": "pixel"}, "unknown input 'pixel', did you mean 'pixels'"),
+        ({"opset": 17}, "opset: should be a whole number from 18 to 23, not 17"),
+        ({"data": "nowhere/at/all"}, "nowhere/at/all does not exist"),
+    ],
+)
+def test_wrong_calls(small_bundle: Path, tmp_path: Path, options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(EcrnnError, match=fault):
+        export(small_bundle, tmp_path / "x.onnx", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_writes_step_by_step_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Writer:
+        task = TASKS["translation"]
+
+    monkeypatch.setattr(module, "load", lambda *arguments, **options: Writer())
+    fault = "^a model for translation cannot be exported: .*; these can: image-classification, .*, transcription"
+    with pytest.raises(EcrnnError, match=fault):
+        export("any", tmp_path / "x.onnx")
+
+
+def test_no_whole_images_for_a_task_without_images(tmp_path: Path) -> None:
+    bundle = small_bundles.write(tmp_path / "bundle", "sequence-gru-4")
+    with pytest.raises(EcrnnError, match="takes no whole images; export it with --input pixels"):
+        export(bundle, tmp_path / "x.onnx", input="image")
+
+
+def test_every_family_has_a_row_here() -> None:
+    assert set(NAMES) == set(FAMILIES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for names in NAMES.values() for name in names])
+def test_every_family_agrees(name: str, tmp_path: Path) -> None:
+    row = FAMILIES[parse(name).family]
+    shape = SHAPES.get(row.task, (3, max(16, row.min_side), max(20, row.min_side)))
+    bundle = small_bundles.write(tmp_path / "bundle", name, shape)
+    written = export(bundle, tmp_path / "x.onnx")  # which compares at 1, 2 and 7
+    assert written.largest < 2e-5
+    model = onnx.load(written.file)
+    kinds = Counter(node.op_type for node in model.graph.node)
+    layers = recurrent_layers(load(bundle, "cpu").network)
+    assert {kind: kinds[kind] for kind in ("RNN", "LSTM", "GRU")} == {k: layers[k] for k in ("RNN", "LSTM", "GRU")}
+    assert not {"Loop", "Scan", "If"} & set(kinds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("image", [(1, 8, 8), (3, 32, 32), (3, 48, 64)])
+@pytest.mark.parametrize("name", ["ecrnn-bilstm-4", "crnn-gru-4"])
+def test_sizes_of_images(name: str, image: tuple[int, int, int], tmp_path: Path) -> None:
+    written = export(small_bundles.write(tmp_path / "bundle", name, image), tmp_path / "x.onnx", input="image")
+    assert written.largest < 2e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opset", [18, 23])
+def test_other_operator_sets(opset: int, tmp_path: Path) -> None:
+    bundle = small_bundles.write(tmp_path / "bundle", "crnn-bilstm-4@rows", (3, 16, 16))
+    export(bundle, tmp_path / "x.onnx", opset=opset, input="image")
+    model = onnx.load(tmp_path / "x.onnx")
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", opset)]
+
+
+@pytest.mark.slow
+def test_whole_images_and_a_folder_to_compare_on(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    for number, (name, sides) in enumerate((("ant", (40, 91)), ("bee", (77, 30)), (small_bundles.CLASSES[2], (9, 9)))):
+        folder = tmp_path / "photos" / (name if number < 2 else "bee")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (*sides, 3), np.uint8)).save(folder / f"{number}.png")
+    bundle = small_bundles.write(tmp_path / "bundle", "crnn-lstm-4@rows", (1, 16, 20))
+    written = export(bundle, tmp_path / "x.onnx", input="image", data=tmp_path / "photos")
+    assert (written.compared_on, written.real) == (f"3 images of {tmp_path / 'photos'}", True)
+    plain = json.loads(written.parity.read_text())["whole_images"]
+    assert (plain["images"], plain["levels"] <= 1) == (8, True)
+    opened, model = session(written.file.read_bytes()), load(bundle, "cpu")
+    for path in sorted((tmp_path / "photos").glob("*/*.png")):
+        outputs = run(opened, [np.asarray(Image.open(path))[None]])
+        np.testing.assert_allclose(outputs["probabilities"], model.predict_proba([path]), atol=2e-3)
+
+
+@pytest.mark.slow
+def test_lines_of_text_read_the_same(tmp_path: Path) -> None:
+    bundle = small_bundles.write(tmp_path / "bundle", "ocr-bilstm-8", (1, 16, 40))
+    written = export(bundle, tmp_path / "x.onnx", input="image")
+    model, opened = load(bundle, "cpu"), session(written.file.read_bytes())
+    image = np.random.default_rng(0).integers(0, 256, (16, 90, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "line.png")
+    outputs = run(opened, [image[None]])
+    ids = torch.from_numpy(outputs["logits"][0, : outputs["lengths"][0]]).argmax(1).unique_consecutive()
+    assert model.processor.decode([i for i in ids.tolist() if i]) == model.read([tmp_path / "line.png"])[0]
