@@ -79,6 +79,7 @@ OTHER_TESTS = {
     "report/test_scores.py": "reports by macro F1, balanced accuracy and AUC",
     "report/test_tasks.py": "reports of every task",
     "scores/test_other_tools.py": "files that other tools made, and what other packages say of them",
+    "serving/http/test_hostile.py": "hostile requests to the server",
     "report/test_page_browser.py": "the HTML report in a browser",
     "training/test_resume.py": "stopping at any step and going on",
     "test_architecture.py": "the structure",

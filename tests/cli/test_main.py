@@ -29,6 +29,7 @@ COMMANDS = (
     "predict",
     "explain",
     "export",
+    "serve",
     "generate",
     "summary",
     "gradcheck",

@@ -27,6 +27,7 @@ from ecrnn.cli import (
     predict,
     report,
     reproduce,
+    serve,
     streams,
     summary,
     train,
@@ -60,6 +61,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("generate", epilog=generate.EXAMPLE)(generate.generate)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)
 app.command("gradcheck", epilog=gradcheck.EXAMPLE)(gradcheck.gradcheck)

@@ -36,22 +36,25 @@ _TURNS = (  # by EXIF orientation 2..8, what brings the image upright
 )
 
 
-def read_image(source: str | Path | bytes, image: tuple[int, int, int], fit: Fit = "cut") -> np.ndarray:
+def read_image(
+    source: str | Path | bytes, image: tuple[int, int, int], fit: Fit = "cut", most_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """Decode one image as the module's first lines say.
 
     Args:
         source: a file, or the bytes of one. Its kind is told by its content, not by its name.
         image: (C, H, W) of the result, C 1 or 3.
         fit: what is done to another shape, see `fitting`.
+        most_pixels: of the file.
 
     Returns:
         uint8 (H, W, C).
 
     Raises:
-        DataError: no such file, not an image of a known kind, damaged, or larger than `MAX_PIXELS`.
+        DataError: no such file, not an image of a known kind, damaged, or larger than ``most_pixels``.
     """
     with _named(source), quiet_pillow():
-        return decode(source, image, fit)
+        return decode(source, image, fit, most_pixels)
 
 
 def read_whole(source: str | Path | bytes) -> np.ndarray:
@@ -97,10 +100,12 @@ def _named(source: str | Path | bytes) -> Iterator[None]:
         raise DataError(f"cannot read {where}: {error}") from error
 
 
-def decode(source: str | Path | bytes, image: tuple[int, int, int], fit: Fit = "cut") -> np.ndarray:
+def decode(
+    source: str | Path | bytes, image: tuple[int, int, int], fit: Fit = "cut", most_pixels: int = MAX_PIXELS
+) -> np.ndarray:
     """As `read_image`, but the error says the reason only; call it inside `quiet_pillow`."""
     channels, height, width = image
-    with _opened(source, "L" if channels == 1 else "RGB", 2 * max(height, width)) as opened:
+    with _opened(source, "L" if channels == 1 else "RGB", 2 * max(height, width), most_pixels) as opened:
         return fitted(opened, height, width, fit)
 
 
@@ -116,7 +121,9 @@ def decode_line(source: str | Path | bytes, height: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(source: str | Path | bytes, mode: str, least: int | None) -> Iterator[Image.Image]:
+def _opened(
+    source: str | Path | bytes, mode: str, least: int | None, most_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
     """The first frame, upright, in ``mode``; whatever goes wrong inside is a DataError.
 
     A JPEG is decoded at a reduced scale whose sides have ``least`` pixels or more; None: as it is.
@@ -129,8 +136,8 @@ def _opened(source: str | Path | bytes, mode: str, least: int | None) -> Iterato
         if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
             raise DataError("it is empty")
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise DataError(f"{opened.width}x{opened.height} is more than {MAX_PIXELS:,} pixels")
+            if opened.width * opened.height > most_pixels:
+                raise DataError(f"{opened.width}x{opened.height} is more than {most_pixels:,} pixels")
             if least is not None:
                 opened.draft(opened.mode, (least, least))  # JPEG only
             opened.load()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
-from ecrnn.data.folder import read_image
+from ecrnn.data.image_file import MAX_PIXELS, read_image
 from ecrnn.data.image_set import ImageSet, to_uint8
 from ecrnn.explain.explanation import Explanation, explain_image
 from ecrnn.models.fusion import fuse
@@ -103,9 +103,13 @@ class ImagePredictor(Predictor):
             options.setdefault("name", str(image))
         return explain_image(self.network, self.standardise, pixels, self.classes, **options)
 
-    def open(self, path: str | Path) -> np.ndarray:
-        """An image file in the form that the network takes, uint8 (H, W, C); a DataError where it cannot be read."""
-        return read_image(path, self.image, self.fit)
+    def open(self, path: str | Path | bytes, most_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """An image file, or the bytes of one, in the form that the network takes, uint8 (H, W, C).
+
+        Raises:
+            DataError: it cannot be read, or has more than ``most_pixels``.
+        """
+        return read_image(path, self.image, self.fit, most_pixels)
 
     def answers(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         return softmax(self.logits_at(np.stack(inputs), np.arange(len(inputs))))

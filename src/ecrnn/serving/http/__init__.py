@@ -1,0 +1,1 @@
+"""`ecrnn serve`: a trained image classifier behind HTTP."""
