@@ -21,12 +21,14 @@ from ecrnn.core.events import Epoch, Event, Finished, Loading, Message, Step, Wa
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked, read_settings, read_trial, trial_folder, write_settings
+from ecrnn.core.tasks import default
 from ecrnn.data.splits import parse_split
 from ecrnn.report import analyse, read_study
 from ecrnn.serving.load import load
 from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import default_out, finished, run_study, trials
 from ecrnn.tasks.image_classification import images
+from ecrnn.training.checkpoints import NAMES
 from ecrnn.training.interruption import Interrupted
 
 
@@ -132,6 +134,8 @@ def test_finished_trials_are_never_trained_again(
 ) -> None:
     shutil.copytree(left_alone, tmp_path / "run")
     before = everything(tmp_path / "run")
+    for name in NAMES:  # as of a process that was killed between the manifest and its last act
+        (tmp_path / "run" / "cnn" / "repeat-0" / "checkpoint" / name).write_bytes(b"left")
     monkeypatch.setattr("ecrnn.studies.trials.fit_events", lambda *_, **__: pytest.fail("trained again"))
     outcome = study.run(tmp_path / "run")
     assert len(outcome.found) == 4
@@ -210,6 +214,18 @@ def test_another_study(study: Study, left_alone: Path, what: str) -> None:
     with one_line(RunDirectoryError, left_alone, "another study", part, "--out"):
         study.run(left_alone, **changes)
     assert everything(left_alone) == before
+
+
+def test_a_registered_data_set_and_a_folder_are_two_things(study: Study, left_alone: Path, tmp_path: Path) -> None:
+    """Even if they hold the same images, as a folder and a link to it do, which are one."""
+    shutil.copytree(left_alone, tmp_path / "run")
+    (tmp_path / "digits").symlink_to(study.data)
+    other = Study(str(tmp_path / "digits"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ecrnn.studies.places.catalogue.task_of", {other.data: default()}.get)
+        with one_line(RunDirectoryError, "was begun with the data", "choose another --out"):
+            other.run(tmp_path / "run")
+    assert len(other.run(tmp_path / "run").found) == 4
 
 
 def test_changed_data(left_alone: Path, tmp_path: Path) -> None:

@@ -400,14 +400,25 @@ def test_roll_back_is_exact_under_resume(tmp_path: Path, optimizer: str) -> None
     same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
 
 
-def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path) -> None:
-    settings = {"poison": high_rate, "non_finite": "roll-back"}
+@pytest.mark.parametrize("start", ["damaged", "of the epoch before"])
+def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path, start: str) -> None:
+    def poison(epoch: int, step: int, rate: float) -> str | None:
+        return high_rate(epoch - 1, step, rate)
+
+    settings = {"poison": poison, "non_finite": "roll-back", "epochs": 3}
     train(tmp_path / "alone", **settings)
-    progress = stop_at(STEPS + 2, lambda: signal.raise_signal(signal.SIGTERM))
+    path, stop = tmp_path / "run" / "checkpoint" / "epoch.safetensors", lambda: signal.raise_signal(signal.SIGTERM)
+    before: list[bytes] = []
+
+    def progress(event: Step | Epoch) -> None:
+        before.extend([path.read_bytes()] if event.step == STEPS + 1 else [])
+        stop_at(2 * STEPS + 2, stop)(event)
+
     with pytest.raises(Interrupted):
         train(tmp_path / "run", progress=progress, **settings)
-    (tmp_path / "run" / "checkpoint" / "epoch.safetensors").write_bytes(b"damaged")
-    train(tmp_path / "run", **settings)
+    path.write_bytes(b"damaged" if start == "damaged" else before[0])
+    _, trained = train(tmp_path / "run", **settings)
+    assert trained.roll_backs == 2
     same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
 
 
