@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from studies.conftest import make_images
 from studies.small import MODELS, Study, everything, of_trainings, predictions, settings
 from training.forks import DONE, INTERRUPTED, Forks
-from training.trainings import stop_at
+from training.trainings import image_set, stop_at
 
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownNameError
@@ -25,6 +25,7 @@ from ecrnn.core.tasks import default
 from ecrnn.data.splits import parse_split
 from ecrnn.report import analyse, read_study
 from ecrnn.serving.load import load
+from ecrnn.serving.trained_on import study_bytes
 from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import default_out, finished, run_study, trials
 from ecrnn.tasks.image_classification import images
@@ -95,8 +96,11 @@ def test_what_lies_on_disk(left_alone: Path, study: Study) -> None:
 def test_killed_between_its_first_two_files(study: Study, tmp_path: Path) -> None:
     study.run(tmp_path, models=("mlp-4",), repeats=1)
     (tmp_path / "environment.json").unlink()
+    keys = (tmp_path / "keys.bin").read_bytes()
+    (tmp_path / "keys.bin").write_bytes(study_bytes(image_set(12).keys()))
     study.run(tmp_path, models=("mlp-4",), repeats=1)
     assert read_json(tmp_path / "environment.json")["packages"]["torch"]
+    assert (tmp_path / "keys.bin").read_bytes() == keys  # those of fewer images are not kept
 
 
 def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> None:

@@ -305,6 +305,13 @@ def test_a_signal_after_the_last_checkpoint_is_not_lost(tmp_path: Path) -> None:
         train(tmp_path, progress=progress)
 
 
+def test_a_signal_after_the_last_event_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop._OnDisk, "_write_metrics", lambda self: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(loop._OnDisk, "_keep_epoch", lambda self: None)
+    with pytest.raises(Interrupted):
+        train(tmp_path, epochs=1)
+
+
 @pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("how", ["flipped", "cut", "missing", "a pipe"])
 @pytest.mark.parametrize("put_again", [True, False])
@@ -349,4 +356,7 @@ def test_killed_between_a_checkpoint_and_the_best_weights(tmp_path: Path, monkey
     with pytest.raises(Stop):
         train(tmp_path / "run", keep="best", epochs=2)
     monkeypatch.setattr(loop, "write_atomically", real)
-    same(weights(train(tmp_path / "run", keep="best", epochs=2)[0]), good)
+    steps: list[int] = []
+    network, _ = train(tmp_path / "run", keep="best", epochs=2, progress=lambda event: steps.append(event.step))
+    same(weights(network), good)
+    assert steps[0] == STEPS + 1  # the epoch that was done is not trained again
