@@ -179,7 +179,7 @@ def compiled(kernel, cell, hidden, inputs, flags):
     return triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
 
 
-@pytest.mark.sampled(most=2)
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("kernel", "cell", "hidden", "inputs", "flags"),
     [

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -351,12 +349,6 @@ def test_wrong_inputs(scores, settings, line):
 def test_unknown_baseline_names_the_nearest():
     with pytest.raises(UnknownNameError, match="unknown baseline 'cn', did you mean 'cnn'"):
         compare({"cnn": RIGHT, "ecnn-x": RIGHT}, 10, 4, baseline="cn")
-
-
-def test_importing_stats_loads_no_torch():
-    code = "import sys, ecrnn.stats; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_an_end_of_an_interval_shows_on_which_side_of_0_it_lies():
