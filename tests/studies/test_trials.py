@@ -11,9 +11,11 @@ import pytest
 from core.lines import one_line
 from sklearn.naive_bayes import GaussianNB
 from studies.small import Study, everything, predictions
+from training.trainings import Stop
 
 from ecrnn.core.devices import threads
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, TrainingError
+from ecrnn.core.events import Event, Step
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import read_failure, read_trial, trial_folder
 from ecrnn.core.tasks import default
@@ -22,6 +24,7 @@ from ecrnn.models.baselines import register_object
 from ecrnn.models.build import build
 from ecrnn.models.weights import load_weights
 from ecrnn.studies import trials
+from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.trials import record_failure, run_trial
 from ecrnn.training.finished import read_finished
 from ecrnn.training.interruption import Interrupted
@@ -57,6 +60,24 @@ def test_the_weights_are_those_that_predicted(left_alone: Path, study: Study) ->
     found = read_trial(left_alone, "ecnn", 1)
     assert found is not None
     assert again.logits.tolist() == found.predictions.logits.tolist()
+
+
+def test_stopped_before_its_manifest_was_written(study: Study, tmp_path: Path) -> None:
+    """The checkpoints are deleted after the manifest, not before: what was trained is not trained again."""
+
+    def train(events: list[Event]) -> Outcome:
+        return study.run(tmp_path, models=("mlp-4",), repeats=1, progress=events.append)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "write_manifest", stop)
+        assert len(train([]).failed) == 1
+    events: list[Event] = []
+    assert train(events).trained == [("mlp-4", 0)]
+    assert not any(isinstance(event, Step) for event in events)
+
+
+def stop(*_: object, **__: object) -> None:
+    raise Stop
 
 
 @pytest.fixture(scope="module")

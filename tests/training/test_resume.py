@@ -360,3 +360,11 @@ def test_killed_between_a_checkpoint_and_the_best_weights(tmp_path: Path, monkey
     network, _ = train(tmp_path / "run", keep="best", epochs=2, progress=lambda event: steps.append(event.step))
     same(weights(network), good)
     assert steps[0] == STEPS + 1  # the epoch that was done is not trained again
+
+
+def test_killed_between_the_last_checkpoint_and_its_metrics(tmp_path: Path) -> None:
+    train(tmp_path, epochs=2)
+    whole = (tmp_path / "metrics.jsonl").read_text()
+    (tmp_path / "metrics.jsonl").write_text(whole.splitlines(keepends=True)[0])
+    train(tmp_path, epochs=2, progress=lambda event: pytest.fail("trained again"))
+    assert (tmp_path / "metrics.jsonl").read_text() == whole
