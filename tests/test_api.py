@@ -13,6 +13,8 @@ from training.trainings import image_set
 import ecrnn
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import read_trial
+from ecrnn.data.image_set import from_arrays
+from ecrnn.data.splits import tuning_part
 from ecrnn.models import registry
 
 X = image_set(60).images
@@ -117,3 +119,46 @@ def test_groups_and_shares_of_arrays(tmp_path: Path) -> None:
         ecrnn.compare("digits", ["majority"], out="other", groups="groups.csv")
     with one_line(EcrnnError, "own parts are not drawn"):
         ecrnn.train("digits", "majority", "other", split="own", stratify=True)
+
+
+def test_recipes_of_a_tuning_give_the_bits_of_recipes_by_hand(tmp_path: Path) -> None:
+    """By hand: the settings typed, and the images that were tuned on taken out of the arrays."""
+    small = {**SMALL, "epochs": 4, "lr": 1e-6}
+    found = ecrnn.tune(
+        (X, Y), ["cnn", "majority"], budget=3, space={"lr": "1e-3..1e-2:log"}, tune_part=0.3, score_epochs=1, **small
+    )
+    assert found.folder == Path("runs/tune-arrays/report")
+    assert [model.finished for model in found.analysis.models] == [3, 1]
+    report = ecrnn.compare((X, Y), recipes="runs/tune-arrays", repeats=2, threads=1)
+    assert [row.model for row in report.analysis.models] == ["cnn", "majority"]
+    assert report.analysis.settings["recipes"] == {"cnn": found.analysis.models[0].recipe}
+    assert found.analysis.models[0].recipe["lr"] >= 0.001
+    assert any(line.what == "Recipes" for line in report.analysis.fairness)
+
+    used = np.setdiff1d(np.arange(60), tuning_part(from_arrays(X, Y), "0.3", 0))
+    assert len(used) == 42
+    recipe = {**small, **found.analysis.models[0].recipe}
+    ecrnn.compare((X[used], Y[used]), ["cnn"], repeats=2, out=tmp_path / "by-hand", score_epochs=1, **recipe)
+    for repeat in range(2):
+        one, other = (
+            study / "cnn" / f"repeat-{repeat}" for study in (tmp_path / "by-hand", Path("runs/compare-arrays"))
+        )
+        weights = "checkpoint/weights.safetensors"
+        assert (one / weights).read_bytes() == (other / weights).read_bytes()
+
+    with one_line(EcrnnError, "the recipes were tuned on other examples"):
+        ecrnn.compare((X[:50], Y[:50]), recipes="runs/tune-arrays", repeats=2, out=tmp_path / "other")
+    with one_line(RunDirectoryError, "was begun without a search for recipes"):
+        ecrnn.compare((X, Y), ["majority"], repeats=2, score_epochs=1, out=tmp_path / "plain")
+        ecrnn.compare((X, Y), recipes="runs/tune-arrays", repeats=2, out=tmp_path / "plain")
+
+
+def test_a_search_in_each_trial(tmp_path: Path) -> None:
+    options = {"repeats": 2, "tune": "nested", "space": "lr=1e-2..1e-1:log", "budget": 2, **SMALL}
+    report = ecrnn.compare((X, Y), ["mlp-4"], out=tmp_path / "study", **options)
+    assert report.analysis.settings["tuned"]["split"] == "0.85"
+    assert len(list((tmp_path / "study").glob("mlp-4/repeat-*/search/mlp-4/repeat-*/manifest.json"))) == 4
+    with one_line(EcrnnError, "the seed is never tuned"):
+        ecrnn.compare((X, Y), ["mlp-4"], tune="nested", space={"seed": [1, 2]})
+    with one_line(EcrnnError, "recipes are of one data set"):
+        ecrnn.compare(["digits", "mnist"], ["mlp-4"], recipes=tmp_path)

@@ -21,6 +21,7 @@ NAMES = [
     "plan",
     "register",
     "train",
+    "tune",
     "verify",
 ]
 

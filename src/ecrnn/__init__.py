@@ -1,6 +1,6 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `judge`, `plan`, `train`, `verify`, `load`, `export`, `build`, `register`,
+The public names are `compare`, `tune`, `judge`, `plan`, `train`, `verify`, `load`, `export`, `build`, `register`,
 `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn imports
 nothing heavy.
 """
@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecrnn.api import compare, plan, train
+    from ecrnn.api import compare, plan, train, tune
     from ecrnn.core.errors import EcrnnError
     from ecrnn.models.build import build
     from ecrnn.models.registry import register
@@ -34,6 +34,7 @@ __all__ = [
     "plan",
     "register",
     "train",
+    "tune",
     "verify",
 ]
 
@@ -49,6 +50,7 @@ _HOMES = {
     "plan": "ecrnn.api",
     "register": "ecrnn.models.registry",
     "train": "ecrnn.api",
+    "tune": "ecrnn.api",
     "verify": "ecrnn.studies.verification.verify",
 }
 

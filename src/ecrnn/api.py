@@ -1,4 +1,4 @@
-"""The calls that join studies and reports: what `ecrnn compare` and `ecrnn train` do, for Python."""
+"""The calls that join studies and reports: what `ecrnn compare`, `tune`, `plan` and `train` do, for Python."""
 
 from __future__ import annotations
 
@@ -6,52 +6,34 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from ecrnn.core.config import DataSettings, StudySettings, TrainSettings
+from ecrnn.core.config import StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.keywords import Keywords
-from ecrnn.core.tasks import default
-from ecrnn.data import catalogue
-from ecrnn.models.baselines import is_estimator, register_object
+from ecrnn.core.search_space import Space
 from ecrnn.models.names import DEFAULT_MODELS
 from ecrnn.models.own_code import load_code
-from ecrnn.models.registry import register
 from ecrnn.paper import write_report
-from ecrnn.report import AcrossReport, Report, write_across_report
+from ecrnn.report import AcrossReport, Report, TuningReport, write_across_report, write_tuning_report
 from ecrnn.serving.load import load
 from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
+from ecrnn.studies.keyword_settings import CompareOptions, balance, names_of, nested_settings
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.planning import StudyPlan, plan_study
 from ecrnn.studies.settings import read_settings
 from ecrnn.studies.study import default_out, run_study
 from ecrnn.studies.train import train_bundle
-
-
-class _CompareOptions(Keywords, total=False):
-    """The keywords of `compare`."""
-
-    until_decided: bool
-    split: str | float | None
-    seed: int
-    jobs: int
-    engine: Engine | str | None
-    code: str | Path | None
-    out: str | Path | None
-    data_dir: str | Path | None
-    image_size: int | None
-    channels: Literal[1, 3] | None
-    groups: Any
-    stratify: bool
-    metric: str | None
-    score_epochs: int | None
-    baseline: str | None
-    pairs: Sequence[tuple[str, str]] | None
-    rope: float | None
-    moderators: Sequence[str]
-    progress: Progress
+from ecrnn.studies.tuned_recipes import (
+    check_searches,
+    nested_search,
+    read_recipes,
+    tuned_defaults,
+    tuning_search,
+    with_recipes,
+)
 
 
 @overload
@@ -59,7 +41,7 @@ def compare(  # type: ignore[overload-overlap]  # a text is a sequence of texts 
     data: str | Path | Arrays,
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
     repeats: int | None = ...,
-    **options: Unpack[_CompareOptions],
+    **options: Unpack[CompareOptions],
 ) -> Report: ...
 
 
@@ -68,7 +50,7 @@ def compare(
     data: Sequence[str | Path],
     models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = ...,
     repeats: int | None = ...,
-    **options: Unpack[_CompareOptions],
+    **options: Unpack[CompareOptions],
 ) -> AcrossReport: ...
 
 
@@ -78,6 +60,11 @@ def compare(
     repeats: int | None = None,
     *,
     until_decided: bool = False,
+    recipes: str | Path | None = None,
+    tune: Literal["nested"] | None = None,
+    space: Space | None = None,
+    budget: int | None = None,
+    search: Literal["same", "tpe"] | None = None,
     split: str | float | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -115,6 +102,11 @@ def compare(
         until_decided: look at the results while training, from three repeats on, and train pairs no further that are
             decided or can hardly be; ``repeats`` is the most that each model is trained. The verdicts err no more often
             than those of a fixed number of repeats: see docs/how-to/until-decided.md.
+        recipes: folder of a tuning (`ecrnn.tune`), whose recipes the models get; no trial trains or validates on what
+            was tuned on. What is not said here is as it was tuned. See docs/how-to/tuning.md.
+        tune: "nested": each trial searches for its recipe first, among its training examples alone, and then trains
+            with it on all of them: ``budget`` + 1 trainings a trial.
+        space, budget, search: of that search, as of `ecrnn.tune`.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for images.
         seed: of splits, weights and order; the same for all models of a repeat.
@@ -168,15 +160,19 @@ def compare(
         raise EcrnnError("groups are of one data set, whose examples they name")
     if until_decided and many:
         raise EcrnnError("until_decided is of one data set; over several every model has the same repeats")
+    check_searches(recipes, tune, many, space, budget, search)
+    found = None if recipes is None else read_recipes(path_of(recipes, "recipes"))
+    if found is not None and models is DEFAULT_MODELS:
+        models = found.settings.models
     if isinstance(data, tuple):
         folder = folder or Path("runs") / "compare-arrays"
         places = [folder / ARRAYS]
     else:
         places = [path_of(one, "data") for one in ([data] if isinstance(data, str | Path) else data)]
     asked = {
-        **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
-        **_balance(data, groups, stratify),
-        "models": _names(models, str(places[0])) if places else (),
+        **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **balance(data, groups, stratify),
+        "models": names_of(models, str(places[0])) if places else (),
         "repeats": repeats,
         "metric": metric,
         "score_epochs": score_epochs,
@@ -184,8 +180,13 @@ def compare(
         "pairs": pairs,
         "rope": rope,
         "sequential": {} if until_decided else None,
+        "tuned": nested_search(space, budget, search) if tune else None,
     }
+    if found is not None:
+        asked = merge(tuned_defaults(found), asked)
     studies = [read_settings(StudySettings, {**asked, "data": str(place)}) for place in places]
+    if found is not None:
+        studies = [with_recipes(study, found) for study in studies]
     if many:
         folder = folder or Path("runs") / "compare-across"
         run_across(studies, folder, moderators=moderators, jobs=jobs, engine=engine, progress=progress)
@@ -195,6 +196,80 @@ def compare(
     folder = folder or default_out(settings)
     run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)
     return write_report([folder], baseline=baseline, pairs=pairs, rope=rope)
+
+
+def tune(
+    data: str | Path | Arrays,
+    models: Sequence[str] | Mapping[str, str | Callable[..., Any]] = DEFAULT_MODELS,
+    *,
+    budget: int | None = None,
+    space: Space | None = None,
+    search: Literal["same", "tpe"] = "same",
+    tune_part: str | float = "0.2",
+    split: str | float = "0.7",
+    seed: int = 0,
+    jobs: int = 1,
+    engine: Engine | str | None = None,
+    code: str | Path | None = None,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: Literal[1, 3] | None = None,
+    groups: Any = None,
+    stratify: bool = False,
+    metric: str | None = None,
+    score_epochs: int | None = None,
+    progress: Progress = silent,
+    **more: Unpack[Keywords],
+) -> TuningReport:
+    """Search for a recipe for each model, with as many trainings for all, on examples that no verdict uses.
+
+    `compare` with ``recipes`` takes what is found. Called again, the search goes on with what is not finished.
+
+    Args:
+        data, models, seed, jobs, engine, code, data_dir, image_size, channels, groups, stratify: as in `compare`.
+        metric, score_epochs, progress, more: as in `compare`; ``more`` is the recipe of the first point, untuned.
+        budget: points, so trainings a model; default 16. The first is the recipe without a search.
+        space: what is searched, "lr=1e-4..1e-2:log,batch_size=32|128", or a mapping of settings to "1e-4..1e-2:log" or
+            to values; default "lr=1e-4..1e-2:log,weight_decay=0..1e-3". The seed is never tuned.
+        search: "same": the same scrambled Sobol points for every model; "tpe": Optuna's, one study a model.
+        tune_part: part of the training examples that is tuned on; the seed draws it, and `compare` leaves it out.
+        split: fraction of that part that trains; the rest scores the points.
+        out: the tuning's folder; default `runs/tune-<data>`, for arrays `runs/tune-arrays`.
+
+    Returns:
+        The report: its `analysis` holds every point and the best recipes, its `paths` the files written.
+
+    Raises:
+        EcrnnError: wrong names, data, space or settings, or Optuna is missing; one line says what would be right.
+
+    Examples:
+        >>> import ecrnn
+        >>> report = ecrnn.tune("digits", ["cnn", "ecnn"], budget=2, image_size=8, epochs=1)
+        >>> [len(model.curve) for model in report.analysis.models]
+        [2, 2]
+    """
+    if code is not None:
+        load_code(path_of(code, "code"))
+    place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
+    asked = {
+        **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **balance(data, groups, stratify),
+        "data": place,
+        "models": names_of(models, place),
+        "metric": metric,
+        "score_epochs": score_epochs,
+        **tuning_search(space, budget, search, str(tune_part)),
+    }
+    folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else None
+    if isinstance(data, tuple):
+        folder = folder or Path("runs") / "tune-arrays"
+        asked["data"] = str(folder / ARRAYS)
+    settings = read_settings(StudySettings, asked)
+    arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
+    folder = folder or default_out(settings)
+    run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)
+    return write_tuning_report(folder)
 
 
 def plan(
@@ -248,10 +323,10 @@ def plan(
         load_code(path_of(code, "code"))
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
     asked = {
-        **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
-        **_balance(data, groups, stratify),
+        **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **balance(data, groups, stratify),
         "data": place,
-        "models": _names(models, place),
+        "models": names_of(models, place),
         "repeats": repeats,
         "metric": metric,
         "score_epochs": score_epochs,
@@ -311,8 +386,8 @@ def train(
     if isinstance(data, tuple) and not more.get("val"):
         split = split or "0.8"  # whatever lies in a folder called "arrays"
     asked = {
-        **_asked(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
-        **_balance(data, groups, stratify),
+        **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **balance(data, groups, stratify),
         "data": "arrays" if isinstance(data, tuple) else str(path_of(data, "data")),
         "model": model,
         "keep": keep,
@@ -323,41 +398,3 @@ def train(
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
     train_bundle(settings, folder, arrays=arrays, resume=resume, progress=progress)
     return load(folder)
-
-
-def _balance(data: Any, groups: Any, stratify: bool) -> dict[str, Any]:
-    """Settings of how a split is balanced. The groups of arrays are kept with the arrays."""
-    table = None if groups is None or isinstance(data, tuple) else str(path_of(groups, "groups"))
-    return {"groups": table, "stratify": stratify}
-
-
-def _names(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str) -> tuple[str, ...]:
-    """The names of models; objects among them are registered first."""
-    if not isinstance(models, Mapping):
-        return tuple(models)
-    task = catalogue.task_of(data) or default().name
-    names = []
-    for name, build in models.items():
-        if isinstance(build, str):
-            names.append(build)
-            continue
-        if is_estimator(build):
-            register_object(name, build, task)
-        else:
-            register(name, task=task)(build)
-        names.append(name)
-    return tuple(names)
-
-
-def _asked(
-    more: Keywords, data_dir: str | Path | None, split: str | float | None, **others: int | None
-) -> dict[str, Any]:
-    """What every call can ask for, as nested settings: all but those of the data and ``others`` are of the training."""
-    of_data = {name: value for name, value in more.items() if name in DataSettings.model_fields}
-    return {
-        "data_dir": data_dir and str(path_of(data_dir, "data_dir")),
-        "split": None if split is None else str(split),
-        **others,
-        **of_data,
-        "training": {name: value for name, value in more.items() if name not in of_data},
-    }

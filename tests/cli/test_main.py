@@ -18,6 +18,7 @@ from ecrnn.cli.main import app
 
 COMMANDS = (
     "compare",
+    "tune",
     "plan",
     "reproduce",
     "report",

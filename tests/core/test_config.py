@@ -11,8 +11,8 @@ import pytest
 import yaml
 from core.lines import one_line
 
+from ecrnn.core.checked_settings import Settings
 from ecrnn.core.config import (
-    Settings,
     StudySettings,
     TrainingSettings,
     TrainSettings,
@@ -74,6 +74,7 @@ DATA = {
     "split": (["0.7", 0.7, "5-fold", "own"], [None, [0.7]]),
     "training": ([{}, {"epochs": 1}], [3, "fast", [], None]),
 }
+SPACE = {"space": {"lr": "1e-4..1e-2:log"}}
 STUDY = DATA | {
     "models": ([["cnn"], ["cnn", "ecnn"]], [[], "cnn", [1], None]),
     "recipes": ([{}, {"cnn": {"lr": 0.1}}], [None, {"cnn": 1}, {"cnn": {"lr": -1}}, {"cnn": {"rate": 1}}]),
@@ -89,6 +90,14 @@ STUDY = DATA | {
     "pairs": ([None, [["mine", "cnn"]], [["a", "b"], ["c", "b"]]], [[], [["a"]], [["a", "b", "c"]], "a:b", [1]]),
     "rope": ([None, 0, 0.01, 2.5], [-0.1, NAN, INF, "small"]),
     "planned_repeats": ([None, 1, 10_000], [0, 10_001, 2.5]),
+    "tuning": (
+        [None, SPACE, {**SPACE, "part": 0.2, "points": {"cnn": [{}, {"lr": 0.1}]}}],
+        [{}, 3, {**SPACE, "budget": 1}, {**SPACE, "points": {"cnn": [{"lr": -1}]}}, {**SPACE, "search": "best"}],
+    ),
+    "tuned": (
+        [None, SPACE, {**SPACE, "part": "0.25", "edges": {"cnn": ["lr"]}, "others": {"epochs": 3}}],
+        [{}, {**SPACE, "part": "1.2"}, {**SPACE, "part": "0.7e1"}, {**SPACE, "seed": -1}],
+    ),
     "sequential": ([None, {}, {"looks": [3, 5], "alpha": 0.1}], [{"alpha": 1}, {"lucks": [3]}, 3]),
 }
 TRAIN = DATA | {
@@ -290,6 +299,28 @@ def test_settings_without_other_folders_are_written_as_before() -> None:
     assert not {"val", "test"} & set(settings.model_dump())
     named = TrainSettings.read({**NEEDED[TrainSettings], "val": "a", "test": "b"})
     assert {key: named.model_dump()[key] for key in ("val", "test")} == {"val": "a", "test": "b"}
+
+
+def test_the_recipe_of_a_trial_is_the_models_and_the_points() -> None:
+    tuning = {**SPACE, "part": "0.2", "repeat": 4, "points": {"cnn": [{}, {"lr": 0.5}], "ecnn": [{}]}}
+    given = {"models": ["cnn", "ecnn"], "recipes": {"cnn": {"epochs": 7, "lr": 0.1}}, "tuning": tuning}
+    settings = StudySettings.read(NEEDED[StudySettings] | given)
+    assert [settings.recipe("cnn", p) for p in (0, 1)] == [{"epochs": 7, "lr": 0.1}, {"epochs": 7, "lr": 0.5}]
+    trial = settings.of_trial("cnn", 1)
+    assert (trial.training.epochs, trial.training.lr, trial.recipes) == (7, 0.5, {})
+    assert trial.tuning is not None
+    assert (trial.tuning.points, trial.drawn(1), settings.drawn(1)) == ({}, 4, 4)
+    assert StudySettings.read(yaml.safe_load(to_yaml(trial))) == trial  # what a trial's config.yaml is read as
+    assert settings.label("cnn", 1) == "cnn, point 1"
+    plain = StudySettings.read(NEEDED[StudySettings])
+    assert (plain.label("cnn", 1), plain.drawn(3), plain.nested) == ("cnn, repeat 1", 3, False)
+    nested = StudySettings.read(NEEDED[StudySettings] | {"tuned": SPACE})
+    assert (nested.nested, nested.of_trial("cnn", 2).nested) == (True, True)
+
+
+def test_a_study_without_a_search_is_written_as_before() -> None:
+    text = to_yaml(StudySettings.read(NEEDED[StudySettings]))
+    assert "tun" not in text
 
 
 FINGERPRINT = "0" * 64

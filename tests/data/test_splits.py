@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ecrnn.core.errors import DataError
+from ecrnn.data.counter_rng import SPLIT, TUNING
 from ecrnn.data.groups import numbered
 from ecrnn.data.image_set import make_image_set
-from ecrnn.data.splits import parse_split
+from ecrnn.data.splits import parse_split, tuning_part
 
 
 def image_set(n=100, n_train=None, classes=4, labels=None, groups=None, n_validation=0):
@@ -233,3 +234,49 @@ def test_what_is_not_stratified():
     with pytest.raises(DataError, match="own parts are not drawn, so they cannot be stratified"):
         parse_split("own stratified")
     assert parse_split("0.7").stratify() == parse_split("0.7 stratified") == parse_split("0.7 stratified").stratify()
+
+
+@pytest.mark.parametrize("text", ["0.7", "5-fold", "own"])
+def test_a_split_of_some_examples(text):
+    """Nothing else takes part; and a split of all of them is the split without naming them."""
+    data, some = image_set(100, 90, classes=3), np.arange(0, 90, 2)
+    split = parse_split(text).split(data, 3, 1, some)
+    both = np.concatenate([split.train, split.validation])
+    assert sorted(both.tolist()) == [*range(0, 90, 2), *(range(90, 100) if text == "own" else ())]
+    whole, named = (parse_split(text).split(data, 3, 1, among) for among in (None, np.arange(90)))
+    assert np.array_equal(whole.train, named.train)
+    assert np.array_equal(whole.validation, named.validation)
+
+
+def test_a_stream_of_its_own():
+    data = image_set()
+    one, other = (parse_split("0.7").split(data, 3, 1, stream=stream) for stream in (SPLIT, TUNING))
+    assert one.validation.tolist() != other.validation.tolist()
+
+
+def test_the_tuning_part():
+    data = image_set(103, 83)
+    part = tuning_part(data, "0.2", 5)
+    assert len(part) == 17  # 16.6
+    assert (np.diff(part) > 0).all()
+    assert part.max() < 83
+    assert np.array_equal(part, tuning_part(image_set(83, labels=[0, 1, 2, 3] * 20 + [0] * 3), "0.2", 5))
+    assert not np.array_equal(part, tuning_part(data, "0.2", 6))
+    for text in ("0.001", "0.999"):
+        with pytest.raises(DataError, match=f"split off a tuning part of {text} of 83 examples leaves none for"):
+            tuning_part(data, text, 5)
+
+
+def test_groups_are_kept_whole_where_recipes_are_tuned():
+    """In the tuning part, in what is left, and in splits of both."""
+    groups = np.repeat(np.arange(20), 5)
+    data = image_set(groups=groups)
+    part = tuning_part(data, "0.2", 3)
+    rest = np.setdiff1d(np.arange(100), part)
+    assert len(part) == 20
+    for among in (part, rest):
+        for text in ("0.75", "2-fold", "0.75 stratified"):
+            split = parse_split(text).split(data, 3, 1, among)
+            assert np.array_equal(np.union1d(split.train, split.validation), among)
+            assert not np.isin(groups[split.train], groups[split.validation]).any()
+    assert not np.isin(groups[part], groups[rest]).any()

@@ -44,6 +44,11 @@ def compare(
             "most that each model trains, by default 10.",
         ),
     ] = False,
+    recipes: options.Recipes = None,
+    tune: options.Tune = None,
+    budget: options.Budget = None,
+    space: options.SearchSpace = None,
+    search: options.Search = None,
     baseline: options.Baseline = None,
     pairs: options.Pairs = None,
     rope: options.Rope = None,
@@ -89,13 +94,23 @@ def compare(
     from ecrnn.cli.across_data_sets import run as run_across
     from ecrnn.core.config import StudySettings
     from ecrnn.models.names import DEFAULT_MODELS
+    from ecrnn.studies.tuned_recipes import check_searches, nested_search, read_recipes, tuned_defaults, with_recipes
 
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
-    chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs)}
+    chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs), "recipes": None}
     if until_decided:
         chosen["sequential"] = {}
-    asked = [options.settings(StudySettings, {**chosen, "data": one}, {"models": DEFAULT_MODELS}) for one in places]
+    with options.wrong_call():
+        check_searches(recipes, tune, len(places) > 1, space, budget, search)
+        if tune:
+            chosen["tuned"] = nested_search(space, budget, search)
+    found = read_recipes(recipes) if recipes else None
+    defaults = tuned_defaults(found) if found else {"models": DEFAULT_MODELS}
+    asked = [options.settings(StudySettings, {**chosen, "data": one}, defaults) for one in places]
+    if found:
+        with options.wrong_call():
+            asked = [with_recipes(one, found) for one in asked]
     if len(asked) > 1:
         if val is not None or test is not None:
             raise options.WrongCall(

@@ -31,6 +31,7 @@ from ecrnn.cli import (
     streams,
     summary,
     train,
+    tune,
     verify,
 )
 from ecrnn.cli.output import complain
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
 app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
 app.command("reproduce", epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 app.command("report", epilog=report.EXAMPLE)(report.report)

@@ -184,6 +184,38 @@ Rope = Annotated[
 ]
 
 
+Recipes = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="TUNE",
+        help="Folder that 'ecrnn tune' wrote, whose recipes the models get; no verdict uses what it tuned on.",
+    ),
+]
+Tune = Annotated[
+    str | None,
+    typer.Option(
+        metavar="nested",
+        help="Search for a recipe in every trial first, among its training examples alone: nested. Default: none.",
+    ),
+]
+Budget = Annotated[
+    int | None, typer.Option(help="Number of points of the search, so of trainings a model. Default: 16.")
+]
+SearchSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        metavar="NAME=VALUES,...",
+        help="Settings to search: a range lr=1e-4..1e-2:log or choices batch_size=32|128. Default: "
+        "lr=1e-4..1e-2:log,weight_decay=0..1e-3.",
+    ),
+]
+Search = Annotated[
+    str | None,
+    typer.Option(help="Way to search: same (the same Sobol points for every model) or tpe (Optuna's). Default: same."),
+]
+
+
 def settings(
     kind: type[AnySettings], given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> AnySettings:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from ecrnn.report import AcrossReport, Report
+    from ecrnn.report import AcrossReport, Report, TuningReport
 
 UNLIMITED = 1_000_000  # characters of a line, where the output is no terminal
 
@@ -41,7 +41,9 @@ def complain_of_failures(lines: Sequence[str]) -> int:
     return 1 if lines else 0
 
 
-def show_report(report: Report | AcrossReport, print_analysis: Callable[..., None], *, as_json: bool) -> None:
+def show_report(
+    report: Report | AcrossReport | TuningReport, print_analysis: Callable[..., None], *, as_json: bool
+) -> None:
     """Print a report that was written, and say where it lies.
 
     Args:

@@ -24,10 +24,11 @@ class Display:
 
     Args:
         quiet: show nothing, for --json.
+        each: what the trials of a model are: repeats, or points of a search.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.trainings, self.quiet = 1, quiet
+    def __init__(self, quiet: bool = False, each: str = "repeat") -> None:
+        self.trainings, self.quiet, self.each = 1, quiet, each
         self.done: dict[str, float] = {}  # label: part done
         self.started: dict[str, float] = {}  # label: part done when first seen, for trainings that go on
         self.begin = time.monotonic()
@@ -72,7 +73,7 @@ class Display:
             case Message(text):
                 self.line(text)
             case Failed(model, repeat, error):
-                self.line(f"{model}, repeat {repeat} failed: {error}")
+                self.line(f"{model}, {self.each} {repeat} failed: {error}")
 
     def _expect(self, trainings: int) -> None:
         """Note how many trainings will run in all, for the time left."""

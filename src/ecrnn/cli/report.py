@@ -84,6 +84,10 @@ def report(
         )
     if moderators is not None:
         raise options.WrongCall("--moderators is of a report --across data sets")
+    if len(runs) == 1 and archive is None and _is_tuning(runs[0]):
+        from ecrnn.report import print_tuning, write_tuning_report
+
+        return show_report(write_tuning_report(runs[0], out), print_tuning, as_json=as_json)
     if archive is not None:
         if len(runs) > 1:
             raise options.WrongCall("--archive takes one study at a time; give one RUN")
@@ -105,6 +109,13 @@ def report(
         out=out,
         as_json=as_json,
     )
+
+
+def _is_tuning(run: Path) -> bool:
+    from ecrnn.core.reading import there
+    from ecrnn.core.runs import STUDY, read_settings
+
+    return there(run / STUDY) and read_settings(run).tuning is not None
 
 
 def show(

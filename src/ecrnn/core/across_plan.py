@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ecrnn.core.config import Settings, read_yaml, to_yaml
+from ecrnn.core.checked_settings import Settings
+from ecrnn.core.config import read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import write_atomically
 from ecrnn.core.reading import there

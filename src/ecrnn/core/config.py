@@ -11,19 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ecrnn.core.checked_settings import Settings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.form import (
     FIT_BEFORE,
@@ -38,8 +28,9 @@ from ecrnn.core.form import (
     VocabularySize,
 )
 from ecrnn.core.reading import read_text
+from ecrnn.core.recipe_search import Point, TunedSettings, TuningSettings
 from ecrnn.core.seals import check_text
-from ecrnn.core.settings_faults import LONGEST_KEY, check_keys, one_line
+from ecrnn.core.settings_faults import LONGEST_KEY
 from ecrnn.core.yaml_loader import load_yaml
 
 MAX_SETTINGS = 2**20  # bytes of a file
@@ -51,38 +42,6 @@ _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one o
 
 Contrasts = dict[str, dict[Literal["plus", "minus"], tuple[str, ...]]]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class Settings(BaseModel):
-    """Base: frozen, strict about unknown keys, errors in one line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _no_truth_value(cls, value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-        """True is no 1, and what YAML reads as true or false ("yes", "off") is no number; no setting is either."""
-        result = read(value)
-        if isinstance(value, bool):
-            raise PydanticCustomError("truth_value", "expected a number")
-        return result
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any], where: str = "") -> Self:
-        """Check ``values`` and make settings of them.
-
-        Args:
-            values: nested plain data.
-            where: what the values come from, for the error.
-
-        Raises:
-            EcrnnError: the first thing wrong, in one line.
-        """
-        check_keys(values, where)
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise one_line(cls, error, where) from error
 
 
 class TrainingSettings(Settings):
@@ -169,6 +128,8 @@ _OMITTED = (
     "recipes",
     "metric",
     "sequential",
+    "tuning",
+    "tuned",
     *PLAN,
 )
 
@@ -224,11 +185,34 @@ class StudySettings(_RunSettings):
     planned_repeats: int | None = Field(None, ge=1, le=10_000)  # when it was begun; None: in runs without a plan
     sequential: SequentialSettings | None = None  # trains until decided; None: all models on all repeats
     training: TrainingSettings = TrainingSettings()
-    recipes: dict[str, dict[str, Any]] = Field({}, max_length=2000)  # by model: settings of its training that differ
+    recipes: dict[str, Point] = Field({}, max_length=2000)  # by model: settings of its training that differ
+    tuning: TuningSettings | None = None  # repeats are points of a search for recipes
+    tuned: TunedSettings | None = None  # recipes were searched for, or are in each trial
+
+    @property
+    def nested(self) -> bool:
+        """Whether each trial searches for its recipe first, among its training examples."""
+        return self.tuned is not None and self.tuned.part is None
+
+    def drawn(self, repeat: int) -> int:
+        """The repeat by which the seed and the split of a trial are drawn: the same for all points of a search."""
+        return repeat if self.tuning is None else self.tuning.repeat
+
+    def label(self, model: str, repeat: int) -> str:
+        """What a trial is called: "cnn, repeat 2", of a search "cnn, point 2"."""
+        if self.tuning is None:
+            return f"{model}, repeat {repeat}"
+        inside = f"repeat {self.tuning.repeat}, " if self.tuning.within else ""
+        return f"{model}, {inside}point {repeat}"
+
+    def recipe(self, model: str, repeat: int) -> Point:
+        """The settings of a trial's training that differ from those of the study."""
+        point = {} if self.tuning is None else self.tuning.points.get(model, ({},) * (repeat + 1))[repeat]
+        return {**self.recipes.get(model, {}), **point}
 
     def of_trial(self, model: str, repeat: int) -> Self:
         """The study of one model and one repeat: the settings of a trial, with the model's recipe in its training."""
-        training = TrainingSettings.read(merge(self.training.model_dump(), self.recipes.get(model, {})), model)
+        training = TrainingSettings.read(merge(self.training.model_dump(), self.recipe(model, repeat)), model)
         update: dict[str, Any] = {
             "models": (model,),
             "repeats": 1,
@@ -237,6 +221,10 @@ class StudySettings(_RunSettings):
             "recipes": {},
             **dict.fromkeys(("metric", "sequential", *PLAN)),
         }
+        if self.tuning is not None:
+            update["tuning"] = self.tuning.model_copy(update={"points": {}})
+        if self.tuned is not None:
+            update["tuned"] = self.tuned.model_copy(update={"edges": {}, "others": {}})
         if self.sources:
             update["sources"] = {name: digest for name, digest in self.sources.items() if begins(model, name)}
         return self.model_copy(update=update)
@@ -249,6 +237,9 @@ class StudySettings(_RunSettings):
             )
         for model, recipe in self.recipes.items():
             TrainingSettings.read(recipe, f"recipes.{model[:LONGEST_KEY]}")
+        for model, points in (self.tuning.points if self.tuning else {}).items():
+            for point in points:
+                TrainingSettings.read(point, f"tuning.points.{model[:LONGEST_KEY]}")
         return self
 
 

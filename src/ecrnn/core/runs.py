@@ -96,7 +96,7 @@ def grown(
     Raises:
         RunDirectoryError: the two differ in anything else. The same examples may lie in another place.
     """
-    other = difference(before, now, ("models", "repeats", "recipes", "sources"), examples)
+    other = difference(before, now, ("models", "repeats", "recipes", "sources", "tuning", "tuned"), examples)
     if other:
         raise RunDirectoryError(f"{folder} holds another study: {other}; choose another {option}")
     models = (*before.models, *(model for model in now.models if model not in before.models))

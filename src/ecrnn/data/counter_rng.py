@@ -12,7 +12,7 @@ import numpy as np
 _MASK = 2**64 - 1
 
 # the streams, so that equal seeds in different uses give unrelated draws
-SPLIT, ORDER, AUGMENT, SCAN, BATCHES, CAPTION = 1, 2, 3, 4, 5, 6
+SPLIT, ORDER, AUGMENT, SCAN, BATCHES, CAPTION, TUNING = 1, 2, 3, 4, 5, 6, 7
 
 
 def splitmix64(x: np.ndarray) -> np.ndarray:

@@ -76,13 +76,26 @@ class SplitRule:
             raise DataError("the data's own parts are not drawn, so they cannot be stratified; omit --stratify")
         return self if self.stratified else replace(self, text=f"{self.text} {_STRATIFIED}", stratified=True)
 
-    def split(self, data: ExampleSet, seed: int, repeat: int) -> Split:
-        """The split of one repeat.
+    def split(
+        self,
+        data: ExampleSet,
+        seed: int,
+        repeat: int,
+        among: np.ndarray | None = None,
+        stream: int = counter_rng.SPLIT,
+    ) -> Split:
+        """The split of one repeat, of all of the data set's training part or of the examples ``among`` it.
 
         "fraction": the first part of a random permutation of (seed, repeat) trains; its size is the fraction
         of the data set's training part, rounded half up (0.7 of 50,000: 35,000 and 15,000). "folds": repeat r
         validates on fold r % k of permutation number r // k; sizes differ by one at most. "own": the same in
         every repeat; the test part is validated on only where the data set has no validation part.
+
+        Args:
+            data: the examples.
+            seed, repeat: what the permutation is a function of.
+            among: indices into the training part, ascending; the others neither train nor validate. None: all.
+            stream: of `ecrnn.data.counter_rng`, for draws that have nothing to do with a study's splits.
 
         Raises:
             DataError: the data set has no test part of its own ("own"), fewer examples or groups than parts, a class of
@@ -90,6 +103,7 @@ class SplitRule:
         """
         assert repeat >= 0
         n = data.n_train
+        pool = np.arange(n) if among is None else among
         _check_groups(data, self.kind == "own")
         if self.kind == "own":
             n_validation = data.n_validation
@@ -99,12 +113,16 @@ class SplitRule:
                 np.arange(n - n_validation),
                 np.arange(n - n_validation, n if n_validation else len(data)),
             )
-        elif self.stratified or data.groups is not None:
-            train, validation = self._balanced(data, seed, repeat)
-        elif self.kind == "folds":
-            train, validation = self._fold(n, seed, repeat)
+            train, validation = (part[(part >= n) | np.isin(part, pool)] for part in (train, validation))
         else:
-            train, validation = self._parts(n, seed, repeat)
+            key = (stream, seed, repeat // (self.folds or 1))
+            if self.stratified or data.groups is not None:
+                places = self._balanced(data, pool, key, repeat)
+            elif self.kind == "folds":
+                places = self._fold(len(pool), key, repeat)
+            else:
+                places = self._parts(len(pool), key)
+            train, validation = (pool[part] for part in places)
         split = Split(np.sort(train), np.sort(validation), self.kind, f"{self.text}, repeat {repeat}")
         _check_classes(split, data)
         return split
@@ -131,23 +149,24 @@ class SplitRule:
             raise DataError(f"split {self.text} needs at least {self.folds} {what}, but there are {n}; use fewer folds")
         return self.folds
 
-    def _parts(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
+    def _parts(self, n: int, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         size = self.asked(n)
-        order = counter_rng.permutation(n, (counter_rng.SPLIT, seed, repeat))
+        order = counter_rng.permutation(n, key)
         return order[:size], order[size:]
 
-    def _balanced(self, data: ExampleSet, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
-        """Whole groups, each class's share kept, or both."""
-        n = data.n_train
+    def _balanced(
+        self, data: ExampleSet, pool: np.ndarray, key: tuple[int, ...], repeat: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Whole groups, each class's share kept, or both; places in ``pool``."""
+        n = len(pool)
         classes = np.zeros(n, np.int64)
         if self.stratified:
             if not isinstance(data, LabelledSet):
                 raise DataError(f"{data.name} has no classes whose shares could be kept; omit --stratify")
-            classes = data.labels[:n]
+            classes = data.labels[pool]
         folds = self._check_folds(n, "examples") if self.kind == "folds" else 1
-        key = (counter_rng.SPLIT, seed, repeat // folds)
         if data.groups is not None:
-            part = self._part_of_groups(data.groups[:n], classes, key)
+            part = self._part_of_groups(data.groups[pool], classes, key)
         elif self.kind == "folds":  # dealt out class by class
             order = counter_rng.permutation(n, key)
             order = order[np.argsort(classes[order], kind="stable")]
@@ -185,13 +204,31 @@ class SplitRule:
         self._check_sizes(int(sizes[0]), int(sizes[1:].min()), what)
         return part
 
-    def _fold(self, n: int, seed: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
+    def _fold(self, n: int, key: tuple[int, ...], repeat: int) -> tuple[np.ndarray, np.ndarray]:
         assert self.folds is not None
         self._check_folds(n, "examples")
-        order = counter_rng.permutation(n, (counter_rng.SPLIT, seed, repeat // self.folds))
+        order = counter_rng.permutation(n, key)
         fold = repeat % self.folds
         start, end = n * fold // self.folds, n * (fold + 1) // self.folds
         return np.concatenate([order[:start], order[end:]]), order[start:end]
+
+
+def tuning_part(data: ExampleSet, part: str, seed: int) -> np.ndarray:
+    """The examples of the training part that recipes are tuned on: a function of the examples and the seed.
+
+    Args:
+        data: the examples; groups are kept whole.
+        part: how much of the training part, "0.2".
+        seed: of the tuning.
+
+    Returns:
+        int64 indices, ascending.
+
+    Raises:
+        DataError: it would be none of them or all, or nothing of a class would be left.
+    """
+    rule = SplitRule("fraction", f"off a tuning part of {part}", fraction=1 - Fraction(part))
+    return rule.split(data, seed, 0, stream=counter_rng.TUNING).validation
 
 
 def _check_groups(data: ExampleSet, own: bool) -> None:

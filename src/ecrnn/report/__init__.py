@@ -21,6 +21,7 @@ A report is made in three steps, each a folder, and each imports from those befo
 from ecrnn.core.predictions import Example
 from ecrnn.report.analysis.analyse import analyse
 from ecrnn.report.analysis.analyse_across import AcrossAnalysis, ScoredDataSet, analyse_across, analyse_studies
+from ecrnn.report.analysis.analyse_tuning import TuningAnalysis, analyse_tuning
 from ecrnn.report.analysis.archive import Archived, archive_study
 from ecrnn.report.analysis.evaluation import Evaluation, evaluate_predictions
 from ecrnn.report.analysis.metric_evaluation import MetricEvaluation, MetricResult, evaluate_scores
@@ -35,6 +36,7 @@ from ecrnn.report.render.metric_evaluation_files import (
     write_metric_evaluation,
 )
 from ecrnn.report.render.terminal import print_report
+from ecrnn.report.render.tuning_files import TuningReport, print_tuning, write_tuning_report
 from ecrnn.report.render.write import Report, write_analysis, write_report
 from ecrnn.report.supplement import Supplement
 
@@ -51,9 +53,12 @@ __all__ = [
     "ScoredDataSet",
     "StudyRecord",
     "Supplement",
+    "TuningAnalysis",
+    "TuningReport",
     "analyse",
     "analyse_across",
     "analyse_studies",
+    "analyse_tuning",
     "archive_study",
     "evaluate_predictions",
     "evaluate_scores",
@@ -66,6 +71,7 @@ __all__ = [
     "print_evaluation",
     "print_metric_evaluation",
     "print_report",
+    "print_tuning",
     "read_study",
     "write_across",
     "write_across_report",
@@ -73,4 +79,5 @@ __all__ = [
     "write_evaluation",
     "write_metric_evaluation",
     "write_report",
+    "write_tuning_report",
 ]

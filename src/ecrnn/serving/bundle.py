@@ -29,7 +29,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from torch import nn
 
-from ecrnn.core.config import MAX_BAD_FILES, Settings
+from ecrnn.core.checked_settings import Settings
+from ecrnn.core.config import MAX_BAD_FILES
 from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there

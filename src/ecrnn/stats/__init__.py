@@ -5,7 +5,8 @@ class_scores.py. One model: intervals.py. Two models over repeats: paired.py, cr
 power.py. What comes back: results.py. Two models over data sets: random_effects.py, signed_rank.py, hierarchical.py,
 ranks.py, improvement.py. Two trained networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy,
 with the paper's own test. Studies that stop when they are decided: boundaries.py, sequential.py,
-sequential_comparison.py, and sequential_designs.py for what they cost. How often each test errs: simulate.py.
+sequential_comparison.py, and sequential_designs.py for what they cost. Searches for recipes:
+expected_best.py. How often each test errs: simulate.py.
 """
 
 from ecrnn.stats.across import Across, AcrossPair, OnDataSet, compare_across
@@ -25,6 +26,7 @@ from ecrnn.stats.class_scores import (
 )
 from ecrnn.stats.comparison import compare, compare_scores
 from ecrnn.stats.crossed import crossed_t, shared_covariance
+from ecrnn.stats.expected_best import BestOfN, best_of_n, expected_best
 from ecrnn.stats.hierarchical import Hierarchical, hierarchical
 from ecrnn.stats.improvement import Profile, improvement, profile
 from ecrnn.stats.intervals import Interval, Summary, bootstrap_mean, clopper_pearson, summarise, wilson
@@ -92,6 +94,7 @@ __all__ = [
     "Across",
     "AcrossMisses",
     "AcrossPair",
+    "BestOfN",
     "Comparison",
     "Contrast",
     "FalsePositives",
@@ -122,6 +125,7 @@ __all__ = [
     "balanced_accuracy",
     "bayesian_correlated_t",
     "bayesian_signed_rank",
+    "best_of_n",
     "bleu_of_sums",
     "bootstrap_difference",
     "bootstrap_mean",
@@ -138,6 +142,7 @@ __all__ = [
     "detection_power",
     "equal_learners",
     "equivalence",
+    "expected_best",
     "false_positives",
     "fewest_data_sets",
     "hierarchical",

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.form import FORM, Fit
+from ecrnn.core.recipe_search import TunedSettings
 from ecrnn.core.tasks import Task
 from ecrnn.data.splits import parse_split
 from ecrnn.models.names import ModelName, common_task, parse
@@ -120,7 +121,8 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
         whole["metric"] = None if unnamed else metric
         if "score_epochs" not in settings.model_fields_set:
             whole["score_epochs"] = before.score_epochs
-        whole |= {key: getattr(before, key) for key in (*PLAN, "sequential")}
+        whole |= {key: getattr(before, key) for key in (*PLAN, "sequential", "tuning")}
+        whole["tuned"] = _tuned(settings, before)
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}
         whole["recipes"] = {**before.recipes, **new}
     return settings.model_copy(update=whole)
@@ -138,6 +140,14 @@ def with_fit(settings: AnySettings, before: AnySettings | None, task: Task) -> A
         return settings
     fit: Fit = "cut" if before is None or before.fit is None else before.fit
     return settings.model_copy(update={"fit": fit})
+
+
+def _tuned(settings: StudySettings, before: StudySettings) -> TunedSettings | None:
+    """How the recipes were found, as a study was begun, with what is known of new models."""
+    if settings.tuned is None or before.tuned is None:
+        return before.tuned
+    edges = {**settings.tuned.edges, **before.tuned.edges}
+    return before.tuned.model_copy(update={"edges": {model: edges[model] for model in sorted(edges)}})
 
 
 def check_plan(settings: StudySettings, before: StudySettings | None, out: Path) -> None:

@@ -35,7 +35,15 @@ from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.settings import as_begun, check_plan, models_of, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, prepare
-from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too
+from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too, tuned_on
+from ecrnn.studies.tuning import (
+    check_same_search,
+    check_search,
+    check_tuned_data,
+    next_points,
+    tuning_trials,
+    with_points,
+)
 from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
@@ -43,6 +51,8 @@ ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(
 
 def trials(settings: StudySettings) -> list[Trial]:
     """All trials of a study, repeat by repeat, so that an unfinished study already compares all its models."""
+    if settings.tuning is not None:
+        return tuning_trials(settings)
     last = settings.first_repeat + settings.repeats
     return [(model, repeat) for repeat in range(settings.first_repeat, last) for model in settings.models]
 
@@ -80,9 +90,13 @@ def run_study(
     models = models_of(settings)
     settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)
+    check_search(settings)
     settings = with_fit(settings, read_settings(out) if there(out / STUDY) else None, task)
     data = load(settings, progress) if arrays is None else arrays
+    check_tuned_data(settings, data)
     repeats = range(settings.first_repeat, settings.first_repeat + settings.repeats)
+    if settings.tuning is not None:
+        repeats = range(1)  # all points have one split
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
     spec = prepare(task, data, splits[0], settings).sizes
     check(spec, *models)
@@ -92,13 +106,8 @@ def run_study(
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
-        if line := sizes_of_groups(data, settings, first):
+        for line in filter(None, _remarks(data, settings, keys, first)):
             progress(Message(line))
-        if line := contradiction(data, keys):
-            progress(Message(line))
-        if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
-            examples = f"{task.examples} of the first repeat"
-            progress(Message(trained_on_too(data.name, both, first, examples)))
         outcome = Outcome()
         for trial in trials(settings):
             check_inside(trial_folder(out, *trial) / "checkpoint", out)  # before anything is written or deleted there
@@ -106,9 +115,10 @@ def run_study(
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
-        study = OpenStudy(out, settings, data, lock)
-        for turn, waiting in enumerate(_in_turns(study, outcome, progress)):
-            progress(Waiting(len(outcome.trained) + len(outcome.failed) + len(waiting)))
+        begun = OpenStudy(out, settings, data, lock)
+        trainings = 1 + settings.tuned.budget if settings.tuned and settings.nested else 1  # of a trial
+        for turn, (study, waiting) in enumerate(_in_turns(begun, outcome, progress)):
+            progress(Waiting(trainings * (len(outcome.trained) + len(outcome.failed) + len(waiting))))
             if turn == 0 and outcome.found:
                 are = "is" if len(outcome.found) == 1 else "are"
                 already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
@@ -121,12 +131,14 @@ def run_study(
         return outcome
 
 
-def _in_turns(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[list[Trial]]:
-    """What is to be trained: all that is not finished, or from look to look what is still open."""
-    if study.settings.sequential is not None:
-        yield from next_trials(study, outcome, progress)
-        return
-    yield [trial for trial in trials(study.settings) if trial not in outcome.found]
+def _in_turns(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[tuple[OpenStudy, list[Trial]]]:
+    """What is to be trained, with which settings: all that is not finished, or from turn to turn what comes next."""
+    if study.settings.tuning is not None:
+        yield from next_points(study, outcome)
+    elif study.settings.sequential is not None:
+        yield from ((study, waiting) for waiting in next_trials(study, outcome, progress))
+    else:
+        yield study, [trial for trial in trials(study.settings) if trial not in outcome.found]
 
 
 def _engine(engine: Engine | str | None, jobs: int) -> Engine:
@@ -171,6 +183,29 @@ def _kept_keys(data: ExampleSet, out: Path) -> Keys:
     return keys
 
 
+def _remarks(data: ExampleSet, settings: StudySettings, keys: Keys, first: Split) -> Iterator[str]:
+    """What must be said of the data, of which ``first`` is the first split; "" where a thing is as it should be."""
+    yield sizes_of_groups(data, settings, first)
+    yield contradiction(data, keys)
+    if both := TrainedOn.of(keys, first.train, first.validation).overlap(keys, first.validation):
+        examples = f"{common_task(models_of(settings)).examples} of the first repeat"
+        yield trained_on_too(data.name, both, first, examples)
+    yield _tuned_on_too(data, settings, keys, first)
+
+
+def _tuned_on_too(data: ExampleSet, settings: StudySettings, keys: Keys, split: Split) -> str:
+    """That some of the validation examples are the same as ones that recipes were tuned on, in a sentence; or ""."""
+    tuned = settings.tuned
+    if tuned is None or tuned.part is None:
+        return ""
+    count = TrainedOn.of(keys, tuned_on(data, settings), split.validation).overlap(keys, split.validation)
+    if not count:
+        return ""
+    are = "is" if count == 1 else "are"
+    what = f"{count:,} of {len(split.validation):,} validation examples of the first repeat {are} the same to a model"
+    return f"{data.name}: {what} as one that recipes were tuned on; the figures are too good by that"
+
+
 def _canonical(settings: StudySettings, models: Sequence[ModelName]) -> StudySettings:
     """The settings with model names as the grammar writes them, each once, and everything checked that can be."""
     split = parse_split(settings.split)
@@ -200,6 +235,7 @@ def _open(
     check_plan(settings, before, out)
     check_sequential(settings, before, out)
     if before:
+        check_same_search(settings, before, out)
         check_bad_files(data, before.bad_files)
         settings = as_begun(settings, before, task)
     else:  # written down before the first training
@@ -207,6 +243,7 @@ def _open(
         if task.classes:  # which have other metrics, too
             settings = settings.model_copy(update={"metric": settings.metric or task.metric})
         settings = with_sequential_plan(settings, splits)
+    settings = with_points(settings, models)
     resolved = settings.model_copy(
         update={
             "fingerprint": data.fingerprint,
@@ -230,8 +267,8 @@ def finished(out: Path, settings: StudySettings) -> bool:
 
 
 def default_out(settings: StudySettings) -> Path:
-    """Where a study goes that was not told where: `runs/compare-<data>`."""
+    """Where a study goes that was not told where: `runs/compare-<data>`, a tuning `runs/tune-<data>`."""
     name = nfc(data_name(settings))
     if not name.isprintable():
         raise EcrnnError("choose a folder for the study with --out")
-    return Path("runs") / f"compare-{name}"
+    return Path("runs") / f"{'tune' if settings.tuning else 'compare'}-{name}"

@@ -14,17 +14,18 @@ import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.events import Event, Progress, silent
+from ecrnn.core.events import Event, Message, Progress, silent
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import AnyPredictions, Predictions, write_predictions
-from ecrnn.core.runs import plan_note, trial_folder, trial_home
+from ecrnn.core.reading import check_inside
+from ecrnn.core.runs import plan_note, trial_folder, trial_home, write_settings
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
-from ecrnn.data import catalogue
+from ecrnn.data import catalogue, counter_rng
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import Split, parse_split
+from ecrnn.data.splits import Split, parse_split, tuning_part
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName, common_task, parse
@@ -33,12 +34,15 @@ from ecrnn.models.processor import Processor
 from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
 from ecrnn.stats import AUC
+from ecrnn.studies.inner_search import FOLDER, inner_settings, search_facts, with_recipe
 from ecrnn.studies.settings import models_of
 from ecrnn.studies.tasks import check_bad_files, load_examples, objective, prepare
+from ecrnn.studies.tuning import metric_of, with_next_point
 from ecrnn.training import checkpoints
 from ecrnn.training.baselines import fit_classifier
 from ecrnn.training.classification import Classification, auc_of
 from ecrnn.training.loop import fit_events
+from ecrnn.training.tried_points import ModelSearch, best_recipe, search_of
 
 CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz")  # of every trial; WEIGHTS too of one that trains a network
@@ -68,8 +72,33 @@ def load(settings: StudySettings | TrainSettings, progress: Progress = silent) -
 
 
 def split_of(data: ExampleSet, settings: StudySettings | TrainSettings, repeat: int) -> Split:
-    """The split of a repeat."""
-    return parse_split(settings.split).split(data, settings.seed, repeat)
+    """The split of a repeat, without examples that recipes were tuned on; of a tuning, the one of all its points."""
+    rule = parse_split(settings.split)
+    if isinstance(settings, TrainSettings):
+        return rule.split(data, settings.seed, repeat)
+    if settings.tuning is not None:
+        return rule.split(data, settings.seed, settings.drawn(repeat), tuned_on(data, settings), counter_rng.TUNING)
+    others = tuned_on(data, settings)
+    among = np.setdiff1d(np.arange(data.n_train), others) if len(others) else None
+    return rule.split(data, settings.seed, repeat, among)
+
+
+def tuned_on(data: ExampleSet, settings: StudySettings) -> np.ndarray:
+    """The examples that the points of a tuning are tried on, or that the recipes of a comparison were tuned on.
+
+    Those of a search inside each trial are not among them, being training examples of that trial.
+
+    Returns:
+        int64 indices, ascending.
+    """
+    tuning, tuned = settings.tuning, settings.tuned
+    if tuning is not None and tuning.within is not None:
+        return parse_split(tuning.within).split(data, settings.seed, tuning.repeat).train
+    if tuning is not None and tuning.part is not None:
+        return tuning_part(data, tuning.part, settings.seed)
+    if tuned is not None and tuned.part is not None:
+        return tuning_part(data, tuned.part, tuned.seed)
+    return np.zeros(0, np.int64)
 
 
 def sizes_of_groups(data: ExampleSet, settings: StudySettings | TrainSettings, split: Split) -> str:
@@ -129,15 +158,19 @@ def run_trial(
     if read_manifest(trial_home(study, model, repeat)) is not None:
         return
     plan = plan_note(settings)
-    settings = settings.of_trial(model, repeat)
+    study_settings, settings = settings, settings.of_trial(model, repeat)
     for family, digest in settings.sources.items():  # a worker has read the file anew
         check_digest(family, digest, f"{study}; bring that file back")
+    name, found = parse(model), None
+    if settings.nested and not name.row.estimator:
+        found = yield from _search_inside(data, study, study_settings, settings)
+        settings = with_recipe(settings, best_recipe(found))
     write_atomically(folder / CONFIG, to_yaml(settings))
     split = split_of(data, settings, repeat)
-    name = parse(model)
     processor = prepare(name.task, data, split, settings)
-    seed = trial_seed(settings.seed, repeat)
+    seed = trial_seed(settings.seed, settings.drawn(repeat))
     facts = _facts_before(data, settings, model, repeat, seed, split, processor)
+    facts |= search_facts(found) if found else {}
     if name.row.estimator:
         facts |= yield from _fit_classifier(data, settings, name, seed, split, processor, folder)
         files: tuple[str, ...] = FILES
@@ -149,6 +182,30 @@ def run_trial(
         write_atomically(folder / file, text)
     write_manifest(folder, (*files, *vocabularies), facts, plan=plan)
     checkpoints.remove(folder / "checkpoint", *checkpoints.NAMES)
+
+
+def _search_inside(
+    data: ExampleSet, study: Path, settings: StudySettings, trial: StudySettings
+) -> Generator[Event, None, ModelSearch]:
+    """Search for the recipe of a trial among its training examples; ``settings`` are those of the study."""
+    model = trial.models[0]
+    folder = trial_folder(study, model, trial.first_repeat) / FOLDER
+    check_inside(folder, study)
+    inner = inner_settings(settings, trial)
+    assert inner.tuning is not None
+    for point in range(inner.tuning.budget):
+        assert inner.tuning is not None
+        if point == len(inner.tuning.points[model]):
+            inner = with_next_point(folder, inner, model)
+        write_settings(folder, inner)
+        try:
+            yield from run_trial(data, folder, inner, model, point)
+        except RunDirectoryError:
+            raise
+        except EcrnnError as error:
+            line = record_failure(folder, model, point, error)
+            yield Message(f"{inner.label(model, point)} failed: {line}")
+    return search_of(folder, inner, model, metric_of(inner, model))
 
 
 def _fit_network(
@@ -166,7 +223,7 @@ def _fit_network(
     summary = summarise(network, processor.sizes, model)
     task = objective(data, split, processor, training, seed)
     identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": str(model), "repeat": repeat}
-    label = f"{model}, repeat {repeat}"
+    label = settings.label(str(model), repeat)
     trained = yield from fit_events(
         network,
         task,
@@ -216,7 +273,7 @@ def _fit_classifier(
     task = objective(data, split, processor, training, seed)
     if not isinstance(task, Classification):
         raise EcrnnError(f"{model} chooses a class, which is not what {processor.task.name} asks for")
-    label = f"{model}, repeat {settings.first_repeat}"
+    label = settings.label(str(model), settings.first_repeat)
     fitted = yield from fit_classifier(classifier, task, threads=training.threads, label=label)
     write_predictions(folder / "predictions.npz", fitted.predictions)
     write_atomically(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in fitted.history))
@@ -279,9 +336,15 @@ def _facts_before(
         "n_validation": len(split.validation),
         "n_images": len(data),
         "fixed_test": split.kind == "own",
+        **(_parts(data) if settings.tuning or settings.tuned else {}),
         **({"classes": list(processor.classes)} if processor.task.classes else {}),
         **processor.to_plain(),
     }
+
+
+def _parts(data: ExampleSet) -> dict[str, int]:
+    """What a split is drawn from where not all examples take part."""
+    return {"n_train_part": data.n_train, "n_validation_part": data.n_validation}
 
 
 def _now() -> str:

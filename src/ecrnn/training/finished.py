@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
 from ecrnn.core.runs import FinishedTrial, read_trial
+from ecrnn.core.search_space import TUNABLE
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
 from ecrnn.stats import METRICS
 
@@ -23,9 +25,18 @@ _LONGEST_TEXT = 200  # characters
 _TEXTS = ("device", "precision", "finished", "model", "estimator")  # of a trial's facts; all of them may be missing
 _COUNTS = (
     *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
-    *("steps", "best_epoch", "score_epochs", "skipped_steps", "roll_backs"),
+    *(
+        "steps",
+        "best_epoch",
+        "score_epochs",
+        "skipped_steps",
+        "roll_backs",
+        "search_points",
+        "n_train_part",
+        "n_validation_part",
+    ),
 )
-_NUMBERS = ("seconds", "last_", "best_", "score_", "auc")  # how the names of others begin
+_NUMBERS = ("seconds", "last_", "best_", "score_", "auc", "search_")  # how the names of others begin
 
 
 def read_finished(study: Path, model: str, repeat: int) -> FinishedTrial | None:
@@ -69,6 +80,10 @@ def _check_facts(finished: FinishedTrial) -> None:
     if not _is_number(facts.get("n_train"), True) or facts["n_train"] < 1:
         found = reprlib.repr(facts.get("n_train"))
         raise EcrnnError(f"manifest.json: n_train must be a whole number above 0, not {found}")
+    recipe, edges = facts.get("recipe", {}), facts.get("recipe_edges", [])
+    if not (isinstance(recipe, dict) and isinstance(edges, list) and {*edges} <= {*TUNABLE}):
+        raise EcrnnError("manifest.json: recipe must hold settings of a training, and recipe_edges names of some")
+    TrainingSettings.read(recipe, "manifest.json, recipe")
     if (facts.get("model", finished.model), facts.get("repeat", finished.repeat)) != (finished.model, finished.repeat):
         raise EcrnnError(f"manifest.json is of another trial, {facts.get('model')}, repeat {facts.get('repeat')}")
 

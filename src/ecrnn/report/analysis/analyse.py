@@ -48,6 +48,7 @@ from ecrnn.report.analysis.trial_scores import (
     scores_of,
     with_tests_of_last_epoch,
 )
+from ecrnn.report.analysis.tuned import edges_of, losers, with_edges
 from ecrnn.report.formats import listed
 from ecrnn.stats import (
     CLASS_SCORES,
@@ -136,12 +137,20 @@ def analyse(
         )
     if plan and plan.unfinished:
         comparison = without_verdicts(comparison, plan, metric)
+    edges = edges_of(record)
+    comparison = with_edges(comparison, edges)
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
     data = Path(record.settings.data).name or record.settings.data
     subject = subject_of(record, comparison, data, epochs)
     return Analysis(
         title=f"{listed(list(by_model))} on {data}",
-        headline=" ".join([headline(comparison, models, subject, plan), *failures(comparison, record.failed)]),
+        headline=" ".join(
+            [
+                headline(comparison, models, subject, plan),
+                *failures(comparison, record.failed),
+                *losers(comparison, edges),
+            ]
+        ),
         certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric)
         if decided and not decided.waiting
         else certainty(comparison, models, subject, plan, decided.plan.looks if decided else ()),

@@ -11,6 +11,7 @@ from ecrnn.core.form import FIT_BEFORE
 from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
+from ecrnn.report.analysis.tuned import recipes_found, recipes_line
 from ecrnn.stats import Comparison, usual_looks
 
 _OWN_OPTIONS = ("epochs", "batch_size", "lr", "device", "precision")  # of training; the others go by --set
@@ -27,6 +28,7 @@ _BY_ARGUMENTS = (
     "fingerprint",
     "sources",
     "recipes",
+    "tuned",
     "metric",
     "score_epochs",
     *PLAN,
@@ -52,6 +54,7 @@ def fairness(
     return (
         _examples(record, comparison),
         _seeds(record),
+        *recipes_line(record),
         _recipe(record),
         _steps(record.trials),
         _choices(record, comparison, epochs),
@@ -100,7 +103,12 @@ def _recipe(record: StudyRecord) -> FairnessLine:
     ]
     text = ", ".join(part for part in parts if part)
     estimators = _estimators(record.trials)
-    if record.settings.recipes:
+    if record.settings.tuned:
+        found = recipes_found(record, record.settings.tuned)
+        text = f"{text}, but {found}." if found else f"{text}; the search changed it for no model."
+        if not estimators:
+            return FairnessLine("Training recipe", "differs" if found else "same", text)
+    elif record.settings.recipes:
         others = "; ".join(
             f"{model} with {', '.join(f'{key} {value}' for key, value in recipe.items())}"
             for model, recipe in record.settings.recipes.items()
@@ -262,6 +270,17 @@ def _sequential(settings: StudySettings) -> list[tuple[str, Any]]:
     ]
 
 
+def _search(settings: StudySettings) -> list[str]:
+    """The options of a search for recipes; where a tuning lay, a study does not say."""
+    tuned = settings.tuned
+    if tuned is None:
+        return []
+    if tuned.part is not None:
+        return ["--recipes", "TUNE"]
+    space = ",".join(f"{name}={text}" for name, text in tuned.space.items())
+    return ["--tune", "nested", "--budget", str(tuned.budget), "--search", tuned.search, "--space", space]
+
+
 def command(record: StudyRecord) -> str:
     """The command that makes such a study again, naming what differs from the defaults."""
     settings = record.settings
@@ -278,6 +297,7 @@ def command(record: StudyRecord) -> str:
     ]
     if settings.sources:
         words += ["--code", "FILE"]
+    words += _search(settings)
     if settings.metric not in (None, record.task.metric):
         words += ["--metric", settings.metric]
     words += _files(settings)

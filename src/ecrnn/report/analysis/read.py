@@ -102,6 +102,9 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
     if not folders:
         raise RunDirectoryError("give at least one run directory, the --out of an earlier compare")
     settings = [read_settings(folder) for folder in folders]
+    for folder, of in zip(folders, settings, strict=True):
+        if of.tuning is not None:
+            raise RunDirectoryError(f"{folder} holds a tuning, not a comparison; give it alone to 'ecrnn report'")
     for folder, other in zip(folders[1:], settings[1:], strict=True):
         _same_study(folders[0], settings[0], folder, other)
     models = tuple(dict.fromkeys(model for study in settings for model in study.models))
@@ -137,6 +140,9 @@ def _together(settings: Sequence[StudySettings], models: tuple[str, ...]) -> Stu
     sources = {name: digest for own in settings for name, digest in own.sources.items()}
     recipes = {model: recipe for own in settings for model, recipe in own.recipes.items()}
     update: dict[str, Any] = {"models": models, "sources": sources, "recipes": recipes}
+    if settings[0].tuned is not None:
+        edges = {model: names for own in settings if own.tuned for model, names in own.tuned.edges.items()}
+        update["tuned"] = settings[0].tuned.model_copy(update={"edges": edges})
     if len(settings) > 1:  # repeats of one study may lie in several folders
         planned = [own.planned_repeats for own in settings]
         known = [repeats for repeats in planned if repeats is not None]
@@ -176,6 +182,9 @@ def _essence(settings: StudySettings, same_images: bool, models: Sequence[str]) 
     place = {key: fields[key].default for key in ("device", "threads", "checkpoint_seconds")}
     neutral: dict[str, Any] = {"models": ("any",), "repeats": 1, "first_repeat": 0, "data_dir": None}
     neutral |= dict.fromkeys(PLAN)
+    if settings.tuned is not None:
+        edges = {model: names for model, names in settings.tuned.edges.items() if model in models}
+        neutral["tuned"] = settings.tuned.model_copy(update={"edges": edges})
     of_models = [settings.of_trial(model, 0).sources for model in models]
     neutral["sources"] = {name: digest for sources in of_models for name, digest in sources.items()}
     neutral["recipes"] = {model: settings.recipes[model] for model in models if model in settings.recipes}

@@ -27,12 +27,13 @@ from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import parse_split
 from ecrnn.serving.trained_on import STUDY_FILE, read_study
 from ecrnn.stats import AUC, METRICS, auc
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import Trial
-from ecrnn.studies.trials import CONFIG
+from ecrnn.studies.inner_search import FOLDER, with_recipe
+from ecrnn.studies.study import trials
+from ecrnn.studies.trials import CONFIG, split_of
 from ecrnn.studies.verification.result import Check, check
 from ecrnn.training.decisions import decide
 from ecrnn.training.epoch_values import score
@@ -74,7 +75,7 @@ def check_stored(folder: Path) -> StoredStudy:
     missing, wrong = [], _Wrong()
     scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
     failed = []
-    for model, repeat in _planned(settings):
+    for model, repeat in trials(settings):
         name = f"{model}, repeat {repeat}"
         try:
             finished = read_finished(folder, model, repeat)
@@ -126,12 +127,6 @@ class _Wrong:
     scores: list[str] = field(default_factory=list)
 
 
-def _planned(settings: StudySettings) -> Iterator[Trial]:
-    for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
-        for model in settings.models:
-            yield model, repeat
-
-
 def _once(lines: list[str]) -> list[str]:
     """One line for trials that all lack the same."""
     return [f"{lines[0]}, and {counted(len(lines) - 1, 'other trials')} alike"] if len(lines) > 1 else lines
@@ -157,6 +152,8 @@ def _check_trial(study: StoredStudy, finished: FinishedTrial, name: str, wrong: 
 def _other_settings(study: StoredStudy, finished: FinishedTrial, home: Path) -> Iterator[str]:
     config = StudySettings.read(read_yaml(home / CONFIG, study.folder), str(home / CONFIG))
     wanted = study.settings.of_trial(finished.model, finished.repeat)
+    if wanted.nested and "recipe" in finished.facts:  # which it has found by itself
+        wanted = with_recipe(wanted, finished.facts["recipe"])
     ours = config.of_trial(finished.model, finished.repeat)  # of older versions it held more of the study's
     if line := difference(ours, wanted):
         yield f"it was not trained by this {STUDY}: {line}"
@@ -174,16 +171,11 @@ def _other_plan(settings: StudySettings, note: Any) -> Iterator[str]:
 
 def _other_split(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
     facts, settings, index = finished.facts, study.settings, finished.predictions.index
-    if facts.get("seed", seed := trial_seed(settings.seed, finished.repeat)) != seed:
+    if facts.get("seed", seed := trial_seed(settings.seed, settings.drawn(finished.repeat))) != seed:
         yield f"it was trained with seed {facts['seed']}, where the study's gives {seed}"
-    sizes = _Sizes(
-        name=settings.data,
-        fingerprint="",
-        n_train=facts["n_train"] + index.size,
-        n_validation=index.size if settings.split == "own" else 0,
-    )
+    sizes = _sizes(settings, facts, index.size)
     try:
-        split = parse_split(settings.split).split(sizes, settings.seed, finished.repeat)
+        split = split_of(sizes, settings, finished.repeat)
     except EcrnnError as error:
         yield f"its split cannot be drawn again: {error}"
         return
@@ -199,12 +191,23 @@ def _other_split(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
             return
 
 
+def _sizes(settings: StudySettings, facts: dict[str, Any], scored: int) -> _Sizes:
+    """The data of a trial that was scored on so many examples; where recipes are tuned, not all of it takes part."""
+    whole = {"n_train": facts["n_train"] + scored, "n_validation": scored if settings.split == "own" else 0}
+    if "n_train_part" in facts:
+        whole = {"n_train": facts["n_train_part"], "n_validation": facts.get("n_validation_part", 0)}
+    total = max(whole["n_train"], facts.get("n_images", 0))
+    return _Sizes(name=settings.data, fingerprint="", total=total, **whole)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Sizes(ExampleSet):
-    """Examples of which only the number is known, which is all that a split depends on."""
+    """Examples of which only the numbers are known, which is all that a split depends on."""
+
+    total: int
 
     def __len__(self) -> int:
-        return self.n_train
+        return self.total
 
     def keys(self) -> Keys:
         raise NotImplementedError
@@ -263,7 +266,10 @@ def _sequential(
 
 def _unplanned(study: StoredStudy) -> list[str]:
     """Places of trials that study.yaml does not name."""
-    planned = {f"{model}/repeat-{repeat}" for model, repeat in _planned(study.settings)}
+    planned = {f"{model}/repeat-{repeat}" for model, repeat in trials(study.settings)}
+    if study.settings.tuned is not None and study.settings.nested:  # a trial that is trained again searches again
+        points = range(study.settings.tuned.budget)
+        planned |= {f"{place}/{FOLDER}/{place.rpartition('/')[0]}/repeat-{n}" for place in planned for n in points}
     places = {path.parent.relative_to(study.folder).as_posix() for path in study.folder.rglob(f"repeat-*/{MANIFEST}")}
     if study.archive:
         names = names_in(study.folder / PACKED)

@@ -1,0 +1,140 @@
+"""The recipes that a tuning has found, for a comparison: `ecrnn compare DATA --recipes TUNE`.
+
+What is not said of the comparison is as it was tuned: models, the form of the examples, the training but for what is
+the machine's. The recipes go into study.yaml, and with them how they were found and on which part of the examples, on
+which then no trial trains or validates (docs/decisions/tuning-part.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core.config import StudySettings
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.form import FORM
+from ecrnn.core.recipe_search import SearchSettings, TunedSettings
+from ecrnn.core.search_space import DEFAULT, Space, parse_space
+from ecrnn.core.text import counted
+from ecrnn.models.names import parse
+from ecrnn.training.tried_points import Tuning, best_recipe, read_tuning
+
+PART = "0.2"
+INNER_SPLIT = "0.85"  # of the training examples of a trial that searches; more train, as they are fewer already
+_OF_MACHINES = ("device", "threads", "checkpoint_seconds")
+
+
+def tuning_search(space: Space | None, budget: int | None, search: str | None, part: str | None) -> dict[str, Any]:
+    """What makes a study a tuning, as nested settings.
+
+    Args:
+        space: as `ecrnn.core.search_space.parse_space` takes it; None: the usual one.
+        budget: points a model; None: 16.
+        search: "same" or "tpe"; None: "same".
+        part: part of the examples that is tuned on; None: 0.2.
+
+    Raises:
+        EcrnnError: the space is none.
+    """
+    points = SearchSettings.model_fields["budget"].default if budget is None else budget
+    given = {"space": parse_space(DEFAULT if space is None else space), "budget": points, "part": part or PART}
+    return {"repeats": points, "tuning": {**given, **({"search": search} if search else {})}}
+
+
+def nested_search(space: Space | None, budget: int | None, search: str | None) -> dict[str, Any]:
+    """What makes each trial of a comparison search for its recipe first; arguments as of `tuning_search`."""
+    tuning = tuning_search(space, budget, search, None)["tuning"]
+    return {**{key: value for key, value in tuning.items() if key != "part"}, "split": INNER_SPLIT}
+
+
+def check_searches(
+    recipes: object, tune: str | None, many: bool, space: Space | None, budget: int | None, search: str | None
+) -> None:
+    """Look whether what a comparison is asked for of recipes goes together.
+
+    Args:
+        recipes: folder of a tuning, or None.
+        tune: "nested" or None.
+        many: over several data sets.
+        space, budget, search: of the search inside each trial.
+
+    Raises:
+        EcrnnError: it does not.
+    """
+    if tune not in (None, "nested"):
+        raise unknown_name("tune", tune, ["nested"])
+    if recipes is not None and tune is not None:
+        raise EcrnnError("recipes takes what a tuning has found, and tune searches anew; leave one of them out")
+    if recipes is not None and many:
+        raise EcrnnError("recipes are of one data set, a part of which is left out; over several take tune nested")
+    if tune is None:
+        for name, value in (("space", space), ("budget", budget), ("search", search)):
+            if value is not None:
+                raise EcrnnError(f"{name} is of a search inside each trial, tune nested, or of 'ecrnn tune'")
+
+
+def read_recipes(folder: Path) -> Tuning:
+    """The tuning of a folder, which must be finished and have a part of the examples for itself.
+
+    Raises:
+        EcrnnError: it is no tuning, is not finished, or tuned inside a trial of a comparison.
+    """
+    tuning = read_tuning(folder)
+    if tuning.tuning.part is None:
+        line = f"{folder} tuned inside a trial of another comparison, whose verdict its examples are"
+        raise RunDirectoryError(f"{line}; give the --out of 'ecrnn tune'")
+    if tuning.missing:
+        are = "is" if tuning.missing == 1 else "are"
+        line = f"{counted(tuning.missing, 'points')} of {folder} {are} not finished"
+        raise RunDirectoryError(f"{line}; 'ecrnn tune' with the same --out goes on with it")
+    return tuning
+
+
+def tuned_defaults(tuning: Tuning) -> dict[str, Any]:
+    """What a comparison with the recipes of a tuning is where nothing is said, as nested settings."""
+    settings = tuning.settings
+    training = settings.training.model_dump(exclude=set(_OF_MACHINES))
+    form = {key: getattr(settings, key) for key in (*FORM, "bad_data", "groups", "form", "metric", "score_epochs")}
+    given = {key: value for key, value in form.items() if value not in (None, {})}
+    return {"models": list(settings.models), "training": training, **given}
+
+
+def with_recipes(settings: StudySettings, tuning: Tuning) -> StudySettings:
+    """The settings of a comparison with the recipes of a tuning.
+
+    Args:
+        settings: as asked for, over `tuned_defaults`.
+        tuning: finished.
+
+    Raises:
+        EcrnnError: a model was not tuned or all of its points failed, or a setting is asked for that was tuned.
+    """
+    base, search = tuning.settings.training, tuning.tuning
+    for name in search.space:
+        if getattr(settings.training, name) != getattr(base, name):
+            line = f"{name} was tuned in {tuning.folder}, and --recipes brings it"
+            raise EcrnnError(f"{line}; leave one of them out")
+    found = {of.model: of for of in tuning.models}
+    recipes, edges = {}, {}
+    for model in settings.models:
+        if model not in found:
+            if parse(model).row.estimator:  # of which nothing can be tuned
+                continue
+            line = f"{model} was not tuned in {tuning.folder}"
+            raise EcrnnError(f"{line}; 'ecrnn tune' with the same --out and --models {model} adds it")
+        recipes[model] = best_recipe(found[model])
+        edges[model] = found[model].edges
+    then, now = (of.model_dump(exclude={*_OF_MACHINES, *search.space}) for of in (base, settings.training))
+    tuned = TunedSettings(
+        space=search.space,
+        budget=search.budget,
+        search=search.search,
+        split=tuning.settings.split,
+        part=search.part,
+        seed=tuning.settings.seed,
+        fingerprint=tuning.settings.fingerprint,
+        edges={model: names for model, names in edges.items() if names},
+        others={name: value for name, value in then.items() if now[name] != value},
+    )
+    update = {"recipes": {model: recipe for model, recipe in recipes.items() if recipe}, "tuned": tuned}
+    return settings.model_copy(update=update)

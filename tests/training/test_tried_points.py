@@ -1,0 +1,59 @@
+"""The points of a search from disk: scores, the best, ends of the space, and what is not finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core.lines import one_line
+from training.searches import fill, make_point, make_tuning
+
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.training.tried_points import best_recipe, read_tuning
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_tuning(tmp_path)
+
+
+def test_scores_and_the_best(folder: Path) -> None:
+    fill(folder, cnn=[5, 8, 8, 3], ecnn=[9, 1, 2], majority=[4])
+    tuning = read_tuning(folder)
+    assert (tuning.metric.name, tuning.n_train, tuning.n_validation) == ("accuracy", 20, 10)
+    cnn, ecnn, majority = tuning.models
+    assert [point.score for point in cnn.points] == [0.5, 0.8, 0.8, 0.3]
+    assert cnn.best is not None
+    assert cnn.best.number == 1  # the first of equals
+    assert (cnn.edges, cnn.recipe, cnn.seconds, best_recipe(cnn)) == (("lr",), {"lr": 0.009}, 8.0, {"lr": 0.009})
+    assert ecnn.recipe == {"epochs": 7, "lr": 0.02}  # untuned, with what its family brings, outside of the space
+    assert (ecnn.edges, ecnn.missing) == (("lr",), 1)
+    assert (majority.fitted, majority.edges, majority.recipe) == (True, (), {})
+    assert tuning.missing == 1
+    with one_line(EcrnnError, "1 point of ecnn is not finished"):
+        best_recipe(ecnn)
+
+
+def test_a_failed_point_is_tried_and_scores_nothing(folder: Path) -> None:
+    fill(folder, cnn=[5, None, None, None], ecnn=[None] * 4)
+    cnn, ecnn, _ = read_tuning(folder).models
+    assert [point.error for point in cnn.points] == ["", *["the loss is not finite"] * 3]
+    assert (cnn.recipe, cnn.missing, cnn.edges) == ({}, 0, ())
+    with one_line(EcrnnError, "all points of ecnn failed: the loss is not finite"):
+        best_recipe(ecnn)
+
+
+def test_a_folder_without_a_finished_point(folder: Path) -> None:
+    with one_line(RunDirectoryError, f"no finished point in {folder}"):
+        read_tuning(folder)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"recipe": 3}, {"recipe": {"lr": -1}}, {"recipe_edges": ["<b>"]}, {"recipe_edges": "lr"}, {"search_score": "x"}],
+)
+def test_facts_that_cannot_be_true(folder: Path, facts: dict[str, Any]) -> None:
+    make_point(folder, "cnn", 0, 5, **facts)
+    with one_line(EcrnnError, "manifest.json"):
+        read_tuning(folder)
