@@ -1,8 +1,8 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `compare`, `tune`, `judge`, `plan`, `train`, `verify`, `load`, `export`, `build`, `register`,
-`ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn imports
-nothing heavy.
+The public names are `check`, `compare`, `tune`, `judge`, `plan`, `train`, `verify`, `load`, `export`, `build`,
+`register`, `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn
+imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ecrnn.core.errors import EcrnnError
     from ecrnn.models.build import build
     from ecrnn.models.registry import register
+    from ecrnn.report.render.check_files import check
     from ecrnn.scores.judging import judge
     from ecrnn.serving.export.exporting import export
     from ecrnn.serving.load import load
@@ -27,6 +28,7 @@ __all__ = [
     "ImageClassifier",
     "SequenceClassifier",
     "build",
+    "check",
     "compare",
     "export",
     "judge",
@@ -43,6 +45,7 @@ _HOMES = {
     "ImageClassifier": "ecrnn.tasks.image_classification.estimator",
     "SequenceClassifier": "ecrnn.tasks.sequence_classification.estimator",
     "build": "ecrnn.models.build",
+    "check": "ecrnn.report.render.check_files",
     "compare": "ecrnn.api",
     "export": "ecrnn.serving.export.exporting",
     "judge": "ecrnn.scores.judging",

@@ -24,6 +24,7 @@ COMMANDS = (
     "report",
     "judge",
     "verify",
+    "check",
     "train",
     "bundle",
     "evaluate",

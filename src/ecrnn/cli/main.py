@@ -13,6 +13,7 @@ import typer
 from ecrnn.cli import (
     bench,
     bundle,
+    check,
     compare,
     doctor,
     evaluate,
@@ -57,6 +58,7 @@ app.command("reproduce", epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("judge", epilog=judge.EXAMPLE)(judge.judge)
 app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
+app.command("check", epilog=check.EXAMPLE)(check.check)
 app.command("train", epilog=train.EXAMPLE)(train.train)
 app.command("bundle", epilog=bundle.EXAMPLE)(bundle.bundle)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)

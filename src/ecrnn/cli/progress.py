@@ -34,6 +34,7 @@ class Display:
         self.begin = time.monotonic()
         self.guard = threading.Lock()
         self.bars: Any = None
+        self.begun: dict[str, float] = {}  # of what is loaded, when it began
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Display:
@@ -107,9 +108,12 @@ class Display:
 
     def _part(self, what: str, done: int, total: int) -> None:
         """Show a download or the decoding of images, a line each tenth."""
+        now = time.monotonic()
+        begin = self.begun.setdefault(what, now)
         if 0 < done < total and done * 10 // total != self.done.get(what, -1):
             self.done[what] = done * 10 // total
-            self.line(f"{what}: {100 * done // total} %")
+            left = (now - begin) * (total - done) / done
+            self.line(f"{what}: {100 * done // total} %{f', about {duration(left)} left' if left >= 5 else ''}")
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[None]:

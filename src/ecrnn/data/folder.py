@@ -142,12 +142,16 @@ def has_validation(folder: Path) -> bool:
 def _class_folders(folder: Path) -> list[str]:
     """The names of the sub-folders that may be classes or parts, as on the disk."""
     ours = _ours(folder)
-    return [entry.name for entry in entries_of(folder) if entry.is_dir() and entry.name not in ours]
+    return [entry.name for entry in entries_of(folder) if layout.leads_to_folder(entry) and entry.name not in ours]
 
 
 def _ours(folder: Path) -> list[str]:
     """The names of the sub-folders that ecrnn wrote."""
-    return [entry.name for entry in entries_of(folder) if entry.is_dir() and layout.is_ours(folder / entry.name)]
+    return [
+        entry.name
+        for entry in entries_of(folder)
+        if layout.leads_to_folder(entry) and layout.is_ours(folder / entry.name)
+    ]
 
 
 def _classes(folder: Path) -> dict[str, str]:
@@ -163,7 +167,7 @@ def _classes(folder: Path) -> dict[str, str]:
 
 def _loose(folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Counter[str]:
     """The files in ``folder`` itself by suffix."""
-    return Counter(left_out.suffix(e.name) for e in entries_of(folder) if e.is_file() and wanted(e.name))
+    return Counter(left_out.suffix(e.name) for e in entries_of(folder) if layout.leads_to_file(e) and wanted(e.name))
 
 
 def _check_listing(
@@ -215,7 +219,7 @@ def names_images(path: Path) -> bool:
     """Whether ``path`` is called like an image, or is a folder with images in it (those deeper do not count)."""
     if not path_of(path, "an image").is_dir():
         return is_image(path.name)
-    return any(entry.is_file() and is_image(entry.name) for entry in entries_of(path))
+    return any(layout.leads_to_file(entry) and is_image(entry.name) for entry in entries_of(path))
 
 
 def load_folder(

@@ -125,6 +125,20 @@ def numbered(labels: Sequence[Any]) -> np.ndarray:
     return np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int64)
 
 
+def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The finest groups of which neither ``one`` nor ``other``, both int64 (n,), parts any: int64 (n,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    places = np.arange(len(one))
+    first, second = (
+        np.unique(groups, return_inverse=True)[1] + start for groups, start in ((one, 0), (other, len(one)))
+    )
+    edges = coo_array((np.ones(len(places)), (first, second)), shape=(2 * len(one), 2 * len(one)))
+    _, component = connected_components(edges, directed=False)
+    return numbered(component[first].tolist())
+
+
 def parted(groups: np.ndarray, first: int) -> int | None:
     """The first example, from ``first`` on, whose group also has one before ``first``; None where there is none."""
     both = np.isin(groups[first:], groups[:first])

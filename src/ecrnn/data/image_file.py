@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -128,20 +129,32 @@ def _opened(
 
     A JPEG is decoded at a reduced scale whose sides have ``least`` pixels or more; None: as it is.
     """
+    with opened_image(source, most_pixels) as opened:
+        if least is not None:
+            opened.draft(opened.mode, (least, least))  # JPEG only
+        opened.load()
+        yield plain(upright(opened), mode)
+
+
+@contextlib.contextmanager
+def opened_image(source: str | Path | bytes, most_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """An image of which the header is read alone; whatever goes wrong inside is a DataError that says the reason only.
+
+    Raises:
+        DataError: no file, an empty one, not an image of a known kind, or of more than ``most_pixels``; or any fault
+            that Pillow finds while it is open.
+    """
     from PIL import Image
 
     try:
         if not isinstance(source, bytes) and not Path(source).is_file():
-            raise DataError("it is not a file" if Path(source).exists() else "there is no such file")
+            raise DataError("it is not a file" if os.path.lexists(source) else "there is no such file")
         if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
             raise DataError("it is empty")
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
             if opened.width * opened.height > most_pixels:
                 raise DataError(f"{opened.width}x{opened.height} is more than {most_pixels:,} pixels")
-            if least is not None:
-                opened.draft(opened.mode, (least, least))  # JPEG only
-            opened.load()
-            yield _plain(_upright(opened), mode)
+            yield opened
     except DataError:
         raise
     except Exception as error:  # Pillow's readers raise anything on damaged files
@@ -161,7 +174,7 @@ def _reason(error: Exception) -> str:
     return f"damaged ({lines[0][:120]})" if lines else "damaged"
 
 
-def _upright(opened: Image.Image) -> Image.Image:
+def upright(opened: Image.Image) -> Image.Image:
     """Turned as EXIF says; `ImageOps.exif_transpose` would fail where another entry of the EXIF is damaged."""
     from PIL import Image
 
@@ -174,7 +187,7 @@ def _upright(opened: Image.Image) -> Image.Image:
     return opened
 
 
-def _plain(opened: Image.Image, mode: str) -> Image.Image:
+def plain(opened: Image.Image, mode: str) -> Image.Image:
     """Any mode to 8-bit grey or RGB; transparency onto white."""
     from PIL import Image
 
@@ -204,7 +217,7 @@ def resize_images(images: np.ndarray, image: tuple[int, int, int], fit: Fit = "c
     result = np.empty((len(images), height, width, channels), np.uint8)
     for i, pixels in enumerate(images):
         opened = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        result[i] = fitted(_plain(opened, mode), height, width, fit)
+        result[i] = fitted(plain(opened, mode), height, width, fit)
     return result
 
 

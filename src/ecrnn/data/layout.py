@@ -65,8 +65,26 @@ def is_ours(folder: Path) -> bool:
     if any((folder / name).is_file() for name in _OURS):
         return True
     with reading(folder), os.scandir(folder) as entries:
-        inner = [entry.name for _, entry in zip(range(_MOST_LOOKED_AT), entries, strict=False) if entry.is_dir()]
+        inner = [
+            entry.name for _, entry in zip(range(_MOST_LOOKED_AT), entries, strict=False) if leads_to_folder(entry)
+        ]
     return any((folder / name / mark).is_file() for name in inner for mark in _OURS)
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, also through links; False for a link that leads in a circle."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def leads_to_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file, also through links; False for a link that leads in a circle."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def part_of(name: str) -> str | None:
@@ -85,7 +103,7 @@ def _plain(name: str) -> str:
 def folders_in(folder: Path) -> list[str]:
     """The names of the folders in ``folder``, sorted, without junk."""
     with reading(folder), os.scandir(folder) as entries:
-        return sorted((e.name for e in entries if e.is_dir() and not is_junk(e.name)), key=order)
+        return sorted((e.name for e in entries if leads_to_folder(e) and not is_junk(e.name)), key=order)
 
 
 def parts(
@@ -313,7 +331,7 @@ def _check_part(folder: Path, kind: str, name: str, train: str, wanted: Callable
 def _loose(folder: Path, wanted: Callable[[str], bool]) -> int:
     """How many files in ``folder`` itself, none deeper, are wanted."""
     with reading(folder), os.scandir(folder) as entries:
-        return sum(entry.is_file() and not is_junk(entry.name) and wanted(entry.name) for entry in entries)
+        return sum(leads_to_file(entry) and not is_junk(entry.name) and wanted(entry.name) for entry in entries)
 
 
 def _holds(folder: Path, wanted: Callable[[str], bool]) -> bool:
