@@ -81,6 +81,7 @@ OTHER_TESTS = {
     "scores/test_other_tools.py": "files that other tools made, and what other packages say of them",
     "serving/http/test_hostile.py": "hostile requests to the server",
     "report/test_page_browser.py": "the HTML report in a browser",
+    "serving/export/test_web_page_browser.py": "the exported page in a browser",
     "training/test_resume.py": "stopping at any step and going on",
     "test_architecture.py": "the structure",
     "test_dist.py": "the source distribution and the wheel",

@@ -23,6 +23,7 @@ IN_A_WHEEL = {  # one of each kind of file that is no Python
     "ecrnn/py.typed",
     "ecrnn/report/render/templates/report.html.j2",
     "ecrnn/report/render/templates/style.css",
+    "ecrnn/serving/export/web_page.js",
     "ecrnn/pretrained/cifar10/model.safetensors",
 }
 TO_BUILD = {"CMakeLists.txt", "LICENSE", "README.md", "constraints.txt", "src/ecrnn/layers/cpu/module.cpp"}

@@ -63,7 +63,7 @@ def test_json(call: Any, written: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["-o", "x"], "name the kind of file, as in --to onnx"),
+        (["-o", "x"], "name the kind of file, as in --to onnx or --to page"),
         (["--to", "onnx"], "name the file to write, as in -o my-classifier.onnx"),
         (["--to", "onxn", "-o", "x"], "unknown kind of export 'onxn', did you mean 'onnx'?"),
         (["--to", "onnx", "-o", "x", "--input", "pixel"], "unknown input 'pixel', did you mean 'pixels'?"),

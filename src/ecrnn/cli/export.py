@@ -16,7 +16,9 @@ EXAMPLE = "Example: ecrnn export my-classifier --to onnx -o my-classifier.onnx"
 
 def export(
     bundle: options.Bundle,
-    to: Annotated[str | None, typer.Option(help="Kind of file: onnx.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Kind of file: onnx, or page, an HTML page that needs no network.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="File to write.")] = None,
     input: Annotated[
         str,
@@ -35,12 +37,20 @@ def export(
         ),
     ] = None,
     data_dir: options.DataDir = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Tarball of npm's package onnxruntime-web, or folder where it is installed, for a page. Default: a "
+            "download, once.",
+        ),
+    ] = None,
     code: options.Code = None,
     as_json: options.Json = False,
 ) -> None:
     """Write a trained model as one file that other programs run, after comparing its answers with the model's."""
     if to is None:
-        raise options.WrongCall("name the kind of file, as in --to onnx")
+        raise options.WrongCall("name the kind of file, as in --to onnx or --to page")
     if out is None:
         raise options.WrongCall("name the file to write, as in -o my-classifier.onnx")
 
@@ -56,6 +66,7 @@ def export(
             opset=opset,
             data=data,
             data_dir=data_dir,
+            runtime=runtime,
             progress=display.show,
         )
     if as_json:

@@ -31,6 +31,7 @@ class RemoteFile:
         size: in bytes; a download that grows larger is broken off.
         urls: where it lies, tried in this order.
         unpacked_md5: of the file without its .gz, where known.
+        sha256: of the file, where its publishers state it or it was pinned here.
     """
 
     name: str
@@ -38,6 +39,7 @@ class RemoteFile:
     size: int
     urls: tuple[str, ...] = ()
     unpacked_md5: str | None = None
+    sha256: str | None = None
 
 
 def default_cache() -> Path:
@@ -169,8 +171,17 @@ def read_official(path: Path, file: RemoteFile, others: Mapping[str, str] | None
     return data
 
 
-def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
+_OTHERWISE = "or download it by other means and name its folder with --data-dir"
+
+
+def fetch(file: RemoteFile, folder: Path, progress: Progress = silent, otherwise: str = _OTHERWISE) -> Path:
     """The path of ``file`` in ``folder``, downloaded if it is not there. Readers check it again.
+
+    Args:
+        file: which.
+        folder: where it lies, or will.
+        progress: as `images.load` takes it.
+        otherwise: what else a user can do, for the error.
 
     Raises:
         DataError: no URL gave the file with the right checksum, or it cannot be written.
@@ -188,8 +199,7 @@ def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
         else:
             return path
     raise DataError(
-        f"cannot download {file.name} ({'; '.join(failures) or 'no address'}); "
-        "try again later, or download it by other means and name its folder with --data-dir"
+        f"cannot download {file.name} ({'; '.join(failures) or 'no address'}); try again later, {otherwise}"
     )
 
 
@@ -217,9 +227,12 @@ def _download(file: RemoteFile, url: str, target: IO[bytes], progress: Progress)
         raise _FailedError(broken if counted.size else "no connection") from error
     except (requests.RequestException, ValueError) as error:  # ValueError: nonsense in the headers
         raise _FailedError(" ".join(str(error).split())[:200] or "it failed") from error
-    found = counted.md5.hexdigest()
-    if found != file.md5:
-        raise _FailedError(f"{counted.size} bytes with MD5 {found}, expected {file.md5}")
+    for name, found, expected in (
+        ("MD5", counted.md5.hexdigest(), file.md5),
+        ("SHA-256", counted.sha256.hexdigest(), file.sha256),
+    ):
+        if expected is not None and found != expected:
+            raise _FailedError(f"{counted.size} bytes with {name} {found}, expected {expected}")
 
 
 @contextlib.contextmanager
@@ -245,7 +258,7 @@ class _CountedFile:
     def __init__(self, target: IO[bytes], file: RemoteFile, progress: Progress) -> None:
         self.target, self.file, self.progress = target, file, progress
         self.size = 0
-        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.md5, self.sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
 
     def write(self, chunk: bytes) -> None:
         self.size += len(chunk)
@@ -253,6 +266,7 @@ class _CountedFile:
             raise _FailedError(f"sends more than the {self.file.size} bytes that the file has")
         self.target.write(chunk)
         self.md5.update(chunk)
+        self.sha256.update(chunk)
         self.progress(Downloading(self.file.name, self.size, self.file.size))
 
     def flush(self) -> None:

@@ -23,12 +23,15 @@ from ecrnn.serving.export.exportable import Exportable
 from ecrnn.serving.export.image_graph import joined, standing_before
 from ecrnn.serving.export.onnx_file import OPSET, OPSETS, check_packages, to_onnx
 from ecrnn.serving.export.samples import Samples, samples
+from ecrnn.serving.export.web_page import check_page, page
+from ecrnn.serving.export.web_runtime import web_runtime
 from ecrnn.serving.load import load
 from ecrnn.serving.predictor import Predictor
 from ecrnn.serving.pretrained import find
+from ecrnn.stats.metrics import METRICS
 
 FORMAT = 1  # of FILE.parity.json
-KINDS, INPUTS = ("onnx",), ("pixels", "image")
+KINDS, INPUTS = ("onnx", "page"), ("pixels", "image")
 _TRACED = 3  # examples with which the exporter traces: a batch of 1 would stay fixed
 
 
@@ -54,12 +57,13 @@ class Exported:
 def export(
     bundle: str | Path,
     out: str | Path,
-    to: Literal["onnx"] = "onnx",
+    to: Literal["onnx", "page"] = "onnx",
     *,
     input: Literal["pixels", "image"] = "pixels",
     opset: int = OPSET,
     data: str | Path | None = None,
     data_dir: str | Path | None = None,
+    runtime: str | Path | None = None,
     code: str | Path | None = None,
     progress: Progress = silent,
 ) -> Exported:
@@ -71,13 +75,16 @@ def export(
     Args:
         bundle: the folder of a bundle, or the name of a pretrained model, as `load` takes it.
         out: the file to write.
-        to: "onnx": an ONNX file of standard operators.
+        to: "onnx": an ONNX file of standard operators. "page": an HTML page with such a file inside, which answers
+            about images in a browser, without a network.
         input: "pixels": images of the network's own size, uint8 (batch, H, W, C); of other tasks their own inputs.
             "image": one image of any size, uint8 (1, height, width, 3), brought to the network's size inside.
         opset: version of ONNX's operators, 18 to 23.
         data: data to compare on, as `ecrnn evaluate` takes it. Default: what the model was trained on, where that is a
             registered data set which is at hand, else synthetic examples.
         data_dir: local copies of registered data sets.
+        runtime: of a page: the tarball of npm's package onnxruntime-web, or a folder where it is installed. Default:
+            it is downloaded once.
         code: the file of a model of your own, which is run.
         progress: called with `Message` events of `ecrnn.core.events`, because an export takes about half a minute.
 
@@ -96,10 +103,17 @@ def export(
     if not OPSETS[0] <= opset <= OPSETS[1]:
         raise SettingsError("opset", f"should be a whole number from {OPSETS[0]} to {OPSETS[1]}, not {opset}")
     check_packages()
+    if to == "page":
+        check_page(form)
+        input = "image"
+        browser = web_runtime(None if runtime is None else path_of(runtime, "runtime"), progress)
     path, folder = path_of(out, "out"), find(bundle)
     of_data = None if data is None else str(path_of(data, "data"))
     compared = samples(form, of_data, None if data_dir is None else path_of(data_dir, "data_dir"))
-    content, found = _onnx(form, input, opset, folder, compared, str(path), progress)
+    metadata = _metadata(form, folder, input)
+    content, found = _onnx(form, metadata, opset, compared, str(path), progress)
+    if to == "page":
+        content = page(form, content, browser, _facts(form.model, metadata)).encode()
     write_atomically(path, content)
     return _with_parity(path, content, compared, found)
 
@@ -114,16 +128,15 @@ def _form(model: Predictor) -> Exportable:
 
 
 def _onnx(
-    form: Exportable, input: str, opset: int, folder: Path, compared: Samples, name: str, progress: Progress
+    form: Exportable, metadata: dict[str, str], opset: int, compared: Samples, name: str, progress: Progress
 ) -> tuple[bytes, dict[str, Any]]:
     """The content of the file, which agrees with the model, and the differences as plain data."""
-    body = form.image_graph() if input == "image" else ""
+    body = form.image_graph() if metadata["input"] == "image" else ""
     progress(Message("tracing the network for ONNX, which takes up to half a minute"))
     traced = [compared.examples[i % len(compared.examples)] for i in range(_TRACED)]
     arrays = tuple(torch.from_numpy(array) for array in form.collate(traced))
     network = to_onnx(form.module(), arrays, form.inputs, form.outputs, opset)
     progress(Message(f"comparing the file with the model on {compared.source}"))
-    metadata = _metadata(form, folder, input)
     content = _with_metadata(network, metadata)
     found = parity.differences(content, form, compared.examples)
     parity.refuse_unlike(found, name)
@@ -152,7 +165,7 @@ def _metadata(form: Exportable, folder: Path, input: str) -> dict[str, str]:
     terms = model.metrics.get("terms")
     data = one_line(model.metrics.get("data", "its training data"))
     licence = one_line(terms) if isinstance(terms, str) and terms else f"The terms of {data} are not known here."
-    doc = f"{model.task.card.what}, {model.description.model}, trained with ecrnn on {data}. Input: {input}."
+    doc = f"{model.task.card.what}, {model.description.model}, trained with ecrnn on {data}."
     return {
         "classes": json_text(list(model.classes)),
         "preprocessing": json_text(form.preprocessing()),
@@ -162,7 +175,22 @@ def _metadata(form: Exportable, folder: Path, input: str) -> dict[str, str]:
         "doc": doc,
         "task": model.task.name,
         "model": model.description.model,
+        "input": input,
         **form.more_metadata(),
+    }
+
+
+def _facts(model: Predictor, metadata: dict[str, str]) -> dict[str, str]:
+    """What a page says of its model, as rows of a table."""
+    metric = METRICS[model.task.metric]
+    value = model.metrics.get(metric.name)
+    figure = {f"Validation {metric.title}": metric.measured(value)} if isinstance(value, int | float) else {}
+    return {
+        "Model": metadata["doc"],
+        **figure,
+        "Terms": metadata["licence"],
+        "Weights": f"SHA-256 {metadata['weights_sha256']}",
+        "Made with": f"ecrnn {metadata['ecrnn_version']}",
     }
 
 
