@@ -106,11 +106,11 @@ def sizes_of_groups(data: ExampleSet, settings: StudySettings | TrainSettings, s
     rule = parse_split(settings.split)
     if data.groups is None or rule.kind == "own":
         return ""
-    groups = counted(len(np.unique(data.groups[: data.n_train])), "groups")
-    sizes = f"{len(split.train):,} of {data.n_train:,} train in the first repeat"
-    asked = (
-        f", where {float(rule.fraction):g} asks for {rule.asked(data.n_train):,}" if rule.fraction is not None else ""
-    )
+    taking_part = np.concatenate([split.train, split.validation])
+    groups = counted(len(np.unique(data.groups[taking_part])), "groups")
+    sizes = f"{len(split.train):,} of {len(taking_part):,} train in the first repeat"
+    fraction = rule.fraction
+    asked = "" if fraction is None else f", where {float(fraction):g} asks for {rule.asked(len(taking_part)):,}"
     return f"{data.name}: {groups} are kept whole, files that stand alone among them; {sizes}{asked}"
 
 
