@@ -9,6 +9,8 @@ import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -190,6 +192,19 @@ def test_wrong_calls(photos: Path, call, monkeypatch, arguments, line) -> None:
     assert done.status == 2
     assert line in done.err
     assert done.err.count("\n") == 1
+
+
+def test_what_it_writes_beside_the_classes_is_no_class(photos: Path, call) -> None:
+    assert call("check", photos, "-o", photos / "checked").status == 0
+    found = json.loads(call("check", photos, "--json").out)
+    assert [row["name"] for row in found["classes"]] == ["cat", "dog"]
+    assert found["would_train"] is True
+
+
+def test_it_needs_no_torch(photos: Path) -> None:
+    code = "import sys, ecrnn; ecrnn.check(sys.argv[1]); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, str(photos)], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_in_python(photos: Path, tmp_path: Path) -> None:

@@ -49,7 +49,14 @@ _JUNK_FOLDERS = {  # of systems, NAS and other programs, in small letters; what 
     *("~snapshot", "__pycache__", "node_modules", "venv", "site-packages"),
 }
 _JUNK_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info", "folder.htt"}
-_OURS = ("bundle.json", "study.yaml", "train.yaml", "report.json", "evaluation.json")  # in folders that ecrnn writes
+_OURS = (
+    "bundle.json",
+    "study.yaml",
+    "train.yaml",
+    "report.json",
+    "evaluation.json",
+    "check.json",
+)  # in folders that ecrnn writes
 _MOST_LOOKED_AT = 100  # entries of a folder that may be one with folders of ecrnn in it, such as runs/
 
 

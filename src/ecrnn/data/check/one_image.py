@@ -27,8 +27,8 @@ _SUFFIXES = {  # by format the suffixes of its files
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
-_LARGE = 4_000_000  # pixels: larger images are decoded one at a time
-_one_large = threading.Lock()
+_LARGE = 4_000_000  # pixels: of larger images two are decoded at a time
+_two_large = threading.BoundedSemaphore(2)
 
 
 class ImageFacts(NamedTuple):
@@ -66,16 +66,18 @@ def inspect(path: Path) -> ImageFacts | Fault:
             form = "JPEG" if opened.format == "MPO" else str(opened.format)  # of two cameras; the first frame is taken
             traits = _traits(opened, path, form)
             camera, turned = _exif(opened)
-            with _one_large if opened.width * opened.height > _LARGE else contextlib.nullcontext():
+            with _two_large if opened.width * opened.height > _LARGE else contextlib.nullcontext():
                 opened.load()
                 image = plain(upright(opened), "RGB")
-                size = f"{image.width}x{image.height} "
-                content = hashlib.blake2b(size.encode() + image.tobytes(), digest_size=8).digest()
+                digest = hashlib.blake2b(f"{image.width}x{image.height} ".encode(), digest_size=8)
+                digest.update(image.tobytes())
                 seen = look(small_grey(image))
     except DataError as error:
         return Fault(_kind(str(error)), one_line(error))
     traits += (["exif-rotated"] if turned else []) + (["flat"] if seen.flat else [])
-    return ImageFacts(image.width, image.height, form, camera, tuple(traits), int.from_bytes(content, "big"), seen)
+    return ImageFacts(
+        image.width, image.height, form, camera, tuple(traits), int.from_bytes(digest.digest(), "big"), seen
+    )
 
 
 def small(path: Path) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A look at every image file of a folder, in bounded memory: of an image stay its keys, its size and what is odd.
 
 That is some 50 bytes an image beside its name; a decoded image is dropped before the next is begun, one a thread, and
-large ones one after another.
+of large ones two at a time.
 """
 
 from __future__ import annotations
