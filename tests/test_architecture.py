@@ -69,6 +69,7 @@ OTHER_TESTS = {
     "studies/test_kills.py": "processes killed at any file operation",
     "stats/test_any_metric.py": "comparisons by every metric",
     "stats/test_public_names.py": "stats/__init__.py",
+    "stats/test_half_widths.py": "the table of docs/statistics.md that says what each design buys",
     "recurrence/cpu/test_arguments.py": "what the kernels refuse",
     "recurrence/cpu/test_bits.py": "the kernels' bits and bounds",
     "recurrence/cpu/test_cutoff.py": "the backward pass that ends early",

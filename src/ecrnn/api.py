@@ -66,6 +66,7 @@ def compare(
     budget: int | None = None,
     search: Literal["same", "tpe"] | None = None,
     split: str | float | None = None,
+    seeds_per_split: int | None = None,
     seed: int = 0,
     jobs: int = 1,
     engine: Engine | str | None = None,
@@ -98,10 +99,9 @@ def compare(
         models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
             classes that build networks, as `ecrnn.register` takes them, to classifiers of scikit-learn, such as
             ``SVC()``, or to model names.
-        repeats: random splits; each model is trained once on each. Default: 3, with ``until_decided`` 10.
-        until_decided: look at the results while training, from three repeats on, and train pairs no further that are
-            decided or can hardly be; ``repeats`` is the most that each model is trained. The verdicts err no more often
-            than those of a fixed number of repeats: see docs/how-to/until-decided.md.
+        repeats: trainings of each model, each on a split of its own. Default: 3, with ``until_decided`` 10.
+        until_decided: look at the results while training, and train pairs no further that are decided or can hardly
+            be; verdicts err no more often, ``repeats`` is the most of each model. See docs/how-to/until-decided.md.
         recipes: folder of a tuning (`ecrnn.tune`), whose recipes the models get; no trial trains or validates on what
             was tuned on. What is not said here is as it was tuned. See docs/how-to/tuning.md.
         tune: "nested": each trial searches for its recipe first, among its training examples alone, and then trains
@@ -109,11 +109,12 @@ def compare(
         space, budget, search: of that search, as of `ecrnn.tune`.
         split: the part of the examples that trains ("0.7"), folds ("5-fold"), or "own" for the data set's own test
             part; default: the task's, "0.7" for images.
+        seeds_per_split: trainings on each split, with other seeds: ten repeats with two are five splits. Default: 1.
         seed: of splits, weights and order; the same for all models of a repeat.
         jobs: trials side by side.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             or one of your own, see `ecrnn.studies.engines.protocol`. Default: "here" for one job, else "processes".
-        code: a Python file with models of your own, which is run.
+        code: a Python file with your models, which is run.
         out: the study's folder; default `runs/compare-<data>`, for arrays `runs/compare-arrays`. Of several data sets
             the folder that holds a study of each, default `runs/compare-across`.
         data_dir: local copies of registered data sets in their official layout.
@@ -129,13 +130,11 @@ def compare(
         pairs: compare these models alone, each first one with its second one, in place of a baseline.
         rope: half the width of the region of practical equivalence, in values of the metric: 0.005 of an accuracy is
             half a point. Default: the metric's, 0.005, for bits 0.01.
-        moderators: of several data sets, what may make a difference larger or smaller: "log-n", "classes",
-            "image-size".
+        moderators: of several data sets, what may change a difference: "log-n", "classes", "image-size".
         progress: called with everything that happens, loading, steps, epochs, messages: see `ecrnn.core.events`.
         **more: settings of the training (epochs, batch_size, lr, ...) and of the data (val and test, other folders of
             the same classes; fit, "cut", "pad" or "stretch", of images of other shapes; length, tokens, ... of texts):
-            see `ecrnn.core.keywords.Keywords`. Bounds are those of
-            `ecrnn.core.config.TrainingSettings` and of the task, defaults the task's, see `ecrnn.tasks`.
+            see `ecrnn.core.keywords.Keywords`. Bounds and defaults are those of the task, see `ecrnn.tasks`.
 
     Returns:
         The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`. Of several
@@ -174,6 +173,7 @@ def compare(
         **balance(data, groups, stratify),
         "models": names_of(models, str(places[0])) if places else (),
         "repeats": repeats,
+        "seeds_per_split": seeds_per_split,
         "metric": metric,
         "score_epochs": score_epochs,
         "baseline": baseline,

@@ -66,7 +66,7 @@ def make_study(
     write_atomically(folder / "study.yaml", to_yaml(study))
     write_json(folder / "environment.json", ENVIRONMENT)
     for repeat in range(first_repeat, first_repeat + repeats):
-        own = 0 if fixed_test else repeat
+        own = 0 if fixed_test else study.split_number(repeat)
         index = np.random.default_rng(own).choice(images, n_validation, replace=False).astype(np.int64)
         label = (index % len(classes)).astype(np.int64)
         for number, (model, accuracy) in enumerate(accuracies.items()):

@@ -230,7 +230,7 @@ def test_the_page_is_accessible(files: dict[str, str]) -> None:
     page = _Page(files["report.html"])
     count: Callable[[str], int] = lambda name: sum(tag == name for tag, _ in page.tags)  # noqa: E731
     assert count("table") == count("caption") == count("thead")
-    assert count("svg") == count("figcaption") == 5
+    assert count("svg") == count("figcaption") == 8
     for tag, attributes in page.tags:
         if tag == "svg":
             assert attributes["role"] == "img"
@@ -268,7 +268,10 @@ def test_figures_use_the_colours_of_the_page_and_leak_no_settings(analysis: Anal
     assert dict(mpl.rcParams) == before
     assert [figure.key for figure in figures] == [
         "scores",
+        "profiles",
         "differences",
+        "improvement",
+        "effects",
         "accuracy-curves",
         "loss-curves",
         "cost",

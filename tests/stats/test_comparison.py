@@ -357,3 +357,19 @@ def test_an_end_of_an_interval_shows_on_which_side_of_0_it_lies():
     scores = {"b": dict.fromkeys(range(10), 0.5), "a": dict(enumerate(0.5 + differences))}
     (pair,) = compare_scores(scores, 35_000, 15_000, metric=ACCURACY).pairs
     assert "a is higher by 1.1 points (95 % interval -0.04 to 2.24, " in pair.sentence
+
+
+def test_n_test_that_is_one_off_for_all_repeats_is_noted():
+    """Folds may differ by one from their mean; all repeats alike may not."""
+    right = {model: [np.arange(300) % 5 < k for k in (3, 4, 3)] for model in "ab"}
+    assert not [line for line in compare(right, 700, 300).warnings if line.startswith("n_test is")]
+    (line,) = [line for line in compare(right, 700, 301).warnings if line.startswith("n_test is")]
+    assert line.startswith("n_test is 301, but repeats were scored on 300 examples")
+    folds = {model: [np.arange(n) % 5 < 3 for n in (359, 360, 359)] for model in "ab"}
+    assert not [line for line in compare(folds, 1437, 359).warnings if line.startswith("n_test is")]
+
+
+@pytest.mark.parametrize("alpha", [1e-300, 1e-17])
+def test_a_level_that_cannot_be_told_from_0(alpha):
+    with pytest.raises(EcrnnError, match=f"alpha must be at least 1e-15, .* got {alpha:g}"):
+        compare({"a": [[0.5]], "b": [[0.6]]}, 10, 1, alpha=alpha)

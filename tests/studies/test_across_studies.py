@@ -108,3 +108,10 @@ def test_the_last_data_set_is_read_before_the_first_training(sets: list[Path], t
     with pytest.raises(EcrnnError, match="nowhere"):
         run_across(settings([*sets[:2], tmp_path / "nowhere"]), tmp_path / "all")
     assert not (tmp_path / "all").exists()
+
+
+def test_several_seeds_a_split_are_of_one_data_set(tmp_path: Path) -> None:
+    studies = [small.settings(name, repeats=2, seeds_per_split=2) for name in ("one", "other")]
+    with pytest.raises(EcrnnError, match="seeds_per_split: it is of one data set"):
+        run_across(studies, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -15,7 +15,8 @@ from studies.small import Study, everything
 from ecrnn.core.config import StudySettings, read_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.manifests import checked_manifest, write_manifest
-from ecrnn.core.runs import locked, read_trial
+from ecrnn.core.predictions import Predictions, write_predictions
+from ecrnn.core.runs import locked, read_trial, trial_folder
 from ecrnn.data.image_set import make_image_set
 from ecrnn.report import archive_study
 from ecrnn.serving.bundle import read_bundle, read_metrics
@@ -24,6 +25,7 @@ from ecrnn.serving.load import load
 from ecrnn.studies.bundling import bundle_trial
 from ecrnn.tasks.image_classification import images as image_data
 
+FILES = ("config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors")
 LEFT = {"model.safetensors", "bundle.json", "metrics.json", "README.md", "config.yaml", "examples.bin"}
 
 
@@ -31,6 +33,13 @@ def accuracy(study: Path, model: str, repeat: int) -> float:
     trial = read_trial(study, model, repeat)
     assert trial is not None
     return float(trial.predictions.correct.mean())
+
+
+def mean_accuracy(study: Path, model: str, repeat: int) -> float:
+    """The study's score: the mean over its last epochs, here both."""
+    trial = read_trial(study, model, repeat)
+    assert trial is not None
+    return float(np.mean([of_epoch.statistics[:, 0].mean() for of_epoch in trial.predictions.epochs()]))
 
 
 @pytest.mark.parametrize("repeat", [0, 1])
@@ -44,8 +53,19 @@ def test_it_is_the_trial(left_alone: Path, study: Study, tmp_path: Path, repeat:
     assert (tmp_path / "mine" / "model.safetensors").read_bytes() == weights
     assert read_metrics(tmp_path / "mine") == metrics
     assert metrics["accuracy"] == accuracy(left_alone, "ecnn", repeat)
-    accuracies = [accuracy(left_alone, "ecnn", r) for r in (0, 1)]
-    assert metrics["trials"] == {"finished": 2, "best": max(accuracies), "mean": pytest.approx(np.mean(accuracies))}
+    means = [mean_accuracy(left_alone, "ecnn", r) for r in (0, 1)]
+    assert metrics["trials"] == {
+        "finished": 2,
+        "best": pytest.approx(max(means)),
+        "mean": pytest.approx(np.mean(means)),
+        "score": pytest.approx(means[repeat]),
+        "score_epochs": 2,
+        "metric": "accuracy",
+    }
+    assert (
+        f"by accuracy over the last 2 epochs, this one {100 * means[repeat]:.2f} %, mean"
+        in (tmp_path / "mine" / "README.md").read_text()
+    )
     assert (metrics["n_train"], metrics["n_validation"], metrics["epochs"]) == (38, 10, 2)
     assert "test" not in metrics
     assert f"repeat {repeat} in the study study " in (tmp_path / "mine" / "README.md").read_text()
@@ -118,8 +138,25 @@ def test_the_settings_repeat_the_trial(left_alone: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("model", ["cnn", "ecnn"])
 def test_the_best_is_chosen(left_alone: Path, tmp_path: Path, model: str) -> None:
     metrics = bundle_trial(left_alone, model, tmp_path / "mine")
-    accuracies = [accuracy(left_alone, model, repeat) for repeat in (0, 1)]
-    assert metrics["repeat"] == accuracies.index(max(accuracies))
+    means = [mean_accuracy(left_alone, model, repeat) for repeat in (0, 1)]
+    assert metrics["repeat"] == means.index(max(means))
+
+
+def test_the_best_by_the_score_of_the_study(study: Study, tmp_path: Path) -> None:
+    """The last epoch alone, and the mean over all, name different trials of these two."""
+    study.run(tmp_path / "study", models=("cnn",), repeats=2, score_epochs=2)
+    first, second = (read_trial(tmp_path / "study", "cnn", repeat) for repeat in (0, 1))
+    assert first is not None
+    assert second is not None
+    for trial, earlier, last in ((first, 1.0, 0.5), (second, 0.0, 0.6)):
+        home = trial_folder(tmp_path / "study", "cnn", trial.repeat)
+        right = [np.arange(10) < 10 * share for share in (earlier, last)]
+        given = [np.where(one, trial.predictions.label, (trial.predictions.label + 1) % 4) for one in right]
+        logits = np.eye(4, dtype=np.float32)[given[1]]
+        kept = Predictions(trial.predictions.index, trial.predictions.label, logits, given[0][None].astype(np.int32))
+        write_predictions(home / "predictions.npz", kept)
+        write_manifest(home, FILES, trial.facts)
+    assert bundle_trial(tmp_path / "study", "cnn", tmp_path / "mine")["repeat"] == 0
 
 
 def test_the_same_study_gives_the_same_bytes(left_alone: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from core.lines import one_line
 
 from ecrnn.core.config import StudySettings, TaskSettings, TrainSettings, to_yaml
-from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, SettingsError
 from ecrnn.core.form import FORM
 from ecrnn.core.tasks import TASKS, default
 from ecrnn.models import registry
@@ -266,3 +267,26 @@ def test_a_study_from_before_there_were_plans_has_none(tmp_path: Path) -> None:
 def test_a_plan_of_other_models_is_one_line(tmp_path: Path, plan: dict[str, Any], line: str) -> None:
     with one_line(EcrnnError, line):
         check_plan(planned(**plan), None, tmp_path)
+
+
+def test_several_seeds_a_split() -> None:
+    asked = {"data": "digits", "models": ["cnn"]}
+    once, twice = (read_settings(StudySettings, asked | {"seeds_per_split": seeds}) for seeds in (1, 2))
+    assert "seeds_per_split" not in to_yaml(once)  # as before there was any
+    assert (once.repeats, twice.repeats) == (3, 6)
+    assert [twice.split_number(repeat) for repeat in range(6)] == [0, 0, 1, 1, 2, 2]
+    assert twice.of_trial("cnn", 3).split_number(3) == 1  # a trial's own settings say its split, too
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"repeats": 5}, "5 repeats from 0 are no whole splits with 2 seeds each; --repeats counts trainings, as in 6"),
+        ({"repeats": 4, "first_repeat": 1}, "4 repeats from 1 are no whole splits"),
+        ({"split": "own", "repeats": 4}, "the data's own part is one split"),
+        ({"sequential": {}}, "with --until-decided each split is trained once"),
+    ],
+)
+def test_seeds_that_fit_no_split(more: dict[str, Any], line: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"seeds_per_split: {line}")):
+        read_settings(StudySettings, {"data": "digits", "models": ["cnn"], "seeds_per_split": 2, **more})

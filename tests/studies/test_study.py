@@ -441,3 +441,28 @@ def test_groups_of_a_study(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "groups.csv").write_text("file,group\na/77.png,1\n")
     with one_line(DataError, "groups.csv names 'a/77.png', but there is no such image in"):
         small.run(tmp_path / "other", models=["cnn"], groups=groups)
+
+
+def test_several_seeds_a_split(study: Study, tmp_path: Path) -> None:
+    """Trainings of a split share its images and not their seed; a study with one seed a split has the same trials."""
+    small = {"models": ("cnn",), "training": {"epochs": 1}}
+    study.run(tmp_path / "twice", repeats=4, seeds_per_split=2, jobs=2, **small)
+    study.run(tmp_path / "once", repeats=2, **small)
+    twice = [read_trial(tmp_path / "twice", "cnn", repeat) for repeat in range(4)]
+    once = [read_trial(tmp_path / "once", "cnn", repeat) for repeat in range(2)]
+    assert all(twice)
+    assert all(once)
+    index = [trial.predictions.index.tolist() for trial in twice]
+    assert index[0] == index[1] == once[0].predictions.index.tolist()
+    assert index[2] == index[3] == once[1].predictions.index.tolist()
+    assert len({trial.facts["seed"] for trial in twice}) == 4
+    assert [trial.facts["seed"] for trial in once] == [trial.facts["seed"] for trial in twice[:2]]
+    first = trial_folder(tmp_path / "once", "cnn", 0) / "predictions.npz"
+    assert first.read_bytes() == (trial_folder(tmp_path / "twice", "cnn", 0) / "predictions.npz").read_bytes()
+    # it goes on without being told again, and not with another number
+    outcome = study.run(tmp_path / "twice", repeats=6, **small)
+    assert len(outcome.trained) == 2
+    with pytest.raises(EcrnnError, match="5 repeats from 0 are no whole splits"):
+        study.run(tmp_path / "twice", repeats=5, **small)
+    with pytest.raises(RunDirectoryError, match="seeds_per_split is"):
+        study.run(tmp_path / "twice", repeats=6, seeds_per_split=3, **small)

@@ -19,9 +19,7 @@ def bundle(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="BUNDLE", help="Folder for the bundle.")] = None,
     repeat: Annotated[
         int | None,
-        typer.Option(
-            help="Number of the repeat whose trial is bundled. Default: the best on its validation examples.", min=0
-        ),
+        typer.Option(help="Number of the repeat whose trial is bundled. Default: the one with the best score.", min=0),
     ] = None,
     data_dir: options.DataDir = None,
     code: options.Code = None,

@@ -23,13 +23,24 @@ def compare(
     test: options.Test = None,
     models: options.Models = None,
     repeats: Annotated[
-        int | None, typer.Option(help="Number of random splits; each model is trained once on each. Default: 3.")
+        int | None,
+        typer.Option(
+            help="Number of trainings of each model, each on a random split of its own unless --seeds-per-split says "
+            "otherwise. Default: 3."
+        ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             help="Fraction that trains (0.7), number of folds (5-fold), or own for the data's test part. Default: "
             "0.7, or the task's."
+        ),
+    ] = None,
+    seeds_per_split: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of trainings on each split, with different seeds; --repeats 10 with 2 of them are five "
+            "splits. Default: 1."
         ),
     ] = None,
     metric: options.Metric = None,

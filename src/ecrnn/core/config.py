@@ -113,6 +113,8 @@ class DataSettings(Settings):
             del plain["score_epochs"]
         if self.fingerprint and plain.get("fit") == FIT_BEFORE:
             del plain["fit"]
+        if plain.get("seeds_per_split") == 1:
+            del plain["seeds_per_split"]
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {}, [], ())}
 
 
@@ -175,6 +177,7 @@ class StudySettings(_RunSettings):
     repeats: int = Field(3, ge=1, le=10_000)
     first_repeat: int = Field(0, ge=0, lt=2**31)
     split: str = Field("0.7", coerce_numbers_to_str=True)
+    seeds_per_split: int = Field(1, ge=1, le=1000)  # repeats, one after another, on the same split; seeds differ
     seed: int = Field(0, ge=0, lt=2**31)
     metric: str | None = Field(None, max_length=50)  # by which models are compared; None: the task's
     score_epochs: int = Field(3, ge=1, le=1000)  # last epochs, or as many as there are, whose mean metric is the score
@@ -209,6 +212,10 @@ class StudySettings(_RunSettings):
         """The settings of a trial's training that differ from those of the study."""
         point = {} if self.tuning is None else self.tuning.points.get(model, ({},) * (repeat + 1))[repeat]
         return {**self.recipes.get(model, {}), **point}
+
+    def split_number(self, repeat: int) -> int:
+        """Number of the split that a repeat is trained on."""
+        return repeat // self.seeds_per_split
 
     def of_trial(self, model: str, repeat: int) -> Self:
         """The study of one model and one repeat: the settings of a trial, with the model's recipe in its training."""

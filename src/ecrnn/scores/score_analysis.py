@@ -29,7 +29,6 @@ from ecrnn.report.analysis.schema import (
 from ecrnn.scores.records import Scores
 from ecrnn.stats import (
     CLASS_SCORES,
-    PAPER_TEST_WARNING,
     Comparison,
     Metric,
     ModelScores,
@@ -129,7 +128,7 @@ def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> 
             MissingTrial(model, repeat, state, f"the run is {state}, so it has no score")
             for model, repeat, state in scores.unfinished
         ),
-        paper_warning=PAPER_TEST_WARNING,
+        paper_warning="",  # there are no images, and no test of them
         supplement=None,
         environment={"Versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("ecrnn", "numpy", "scipy"))},
         command=origin.command,

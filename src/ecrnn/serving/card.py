@@ -17,6 +17,7 @@ from ecrnn.core.text import counted, json_text, one_line
 from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
 from ecrnn.models.summary import LENGTH
+from ecrnn.stats.class_scores import metric_named
 from ecrnn.stats.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -34,12 +35,21 @@ _FITS: dict[Fit, str] = {
 def model_card(model: ModelName, processor: Processor, metrics: dict[str, Any], folder: str) -> str:
     """Markdown text of a bundle, from its model's name, its parts and its `metrics.json`."""
     task, folder = processor.task, one_line(folder)
+    trials = metrics.get("trials", {})
+    scored = metric_named(trials.get("metric", task.metric))
+    how = ""
+    if "score" in trials:
+        epochs = trials["score_epochs"]
+        over = f" over the last {epochs} epochs" if epochs > 1 else ""
+        how = f"by {scored.title}{over}, this one {scored.measured(trials['score'])}, "
     return _template().render(
         model=model,
         version=version("ecrnn"),
         task=task,
         metric=METRICS[task.metric],
         metrics=metrics,
+        scored=scored,
+        how=how,
         epoch_chosen=metrics["keep"] == "best" and metrics["epochs"] > 1,
         each=task.card.each.format(length=LENGTH),
         inputs=list(_inputs(processor)),

@@ -162,9 +162,10 @@ def _validation(model: Predictor, data: Any) -> np.ndarray:
     """What training left out of this very data set."""
     try:
         seed, repeat = operator.index(model.metrics["seed"]), operator.index(model.metrics.get("repeat", 0))
+        number = repeat // operator.index(model.metrics.get("seeds_per_split", 1))
         if repeat < 0:
             raise ValueError
-        split = parse_split(model.metrics["split"]).split(data, seed, repeat)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        split = parse_split(model.metrics["split"]).split(data, seed, number)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BundleError("the bundle's metrics.json does not say how the data was split; use --part all") from error
     return split.validation

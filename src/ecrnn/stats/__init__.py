@@ -58,6 +58,7 @@ from ecrnn.stats.power import detectable, detection_power, repeats_needed, seeds
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
 from ecrnn.stats.ranks import MeanRanks, mean_ranks
 from ecrnn.stats.results import Comparison, Contrast, ModelScores, Pair
+from ecrnn.stats.seed_and_split import SeedAndSplit, seed_and_split
 from ecrnn.stats.sequential import SequentialPlan
 from ecrnn.stats.sequential_comparison import Look, SequentialComparison, SequentialPair, compare_sequentially
 from ecrnn.stats.sequential_designs import Outcomes, simulate_plan
@@ -113,6 +114,7 @@ __all__ = [
     "Posterior",
     "Profile",
     "RandomEffects",
+    "SeedAndSplit",
     "SequentialComparison",
     "SequentialPair",
     "SequentialPlan",
@@ -161,6 +163,7 @@ __all__ = [
     "random_effects",
     "repeats_needed",
     "repeats_warning",
+    "seed_and_split",
     "seeds_needed",
     "shared_covariance",
     "simulate_plan",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ecrnn.core.errors import EcrnnError
 from ecrnn.stats import _checks
 from ecrnn.stats.metrics import Metric
+
+_SMALLEST_LEVEL = 1e-15  # 1 less than that is still another number than 1
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ def checked(
         EcrnnError: one of them is out of range.
     """
     alpha, rope = _checks.share("alpha", alpha), _checks.not_negative("rope", metric.rope if rope is None else rope)
+    if alpha < _SMALLEST_LEVEL:
+        raise EcrnnError(
+            f"alpha must be at least {_SMALLEST_LEVEL:g}, below which nothing can be computed, got {alpha:g}"
+        )
     n_train, n_test = _checks.whole("n_train", n_train), _checks.whole("n_test", n_test)
     if difference is not None:
         _checks.positive("difference", difference)

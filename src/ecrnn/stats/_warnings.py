@@ -56,8 +56,10 @@ def _one_test_set(fewest: int, sides: Sequence[Side], settings: Settings) -> lis
 
 
 def _sizes(sides: Sequence[Side], settings: Settings) -> list[str]:
-    sizes = {len(array) for side in sides for array in side.examples.values()}
-    if not any(abs(size - settings.n_test) > 1 for size in sizes):  # folds may differ by one
+    every = [len(array) for side in sides for array in side.examples.values()]
+    sizes = set(every)
+    far = any(abs(size - settings.n_test) > 1 for size in sizes)  # folds may differ by one
+    if not far and (not every or abs(sum(every) / len(every) - settings.n_test) <= 0.5):  # and n_test be their mean
         return []
     scored = str(min(sizes)) if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
     noun = "examples" if max(sizes) > 1 else "example"

@@ -16,7 +16,7 @@ def failures_of(model: ModelScores) -> str:
     share = model.failure
     if share is None:
         return ""
-    tried = len(model.failed) + len(model.repeats)
+    tried = len(model.failed) + (len(model.repeats) if model.trainings is None else model.trainings)
     ends = f"{100 * share.level:g} % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"
     what = "and its score is of those that succeeded" if model.repeats else "so it has no score"
     return f"{model.model} failed in {len(model.failed)} of {tried} trainings ({ends}), {what}."

@@ -46,7 +46,7 @@ SHARES: dict[Split, float] = {"70:30": 0.7, "90:10": 0.9, "5-fold": 0.8, "own": 
 
 
 def equal_networks(
-    rng: np.random.Generator, noise: Noise, split: Split, models: int, repeats: int
+    rng: np.random.Generator, noise: Noise, split: Split, models: int, repeats: int, seeds: int = 1
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """One study of equal networks.
 
@@ -55,15 +55,18 @@ def equal_networks(
         noise: where most of it comes from.
         split: how examples are divided in each repeat; "5-fold" takes new folds every five repeats.
         models: networks that are compared.
-        repeats: trainings of each.
+        repeats: splits.
+        seeds: trainings of each network on each split.
 
     Returns:
-        right: (models, repeats, n_test), whether each test example is right.
-        index: (repeats, n_test), which examples these are.
+        right: (models, repeats * seeds, n_test), whether each test example is right; trainings of one split follow each
+            other.
+        index: (repeats * seeds, n_test), which examples these are.
     """
     learner = LEARNERS[noise]
     label, x = _examples(rng, noise, learner, models)  # (N,), (K, N, F)
-    train, test = _parts(rng, split, learner.total, repeats)  # (R, n_train), (R, n_test)
+    parts = _parts(rng, split, learner.total, repeats)
+    train, test = (np.repeat(part, seeds, axis=0) for part in parts)  # (R, n_train), (R, n_test)
     if split == "own":
         x[:, train[0]] = x[0, train[0]]
     weights = _trained(rng, learner, x[:, train], label[train])

@@ -23,7 +23,8 @@ class ModelScores:
     """One model: the repeats it has finished, the metric over the examples of each, their summary (None without).
 
     ``failed`` are the repeats in which its training failed, and ``failure`` is their share of those that ended, with
-    Clopper and Pearson's interval (None where none failed): all else is of trainings that succeeded.
+    Clopper and Pearson's interval (None where none failed): all else is of trainings that succeeded. ``trainings`` are
+    those that succeeded, where a repeat has several; None: as many as repeats.
     """
 
     model: str
@@ -32,6 +33,7 @@ class ModelScores:
     summary: Summary | None
     failed: tuple[int, ...] = ()
     failure: Interval | None = None
+    trainings: int | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ecrnn.stats import _checks, _resampling
@@ -94,6 +94,23 @@ def bayesian_signed_rank(
     Raises:
         EcrnnError: no differences, not finite, a rope or strength below 0, no draws.
     """
+    worse, within, better = signed_rank_draws(differences, rope, strength=strength, seed=seed, draws=draws).T
+    if rope == 0:  # nothing lies between, but for rounding
+        lower = float((worse > better).mean() + (worse == better).mean() / 2)
+        return Posterior(lower, 0.0, 1 - lower, rope)
+    most = np.argmax([worse, within, better], axis=0)
+    lower, equivalent, higher = (np.bincount(most, minlength=3) / draws).tolist()
+    return Posterior(lower, equivalent, higher, rope)
+
+
+def signed_rank_draws(
+    differences: ArrayLike, rope: float = 0.005, *, strength: float = 0.5, seed: int = 0, draws: int = 50_000
+) -> NDArray[np.float64]:
+    """The draws of :func:`bayesian_signed_rank`, whose arguments and errors these are.
+
+    Returns:
+        (draws, 3) how much of the weight of a draw lies where a is worse, equivalent, better; they add up to 1.
+    """
     d = _checks.vector("differences", differences)
     rope = _checks.not_negative("rope", rope)
     strength, draws = _checks.not_negative("strength", strength), _checks.whole("draws", draws)
@@ -105,12 +122,7 @@ def bayesian_signed_rank(
     weights = np.random.default_rng(seed).gamma(shapes, size=(draws, places.size))
     weights /= weights.sum(axis=1, keepdims=True)
     better, worse = (((weights @ of) * weights).sum(axis=1) for of in (above, below))
-    if rope == 0:  # nothing lies between, but for rounding
-        lower = float((worse > better).mean() + (worse == better).mean() / 2)
-        return Posterior(lower, 0.0, 1 - lower, rope)
-    most = np.argmax([worse, 1 - worse - better, better], axis=0)
-    lower, within, higher = (np.bincount(most, minlength=3) / draws).tolist()
-    return Posterior(lower, within, higher, rope)
+    return np.stack([worse, 1 - worse - better, better], axis=1)
 
 
 def _step(values: np.ndarray) -> np.ndarray:

@@ -29,7 +29,8 @@ class FamilyErrors:
 
     ``different`` has by the number of models the share with any false "better" or "worse", ``equivalent`` with any
     false "equivalent". ``corrected``, ``crossed`` and ``plain`` are of each test on the first pair alone. ``seeds`` is
-    the share of the variance of a difference between repeats that is not the test examples'.
+    the share of the variance of a difference between repeats that is not the test examples'. A repeat is a split, its
+    score the mean over ``seeds_per_split`` trainings.
     """
 
     noise: Noise
@@ -42,6 +43,7 @@ class FamilyErrors:
     corrected: float
     crossed: float
     plain: float
+    seeds_per_split: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def family_errors(
     *,
     models: Sequence[int] = (2, 3, 9),
     repeats: Sequence[int] = (5, 10),
+    seeds_per_split: int = 1,
     studies: int = 1000,
     seed: int = 0,
 ) -> list[FamilyErrors]:
@@ -69,7 +72,8 @@ def family_errors(
         noise: where the noise of an accuracy comes from.
         split: how each repeat divides the examples.
         models: sizes of families; the smaller ones are the first models of the largest.
-        repeats: trainings of each model; the smaller numbers are the first repeats of the largest.
+        repeats: splits; the smaller numbers are the first repeats of the largest.
+        seeds_per_split: trainings of each model on each split, whose mean is the score of the repeat.
         studies: how many.
         seed: study s draws from seed and s, so more studies go on with the same ones.
 
@@ -80,15 +84,26 @@ def family_errors(
     tests: dict[int, list[list[_Tests]]] = {r: [] for r in repeats}
     for study in range(studies):
         rng = np.random.default_rng([seed, study])
-        right, index = equal_networks(rng, noise, split, max(models), max(repeats))
+        right, index = _means(
+            *equal_networks(rng, noise, split, max(models), max(repeats), seeds_per_split), seeds_per_split
+        )
         n_train = LEARNERS[noise].total - right.shape[2]
         for r in repeats:
             tests[r].append([_tests(right[b, :r], right[a, :r], index[:r], n_train) for a, b in pairs])
-    return [_counted(noise, split, tests[r], pairs, models, r) for r in repeats]
+    counted = [_counted(noise, split, tests[r], pairs, models, r) for r in repeats]
+    return [replace(row, seeds_per_split=seeds_per_split) for row in counted]
 
 
-def _tests(a: NDArray[np.bool_], b: NDArray[np.bool_], index: NDArray[np.int64], n_train: int) -> _Tests:
-    examples = a.astype(float) - b
+def _means(
+    right: NDArray[np.bool_], index: NDArray[np.int64], seeds: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Share of the trainings of each split that are right, (models, splits, n_test), and the examples of each split."""
+    models, trainings, n_test = right.shape
+    return right.reshape(models, trainings // seeds, seeds, n_test).mean(axis=2), index[::seeds]
+
+
+def _tests(a: NDArray[np.float64], b: NDArray[np.float64], index: NDArray[np.int64], n_train: int) -> _Tests:
+    examples = a - b
     d, n_test = examples.mean(axis=1), examples.shape[1]
     return _Tests(
         corrected_resampled_t(d, n_train, n_test),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,14 @@ from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import in_use
 from ecrnn.serving.predictor import Predictor
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study
-from ecrnn.stats import metric_interval
+from ecrnn.stats import Metric, metric_interval
+from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
 from ecrnn.studies.study import trials
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load
-from ecrnn.training.classification import score
+from ecrnn.training.classification import score as class_score
+from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_finished, trial_task
 
 LAST_EPOCHS = 5  # whose spread a model card shows
@@ -59,7 +62,8 @@ def bundle_trial(
         study: its folder, with the weights of its trials.
         model: name of a model of the study.
         out: the bundle's folder, new or empty.
-        repeat: whose weights; None for those with the best accuracy on their validation images, at the last epoch.
+        repeat: whose weights; None for those of the trial with the best score, which is the study's: the mean of its
+            metric on the validation examples over the last epochs that count.
         data_dir: local copies of registered data sets; default: where the study had them.
         progress: called while data is downloaded or decoded.
 
@@ -81,7 +85,9 @@ def bundle_trial(
         raise unknown_name("model", model, settings.models, f"the models of {study}")
     task = name.task
     finished = _finished(study, settings, model, task)
-    trial = _chosen(finished, task, repeat, study)
+    metric = metric_for(task, settings.metric)
+    values = {other.repeat: score(other, metric, settings.score_epochs) for other in finished}
+    trial = _chosen(finished, values, metric, repeat, study)
     home = trial_home(study, model, trial.repeat)
     if isinstance(trial.predictions, PredictedClasses) or not there(home / WEIGHTS):
         line = f"{home} is of an archive, which keeps no weights"
@@ -102,12 +108,20 @@ def bundle_trial(
         parameters=facts["parameters"],
         multiply_adds=facts["multiply_adds"],
     )
-    values = [other.facts[f"last_{task.metric}"] for other in finished]
-    best = max(values) if METRICS[task.metric].higher_is_better else min(values)
+    best = max(values.values()) if metric.higher_is_better else min(values.values())
+    trials_of_model: dict[str, Any] = {
+        "finished": len(finished),
+        "best": best,
+        "mean": math.fsum(values.values()) / len(values),
+    }
+    if settings.score_epochs > 1 or metric.name != task.metric:  # or the score is the metric of the last epoch
+        epochs = min(settings.score_epochs, len(trial.metrics))
+        trials_of_model |= {"score": values[trial.repeat], "score_epochs": epochs, "metric": metric.name}
     metrics |= {
         "study": study.resolve().name,
         "repeat": trial.repeat,
-        "trials": {"finished": len(finished), "best": best, "mean": sum(values) / len(values)},
+        **({"seeds_per_split": settings.seeds_per_split} if settings.seeds_per_split > 1 else {}),
+        "trials": trials_of_model,
     }
     trained_on = _trained_on(study, trial)
     if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
@@ -236,7 +250,9 @@ def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
     name = task.metric
     interval = metric_interval(predictions.statistics, METRICS[name])
     found = {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return found | ({"loss": score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {})
+    return found | (
+        {"loss": class_score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {}
+    )
 
 
 def processor_of(model: ModelName, trial: FinishedTrial, study: Path) -> Processor:
@@ -282,10 +298,13 @@ def _check_needed(trial: FinishedTrial, task: Task, study: Path) -> None:
             raise RunDirectoryError(f"{where} lacks validation_{task.metric}")
 
 
-def _chosen(finished: list[FinishedTrial], task: Task, repeat: int | None, study: Path) -> FinishedTrial:
+def _chosen(
+    finished: list[FinishedTrial], values: dict[int, float], metric: Metric, repeat: int | None, study: Path
+) -> FinishedTrial:
+    """The trial of a repeat, or the one with the best score in ``values``."""
     if repeat is None:
-        sign = 1 if METRICS[task.metric].higher_is_better else -1
-        return max(finished, key=lambda trial: (sign * trial.facts[f"last_{task.metric}"], -trial.repeat))
+        sign = 1 if metric.higher_is_better else -1
+        return max(finished, key=lambda trial: (sign * values[trial.repeat], -trial.repeat))
     of_repeat = [trial for trial in finished if trial.repeat == repeat]
     if not of_repeat:
         known = ", ".join(str(trial.repeat) for trial in finished)

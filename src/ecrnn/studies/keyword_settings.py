@@ -28,6 +28,7 @@ class CompareOptions(Keywords, total=False):
     budget: int | None
     search: Literal["same", "tpe"] | None
     split: str | float | None
+    seeds_per_split: int | None
     seed: int
     jobs: int
     engine: Engine | str | None

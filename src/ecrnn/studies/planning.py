@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import resolve
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, SettingsError
 from ecrnn.core.events import Message, Progress, silent
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.image_set import ImageSet
@@ -107,6 +107,10 @@ def plan_study(
     Raises:
         EcrnnError: wrong names, data or settings; a split that has no repeats; or no default for ``sd``.
     """
+    if settings.seeds_per_split > 1:
+        raise SettingsError(
+            "seeds_per_split", "a plan is of one training a split; docs/statistics.md has what more buy"
+        )
     models = models_of(settings)
     task = common_task(models)
     metric = metric_for(task, settings.metric)

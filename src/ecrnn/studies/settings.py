@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
-from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, SettingsError, unknown_name
 from ecrnn.core.form import FORM, Fit
 from ecrnn.core.recipe_search import TunedSettings
 from ecrnn.core.tasks import Task
@@ -47,6 +47,9 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
         defaults = {**defaults, "split": "own"}
     if asked.get("sequential") is not None:
         defaults = {**defaults, "repeats": MOST_REPEATS}
+    seeds = asked.get("seeds_per_split")
+    if isinstance(seeds, int) and seeds > 1:
+        defaults = {**defaults, "repeats": seeds * StudySettings.model_fields["repeats"].default}
     settings = kind.read(merge(defaults, asked), where)
     if stratify:
         if not task.classes:
@@ -56,7 +59,30 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     check_used(task, settings)
     if isinstance(settings, StudySettings):
         metric_for(task, settings.metric)
+        check_seeds(settings)
     return settings
+
+
+def check_seeds(settings: StudySettings) -> None:
+    """Look whether the repeats of a study are whole splits, each with its number of seeds.
+
+    Raises:
+        SettingsError: they are not, or there is nothing to split, or a look would come in the middle of a split.
+    """
+    seeds, repeats = settings.seeds_per_split, settings.repeats
+    if seeds == 1:
+        return
+    if settings.split == "own":
+        raise SettingsError("seeds_per_split", "the data's own part is one split; --repeats trains it with other seeds")
+    if settings.tuning is not None or settings.nested:
+        raise SettingsError("seeds_per_split", "a search for recipes tries each split once; leave one of them out")
+    if settings.sequential is not None:
+        raise SettingsError("seeds_per_split", "with --until-decided each split is trained once; leave one of them out")
+    if repeats % seeds or settings.first_repeat % seeds:
+        line = f"{repeats} repeats from {settings.first_repeat} are no whole splits with {seeds} seeds each"
+        raise SettingsError(
+            "seeds_per_split", f"{line}; --repeats counts trainings, as in {seeds * -(-repeats // seeds)}"
+        )
 
 
 def models_of(settings: StudySettings | TrainSettings) -> tuple[ModelName, ...]:
@@ -119,8 +145,9 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
         metric = settings.metric or before.metric
         unnamed = before.metric is None and metric == task.metric
         whole["metric"] = None if unnamed else metric
-        if "score_epochs" not in settings.model_fields_set:
-            whole["score_epochs"] = before.score_epochs
+        for key in ("score_epochs", "seeds_per_split"):
+            if key not in settings.model_fields_set:
+                whole[key] = getattr(before, key)
         whole |= {key: getattr(before, key) for key in (*PLAN, "sequential", "tuning")}
         whole["tuned"] = _tuned(settings, before)
         new = {model: recipe for model, recipe in settings.recipes.items() if model not in before.models}

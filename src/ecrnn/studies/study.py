@@ -33,7 +33,7 @@ from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
-from ecrnn.studies.settings import as_begun, check_plan, models_of, with_fit, with_sources
+from ecrnn.studies.settings import as_begun, check_plan, check_seeds, models_of, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, prepare
 from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too, tuned_on
 from ecrnn.studies.tuning import (
@@ -238,6 +238,7 @@ def _open(
         check_same_search(settings, before, out)
         check_bad_files(data, before.bad_files)
         settings = as_begun(settings, before, task)
+        check_seeds(settings)
     else:  # written down before the first training
         settings = settings.model_copy(update={"planned_repeats": settings.planned_repeats or settings.repeats})
         if task.classes:  # which have other metrics, too

@@ -80,7 +80,7 @@ def split_of(data: ExampleSet, settings: StudySettings | TrainSettings, repeat: 
         return rule.split(data, settings.seed, settings.drawn(repeat), tuned_on(data, settings), counter_rng.TUNING)
     others = tuned_on(data, settings)
     among = np.setdiff1d(np.arange(data.n_train), others) if len(others) else None
-    return rule.split(data, settings.seed, repeat, among)
+    return rule.split(data, settings.seed, settings.split_number(repeat), among)
 
 
 def tuned_on(data: ExampleSet, settings: StudySettings) -> np.ndarray:

@@ -19,6 +19,7 @@ from ecrnn.core.reading import MAX_OTHER, read_json, sha256
 from ecrnn.core.runs import STUDY, read_settings, trial_folder, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.report import archive_study
+from ecrnn.studies.trials import load
 from ecrnn.studies.verification.result import Check
 from ecrnn.studies.verification.stored import check_stored
 
@@ -217,3 +218,12 @@ def test_a_study_that_stopped_when_it_was_decided(study: Study, tmp_path: Path) 
     assert {check.status for check in whole.checks} == {"holds"}
     shutil.rmtree(trial_folder(out, "cnn", 1))
     assert "cnn, repeat 1 is missing, which study.yaml plans" in of(out, "fails")["trials"]
+
+
+def test_a_split_that_keeps_the_shares_of_classes_needs_the_data(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    study.run(out, models=("cnn",), split="0.75 stratified", training={"epochs": 1})
+    line = "the split of cnn, repeat 0 keeps groups or classes together, and is not drawn without the data"
+    assert of(out, "open") == {"splits": (f"{line}, and 1 other trial alike",)}
+    whole = check_stored(out, load(read_settings(out)))
+    assert {check.status for check in whole.checks} == {"holds"}

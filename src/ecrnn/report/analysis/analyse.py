@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.report.analysis.confusion import confusion
 from ecrnn.report.analysis.fairness import command, environment_facts, fairness
@@ -31,6 +32,7 @@ from ecrnn.report.analysis.schema import (
     ScoreRow,
     TrialRow,
 )
+from ecrnn.report.analysis.seeds_per_split import note, variation, with_failed_trainings
 from ecrnn.report.analysis.sequential_verdicts import (
     ByModel,
     decisions,
@@ -40,7 +42,7 @@ from ecrnn.report.analysis.sequential_verdicts import (
 )
 from ecrnn.report.analysis.subject import subject_of
 from ecrnn.report.analysis.trial_scores import (
-    class_score,
+    class_scores_of_repeats,
     epoch_scores,
     epochs_of,
     examples_of,
@@ -107,20 +109,24 @@ def analyse(
     n_test = round(np.mean([trial.predictions.index.size for trial in record.trials]))
     fixed_test = all(trial.facts.get("fixed_test") is True for trial in record.trials)
 
+    seeds = record.settings.seeds_per_split
+
     def compared(trials: ByModel, baseline: str | None, pairs: Sequence[tuple[str, str]] | None) -> Comparison:
         by = _by_examples if metric is own else _by_scores
-        found = by(trials, metric, chosen.score_epochs)(
+        found = by(trials, metric, chosen.score_epochs, seeds)(
             n_train=n_train,
             n_test=n_test,
             rope=chosen.rope,
             difference=None if difference is None else difference / metric.scale,
-            failed=record.failed,
+            failed=record.failed if seeds == 1 else None,
             contrasts=_contrasts(record, trials, contrasts),
             fixed_test=fixed_test,
             noun=task.noun or task.examples,
             baseline=baseline,
             pairs=pairs,
         )
+        if seeds > 1:
+            return with_failed_trainings(found, trials, record.failed)
         return with_tests_of_last_epoch(found, trials) if epochs > 1 and metric.binary else found
 
     epochs = max(min(chosen.score_epochs, epochs_of(trial)) for trial in record.trials)
@@ -154,7 +160,12 @@ def analyse(
         certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric)
         if decided and not decided.waiting
         else certainty(comparison, models, subject, plan, decided.plan.looks if decided else ()),
-        warnings=(*notes(plan, record.settings.sequential is not None), *comparison.warnings, *record.notes),
+        warnings=(
+            *([note(seeds)] if seeds > 1 else ()),
+            *notes(plan, record.settings.sequential is not None),
+            *comparison.warnings,
+            *record.notes,
+        ),
         task=task.name,
         data=data,
         classes=record.classes,
@@ -163,8 +174,8 @@ def analyse(
         planned=record.planned,
         comparison=comparison,
         models=models,
-        class_scores=_class_scores(by_model, chosen.score_epochs, n_train, n_test, fixed_test=fixed_test),
-        trials=tuple(_trial_row(t, metric, chosen.score_epochs, record.settings.split) for t in record.trials),
+        class_scores=_class_scores(by_model, chosen.score_epochs, seeds, n_train, n_test, fixed_test=fixed_test),
+        trials=tuple(_trial_row(t, metric, chosen.score_epochs, record.settings) for t in record.trials),
         curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, own)),
         confusions=tuple(
             _confusion(model, trials, record.classes) for model, trials in by_model.items() if record.classes
@@ -178,6 +189,9 @@ def analyse(
         finished=record.finished,
         subject=subject,
         plan=plan,
+        variation=variation(by_model, comparison, metric, chosen.score_epochs, seeds, by_examples=metric is own)
+        if seeds > 1
+        else (),
         sequential=decided,
     )
 
@@ -197,27 +211,27 @@ def _by_model(record: StudyRecord) -> dict[str, list[Trial]]:
     return by_model
 
 
-def _by_examples(by_model: ByModel, metric: Metric, counted: int) -> partial[Comparison]:
+def _by_examples(by_model: ByModel, metric: Metric, counted: int, seeds: int) -> partial[Comparison]:
     """The comparison by what is known of each example."""
-    examples, over_epochs = examples_of(by_model, metric, counted)
-    index = {trial.repeat: trial.predictions.index for trials in by_model.values() for trial in trials}
+    examples, over_epochs = examples_of(by_model, metric, counted, seeds)
+    index = {trial.repeat // seeds: trial.predictions.index for trials in by_model.values() for trial in trials}
     return partial(compare, examples, metric=over_epochs, index=index)
 
 
-def _by_scores(by_model: ByModel, metric: Metric, counted: int) -> partial[Comparison]:
+def _by_scores(by_model: ByModel, metric: Metric, counted: int, seeds: int) -> partial[Comparison]:
     """The comparison by one score a repeat."""
-    return partial(compare_scores, scores_of(by_model, metric, counted), metric=metric)
+    return partial(compare_scores, scores_of(by_model, metric, counted, seeds), metric=metric)
 
 
 def _class_scores(
-    by_model: dict[str, list[Trial]], counted: int, n_train: int, n_test: int, *, fixed_test: bool
+    by_model: dict[str, list[Trial]], counted: int, seeds: int, n_train: int, n_test: int, *, fixed_test: bool
 ) -> tuple[ScoreRow, ...]:
     """All scores of all models, where the trials have them; on a fixed test set without intervals."""
     rows = []
     for model, trials in by_model.items():
         for name, metric in CLASS_SCORES.items():
             if all(trial.scores for trial in trials):
-                scores = tuple(class_score(trial, name, counted) for trial in trials)
+                scores = class_scores_of_repeats(trials, name, counted, seeds)
                 known = [score for score in scores if score is not None]
                 bounds = metric.least, metric.most
                 summary = summarise(known, n_train, n_test, bounds=bounds) if len(known) == len(scores) else None
@@ -262,9 +276,9 @@ def _row(scores: ModelScores, trials: Sequence[Trial], metric: Metric) -> ModelR
     )
 
 
-def _trial_row(trial: Trial, metric: Metric, counted: int, split: str) -> TrialRow:
-    """``split`` is the study's; every repeat draws it anew, but for a test part of its own."""
-    facts = trial.facts
+def _trial_row(trial: Trial, metric: Metric, counted: int, settings: StudySettings) -> TrialRow:
+    """Every repeat has a split of its own, but for a test part of its own and several seeds a split."""
+    facts, split = trial.facts, settings.split
     fixed = facts.get("fixed_test") is True
     return TrialRow(
         model=trial.model,
@@ -278,7 +292,7 @@ def _trial_row(trial: Trial, metric: Metric, counted: int, split: str) -> TrialR
         precision=str(facts.get("precision") or "unknown"),
         threads=_whole(facts.get("threads")),
         finished=str(facts.get("finished") or ""),
-        split=split if fixed else f"{split} #{trial.repeat}",
+        split=split if fixed else f"{split} #{settings.split_number(trial.repeat)}",
     )
 
 
@@ -286,16 +300,20 @@ def _curves(model: str, trials: Sequence[Trial], metric: Metric) -> list[Curve]:
     curves = []
     for quantity in (f"{part}_{name}" for name in (metric.name, "loss") for part in ("train", "validation")):
         epochs: dict[int, list[float]] = {}
+        lines: list[dict[int, float]] = []
         for trial in trials:
+            lines.append({})
             for line in trial.metrics:
                 epoch, value = _whole(line.get("epoch")), _number(line.get(quantity))
                 if epoch is not None and value is not None:
                     epochs.setdefault(epoch, []).append(value)
+                    lines[-1][epoch] = value
         order = sorted(epochs)
         means = tuple(float(np.mean(epochs[epoch])) for epoch in order)
         low, high = tuple(min(epochs[e]) for e in order), tuple(max(epochs[e]) for e in order)
         if order:
-            curves.append(Curve(model, quantity, tuple(order), means, low, high))
+            single = tuple(tuple(map(of.get, order)) for of in lines if of)
+            curves.append(Curve(model, quantity, tuple(order), means, low, high, single))
     return curves
 
 

@@ -21,10 +21,22 @@ from ecrnn.core.text import counted
 from ecrnn.report import formats
 from ecrnn.report.analysis.analyse import analyse
 from ecrnn.report.analysis.read import StudyRecord, read_study
-from ecrnn.stats import Across, AcrossPair, Comparison, Metric, Profile, compare_across, metric_named, profile
+from ecrnn.stats import (
+    Across,
+    AcrossPair,
+    Comparison,
+    Metric,
+    Posterior,
+    Profile,
+    compare_across,
+    metric_named,
+    profile,
+)
 from ecrnn.stats.across import MIN_DATA_SETS
+from ecrnn.stats.signed_rank import signed_rank_draws
 
 _PROFILE_POINTS = 101
+_DOTS = 400  # draws of a pair that are shown
 
 
 @dataclass(frozen=True)
@@ -56,11 +68,24 @@ class ModelProfile:
 
 
 @dataclass(frozen=True)
+class Cloud:
+    """Draws of the Bayesian signed-rank test of a pair: parts of the weight where model_a is worse, equivalent, better.
+
+    ``posterior`` is that of the test, of many more draws.
+    """
+
+    model_a: str
+    model_b: str
+    posterior: Posterior
+    draws: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
 class AcrossAnalysis:
     """Everything a report across data sets shows.
 
     ``named_before`` says whether the moderators were written down before the first training, ``metric`` by which the
-    models are compared.
+    models are compared, ``chosen_after`` that pairs, baseline or region of equivalence are not those that were planned.
     """
 
     title: str
@@ -73,6 +98,8 @@ class AcrossAnalysis:
     examples: str
     named_before: bool
     metric: Metric = field(metadata={"key": None})
+    chosen_after: bool = False
+    clouds: tuple[Cloud, ...] = field(default=(), metadata={"key": None})
 
 
 def analyse_studies(
@@ -113,8 +140,11 @@ def analyse_studies(
     planned_baseline = _common(plans, "baseline")
     notes = [note for record in records for note in record.notes]
     asked = [(baseline, planned_baseline), (pairs and tuple(pairs), planned_pairs), (rope, planned_rope)]
-    if any(mine not in (None, planned) for mine, planned in asked):
-        notes.append("Baseline, pairs or region of equivalence are not those that the studies planned.")
+    after = any(mine not in (None, planned) for mine, planned in asked)
+    if after:
+        notes.append(
+            "Chosen after the results: baseline, pairs or region of equivalence are not those that the studies planned."
+        )
     if baseline is None and pairs is None:
         baseline, pairs = planned_baseline, planned_pairs
     names = [Path(record.settings.data).name or record.settings.data for record in records]
@@ -129,6 +159,7 @@ def analyse_studies(
         named_before=named_before,
         examples=records[0].task.examples,
         warnings=notes,
+        chosen_after=after,
     )
 
 
@@ -150,6 +181,7 @@ def analyse_across(
     named_before: bool = False,
     examples: str = "examples",
     warnings: Sequence[str] = (),
+    chosen_after: bool = False,
 ) -> AcrossAnalysis:
     """All figures of a report across data sets, from a comparison a data set.
 
@@ -164,6 +196,7 @@ def analyse_across(
         named_before: whether the moderators were named before the first training.
         examples: what the scored examples are called, in the plural.
         warnings: lines that stand with those of the statistics.
+        chosen_after: whether what is compared was chosen after the results.
 
     Raises:
         EcrnnError: fewer than two data sets, a name twice, a moderator that is not known of a data set, and what
@@ -185,7 +218,7 @@ def analyse_across(
     after = ["The moderators were named after the results: their slopes are ideas, not findings."]
     return AcrossAnalysis(
         title=f"{formats.listed(across.models)} on {len(data_sets)} data sets",
-        headline=_headline(across, metric),
+        headline=_headline(across, metric, chosen_after),
         certainty=_certainty(across),
         warnings=(*across.warnings, *warnings, *(after if moderators and not named_before else [])),
         data_sets=tuple(data_sets),
@@ -194,7 +227,16 @@ def analyse_across(
         examples=examples,
         named_before=named_before,
         metric=metric,
+        chosen_after=chosen_after,
+        clouds=tuple(_cloud(pair, pair.signed_rank, metric) for pair in across.pairs if pair.signed_rank),
     )
+
+
+def _cloud(pair: AcrossPair, posterior: Posterior, metric: Metric) -> Cloud:
+    sign = 1 if metric.higher_is_better else -1
+    differences = [sign * one.difference for one in pair.data_sets]
+    draws = signed_rank_draws(differences, posterior.rope, draws=_DOTS)
+    return Cloud(pair.model_a, pair.model_b, posterior, tuple((a, b, c) for a, b, c in draws.tolist()))
 
 
 def _refuse_one_twice(records: Sequence[StudyRecord]) -> None:
@@ -269,8 +311,13 @@ def _profiles(across: Across, data_sets: Sequence[ScoredDataSet], metric: Metric
     return tuple(profiles)
 
 
-def _headline(across: Across, metric: Metric) -> str:
+def _headline(across: Across, metric: Metric, chosen_after: bool) -> str:
     """One sentence: who is better than whom on average, or that it is not known."""
+    said = _finding(across, metric)
+    return f"{said.removesuffix('.')} (chosen after the results)." if chosen_after else said
+
+
+def _finding(across: Across, metric: Metric) -> str:
     over = f"over {len(across.data_sets)} data sets"
     judged = [pair for pair in across.pairs if pair.verdict]
     if not across.pairs:

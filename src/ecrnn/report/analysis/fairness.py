@@ -22,6 +22,7 @@ _BY_ARGUMENTS = (
     "models",
     "repeats",
     "split",
+    "seeds_per_split",
     "seed",
     "data_dir",
     *("fit", "bad_data", "bad_files", "groups"),
@@ -70,7 +71,9 @@ def _examples(record: StudyRecord, comparison: Comparison) -> FairnessLine:
     if comparison.fixed_test:
         split = "the data set's own test part in every repeat"
     else:
-        split = f"split '{record.settings.split}', drawn anew in every repeat"
+        seeds = record.settings.seeds_per_split
+        anew = "in every repeat" if seeds == 1 else f"after every {seeds} trainings"
+        split = f"split '{record.settings.split}', drawn anew {anew}"
     one = formats.one(examples)
     text = f"{sizes}, {split}; checked {one} by {one}: within a repeat all models have the same ones."
     return FairnessLine("Data and splits", "same", text)
@@ -295,6 +298,8 @@ def command(record: StudyRecord) -> str:
         "--seed",
         str(settings.seed),
     ]
+    if settings.seeds_per_split > 1:
+        words += ["--seeds-per-split", str(settings.seeds_per_split)]
     if settings.sources:
         words += ["--code", "FILE"]
     words += _search(settings)

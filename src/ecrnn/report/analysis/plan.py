@@ -85,8 +85,8 @@ def plan_of(record: StudyRecord, chosen: Choices, metric: Metric) -> Plan | None
         baseline=settings.baseline,
         pairs=settings.pairs,
         rope=planned_rope,
-        repeats=settings.planned_repeats,
-        repeats_now=settings.repeats,
+        repeats=settings.planned_repeats // settings.seeds_per_split,
+        repeats_now=settings.repeats // settings.seeds_per_split,
         chosen_after=tuple(after),
         unfinished=_unfinished(record),
     )

@@ -116,7 +116,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         if fault:
             notes.append(f"{fault}: machine and versions are not known.")
     found, unfinished = _trials(folders, settings, models, notes)
-    kept, misfits = _consistent(found)
+    kept, misfits = _consistent(found, settings[0])
     if not kept:
         why = next((f"; {u.model}, repeat {u.repeat}: {u.reason}" for u in (*unfinished, *misfits)), "")
         raise RunDirectoryError(f"no finished trial in {', '.join(map(str, folders))}{why}")
@@ -258,8 +258,8 @@ def _trial(finished: FinishedTrial, settings: StudySettings) -> Trial | Unfinish
     return Trial(model, repeat, finished.facts, tuple(finished.metrics), predictions.without_logits(), scores)
 
 
-def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
-    """Trials that share task and classes with the first, and examples with the first of their repeat; pairing needs
+def _consistent(found: Sequence[Trial], settings: StudySettings) -> tuple[list[Trial], list[Unfinished]]:
+    """Trials that share task and classes with the first, and examples with the first of their split; pairing needs
     all of it."""
     kept: list[Trial] = []
     misfits: list[Unfinished] = []
@@ -269,7 +269,7 @@ def _consistent(found: Sequence[Trial]) -> tuple[list[Trial], list[Unfinished]]:
             reason = f"another task than {kept[0].model}, repeat {kept[0].repeat}"
         elif kept and trial.facts.get("classes") != kept[0].facts.get("classes"):
             reason = f"other classes than {kept[0].model}, repeat {kept[0].repeat}"
-        elif not _same_examples(trial, same := first.setdefault(trial.repeat, trial)):
+        elif not _same_examples(trial, same := first.setdefault(settings.split_number(trial.repeat), trial)):
             reason = f"scored on other {trial_task(trial.facts).examples} than {same.model} in this repeat"
         else:
             kept.append(trial)

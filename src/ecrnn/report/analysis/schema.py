@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ecrnn.core.tasks import default
 from ecrnn.report.supplement import Supplement
-from ecrnn.stats import ACCURACY, Comparison, Metric, SequentialComparison, Summary
+from ecrnn.stats import ACCURACY, Comparison, Metric, SeedAndSplit, SequentialComparison, Summary
 
 # What JSON without these keys is of, and what they are left out for: as reports of image classifiers always were.
 _LEFT_OUT = {
@@ -25,7 +25,11 @@ _LEFT_OUT = {
     "plan": None,
     "sequential": None,
     "contrasts": (),
+    "variation": (),
+    "trainings": None,
+    "chosen_after": False,
 }
+OF_CONTRASTS = ("score_epochs ", "rope ")  # how choices begin, in `Plan.chosen_after`, that contrasts rest on too
 _SCORE, _BEST = {"key": "{}"}, {"key": "best_{}"}  # of the metric: "accuracy" and "best_accuracy" in JSON
 
 
@@ -83,6 +87,7 @@ class TrialRow:
 class Curve:
     """One quantity of one model after each epoch: mean and range over the repeats.
 
+    ``trials`` has a line for each training, None where an epoch is missing; report.json does not hold them.
     ``quantity`` is as in metrics.jsonl, "train_" or "validation_" and "loss" or the name of the task's metric.
     """
 
@@ -92,6 +97,7 @@ class Curve:
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    trials: tuple[tuple[float | None, ...], ...] = field(default=(), metadata={"key": None})
 
 
 @dataclass(frozen=True)
@@ -208,12 +214,22 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """What the score of a model, or with ``model_b`` the difference of a pair, varies with."""
+
+    model_a: str
+    model_b: str | None
+    found: SeedAndSplit
+
+
+@dataclass(frozen=True)
 class Analysis:
     """Everything a report shows. ``headline`` is the answer in a sentence, ``certainty`` how sure it is.
 
     ``class_scores`` has all scores of classifiers, and is empty in reports of studies that name none beforehand.
-    ``task`` is a name in `ecrnn.core.tasks.TASKS`, "" for scores from elsewhere; ``classes`` and ``confusions`` are
-    empty where it has no classes, ``curves`` where the trainings are not known.
+    ``variation`` is of studies that train each split several times. ``task`` is a name in `ecrnn.core.tasks.TASKS`, ""
+    for scores from elsewhere; ``classes`` and ``confusions`` are empty where it has no classes, ``curves`` where the
+    trainings are not known.
     """
 
     title: str
@@ -241,6 +257,7 @@ class Analysis:
     finished: str  # when the last trial ended, ISO; so the same runs give the same report
     subject: Subject = field(metadata={"key": None})
     plan: Plan | None = None  # None where nothing is known of one
+    variation: tuple[Variation, ...] = ()
     sequential: SequentialComparison | None = None  # the looks of a study that trained until it was decided
 
     @property
@@ -252,6 +269,11 @@ class Analysis:
     def chosen_after(self) -> bool:
         """Whether something that the verdicts rest on was chosen after the results."""
         return self.plan is not None and bool(self.plan.chosen_after)
+
+    @property
+    def contrasts_chosen_after(self) -> bool:
+        """Whether the score or the region of equivalence, on which contrasts rest too, was chosen after the results."""
+        return self.plan is not None and any(choice.startswith(OF_CONTRASTS) for choice in self.plan.chosen_after)
 
     @property
     def last_epoch_alone(self) -> str:

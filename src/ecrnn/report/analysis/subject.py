@@ -62,10 +62,16 @@ def _facts(record: StudyRecord, comparison: Comparison, data: str) -> tuple[tupl
         ("Data", data + mark + _left_out(settings.bad_files)),
         *([("Classes", formats.count(len(record.classes)))] if record.classes else []),
         ("Models", formats.count(len(comparison.models))),
-        ("Repeats", formats.count(len(comparison.repeats))),
+        _repeats(len(comparison.repeats), settings.seeds_per_split),
         ("Trials finished", f"{record.planned - len(record.unfinished):,} of {record.planned:,}"),
         (f"{formats.capital(record.task.examples)} a repeat", sizes),
         ("Split", "the data set's own" if comparison.fixed_test else settings.split + _groups(settings.groups)),
         ("Epochs", formats.count(settings.training.epochs)),
     ]
     return (*facts, *([("Last trial ended", formats.moment(record.finished))] if record.finished else []))
+
+
+def _repeats(repeats: int, seeds: int) -> tuple[str, str]:
+    if seeds == 1:
+        return "Repeats", formats.count(repeats)
+    return "Splits", f"{formats.count(repeats)}, each trained {seeds} times"

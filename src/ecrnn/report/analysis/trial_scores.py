@@ -26,9 +26,17 @@ def score(trial: Trial, metric: Metric, counted: int) -> float:
     return math.fsum(values) / len(values)
 
 
-def scores_of(by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted: int) -> dict[str, dict[int, float]]:
-    """The `score` of each trial, by model and repeat."""
-    return {model: {t.repeat: score(t, metric, counted) for t in trials} for model, trials in by_model.items()}
+def scores_of(
+    by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted: int, seeds: int = 1
+) -> dict[str, dict[int, float]]:
+    """The `score` of each trial, or its mean over the ``seeds`` trainings of a split, by model and repeat or split."""
+    found: dict[str, dict[int, float]] = {}
+    for model, trials in by_model.items():
+        of_split: dict[int, list[float]] = {}
+        for trial in trials:
+            of_split.setdefault(trial.repeat // seeds, []).append(score(trial, metric, counted))
+        found[model] = {split: math.fsum(values) / len(values) for split, values in of_split.items()}
+    return found
 
 
 def epoch_scores(trial: Trial, metric: Metric, counted: int) -> tuple[float, ...]:
@@ -47,6 +55,18 @@ def _of_epochs(trial: Trial, metric: Metric, counted: int) -> list[float]:
     return epoch_values(f"{trial.model}, repeat {trial.repeat}", trial.predictions, trial.scores, metric, counted)
 
 
+def class_scores_of_repeats(trials: Sequence[Trial], name: str, counted: int, seeds: int) -> tuple[float | None, ...]:
+    """The `class_score` of each trial, or its mean over the ``seeds`` trainings of a split; None where one has none."""
+    of_split: dict[int, list[float | None]] = {}
+    for trial in trials:
+        of_split.setdefault(trial.repeat // seeds, []).append(class_score(trial, name, counted))
+    found = []
+    for values in of_split.values():
+        known = [value for value in values if value is not None]
+        found.append(math.fsum(known) / len(known) if len(known) == len(values) else None)
+    return tuple(found)
+
+
 def class_score(trial: Trial, name: str, counted: int) -> float | None:
     """The mean of one of `ecrnn.stats.CLASS_SCORES` over the last ``counted`` epochs; None where one has none."""
     values = [of_epoch[name] for of_epoch in trial.scores[-counted:]]
@@ -54,17 +74,20 @@ def class_score(trial: Trial, name: str, counted: int) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def examples_of(by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted: int) -> tuple[Examples, Metric]:
-    """What `ecrnn.stats.compare` takes, and the metric of it, whose value is `score`.
+def examples_of(
+    by_model: Mapping[str, Sequence[Trial]], metric: Metric, counted: int, seeds: int = 1
+) -> tuple[Examples, Metric]:
+    """What `ecrnn.stats.compare` takes, and the metric of it, whose value is `score`, or its mean over the ``seeds``
+    trainings of a split.
 
     Of a ratio whose second number is the example's own, such as its length, the mean over epochs is the ratio of the
     means. Other metrics are computed of each epoch by itself: an example then has the statistics of all of them.
     """
-    kept = {
-        (model, trial.repeat): [of_epoch.statistics for of_epoch in trial.predictions.epochs()[-counted:]]
-        for model, trials in by_model.items()
-        for trial in trials
-    }
+    kept: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
+    for model, trials in by_model.items():
+        for trial in trials:
+            of_epochs = [of_epoch.statistics for of_epoch in trial.predictions.epochs()[-counted:]]
+            kept.setdefault((model, trial.repeat // seeds), []).extend(of_epochs)
     ratio = all(
         own[0].shape[1] == 2 and np.array_equal(own[0][:, 1], other[:, 1]) for own in kept.values() for other in own
     )

@@ -45,7 +45,9 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
             Column(f"A {MINUS} B ({metric.points})", ("mean",)),
             Column(f"{level} interval", ("low", "high")),
             Column("p (Holm)", ("p_holm",)),
-            Column("Verdict on A", ("verdict",), "left"),
+            Column(
+                "Verdict on A", ("verdict", *(("chosen_after_the_results",) if analysis.chosen_after else ())), "left"
+            ),
             Column(f"New data set, {level}", ("new_low", "new_high")),
         ),
         rows=[
@@ -56,7 +58,7 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
                         Cell(formats.difference(effects.mean, metric), (effects.mean,), "strong"),
                         _interval(effects.low, effects.high, analysis),
                         Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
-                        Cell(pair.verdict or "no verdict", (pair.verdict,), pair.verdict or "none"),
+                        _verdict(pair, analysis),
                         _interval(effects.new_low, effects.new_high, analysis),
                     )
                     if (effects := pair.effects)
@@ -64,7 +66,7 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
                         Cell(NOTHING, (None,)),
                         Cell(NOTHING, (None, None)),
                         Cell(NOTHING, (None,)),
-                        Cell("no verdict", (None,), "none"),
+                        _verdict(pair, analysis),
                         Cell(NOTHING, (None, None)),
                     )
                 ),
@@ -72,6 +74,13 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
             for pair in across.pairs
         ],
     )
+
+
+def _verdict(pair: AcrossPair, analysis: AcrossAnalysis) -> Cell:
+    """The word, and with it that the pair, the baseline or the region was chosen after the results."""
+    word, after = pair.verdict, analysis.chosen_after
+    shown = f"{word} (chosen after the results)" if word and after else word or "no verdict"
+    return Cell(shown, (word, *(("yes",) if after else ())), word or "none")
 
 
 def scores_table(analysis: AcrossAnalysis) -> Table:

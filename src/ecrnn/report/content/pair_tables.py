@@ -32,9 +32,7 @@ def pairs_table(analysis: Analysis) -> Table:
             Column(f"A {MINUS} B ({metric.points})", ("difference",)),
             Column(f"{level} interval", ("low", "high")),
             Column("p (Holm)", ("p_holm",)),
-            Column(
-                "Verdict on A", ("verdict", *(("chosen_after_the_results",) if analysis.chosen_after else ())), "left"
-            ),
+            _verdict_column(analysis.chosen_after),
         ),
         rows=[
             (
@@ -45,19 +43,24 @@ def pairs_table(analysis: Analysis) -> Table:
                     (pair.test.low, pair.test.high) if pair.test else (None, None),
                 ),
                 Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
-                _verdict(pair, analysis),
+                _verdict(pair, analysis, after=analysis.chosen_after),
             )
             for pair in comparison.pairs
         ],
     )
 
 
-def _verdict(pair: Pair, analysis: Analysis) -> Cell:
+def _verdict_column(after: bool) -> Column:
+    return Column("Verdict on A", ("verdict", *(("chosen_after_the_results",) if after else ())), "left")
+
+
+def _verdict(pair: Pair, analysis: Analysis, *, after: bool) -> Cell:
+    """The word; ``after``: what it rests on was chosen after the results."""
     none = "interim, no verdict" if analysis.interim else "no verdict"
     kind = pair.verdict or "none"
-    if analysis.chosen_after and pair.verdict:
+    if after and pair.verdict:
         return Cell(f"{pair.verdict} (chosen after the results)", (pair.verdict, "yes"), kind)
-    return Cell(pair.verdict or none, (pair.verdict, *(("yes",) if analysis.chosen_after else ())), kind)
+    return Cell(pair.verdict or none, (pair.verdict, *(("yes",) if after else ())), kind)
 
 
 def _which(analysis: Analysis) -> str:
@@ -85,7 +88,7 @@ def contrasts_table(analysis: Analysis) -> Table:
                 Cell(formats.interval(low, high, metric, signed=True), (low, high)),
                 Cell(formats.p_value(test.p if test else None), (test.p if test else None,)),
                 Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
-                Cell(pair.verdict or "no verdict", (pair.verdict,), pair.verdict or "none"),
+                _verdict(pair, analysis, after=analysis.contrasts_chosen_after),
             )
         )
     return Table(
@@ -103,7 +106,7 @@ def contrasts_table(analysis: Analysis) -> Table:
             Column(f"{level} interval", ("low", "high")),
             Column("p", ("p",)),
             Column("p (Holm)", ("p_holm",)),
-            Column("Verdict on A", ("verdict",), "left"),
+            _verdict_column(analysis.contrasts_chosen_after),
         ),
         tuple(rows),
     )

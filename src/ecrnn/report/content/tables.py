@@ -7,6 +7,7 @@ from functools import partial
 
 from ecrnn.report import formats
 from ecrnn.report.analysis.schema import Analysis, ClassScore, TrialRow
+from ecrnn.report.content.effects_table import effects_table
 from ecrnn.report.content.look_table import looks_table
 from ecrnn.report.content.pair_tables import (
     contrasts_table,
@@ -17,6 +18,7 @@ from ecrnn.report.content.pair_tables import (
     paper_table,
     power_table,
 )
+from ecrnn.report.content.variation_table import variation_table
 from ecrnn.report.table import Cell, Column, Table, text
 from ecrnn.stats import metric_named
 
@@ -346,12 +348,13 @@ def report_tables(analysis: Analysis, *, every: bool = False) -> tuple[Table, ..
         evidence_table(analysis),
         crossed_table(analysis),
         power_table(analysis),
+        variation_table(analysis),
         paper_table(analysis),
         classes_table(analysis, many),
         confused_table(analysis),
         cost_table(analysis),
         fairness_table(analysis),
         missing_table(analysis),
-        *([trials_table(analysis)] if every else []),
+        *([effects_table(analysis), trials_table(analysis)] if every else []),
     ]
     return tuple(table for table in tables if table.rows)

@@ -10,16 +10,15 @@ from ecrnn.report.analysis.analyse_across import AcrossAnalysis
 from ecrnn.report.figure import Figure
 from ecrnn.report.formats import MINUS
 from ecrnn.report.render.drawing import name_rows, new_canvas, short
-from ecrnn.report.render.svg import GRID, INK, MUTED, ONE, PAPER, STYLE, THREE, TWO, to_svg
+from ecrnn.report.render.shared_figures import VERDICT_COLOURS, Chance, chances_svg, left_out, profiles_svg
+from ecrnn.report.render.simplex_figure import draw_simplex
+from ecrnn.report.render.svg import GRID, INK, MUTED, ONE, STYLE, to_svg
 from ecrnn.stats import AcrossPair, MeanRanks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_PAIRS = 12  # with a forest of their own
-_MOST_MODELS = 6  # in one figure of profiles
-_COLOURS = {"better": ONE, "worse": TWO, "equivalent": THREE, "undecided": INK, None: MUTED}
-_DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 1.5, 1, 2)))
 
 
 def draw_across(analysis: AcrossAnalysis) -> tuple[Figure, ...]:
@@ -30,6 +29,7 @@ def draw_across(analysis: AcrossAnalysis) -> tuple[Figure, ...]:
         pairs = [pair for pair in analysis.across.pairs if pair.effects][:MOST_PAIRS]
         drawn = [_forest(analysis, pair, number) for number, pair in enumerate(pairs, 1)]
         drawn += [_improvement(analysis)] if pairs else []
+        drawn += [simplex] if (simplex := draw_simplex(analysis)) else []
         drawn += [_ranks(analysis.across.ranks)] if analysis.across.ranks else []
         drawn += [_profiles(analysis)] if len(analysis.profiles) > 1 else []
     return tuple(drawn)
@@ -48,7 +48,7 @@ def _forest(analysis: AcrossAnalysis, pair: AcrossPair, number: int) -> Figure:
             axes.plot([metric.scale * one.low, metric.scale * one.high], [y, y], color=MUTED, lw=1.4, zorder=2)
         axes.plot([metric.scale * one.difference], [y], "s", color=INK, markersize=5, zorder=3)
         _beside(axes, formats.difference(one.difference, metric), y)
-    colour = _COLOURS[pair.verdict]
+    colour = VERDICT_COLOURS[pair.verdict]
     low, mean, high = (metric.scale * value for value in (effects.low, effects.mean, effects.high))
     axes.fill([low, mean, high, mean], [rows, rows - 0.26, rows, rows + 0.26], color=colour, lw=0, zorder=3)
     _beside(axes, f"{formats.difference(effects.mean, metric)}  {pair.verdict or 'no verdict'}", rows)
@@ -88,31 +88,17 @@ def _beside(axes: Axes, words: str, y: float) -> None:
 
 
 def _improvement(analysis: AcrossAnalysis) -> Figure:
-    pairs = [pair for pair in analysis.across.pairs if pair.improvement][: 2 * MOST_PAIRS]
-    canvas, axes = new_canvas(0.85 + 0.3 * len(pairs))
-    axes.axvline(0.5, color=MUTED, lw=1, zorder=1)
-    for y, pair in enumerate(pairs):
-        chance = pair.improvement
-        assert chance is not None
-        colour = _COLOURS[pair.verdict]
-        axes.barh([y], [chance.estimate - 0.5], left=0.5, height=0.5, color=colour, alpha=0.35, zorder=2)
-        axes.plot([chance.low, chance.high], [y, y], color=colour, zorder=3)
-        axes.plot([chance.estimate], [y], "o", color=colour, markersize=6, markeredgecolor=PAPER, zorder=4)
-        _beside(axes, formats.probability(chance.estimate), y)
-    name_rows(axes, [f"{short(pair.model_a, 24)} beats {short(pair.model_b, 24)}" for pair in pairs])
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("probability in a repeat, averaged over the data sets")
-    summary = "; ".join(
-        f"{pair.model_a} beats {pair.model_b}: {formats.probability(pair.improvement.estimate)}"
-        for pair in pairs
+    chances = [
+        Chance(pair.model_a, pair.model_b, pair.improvement, pair.verdict)
+        for pair in analysis.across.pairs
         if pair.improvement
-    )
+    ]
     return Figure(
         "improvement",
         "How often one model beats another",
         "Probability that A beats B in a repeat, averaged over the data sets, with Clopper and Pearson's interval over "
         "data sets. It counts wins and not their sizes; the verdicts are the mean's.",
-        to_svg(canvas, "fig-improvement", f"How often one model beats another. {summary}."),
+        chances_svg(chances[: 2 * MOST_PAIRS], "probability in a repeat, averaged over the data sets"),
     )
 
 
@@ -162,25 +148,11 @@ def _ranks(ranks: MeanRanks) -> Figure:
 
 def _profiles(analysis: AcrossAnalysis) -> Figure:
     metric = analysis.metric
-    canvas, axes = new_canvas(3.4)
-    for i, one in enumerate(analysis.profiles[:_MOST_MODELS]):
-        colour = (ONE, TWO, THREE, INK, MUTED, ONE)[i]
-        scores = [metric.scale * score for score in one.profile.scores]
-        axes.fill_between(scores, one.profile.low, one.profile.high, color=colour, alpha=0.12, lw=0)
-        axes.plot(scores, one.profile.share, color=colour, ls=_DASHES[i], label=short(one.model, 30))
-    axes.set_ylim(-0.02, 1.02)
-    axes.grid()
-    axes.set_axisbelow(True)
-    axes.set_xlabel(f"{metric.title}{', %' if metric.unit == '%' else ''}")
     least = "at least" if metric.higher_is_better else "at most"
-    axes.set_ylabel(f"share of results with {least} this")
-    canvas.legend(loc="outside upper left", ncols=3, frameon=False)
-    more = len(analysis.profiles) - _MOST_MODELS
-    rest = f" The first {_MOST_MODELS} models; {more} more are left out." if more > 0 else ""
     return Figure(
         "profiles",
         "Score profiles",
         f"Share of the results, over data sets and repeats, that are {least} a score; data sets weigh alike. "
-        f"The band is a bootstrap over data sets, of each score by itself.{rest}",
-        to_svg(canvas, "fig-profiles", f"Score profiles of {formats.listed([p.model for p in analysis.profiles])}."),
+        f"The band is a bootstrap over data sets, of each score by itself.{left_out(analysis.profiles)}",
+        profiles_svg([(one.model, one.profile) for one in analysis.profiles], metric, "results", steps=False),
     )

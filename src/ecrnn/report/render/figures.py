@@ -17,6 +17,7 @@ from ecrnn.report.figure import Figure
 from ecrnn.report.formats import MINUS
 from ecrnn.report.render.drawing import name_rows, new_canvas, short
 from ecrnn.report.render.look_figure import draw_looks
+from ecrnn.report.render.pair_figures import draw_chances, draw_effects, draw_profiles
 from ecrnn.report.render.svg import GRID, INK, MUTED, ONE, PAPER, STYLE, THREE, TWO, to_svg
 from ecrnn.stats import Metric, Pair
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MOST_PAIRS = 24
+MOST_LINES = 24  # trainings of a model that are drawn one by one
 _DASHES = (0, (4, 2))
 _VERDICTS = {  # colour, marker, filled
     "better": (ONE, "o", True),
@@ -43,7 +45,8 @@ def draw_figures(analysis: Analysis) -> tuple[Figure, ...]:
     with matplotlib.rc_context(STYLE):
         if analysis.supplement is not None:
             drawn.append(analysis.supplement.draw())
-        for draw in (_scores, _differences, draw_looks, _score_curves, _loss_curves, _score_and_cost):
+        beside = (draw_profiles, _differences, draw_chances, draw_effects)
+        for draw in (_scores, _contrasts, *beside, draw_looks, _score_curves, _loss_curves, _score_and_cost):
             figure = draw(analysis)
             if figure is not None:
                 drawn.append(figure)
@@ -108,27 +111,10 @@ def _differences(analysis: Analysis) -> Figure | None:
         pairs = [pair for pair in pairs if best in (pair.model_a, pair.model_b)][:MOST_PAIRS]
         top = "highest" if metric.higher_is_better else "lowest"
         part = f" Only the pairs with {best}, which has the {top} mean; the table has all."
-    canvas, axes = new_canvas(0.85 + 0.34 * len(pairs))
+    canvas, _ = _intervals(
+        [(f"{short(pair.model_a, 24)} {MINUS} {short(pair.model_b, 24)}", pair) for pair in pairs], analysis
+    )
     rope = metric.scale * comparison.rope
-    axes.axvspan(-rope, rope, color=GRID, alpha=0.65, lw=0, zorder=0)
-    axes.axvline(0, color=MUTED, lw=1, zorder=1)
-    for y, pair in enumerate(pairs):
-        low, high = _ends(pair) or (0.0, 0.0)
-        colour, marker, filled = _VERDICTS[pair.verdict]
-        axes.plot([metric.scale * low, metric.scale * high], [y, y], color=colour, zorder=2)
-        face = colour if filled else PAPER
-        difference = metric.scale * (pair.difference or 0.0)
-        axes.plot([difference], [y], marker, color=colour, markerfacecolor=face, markersize=7, mew=1.6, zorder=3)
-        axes.annotate(
-            f"{formats.difference(pair.difference, metric)}  {pair.verdict or 'no verdict'}",
-            (1.02, y),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            annotation_clip=False,
-        )
-    name_rows(axes, [f"{short(pair.model_a, 24)} {MINUS} {short(pair.model_b, 24)}" for pair in pairs])
-    what = metric.title if metric.points in metric.title else f"{metric.points} of {metric.title}"
-    axes.set_xlabel(f"difference A {MINUS} B, {what}{'' if metric.higher_is_better else ' (lower is better)'}")
     level = f"{100 * (1 - comparison.alpha):g} %"
     how = f"bootstrap over the {analysis.examples}" if pairs[0].test is None else analysis.test_name
     if analysis.sequential:
@@ -146,6 +132,54 @@ def _differences(analysis: Analysis) -> Figure | None:
         f"practical equivalence, \N{PLUS-MINUS SIGN}{rope:g} {metric.points}.{part}",
         to_svg(canvas, "fig-differences", f"Differences between models. {summary}."),
     )
+
+
+def _contrasts(analysis: Analysis) -> Figure | None:
+    """Questions about groups of models, drawn as pairs are."""
+    metric, found = analysis.metric, [one for one in analysis.comparison.contrasts if _ends(one.pair) is not None]
+    if not found:
+        return None
+    canvas, _ = _intervals([(short(one.name, 40), one.pair) for one in found], analysis)
+    summary = "; ".join(
+        f"{one.name}: {formats.difference(one.pair.difference, metric)} {metric.points}, "
+        f"{one.pair.verdict or 'no verdict'}"
+        for one in found
+    )
+    level = f"{100 * (1 - analysis.comparison.alpha):g} %"
+    return Figure(
+        "contrasts",
+        "Groups of models",
+        f"Mean over the models of A minus the mean over those of B, and its {level} interval ({analysis.test_name}), "
+        "with the verdict on A. The shaded band is the region of practical equivalence.",
+        to_svg(canvas, "fig-contrasts", f"Groups of models. {summary}."),
+    )
+
+
+def _intervals(rows: Sequence[tuple[str, Pair]], analysis: Analysis) -> tuple[Canvas, Axes]:
+    """A row a name: difference and interval, with the verdict beside them."""
+    metric = analysis.metric
+    canvas, axes = new_canvas(0.85 + 0.34 * len(rows))
+    rope = metric.scale * analysis.comparison.rope
+    axes.axvspan(-rope, rope, color=GRID, alpha=0.65, lw=0, zorder=0)
+    axes.axvline(0, color=MUTED, lw=1, zorder=1)
+    for y, (_, pair) in enumerate(rows):
+        low, high = _ends(pair) or (0.0, 0.0)
+        colour, marker, filled = _VERDICTS[pair.verdict]
+        axes.plot([metric.scale * low, metric.scale * high], [y, y], color=colour, zorder=2)
+        face = colour if filled else PAPER
+        difference = metric.scale * (pair.difference or 0.0)
+        axes.plot([difference], [y], marker, color=colour, markerfacecolor=face, markersize=7, mew=1.6, zorder=3)
+        axes.annotate(
+            f"{formats.difference(pair.difference, metric)}  {pair.verdict or 'no verdict'}",
+            (1.02, y),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            annotation_clip=False,
+        )
+    name_rows(axes, [name for name, _ in rows])
+    what = metric.title if metric.points in metric.title else f"{metric.points} of {metric.title}"
+    axes.set_xlabel(f"difference A {MINUS} B, {what}{'' if metric.higher_is_better else ' (lower is better)'}")
+    return canvas, axes
 
 
 def _ends(pair: Pair) -> tuple[float, float] | None:
@@ -183,7 +217,7 @@ def _curves(analysis: Analysis, quantity: str, title: str, label: str, metric: M
         training = curves.get((names[i], f"train_{quantity}"))
         if training is not None:
             _band(axes, training, scale, TWO, _DASHES)
-        _band(axes, held_out[i], scale, ONE, "solid")
+        _band(axes, held_out[i], scale, ONE, "solid", lines=True)
         axes.set_title(short(names[i], 30), loc="left")
         axes.grid(axis="y")
         axes.set_axisbelow(True)
@@ -201,10 +235,17 @@ def _curves(analysis: Analysis, quantity: str, title: str, label: str, metric: M
     return Figure(
         f"{quantity}-curves",
         f"{formats.capital(title)} while training",
-        f"Mean over the repeats after each epoch: {of}, the band from the lowest to the highest repeat. Thin lines: "
-        "the other models' means.",
+        f"Mean over the trainings after each epoch: {of}. {_thin(held_out, trained)} In grey the other models' means.",
         to_svg(canvas, f"fig-{quantity}-curves", f"Mean {title} on the {analysis.scored} by epoch. {summary}."),
     )
+
+
+def _thin(curves: Sequence[Curve], trained: bool) -> str:
+    """What is said of single trainings beside their mean."""
+    if all(1 < len(curve.trials) <= MOST_LINES for curve in curves):
+        band = " the band of the training curve goes from its lowest to its highest." if trained else ""
+        return f"Thin lines: every training{';' + band if band else '.'}"
+    return "The band goes from the lowest to the highest training."
 
 
 def _legend(canvas: Canvas, analysis: Analysis, trained: bool) -> None:
@@ -218,9 +259,15 @@ def _legend(canvas: Canvas, analysis: Analysis, trained: bool) -> None:
     canvas.legend(handles=lines, loc="outside upper left", ncols=3, frameon=False)
 
 
-def _band(axes: Axes, curve: Curve, scale: float, colour: str, dashes: Any) -> None:
-    low, high = [scale * v for v in curve.low], [scale * v for v in curve.high]
-    axes.fill_between(curve.epochs, low, high, color=colour, alpha=0.18, lw=0, zorder=2)
+def _band(axes: Axes, curve: Curve, scale: float, colour: str, dashes: Any, *, lines: bool = False) -> None:
+    """The mean, with a thin line for each training, or a band from the lowest to the highest."""
+    if lines and 1 < len(curve.trials) <= MOST_LINES:
+        for trial in curve.trials:
+            values = [math.nan if v is None else scale * v for v in trial]
+            axes.plot(curve.epochs, values, color=colour, alpha=0.45, lw=0.6, zorder=2)
+    else:
+        low, high = [scale * v for v in curve.low], [scale * v for v in curve.high]
+        axes.fill_between(curve.epochs, low, high, color=colour, alpha=0.18, lw=0, zorder=2)
     marker = "o" if len(curve.epochs) == 1 else ""
     axes.plot(curve.epochs, [scale * v for v in curve.mean], marker=marker, ls=dashes, color=colour, zorder=3)
 

@@ -44,6 +44,9 @@ def to_markdown(analysis: Analysis) -> str:
         parts += [f"## {escape(table.title)}", escape(table.caption)]
         parts += [f"> **Warning:** {escape(table.note)}"] if table.note else []
         parts.append(markdown_table(table))
+        if table.key == "contrasts":
+            contrasts = analysis.comparison.contrasts
+            parts.append("\n".join(f"- {escape(f'{one.name}: {one.pair.sentence}')}" for one in contrasts))
         if table.key == "pairs":
             parts.append("\n".join(f"- **{word}**: {escape(meaning)}" for word, meaning in verdict_words(analysis)))
             parts.append("\n".join(f"- {escape(pair.sentence)}" for pair in analysis.comparison.pairs))

@@ -26,6 +26,7 @@ _SECTIONS = (  # anchor, title
     ("results", "Results"),
     ("differences", "Differences and verdicts"),
     ("power", "What this study could show"),
+    ("variation", "What varies"),
     ("training", "While training"),
     ("paper", "As in the paper"),
     ("classes", "Classes"),
@@ -101,6 +102,7 @@ def report_page(analysis: Analysis, drawn: Sequence[Figure]) -> str:
     has = {
         "differences": bool(by_key.get("pairs")),
         "power": "power" in by_key,
+        "variation": "variation" in by_key,
         "paper": "paper" in by_key,
         "training": bool(curves),
         "classes": bool(analysis.classes),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ecrnn.core.text import counted, printable
 from ecrnn.report.analysis.schema import Analysis
 from ecrnn.report.content import pair_tables, tables
+from ecrnn.report.content.variation_table import variation_table
 from ecrnn.report.table import Table
 
 if TYPE_CHECKING:
@@ -138,7 +139,11 @@ def print_report(analysis: Analysis, console: Console) -> None:
         _print_pairs(pair_tables.pairs_table(analysis), console)
     if analysis.comparison.named_difference is not None:
         _print_pairs(pair_tables.power_table(analysis), console)
-    for extra in (pair_tables.fixed_test_table(analysis), tables.missing_table(analysis)):
+    for extra in (
+        pair_tables.fixed_test_table(analysis),
+        variation_table(analysis),
+        tables.missing_table(analysis),
+    ):
         if extra.rows:
             console.print(rich_table(extra, console.width))
     for line in (*(first.notes if first else ()), *analysis.warnings):

@@ -27,6 +27,7 @@ from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
+from ecrnn.data.splits import parse_split
 from ecrnn.serving.trained_on import STUDY_FILE, read_study
 from ecrnn.stats import AUC, METRICS, auc
 from ecrnn.stats.class_scores import metric_for
@@ -51,6 +52,7 @@ class StoredStudy:
         folder: of the study.
         settings: of its study.yaml.
         archive: whether its trials lie in one file, without logits and weights.
+        data: its examples; None: not at hand.
         facts: of each whole trial.
         labels: the class of each example that a trial has predicted, by its place in the data.
         checks: made so far.
@@ -59,19 +61,25 @@ class StoredStudy:
     folder: Path
     settings: StudySettings
     archive: bool
+    data: ExampleSet | None = None
     facts: dict[Trial, dict[str, Any]] = field(default_factory=dict)
     labels: dict[int, int] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
 
 
-def check_stored(folder: Path) -> StoredStudy:
-    """All checks of a study that need neither its data nor a training.
+def check_stored(folder: Path, data: ExampleSet | None = None) -> StoredStudy:
+    """All checks of a study that need no training.
+
+    Args:
+        folder: of the study.
+        data: its examples, by which splits are drawn again that keep groups or the shares of classes; None: those stay
+            open, and the others need only the numbers of examples.
 
     Raises:
         EcrnnError: there is no study.yaml, or none that could be read without its digest.
     """
     settings = read_settings(folder)
-    study = StoredStudy(folder, settings, is_file(folder / PACKED))
+    study = StoredStudy(folder, settings, is_file(folder / PACKED), data)
     missing, wrong = [], _Wrong()
     scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
     failed = []
@@ -109,7 +117,7 @@ def check_stored(folder: Path) -> StoredStudy:
         _seals(study),
         check("trials", f"{whole} whole, each file as its manifest says{still}{ended}", wrong.trials),
         check("plan", f"settings and plan of {whole} are those of {STUDY}", wrong.plan, _once(wrong.no_plan)),
-        check("splits", f"the split of {whole} drawn again: the same examples", wrong.splits),
+        check("splits", f"the split of {whole} drawn again: the same examples", wrong.splits, _once(wrong.no_splits)),
         check("scores", f"scores of {whole} computed again from the predictions: the same", wrong.scores),
     ]
     return study
@@ -124,6 +132,7 @@ class _Wrong:
     plan: list[str] = field(default_factory=list)
     no_plan: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
+    no_splits: list[str] = field(default_factory=list)
     scores: list[str] = field(default_factory=list)
 
 
@@ -145,7 +154,12 @@ def _check_trial(study: StoredStudy, finished: FinishedTrial, name: str, wrong: 
             wrong.no_plan.append(f"{name} was trained by a version that did not note the plan in a manifest")
         else:
             wrong.plan += [f"{name}: {line}" for line in _other_plan(study.settings, note)]
-    wrong.splits += [f"{name}: {line}" for line in _other_split(study, finished)]
+    if study.data is None and _balanced(study.settings):
+        wrong.no_splits.append(
+            f"the split of {name} keeps groups or classes together, and is not drawn without the data"
+        )
+    else:
+        wrong.splits += [f"{name}: {line}" for line in _other_split(study, finished)]
     wrong.scores += [f"{name}: {line}" for line in other_scores(finished)]
 
 
@@ -173,9 +187,9 @@ def _other_split(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
     facts, settings, index = finished.facts, study.settings, finished.predictions.index
     if facts.get("seed", seed := trial_seed(settings.seed, settings.drawn(finished.repeat))) != seed:
         yield f"it was trained with seed {facts['seed']}, where the study's gives {seed}"
-    sizes = _sizes(settings, facts, index.size)
+    examples = study.data or _sizes(settings, facts, index.size)
     try:
-        split = split_of(sizes, settings, finished.repeat)
+        split = split_of(examples, settings, finished.repeat)
     except EcrnnError as error:
         yield f"its split cannot be drawn again: {error}"
         return
@@ -189,6 +203,11 @@ def _other_split(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
         if study.labels.setdefault(place, label) != label:
             yield f"the class of example {place} is another than in other trials"
             return
+
+
+def _balanced(settings: StudySettings) -> bool:
+    """Whether a split depends on more of its examples than their number."""
+    return settings.groups is not None or parse_split(settings.split).stratified
 
 
 def _sizes(settings: StudySettings, facts: dict[str, Any], scored: int) -> _Sizes:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.across_plan import is_across
+from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.reading import there
-from ecrnn.core.runs import STUDY
+from ecrnn.core.runs import STUDY, read_settings
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.models.own_code import load_code
 from ecrnn.serving.bundle import is_bundle
@@ -74,14 +75,29 @@ def verify(
             f"{folder} is no study and no bundle; give a folder that compare, train or bundle wrote"
         )
     try:
-        study = check_stored(folder)
+        settings = read_settings(folder)
+        data, fault = _loaded(settings, place, progress) if train != NONE else (None, "")
+        study = check_stored(folder, data)
     except UnknownNameError:
         raise
     except EcrnnError as error:
         return Verification(folder, "study", (check("seals", "", [str(error)]),))
     if train != NONE:
-        study.checks += _with_data(study, _trial(study, train), place, progress)
+        study.checks += _with_data(study, _trial(study, train), place, fault, progress)
     return Verification(folder, "archive" if study.archive else "study", tuple(study.checks))
+
+
+def _loaded(settings: StudySettings, data_dir: Path | None, progress: Progress) -> tuple[ExampleSet | None, str]:
+    """The data of a study, or why it is not at hand."""
+    try:
+        return load(_placed(settings, data_dir), progress), ""
+    except EcrnnError as error:
+        return None, str(error)
+
+
+def _placed(settings: StudySettings, data_dir: Path | None) -> StudySettings:
+    """The settings with the place where local copies of data sets lie now, if another was named."""
+    return settings if data_dir is None else settings.model_copy(update={"data_dir": str(data_dir)})
 
 
 def _trial(study: StoredStudy, train: str | tuple[str, int] | None) -> Trial | None:
@@ -107,23 +123,19 @@ def _parsed(text: str) -> Trial:
     return model, int(repeat)
 
 
-def _with_data(study: StoredStudy, trial: Trial | None, data_dir: Path | None, progress: Progress) -> list[Check]:
-    """The checks for which the data is needed."""
+def _with_data(
+    study: StoredStudy, trial: Trial | None, data_dir: Path | None, fault: str, progress: Progress
+) -> list[Check]:
+    """The checks for which the data is needed; ``fault``: why it is not at hand."""
     if trial is None:
         return [check(NAME, "", unknown=["no trial is whole, so none could be trained again"])]
-    settings = study.settings
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": str(data_dir)})
-    try:
-        data = load(settings, progress)
-    except EcrnnError as error:
-        line = f"the data is not at hand: {error}"
-        return [
-            check("data", "", unknown=[line]),
-            check(NAME, "", unknown=["nothing was trained again without the data"]),
-        ]
-    machine = other_machine(study.folder, study.facts[trial])
-    return [_data(study, data), check_trial(study.folder, settings, trial, data, machine, progress)]
+    if study.data is None:
+        line = f"the data is not at hand: {fault}"
+        no_training = "nothing was trained again without the data"
+        return [check("data", "", unknown=[line]), check(NAME, "", unknown=[no_training])]
+    machine, settings = other_machine(study.folder, study.facts[trial]), _placed(study.settings, data_dir)
+    again = check_trial(study.folder, settings, trial, study.data, machine, progress)
+    return [_data(study, study.data), again]
 
 
 def _data(study: StoredStudy, data: ExampleSet) -> Check:
