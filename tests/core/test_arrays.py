@@ -126,6 +126,7 @@ def test_what_numpy_writes(tmp_path: Path, save: Callable[..., None]) -> None:
         "turned": np.asfortranarray(ARRAYS["logits"]),
         "other": np.arange(3, dtype=">i2"),
         "none": np.zeros((0, 4)),
+        "blank": np.zeros(1_000_000, np.uint8),  # a thousandth of it, compressed
     }
     save(path, **written)
     found = read_arrays(path, tmp_path)

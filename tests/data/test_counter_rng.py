@@ -14,6 +14,12 @@ def test_splitmix64_gives_the_published_numbers():
     assert counter_rng.splitmix64(seeds).tolist() == [*expected, 16408922859458223821]
 
 
+def test_the_streams_never_change():
+    """Or no training gives the bits that it gave."""
+    names = ("SPLIT", "ORDER", "AUGMENT", "SCAN", "BATCHES", "CAPTION")
+    assert [getattr(counter_rng, name) for name in names] == [1, 2, 3, 4, 5, 6]
+
+
 def test_hashes_have_no_ties_and_balanced_bits():
     bits = counter_rng.hashed((1, 2, 3), np.arange(100_000))
     assert len(np.unique(bits)) == 100_000

@@ -43,6 +43,18 @@ def test_training_is_torchs(ours, stock, shape):
 
 
 @pairs
+def test_a_batch_that_was_normalised_elsewhere_counts_alike(ours, stock, shape):
+    layer, other = ours(3), ours(3)
+    for _ in range(3):
+        x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        layer(x)
+        values = x.transpose(0, 1).flatten(1)
+        other.take(values.mean(1), values.var(1, correction=0), values.shape[1])
+    for one, same in zip(layer.buffers(), other.buffers(), strict=True):
+        torch.testing.assert_close(one, same)
+
+
+@pairs
 def test_even_averages_the_first_hundred_batches_and_then_takes_one_percent(ours, stock, shape):
     torch.manual_seed(1)
     layer, means, variances = ours(3), [], []
