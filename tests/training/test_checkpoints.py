@@ -75,6 +75,26 @@ def test_a_capture_is_a_copy(small) -> None:
     assert captured.position.history == [{"epoch": 1}]
 
 
+@pytest.mark.parametrize("what", ["one key of a state", "a weight", "the generator"])
+def test_what_lacks_a_tensor_does_not_fit(small, what: str) -> None:
+    layer, optimizer, position = small
+    whole = checkpoints.capture(layer, optimizer, position)
+    assert checkpoints.fits(whole, layer, optimizer)
+    lost = {"one key of a state": "optimizer.1.exp_avg", "a weight": "model.bias", "the generator": "generator.cpu"}
+    del whole.tensors[lost[what]]
+    assert not checkpoints.fits(whole, layer, optimizer)
+
+
+@pytest.mark.parametrize("change", [{"step": -1}, {"epoch": 2.0}, {"best": (2, 0.5)}, {"loss_sum": "0"}])
+def test_a_position_that_cannot_be_is_none(tmp_path: Path, small, change: dict[str, object]) -> None:
+    layer, optimizer, position = small
+    checkpoints.write(checkpoints.capture(layer, optimizer, position), tmp_path / "a", IDENTITY)
+    assert checkpoints.read(tmp_path / "a", IDENTITY) is not None
+    vars(position).update(change)
+    checkpoints.write(checkpoints.capture(layer, optimizer, position), tmp_path / "a", IDENTITY)
+    assert checkpoints.read(tmp_path / "a", IDENTITY) is None
+
+
 def test_restored_state_lies_as_the_weights_do() -> None:
     """3x3 convolutions in channels-last memory; with the state in another order a fused step goes wrong."""
     settings = make_settings()

@@ -17,6 +17,7 @@ def three_steps(name: str, **settings: float) -> float:
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)
     optimizer = make_optimizer(model, make_settings(optimizer=name, **settings))
+    assert optimizer.defaults["fused"]  # the other forms give other bits
     for gradient in (1.0, 2.0, -3.0):
         model.weight.grad = torch.full((1, 1), gradient)
         optimizer.step()

@@ -180,14 +180,22 @@ def test_a_failure_that_cannot_be_written_down_stops_all(stub, monkeypatch: pyte
 def test_workers_do_not_import_from_where_they_are_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A file queue.py in the user's folder is not the standard library's."""
+    """A file queue.py in the user's folder is not the standard library's, and what a model's file prints no answer."""
     (tmp_path / "queue.py").write_text("raise SystemExit('imported the wrong queue')")
+    (tmp_path / "model.py").write_text(
+        "from torch import nn\nimport ecrnn\nprint('from a model')\n"
+        "@ecrnn.register('talking', task='image-classification')\n"
+        "class Talking(nn.Module):\n    def __init__(self, spec): ...\n"
+    )
+    monkeypatch.setattr("ecrnn.studies.engines.processes.loaded_files", lambda: [tmp_path / "model.py"])
     monkeypatch.chdir(tmp_path)
     with locked(tmp_path / "study") as lock:
         engine = ProcessEngine(1)
         engine.start(no_study(tmp_path / "study", lock), [])
         worker = engine._start()
         worker.wait(timeout=120)
-        worker.communicate()
+        answers, _ = worker.communicate()
+    assert answers == ""
     assert "study.yaml" in (said := capfd.readouterr().err)  # there is none: the worker came that far
     assert "wrong queue" not in said
+    assert "from a model" in said
