@@ -8,7 +8,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.scores.exports import choose
 from ecrnn.scores.metric_names import metric_of
 from ecrnn.scores.records import Scores, read_scores
-from ecrnn.scores.score_table import parse_csv
+from ecrnn.scores.score_table import parse_csv, read_table
 from ecrnn.stats import ACCURACY
 
 
@@ -65,6 +65,9 @@ def test_models_of_a_repeat_share_its_sizes() -> None:
 def test_repeats_that_have_names_are_numbered() -> None:
     text = "model,fold,accuracy\na,first,.5\na,second,.6\nb,second,.7\n"
     assert scores(text)[""].values == {"a": {0: 0.5, 1: 0.6}, "b": {1: 0.7}}
+    rows = [{"model": "a", "fold": fold, "accuracy": 0.5} for fold in (3, 5)]
+    read = read_scores([choose(read_table(rows))], ACCURACY, percent=False)
+    assert read[""].values == {"a": {3: 0.5, 5: 0.5}}  # whole numbers stay
     both = "model,repeat,fold,accuracy\na,0,0,.5\na,0,1,.6\na,1,0,.7\n"
     with pytest.raises(EcrnnError, match="second score of a in repeat 0"):
         scores(both)
