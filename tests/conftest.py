@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from lanes import leave_to_slow, longest_first
+from training.forks import Forks
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,6 +31,13 @@ def real_data() -> Path:
             pytest.fail(f"no real data in {folder}, and ECRNN_REQUIRE_DATA is set")
         pytest.skip(f"no real data in {folder} (ECRNN_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """A server of processes that are killed, with all that they need and what torch.optim imports at its first step."""
+    with Forks("studies.small", "studies.kills", "torch._dynamo") as server:
+        yield server
 
 
 @pytest.fixture(scope="session", autouse=True)

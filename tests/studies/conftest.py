@@ -1,15 +1,13 @@
-"""What the tests of studies share: a folder of 48 images of four classes, studies of it, processes to be killed."""
+"""What the tests of studies share: a folder of 48 images of four classes, studies of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from studies.small import Study
-from training.forks import Forks
 from training.trainings import image_set
 
 
@@ -39,9 +37,3 @@ def left_alone(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = study.run(place)
     assert len(outcome.trained) == 4
     return place
-
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    with Forks("studies.small", "torch._dynamo") as server:
-        yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,10 @@ LOCKED_FOR_GOOD = {"study"}  # an archive and a bundle are passed on, without a 
 
 
 @pytest.fixture(scope="module")
-def killing() -> Iterator[Forks]:
-    with Forks("studies.kills", "torch._dynamo") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def finished(killing: Forks, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(forks: Forks, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study to make bundles and archives of."""
     out = tmp_path_factory.mktemp("kills") / "study"
-    assert killing("studies.kills:work", what="study", source=str(folder), out=str(out)) == DONE
+    assert forks("studies.kills:work", what="study", source=str(folder), out=str(out)) == DONE
     return out
 
 
@@ -40,7 +33,7 @@ def left(out: Path, what: str) -> dict[str, bytes | None]:
     }
 
 
-def check(killing: Forks, what: str, source: Path, place: Path, renames: slice, edge: int) -> None:
+def check(forks: Forks, what: str, source: Path, place: Path, renames: slice, edge: int) -> None:
     """Kill before the first and last ``edge`` operations and those of the ``renames``, and after each of these.
 
     Before a rename the temporary file is whole, after it the next one has not begun.
@@ -48,7 +41,7 @@ def check(killing: Forks, what: str, source: Path, place: Path, renames: slice, 
     (place / "whole").mkdir(parents=True)
     out, count = place / "whole" / "mine", place / "operations.json"
     arguments = {"what": what, "source": str(source)}
-    assert killing("studies.kills:work", out=str(out), count=str(count), **arguments) == DONE
+    assert forks("studies.kills:work", out=str(out), count=str(count), **arguments) == DONE
     wanted, names = left(out, what), json.loads(count.read_text())
     assert not [name for name in wanted if name.endswith(".tmp")]
     assert (".lock" in wanted) == (what in LOCKED_FOR_GOOD)
@@ -58,9 +51,9 @@ def check(killing: Forks, what: str, source: Path, place: Path, renames: slice, 
     for at, after in sorted(points):
         where = f"{what} killed {'after' if after else 'before'} {names[at - 1]}, {at} of {len(names)}"
         out = place / f"{at}-{after}" / "mine"
-        killed = killing("studies.kills:work", out=str(out), kill_at=at, after=after, **arguments)
+        killed = forks("studies.kills:work", out=str(out), kill_at=at, after=after, **arguments)
         assert killed == -signal.SIGKILL, where
-        assert killing("studies.kills:work", out=str(out), **arguments) == DONE, where
+        assert forks("studies.kills:work", out=str(out), **arguments) == DONE, where
         assert left(out, what) == wanted, where
         shutil.rmtree(out)
 
@@ -68,14 +61,14 @@ def check(killing: Forks, what: str, source: Path, place: Path, renames: slice, 
 @pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("what", ["study", "training", "bundle", "archive"])
 def test_the_first_and_the_last_operations(
-    killing: Forks, folder: Path, finished: Path, tmp_path: Path, what: str
+    forks: Forks, folder: Path, finished: Path, tmp_path: Path, what: str
 ) -> None:
     source = folder if what in ("study", "training") else finished
-    check(killing, what, source, tmp_path, slice(1), edge=1)
+    check(forks, what, source, tmp_path, slice(1), edge=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["study", "training", "bundle", "archive"])
-def test_operations_all_along(killing: Forks, folder: Path, finished: Path, tmp_path: Path, what: str) -> None:
+def test_operations_all_along(forks: Forks, folder: Path, finished: Path, tmp_path: Path, what: str) -> None:
     source = folder if what in ("study", "training") else finished
-    check(killing, what, source, tmp_path, slice(1, None, 2), edge=8)
+    check(forks, what, source, tmp_path, slice(1, None, 2), edge=8)

@@ -10,4 +10,4 @@ from serving.conftest import (  # noqa: F401
     processor,
     whole_bundle,
 )
-from training.conftest import forks, left_alone, torch_is_put_back  # noqa: F401
+from training.conftest import left_alone, torch_is_put_back  # noqa: F401

@@ -1,4 +1,4 @@
-"""What the tests of training share: a server of processes that are killed, and one training left alone."""
+"""What the tests of training share: a training left alone, and torch as it was."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.forks import Forks
 from training.trainings import train
-
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    with Forks("training.trainings", "torch._dynamo") as server:  # which torch.optim imports at its first step
-        yield server
 
 
 @pytest.fixture(scope="session")
