@@ -137,7 +137,7 @@ def test_plain_json_is_read_as_it_is() -> None:
         ("1e999", "the number 1e999 is too large"),
         ("1" * 5000, "is too large"),
         (str(2**63), "is too large"),
-        ('{"a": 1, "b": 2, "a": 1}', "the key 'a' stands there twice"),
+        ('{"b": 2, "a": 1, "a": 1}', "the key 'a' stands there twice"),
         ("[" + "[]," * 1_000_000 + "0]", "more values than"),
         ("[" + "{}," * 1_000_000 + "0]", "more values than"),
     ],

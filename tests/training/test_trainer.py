@@ -83,6 +83,15 @@ def test_epochs_that_count_are_in_its_state() -> None:
     assert predictions_bytes(whole) == predictions_bytes(on)
 
 
+def test_predictions_are_those_of_the_state_that_was_taken_up() -> None:
+    one = trainer("cnn")
+    state, before = one.state_dict(), predictions_bytes(one.predictions())
+    list(one.epochs())
+    assert predictions_bytes(one.predictions()) != before
+    one.load_state_dict(state)
+    assert predictions_bytes(one.predictions()) == before
+
+
 def test_the_state_of_another_network_is_refused() -> None:
     state = trainer("cnn").state_dict()
     with one_line(TrainingError, "the state is that of another network or optimizer"):

@@ -35,14 +35,11 @@ def results(code, first=""):
     return json.loads(done.stdout)
 
 
-ORDERS = pytest.mark.parametrize("first", ["import torch", EXTENSION], ids=["torch first", "extension first"])
-
-
-@pytest.mark.sampled(most=1)
-@ORDERS
-def test_one_pool_of_threads(first):
-    """The kernels' OpenMP is the one that torch brought, and so are its threads."""
+@pytest.fixture(scope="module", params=["import torch", EXTENSION], ids=["torch first", "extension first"])
+def process(request):
+    """What a process finds that computes by torch and by the kernels."""
     code = """
+tiny = lambda: float(torch.tensor([1e-40]) * 1.0) > 0 and sys.float_info.min / 4 > 0
 torch.set_num_threads(5)
 before = threads()
 recur()
@@ -50,24 +47,25 @@ ours = threads()
 torch.randn(4000, 1000).exp()
 both = threads()
 maps = {line.split()[-1] for line in open("/proc/self/maps") if "gomp" in line or "libomp" in line}
-print(json.dumps([before, ours, both, sorted(maps)]))
+denormals = [tiny(), bool((torch.full((100_000,), 1e-40) * 1.0).all())]
+print(json.dumps([before, ours, both, sorted(maps), denormals]))
 """
-    before, ours, both, libraries = results(code, first)
+    return results(code, request.param)
+
+
+@pytest.mark.sampled(most=1)
+def test_one_pool_of_threads(process):
+    """The kernels' OpenMP is the one that torch brought, and so are its threads."""
+    before, ours, both, libraries, _ = process
     assert ours >= before + 4
     assert both == ours
     assert len(libraries) == 1
 
 
 @pytest.mark.sampled(most=1)
-@ORDERS
-def test_denormals_survive(first):
+def test_denormals_survive(process):
     """A library linked with -ffast-math would set the whole process to flush them to zero."""
-    code = """
-tiny = lambda: float(torch.tensor([1e-40]) * 1.0) > 0 and sys.float_info.min / 4 > 0
-recur()
-print(json.dumps([tiny(), bool((torch.full((100_000,), 1e-40) * 1.0).all())]))
-"""
-    assert results(code, first) == [True, True]
+    assert process[4] == [True, True]
 
 
 def test_torch_is_not_needed_by_the_extension():
