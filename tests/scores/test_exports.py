@@ -90,6 +90,7 @@ def test_a_run_name_is_a_model_only_where_runs_share_it() -> None:
         ("Estimators:,A,B", "Wine,.5,.6", {}, "one mean a data set and no repeats"),
         ("nr,task_id,learner_id,iters,classif.ce", "1,a,b,3,.5", {}, "as of bmr[$]aggregate.*; bmr[$]score"),
         ("model,repeat,correct", "m,0,1", {}, "a row an example, but no column 'example'"),
+        ("model,repeat,label,prediction", "m,0,cat,dog", {}, "a row an example, but no column 'example'"),
         ("model,repeat,example,correct", "m,0,1,1", {"columns": {"score": "correct"}}, "leave score out of --columns"),
     ],
 )
