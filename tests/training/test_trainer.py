@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -81,6 +82,12 @@ def test_epochs_that_count_are_in_its_state() -> None:
     whole, on = alone.fit().last_predictions, second.fit().last_predictions
     assert whole.earlier.shape == (2, 12)
     assert predictions_bytes(whole) == predictions_bytes(on)
+
+
+def test_the_learning_rate_falls_from_step_to_step() -> None:
+    one, steps = trainer("cnn", schedule="cosine"), 2 * STEPS
+    rates = [one.optimizer.param_groups[0]["lr"] for event in one.epochs() if isinstance(event, Step)]
+    assert rates == [pytest.approx(0.0005 * (1 + math.cos(math.pi * done / steps))) for done in range(steps)]
 
 
 def test_predictions_are_those_of_the_state_that_was_taken_up() -> None:
