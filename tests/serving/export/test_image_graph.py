@@ -69,6 +69,17 @@ def test_lines_of_text_have_their_height_and_a_width_in_proportion() -> None:
         assert np.abs(outputs["out"][0, :, :, 0].astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("fit", get_args(Fit))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_of_the_right_size_stays_as_it_is(channels: int, fit: Fit) -> None:
+    rest = network(f"uint8[batch, 64, 64, {channels}] pixels", "uint8[batch, 64, 64, 3] out", "out = Identity (pixels)")
+    opened = session(standing_before(image_graph((channels, 64, 64), fit), rest).SerializeToString())
+    image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    found = run(opened, [image[None]])["pixels"][0]
+    expected = np.asarray(Image.fromarray(image).convert("L" if channels == 1 else "RGB")).reshape(found.shape)
+    assert (found == expected).all()
+
+
 def test_a_cut_elsewhere_is_seen() -> None:
     rest = network("uint8[batch, 8, 8, 3] pixels", "uint8[batch, 8, 8, 3] out", "out = Identity (pixels)")
     model = standing_before(image_graph((3, 8, 8), "cut"), rest)

@@ -39,6 +39,15 @@ def test_nothing_is_fetched_and_no_path_of_a_bundle_is_followed(
     assert all((a == b).all() for a, b in zip(found.examples, again.examples, strict=True))
 
 
+def test_a_folder_that_only_the_bundle_names_is_not_read(tmp_path: Path) -> None:
+    for name in ("ant/1.png", "bee/2.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True)
+        Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "photos" / name)
+    form = form_of(tmp_path, str(tmp_path / "photos"))
+    assert not samples(form, None, None).real
+    assert samples(form, str(tmp_path / "photos"), None).real
+
+
 def test_a_folder_that_is_named_and_its_files_as_whole_images(tmp_path: Path) -> None:
     (tmp_path / "photos" / "ant").mkdir(parents=True)
     (tmp_path / "photos" / "bee").mkdir()
