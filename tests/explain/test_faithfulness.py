@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.explain.attribution import Score
-from ecrnn.explain.faithfulness import Curve, deletion, insertion, randomisation, rank_correlation, shuffle
+from ecrnn.explain.faithfulness import Curve, deletion, insertion, moved, randomisation, rank_correlation, shuffle
 from ecrnn.models.build import build
 
 
@@ -56,9 +56,9 @@ def test_deletion_and_insertion_know_the_right_pixels() -> None:
     network, image = Corner(), spotted()
     values = corner_of(network) * image[0, 0].numpy()
     good, bad = (deletion(network, image, Score(1), sign * values) for sign in (1, -1))
-    assert good.area < good.random_area < bad.area
+    assert good.area < good.moved_area < bad.area
     good, bad = (insertion(network, image, Score(1), sign * values) for sign in (1, -1))
-    assert good.area > good.random_area > bad.area
+    assert good.area > good.moved_area > bad.area
     with torch.no_grad():
         whole = float(network(image).softmax(1)[0, 1])
     assert good.probabilities[-1] == pytest.approx(whole)
@@ -67,7 +67,7 @@ def test_deletion_and_insertion_know_the_right_pixels() -> None:
 
 def test_areas_by_hand() -> None:
     curve = Curve((1.0, 0.5, 0.0), (1.0, 1.0, 0.0))
-    assert (curve.area, curve.random_area) == (0.5, 0.75)
+    assert (curve.area, curve.moved_area) == (0.5, 0.75)
 
 
 def test_shuffled_weights_are_the_same_numbers() -> None:
@@ -85,3 +85,14 @@ def test_rank_correlation() -> None:
     assert rank_correlation(one, -3 * one) == pytest.approx(1)
     assert rank_correlation(one, np.zeros((6, 6))) == 0
     assert abs(rank_correlation(one, rng.normal(size=(6, 6)))) < 0.5
+
+
+def test_a_moved_map_is_as_coarse_and_elsewhere() -> None:
+    values = np.zeros((8, 8))
+    values[:2, :2] = [[1, 2], [3, 4]]
+    for seed in range(20):
+        elsewhere = moved(values, np.random.default_rng(seed))
+        assert sorted(elsewhere.ravel()) == sorted(values.ravel())
+        rows, columns = np.nonzero(elsewhere)
+        assert len(set(rows)) == len(set(columns)) == 2
+        assert not np.array_equal(elsewhere, values)

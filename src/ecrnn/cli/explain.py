@@ -36,7 +36,7 @@ def explain(
         ),
     ] = None,
     arrays: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="File for all maps as arrays.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the random orders in the tests.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the tests.", min=0)] = 0,
     device: options.Device = None,
     code: options.Code = None,
     as_json: options.Json = False,

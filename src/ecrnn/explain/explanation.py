@@ -65,10 +65,10 @@ class Map:
         found = []
         if not self.randomisation.passed:
             found.append("It does not depend on what was learnt: with shuffled weights the map is much the same.")
-        if self.deletion.area >= self.deletion.random_area:
-            found.append("Blurring the pixels that it names takes no more from the class than blurring any.")
-        if self.insertion.area <= self.insertion.random_area:
-            found.append("Bringing back the pixels that it names gives the class no more than bringing back any.")
+        if self.deletion.area >= self.deletion.moved_area:
+            found.append("Blurring the pixels that it names takes no more from the class than blurring others.")
+        if self.insertion.area <= self.insertion.moved_area:
+            found.append("Bringing back the pixels that it names gives the class no more than bringing back others.")
         error = self.attribution.completeness_error
         if error is not None and error >= COMPLETE:
             found.append(f"Its sum misses the difference that it explains by {100 * error:.0f} %.")

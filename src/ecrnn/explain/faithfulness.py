@@ -6,7 +6,9 @@ of the absolute values (Spearman).
 
 Deletion and insertion (Petsiuk, Das and Saenko 2018): the pixels that count most are blurred first, or brought back
 first into a blurred image, and the probability of the class is read after each part. The area below is small (deletion)
-or large (insertion) where the map names the right pixels; the same curves for pixels in random order stand beside it.
+or large (insertion) where the map names the right pixels. What it is compared with is the same map in other places,
+moved round the edges and mirrored: it is as coarse, and pixels in random order would be no match for a coarse map, for
+they spoil every part of an image at once.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from torch import Tensor, nn
 from ecrnn.explain.attribution import Score, blurred
 
 PARTS = 20  # of the pixels, one after another
-DRAWS = 3  # of whole networks with random weights, and of random orders of pixels
+DRAWS = 3  # of whole networks with random weights
+MOVES = 8  # of a map
 SAME = 0.5  # rank correlation above which a map does not depend on what was learnt
 
 
@@ -53,11 +56,11 @@ class Curve:
 
     Attributes:
         probabilities: after 0, 1, ... of the parts.
-        random: mean of the same over random orders.
+        moved: mean of the same over the map in other places.
     """
 
     probabilities: tuple[float, ...]
-    random: tuple[float, ...]
+    moved: tuple[float, ...]
 
     @property
     def area(self) -> float:
@@ -65,9 +68,9 @@ class Curve:
         return float(np.trapezoid(self.probabilities, dx=1 / (len(self.probabilities) - 1)))
 
     @property
-    def random_area(self) -> float:
-        """Below the random orders' mean curve."""
-        return float(np.trapezoid(self.random, dx=1 / (len(self.random) - 1)))
+    def moved_area(self) -> float:
+        """Below the mean curve of the map in other places."""
+        return float(np.trapezoid(self.moved, dx=1 / (len(self.moved) - 1)))
 
 
 def randomisation(
@@ -122,7 +125,7 @@ def deletion(network: nn.Module, image: Tensor, score: Score, values: np.ndarray
         image: (1, C, H, W), standardised.
         score: whose target's probability is read.
         values: (H, W), a map.
-        seed: of the random orders.
+        seed: of the other places.
     """
     return _curve(network, image, blurred(image), score.target, values, seed)
 
@@ -134,9 +137,16 @@ def insertion(network: nn.Module, image: Tensor, score: Score, values: np.ndarra
 
 def _curve(network: nn.Module, start: Tensor, end: Tensor, target: int, values: np.ndarray, seed: int) -> Curve:
     rng = np.random.default_rng(seed)
-    orders = [np.argsort(-values.ravel(), kind="stable"), *(rng.permutation(values.size) for _ in range(DRAWS))]
-    curves = [_probabilities(network, start, end, target, order) for order in orders]
+    maps = [values, *(moved(values, rng) for _ in range(MOVES))]
+    curves = [_probabilities(network, start, end, target, np.argsort(-one.ravel(), kind="stable")) for one in maps]
     return Curve(tuple(curves[0]), tuple(np.mean(curves[1:], axis=0).tolist()))
+
+
+def moved(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The map (H, W) elsewhere: mirrored or not, and moved round the edges by a quarter to three quarters each way."""
+    shifts = [int(rng.integers(side // 4, side - side // 4 + 1)) for side in values.shape]
+    flipped = values[:: rng.choice((1, -1)), :: rng.choice((1, -1))]
+    return np.roll(flipped, shifts, (0, 1))
 
 
 @torch.no_grad()

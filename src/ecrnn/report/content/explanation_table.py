@@ -16,16 +16,16 @@ def maps_table(explanation: Explanation, number: int = 1) -> Table:
         TITLE,
         "Rank correlation: of the map with those of networks with shuffled weights; above 0.5 the map does not depend "
         "on what was learnt. Deletion and insertion: mean probability of the class while the pixels that count most "
-        "are blurred first, or brought back first, and the same in random order; deletion should be below, insertion "
-        "above. Completeness error: what the sum of the map misses of the difference that it explains.",
+        "are blurred first, or brought back first, and the same for the map moved elsewhere; deletion should be below, "
+        "insertion above. Completeness error: what the sum of the map misses of the difference that it explains.",
         (
             Column("Map", ("map",), "left"),
             Column("Tests", ("tests",), "left"),
             Column("Rank correlation", ("rank_correlation",)),
             Column("Deletion", ("deletion",)),
-            Column("In random order", ("deletion_random",)),
+            Column("Map moved", ("deletion_moved",)),
             Column("Insertion", ("insertion",)),
-            Column("In random order", ("insertion_random",)),
+            Column("Map moved", ("insertion_moved",)),
             Column("Completeness error", ("completeness_error",)),
         ),
         tuple(_row(one) for one in explanation.maps),
@@ -37,9 +37,9 @@ def _row(one: Map) -> tuple[Cell, ...]:
     numbers = (
         one.randomisation.all_random,
         one.deletion.area,
-        one.deletion.random_area,
+        one.deletion.moved_area,
         one.insertion.area,
-        one.insertion.random_area,
+        one.insertion.moved_area,
     )
     return (
         text(one.title),

@@ -92,9 +92,9 @@ def _plain_map(one: Map) -> dict[str, Any]:
         "rank_correlation": one.randomisation.all_random,
         "rank_correlation_from_the_head_down": dict(areas),
         "deletion": one.deletion.area,
-        "deletion_random": one.deletion.random_area,
+        "deletion_moved": one.deletion.moved_area,
         "insertion": one.insertion.area,
-        "insertion_random": one.insertion.random_area,
+        "insertion_moved": one.insertion.moved_area,
         "integral_steps": one.attribution.steps,
         "completeness_error": one.attribution.completeness_error,
         "faults": list(one.faults),
@@ -181,7 +181,7 @@ def _curves(number: int, explanation: Explanation) -> Figure:
             for curve, colour, name in ((one.deletion, TWO, "deletion"), (one.insertion, ONE, "insertion")):
                 share = np.linspace(0, 100, len(curve.probabilities))
                 axes.plot(share, curve.probabilities, color=colour, label=name)
-                axes.plot(share, curve.random, color=colour, lw=1, ls=(0, (3, 2)), label=f"{name}, random order")
+                axes.plot(share, curve.moved, color=colour, lw=1, ls=(0, (3, 2)), label=f"{name}, map moved")
             axes.set_title(one.key, loc="left")
             axes.set_xlabel("pixels changed, %")
             axes.set_ylim(-0.03, 1.03)
@@ -197,7 +197,7 @@ def _curves(number: int, explanation: Explanation) -> Figure:
         svg = to_svg(canvas, f"fig-curves-{number}", f"Deletion and insertion. {summary}.")
     caption = (
         "Probability of the class while pixels are blurred, or come back into the blurred image, those that count most "
-        "first. Dashed: in random order."
+        "first. Dashed: for the map moved elsewhere."
     )
     return Figure(f"curves-{number}", "Deletion and insertion", caption, svg)
 
