@@ -22,6 +22,7 @@ from ecrnn.studies import trials
 from ecrnn.studies.array_data import ARRAYS
 from ecrnn.studies.study import run_study
 from ecrnn.studies.trials import load, split_of
+from ecrnn.studies.verification.verify import verify
 from ecrnn.training.tried_points import read_tuning
 
 SPACE = {"lr": "1e-3..1e-1:log"}
@@ -164,3 +165,21 @@ def test_a_point_that_fails_is_passed_over(
     inner = read_tuning(tmp_path / "mlp-4" / "repeat-0" / "search").models[0]
     assert [point.error for point in inner.points] == ["", *["the loss is not finite"] * 2]
     assert (inner.recipe, inner.missing) == ({}, 0)
+
+
+def test_it_can_be_verified(nested: Path) -> None:
+    found = verify(nested, "mlp-4:1")
+    assert found.holds, [check for check in found.checks if check.wrong]
+
+
+def test_trainings_that_share_a_split_search_in_it(study: Study, tmp_path: Path) -> None:
+    """With two seeds a split, the second training's search is among the training images of that same split."""
+    study.run(tmp_path, **{**NESTED, "models": ("mlp-4",), "seeds_per_split": 2})
+    found = read_settings(tmp_path)
+    data = load(found)
+    outer = split_of(data, found, 1)
+    assert np.array_equal(outer.validation, split_of(data, found, 0).validation)
+    inner = read_trial(tmp_path / "mlp-4" / "repeat-1" / "search", "mlp-4", 1)
+    assert inner is not None
+    assert np.isin(inner.predictions.index, outer.train).all()
+    assert read_tuning(tmp_path / "mlp-4" / "repeat-1" / "search").missing == 0

@@ -16,9 +16,14 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import read_settings, read_trial
 from ecrnn.core.search_space import read_space
 from ecrnn.data.splits import tuning_part
+from ecrnn.report import archive_study
+from ecrnn.serving.evaluation import choose
+from ecrnn.serving.load import load as load_bundle
+from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.points import sobol_points
 from ecrnn.studies.study import trials
 from ecrnn.studies.trials import load, split_of, tuned_on
+from ecrnn.studies.verification.verify import verify
 from ecrnn.training.tried_points import read_tuning
 
 SPACE = {"lr": "1e-3..1e-1:log", "batch_size": "4|8"}
@@ -197,3 +202,36 @@ def test_recipes_of_other_examples_are_refused(study: Study, tmp_path: Path) -> 
     with one_line(EcrnnError, "the recipes were tuned on other examples than those of ", "images; tune them on these"):
         study.run(tmp_path / "out", tuned=search)
     assert not (tmp_path / "out" / "study.yaml").exists()
+
+
+def test_a_bundle_knows_what_it_was_trained_on_and_what_was_left_out(study: Study, tmp_path: Path) -> None:
+    """Of a comparison with recipes: evaluated on the same data, it is judged on its own validation images."""
+    search = {"space": SPACE, "part": "0.5", "seed": 3}
+    study.run(tmp_path / "study", models=("cnn",), repeats=2, tuned=search)
+    metrics = bundle_trial(tmp_path / "study", "cnn", tmp_path / "bundle", repeat=1)
+    assert metrics["tuning_part"] == {"part": "0.5", "seed": 3}
+    trial = read_trial(tmp_path / "study", "cnn", 1)
+    assert trial is not None
+    model = load_bundle(tmp_path / "bundle")
+    data = load(read_settings(tmp_path / "study"))
+    choice = choose(model, data, "validation")
+    assert np.array_equal(choice.index, trial.predictions.index)
+    assert choice.trained_on == 0
+    split = split_of(data, read_settings(tmp_path / "study"), 1)
+    keys = data.keys()
+    assert model.trained_on is not None
+    assert np.array_equal(np.flatnonzero(keys.known(model.trained_on.train)), split.train)
+    model.metrics["tuning_part"] = {"part": "1e99999999", "seed": 3}
+    with one_line(EcrnnError, "does not say how the data was split"):
+        choose(model, data, "validation")
+
+
+def test_a_tuning_is_neither_bundled_nor_archived(tuned: Path, tmp_path: Path) -> None:
+    with one_line(RunDirectoryError, tuned, "holds a tuning", "'ecrnn compare --recipes"):
+        bundle_trial(tuned, "mlp-4", tmp_path / "bundle")
+    with one_line(RunDirectoryError, tuned, "holds a tuning, of which there are no archives"):
+        archive_study(tuned, tmp_path / "small")
+
+
+def test_it_can_be_verified(tuned: Path) -> None:
+    assert verify(tuned).holds

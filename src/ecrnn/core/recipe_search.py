@@ -24,12 +24,13 @@ class TuningSettings(SearchSettings):
     """A study whose repeats are points: each is a recipe, and all of them have one split and one seed.
 
     The split is that of the study, applied to ``part`` of the examples, which the seed draws; or where a comparison
-    tunes inside each of its repeats, to the training examples that the split ``within`` has in ``repeat``.
+    tunes inside each of its repeats, to the training examples of the split ``within`` with the number ``split_number``.
     """
 
     part: Part | None = None
     within: str | None = Field(None, max_length=50)
-    repeat: int = Field(0, ge=0, lt=2**31)
+    split_number: int = Field(0, ge=0, lt=2**31)
+    repeat: int = Field(0, ge=0, lt=2**31)  # of whose seed all points are
     points: dict[str, tuple[Point, ...]] = Field({}, max_length=2000)  # by model, the first is {}
 
 

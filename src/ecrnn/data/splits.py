@@ -231,6 +231,11 @@ def tuning_part(data: ExampleSet, part: str, seed: int) -> np.ndarray:
     return rule.split(data, seed, 0, stream=counter_rng.TUNING).validation
 
 
+def without_tuning_part(data: ExampleSet, part: str, seed: int) -> np.ndarray:
+    """The examples of the training part that recipes are not tuned on; arguments and errors as of `tuning_part`."""
+    return np.setdiff1d(np.arange(data.n_train), tuning_part(data, part, seed))
+
+
 def _check_groups(data: ExampleSet, own: bool) -> None:
     """Raise a DataError where a group lies both in the training part and in another of the data's own parts."""
     if data.groups is None:

@@ -8,6 +8,7 @@ bundle came from, its own split is drawn again.
 from __future__ import annotations
 
 import operator
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ecrnn.core.errors import BundleError, DataError, unknown_name
 from ecrnn.data import catalogue
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import parse_split
+from ecrnn.data.splits import parse_split, without_tuning_part
 from ecrnn.serving.predictor import Judged, Predictor, has_test_part
 
 _UNKNOWN = "the bundle does not say whether any of them were trained on"
@@ -165,7 +166,18 @@ def _validation(model: Predictor, data: Any) -> np.ndarray:
         number = repeat // operator.index(model.metrics.get("seeds_per_split", 1))
         if repeat < 0:
             raise ValueError
-        split = parse_split(model.metrics["split"]).split(data, seed, number)
+        tuned = model.metrics.get("tuning_part")
+        among = (
+            None if tuned is None else without_tuning_part(data, _part(tuned["part"]), operator.index(tuned["seed"]))
+        )
+        split = parse_split(model.metrics["split"]).split(data, seed, number, among)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BundleError("the bundle's metrics.json does not say how the data was split; use --part all") from error
     return split.validation
+
+
+def _part(text: Any) -> str:
+    """How much was tuned on, from a file that may come from anywhere."""
+    if not (isinstance(text, str) and re.fullmatch(r"0?\.\d{1,20}", text)):
+        raise ValueError
+    return text

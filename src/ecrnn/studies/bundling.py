@@ -36,7 +36,7 @@ from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
 from ecrnn.studies.study import trials
-from ecrnn.studies.trials import CONFIG, WEIGHTS, load
+from ecrnn.studies.trials import CONFIG, WEIGHTS, load, split_of
 from ecrnn.training.classification import score as class_score
 from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_finished, trial_task
@@ -77,6 +77,9 @@ def bundle_trial(
         DataError: data for the test that is missing or damaged.
     """
     settings = read_settings(study)
+    if settings.tuning is not None:
+        line = f"{study} holds a tuning, whose trainings saw a part of the data"
+        raise RunDirectoryError(f"{line}; bundle a trial of 'ecrnn compare --recipes {study}'")
     _check_known(model, settings, study)
     name = parse(model)
     check_network(name)
@@ -123,10 +126,10 @@ def bundle_trial(
         **({"seeds_per_split": settings.seeds_per_split} if settings.seeds_per_split > 1 else {}),
         "trials": trials_of_model,
     }
-    trained_on = _trained_on(study, trial)
-    if facts["n_images"] > facts["n_train"] + facts["n_validation"]:
-        if data_dir is not None:
-            settings = settings.model_copy(update={"data_dir": str(data_dir)})
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": str(data_dir)})
+    trained_on = _trained_on(study, trial, settings, progress)
+    if facts["n_images"] > facts.get("n_train_part", facts["n_train"] + facts["n_validation"]):
         model_in_use = in_use(describe(name, processor), processor, network, metrics, "cpu")
         model_in_use.trained_on = trained_on
         metrics["test"] = on_test_part(model_in_use, load(settings, progress))
@@ -222,6 +225,7 @@ def measured(
         **({"bad_files": list(settings.bad_files)} if settings.bad_files else {}),
         "split": settings.split,
         "seed": settings.seed,
+        **_left_out(settings),
         "n_train": n_train,
         "n_validation": len(predictions.index),
         **scores(task, predictions),
@@ -234,6 +238,12 @@ def measured(
         "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
+
+
+def _left_out(settings: TrainSettings | StudySettings) -> dict[str, Any]:
+    """What recipes were tuned on, so that nothing of it was drawn for this training."""
+    tuned = settings.tuned if isinstance(settings, StudySettings) else None
+    return {"tuning_part": {"part": tuned.part, "seed": tuned.seed}} if tuned and tuned.part else {}
 
 
 def spread(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -323,11 +333,14 @@ def on_test_part(model: Predictor, data: ExampleSet) -> dict[str, Any]:
     }
 
 
-def _trained_on(study: Path, trial: FinishedTrial) -> TrainedOn | None:
+def _trained_on(study: Path, trial: FinishedTrial, settings: StudySettings, progress: Progress) -> TrainedOn | None:
     """What a trial was trained and validated on; None for a study of an earlier version, which kept no keys."""
     keys = read_study(study / STUDY_FILE)
     if keys is None or keys.total != trial.facts["n_images"]:
         return None
+    if settings.tuned is not None and settings.tuned.part is not None:  # nothing else says what was left out
+        split = split_of(load(settings, progress), settings, trial.repeat)
+        return TrainedOn.of(keys, split.train, split.validation)
     validation = trial.predictions.index
     others = np.setdiff1d(np.arange(keys.total), validation)
     return TrainedOn.of(keys, others[: trial.facts["n_train"]], validation)  # a test part comes after all others

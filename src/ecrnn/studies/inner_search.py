@@ -31,10 +31,12 @@ def inner_settings(settings: StudySettings, trial: StudySettings) -> StudySettin
         budget=tuned.budget,
         search=tuned.search,
         within=settings.split,
+        split_number=settings.split_number(trial.first_repeat),
         repeat=trial.first_repeat,
     )
     update = {
         "split": tuned.split,
+        "seeds_per_split": 1,
         "metric": settings.metric,
         "first_repeat": 0,
         "repeats": tuned.budget,

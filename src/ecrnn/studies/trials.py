@@ -25,7 +25,7 @@ from ecrnn.core.text import counted
 from ecrnn.data import catalogue, counter_rng
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
-from ecrnn.data.splits import Split, parse_split, tuning_part
+from ecrnn.data.splits import Split, parse_split, tuning_part, without_tuning_part
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName, common_task, parse
@@ -78,8 +78,8 @@ def split_of(data: ExampleSet, settings: StudySettings | TrainSettings, repeat: 
         return rule.split(data, settings.seed, repeat)
     if settings.tuning is not None:
         return rule.split(data, settings.seed, settings.drawn(repeat), tuned_on(data, settings), counter_rng.TUNING)
-    others = tuned_on(data, settings)
-    among = np.setdiff1d(np.arange(data.n_train), others) if len(others) else None
+    tuned = settings.tuned
+    among = without_tuning_part(data, tuned.part, tuned.seed) if tuned and tuned.part else None
     return rule.split(data, settings.seed, settings.split_number(repeat), among)
 
 
@@ -93,7 +93,7 @@ def tuned_on(data: ExampleSet, settings: StudySettings) -> np.ndarray:
     """
     tuning, tuned = settings.tuning, settings.tuned
     if tuning is not None and tuning.within is not None:
-        return parse_split(tuning.within).split(data, settings.seed, tuning.repeat).train
+        return parse_split(tuning.within).split(data, settings.seed, tuning.split_number).train
     if tuning is not None and tuning.part is not None:
         return tuning_part(data, tuning.part, settings.seed)
     if tuned is not None and tuned.part is not None:

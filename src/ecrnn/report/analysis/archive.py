@@ -66,6 +66,8 @@ def archive_study(study: Path, archive: Path) -> Archived:
             another result of one of its trials, or the disk refuses.
     """
     settings = read_settings(study)
+    if settings.tuning is not None:
+        raise RunDirectoryError(f"{study} holds a tuning, of which there are no archives; archive the comparison")
     if archive.resolve() == study.resolve():
         raise RunDirectoryError(f"{archive} is the study itself; choose another --archive")
     _joined(settings, archive)  # looks before anything is written, the lock too

@@ -48,7 +48,8 @@ def recipes_table(analysis: TuningAnalysis) -> Table:
 
 def _recipe_row(of: TunedModel, analysis: TuningAnalysis) -> tuple[Cell, ...]:
     metric = analysis.metric
-    gain = None if of.score is None or of.untuned is None else of.score - of.untuned
+    sign = 1 if metric.higher_is_better else -1
+    gain = None if of.score is None or of.untuned is None else sign * (of.score - of.untuned)
     recipe = "fitted by scikit-learn" if of.fitted else formats.NOTHING if of.number is None else shown(of.recipe)
     return (
         text(of.model),
