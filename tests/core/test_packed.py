@@ -70,6 +70,27 @@ def test_files_that_the_list_hides_are_missed() -> None:
         Packed(content, WHERE)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_bit_of_a_name_in_the_list_is_seen(name: str) -> None:
+    """zipfile compares it only when the file is read, so a file that is asked for by its name would be gone."""
+    content = pack(FILES)
+    place = content.find(name.encode(), content.find(b"PK\1\2"))
+    for bit in range(8 * len(name)):
+        damaged = bytearray(content)
+        damaged[place + bit // 8] ^= 1 << bit % 8
+        with one_line(EcrnnError, "small/trials.zip is damaged or holds something else"):
+            Packed(bytes(damaged), WHERE)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_comes_twice_is_refused() -> None:
+    buffer = io.BytesIO(pack(FILES))
+    with zipfile.ZipFile(buffer, "a") as zipped:
+        zipped.writestr("mlp-4/repeat-1/a.json", b"{}")
+    with one_line(EcrnnError, "something else: two of its files have the same name"):
+        Packed(buffer.getvalue(), WHERE)
+
+
 def test_long_names_take_no_more_memory_than_they_have() -> None:
     """A name of n folders has n parents, and the names of these are n times as long as the name."""
     content = pack({f"{number:04}/" + "a/" * 30_000 + "x": b"" for number in range(3)})

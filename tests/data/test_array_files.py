@@ -10,7 +10,7 @@ import pytest
 
 from ecrnn.core.errors import DataError
 from ecrnn.data import array_files
-from ecrnn.data.array_files import read_arrays, write_arrays
+from ecrnn.data.array_files import read_array_groups, read_arrays, write_arrays
 
 CLIPS = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 5, 3), np.uint8)
 
@@ -66,6 +66,39 @@ def test_classes_that_a_damaged_file_hides_are_missed(tmp_path):
         assert archive.namelist() == ["clips.npy", "labels.npy"]
     with pytest.raises(DataError, match=r"a\.npz is damaged or of another kind"):
         read_arrays(tmp_path / "a.npz", "clips")
+
+
+@pytest.mark.parametrize("name", ["classes.npy", "groups.npy"])
+def test_an_array_whose_name_is_damaged_in_the_list_is_missed(tmp_path, name):
+    """These may be missing, so one bit of the name would give classes 0 and 1, or splits that part groups."""
+    path = saved(tmp_path / "a.npz", classes=np.array(["falls", "rises"]), groups=np.array([0, 0, 1, 1]))
+    content = bytearray(path.read_bytes())
+    content[content.rfind(name.encode())] ^= 1
+    path.write_bytes(content)
+    for read in (lambda: read_arrays(path, "clips"), lambda: read_array_groups(path)):
+        with pytest.raises(DataError, match=r"a\.npz is damaged or of another kind"):
+            read()
+
+
+def test_a_comment_does_not_hide_what_is_lost(tmp_path):
+    path = saved(tmp_path / "a.npz", classes=np.array(["falls", "rises"]))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"packed by hand"
+    assert read_arrays(path, "clips")[2] == ("falls", "rises")
+    content = bytearray(path.read_bytes())
+    content[content.find(b"PK\1\2", content.find(b"PK\1\2") + 1) + 33] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz is damaged or of another kind"):
+        read_arrays(path, "clips")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_array_that_comes_twice_is_refused(tmp_path):
+    path = packed(tmp_path / "a.npz")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.npy", npy(np.array([0, 0, 0, 1])))
+    with pytest.raises(DataError, match=r"a\.npz is damaged or of another kind"):
+        read_arrays(path, "clips")
 
 
 def test_what_is_written_is_read_again(tmp_path):

@@ -25,6 +25,7 @@ _MOST_FILES = 60_000
 _MOST_SMALL = 64 * 2**20  # bytes that any file may unfold to
 _MOST_RATIO = 20  # and others at most to so many times their size
 _END = 22  # bytes of the record at the end of a zip without a comment
+_HEADER = 30  # bytes before the name of a file
 _DAMAGED = (
     *(ArithmeticError, EOFError, LookupError, MemoryError, RuntimeError, ValueError),
     *(struct.error, zipfile.BadZipFile, zlib.error),
@@ -59,18 +60,28 @@ def check_end(file: BinaryIO, most: int, what: str) -> int:
 
 
 def check_whole(archive: zipfile.ZipFile) -> None:
-    """Look whether the list of a zip holds all files that its end promises; zipfile passes over what a damage hides.
+    """Look whether the list of a zip holds all files that its end promises, each once and by the file's name.
+
+    zipfile passes over what a damage hides, and compares a name only when the file is read.
 
     Raises:
         ValueError: it does not.
     """
-    file, found = archive.fp, len(archive.infolist())
+    file, members = archive.fp, archive.infolist()
     assert file is not None  # it is open
-    file.seek(-_END, 2)
-    end = file.read()
+    file.seek(-_END - len(archive.comment), 2)
+    end = file.read(_END)
     promised = int.from_bytes(end[10:12], "little")
-    if end.startswith(b"PK\5\6") and promised not in (found, 2**16 - 1):
-        raise ValueError(f"it should hold {promised:,} files, and its list has {found:,}")
+    if end.startswith(b"PK\5\6") and promised not in (len(members), 2**16 - 1):
+        raise ValueError(f"it should hold {promised:,} files, and its list has {len(members):,}")
+    if len(set(archive.namelist())) < len(members):
+        raise ValueError("two of its files have the same name")
+    for member in members:
+        file.seek(member.header_offset)
+        header = file.read(_HEADER)
+        name = file.read(int.from_bytes(header[26:28], "little"))
+        if header[:4] != b"PK\3\4" or name.decode("utf-8" if header[7] & 8 else "cp437") != member.orig_filename:
+            raise ValueError(f"its list names {member.orig_filename[:100]!r}, where another file is")
 
 
 class Packed:

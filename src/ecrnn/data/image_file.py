@@ -12,6 +12,7 @@ import io
 import os
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,11 @@ from ecrnn.core.form import FIT_BEFORE, Fit
 from ecrnn.data.fitting import fitted
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 MAX_PIXELS = 50_000_000  # of one image; more is taken for a decompression bomb
+_MOST_PNG = 16  # bytes that a pixel takes in a PNG, at most
+_BLOCK = 2**20  # bytes read at a time
 LINE_WIDTHS = (4, 4096)  # pixels: the narrowest and the widest image of a line that is read
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 SUFFIXES = frozenset(
@@ -144,7 +147,7 @@ def opened_image(source: str | Path | bytes, most_pixels: int = MAX_PIXELS) -> I
         DataError: no file, an empty one, not an image of a known kind, or of more than ``most_pixels``; or any fault
             that Pillow finds while it is open.
     """
-    from PIL import Image
+    from PIL import Image, ImageFile
 
     try:
         if not isinstance(source, bytes) and not Path(source).is_file():
@@ -154,11 +157,40 @@ def opened_image(source: str | Path | bytes, most_pixels: int = MAX_PIXELS) -> I
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
             if opened.width * opened.height > most_pixels:
                 raise DataError(f"{opened.width}x{opened.height} is more than {most_pixels:,} pixels")
+            if opened.format == "PNG" and isinstance(opened, ImageFile.ImageFile):
+                _check_png(opened)
             yield opened
     except DataError:
         raise
     except Exception as error:  # Pillow's readers raise anything on damaged files
         raise DataError(_reason(error)) from error
+
+
+def _check_png(opened: ImageFile.ImageFile) -> None:
+    """Compare the checksums of a PNG's pixels, which Pillow does not: one bit would give other pixels without a word.
+
+    Raises:
+        DataError: one differs. A file that is cut off is not refused here.
+    """
+    file = opened.fp
+    assert file is not None  # it is open
+    start = file.tell()
+    left = _MOST_PNG * opened.width * opened.height + _BLOCK  # Pillow reads no further than the pixels
+    file.seek(len(b"\x89PNG\r\n\x1a\n"))
+    while left > 0 and len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        size = int.from_bytes(head[:4], "big")
+        left -= 12  # of any chunk, however empty
+        if head[4:] != b"IDAT":
+            file.seek(size + 4, os.SEEK_CUR)
+            continue
+        left -= size
+        checksum = zlib.crc32(b"IDAT")
+        while size > 0 and (block := file.read(min(size, _BLOCK))):
+            checksum, size = zlib.crc32(block, checksum), size - len(block)
+        expected = file.read(4)
+        if size == 0 and len(expected) == 4 and expected != checksum.to_bytes(4, "big"):
+            raise DataError("damaged (the checksum of its pixels differs)")
+    file.seek(start)
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,47 +81,61 @@ def read_ts(path: Path) -> tuple[Labelled, tuple[str, ...]]:
         Sequences (T, C) with the class of each, and all classes in the order in which the file names them.
 
     Raises:
-        DataError: values with times, gaps, no classes, or anything else that cannot be read; the line is named.
+        DataError: values with times, gaps, no classes, sequences that contradict the file's head, or anything else that
+            cannot be read; the line is named.
     """
+    texts = enumerate((line.strip() for line in read_text(path).splitlines()), 1)
+    lines = ((f"{path}, line {number}", text) for number, text in texts if text and not text.startswith("#"))
+    classes, promised = _head(path, lines)
     sequences: list[np.ndarray] = []
     labels: list[str] = []
-    classes: tuple[str, ...] = ()
-    in_data = False
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        where, text = f"{path}, line {number}", line.strip()
-        if not text or text.startswith("#"):
-            continue
-        if not in_data:
-            key, *words = text.split()
-            match key.lower():
-                case "@data":
-                    in_data = True
-                    if not classes:
-                        raise DataError(f"{where}: no line '@classLabel true ...' names the classes before")
-                case "@classlabel":
-                    classes = tuple(nfc(word) for word in words[1:]) if words[:1] == ["true"] else ()
-                case "@timestamps" if words[:1] == ["true"]:
-                    raise DataError(f"{where}: values with times are not read; give them at even steps")
-                case key if not key.startswith("@"):
-                    raise DataError(f"{where}: a line that begins with @ was expected before @data")
-            continue
+    for where, text in lines:
         *dimensions, label = text.split(":")
         label = nfc(label.strip())
         if not dimensions or label not in classes:
             raise DataError(f"{where}: '{label[:40]}' is none of the classes {', '.join(classes[:10])}")
         sequences.append(_dimensions(dimensions, where))
         labels.append(label)
-    if not in_data:
-        raise DataError(f"{path} has no line @data; a .ts file of the UCR or UEA archive has one")
+        if "@univariate" in promised and len(dimensions) > 1:
+            raise DataError(f"{where}: {len(dimensions)} dimensions, but the file says @univariate true")
+        if "@equallength" in promised and len(sequences[-1]) != len(sequences[0]):
+            found = f"{len(sequences[-1])} steps, and the first sequence has {len(sequences[0])}"
+            raise DataError(f"{where}: {found}, but the file says @equalLength true")
     if not sequences:
         raise DataError(f"{path} holds no sequences after @data")
     return (sequences, labels), classes
+
+
+def _head(path: Path, lines: Iterator[tuple[str, str]]) -> tuple[tuple[str, ...], set[str]]:
+    """Take the lines up to @data: the classes that they name, and what they say is true of all sequences."""
+    classes: tuple[str, ...] = ()
+    promised: set[str] = set()
+    for where, text in lines:
+        key, *words = text.split()
+        match key.lower():
+            case "@data":
+                if not classes:
+                    raise DataError(f"{where}: no line '@classLabel true ...' names the classes before")
+                return classes, promised
+            case "@classlabel":
+                classes = tuple(nfc(word) for word in words[1:]) if words[:1] == ["true"] else ()
+                if len(set(classes)) < len(classes):
+                    raise DataError(f"{where} names a class twice; leave one of them")
+            case "@univariate" | "@equallength" if words[:1] == ["true"]:
+                promised.add(key.lower())
+            case "@timestamps" if words[:1] == ["true"]:
+                raise DataError(f"{where}: values with times are not read; give them at even steps")
+            case key if not key.startswith("@"):
+                raise DataError(f"{where}: a line that begins with @ was expected before @data")
+    raise DataError(f"{path} has no line @data; a .ts file of the UCR or UEA archive has one")
 
 
 def _dimensions(texts: list[str], where: str) -> np.ndarray:
     """float32 (T, C) of the values of each dimension."""
     columns = []
     for text in texts:
+        if not text.strip():
+            raise DataError(f"{where}: a dimension holds no values")
         try:
             columns.append(np.loadtxt(io.StringIO(text), np.float32, delimiter=",", ndmin=1, comments=None))
         except ValueError as error:
