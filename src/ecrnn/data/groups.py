@@ -1,8 +1,8 @@
 """Groups of examples that a split never parts: images of one patient, one burst of photographs, copies of one image.
 
 A table names them: CSV with the columns file and group (others are passed over), or JSON lines with these keys in a
-file that ends in .jsonl. Files are named relative to the data folder, with "/", and compared in Unicode's normal form
-C. A file that the table does not name, or names with an empty group, stands alone.
+file that ends in .jsonl. Files are named relative to the data folder, with "/" and, if one likes, "./" in front, and
+compared in Unicode's normal form C. A file that the table does not name, or names with an empty group, stands alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_groups(path: Path) -> dict[str, str]:
     rows = _json_lines(text, path) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(text, path)
     found: dict[str, str] = {}
     for number, file, group in rows:
-        name = nfc(file)
+        name = nfc(file).removeprefix("./")
         if name in found:
             raise DataError(f"{path}, line {number}: '{name[:_LONGEST]}' comes twice; leave one of them")
         found[name] = nfc(group)

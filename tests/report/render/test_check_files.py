@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,24 @@ def test_groups_are_read_back_exactly(tmp_path):
     found = read_groups(tmp_path / "groups.csv")
     assert list(found) == list(check(1).groups)
     assert list(found.values()) == ["copies 0", "copies 0", "copies 1", "copies 1"]
+
+
+def test_names_of_groups_are_no_formulas_and_whole(tmp_path):
+    """csv writes a lone carriage return without quotes, and no reader takes it."""
+    names = ["=c(1)/a.png", " +x/1.png", "@a/1.png", "-b/1.png", "c/a\rb.png", "\td/1.png", "'e/1.png", "f/=1.png"]
+    text = groups_csv(replace(check(1), groups=dict.fromkeys(names, 3)))
+    cells = [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:]
+    assert cells == [
+        "./=c(1)/a.png",
+        "./ +x/1.png",
+        "./@a/1.png",
+        "./-b/1.png",
+        "c/a\rb.png",
+        "./\td/1.png",
+        *names[6:],
+    ]
+    (tmp_path / "groups.csv").write_bytes(text.encode())
+    assert read_groups(tmp_path / "groups.csv") == dict.fromkeys(names, "copies 3")
 
 
 def test_a_folder_that_nothing_could_be_read_of():

@@ -27,7 +27,7 @@ from ecrnn.data.check.folder_check import NEAR, check_folder
 from ecrnn.data.check.near_duplicates import MOST_BITS
 from ecrnn.data.image_file import read_image
 from ecrnn.report.content.check_tables import classes_table, headline, kinds_table, splits_table
-from ecrnn.report.render.csv_file import safe
+from ecrnn.report.render.csv_file import is_formula, safe
 from ecrnn.report.render.page import render
 from ecrnn.report.render.terminal import rich_table, words
 
@@ -79,11 +79,12 @@ def findings_csv(check: Check) -> str:
 
 
 def groups_csv(check: Check) -> str:
-    """A row for each file of a group of copies, as `--groups` reads it."""
+    """A row for each file of a group of copies, as `--groups` reads it; names that would be formulas begin with "./"."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else none around a lone carriage return
     writer.writerow(("file", "group"))
-    writer.writerows((name, f"copies {number}") for name, number in (check.groups or {}).items())
+    for name, number in (check.groups or {}).items():
+        writer.writerow((f"./{name}" if is_formula(name) else name, f"copies {number}"))
     return file.getvalue()
 
 

@@ -25,6 +25,11 @@ def to_csv(table: Table) -> str:
     return file.getvalue()
 
 
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would take a cell for a formula."""
+    return _FORMULA.match(text) is not None
+
+
 def safe(value: Value) -> Value:
     """A cell that no spreadsheet runs and no terminal obeys; numbers stay numbers, and exact.
 
@@ -33,4 +38,4 @@ def safe(value: Value) -> Value:
     """
     if not isinstance(value, str):
         return value
-    return printable(f"'{value}" if _FORMULA.match(value) else value, keep="\n\t")
+    return printable(f"'{value}" if is_formula(value) else value, keep="\n\t")
