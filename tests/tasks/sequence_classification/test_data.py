@@ -88,7 +88,14 @@ def test_sequences_that_are_none(sequences, labels, line):
 
 def test_columns_in_another_order(tmp_path):
     write(tmp_path, up__a="t,x\n1,2\n", up__b="3,4\n", down__a="x,t\n1,2\n")
-    with one_line(DataError, "down/a.csv has the columns x, t, and up/a.csv t, x; name them alike and in one order"):
+    with one_line(DataError, "down/a.csv has the columns x, t, and up/a.csv has the columns t, x; name"):
+        load(tmp_path)
+
+
+def test_a_damaged_first_number_is_no_heading(tmp_path):
+    """One bit makes "21" "2q"; of several columns the others say that the line is no heading."""
+    write(tmp_path, up__a="21\n3\n", up__b="3\n4\n", down__a="2q\n3\n")
+    with one_line(DataError, "down/a.csv has the columns 2q, and up/a.csv has no heading; name them alike"):
         load(tmp_path)
 
 

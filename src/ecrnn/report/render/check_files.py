@@ -79,7 +79,7 @@ def findings_csv(check: Check) -> str:
 
 
 def groups_csv(check: Check) -> str:
-    """A row for each file of a group of copies, as `--groups` reads it; names that would be formulas begin with "./"."""
+    """A row for each file of a group of copies, as `--groups` reads it; what would be a formula begins with "./"."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else none around a lone carriage return
     writer.writerow(("file", "group"))

@@ -167,15 +167,20 @@ def _part(
     for done, file in enumerate(files, 1):
         sequence, heading = read_table(place / file)
         sequences.append(sequence)
-        if heading:
+        if heading or sequence.shape[1] == 1:  # a damaged first number of one column is taken for a heading
             named.setdefault(heading, file)
         if len(named) > 1:
             (first, one), (second, other) = list(named.items())[:2]
-            what = f"{one} has the columns {', '.join(first[:8])}, and {other} {', '.join(second[:8])}"
+            what = f"{one} has {_columns(first)}, and {other} has {_columns(second)}"
             raise DataError(f"{place}: {what}; name them alike and in one order")
         progress(Loading("sequences", done, len(files)))
     doubts = layout.doubts(place, folders, files, "sequences")
     return sequences, labels, [nfc(folder) for folder in folders], others, doubts
+
+
+def _columns(heading: Sequence[str]) -> str:
+    """What a heading names, for an error."""
+    return f"the columns {', '.join(heading[:8])}" if heading else "no heading"
 
 
 def _is_table(name: str) -> bool:
