@@ -79,6 +79,7 @@ STUDY = DATA | {
     "models": ([["cnn"], ["cnn", "ecnn"]], [[], "cnn", [1], None]),
     "recipes": ([{}, {"cnn": {"lr": 0.1}}], [None, {"cnn": 1}, {"cnn": {"lr": -1}}, {"cnn": {"rate": 1}}]),
     "repeats": ([1, 10_000], [0, -1, 10_001, 1.5, None]),
+    "seeds_per_split": ([1, 2], [0, -1, 1.5, None]),
     "first_repeat": ([0, 2**31 - 1], [-1, 2**31, 0.5]),
     "metric": ([None, "auc", "accuracy"], [1, "a" * 51]),
     "score_epochs": ([1, 3, 1000], [0, 1001, 2.5, None]),

@@ -15,7 +15,7 @@ from ecrnn.core.config import DataSettings, TaskSettings, TrainingSettings
 from ecrnn.core.form import FORM
 from ecrnn.core.keywords import Keywords
 
-OF_ITS_OWN = {"image_size", "channels"}  # which the functions name themselves
+OF_ITS_OWN = {"image_size", "channels", "groups"}  # which the functions name themselves
 
 
 def test_every_setting_is_a_keyword_of_its_type() -> None:
@@ -35,7 +35,7 @@ def test_no_keyword_is_there_twice(function: Any) -> None:
 
 def test_what_a_type_checker_sees_of_compare_is_what_it_takes() -> None:
     takes = [name for name, p in inspect.signature(api.compare).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    assert api._CompareOptions.__annotations__.keys() - Keywords.__annotations__.keys() == {*takes}
+    assert api.CompareOptions.__annotations__.keys() - Keywords.__annotations__.keys() == {*takes}
 
 
 CODE = """

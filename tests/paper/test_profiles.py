@@ -14,7 +14,7 @@ from ecrnn.studies.study import trials
 def test_the_papers_protocol_and_recipe() -> None:
     settings = PROFILES["paper"]
     assert settings.model_dump(exclude={"training"}) == {
-        "data": "cifar10", "data_dir": None, "image_size": None, "channels": None, "fingerprint": None,
+        "data": "cifar10", "data_dir": None, "image_size": None, "channels": None, "fit": None, "fingerprint": None,
         "frames": None, "height": None, "tokens": None, "vocabulary": None, "length": None,
         "models": printed.MODELS, "repeats": 3, "first_repeat": 0, "split": "0.7", "seed": 0, "score_epochs": 1,
     }  # fmt: skip

@@ -30,7 +30,6 @@ RUNTIME = Path(
     os.environ.get("ECRNN_TEST_WEB_RUNTIME", default_cache() / "downloads" / "onnxruntime-web" / TARBALL.name)
 )
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(executable() is None, reason="chromium is not installed"),
     pytest.mark.skipif(not RUNTIME.exists(), reason=f"no onnxruntime-web: {RUNTIME} (ECRNN_TEST_WEB_RUNTIME)"),
 ]
@@ -104,6 +103,7 @@ def quiet_and_alone(browser: Page, path: Path) -> None:
     assert {url for url in asked if not url.startswith(("data:", "blob:null/"))} == {path.resolve().as_uri()}
 
 
+@pytest.mark.slow
 def test_ten_images_as_predict_says(browser: Page, images: list[Path], tmp_path: Path) -> None:
     name = "ecrnn-bilstm-8@rows"
     bundle = small_bundles.write(tmp_path / "bundle", name, (3, 16, 20), {"data": "<i>mine</i>"})
@@ -125,6 +125,7 @@ def test_ten_images_as_predict_says(browser: Page, images: list[Path], tmp_path:
     assert browser.evaluate("document.querySelectorAll('#answer b, h1 i').length") == 0
 
 
+@pytest.mark.slow
 def test_what_is_no_image_is_said_and_the_page_goes_on(browser: Page, images: list[Path], tmp_path: Path) -> None:
     bundle = small_bundles.write(tmp_path / "bundle", "mlp-6", (1, 16, 20))
     written = export(bundle, tmp_path / "page.html", "page", runtime=RUNTIME)
@@ -139,6 +140,7 @@ def test_what_is_no_image_is_said_and_the_page_goes_on(browser: Page, images: li
     quiet_and_alone(browser, written.file)
 
 
+@pytest.mark.slow
 def test_lines_of_text_as_predict_reads_them(browser: Page, tmp_path: Path) -> None:
     bundle = small_bundles.write(tmp_path / "bundle", "ocr-bilstm-8", (1, 16, 40))
     written = export(bundle, tmp_path / "page.html", "page", runtime=RUNTIME)

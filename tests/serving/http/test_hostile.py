@@ -58,7 +58,6 @@ def test_a_thousand_mutated_images() -> None:
     assert min(statuses.count(200), statuses.count(422)) > 100
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Exception ignored")  # starlette leaves files in memory to the garbage collector
 def test_mutated_forms() -> None:
     draw = random.Random(1)
