@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from cli.conftest import Call
+from report.chromium import Page, chromium, executable
 
 PATIENCE = 120  # seconds, on a busy machine
 
@@ -99,3 +101,39 @@ def test_ctrl_c_ends_it(bundle: Path) -> None:
         assert process.wait(PATIENCE) in (0, 130, -signal.SIGINT)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+def waited_for(browser: Page, condition: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while not browser.evaluate(condition):
+        assert time.monotonic() < until, browser.evaluate("document.body.innerText")
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(executable() is None, reason="chromium is not installed")
+def test_the_page_in_a_browser(bundle: Path, images: Path, call: Call, tmp_path: Path) -> None:
+    one = sorted(images.rglob("*.png"))[0]
+    (tmp_path / "<b>bad.png").write_bytes(b"none")
+    predicted = json.loads(call("predict", bundle, one, "--json").out)["classes"]
+    with serving(bundle) as (_, url), chromium() as browser:
+        ready(url)
+        browser.open(url)
+        waited_for(browser, "document.getElementById('classes').textContent.includes('classes')")
+        chooser = browser.call("Runtime.evaluate", expression="document.getElementById('file')")["result"]["objectId"]
+        browser.call("DOM.setFileInputFiles", files=[str(tmp_path / "<b>bad.png")], objectId=chooser)
+        waited_for(browser, "document.getElementById('error').textContent.includes('cannot read')")
+        browser.call("DOM.setFileInputFiles", files=[str(one)], objectId=chooser)
+        waited_for(browser, "document.querySelectorAll('#bars li').length > 0")
+        rows = browser.evaluate("[...document.querySelectorAll('#bars li')].map(row => row.innerText).join('|')")
+        for name, row in zip([c["class"] for c in predicted], rows.split("|"), strict=False):
+            assert row.startswith(name)
+        assert f"{100 * predicted[0]['probability']:.1f} %" in rows.split("|")[0]
+        browser.evaluate("document.getElementById('why').click()")
+        waited_for(browser, "document.querySelectorAll('canvas').length > 0")
+        assert browser.evaluate("document.querySelectorAll('b b, figcaption b').length") == 0
+        asked = {e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"}
+        assert {place for place in asked if not place.startswith((url, "data:", "blob:"))} == set()
+        assert [event for event in browser.events if event["method"] == "Runtime.exceptionThrown"] == []
+        shot = browser.call("Page.captureScreenshot", format="png")["data"]
+        (tmp_path / "page.png").write_bytes(base64.b64decode(shot))
