@@ -18,7 +18,7 @@ from ecrnn.core.seals import seal
 ROWS = [
     # names
     ("sumary cnn", 2, "unknown command 'sumary', did you mean 'summary'?"),
-    ("frobnicate", 2, "unknown command 'frobnicate', known are bench, bundle, compare, doctor, .*, train"),
+    ("frobnicate", 2, "unknown command 'frobnicate', known are bench, bundle, check, compare, doctor, .*, train"),
     ("--verson", 2, "unknown option '--verson', did you mean '--version'?"),
     ("compare digits --modles cnn", 2, "unknown option '--modles', did you mean '--models'?"),
     ("compare digits --model=cnn", 2, "unknown option '--model', did you mean '--models'?"),
