@@ -68,7 +68,7 @@ def serve(
     model: Predictor = load(bundle, device or "auto")
     if not isinstance(model, Explains):
         raise options.WrongCall(f"serve is for classifiers of images; {bundle} is for {model.task.name}")
-    limits = Limits(max_batch, max_wait_ms / 1000, queue, max_bytes, max_pixels, max_images, timeout, stop_after)
+    limits = Limits(max_batch, max_wait_ms / 1000, queue, max_bytes, max_pixels, max_images, timeout)
     token = None if token_file is None else _token(token_file)
     listening = _listen(host, port)
     address, number = listening.getsockname()[:2]

@@ -177,11 +177,8 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
-class Explains(Protocol):
+class Explains(ReadsFiles, Protocol):
     """A predictor that says why its model says what it says."""
-
-    def open(self, path: str | Path) -> Any:
-        """As of `ReadsFiles`."""
 
     def explain(self, image: Any, **options: Any) -> Any:
         """An `ecrnn.explain.explanation.Explanation` of a file or of what `open` gives."""

@@ -38,7 +38,7 @@ def compared(
         UnknownNameError: a contrast names a model that is not there.
         EcrnnError: a side without models, or a model that is named twice.
     """
-    by_name, own = {side.model: side for side in sides}, {model.model: model for model in scores}
+    by_name, scores_of = {side.model: side for side in sides}, {model.model: model for model in scores}
     groups = []
     for name, models in contrasts.items():
         check_sides(name, *models)
@@ -47,7 +47,7 @@ def compared(
     pairs = with_verdicts(drafts, (), settings)
     found = []
     for (name, plus, minus), pair in zip(groups, pairs, strict=True):
-        sentence = with_failures(pair.sentence, [own[model] for model in (*plus.models, *minus.models)])
+        sentence = with_failures(pair.sentence, [scores_of[model] for model in (*plus.models, *minus.models)])
         found.append(Contrast(name, plus.models, minus.models, replace(pair, sentence=sentence)))
     return tuple(found)
 

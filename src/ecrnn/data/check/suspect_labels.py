@@ -55,12 +55,12 @@ def suspects(probabilities: np.ndarray, labels: np.ndarray) -> list[Suspect]:
         labels: int64 (n,).
     """
     n, classes = probabilities.shape
-    own = probabilities[np.arange(n), labels]
+    of_label = probabilities[np.arange(n), labels]
     counts = np.bincount(labels, minlength=classes)
-    thresholds = np.bincount(labels, own, minlength=classes) / np.maximum(counts, 1)
+    thresholds = np.bincount(labels, of_label, minlength=classes) / np.maximum(counts, 1)
     thresholds[counts == 0] = np.inf
     confident = np.where(probabilities >= thresholds, probabilities, -1.0)
     best = confident.argmax(axis=1)
     wrong = np.flatnonzero((confident[np.arange(n), best] >= 0) & (best != labels))
-    order = wrong[np.argsort(own[wrong] - probabilities[wrong, best[wrong]], kind="stable")]
-    return [Suspect(int(i), int(best[i]), float(probabilities[i, best[i]]), float(own[i])) for i in order]
+    order = wrong[np.argsort(of_label[wrong] - probabilities[wrong, best[wrong]], kind="stable")]
+    return [Suspect(int(i), int(best[i]), float(probabilities[i, best[i]]), float(of_label[i])) for i in order]

@@ -313,8 +313,8 @@ def _profiles(across: Across, data_sets: Sequence[ScoredDataSet], metric: Metric
 
 def _headline(across: Across, metric: Metric, chosen_after: bool) -> str:
     """One sentence: who is better than whom on average, or that it is not known."""
-    said = _finding(across, metric)
-    return f"{said.removesuffix('.')} (chosen after the results)." if chosen_after else said
+    finding = _finding(across, metric)
+    return f"{finding.removesuffix('.')} (chosen after the results)." if chosen_after else finding
 
 
 def _finding(across: Across, metric: Metric) -> str:

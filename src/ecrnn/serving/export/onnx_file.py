@@ -117,9 +117,9 @@ def check_graph(model: ModelProto, layers: Mapping[str, int]) -> None:
     loops = [kind for kind in _LOOPS if counts[kind]]
     found = {kind: counts[kind] for kind in RECURRENT if counts[kind]}
     if loops or found != {kind: n for kind, n in layers.items() if n}:
-        made = ", ".join(f"{n} {kind}" for kind, n in (found | {kind: counts[kind] for kind in loops}).items())
+        there = ", ".join(f"{n} {kind}" for kind, n in (found | {kind: counts[kind] for kind in loops}).items())
         wanted = ", ".join(f"{n} {kind}" for kind, n in layers.items()) or "no recurrent node"
-        raise EcrnnError(f"the exported graph has {made or 'no recurrent node'}, and should have {wanted}")
+        raise EcrnnError(f"the exported graph has {there or 'no recurrent node'}, and should have {wanted}")
     onnx.checker.check_model(model, full_check=True)
 
 

@@ -41,9 +41,9 @@ async def uploads(request: Request, limits: Limits) -> tuple[list[Upload], bool]
 
 
 async def _body(request: Request, most: int) -> bytes:
-    said = request.headers.get("content-length", "0")
-    if said.isdigit() and int(said) > most:
-        raise Refused(413, f"the body has {int(said):,} bytes, at most {most:,} are taken")
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > most:
+        raise Refused(413, f"the body has {int(length):,} bytes, at most {most:,} are taken")
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)

@@ -17,7 +17,6 @@ class Limits:
         pixels: of an image (422).
         images: of a request (422).
         seconds: until an answer is there (504).
-        stop: seconds for requests that are under way when the server is told to stop.
     """
 
     batch: int = 64
@@ -27,7 +26,6 @@ class Limits:
     pixels: int = 50_000_000
     images: int = 64
     seconds: float = 30.0
-    stop: float = 30.0
 
 
 class Refused(Exception):

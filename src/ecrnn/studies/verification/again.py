@@ -23,7 +23,7 @@ from ecrnn.core.devices import environment
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress, passed_on
 from ecrnn.core.manifests import checked_manifest
-from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Scored
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses
 from ecrnn.core.reading import MAX_WEIGHTS, read_bytes, read_json, there
 from ecrnn.core.runs import FinishedTrial, trial_folder, trial_home
 from ecrnn.core.text import counted
@@ -121,8 +121,8 @@ def other_metrics(kept: list[dict[str, Any]], again: list[dict[str, Any]]) -> It
 
 
 def _other_predictions(kept: AnyPredictions, again: AnyPredictions) -> Iterator[str]:
-    if isinstance(kept, PredictedClasses) and not isinstance(again, Scored):
-        again = PredictedClasses(again.index, again.label, again.predicted, again.earlier)
+    if isinstance(kept, PredictedClasses):
+        again = again.without_logits()
     if type(kept) is not type(again):
         yield "predictions.npz: of another kind"
         return
