@@ -11,7 +11,7 @@ from ecrnn.explain.attribution import Score, last_map
 from ecrnn.explain.steps import gates, steps
 from ecrnn.models.build import build
 
-SIZES = {"image": (1, 16, 16), "classes": 3}
+SIZES = {"image": (1, 32, 32), "classes": 3}  # maps of 2x2, so scans have several steps
 
 
 def a_network(name: str) -> nn.Module:
@@ -87,22 +87,27 @@ def test_the_gradient_of_steps_and_its_places() -> None:
     assert found.counting == (expected > 0.01 * expected.max()).sum()
 
 
-def test_places_of_one_step_are_the_plain_gradient() -> None:
-    """Where all is read in one step, the places are the norm of the gradient by the map."""
-    network, score, pixels = a_network("crnn-gru-4@rows"), Score(2), image()
+def test_places_are_the_norms_of_what_each_step_brings() -> None:
+    network, score, pixels = a_network("ecrnn-gru-4@rows"), Score(2), image()  # its steps share places
     layer = last_map(network, pixels)
     assert layer is not None
     found = steps(network, pixels, score, layer)
     assert found is not None
-    assert found.gradient.size == 1
-    kept: list[Tensor] = []
-    network.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+    assert found.gradient.size == 2
+    maps: list[Tensor] = []
+    read: list[Tensor] = []
+    network.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: maps.append(output))
+    network.rnn.register_forward_pre_hook(lambda _module, inputs: read.append(inputs[0]))
     value = score(network(pixels)).sum()
-    (gradient,) = torch.autograd.grad(value, kept[0])
-    norms = gradient[0].norm(dim=0)  # (h, w)
-    assert found.places is not None
-    small = torch.nn.functional.interpolate(norms[None, None], (16, 16), mode="bilinear", align_corners=False)
-    assert found.places == pytest.approx(small[0, 0].numpy(), rel=1e-4, abs=1e-9)
+    (gradient,) = torch.autograd.grad(value, read[0], retain_graph=True)
+    total = torch.zeros(maps[0].shape[2:])
+    for step in range(2):
+        alone = torch.zeros_like(gradient)
+        alone[:, step] = gradient[:, step]
+        (back,) = torch.autograd.grad(read[0], maps[0], alone, retain_graph=True)
+        total += back[0].norm(dim=0)
+    whole = torch.nn.functional.interpolate(total[None, None], (32, 32), mode="bilinear", align_corners=False)
+    assert found.places == pytest.approx(whole[0, 0].numpy(), rel=1e-4, abs=1e-9)
 
 
 def test_networks_without_a_recurrent_layer_have_no_steps() -> None:
@@ -113,7 +118,7 @@ def test_networks_without_a_recurrent_layer_have_no_steps() -> None:
 def test_rows_of_the_image_itself() -> None:
     found = steps(a_network("rows-gru-4"), image(), Score(0), None)
     assert found is not None
-    assert found.gradient.size == 16
+    assert found.gradient.size == 32
     assert found.places is not None
     by_row = found.places.sum(1) > 0
     assert by_row.all()
@@ -124,7 +129,7 @@ class Two(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rnn, self.head = nn.LSTM(16, 4, num_layers=2), nn.Linear(4, 3)
+        self.rnn, self.head = nn.LSTM(32, 4, num_layers=2), nn.Linear(4, 3)
 
     def forward(self, images: Tensor) -> Tensor:
         outputs, _ = self.rnn(images[:, 0].transpose(0, 1))
@@ -135,5 +140,5 @@ def test_layers_of_torch() -> None:
     network = Two().eval()
     found = steps(network, image(), Score(0), None)
     assert found is not None
-    assert found.gradient.size == 16
+    assert found.gradient.size == 32
     assert gates(network, image()) == []  # the states between its levels do not come out
