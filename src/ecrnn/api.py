@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from ecrnn.core.config import StudySettings, TrainSettings, merge
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.config import StudySettings, merge
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.keywords import Keywords
@@ -20,7 +19,7 @@ from ecrnn.serving.load import load
 from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
-from ecrnn.studies.keyword_settings import CompareOptions, balance, names_of, nested_settings
+from ecrnn.studies.keyword_settings import CompareOptions, balance, check_many, names_of, nested_settings
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.planning import StudyPlan, plan_study
 from ecrnn.studies.settings import read_settings
@@ -30,6 +29,7 @@ from ecrnn.studies.tuned_recipes import (
     check_searches,
     nested_search,
     read_recipes,
+    training_settings,
     tuned_defaults,
     tuning_search,
     with_recipes,
@@ -101,7 +101,7 @@ def compare(
             ``SVC()``, or to model names.
         repeats: trainings of each model, each on a split of its own. Default: 3, with ``until_decided`` 10.
         until_decided: look at the results while training, and train pairs no further that are decided or can hardly
-            be; verdicts err no more often, ``repeats`` is the most of each model. See docs/how-to/until-decided.md.
+            be; ``repeats`` is the most of each model. See docs/how-to/until-decided.md.
         recipes: folder of a tuning (`ecrnn.tune`), whose recipes the models get; no trial trains or validates on what
             was tuned on. What is not said here is as it was tuned. See docs/how-to/tuning.md.
         tune: "nested": each trial searches for its recipe first, among its training examples alone, and then trains
@@ -153,12 +153,7 @@ def compare(
         load_code(path_of(code, "code"))
     folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else None
     many = not isinstance(data, str | Path | tuple)
-    if moderators and not many:
-        raise EcrnnError("moderators want a list of data sets, between which the difference may change")
-    if groups is not None and many:
-        raise EcrnnError("groups are of one data set, whose examples they name")
-    if until_decided and many:
-        raise EcrnnError("until_decided is of one data set; over several every model has the same repeats")
+    check_many(many, moderators, groups, until_decided=until_decided)
     check_searches(recipes, tune, many, space, budget, search)
     found = None if recipes is None else read_recipes(path_of(recipes, "recipes"))
     if found is not None and models is DEFAULT_MODELS:
@@ -347,6 +342,7 @@ def train(
     keep: Literal["best", "last"] = "best",
     keep_window: int | None = None,
     seed: int = 0,
+    recipes: str | Path | None = None,
     resume: bool = False,
     code: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -367,6 +363,7 @@ def train(
         split: the part that trains; the rest validates. Default: the task's, "0.8" for images.
         keep: weights of the epoch that is best on the validation examples, or of the last.
         keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
+        recipes: folder of a tuning (`ecrnn.tune`), whose recipe the model gets; what is not said is as it was tuned.
         resume: go on with an unfinished training in ``out``.
 
     Returns:
@@ -393,7 +390,7 @@ def train(
         "keep": keep,
         "keep_window": keep_window,
     }
-    settings = read_settings(TrainSettings, asked)
+    settings = training_settings(asked, None if recipes is None else path_of(recipes, "recipes"), progress)
     arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
     train_bundle(settings, folder, arrays=arrays, resume=resume, progress=progress)

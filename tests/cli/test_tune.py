@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ecrnn.core.config import read_yaml
 from ecrnn.core.runs import read_settings, read_trial
 from ecrnn.studies.trials import load, tuned_on
+from ecrnn.training.tried_points import read_tuning
 
 SPACE = "lr=1e-4..1e-2:log,batch_size=32|128"
 
@@ -48,6 +50,19 @@ def test_recipes_are_compared_on_other_images(call: Any, tuning: Path, tmp_path:
         assert not np.isin(trial.predictions.index, part).any()
     again = call("compare", "digits", "--recipes", tuning, "--repeats", 2, "--threads", 1, "-o", tmp_path)
     assert "4 of 4 trials are finished already" in again.err
+
+
+def test_one_model_is_trained_with_its_recipe(call: Any, tuning: Path, tmp_path: Path) -> None:
+    best = read_tuning(tuning).models[0].recipe
+    assert best is not None
+    done = call("train", "digits", "--model", "mlp-4", "--recipes", tuning, "--threads", 1, "-o", tmp_path / "one")
+    assert done.status == 0, done.err
+    assert f"recipe of mlp-4 from {tuning}: " in done.err
+    said = read_yaml(tmp_path / "one" / "train.yaml", sealed=True)
+    assert {name: said["training"][name] for name in best} == best
+    assert (said["image_size"], said["training"]["epochs"]) == (8, 1)  # as it was tuned
+    done = call("train", "digits", "--model", "mlp-4", "--recipes", tuning, "--lr", 1, "-o", tmp_path / "two")
+    assert (done.status, "lr was tuned in" in done.err) == (2, True)
 
 
 def test_the_report_again(call: Any, tuning: Path, tmp_path: Path) -> None:

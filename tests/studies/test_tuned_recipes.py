@@ -9,7 +9,7 @@ import pytest
 from core.lines import one_line
 from training.searches import fill, make_tuning
 
-from ecrnn.core.config import StudySettings, merge
+from ecrnn.core.config import StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.search_space import DEFAULT, parse_space
 from ecrnn.studies.settings import read_settings
@@ -17,8 +17,11 @@ from ecrnn.studies.tuned_recipes import (
     check_searches,
     nested_search,
     read_recipes,
+    trained_defaults,
+    training_settings,
     tuned_defaults,
     tuning_search,
+    with_recipe,
     with_recipes,
 )
 
@@ -65,6 +68,29 @@ def test_what_is_said_wins_and_is_noted(tuning: Path) -> None:
 def test_what_does_not_go_with_it(tuning: Path, given: dict[str, Any], line: str) -> None:
     with one_line(EcrnnError, line, tuning):
         asked(tuning, **given)
+
+
+def trained(tuning: Path, model: str, **given: Any) -> tuple[TrainSettings, str]:
+    found = read_recipes(tuning)
+    wanted = merge(trained_defaults(found), {"data": "digits", "model": model, **given})
+    return with_recipe(read_settings(TrainSettings, wanted), found)
+
+
+def test_a_training_gets_the_recipe_of_its_model(tuning: Path) -> None:
+    settings, line = trained(tuning, "ecnn", training={"threads": 1})
+    assert (settings.training.lr, settings.training.epochs, settings.training.threads) == (0.002, 7, 1)
+    assert settings.split == "0.8"
+    assert line.startswith(f"recipe of ecnn from {tuning}: epochs 7, lr 0.002; examples that it was tuned on")
+    lines: list[str] = []
+    asked = {"data": "digits", "model": "ecnn", "training": {"threads": 1, "lr": None}}
+    assert training_settings(asked, tuning, lambda event: lines.append(str(event))) == settings
+    assert len(lines) == 1
+    settings, line = trained(tuning, "cnn", data="cifar10")
+    assert (settings.training.lr, line) == (0.009, f"recipe of cnn from {tuning}: lr 0.009")
+    with one_line(EcrnnError, "lr was tuned in"):
+        trained(tuning, "cnn", training={"lr": 0.5})
+    with one_line(EcrnnError, "mlp-4 was not tuned in"):
+        trained(tuning, "mlp-4")
 
 
 def test_unfinished_or_inside_a_trial(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ def train(
         str | None,
         typer.Option(help="Weights that are kept: best or last epoch. Default: best, by the mean of 5 epochs."),
     ] = None,
+    recipes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TUNE", help="Folder that 'ecrnn tune' wrote, whose recipe the model gets. Default: none."
+        ),
+    ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
@@ -52,8 +58,11 @@ def train(
 ) -> None:
     """Train one model and keep it as a bundle: a folder with weights, all that they need, and a model card."""
     from ecrnn.core.config import TrainSettings
+    from ecrnn.core.events import Message
+    from ecrnn.studies.tuned_recipes import read_recipes, trained_defaults, with_recipe
 
-    settings = options.settings(TrainSettings, context.params)
+    found = read_recipes(recipes) if recipes else None
+    settings = options.settings(TrainSettings, context.params, trained_defaults(found) if found else None)
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 
@@ -64,8 +73,14 @@ def train(
     from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.train import train_bundle
 
+    recipe = ""
+    if found:
+        with options.wrong_call():
+            settings, recipe = with_recipe(settings, found)
     out = Path(spelt_as_it_exists(out))
     with Display(quiet=as_json) as display:
+        if recipe:
+            display.show(Message(recipe))
         trained = train_bundle(settings, out, resume=resume, progress=display.show)
     metrics = read_metrics(out)
     if as_json:

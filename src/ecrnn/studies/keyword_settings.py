@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecrnn.core.config import DataSettings
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress
 from ecrnn.core.files import path_of
 from ecrnn.core.keywords import Keywords
@@ -56,6 +57,24 @@ def balance(data: Any, groups: Any, stratify: bool) -> dict[str, Any]:
     """
     table = None if groups is None or isinstance(data, tuple) else str(path_of(groups, "groups"))
     return {"groups": table, "stratify": stratify}
+
+
+def check_many(many: bool, moderators: Sequence[str], groups: Any, *, until_decided: bool) -> None:
+    """Look whether what a comparison is asked for goes with one data set, or with ``many``.
+
+    Args:
+        many: whether there are several.
+        moderators, groups, until_decided: as of `ecrnn.compare`.
+
+    Raises:
+        EcrnnError: it does not.
+    """
+    if moderators and not many:
+        raise EcrnnError("moderators want a list of data sets, between which the difference may change")
+    if groups is not None and many:
+        raise EcrnnError("groups are of one data set, whose examples they name")
+    if until_decided and many:
+        raise EcrnnError("until_decided is of one data set; over several every model has the same repeats")
 
 
 def names_of(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str) -> tuple[str, ...]:

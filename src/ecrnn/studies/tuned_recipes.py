@@ -1,23 +1,27 @@
-"""The recipes that a tuning has found, for a comparison: `ecrnn compare DATA --recipes TUNE`.
+"""The recipes that a tuning has found, for a comparison or a training: `ecrnn compare DATA --recipes TUNE`.
 
 What is not said of the comparison is as it was tuned: models, the form of the examples, the training but for what is
 the machine's. The recipes go into study.yaml, and with them how they were found and on which part of the examples, on
-which then no trial trains or validates (docs/decisions/tuning-part.md).
+which then no trial trains or validates (docs/decisions/tuning-part.md). A training that is kept has no verdict, and all
+examples.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import StudySettings
+from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
+from ecrnn.core.events import Message, Progress
 from ecrnn.core.form import FORM
 from ecrnn.core.recipe_search import SearchSettings, TunedSettings
 from ecrnn.core.search_space import DEFAULT, Space, parse_space
 from ecrnn.core.text import counted
 from ecrnn.models.names import parse
-from ecrnn.training.tried_points import Tuning, best_recipe, read_tuning
+from ecrnn.studies.settings import read_settings
+from ecrnn.training.tried_points import ModelSearch, Tuning, best_recipe, read_tuning
 
 PART = "0.2"
 INNER_SPLIT = "0.85"  # of the training examples of a trial that searches; more train, as they are fewer already
@@ -99,6 +103,51 @@ def tuned_defaults(tuning: Tuning) -> dict[str, Any]:
     return {"models": list(settings.models), "training": training, **given}
 
 
+def trained_defaults(tuning: Tuning) -> dict[str, Any]:
+    """What a training with a recipe of a tuning is where nothing is said, as nested settings."""
+    return {key: value for key, value in tuned_defaults(tuning).items() if key in TrainSettings.model_fields}
+
+
+def training_settings(asked: Mapping[str, Any], recipes: Path | None, progress: Progress) -> TrainSettings:
+    """The settings of a training.
+
+    Args:
+        asked: nested plain data.
+        recipes: folder of a tuning, whose recipe the model gets; None: no recipe.
+        progress: called with a line about the recipe.
+
+    Raises:
+        EcrnnError: as of `read_settings`, `read_recipes` and `with_recipe`.
+    """
+    if recipes is None:
+        return read_settings(TrainSettings, asked)
+    tuning = read_recipes(recipes)
+    settings, line = with_recipe(read_settings(TrainSettings, merge(trained_defaults(tuning), asked)), tuning)
+    progress(Message(line))
+    return settings
+
+
+def with_recipe(settings: TrainSettings, tuning: Tuning) -> tuple[TrainSettings, str]:
+    """The settings of a training with the recipe that a tuning has found for its model, and a line that says it.
+
+    Args:
+        settings: as asked for, over `trained_defaults`.
+        tuning: finished.
+
+    Raises:
+        EcrnnError: the model was not tuned or all of its points failed, or a setting is asked for that was tuned.
+    """
+    _check_untuned(settings.training, tuning)
+    name = str(parse(settings.model))
+    recipe = best_recipe(_search_of(name, tuning))
+    training = TrainingSettings.read(merge(settings.training.model_dump(), recipe), name)
+    shown = ", ".join(f"{key} {value}" for key, value in recipe.items()) or "untuned"
+    line = f"recipe of {name} from {tuning.folder}: {shown}"
+    if tuning.settings.data == settings.data:
+        line += "; examples that it was tuned on are not left out, and where they validate the figure is too good"
+    return settings.model_copy(update={"training": training}), line
+
+
 def with_recipes(settings: StudySettings, tuning: Tuning) -> StudySettings:
     """The settings of a comparison with the recipes of a tuning.
 
@@ -109,21 +158,14 @@ def with_recipes(settings: StudySettings, tuning: Tuning) -> StudySettings:
     Raises:
         EcrnnError: a model was not tuned or all of its points failed, or a setting is asked for that was tuned.
     """
+    _check_untuned(settings.training, tuning)
     base, search = tuning.settings.training, tuning.tuning
-    for name in search.space:
-        if getattr(settings.training, name) != getattr(base, name):
-            line = f"{name} was tuned in {tuning.folder}, and --recipes brings it"
-            raise EcrnnError(f"{line}; leave one of them out")
-    found = {of.model: of for of in tuning.models}
     recipes, edges = {}, {}
     for model in settings.models:
-        if model not in found:
-            if parse(model).row.estimator:  # of which nothing can be tuned
-                continue
-            line = f"{model} was not tuned in {tuning.folder}"
-            raise EcrnnError(f"{line}; 'ecrnn tune' with the same --out and --models {model} adds it")
-        recipes[model] = best_recipe(found[model])
-        edges[model] = found[model].edges
+        if parse(model).row.estimator and model not in tuning.settings.models:  # of which nothing can be tuned
+            continue
+        found = _search_of(model, tuning)
+        recipes[model], edges[model] = best_recipe(found), found.edges
     then, now = (of.model_dump(exclude={*_OF_MACHINES, *search.space}) for of in (base, settings.training))
     tuned = TunedSettings(
         space=search.space,
@@ -138,3 +180,24 @@ def with_recipes(settings: StudySettings, tuning: Tuning) -> StudySettings:
     )
     update = {"recipes": {model: recipe for model, recipe in recipes.items() if recipe}, "tuned": tuned}
     return settings.model_copy(update=update)
+
+
+def _check_untuned(training: TrainingSettings, tuning: Tuning) -> None:
+    """Look whether a training asks for nothing that the tuning has searched."""
+    for name in tuning.tuning.space:
+        if getattr(training, name) != getattr(tuning.settings.training, name):
+            line = f"{name} was tuned in {tuning.folder}, and --recipes brings it"
+            raise EcrnnError(f"{line}; leave one of them out")
+
+
+def _search_of(model: str, tuning: Tuning) -> ModelSearch:
+    """The search of one model.
+
+    Raises:
+        EcrnnError: it was not tuned.
+    """
+    found = next((of for of in tuning.models if of.model == model), None)
+    if found is None:
+        line = f"{model} was not tuned in {tuning.folder}"
+        raise EcrnnError(f"{line}; 'ecrnn tune' with the same --out and --models {model} adds it")
+    return found
