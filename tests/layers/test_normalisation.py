@@ -151,3 +151,27 @@ def test_counting_goes_on_after_loading(ours, stock, shape):
         one(x)
         two(x)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+def test_statistics_anew_are_what_torch_gives_averaged_weights() -> None:
+    torch.manual_seed(2)
+    ours = nn.Sequential(nn.Conv2d(2, 3, 3), BatchNorm2d(3), nn.Dropout(0.5), nn.Flatten(), nn.BatchNorm1d(27))
+    stock = nn.Sequential(
+        nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3, eps=1e-3), nn.Identity(), nn.Flatten(), nn.BatchNorm1d(27)
+    )
+    batches = [torch.randn(6, 2, 5, 5) + 1 for _ in range(4)]
+    ours.train()
+    for batch in batches:
+        ours(batch)
+    stock.load_state_dict(ours.state_dict())
+    torch.optim.swa_utils.update_bn(batches, stock)
+    with normalisation.statistics_anew(ours) as needed:
+        for batch in batches:
+            ours(batch)
+    assert needed
+    for (name, buffer), expected in zip(ours.named_buffers(), stock.buffers(), strict=True):
+        torch.testing.assert_close(buffer, expected, msg=name)
+    assert all(module.training for module in ours.modules())
+    assert (ours[1].rule, ours[4].momentum) == ("recent", 0.1)
+    with normalisation.statistics_anew(nn.Linear(2, 2).eval()) as needed:
+        assert not needed

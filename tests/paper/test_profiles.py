@@ -22,7 +22,8 @@ def test_the_papers_protocol_and_recipe() -> None:
         "epochs": 15, "batch_size": 128, "lr": 1e-3, "optimizer": "adam", "weight_decay": 0.0, "momentum": 0.9,
         "schedule": "constant", "augment": "none", "standardise": "global", "non_finite": "stop", "device": "auto",
         "precision": "bfloat16", "cutoff": 1e-8, "clip_norm": 0.0, "truncate_steps": 0, "threads": None,
-        "checkpoint_seconds": 60.0, "batch_statistics": "even",
+        "checkpoint_seconds": 60.0, "batch_statistics": "even", "warmup": None, "label_smoothing": 0.0,
+        "class_weights": "none", "weight_averaging": 0.0, "patience": 0,
     }  # fmt: skip
     assert (settings.data, settings.split) == (printed.DATA, printed.SPLIT)
     assert len(trials(settings)) == 51

@@ -118,6 +118,22 @@ def test_a_run_goes_on_with_what_it_was_begun_with(given: dict[str, Any], rule: 
     assert as_begun(asked, TrainSettings.read({"data": "d", "model": "cnn", **OLD}), default()).keep_window == 5
 
 
+def test_what_a_task_or_a_study_cannot_use_is_refused() -> None:
+    for kind, given, line in (
+        (StudySettings, {"data": "d", "models": ["cnn"], "training": {"patience": 3}}, "must not choose its own end"),
+        (StudySettings, {"data": "d", "models": ["cnn"], "recipes": {"cnn": {"patience": 3}}}, "for 'ecrnn train'"),
+        (
+            TrainSettings,
+            {"data": "d", "model": "charlm-gru-8", "training": {"label_smoothing": 0.1}},
+            "not for next-token",
+        ),
+        (TrainSettings, {"data": "d", "model": "charlm-gru-8", "training": {"class_weights": "balanced"}}, "not for"),
+    ):
+        with one_line(SettingsError, line):
+            read_settings(kind, given)
+    read_settings(TrainSettings, {"data": "d", "model": "cnn", "training": {"patience": 3, "label_smoothing": 0.1}})
+
+
 @pytest.fixture
 def families(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two families of somebody else, one with a recipe."""

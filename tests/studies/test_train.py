@@ -19,11 +19,12 @@ from training.trainings import stop_at
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
-from ecrnn.core.events import Message
+from ecrnn.core.events import Message, silent
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked
 from ecrnn.serving.bundle import read_bundle, read_metrics
 from ecrnn.studies.train import train_bundle
+from ecrnn.studies.verification.of_bundle import check_bundle
 from ecrnn.training.interruption import Interrupted
 
 LEFT = {
@@ -139,6 +140,24 @@ def test_best_and_last(folder: Path, tmp_path: Path) -> None:
     card = (tmp_path / "best" / "README.md").read_text()
     assert f"**{100 * accuracies[-1]:.2f} %** on 10 validation" in card
     assert f"| Kept weights | {100 * best['kept_accuracy']:.2f} % on the same" in card
+
+
+def test_an_early_end_and_the_whole_recipe_are_on_the_card(folder: Path, tmp_path: Path) -> None:
+    recipe = {"epochs": 40, "lr": 0.5, "patience": 2, "schedule": "one-cycle", "weight_averaging": 0.9}
+    settings = train_settings(str(folder), training=recipe)
+    events: list[object] = []
+    train_bundle(settings, tmp_path / "mine", progress=events.append)
+    metrics = read_json(tmp_path / "mine" / "metrics.json")
+    assert metrics["epochs"] == len(metrics["history"]) == metrics["epoch"] + 2
+    assert metrics["stopped"] == {"epochs": 40, "patience": 2}
+    card = (tmp_path / "mine" / "README.md").read_text()
+    line = f"{metrics['epochs']} epochs of 40 (stopped: no better one for 2), adam at 0.5, one-cycle, batch 8, "
+    assert f"{line}weights averaged with decay 0.9, float32" in card
+    assert sum(isinstance(event, Message) and "stopped after epoch" in event.text for event in events) == 1
+    assert {check.name: check.status for check in check_bundle(tmp_path / "mine", False, None, silent)} == {
+        "seals": "holds",
+        "plan": "holds",
+    }
 
 
 def test_a_training_begun_before_epochs_were_smoothed_goes_on_as_it_was(folder: Path, tmp_path: Path) -> None:

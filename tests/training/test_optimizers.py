@@ -71,6 +71,31 @@ def test_cosine() -> None:
     assert 0 < rates[-1] < 0.01
 
 
+@pytest.mark.parametrize(("steps", "warmup"), [(2, None), (10, None), (100, 0.23), (7, 0.9), (30, 0.0), (10, 0.1)])
+def test_one_cycle_is_torchs(steps: int, warmup: float | None) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1)
+    rise = 0.3 if warmup is None else warmup
+    if rise * steps == 1:
+        rise -= 1e-9  # torch divides by 0 where the first step is the highest
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.5, steps, pct_start=rise, cycle_momentum=False)
+    expected = []
+    for _ in range(steps):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(expected) < steps:
+            schedule.step()
+    settings = make_settings(lr=0.5, schedule="one-cycle", warmup=warmup)
+    assert [learning_rate(settings, step, steps) for step in range(steps)] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_warm_up_rises_in_equal_steps_to_the_rate() -> None:
+    for schedule in ("constant", "cosine"):
+        warm, plain = (make_settings(lr=0.4, schedule=schedule, warmup=warmup) for warmup in (0.3, None))
+        rates = [learning_rate(warm, step, 10) for step in range(10)]
+        assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
+        assert rates[3:] == [learning_rate(plain, step, 7) for step in range(7)]
+
+
 @pytest.fixture(autouse=True)
 def _generator():
     """torch's modules are initialised from its global generator."""

@@ -11,7 +11,7 @@ from core.lines import one_line
 from training.trainings import STEPS, image_set, make_settings, make_task, same, timeless, weights
 
 from ecrnn.core.errors import TrainingError
-from ecrnn.core.events import Epoch, Step
+from ecrnn.core.events import Epoch, Message, Step
 from ecrnn.core.predictions import predictions_bytes
 from ecrnn.models.build import build
 from ecrnn.training import loop
@@ -139,3 +139,27 @@ def test_its_predictions_are_those_of_the_weights_it_has() -> None:
     trained = one.fit(keep="best")
     assert trained.predictions.correct.mean() == trained.history[trained.best_epoch - 1]["validation_accuracy"]
     assert trained.last_predictions.correct.mean() == trained.history[-1]["validation_accuracy"]
+
+
+def test_patience_ends_a_training_and_says_so(tmp_path) -> None:
+    """At this rate nothing gets better for long; what is left is as of a training that was to end there."""
+    settings = {"epochs": 30, "lr": 0.5, "patience": 3}
+    one, two = trainer("cnn", **settings), trainer("cnn", **settings)
+    events: list[object] = []
+    trained = one.fit(events.append, keep="best")
+    (message,) = [event.text for event in events if isinstance(event, Message)]
+    accuracies = [line["validation_accuracy"] for line in trained.history]
+    assert len(trained.history) == trained.best_epoch + 3 < 30
+    assert max(accuracies[: trained.best_epoch]) >= max(accuracies[trained.best_epoch :])
+    assert message == (
+        f"training: stopped after epoch {len(trained.history)} of 30: no better validation accuracy for 3 epochs, best "
+        f"is epoch {trained.best_epoch}"
+    )
+    arguments = {"seed": 5, "folder": tmp_path, "keep": "best"}
+    on_disk = loop.fit(two.model, two.objective, two.settings, **arguments)
+    assert [timeless(m) for m in on_disk.history] == [timeless(m) for m in trained.history]
+    same(weights(one.model), weights(two.model))
+    three = trainer("cnn", **settings)
+    assert loop.fit(three.model, three.objective, three.settings, **arguments).steps == on_disk.steps  # and stays so
+    with one_line(TrainingError, "patience chooses the end"):
+        Trainer(one.model, one.objective, one.settings, score_epochs=3)

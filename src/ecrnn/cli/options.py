@@ -30,6 +30,8 @@ def wrong_call() -> Iterator[None]:
         raise WrongCall(str(error)) from error
 
 
+DATA_PANEL, RECIPE_PANEL, MACHINE_PANEL = "Data", "Recipe", "Machine"  # groups of options in the help
+
 DATA_HELP = (
     "Name of a data set, such as digits or tiny-shakespeare, or path of a file or folder for the model's task, such as "
     "a folder with one sub-folder of images per class."
@@ -41,34 +43,53 @@ DataSets = Annotated[
 ]
 Val = Annotated[
     str | None,
-    typer.Option(metavar="FOLDER", help="Folder of the same classes to validate on. Default: a part of DATA."),
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder of the same classes to validate on. Default: a part of DATA.",
+        rich_help_panel=DATA_PANEL,
+    ),
 ]
 Test = Annotated[
     str | None,
-    typer.Option(metavar="FOLDER", help="Folder of the same classes to test on; nothing in it is trained on."),
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder of the same classes to test on; nothing in it is trained on.",
+        rich_help_panel=DATA_PANEL,
+    ),
 ]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that 'ecrnn train' wrote, or cifar10.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder with local copies of data sets, in their official layout.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder with local copies of data sets, in their official layout.", rich_help_panel=DATA_PANEL),
+]
 ImageSize = Annotated[
     int | None,
-    typer.Option(help="Height and width of the images, in pixels. Default: the data set's, 32 for a folder."),
+    typer.Option(
+        help="Height and width of the images, in pixels. Default: the data set's, 32 for a folder.",
+        rich_help_panel=DATA_PANEL,
+    ),
 ]
 Channels = Annotated[
     int | None,
-    typer.Option(help="Number of colour channels, 1 (grey) or 3 (RGB). Default: the data set's, 3 for a folder."),
+    typer.Option(
+        help="Number of colour channels, 1 (grey) or 3 (RGB). Default: the data set's, 3 for a folder.",
+        rich_help_panel=DATA_PANEL,
+    ),
 ]
 Fit = Annotated[
     str | None,
     typer.Option(
         help="Way to bring images of other shapes to the size: cut (the middle), pad (all, with black beside it) or "
-        "stretch. Default: cut."
+        "stretch. Default: cut.",
+        rich_help_panel=DATA_PANEL,
     ),
 ]
 BadData = Annotated[
     str | None,
     typer.Option(
         help="Files of a folder that cannot be read: refuse them, or skip them, which report and bundle then name. "
-        "Default: refuse."
+        "Default: refuse.",
+        rich_help_panel=DATA_PANEL,
     ),
 ]
 Groups = Annotated[
@@ -77,29 +98,85 @@ Groups = Annotated[
         metavar="FILE",
         help="CSV with the columns file and group, or .jsonl, for a folder of images: no split parts a group. Files "
         "that it does not name stand alone.",
+        rich_help_panel=DATA_PANEL,
     ),
 ]
-Stratify = Annotated[bool, typer.Option("--stratify", help="Random splits keep each class's share in both parts.")]
+Stratify = Annotated[
+    bool,
+    typer.Option("--stratify", help="Random splits keep each class's share in both parts.", rich_help_panel=DATA_PANEL),
+]
 Seed = Annotated[
     int | None, typer.Option(help="Seed of splits, initial weights and the order of examples. Default: 0.")
 ]
 Epochs = Annotated[
-    int | None, typer.Option(help="Number of passes over the training examples. Default: 15, or the task's.")
+    int | None,
+    typer.Option(
+        help="Number of passes over the training examples. Default: 15, or the task's.", rich_help_panel=RECIPE_PANEL
+    ),
 ]
-BatchSize = Annotated[int | None, typer.Option(help="Number of examples per step. Default: 128, or the task's.")]
-Lr = Annotated[float | None, typer.Option(help="Learning rate of Adam. Default: 0.001, or the task's.")]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help="Number of examples per step. Default: 128, or the task's.", rich_help_panel=RECIPE_PANEL),
+]
+Lr = Annotated[
+    float | None,
+    typer.Option(help="Learning rate of Adam. Default: 0.001, or the task's.", rich_help_panel=RECIPE_PANEL),
+]
 Augment = Annotated[
     str | None,
-    typer.Option(help="Augmentation of images: none, flip, crop or flip-crop. Default: none, or the task's."),
+    typer.Option(
+        help="Augmentation of images: none, flip, crop or flip-crop. Default: none, or the task's.",
+        rich_help_panel=RECIPE_PANEL,
+    ),
 ]
-Device = Annotated[str | None, typer.Option(help="Device that computes: auto, cpu or cuda. Default: auto.")]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        help="Course of the learning rate: constant, cosine or one-cycle (up to --lr and down). Default: constant, or "
+        "the task's.",
+        rich_help_panel=RECIPE_PANEL,
+    ),
+]
+ClassWeights = Annotated[
+    str | None,
+    typer.Option(
+        help="Weights of the classes in the loss: none or balanced (a rare class counts as much as a frequent one). "
+        "Default: none.",
+        rich_help_panel=RECIPE_PANEL,
+    ),
+]
+WeightAveraging = Annotated[
+    float | None,
+    typer.Option(
+        help="Decay per step of the average of the weights, which then predicts, such as 0.99; 0: no average. "
+        "Default: 0.",
+        rich_help_panel=RECIPE_PANEL,
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of epochs without a better one after which the training stops; 0: never. Default: 0.",
+        rich_help_panel=RECIPE_PANEL,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Device that computes: auto, cpu or cuda. Default: auto.", rich_help_panel=MACHINE_PANEL),
+]
 Precision = Annotated[
     str | None,
-    typer.Option(help="Precision of products: auto, float32 or bfloat16 (where the processor has it). Default: auto."),
+    typer.Option(
+        help="Precision of products: auto, float32 or bfloat16 (where the processor has it). Default: auto.",
+        rich_help_panel=MACHINE_PANEL,
+    ),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(help="Number of threads per training. Default: the number of cores, divided among the jobs."),
+    typer.Option(
+        help="Number of threads per training. Default: the number of cores, divided among the jobs.",
+        rich_help_panel=MACHINE_PANEL,
+    ),
 ]
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings, such as the study.yaml of a run directory.")

@@ -42,6 +42,8 @@ _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one o
 
 Contrasts = dict[str, dict[Literal["plus", "minus"], tuple[str, ...]]]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Schedule = Literal["constant", "cosine", "one-cycle"]
+ClassWeights = Literal["none", "balanced"]
 
 
 class TrainingSettings(Settings):
@@ -53,7 +55,8 @@ class TrainingSettings(Settings):
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = "constant"
+    warmup: float | None = Field(None, ge=0, lt=1)  # share of all steps whose rate rises; None: 0, of one-cycle 0.3
     augment: Literal["none", "flip", "crop", "flip-crop"] = "none"
     standardise: Literal["global", "per-channel"] = "global"
     non_finite: Literal["stop", "skip", "roll-back"] = "stop"
@@ -65,6 +68,21 @@ class TrainingSettings(Settings):
     truncate_steps: int = Field(0, ge=0, lt=2**31)  # truncated back-propagation (docs/gradients.md); 0: all
     threads: int | None = Field(None, ge=1, le=1024)  # of one training; None: all cores, divided among the jobs
     checkpoint_seconds: float = Field(60.0, gt=0, allow_inf_nan=False)  # between checkpoints inside an epoch
+    label_smoothing: float = Field(0.0, ge=0, lt=1)  # share of each label that all classes get alike
+    class_weights: ClassWeights = "none"  # of the loss; balanced: n / (classes * n of the class), of what trains
+    weight_averaging: float = Field(0.0, ge=0, lt=1)  # decay a step of the weights' average, which predicts; 0: none
+    patience: int = Field(0, ge=0, le=100_000)  # epochs without a better one after which training stops; 0: never
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """What a recipe has beside optimizer, rate, batches and augmentation, in words."""
+        found = {
+            f"the first {100 * (self.warmup or 0):g} % of the steps warm-up": self.warmup,
+            f"label smoothing {self.label_smoothing:g}": self.label_smoothing,
+            f"{self.class_weights} class weights": self.class_weights != "none",
+            f"weights averaged with decay {self.weight_averaging:g}": self.weight_averaging,
+        }
+        return tuple(words for words, there in found.items() if there)
 
 
 class TaskSettings(Settings):

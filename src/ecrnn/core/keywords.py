@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from ecrnn.core.config import ClassWeights, Schedule
 from ecrnn.core.form import BadData, Fit, Frames, Height, Length, Tokens, VocabularySize
 
 
@@ -19,7 +20,8 @@ class Keywords(TypedDict, total=False):
     optimizer: Literal["adam", "adamw", "sgd"] | None
     weight_decay: float | None
     momentum: float | None
-    schedule: Literal["constant", "cosine"] | None
+    schedule: Schedule | None
+    warmup: float | None
     augment: Literal["none", "flip", "crop", "flip-crop"] | None
     standardise: Literal["global", "per-channel"] | None
     non_finite: Literal["stop", "skip", "roll-back"] | None
@@ -31,6 +33,10 @@ class Keywords(TypedDict, total=False):
     truncate_steps: int | None
     threads: int | None
     checkpoint_seconds: float | None
+    label_smoothing: float | None
+    class_weights: ClassWeights | None
+    weight_averaging: float | None
+    patience: int | None
 
     val: str | None
     test: str | None

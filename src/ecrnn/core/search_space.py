@@ -22,9 +22,9 @@ from ecrnn.core.settings_faults import LONGEST_KEY
 
 Space = str | Mapping[str, str | Sequence[Any]]
 
-NUMBERS = ("lr", "weight_decay", "momentum", "clip_norm")
+NUMBERS = ("lr", "weight_decay", "momentum", "clip_norm", "warmup", "label_smoothing", "weight_averaging")
 WHOLE = ("batch_size", "epochs")
-WORDS = ("optimizer", "schedule", "augment", "standardise")
+WORDS = ("optimizer", "schedule", "augment", "standardise", "class_weights")
 TUNABLE = (*NUMBERS, *WHOLE, *WORDS)
 DEFAULT = "lr=1e-4..1e-2:log,weight_decay=0..1e-3"
 EDGE = 0.1  # of a dimension's length: so near to an end, a better value may lie beyond

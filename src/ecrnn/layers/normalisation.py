@@ -14,6 +14,8 @@ docs/decisions/batch-statistics.md.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -82,3 +84,30 @@ def average(model: nn.Module, rule: Literal["recent", "even"]) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.rule = rule
+
+
+@contextlib.contextmanager
+def statistics_anew(model: nn.Module) -> Iterator[bool]:
+    """Inside, a network makes its running statistics anew: their mean over all batches that pass, up to a hundred.
+
+    For weights that no training step has seen, such as averages of them (Izmailov et al., "Averaging weights leads to
+    wider optima", 2018, section 3.2). All but batch normalisation is in evaluation mode inside, so nothing is dropped.
+    Gives whether there is any batch normalisation.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    before, was_training = [(layer.momentum, getattr(layer, "rule", "recent")) for layer in layers], model.training
+    model.eval()
+    for layer in layers:
+        layer.train()
+        layer.reset_running_stats()
+        layer.momentum = None  # of torch's own layers: the mean over all batches since then
+        if isinstance(layer, _BatchNorm):
+            layer.rule = "even"
+    try:
+        yield bool(layers)
+    finally:
+        for layer, (momentum, rule) in zip(layers, before, strict=True):
+            layer.momentum = momentum
+            if isinstance(layer, _BatchNorm):
+                layer.rule = rule
+        model.train(was_training)

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainSettings, begins, read_yaml, to_yaml
+from ecrnn.core.config import (
+    MAX_SETTINGS,
+    StudySettings,
+    TrainingSettings,
+    TrainSettings,
+    begins,
+    read_yaml,
+    to_yaml,
+)
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
@@ -211,7 +219,8 @@ def measured(
         best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
     """
     training = settings.training
-    kept: dict[str, Any] = {"keep": "last", "epoch": training.epochs}
+    epochs = len(history)
+    kept: dict[str, Any] = {"keep": "last", "epoch": epochs}
     if best is not None:
         epoch, chosen = best
         assert chosen is not None
@@ -231,13 +240,26 @@ def measured(
         **scores(task, predictions),
         **spread(task, history),
         **kept,
-        "epochs": training.epochs,
-        "recipe": f"{training.optimizer} at {training.lr:g}, batch {training.batch_size}, {training.precision}",
+        "epochs": epochs,
+        **({"stopped": {"epochs": training.epochs, "patience": training.patience}} if epochs < training.epochs else {}),
+        "recipe": _recipe(training),
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
+
+
+def _recipe(training: TrainingSettings) -> str:
+    schedule = "" if training.schedule == "constant" else f", {training.schedule}"
+    parts = (
+        f"{training.optimizer} at {training.lr:g}{schedule}",
+        f"batch {training.batch_size}",
+        *(() if training.augment == "none" else (f"augmentation {training.augment}",)),
+        *training.besides,
+        training.precision,
+    )
+    return ", ".join(parts)
 
 
 def _left_out(settings: TrainSettings | StudySettings) -> dict[str, Any]:

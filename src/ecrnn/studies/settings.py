@@ -10,7 +10,7 @@ from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, SettingsError, unknown_name
 from ecrnn.core.form import FORM, Fit
 from ecrnn.core.recipe_search import TunedSettings
-from ecrnn.core.tasks import Task
+from ecrnn.core.tasks import Task, known
 from ecrnn.data.splits import parse_split
 from ecrnn.models.names import ModelName, common_task, parse
 from ecrnn.models.own_code import check_digest, digests
@@ -57,10 +57,28 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
         settings = settings.model_copy(update={"split": str(parse_split(settings.split).stratify())})
     task_settings(task, settings, where)  # which says what is wrong
     check_used(task, settings)
+    _check_training(task, settings)
     if isinstance(settings, StudySettings):
         metric_for(task, settings.metric)
         check_seeds(settings)
     return settings
+
+
+def _check_training(task: Task, settings: StudySettings | TrainSettings) -> None:
+    """Look whether the training has what ``task`` can use and, of a study, what does not flatter it.
+
+    Raises:
+        SettingsError: it has not.
+    """
+    recipes = settings.recipes.values() if isinstance(settings, StudySettings) else ()
+    for recipe in (settings.training.model_dump(), *recipes):
+        if isinstance(settings, StudySettings) and recipe.get("patience"):
+            line = "the examples that would stop a training also score it, and a score must not choose its own end"
+            raise SettingsError("training.patience", f"{line}; it is for 'ecrnn train', omit it here")
+        for key in ("label_smoothing", "class_weights"):
+            if recipe.get(key) not in (None, 0, "none") and not task.classes:
+                users = ", ".join(other.name for other in known() if other.classes)
+                raise SettingsError(f"training.{key}", f"it is for {users}, not for {task.name}")
 
 
 def check_seeds(settings: StudySettings) -> None:

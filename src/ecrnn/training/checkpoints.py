@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ecrnn.core.reading import MAX_WEIGHTS, opened, parse_json
 
 NAMES = ("step.safetensors", "epoch.safetensors")
 _EARLIER = "earlier."  # begins the names of the predictions of epochs before the last that count
+_AVERAGE = "average."  # begins the names of averaged weights
 
 
 @dataclass
@@ -57,6 +59,11 @@ class Position:
     best: tuple[int, float | None] = (0, None)
     best_digest: str | None = None
 
+    @property
+    def whole_epochs(self) -> int:
+        """Epochs of which every step is done; of the last one the end may be under way."""
+        return self.epoch + (self.step > 0)
+
     def score(self, epoch: int, name: str, window: int) -> float:
         """The mean of a validation metric over ``window`` epochs, or as many as there are, up to ``epoch`` (from 1)."""
         lines = self.history[max(0, epoch - window) : epoch]
@@ -72,12 +79,17 @@ class Checkpoint:
 
 
 def capture(
-    model: nn.Module, optimizer: torch.optim.Optimizer, position: Position, earlier: Sequence[np.ndarray] = ()
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    position: Position,
+    earlier: Sequence[np.ndarray] = (),
+    average: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Checkpoint:
     """Copy the state of model, optimizer and torch's generators to the CPU.
 
     Args:
         earlier: the predictions of epochs that count, as `ecrnn.core.predictions.compact` gives them.
+        average: averaged weights by name, if there are any.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     for number, state in optimizer.state_dict()["state"].items():
@@ -86,6 +98,7 @@ def capture(
     if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
     tensors |= {f"{_EARLIER}{number}": torch.from_numpy(array) for number, array in enumerate(earlier)}
+    tensors |= {f"{_AVERAGE}{name}": value for name, value in average.items()}
     copies = {
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
     }
@@ -93,9 +106,15 @@ def capture(
     return Checkpoint(copies, copied)
 
 
-def fits(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a checkpoint is of such a model and such an optimizer: one from elsewhere may hold anything."""
+def fits(
+    checkpoint: Checkpoint,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: Mapping[str, Tensor] = MappingProxyType({}),
+) -> bool:
+    """Whether a checkpoint is of such a model, optimizer and average: one from elsewhere may hold anything."""
     wanted = {f"model.{name}": (value.shape, value.dtype) for name, value in model.state_dict().items()}
+    wanted |= {f"{_AVERAGE}{name}": (value.shape, value.dtype) for name, value in average.items()}
     state = torch.get_rng_state()
     wanted["generator.cpu"] = (state.shape, state.dtype)
     known = ({"exp_avg", "exp_avg_sq", "step"}, {"momentum_buffer"})
@@ -117,6 +136,12 @@ def earlier_of(checkpoint: Checkpoint) -> list[np.ndarray]:
     count = sum(name.startswith(_EARLIER) for name in checkpoint.tensors)
     names = [f"{_EARLIER}{number}" for number in range(count)]
     return [checkpoint.tensors[name].numpy().copy() for name in names if name in checkpoint.tensors]
+
+
+def average_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The averaged weights that `capture` was given, by name."""
+    named = checkpoint.tensors.items()
+    return {name.removeprefix(_AVERAGE): tensor for name, tensor in named if name.startswith(_AVERAGE)}
 
 
 def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, TrainingError
 from ecrnn.core.predictions import AnyPredictions, Predictions
 from ecrnn.models.inference import Standardise, softmax
 from ecrnn.stats import AUC, auc
@@ -25,12 +25,35 @@ class Classification(Objective):
 
     metric = ACCURACY
     labels: np.ndarray  # int64 (N,), of all examples
+    _weights: Tensor | None = None
 
     def loss(self, model: nn.Module, inputs: Tensor | tuple[Tensor, ...], targets: Tensor) -> Loss:
-        """The mean error: cross-entropy, in nats, unless the model has a ``loss`` of its own."""
+        """The mean error: cross-entropy, in nats, unless the model has a ``loss`` of its own.
+
+        Cross-entropy has the settings' class weights and label smoothing, as `torch.nn.CrossEntropyLoss` has them.
+
+        Raises:
+            TrainingError: the model has a loss of its own, and the settings are of cross-entropy.
+        """
         logits = self._outputs(model, *(inputs if isinstance(inputs, tuple) else (inputs,))).float()
-        error = getattr(model, "loss", F.cross_entropy)
-        return Loss(error(logits, targets), (logits.argmax(1) == targets).sum(), len(targets))
+        correct = (logits.argmax(1) == targets).sum()
+        smoothing, weights = self.settings.label_smoothing, self._class_weights(logits.shape[1])
+        if (own := getattr(model, "loss", None)) is None:
+            error = F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
+        elif smoothing or weights is not None:
+            raise TrainingError("this model has a loss of its own, without label_smoothing and class_weights")
+        else:
+            error = own(logits, targets)
+        return Loss(error, correct, len(targets))
+
+    def _class_weights(self, classes: int) -> Tensor | None:
+        """The weight of each class in the loss, (classes,); None where all weigh the same."""
+        if self.settings.class_weights == "none":
+            return None
+        if self._weights is None:
+            weights = balanced_weights(self.labels[self.split.train], classes)
+            self._weights = torch.from_numpy(weights).to(self.device, torch.float32)
+        return self._weights
 
     def features(self, index: np.ndarray) -> Any:
         """What a classifier of scikit-learn is given for the examples ``index``: a row each.
@@ -59,6 +82,16 @@ class Classification(Objective):
         """`validation_loss`, `validation_accuracy`."""
         predictions = self.predict(model)
         return score(predictions), predictions
+
+
+def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Weights with which every class that has examples counts alike, as scikit-learn's "balanced": float64 (classes,).
+
+    n / (k n_c) for n examples of k classes, n_c of class c; 0 for a class without examples.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    there = counts > 0
+    return np.where(there, len(labels) / (there.sum() * np.maximum(counts, 1)), 0.0)
 
 
 def score(predictions: Predictions) -> dict[str, float]:

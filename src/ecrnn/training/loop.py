@@ -16,16 +16,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.events import Epoch, Event, Progress, passed_on, silent
+from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
-from ecrnn.models.weights import load_weights, read_weights, weights_of
+from ecrnn.models.weights import read_weights, weights_of
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint
 from ecrnn.training.interruption import Interrupted, Interruption
@@ -33,7 +32,16 @@ from ecrnn.training.objective import Objective
 from ecrnn.training.trainer import Trained, Trainer
 
 # Settings that checkpoints name only where they are not these: older checkpoints do not name them.
-_UNNAMED = {"clip_norm": 0.0, "truncate_steps": 0, "batch_statistics": "even"}
+_UNNAMED = {
+    "clip_norm": 0.0,
+    "truncate_steps": 0,
+    "batch_statistics": "even",
+    "warmup": None,
+    "label_smoothing": 0.0,
+    "class_weights": "none",
+    "weight_averaging": 0.0,
+}
+_FREE = {"checkpoint_seconds", "patience"}  # change nothing of what a checkpoint holds
 
 
 def fit(
@@ -130,7 +138,7 @@ class _OnDisk:
         self.trainer, self.folder, self.keep, self.interruption = trainer, folder, keep, interruption
         self.checkpoint_folder = make_folder(folder / "checkpoint")
         self.best_path = self.checkpoint_folder / "best.safetensors"
-        timeless = trainer.settings.model_dump(mode="json", exclude={"checkpoint_seconds"})
+        timeless = trainer.settings.model_dump(mode="json", exclude=_FREE)
         named = {name: value for name, value in timeless.items() if name not in _UNNAMED or value != _UNNAMED[name]}
         counted = {"window": trainer.window, "score_epochs": trainer.score_epochs}
         more = {name: epochs for name, epochs in counted.items() if epochs > 1}
@@ -144,15 +152,16 @@ class _OnDisk:
             if isinstance(event, Epoch):
                 self._keep_epoch()
             yield event
-            if not isinstance(event, Epoch):
+            if isinstance(event, Step):
                 self._checkpoint_if_due()
             elif self.interruption.received:  # now that all of the epoch is on disk
                 raise Interrupted(self.interruption.received)
         last = self.trainer.predictions()
+        best = None
         if self.keep == "best":
             digest = self.trainer.position.best_digest
-            load_weights(self.trainer.model, self.best_path, self.checkpoint_folder, digest)
-            self.trainer.forget_predictions()
+            best = read_weights(self.best_path, self.trainer.model.state_dict(), self.checkpoint_folder, digest)
+        self.trainer.end_with(best)
         trained = self.trainer.trained(last)
         self._write_metrics()
         return trained
@@ -189,10 +198,11 @@ class _OnDisk:
         of_epoch = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity)
         if of_epoch is None or of_epoch.position.epoch != epoch or of_epoch.position.best_digest != digest:
             return False
-        if not checkpoints.fits(of_epoch, self.trainer.model, self.trainer.optimizer):
+        if not self.trainer.fits(of_epoch):
             return False
-        weights = {name: t for name, t in of_epoch.tensors.items() if name.startswith("model.")}
-        write_atomically(self.best_path, save({name.removeprefix("model."): t for name, t in weights.items()}))
+        self.trainer.restore(of_epoch)
+        with self.trainer.predicting():
+            write_atomically(self.best_path, weights_of(self.trainer.model))
         return True
 
     def _checkpoint_if_due(self) -> None:
@@ -214,7 +224,8 @@ class _OnDisk:
     def _keep_epoch(self) -> None:
         best = None
         if self.trainer.improved and self.keep == "best":
-            best = weights_of(self.trainer.model)
+            with self.trainer.predicting():
+                best = weights_of(self.trainer.model)
             self.trainer.position.best_digest = hashlib.sha256(best).hexdigest()
         self._save("epoch.safetensors")
         if best is not None:  # after the checkpoint, from which these weights can be had if this write never ends

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,14 +16,16 @@ from torch import Tensor, nn
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import TrainingError
-from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
+from ecrnn.core.events import Epoch, Event, Message, Progress, Step, passed_on, silent
 from ecrnn.core.predictions import AnyPredictions
+from ecrnn.core.text import counted
 from ecrnn.layers.normalisation import average
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint, Position
 from ecrnn.training.objective import Objective
 from ecrnn.training.optimizers import learning_rate, make_optimizer
+from ecrnn.training.weight_average import WeightAverage, copies
 
 MAX_ROLL_BACKS = 5
 
@@ -89,6 +92,8 @@ class Trainer:
         self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         configure(model, cutoff=settings.cutoff, truncate=settings.truncate_steps)
         average(model, settings.batch_statistics)
+        if settings.patience and score_epochs > 1:
+            raise TrainingError(f"{label}: patience chooses the end, over whose last epochs no score can be the mean")
         self.objective, self.settings, self.seed = objective, settings, seed
         self.window, self.label = window, label
         self.score_epochs = min(score_epochs, settings.epochs)
@@ -97,6 +102,8 @@ class Trainer:
         self.position = Position()
         self.improved = False
         self._earlier: list[np.ndarray] = []  # predictions of the epochs before the last that count
+        decay = settings.weight_averaging
+        self.average = WeightAverage(self.model, decay) if decay else None
         self.epoch_start = self.capture() if settings.non_finite == "roll-back" else None  # to which one goes
         self._known_predictions: AnyPredictions | None = None  # of the model as it is now
 
@@ -120,21 +127,55 @@ class Trainer:
         best: dict[str, Tensor] | None = None
         for event in self.epochs():
             if isinstance(event, Epoch) and self.improved and keep == "best":
-                best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+                with self.predicting():
+                    best = copies(self.model)
             yield event
         last = self.predictions()
-        if best is not None:
-            self.model.load_state_dict(best)
-            self.forget_predictions()
+        self.end_with(best)
         return self.trained(last)
 
     def epochs(self) -> Iterator[Event]:
-        """Train from where it stands: a `Step` after every step, and an `Epoch` after every epoch."""
+        """Train from where it stands: a `Step` a step, an `Epoch` an epoch, and a `Message` where patience ends it."""
         self.model.train()
         while self.position.epoch < self.settings.epochs:
+            if self.out_of_patience:
+                yield Message(early_end(self.label, self.position, self.settings, self.objective.metric.title))
+                return
             if self.settings.non_finite == "roll-back" and self.position.step == 0:
                 self.epoch_start = self.capture()
             yield from self._epoch()
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether so many epochs, one after another, were no better than the best that training stops."""
+        patience, best = self.settings.patience, self.position.best[0]
+        return patience > 0 and best > 0 and self.position.epoch - best >= patience
+
+    @contextlib.contextmanager
+    def predicting(self) -> Iterator[None]:
+        """Inside, the model has the weights that predict: the average of all steps, where they are averaged."""
+        if self.average is None:
+            yield
+            return
+        trained = copies(self.model)
+        self._put_average()
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(trained)
+
+    def end_with(self, best: Mapping[str, Tensor] | None = None) -> None:
+        """Give the model the weights that stay, those that predict or ``best``; it trains no further."""
+        if best is not None:
+            self.model.load_state_dict(best)
+            self._known_predictions = None
+        elif self.average is not None:
+            self._put_average()
+        self.average = None
+
+    def _put_average(self) -> None:
+        assert self.average is not None
+        self.average.put_into(self.model, self.objective, self.seed, max(0, self.position.whole_epochs - 1))
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that the training needs to go on: tensors by name, and the position as plain data."""
@@ -168,20 +209,19 @@ class Trainer:
         count = max(0, min(epoch, self.settings.epochs - 1) - first + 1) if examples else 0
         earlier = checkpoints.earlier_of(checkpoint)
         kept = len(earlier) == count and all(array.shape[:1] == (examples,) for array in earlier)
-        return kept and checkpoints.fits(checkpoint, self.model, self.optimizer)
+        return kept and checkpoints.fits(checkpoint, self.model, self.optimizer, self._average_weights())
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.position = checkpoints.restore(checkpoint, self.model, self.optimizer)
+        if self.average is not None:
+            self.average.restore(checkpoints.average_of(checkpoint))
         self._earlier = checkpoints.earlier_of(checkpoint)
-
-    def forget_predictions(self) -> None:
-        """To be called where the model was given other weights, such as those of its best epoch."""
-        self._known_predictions = None
 
     def predictions(self) -> AnyPredictions | None:
         """The model's predictions of the validation examples; None where there are none."""
         if self._known_predictions is None:
-            _, self._known_predictions = self.objective.validate(self.model)
+            with self.predicting():
+                _, self._known_predictions = self.objective.validate(self.model)
         return self._known_predictions
 
     def trained(self, last: AnyPredictions | None) -> Trained:
@@ -240,6 +280,8 @@ class Trainer:
         if self.settings.clip_norm:
             torch.nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.model, position.epoch * self.steps + position.step)
         position.loss_sum += mean_loss * loss.count
         position.correct = int(rights[0]) + (position.correct or 0) if rights else None
         position.seen += loss.count
@@ -250,7 +292,8 @@ class Trainer:
         position, started = self.position, time.monotonic()
         if not position.seen:
             raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
-        validation, self._known_predictions = self.objective.validate(self.model)
+        with self.predicting():
+            validation, self._known_predictions = self.objective.validate(self.model)
         if self.score_epochs > 1 and position.epoch >= self.settings.epochs - self.score_epochs:
             validation |= self._keep(self._known_predictions)
         metrics = {
@@ -317,7 +360,11 @@ class Trainer:
 
     def capture(self) -> Checkpoint:
         """A copy of where it stands."""
-        return checkpoints.capture(self.model, self.optimizer, self.position, self._earlier)
+        average = self._average_weights()
+        return checkpoints.capture(self.model, self.optimizer, self.position, self._earlier, average)
+
+    def _average_weights(self) -> dict[str, Tensor]:
+        return {} if self.average is None else self.average.weights
 
     def _learning_rate(self) -> float:
         done = self.position.epoch * self.steps + self.position.step
@@ -328,6 +375,13 @@ class Trainer:
         """Label, and optimizer steps done and in all, for events."""
         done = self.position.epoch * self.steps + self.position.step
         return self.label, done, self.settings.epochs * self.steps
+
+
+def early_end(label: str, position: Position, settings: TrainingSettings, metric: str) -> str:
+    """The line about a training that its patience has ended."""
+    better = f"no better validation {metric} for {counted(settings.patience, 'epochs')}"
+    stopped = f"{label}: stopped after epoch {position.epoch} of {settings.epochs}"
+    return f"{stopped}: {better}, best is epoch {position.best[0]}"
 
 
 def _plain(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def _recipe(record: StudyRecord) -> FairnessLine:
         f"{training.optimizer} with learning rate {training.lr:g} ({training.schedule})",
         f"weight decay {training.weight_decay:g}" if training.weight_decay else "no weight decay",
         f"momentum {training.momentum:g}" if training.optimizer == "sgd" else "",
+        *training.besides,
         (f"augmentation {training.augment}" if training.augment != "none" else "no augmentation") if seen else "",
         _STANDARDISED[training.standardise] if seen else "",
     ]

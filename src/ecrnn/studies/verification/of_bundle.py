@@ -99,10 +99,12 @@ def _plan(folder: Path, settings: Settings, model: str, metrics: dict[str, Any])
         "fingerprint": settings.fingerprint,
         "epochs": settings.training.epochs,
     }
+    stopped = metrics.get("stopped")
+    planned = stopped.get("epochs") if isinstance(stopped, dict) else metrics.get("epochs")
     wrong = [
         f"metrics.json has {key} {metrics.get(key)}, the settings {value}"
         for key, value in wanted.items()
-        if metrics.get(key) != value
+        if (planned if key == "epochs" else metrics.get(key)) != value
     ]
     if model != _model(settings):
         wrong.append(f"bundle.json is of {model}, the settings of {_model(settings)}")

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import Tags, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
+from ecrnn.core.config import ClassWeights, Schedule
 from ecrnn.data.image_set import from_arrays, to_uint8
 from ecrnn.data.preprocessing import fit as fit_preprocessing
 from ecrnn.data.splits import Split
@@ -29,8 +30,8 @@ class ImageClassifier(NetworkClassifier):
 
     Args:
         model: a model name, see `ecrnn.models.names`.
-        epochs, batch_size, lr, optimizer, weight_decay, schedule, augment, standardise, device, precision: as in
-            `ecrnn.core.config.TrainingSettings`.
+        epochs, batch_size, lr, optimizer, weight_decay, schedule: as in `ecrnn.core.config.TrainingSettings`.
+        label_smoothing, class_weights, weight_averaging, augment, standardise, device, precision: as there.
         threads: number of threads of torch; None: all cores.
         random_state: seed of weights and order: a whole number, None for a new one each time, or a RandomState.
 
@@ -60,7 +61,10 @@ class ImageClassifier(NetworkClassifier):
         lr: float = 1e-3,
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
-        schedule: Literal["constant", "cosine"] = "constant",
+        schedule: Schedule = "constant",
+        label_smoothing: float = 0.0,
+        class_weights: ClassWeights = "none",
+        weight_averaging: float = 0.0,
         augment: Literal["none", "flip", "crop", "flip-crop"] = "none",
         standardise: Literal["global", "per-channel"] = "global",
         device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -75,6 +79,9 @@ class ImageClassifier(NetworkClassifier):
         self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
+        self.weight_averaging = weight_averaging
         self.augment = augment
         self.standardise = standardise
         self.device = device

@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
+from ecrnn.core.config import ClassWeights, Schedule
 from ecrnn.core.errors import DataError
 from ecrnn.data.splits import Split
 from ecrnn.models.build import make
@@ -32,8 +33,8 @@ class SequenceClassifier(NetworkClassifier):
 
     Args:
         model: a model name, such as "sequence-lstm-32" or "sequence-cnn-bigru-64", see `ecrnn.models.names`.
-        epochs, batch_size, lr, optimizer, weight_decay, schedule, clip_norm, device, precision: as in
-            `ecrnn.core.config.TrainingSettings`.
+        epochs, batch_size, lr, optimizer, weight_decay, schedule: as in `ecrnn.core.config.TrainingSettings`.
+        label_smoothing, class_weights, weight_averaging, clip_norm, device, precision: as there.
         threads: number of threads of torch; None: all cores.
         random_state: seed of weights and order: a whole number, None for a new one each time, or a RandomState.
 
@@ -63,7 +64,10 @@ class SequenceClassifier(NetworkClassifier):
         lr: float = 1e-3,
         optimizer: Literal["adam", "adamw", "sgd"] = "adam",
         weight_decay: float = 0.0,
-        schedule: Literal["constant", "cosine"] = "cosine",
+        schedule: Schedule = "cosine",
+        label_smoothing: float = 0.0,
+        class_weights: ClassWeights = "none",
+        weight_averaging: float = 0.0,
         clip_norm: float = 0.0,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -77,6 +81,9 @@ class SequenceClassifier(NetworkClassifier):
         self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
+        self.weight_averaging = weight_averaging
         self.clip_norm = clip_norm
         self.device = device
         self.precision = precision
