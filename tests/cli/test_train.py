@@ -65,8 +65,12 @@ def test_a_bundle_is_never_overwritten_and_resume_leaves_it(
 
 
 def test_evaluate_judges_on_what_training_left_out(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:
-    done = call("evaluate", bundle, images, "--out", tmp_path / "page")
+    done = call("evaluate", bundle, images, "--temperature", "fit", "--out", tmp_path / "page")
     assert done.status == 0, done.err
+    assert "For other images take that of all of these: --temperature " in done.out
+    (head, *rows) = csv.reader(io.StringIO((tmp_path / "page" / "predictions.csv").read_text()))
+    assert head == ["image", "class", "prediction", "correct", "[red] é", "b b", "c"]
+    assert all(row[0].startswith(f"{row[1]}/") for row in rows)  # its file, in the folder of its class
     accuracy = json.loads((bundle / "metrics.json").read_text())["accuracy"]
     assert f"{100 * accuracy:.2f} % (95 % interval" in done.out
     assert "[red] é" in done.out  # a class's name, not a colour

@@ -14,7 +14,7 @@ from ecrnn.cli.output import console, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ecrnn.report import Evaluation, MetricEvaluation
+    from ecrnn.report import Decision, Evaluation, MetricEvaluation
     from ecrnn.serving.evaluation import Judgement
     from ecrnn.serving.predictor import Predictor
 
@@ -30,37 +30,86 @@ def evaluate(
         typer.Argument(metavar="DATA", help="Name of a data set, or path of a file or folder for the model's task."),
     ],
     part: Annotated[str, typer.Option(help="Part of the data: auto, test, validation or all.")] = "auto",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for an HTML page and a JSON file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for an HTML page, JSON, and CSV.")] = None,
     data_dir: options.DataDir = None,
+    temperature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fit|NUMBER",
+            help="Number that a classifier's logits are divided by; or fit: also show calibration with one fitted on "
+            "one half of the examples and judged on the other. Default: 1.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability from which on the positive one of two classes is given. Default: the more probable class."
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Class that is looked for, of two. Default: the second one."),
+    ] = None,
     beam: options.Beam = 1,
     device: options.Device = None,
     code: options.Code = None,
     as_json: options.Json = False,
 ) -> None:
-    """Judge a trained model: its metric with interval; accuracy of each class, or examples of what it writes."""
+    """Judge a trained model: its metric with interval; classes, calibration, errors; or what it writes."""
     from ecrnn.serving.evaluation import judge
     from ecrnn.serving.load import load
 
     model = load(bundle, device or "auto")
     with options.wrong_call():
         model.search(beam)
+        decision = _decision(model, temperature, threshold, positive)
     judgement = judge(model, data, data_dir=data_dir, part=part)
-    show(model, judgement, Path(data).name or data, out, as_json)
+    show(model, judgement, Path(data).name or data, out, as_json, decision)
 
 
-def show(model: Predictor, judgement: Judgement, name: str, out: Path | None, as_json: bool) -> None:
+def _decision(model: Predictor, temperature: str | None, threshold: float | None, positive: str | None) -> Decision:
+    """How the probabilities of a classifier are read."""
+    from ecrnn.report import Decision
+
+    options_of = {"--temperature": temperature, "--threshold": threshold, "--positive": positive}
+    if not model.task.classes:
+        for option, value in options_of.items():
+            if value is not None:
+                raise options.WrongCall(f"{option} is for classifiers, not for {model.task.name}")
+    number: Any = temperature
+    if temperature is None:
+        number = 1.0
+    elif temperature != "fit":
+        try:
+            number = float(temperature)
+        except ValueError as error:
+            raise options.WrongCall(f"--temperature wants fit or a number above 0, not '{temperature[:40]}'") from error
+    decision = Decision(number, threshold, positive)
+    if model.task.classes:
+        decision.check(model.classes)
+    return decision
+
+
+def show(
+    model: Predictor,
+    judgement: Judgement,
+    name: str,
+    out: Path | None,
+    as_json: bool,
+    decision: Decision | None = None,
+) -> None:
     """Print how good ``model`` is on the data called ``name``, and write a page and JSON into the folder ``out``."""
     from ecrnn import report
 
     if model.task.classes:
         of_classes = report.write_evaluation, report.evaluation_json, report.print_evaluation
-        _show(_of_classes(model, judgement, name), *of_classes, out, as_json)
+        _show(_of_classes(model, judgement, name, decision), *of_classes, out, as_json)
     else:
         of_scores = report.write_metric_evaluation, report.metric_evaluation_json, report.print_metric_evaluation
         _show(_of_scores(model, judgement, name), *of_scores, out, as_json)
 
 
-def _of_classes(model: Predictor, judgement: Judgement, name: str) -> Evaluation:
+def _of_classes(model: Predictor, judgement: Judgement, name: str, decision: Decision | None) -> Evaluation:
     from ecrnn.core.predictions import Predictions
     from ecrnn.report import evaluate_predictions
 
@@ -71,6 +120,8 @@ def _of_classes(model: Predictor, judgement: Judgement, name: str) -> Evaluation
         predictions.logits,
         model.processor.classes,
         examples=model.task.examples,
+        decision=decision,
+        look=lambda row: model.look(judgement.data, int(judgement.index[row])),
         **_origin(model, judgement, name),
     )
 

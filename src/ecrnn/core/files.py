@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import secrets
@@ -142,6 +143,21 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.unlink(temporary)
         raise
     flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_text(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
+    """As `whole_file`, of text whose line ends are written as they are.
+
+    Raises:
+        RunDirectoryError: the disk refuses.
+    """
+    with disk_errors(path), whole_file(path) as file:
+        text = io.TextIOWrapper(file, encoding, newline="")
+        try:
+            yield text
+        finally:
+            text.detach()  # which flushes; `whole_file` closes the file
 
 
 def _open_temporary(path: Path) -> tuple[int, Path]:

@@ -23,7 +23,7 @@ from ecrnn.report.analysis.analyse import analyse
 from ecrnn.report.analysis.analyse_across import AcrossAnalysis, ScoredDataSet, analyse_across, analyse_studies
 from ecrnn.report.analysis.analyse_tuning import TuningAnalysis, analyse_tuning
 from ecrnn.report.analysis.archive import Archived, archive_study
-from ecrnn.report.analysis.evaluation import Evaluation, evaluate_predictions
+from ecrnn.report.analysis.evaluation import Decision, Evaluation, evaluate_predictions
 from ecrnn.report.analysis.metric_evaluation import MetricEvaluation, MetricResult, evaluate_scores
 from ecrnn.report.analysis.read import StudyRecord, read_study
 from ecrnn.report.analysis.schema import Analysis, plain
@@ -45,6 +45,7 @@ __all__ = [
     "AcrossReport",
     "Analysis",
     "Archived",
+    "Decision",
     "Evaluation",
     "Example",
     "MetricEvaluation",

@@ -145,6 +145,10 @@ class Predictor(ABC):
         """What an evaluation shows beside the metric; arguments as of `judge`, which gave ``judged``."""
         return Beside()
 
+    def look(self, data: Any, place: int) -> tuple[str, np.ndarray | None]:
+        """What the example at a place of ``data`` is called, and an image of it, uint8 (H, W, C), where it has one."""
+        return example_name(data, np.array([place]), self.task.examples.removesuffix("s"))(0), None
+
     def alone(self, judged: Judged, place: int) -> float:
         """The metric of one of the examples judged alone."""
         return METRICS[self.task.metric].value(judged.predictions.statistics[place : place + 1])

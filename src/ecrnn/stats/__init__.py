@@ -4,7 +4,8 @@ Start at :func:`compare`, and over many data sets at :func:`compare_across`. Wha
 class_scores.py. One model: intervals.py. Two models over repeats: paired.py, crossed.py, bayes.py, verdicts.py and
 power.py. What comes back: results.py. Two models over data sets: random_effects.py, signed_rank.py, hierarchical.py,
 ranks.py, improvement.py. Two trained networks on one test set: bootstrap.py for any metric, mcnemar.py for accuracy,
-with the paper's own test. Studies that stop when they are decided: boundaries.py, sequential.py,
+with the paper's own test. One trained network: class_averages.py, calibration.py, and with two classes
+operating_points.py. Studies that stop when they are decided: boundaries.py, sequential.py,
 sequential_comparison.py, and sequential_designs.py for what they cost. Searches for recipes:
 expected_best.py. How often each test errs: simulate.py.
 """
@@ -13,6 +14,14 @@ from ecrnn.stats.across import Across, AcrossPair, OnDataSet, compare_across
 from ecrnn.stats.bayes import Posterior, bayesian_correlated_t
 from ecrnn.stats.bootstrap import bootstrap_difference, bootstrap_metric, metric_interval
 from ecrnn.stats.boundaries import usual_looks
+from ecrnn.stats.calibration import (
+    Calibration,
+    ConfidenceBin,
+    calibration,
+    cross_fitted,
+    fit_temperature,
+)
+from ecrnn.stats.class_averages import ClassAverages, class_averages
 from ecrnn.stats.class_scores import (
     AUC,
     BALANCED_ACCURACY,
@@ -53,6 +62,7 @@ from ecrnn.stats.metrics import (
     Metric,
     bleu_of_sums,
 )
+from ecrnn.stats.operating_points import OperatingCurve, OperatingPoint, auc_interval, operating_curve
 from ecrnn.stats.paired import PairedT, corrected_resampled_t, equivalence, holm, paired_t, probability_better
 from ecrnn.stats.power import detectable, detection_power, repeats_needed, seeds_needed, smallest_detectable
 from ecrnn.stats.random_effects import RandomEffects, Slope, random_effects, slope, weighted_random_effects
@@ -96,7 +106,10 @@ __all__ = [
     "AcrossMisses",
     "AcrossPair",
     "BestOfN",
+    "Calibration",
+    "ClassAverages",
     "Comparison",
+    "ConfidenceBin",
     "Contrast",
     "FalsePositives",
     "Hierarchical",
@@ -108,6 +121,8 @@ __all__ = [
     "Metric",
     "ModelScores",
     "OnDataSet",
+    "OperatingCurve",
+    "OperatingPoint",
     "Outcomes",
     "Pair",
     "PairedT",
@@ -124,6 +139,7 @@ __all__ = [
     "Wilcoxon",
     "accuracy_difference_interval",
     "auc",
+    "auc_interval",
     "balanced_accuracy",
     "bayesian_correlated_t",
     "bayesian_signed_rank",
@@ -132,6 +148,8 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_mean",
     "bootstrap_metric",
+    "calibration",
+    "class_averages",
     "class_scores",
     "clopper_pearson",
     "compare",
@@ -139,6 +157,7 @@ __all__ = [
     "compare_scores",
     "compare_sequentially",
     "corrected_resampled_t",
+    "cross_fitted",
     "crossed_t",
     "detectable",
     "detection_power",
@@ -147,6 +166,7 @@ __all__ = [
     "expected_best",
     "false_positives",
     "fewest_data_sets",
+    "fit_temperature",
     "hierarchical",
     "holm",
     "improvement",
@@ -156,6 +176,7 @@ __all__ = [
     "metric_interval",
     "metric_named",
     "misses_across",
+    "operating_curve",
     "paired_t",
     "paper_test",
     "probability_better",

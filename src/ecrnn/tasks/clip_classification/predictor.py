@@ -39,6 +39,9 @@ class ClipPredictor(Predictor):
         with self.naming(example_name(data, index, "clip")):
             return Judged(Predictions(index, label, self._logits(data.clips, index)))
 
+    def look(self, data: ClipSet, place: int) -> tuple[str, np.ndarray | None]:
+        return super().look(data, place)[0], data.clips[place, self.frames // 2]
+
     def predict(self, clips: np.ndarray) -> np.ndarray:
         """The most probable class of each clip, by name: array of str (n,)."""
         return np.asarray(self.classes)[self.predict_proba(clips).argmax(axis=1)]

@@ -40,6 +40,9 @@ class ImagePredictor(Predictor):
         with self.naming(example_name(data, index, "image")):
             return Judged(Predictions(index, label, self.logits_at(data.images, index)))
 
+    def look(self, data: ImageSet, place: int) -> tuple[str, np.ndarray | None]:
+        return super().look(data, place)[0], data.images[place]
+
     def predict(self, images: Sequence[str | Path] | np.ndarray) -> np.ndarray:
         """The most probable class of each image, by name.
 

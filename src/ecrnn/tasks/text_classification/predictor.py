@@ -25,6 +25,9 @@ class TextPredictor(Predictor):
         label = true_labels(self.classes, data, index)
         return Judged(Predictions(index, label, self.logits([data.texts[i] for i in index])))
 
+    def look(self, data: TextSet, place: int) -> tuple[str, np.ndarray | None]:
+        return data.texts[place], None
+
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """The most probable class of each text, by name: array of str (n,)."""
         return np.asarray(self.classes)[self.predict_proba(texts).argmax(axis=1)]
