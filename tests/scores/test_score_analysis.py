@@ -13,10 +13,11 @@ from ecrnn.core.errors import EcrnnError, SettingsError
 from ecrnn.report import Analysis
 from ecrnn.report.content.tables import report_tables, scores_table
 from ecrnn.scores import How, analyse_each, read
-from ecrnn.stats import compare_scores
+from ecrnn.stats import compare_scores, seed_and_split
 from ecrnn.stats.metrics import ACCURACY
 
 SIZES = How(n_train=700, n_test=300)
+SPLITS = ("s0", "s1", "s2")
 
 
 def rows(repeats: int = 5, **more: Any) -> list[dict[str, Any]]:
@@ -71,12 +72,50 @@ def test_sizes_are_asked_for() -> None:
     assert analysis_of(with_sizes, SIZES).comparison.n_train == 700  # what is said counts
 
 
-def test_seeds_of_one_split_are_no_repeats() -> None:
-    table = [{**row, "split": row["repeat"] // 2} for row in rows(4)]
-    with pytest.raises(
-        EcrnnError, match="repeats 0 and 1 of a are of one split, '0': seeds of one split are no repeats"
-    ):
-        analysis_of(table)
+def test_a_repeat_is_a_split_where_several_seeds_share_it() -> None:
+    """Its score is the mean over them; a training that is not there is left out of the mean."""
+    table = [{**row, "split": f"s{row['repeat'] // 2}"} for row in rows(6)][:-1]
+    scores = {m: [[r["accuracy"] for r in table if (r["model"], r["split"]) == (m, s)] for s in SPLITS] for m in "abc"}
+    means = {model: [sum(of) / len(of) for of in splits] for model, splits in scores.items()}
+    analysis = analysis_of(table)
+    assert analysis.comparison.pairs == compare_scores(means, 700, 300, metric=ACCURACY, noun="examples").pairs
+    assert [model.trainings for model in analysis.comparison.models] == [6, 6, 5]
+    assert ("Splits", "3, each trained 2 times") in analysis.subject.facts
+    assert analysis.warnings[0].startswith("Each split was trained 2 times with different seeds")
+    assert (len(analysis.trials), analysis.planned) == (17, 17)
+    alone = seed_and_split(scores["a"])
+    assert analysis.variation[0].found == alone
+    assert [one.found.splits for one in analysis.variation] == [3, 3, 2, 3, 2, 2]
+
+
+def test_splits_that_cannot_be_told_apart_are_refused() -> None:
+    shared = r"repeats . and . of a are of one split, 's.': seeds of one split are no repeats; name the split of every"
+    table = [{**row, "split": f"s{row['repeat'] // 2}"} for row in rows(4)]
+    for wrong in ({0: "s9"}, {3: ""}, {3: "test"}):  # of the first model alone, none, no name of a split
+        with pytest.raises(EcrnnError, match=shared):
+            analysis_of([{**row, "split": wrong.get(i, row["split"])} for i, row in enumerate(table[:4])] + table[4:])
+
+
+def test_answers_of_one_split_are_of_the_same_examples(answers: list[dict[str, Any]]) -> None:
+    """Which are of one is known by a name, or else by the examples."""
+
+    def of(examples: int, **more: Any) -> list[dict[str, Any]]:
+        """Two trainings a split, or as many that are scored on the same ``examples``."""
+        both = [row | {"repeat": 2 * row["repeat"] + seed} for row in answers for seed in (0, 1)]
+        return [
+            row | {"example": f"{row['repeat'] // examples} {row['example']}"} | {k: v(row) for k, v in more.items()}
+            for row in both
+        ]
+
+    by_name = analysis_of(of(2, split=lambda row: row["repeat"] // 2), SIZES)
+    by_examples, once = analysis_of(of(2), SIZES), analysis_of(answers, SIZES)
+    assert by_name.comparison == by_examples.comparison
+    assert [pair.test for pair in by_name.comparison.pairs] == [pair.test for pair in once.comparison.pairs]
+    assert by_name.variation[0].found.images is not None
+    assert by_name.variation[0].found.seed.estimate == 0
+    assert len(analysis_of(of(1), SIZES).comparison.repeats) == 2 * len(once.comparison.repeats)
+    with pytest.raises(EcrnnError, match="repeats 0 and 1 are of one split, and are scored on other examples"):
+        analysis_of(of(1, split=lambda row: row["repeat"] // 2), SIZES)
 
 
 def test_one_test_set_is_said() -> None:

@@ -23,7 +23,7 @@ MAX_MODELS = 100
 MAX_REPEATS = 10_000
 MAX_DATA_SETS = 1000
 MOST = 1e15  # that any score may be, as in a study
-_PARTS_OF_DATA = ("test", "val", "valid", "validation", "eval", "dev", "holdout", "train")  # no names of a split
+PARTS_OF_DATA = ("test", "val", "valid", "validation", "eval", "dev", "holdout", "train")  # no names of a split
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class Scores:
     @property
     def one_test_set(self) -> str:
         """Why all repeats are of one test set, or "" where they are not known to be."""
-        named = {split for split in self.splits.values() if split.lower() not in _PARTS_OF_DATA}
+        named = {split for split in self.splits.values() if split.lower() not in PARTS_OF_DATA}
         if len(self.repeats) < 2:
             return ""
         if (
             len(named) == 1
             and len(self.splits) > 1
-            and not any(split.lower() in _PARTS_OF_DATA for split in self.splits.values())
+            and not any(split.lower() in PARTS_OF_DATA for split in self.splits.values())
         ):
             return f"all repeats have the split '{named.pop()}'"
         sets = {answers.example.tobytes() for of in self.answers.values() for answers in of.values()}

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -26,7 +25,10 @@ from ecrnn.report.analysis.schema import (
     Subject,
     TrialRow,
 )
+from ecrnn.report.analysis.seeds_per_split import Influence, note, variation, with_failed_trainings
+from ecrnn.report.analysis.subject import repeats_fact
 from ecrnn.scores.records import Scores
+from ecrnn.scores.split_means import means, seeds_of, split_numbers
 from ecrnn.stats import (
     CLASS_SCORES,
     Comparison,
@@ -91,10 +93,14 @@ def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> 
     """
     metric = named(metric)
     fixed = "--fixed-test says so" if how.fixed_test else scores.one_test_set
-    if not fixed:
-        _refuse_shared_splits(scores)
+    numbers = None if fixed else split_numbers(scores)
+    seeds = 1 if numbers is None else seeds_of(numbers)
     n_train, n_test = _sizes(scores, how, origin.files, fixed=bool(fixed))
-    comparison = _compared(scores, metric, replace(how, n_train=n_train, n_test=n_test, fixed_test=bool(fixed)))
+    how = replace(how, n_train=n_train, n_test=n_test, fixed_test=bool(fixed))
+    trained = {model: len(of) for model, of in (scores.values or scores.answers).items()}
+    comparison = _compared(scores, metric, how, numbers)
+    if numbers is not None:
+        comparison = with_failed_trainings(comparison, trained, _failed(scores))
     models = tuple(_row(model) for model in comparison.models)
     subject = Subject(
         metric=metric,
@@ -102,7 +108,7 @@ def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> 
         examples=EXAMPLES,
         part=PART,
         moment="",
-        facts=_facts(scores, comparison, origin, fixed),
+        facts=_facts(scores, comparison, origin, fixed, seeds),
         again="This command makes the report again from the same file.",
         source=f"Made by `ecrnn judge` from {', '.join(origin.files)}, whose scores are taken as they are.",
     )
@@ -110,17 +116,21 @@ def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> 
         title=f"{formats.listed(scores.models)} on {scores.dataset or ', '.join(origin.files)}",
         headline=" ".join([headline(comparison, models, subject), *failures(comparison, _failed(scores))]),
         certainty=certainty(comparison, models, subject),
-        warnings=(*comparison.warnings, *_notes(scores, comparison, origin, fixed)),
+        warnings=(
+            *([note(seeds)] if seeds > 1 else ()),
+            *comparison.warnings,
+            *_notes(scores, comparison, origin, fixed),
+        ),
         task="",
         data=scores.dataset or ", ".join(origin.files),
         classes=scores.classes,
         settings=dict(origin.settings),
         folders=origin.files,
-        planned=sum(len(model.repeats) for model in models) + len(scores.unfinished),
+        planned=sum(trained.values()) + len(scores.unfinished),
         comparison=comparison,
         models=models,
-        class_scores=tuple(_class_scores(scores, n_train, n_test, fixed)),
-        trials=_trials(scores, models),
+        class_scores=tuple(_class_scores(scores, n_train, n_test, fixed, numbers)),
+        trials=_trials(scores, metric),
         curves=(),
         confusions=tuple(_confusion(scores, model) for model in scores.answers if scores.classes),
         fairness=_fairness(scores, comparison, origin, fixed),
@@ -134,24 +144,13 @@ def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> 
         command=origin.command,
         finished="",
         subject=subject,
+        variation=() if numbers is None else variation(comparison, *_by_training(scores, metric), numbers, seeds),
     )
 
 
 def named(metric: Metric) -> Metric:
     """The metric under a name that no other column of a report has."""
     return replace(metric, name=f"{metric.name}_score") if metric.name in _TAKEN else metric
-
-
-def _refuse_shared_splits(scores: Scores) -> None:
-    """Several seeds on each of several splits are not as many repeats."""
-    for model in scores.models:
-        seen: dict[str, int] = {}
-        for (of, repeat), split in scores.splits.items():
-            if of == model and seen.setdefault(split, repeat) != repeat:
-                raise EcrnnError(
-                    f"repeats {seen[split]} and {repeat} of {model} are of one split, '{split}': seeds of one split "
-                    "are no repeats; give one score a split, such as the mean over its seeds"
-                )
 
 
 def _sizes(scores: Scores, how: How, files: Sequence[str], *, fixed: bool) -> tuple[int, int]:
@@ -176,23 +175,46 @@ def _sizes(scores: Scores, how: How, files: Sequence[str], *, fixed: bool) -> tu
     return n_train, n_test
 
 
-def _compared(scores: Scores, metric: Metric, how: How) -> Comparison:
+def _compared(scores: Scores, metric: Metric, how: How, numbers: Mapping[int, int] | None) -> Comparison:
     options: dict[str, Any] = {
         **vars(how),
         "metric": metric,
         "difference": None if how.difference is None else how.difference / metric.scale,
         "noun": EXAMPLES,
-        "failed": _failed(scores),
+        "failed": _failed(scores) if numbers is None else None,
     }
+    if scores.values or not metric.binary:
+        values = {model: means(of, numbers) for model, of in _values(scores, metric).items()}
+        return compare_scores(values, **options)
+    right = {model: means(of, numbers) for model, of in _right(scores).items()}
+    index = {r: answers.example for of in scores.answers.values() for r, answers in of.items()}
+    if numbers is not None:
+        index = {numbers[repeat]: examples for repeat, examples in index.items()}
+    comparison = compare(right, index=index, **options)
+    return replace(comparison, pairs=tuple(replace(pair, image_test=None) for pair in comparison.pairs))
+
+
+def _right(scores: Scores) -> dict[str, dict[int, Any]]:
+    """Whether each example is right, by model and repeat."""
+    return {model: {r: answers.correct for r, answers in of.items()} for model, of in scores.answers.items()}
+
+
+def _values(scores: Scores, metric: Metric) -> dict[str, dict[int, float]]:
+    """The score of each training, by model and repeat."""
     if scores.values:
-        return compare_scores(scores.values, **options)
+        return scores.values
     if metric.binary:
-        right = {model: {r: answers.correct for r, answers in of.items()} for model, of in scores.answers.items()}
-        index = {r: answers.example for of in scores.answers.values() for r, answers in of.items()}
-        comparison = compare(right, index=index, **options)
-        return replace(comparison, pairs=tuple(replace(pair, image_test=None) for pair in comparison.pairs))
-    value = partial(_value, scores, metric=metric)
-    return compare_scores({model: {r: value(model, r) for r in of} for model, of in scores.answers.items()}, **options)
+        return {model: {r: float(right.mean()) for r, right in of.items()} for model, of in _right(scores).items()}
+    return {model: {r: _value(scores, model, r, metric) for r in of} for model, of in scores.answers.items()}
+
+
+def _by_training(scores: Scores, metric: Metric) -> tuple[dict[str, dict[int, float]], Influence | None]:
+    """The score of each training, and what each example adds to it where that is known."""
+    by_examples = metric.binary and not scores.values
+    influence = {
+        model: {r: right.astype(np.float64) for r, right in of.items()} for model, of in _right(scores).items()
+    }
+    return _values(scores, metric), influence if by_examples else None
 
 
 def _failed(scores: Scores) -> dict[str, list[int]]:
@@ -216,16 +238,19 @@ def _value(scores: Scores, model: str, repeat: int, metric: Metric) -> float:
     return found
 
 
-def _class_scores(scores: Scores, n_train: int, n_test: int, fixed: str) -> Iterator[ScoreRow]:
+def _class_scores(
+    scores: Scores, n_train: int, n_test: int, fixed: str, numbers: Mapping[int, int] | None
+) -> Iterator[ScoreRow]:
     """All scores that follow from labels and predictions; on one test set without intervals, as of a study."""
     for model, of_model in scores.answers.items() if scores.classes else ():
-        by_repeat = [class_scores(answers.label, answers.prediction) for answers in of_model.values()]
+        by_repeat = {repeat: class_scores(answers.label, answers.prediction) for repeat, answers in of_model.items()}
         for name, metric in CLASS_SCORES.items():
-            values = [value for one in by_repeat if (value := one[name]) is not None]
+            known = {repeat: value for repeat, one in by_repeat.items() if (value := one[name]) is not None}
+            values = tuple(means(known, numbers).values())
             if values:
                 summary = summarise(values, n_train, n_test, bounds=(metric.least, metric.most))
                 summary = replace(summary, low=None, high=None) if fixed else summary
-                yield ScoreRow(model, name, tuple(values), summary)
+                yield ScoreRow(model, name, values, summary)
 
 
 def _row(scores: ModelScores) -> ModelRow:
@@ -233,12 +258,12 @@ def _row(scores: ModelScores) -> ModelRow:
     return ModelRow(scores.model, scores.repeats, scores.scores, scores.summary, *[None] * 7)
 
 
-def _trials(scores: Scores, models: Sequence[ModelRow]) -> tuple[TrialRow, ...]:
+def _trials(scores: Scores, metric: Metric) -> tuple[TrialRow, ...]:
     return tuple(
         TrialRow(
-            model=row.model,
+            model=model,
             repeat=repeat,
-            score=score,
+            score=of_model[repeat],
             best_score=None,
             best_epoch=None,
             seconds=None,
@@ -246,10 +271,10 @@ def _trials(scores: Scores, models: Sequence[ModelRow]) -> tuple[TrialRow, ...]:
             precision="",
             threads=None,
             finished="",
-            split=scores.splits.get((row.model, repeat), ""),
+            split=scores.splits.get((model, repeat), ""),
         )
-        for row in models
-        for repeat, score in zip(row.repeats, row.scores, strict=True)
+        for model, of_model in _values(scores, metric).items()
+        for repeat in sorted(of_model)
     )
 
 
@@ -259,13 +284,15 @@ def _confusion(scores: Scores, model: str) -> Any:
     return confusion(model, label, prediction, scores.classes)
 
 
-def _facts(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -> tuple[tuple[str, str], ...]:
+def _facts(
+    scores: Scores, comparison: Comparison, origin: Origin, fixed: str, seeds: int
+) -> tuple[tuple[str, str], ...]:
     return (
         ("Scores", ", ".join(origin.files)),
         *([("Data set", scores.dataset)] if scores.dataset else []),
         *([("Classes", formats.count(len(scores.classes)))] if scores.classes else []),
         ("Models", formats.count(len(comparison.models))),
-        ("Repeats", formats.count(len(comparison.repeats))),
+        repeats_fact(len(comparison.repeats), seeds),
         ("Examples a repeat", f"{comparison.n_train:,} train, {comparison.n_test:,} test"),
         ("Split", "one test set for all repeats" if fixed else "another in each repeat"),
     )

@@ -31,8 +31,9 @@ from ecrnn.report.analysis.schema import (
     ModelRow,
     ScoreRow,
     TrialRow,
+    Variation,
 )
-from ecrnn.report.analysis.seeds_per_split import note, variation, with_failed_trainings
+from ecrnn.report.analysis.seeds_per_split import influence_of, note, variation, with_failed_trainings
 from ecrnn.report.analysis.sequential_verdicts import (
     ByModel,
     decisions,
@@ -126,7 +127,7 @@ def analyse(
             pairs=pairs,
         )
         if seeds > 1:
-            return with_failed_trainings(found, trials, record.failed)
+            return with_failed_trainings(found, {model: len(of) for model, of in trials.items()}, record.failed)
         return with_tests_of_last_epoch(found, trials) if epochs > 1 and metric.binary else found
 
     epochs = max(min(chosen.score_epochs, epochs_of(trial)) for trial in record.trials)
@@ -189,11 +190,28 @@ def analyse(
         finished=record.finished,
         subject=subject,
         plan=plan,
-        variation=variation(by_model, comparison, metric, chosen.score_epochs, seeds, by_examples=metric is own)
+        variation=_variation(
+            by_model, comparison, metric, chosen.score_epochs, record.settings, by_examples=metric is own
+        )
         if seeds > 1
         else (),
         sequential=decided,
     )
+
+
+def _variation(
+    by_model: ByModel,
+    comparison: Comparison,
+    metric: Metric,
+    counted: int,
+    settings: StudySettings,
+    *,
+    by_examples: bool,
+) -> tuple[Variation, ...]:
+    scores = scores_of(by_model, metric, counted)
+    influence = influence_of(by_model, metric, counted) if by_examples else None
+    split = {repeat: settings.split_number(repeat) for of in scores.values() for repeat in of}
+    return variation(comparison, scores, influence, split, settings.seeds_per_split)
 
 
 def _contrasts(record: StudyRecord, by_model: Mapping[str, object], usual: Contrasts | None) -> Contrasts:

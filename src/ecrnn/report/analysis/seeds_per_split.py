@@ -15,27 +15,30 @@ from numpy.typing import NDArray
 
 from ecrnn.report.analysis.read import Trial
 from ecrnn.report.analysis.schema import Variation
-from ecrnn.report.analysis.trial_scores import examples_of, scores_of
+from ecrnn.report.analysis.trial_scores import examples_of
 from ecrnn.stats import Comparison, Metric, clopper_pearson, seed_and_split
 from ecrnn.stats.failures import with_failures
 
 ByModel = Mapping[str, Sequence[Trial]]
+Influence = Mapping[str, Mapping[int, NDArray[np.float64]]]  # by model and repeat
 
 
-def with_failed_trainings(comparison: Comparison, by_model: ByModel, failed: Mapping[str, Sequence[int]]) -> Comparison:
+def with_failed_trainings(
+    comparison: Comparison, trained: Mapping[str, int], failed: Mapping[str, Sequence[int]]
+) -> Comparison:
     """The comparison of split means with how many trainings failed.
 
     Args:
         comparison: made without them.
-        by_model: the finished trials.
+        trained: how many trainings of a model have a score.
         failed: the repeats in which the training of a model failed.
     """
     models = {}
     for model in comparison.models:
-        repeats = tuple(sorted(failed.get(model.model, ())))
-        tried = len(repeats) + len(by_model[model.model])
+        repeats, finished = tuple(sorted(failed.get(model.model, ()))), trained[model.model]
+        tried = len(repeats) + finished
         share = clopper_pearson(len(repeats), tried, 1 - comparison.alpha) if repeats else None
-        models[model.model] = replace(model, failed=repeats, failure=share, trainings=len(by_model[model.model]))
+        models[model.model] = replace(model, failed=repeats, failure=share, trainings=finished)
     pairs = [
         replace(pair, sentence=with_failures(pair.sentence, [models[pair.model_a], models[pair.model_b]]))
         for pair in comparison.pairs
@@ -51,34 +54,47 @@ def note(seeds: int) -> str:
     )
 
 
+def influence_of(by_model: ByModel, metric: Metric, counted: int) -> Influence:
+    """What each example adds to the score of each trial, of a metric that follows from single examples.
+
+    Args:
+        by_model: the finished trials.
+        metric: by which the models are compared.
+        counted: last epochs whose mean is the score of a trial.
+    """
+    examples, over_epochs = examples_of(by_model, metric, counted)
+    return {model: {r: over_epochs.influence(array) for r, array in of.items()} for model, of in examples.items()}
+
+
 def variation(
-    by_model: ByModel, comparison: Comparison, metric: Metric, counted: int, seeds: int, *, by_examples: bool
+    comparison: Comparison,
+    scores: Mapping[str, Mapping[int, float]],
+    influence: Influence | None,
+    split: Mapping[int, int],
+    seeds: int,
 ) -> tuple[Variation, ...]:
     """What the score of each model and the difference of each pair varies with; of whole splits, where there are two.
 
     Args:
-        by_model: the finished trials.
         comparison: which pairs there are.
-        metric: by which the models are compared.
-        counted: last epochs whose mean is the score of a trial.
-        seeds: trainings of a split.
-        by_examples: whether ``metric`` follows from single examples.
+        scores: of each training, by model and repeat.
+        influence: from `influence_of`; None where the scores do not follow from single examples.
+        split: number of the split of each repeat.
+        seeds: trainings of a whole split.
     """
-    scores = scores_of(by_model, metric, counted)
-    influence: dict[str, dict[int, NDArray[np.float64]]] = {}
-    if by_examples:
-        examples, over_epochs = examples_of(by_model, metric, counted)
-        influence = {m: {r: over_epochs.influence(array) for r, array in of.items()} for m, of in examples.items()}
 
     def found(a: str, b: str | None) -> Variation | None:
         names = [a] if b is None else [a, b]
-        repeats = set.intersection(*(set(scores[name]) for name in names))
-        splits = [[s * seeds + j for j in range(seeds)] for s in sorted({r // seeds for r in repeats})]
-        splits = [split for split in splits if repeats.issuperset(split)]
+        of_split: dict[int, list[int]] = {}
+        for repeat in sorted(set.intersection(*(set(scores[name]) for name in names))):
+            of_split.setdefault(split[repeat], []).append(repeat)
+        splits = [repeats for _, repeats in sorted(of_split.items()) if len(repeats) == seeds]
         if len(splits) < 2:
             return None
-        y = np.array([[_less(scores, names, r) for r in split] for split in splits])
-        x = [np.stack([_less(influence, names, r) for r in split]) for split in splits] if by_examples else None
+        y = np.array([[_less(scores, names, r) for r in repeats] for repeats in splits])
+        x = None
+        if influence is not None:
+            x = [np.stack([_less(influence, names, r) for r in repeats]) for repeats in splits]
         return Variation(a, b, seed_and_split(y, x, 1 - comparison.alpha))
 
     wanted = [(model.model, None) for model in comparison.models]

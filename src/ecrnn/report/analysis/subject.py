@@ -62,7 +62,7 @@ def _facts(record: StudyRecord, comparison: Comparison, data: str) -> tuple[tupl
         ("Data", data + mark + _left_out(settings.bad_files)),
         *([("Classes", formats.count(len(record.classes)))] if record.classes else []),
         ("Models", formats.count(len(comparison.models))),
-        _repeats(len(comparison.repeats), settings.seeds_per_split),
+        repeats_fact(len(comparison.repeats), settings.seeds_per_split),
         ("Trials finished", f"{record.planned - len(record.unfinished):,} of {record.planned:,}"),
         (f"{formats.capital(record.task.examples)} a repeat", sizes),
         ("Split", "the data set's own" if comparison.fixed_test else settings.split + _groups(settings.groups)),
@@ -71,7 +71,8 @@ def _facts(record: StudyRecord, comparison: Comparison, data: str) -> tuple[tupl
     return (*facts, *([("Last trial ended", formats.moment(record.finished))] if record.finished else []))
 
 
-def _repeats(repeats: int, seeds: int) -> tuple[str, str]:
+def repeats_fact(repeats: int, seeds: int) -> tuple[str, str]:
+    """How many repeats there are; where each of them is a split that was trained ``seeds`` times, it says so."""
     if seeds == 1:
         return "Repeats", formats.count(repeats)
     return "Splits", f"{formats.count(repeats)}, each trained {seeds} times"
