@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lanes import leave_to_slow, longest_first
@@ -17,6 +19,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     leave_to_slow(items)  # before -m chooses
     if hasattr(config, "workerinput"):  # one of several processes
         longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # the tests themselves are many objects, and no collection needs to walk them again
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +45,19 @@ def forks() -> Iterator[Forks]:
     """A server of processes that are killed, with all that they need and what torch.optim imports at its first step."""
     with Forks("studies.small", "studies.kills", "torch._dynamo") as server:
         yield server
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports of studies with one empty figure: drawing takes most of their second, and tests/report looks at it."""
+    from ecrnn.report.figure import Figure
+    from ecrnn.report.render import write
+
+    def draw(analysis: Any) -> tuple[Figure, ...]:
+        supplement = () if analysis.supplement is None else (analysis.supplement.draw(),)
+        return (*supplement, Figure("scores", "Scores", "", "<svg ><title>Scores</title></svg>"))
+
+    monkeypatch.setattr(write, "draw_figures", draw)
 
 
 @pytest.fixture(scope="session", autouse=True)

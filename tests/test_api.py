@@ -23,7 +23,7 @@ SMALL = {"epochs": 1, "batch_size": 8, "threads": 1, "precision": "float32", "de
 
 
 @pytest.fixture(autouse=True)
-def _forgets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _forgets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, undrawn: None) -> None:
     monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.chdir(tmp_path)
 

@@ -25,6 +25,7 @@ def test_what_is_allocated_and_gone_again_is_in_the_peak() -> None:
     assert little["work_mib"] < 5
 
 
+@pytest.mark.slow
 def test_a_fresh_process_measures_a_variant() -> None:
     settings = Settings(hidden=16, steps=256, batch=512, forward_only=False)
     found = peak_memory.measure(make, "stock", 1, settings)

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -32,10 +33,15 @@ class Done:
 Call = Callable[..., Done]
 
 
-def call_main(*arguments: object) -> Done:
-    """`ecrnn ARGUMENTS` in this process."""
+@pytest.fixture(autouse=True)
+def _quick_reports(undrawn: None) -> None:
+    """Those of `study` are drawn all the same, which is made before."""
+
+
+def call_main(*arguments: object, screen: TextIO | None = None) -> Done:
+    """`ecrnn ARGUMENTS` in this process, its output on ``screen`` if there is one."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+    with contextlib.redirect_stdout(screen or out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
         main([str(argument) for argument in arguments])
     return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 

@@ -182,26 +182,26 @@ def test_cifar10_from_local_copies(call: Any, real_data: Path, tmp_path: Path) -
 
 def test_the_plan_is_written_down_before_the_first_training(call: Any, tiny: tuple, tmp_path: Path) -> None:
     out = tmp_path / "study"
-    line = ("compare", "digits", "--models", "cnn,majority", *tiny, "--out", out, "--json")
-    plan = ("--pairs", "cnn:majority", "--rope", "0.01", "--score-epochs", "2", "--repeats", "3", "--epochs", "3")
+    line = ("compare", "digits", "--models", "mlp-4,majority", *tiny, "--out", out, "--json")
+    plan = ("--pairs", "mlp-4:majority", "--rope", "0.01", "--score-epochs", "2", "--repeats", "3", "--epochs", "3")
     done = call(*line, *plan)
     assert done.status == 0, done.err
     saved = yaml.safe_load((out / "study.yaml").read_text())
     assert {key: saved[key] for key in ("pairs", "rope", "score_epochs", "planned_repeats")} == {
-        "pairs": [["cnn", "majority"]], "rope": 0.01, "score_epochs": 2, "planned_repeats": 3,
+        "pairs": [["mlp-4", "majority"]], "rope": 0.01, "score_epochs": 2, "planned_repeats": 3,
     }  # fmt: skip
     assert (
         not {"pairs", "rope", "planned_repeats"}
-        & yaml.safe_load((out / "cnn" / "repeat-0" / "config.yaml").read_text()).keys()
+        & yaml.safe_load((out / "mlp-4" / "repeat-0" / "config.yaml").read_text()).keys()
     )
     found = json.loads(done.out)
     assert found["plan"]["chosen_after"] == []
-    assert [(pair["model_a"], pair["model_b"]) for pair in found["comparison"]["pairs"]] == [("cnn", "majority")]
+    assert [(pair["model_a"], pair["model_b"]) for pair in found["comparison"]["pairs"]] == [("mlp-4", "majority")]
     trials = {(trial["model"], trial["repeat"]): trial for trial in found["trials"]}
     for repeat in range(3):
-        lines = (out / "cnn" / f"repeat-{repeat}" / "metrics.jsonl").read_text().splitlines()
+        lines = (out / "mlp-4" / f"repeat-{repeat}" / "metrics.jsonl").read_text().splitlines()
         last_two = [json.loads(line)["validation_accuracy"] for line in lines[-2:]]
-        assert trials["cnn", repeat]["accuracy"] == pytest.approx(sum(last_two) / 2, abs=1e-15)
+        assert trials["mlp-4", repeat]["accuracy"] == pytest.approx(sum(last_two) / 2, abs=1e-15)
         assert "epoch_scores" not in trials["majority", repeat]
     assert json.loads(call(*line, "--epochs", "3").out)["comparison"] == found["comparison"]  # goes on with its plan
     again = call(*line, "--epochs", "3", "--baseline", "majority")
@@ -212,7 +212,7 @@ def test_the_plan_is_written_down_before_the_first_training(call: Any, tiny: tup
     after = json.loads(call("report", out, "--baseline", "majority", "--score-epochs", "1", "--json").out)
     assert after["plan"]["chosen_after"] == [
         "baseline majority, where none was planned",
-        "pairs none, where cnn:majority was planned",
+        "pairs none, where mlp-4:majority was planned",
         "score_epochs 1, where 2 was planned",
     ]
     more = call(*line, "--epochs", "3", "--repeats", "4")
@@ -238,7 +238,7 @@ def test_wrong_pairs_are_one_line(call: Any, tiny: tuple, tmp_path: Path, pairs:
 
 def test_a_study_until_it_is_decided(call: Any, tiny: tuple, tmp_path: Path) -> None:
     """`majority` is far behind: it trains three times, and no more is trained than is written down beforehand."""
-    line = ("compare", "digits", "--models", "logistic,majority,cnn", "--until-decided", "--repeats", "4")
+    line = ("compare", "digits", "--models", "logistic,majority,mlp-4", "--until-decided", "--repeats", "4")
     done = call(*line, "--baseline", "majority", *tiny, "--out", tmp_path)
     assert done.status == 0, done.err
     assert "looked after 3 repeats" in done.err
@@ -246,7 +246,7 @@ def test_a_study_until_it_is_decided(call: Any, tiny: tuple, tmp_path: Path) -> 
     found = json.loads((tmp_path / "report" / "report.json").read_text())
     assert found["sequential"]["waiting"] == []
     assert found["missing"] == []
-    assert [pair["model_a"] for pair in found["sequential"]["pairs"]] == ["logistic", "cnn"]
+    assert [pair["model_a"] for pair in found["sequential"]["pairs"]] == ["logistic", "mlp-4"]
     assert found["sequential"]["pairs"][0]["verdict"] == "better"
     assert "at most 12 trainings" in done.out
     again = call(*line[:4], *tiny, "--out", tmp_path, "--json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fcntl
 import io
@@ -11,9 +12,8 @@ import pty
 import re
 import shutil
 import struct
-import subprocess
-import sys
 import termios
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -110,32 +110,32 @@ def test_out_is_no_folder_and_no_input(call: Any, bundle: Path, images: Path, tm
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-def on_terminal(columns: int, *words: object) -> list[str]:
+def on_terminal(columns: int, call: Any, *words: object) -> list[str]:
     """The lines that a command prints on a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    env = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"TERM": "xterm"}
-    command = [sys.executable, "-m", "ecrnn", *map(str, words)]
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.STDOUT, env=env) as process:
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:
-                break
-            if not part:
-                break
-            said += part
-        assert process.wait() == 0
+    parts: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 65536):
+                parts.append(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with pytest.MonkeyPatch.context() as patch, open(theirs, "w", buffering=1) as screen:
+        patch.setenv("COLUMNS", str(columns))
+        patch.setenv("TERM", "xterm")
+        assert call(*words, screen=screen).status == 0
+    reader.join()
     os.close(ours)
-    return re.sub(r"\x1b\[[\d;]*m", "", said.decode()).splitlines()
+    return re.sub(r"\x1b\[[\d;]*m", "", b"".join(parts).decode()).splitlines()
 
 
-def test_a_narrow_terminal_folds_names_and_cuts_none(bundle: Path, images: Path, tmp_path: Path) -> None:
+def test_a_narrow_terminal_folds_names_and_cuts_none(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:
     name = "IMG_2026_" + "0123456789" * 8 + ".png"
     shutil.copy(images / "c" / "0 [b].png", tmp_path / name)
-    lines = on_terminal(40, "predict", bundle, tmp_path / name)
+    lines = on_terminal(40, call, "predict", bundle, tmp_path / name)
     assert max(map(len, lines)) <= 40
     assert "…" not in "".join(lines)
     column = lines[1].index("classes")
@@ -143,9 +143,11 @@ def test_a_narrow_terminal_folds_names_and_cuts_none(bundle: Path, images: Path,
 
 
 @pytest.mark.parametrize("columns", [30, pytest.param(60, marks=pytest.mark.slow)])
-def test_column_heads_of_a_report_are_whole_words_at_any_width(study: Path, tmp_path: Path, columns: int) -> None:
+def test_column_heads_of_a_report_are_whole_words_at_any_width(
+    call: Any, study: Path, tmp_path: Path, columns: int
+) -> None:
     shutil.copytree(study, tmp_path / "study")
-    text = "\n".join(on_terminal(columns, "report", tmp_path / "study"))
+    text = "\n".join(on_terminal(columns, call, "report", tmp_path / "study"))
     for word in ("Mean", "interval", "Verdict"):
         assert word in text
 

@@ -23,7 +23,7 @@ ECRNN = (sys.executable, "-m", "ecrnn")
 BUFFERED = {
     name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"
 }  # with it, Python hides EPIPE
-EPOCHS = 12
+EPOCHS = 6
 SHORT = ("--image-size", "8", "--epochs", str(EPOCHS), "--batch-size", "128", "--threads", "1")
 
 
@@ -54,7 +54,7 @@ def epochs(metrics: Path) -> int:
 def test_ctrl_c_in_a_study_and_the_same_command_finishes(call: Any, tmp_path: Path, jobs: int) -> None:
     out = tmp_path / "study"
     begun = out / "cnn" / "repeat-0" / "metrics.jsonl"
-    command = ("compare", "digits", "--models", "cnn,ecnn", "--repeats", 1, *SHORT, "--out", out, "--jobs", jobs)
+    command = ("compare", "digits", "--models", "cnn,majority", "--repeats", 1, *SHORT, "--out", out, "--jobs", jobs)
     done = interrupted(signal.SIGINT, lambda: epochs(begun) >= 2, *command)
     assert done.returncode == 130, done.stderr
     assert done.stderr.splitlines()[-1] == "ecrnn: stopped by SIGINT; the same command with the same folder goes on"
@@ -69,7 +69,7 @@ def test_ctrl_c_in_a_study_and_the_same_command_finishes(call: Any, tmp_path: Pa
     shown = [int(n) for n in re.findall(rf"^cnn, repeat 0: epoch (\d+) of {EPOCHS}", again.err, re.MULTILINE)]
     assert shown == list(range(finished + 1, EPOCHS + 1))  # it did not begin again
     assert [json.loads(line)["epoch"] for line in begun.read_text().splitlines()] == list(range(1, EPOCHS + 1))
-    assert (out / "ecnn" / "repeat-0" / "manifest.json").exists()
+    assert (out / "majority" / "repeat-0" / "manifest.json").exists()
 
 
 @pytest.mark.slow

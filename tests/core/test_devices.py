@@ -108,6 +108,7 @@ def _faults(**environment):
     return map(int, made.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
 def test_freed_memory_is_kept_inside_and_given_back():
     inside, after, grown = _faults()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from paper.papers import paper_record
 from report.synthetic import make_study
 
 from ecrnn import report
 from ecrnn.paper import MODELS, analyse, write_report
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def test_the_files_of_other_studies_are_the_ordinary_ones(tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_one_direction_without_states_and_with_lengths(tmp_path, kind, activatio
         compare(dict(enumerate(made)), run(session, x, lengths), 2 * tolerance("float32", 9))
 
 
+@pytest.mark.slow
 def test_another_order_of_the_gates_is_seen(tmp_path, monkeypatch):
     monkeypatch.setitem(_onnx._GATES, "gru", (0, 1, 2))
     network, x = Network(GRU(3, 5)).eval(), torch.randn(4, 2, 3)
@@ -115,6 +116,7 @@ def test_another_order_of_the_gates_is_seen(tmp_path, monkeypatch):
         compare(dict(enumerate(network(x))), run(session, x), 1e-3)
 
 
+@pytest.mark.slow
 def test_the_page_exports_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs" / "recurrence.md").read_text()

@@ -39,7 +39,7 @@ def given(cell, *, grad=True, time_first=False, lengths=False, batch=2, steps=3,
     )
 
 
-@pytest.mark.sampled(most=2)
+@pytest.mark.sampled(most=1)
 @each_kernel
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize(

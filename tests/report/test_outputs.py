@@ -86,6 +86,7 @@ def test_json_is_the_whole_analysis_without_nan(analysis: Analysis, files: dict[
     assert content["comparison"]["pairs"][1]["p_holm"] == analysis.comparison.pairs[1].p_holm
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_json_survives_what_is_not_known_or_not_finite(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "run", {"cnn": 0.5}, repeats=1, n_validation=50, epochs=1, facts={"seconds": None})
     content = json.loads(report_files(analyse(read_study([folder])))["report.json"])
@@ -258,7 +259,7 @@ def test_the_page_says_all_that_a_reviewer_asks(analysis: Analysis, files: dict[
         assert words in said, words
 
 
-def test_figures_use_the_colours_of_the_page_and_leak_no_settings(analysis: Analysis) -> None:
+def test_figures_use_the_colours_of_the_page_and_leak_no_settings(analysis: Analysis, files: dict[str, str]) -> None:
     import matplotlib as mpl
 
     from ecrnn.report.render.figures import draw_figures
@@ -280,7 +281,7 @@ def test_figures_use_the_colours_of_the_page_and_leak_no_settings(analysis: Anal
         colours = set(re.findall(r"#[0-9a-fA-F]{6}\b", figure.svg))
         assert not colours, colours
         assert "<text" in figure.svg
-    assert draw_figures(analysis) == figures
+        assert figure.svg in files["report.html"]
 
 
 def test_hostile_names_are_shown_as_they_are(hostile: dict[str, str]) -> None:
@@ -291,15 +292,16 @@ def test_hostile_names_are_shown_as_they_are(hostile: dict[str, str]) -> None:
     assert [row["class"] for row in classes] == [HOSTILE, "'=1+1", "한국어"]
 
 
-def test_the_same_run_gives_the_same_bytes(study: Path, tmp_path: Path) -> None:
-    first, second = (write_report([study], tmp_path / name) for name in "ab")
-    assert first.paths.keys() == second.paths.keys()
-    for name, path in first.paths.items():
-        assert path.read_bytes() == second.paths[name].read_bytes(), name
-    assert first.folder == tmp_path / "a"
-    assert not list(first.folder.glob(".*")), "temporary files left"
+def test_the_same_run_gives_the_same_bytes(study: Path, files: dict[str, str], tmp_path: Path) -> None:
+    written = write_report([study], tmp_path / "a")
+    assert written.paths.keys() == files.keys()
+    for name, path in written.paths.items():
+        assert path.read_bytes() == files[name].encode(), name
+    assert written.folder == tmp_path / "a"
+    assert not list(written.folder.glob(".*")), "temporary files left"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_goes_into_the_first_folder_and_a_bad_place_is_one_line(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "run", {"cnn": 0.5}, repeats=1, n_validation=30, epochs=1)
     assert write_report([folder]).paths["report.html"] == folder / "report" / "report.html"
@@ -349,6 +351,7 @@ def test_only_what_is_for_machines_keeps_what_a_terminal_obeys(tmp_path: Path) -
     assert "\x1b" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_folder_that_links_out_of_the_study(tmp_path: Path) -> None:
     """It came with the study: nothing is written there unless it is named."""
     study = make_study(tmp_path / "run", {"cnn": 0.5})

@@ -23,7 +23,7 @@ from ecrnn.report.content.tables import report_tables
 from ecrnn.report.render.write import report_files
 from ecrnn.stats import METRICS, compare
 
-pytestmark = pytest.mark.sampled(most=3)
+pytestmark = pytest.mark.sampled(most=2)
 
 SMALL = {"n_validation": 300, "epochs": 3}
 STUDIES = {  # task -> scores of a worse and a better model
@@ -193,6 +193,7 @@ def test_an_archive_keeps_the_statistics(made, tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("task", ["next-token", "translation", "transcription"])
 @pytest.mark.parametrize("repeats", [1, 3])

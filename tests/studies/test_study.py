@@ -166,7 +166,8 @@ def test_a_trial_that_is_not_whole_is_trained_again(study: Study, left_alone: Pa
     assert others.items() <= everything(run).items()
 
 
-@pytest.mark.parametrize("models", [("ecnn", "cnn"), ("cnn", "crnn-gru-2", "ecnn")])
+@pytest.mark.sampled(most=1)
+@pytest.mark.parametrize("models", [("ecnn", "crnn-gru-2", "cnn"), ("cnn", "crnn-gru-2", "ecnn")])
 def test_neither_order_nor_company_matters(study: Study, left_alone: Path, tmp_path: Path, models) -> None:
     study.run(tmp_path, models=models, repeats=1)
     expected = predictions(left_alone)
@@ -289,7 +290,7 @@ def test_two_at_once(study: Study, left_alone: Path, monkeypatch: pytest.MonkeyP
     assert everything(left_alone) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_stops_the_study(study: Study, left_alone: Path, tmp_path: Path, number: int) -> None:
     trained: list[str] = []
 
@@ -446,7 +447,7 @@ def test_groups_of_a_study(photos: Path, tmp_path: Path) -> None:
 def test_several_seeds_a_split(study: Study, tmp_path: Path) -> None:
     """Trainings of a split share its images and not their seed; a study with one seed a split has the same trials."""
     small = {"models": ("cnn",), "training": {"epochs": 1}}
-    study.run(tmp_path / "twice", repeats=4, seeds_per_split=2, jobs=2, **small)
+    study.run(tmp_path / "twice", repeats=4, seeds_per_split=2, **small)
     study.run(tmp_path / "once", repeats=2, **small)
     twice = [read_trial(tmp_path / "twice", "cnn", repeat) for repeat in range(4)]
     once = [read_trial(tmp_path / "once", "cnn", repeat) for repeat in range(2)]

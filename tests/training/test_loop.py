@@ -509,6 +509,7 @@ def test_training_metrics_are_over_what_was_counted(monkeypatch: pytest.MonkeyPa
         assert {"validation_loss", f"validation_{one.objective.metric.name}"} < metrics.keys()
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("on_disk", [True, False])
 @pytest.mark.parametrize(("task", "best"), [("next-token", 2), ("transcription", 2), ("translation", 4)])
 def test_the_metric_says_which_epoch_is_best(tmp_path: Path, task: str, best: int, on_disk: bool) -> None:

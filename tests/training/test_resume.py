@@ -90,21 +90,6 @@ def test_a_roll_back_leaves_no_epoch_twice(tmp_path: Path) -> None:
     assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
 
 
-@pytest.mark.parametrize("task", MODELS)
-def test_epochs_that_count_are_kept_in_every_task(tmp_path: Path, task: str) -> None:
-    settings: dict = {"epochs": 3, "score_epochs": 2, "precision": "float32"}
-    _, alone = train_small(None, task, **settings)
-    for step in (6, 9):
-        stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
-        with pytest.raises(Interrupted):
-            train_small(tmp_path, task, progress=stop, **settings)
-    _, stopped = train_small(tmp_path, task, **settings)
-    assert predictions_bytes(alone.last_predictions) == predictions_bytes(stopped.last_predictions)
-    metric = small(task).objective.metric
-    counted = [metric.value(epoch.statistics) for epoch in stopped.last_predictions.epochs()]
-    assert counted == [line[f"validation_{metric.name}"] for line in stopped.history[-2:]]
-
-
 @pytest.mark.parametrize("wanted", [1, 2, 3, 50])
 def test_as_many_epochs_count_as_there_are(wanted: int) -> None:
     _, trained = train(epochs=2, score_epochs=wanted)
@@ -136,10 +121,12 @@ def test_a_checkpoint_that_lacks_an_epoch_is_not_gone_on_with(tmp_path: Path) ->
 @pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("task", MODELS)
 def test_every_task_goes_on(tmp_path: Path, task: str, keep: str) -> None:
-    """Stopped inside both epochs of four steps and at the end of the first; with dropout where the model has it."""
-    settings = {"keep": keep, "augment": "crop", "precision": "bfloat16" if keep == "best" else "float32"}
+    """Stopped inside all three epochs of four steps and at the end of the first; of them the last two count, and
+    there is dropout where the model has it."""
+    settings: dict = {"keep": keep, "augment": "crop", "precision": "bfloat16" if keep == "best" else "float32"}
+    settings |= {"epochs": 3, "score_epochs": 2}
     alone, expected = train_small(tmp_path / "alone", task, **settings)
-    for step in (1, 3, 4, 6):
+    for step in (1, 3, 4, 6, 9):
         stop = stop_at(step, lambda: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(Interrupted):
             train_small(tmp_path / "run", task, progress=stop, **settings)
@@ -150,6 +137,10 @@ def test_every_task_goes_on(tmp_path: Path, task: str, keep: str) -> None:
     assert trained.predictions is not None
     assert expected.predictions is not None
     assert trained.predictions.statistics.tolist() == expected.predictions.statistics.tolist()
+    assert predictions_bytes(trained.last_predictions) == predictions_bytes(expected.last_predictions)
+    metric = small(task).objective.metric
+    counted = [metric.value(epoch.statistics) for epoch in trained.last_predictions.epochs()]
+    assert counted == [line[f"validation_{metric.name}"] for line in trained.history[-2:]]
 
 
 def test_dropout_is_resumed_with_the_same_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +176,7 @@ def test_died_at_each_step(tmp_path: Path, left_alone, step: int) -> None:
         assert torch.equal(value, left_on_disk(tmp_path)[f"model.{name}"])
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_keep_best(tmp_path: Path, left_alone, precision: str) -> None:
     settings = {"keep": "best", "epochs": 4, "lr": 0.003, "precision": precision}
     alone, _ = train(tmp_path / "alone", **settings)

@@ -66,6 +66,7 @@ def test_a_report_compares_what_was_planned(planned: Path) -> None:
         ({"pairs": [("cnn-50", "ecnn")]}, "pairs cnn-50:ecnn, where none was planned"),
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_another_choice_was_made_after_the_results(planned: Path, asked: dict, line: str) -> None:
     found = _of(planned, **asked)
     assert f"Chosen after the results: {line}." in found.warnings

@@ -12,6 +12,7 @@ from report.synthetic import make_study
 from ecrnn.report import analyse, read_study
 from ecrnn.report.content.look_table import looks_table
 from ecrnn.report.content.tables import report_tables
+from ecrnn.report.render.look_figure import draw_looks
 from ecrnn.report.render.write import report_files
 from ecrnn.stats import ACCURACY, SequentialPlan, compare_sequentially, usual_looks
 
@@ -102,6 +103,7 @@ def test_every_look_is_in_the_table_and_the_files(stopped: Any) -> None:
     assert data["sequential"]["pairs"][1]["looks"][-1]["p_sequential"] < 0.05
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_before_the_next_look_nothing_is_said(stopped: Any, tmp_path: Path) -> None:
     """Two trainings of the first look are missing: that, and no verdict."""
     missing = [("cnn", 2), ("crnn-bilstm-16", 2)] + [(model, r) for model in ("cnn", "crnn-bilstm-16") for r in (3, 9)]
@@ -114,7 +116,8 @@ def test_before_the_next_look_nothing_is_said(stopped: Any, tmp_path: Path) -> N
     assert {pair.verdict for pair in interim.comparison.pairs} == {None}
     assert interim.headline.startswith("Interim, no verdict")
     assert all(not pair.looks for pair in interim.sequential.pairs)
-    report_files(interim)
+    assert report_files(interim)
+    draw_looks(interim)
 
 
 def test_a_failed_training_comes_with_a_later_look(tmp_path: Path) -> None:
@@ -132,10 +135,12 @@ def test_what_is_chosen_afterwards_is_said_to_err_more(whole: Any, tmp_path: Pat
     assert any("tested as if the number of repeats had been fixed" in line for line in found.warnings)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_studies_have_no_looks(tmp_path: Path) -> None:
     plain = report_of(make_study(tmp_path / "study", repeats=3))
     assert plain.sequential is None
     assert not looks_table(plain).rows
+    assert draw_looks(plain) is None
     files = report_files(plain)
     assert not [name for name in files if "looks" in name]
     assert '"sequential"' not in files["report.json"]

@@ -19,6 +19,7 @@ from ecrnn.report.figure import Figure
 from ecrnn.report.render.figures import draw_figures
 from ecrnn.report.render.pair_figures import draw_chances, draw_effects, draw_profiles
 from ecrnn.report.render.svg import STYLE
+from ecrnn.report.render.write import report_files
 from ecrnn.stats import METRICS
 
 SMALL: dict[str, Any] = {"n_validation": 300, "epochs": 3}
@@ -114,6 +115,7 @@ def test_every_training_has_its_line(analysis: Analysis) -> None:
 CONTRASTS = {"E or not": {"plus": ["ecnn"], "minus": ["cnn"]}}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_contrasts_are_drawn_said_and_flagged(tmp_path: Path) -> None:
     study = make_study(
         tmp_path / "study", {"cnn": 0.7, "ecnn": 0.75}, **SMALL, repeats=6, contrasts=CONTRASTS, planned_repeats=6
@@ -124,8 +126,6 @@ def test_contrasts_are_drawn_said_and_flagged(tmp_path: Path) -> None:
     assert f"E or not: +{100 * (contrast.pair.difference or 0):.2f} points, {contrast.pair.verdict}" in (
         figures["contrasts"].svg
     )
-    from ecrnn.report.render.write import report_files
-
     files = report_files(planned)
     for name in ("report.md", "report.html"):
         assert f"E or not: {contrast.pair.sentence}" in html.unescape(files[name].replace("\\", ""))
