@@ -44,7 +44,7 @@ TRAINING = {
     "class_weights": (["none", "balanced"], ["equal", 1, None]),
     "weight_averaging": ([0, 0.999], [-0.1, 1, NAN, None]),
     "patience": ([0, 5, 100_000], [-1, 1.5, "long", None]),
-    "augment": (["none", "flip", "crop", "flip-crop"], ["shift", None]),
+    "augment": (["none", "flip", "crop", "flip-crop", "flip-mixup"], ["shift", None, 1]),
     "standardise": (["global", "per-channel"], ["none", 1]),
     "non_finite": (["stop", "skip", "roll-back"], ["ignore", None]),
     "device": (["auto", "cpu", "cuda"], ["gpu", "cuda:1"]),

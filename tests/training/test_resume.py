@@ -37,6 +37,7 @@ CASES = {
     "sgd float32": {"optimizer": "sgd", "model": "crnn-gru-2", "augment": "flip-crop", "lr": 0.01},
     "clipped, truncated": {"clip_norm": 0.3, "truncate_steps": 5, "model": "crnn-lstm-2", "optimizer": "sgd"},
     "averaged": {"weight_averaging": 0.9, "schedule": "one-cycle", "label_smoothing": 0.1, "class_weights": "balanced"},
+    "augmented": {"augment": "flip,crop,rotate,colour,cutout,mixup"},
     "sgd bfloat16": {"optimizer": "sgd", "precision": "bfloat16", "schedule": "cosine", "lr": 0.01},
 }
 EVERY_STEP = {"checkpoint_seconds": 1e-9}

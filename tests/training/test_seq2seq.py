@@ -25,7 +25,7 @@ def source(one: Small, i: int, epoch: int | None = None) -> tuple[torch.Tensor, 
         return torch.tensor([ids]), torch.tensor([len(ids)])
     image = one.data.images[i][None]
     if epoch is not None:
-        image = augment(image, np.array([i]), SEED, epoch, one.objective.settings.augment)
+        image = augment(image, np.array([i]), SEED, epoch, one.objective.augmented.kinds)
     return (torch.from_numpy(one.processor.preprocessing.apply(image)),)
 
 

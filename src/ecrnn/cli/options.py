@@ -125,7 +125,8 @@ Lr = Annotated[
 Augment = Annotated[
     str | None,
     typer.Option(
-        help="Augmentation of images: none, flip, crop or flip-crop. Default: none, or the task's.",
+        help="Augmentation of training images: none, or some of flip, crop, rotate, colour, cutout, mixup with commas "
+        "between. Default: none, or the task's.",
         rich_help_panel=RECIPE_PANEL,
     ),
 ]

@@ -10,7 +10,7 @@ import typer
 from ecrnn.cli import options
 from ecrnn.cli.output import say, say_json
 
-EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --augment flip-crop -o my-classifier"
+EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --augment flip,crop -o my-classifier"
 
 
 def train(

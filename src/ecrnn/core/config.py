@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ecrnn.core.augmentations import Augment
 from ecrnn.core.checked_settings import Settings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.form import (
@@ -57,7 +58,7 @@ class TrainingSettings(Settings):
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     schedule: Schedule = "constant"
     warmup: float | None = Field(None, ge=0, lt=1)  # share of all steps whose rate rises; None: 0, of one-cycle 0.3
-    augment: Literal["none", "flip", "crop", "flip-crop"] = "none"
+    augment: Augment = "none"
     standardise: Literal["global", "per-channel"] = "global"
     non_finite: Literal["stop", "skip", "roll-back"] = "stop"
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -22,7 +22,7 @@ class Keywords(TypedDict, total=False):
     momentum: float | None
     schedule: Schedule | None
     warmup: float | None
-    augment: Literal["none", "flip", "crop", "flip-crop"] | None
+    augment: str | None
     standardise: Literal["global", "per-channel"] | None
     non_finite: Literal["stop", "skip", "roll-back"] | None
     device: Literal["auto", "cpu", "cuda"] | None

@@ -85,6 +85,7 @@ class Task:
         reads: what `ecrnn predict` gives its models: "images", "texts", other "files", or "" where it is not for them.
         suffixes: in which the names of those other files end, in small letters.
         writes: what it calls their answers.
+        augmentations: of its training examples, from `ecrnn.core.augmentations`; None: whatever its objective does.
         noun: what verdicts call the examples, where that is not ``examples``.
         data_sets: names of those that its loader knows.
         defaults: settings that hold where the user says nothing, laid over those of `ecrnn.core.config`.
@@ -114,6 +115,7 @@ class Task:
     reads: Literal["images", "texts", "files", ""] = "images"
     suffixes: tuple[str, ...] = ()
     writes: str = "prediction"
+    augmentations: tuple[str, ...] | None = None
     noun: str = ""
     data_sets: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)

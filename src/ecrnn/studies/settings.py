@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ecrnn.core.augmentations import KINDS, NONE, canonical, kinds_of
 from ecrnn.core.config import PLAN, StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, SettingsError, unknown_name
 from ecrnn.core.form import FORM, Fit
@@ -75,6 +76,10 @@ def _check_training(task: Task, settings: StudySettings | TrainSettings) -> None
         if isinstance(settings, StudySettings) and recipe.get("patience"):
             line = "the examples that would stop a training also score it, and a score must not choose its own end"
             raise SettingsError("training.patience", f"{line}; it is for 'ecrnn train', omit it here")
+        done = KINDS if task.augmentations is None else task.augmentations
+        if foreign := [kind for kind in kinds_of(canonical(recipe.get("augment", NONE))) if kind not in done]:
+            users = ", ".join(other.name for other in known() if foreign[0] in (other.augmentations or ()))
+            raise SettingsError("training.augment", f"{foreign[0]} is for {users}, not for {task.name}")
         for key in ("label_smoothing", "class_weights"):
             if recipe.get(key) not in (None, 0, "none") and not task.classes:
                 users = ", ".join(other.name for other in known() if other.classes)

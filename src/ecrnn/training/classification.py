@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,19 @@ from ecrnn.training.objective import Loss, Objective
 _CHUNK = 1024  # examples standardised at once
 
 
+class MixedLabels(NamedTuple):
+    """The labels of mixed images.
+
+    Attributes:
+        labels, others: (B,), int64, of both images.
+        share: (B,), float32, of the first one.
+    """
+
+    labels: Tensor
+    others: Tensor
+    share: Tensor
+
+
 class Classification(Objective):
     """An `Objective` of examples with labels. A batch is the network's arguments, and the labels (B,), int64."""
 
@@ -27,24 +40,30 @@ class Classification(Objective):
     labels: np.ndarray  # int64 (N,), of all examples
     _weights: Tensor | None = None
 
-    def loss(self, model: nn.Module, inputs: Tensor | tuple[Tensor, ...], targets: Tensor) -> Loss:
+    def loss(self, model: nn.Module, inputs: Tensor | tuple[Tensor, ...], targets: Tensor | MixedLabels) -> Loss:
         """The mean error: cross-entropy, in nats, unless the model has a ``loss`` of its own.
 
-        Cross-entropy has the settings' class weights and label smoothing, as `torch.nn.CrossEntropyLoss` has them.
+        Cross-entropy has the settings' class weights and label smoothing, as `torch.nn.CrossEntropyLoss` has them. Of
+        mixed images the error is their share's of both labels, and correct is the label of the larger share.
 
         Raises:
             TrainingError: the model has a loss of its own, and the settings are of cross-entropy.
         """
         logits = self._outputs(model, *(inputs if isinstance(inputs, tuple) else (inputs,))).float()
-        correct = (logits.argmax(1) == targets).sum()
+        labels = targets.labels if isinstance(targets, MixedLabels) else targets
+        correct = (logits.argmax(1) == labels).sum()
         smoothing, weights = self.settings.label_smoothing, self._class_weights(logits.shape[1])
-        if (own := getattr(model, "loss", None)) is None:
-            error = F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
-        elif smoothing or weights is not None:
-            raise TrainingError("this model has a loss of its own, without label_smoothing and class_weights")
+        own = getattr(model, "loss", None)
+        if own is not None and (smoothing or weights is not None or labels is not targets):
+            line = "this model has a loss of its own, without label_smoothing, class_weights and mixup"
+            raise TrainingError(line)
+        if own is not None:
+            error = own(logits, labels)
+        elif isinstance(targets, MixedLabels):
+            error = _mixed_error(logits, targets, weights, smoothing)
         else:
-            error = own(logits, targets)
-        return Loss(error, correct, len(targets))
+            error = F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing)
+        return Loss(error, correct, len(labels))
 
     def _class_weights(self, classes: int) -> Tensor | None:
         """The weight of each class in the loss, (classes,); None where all weigh the same."""
@@ -82,6 +101,16 @@ class Classification(Objective):
         """`validation_loss`, `validation_accuracy`."""
         predictions = self.predict(model)
         return score(predictions), predictions
+
+
+def _mixed_error(logits: Tensor, targets: MixedLabels, weights: Tensor | None, smoothing: float) -> Tensor:
+    """The mean over the weights of both labels, each by its share, as cross-entropy is over those of one."""
+    errors, sums = [], []
+    for labels, share in ((targets.labels, targets.share), (targets.others, 1 - targets.share)):
+        error = F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing, reduction="none")
+        errors.append((error * share).sum())
+        sums.append((share if weights is None else weights[labels] * share).sum())
+    return (errors[0] + errors[1]) / (sums[0] + sums[1])
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

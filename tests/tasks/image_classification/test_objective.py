@@ -7,6 +7,7 @@ import pytest
 import torch
 from training.trainings import image_set, make_settings, make_task
 
+from ecrnn.core.augmentations import kinds_of
 from ecrnn.core.tasks import TASKS
 from ecrnn.data.augmentation import augment
 from ecrnn.data.preprocessing import fit as fit_preprocessing
@@ -26,7 +27,7 @@ def test_batches(kind: str, standardise: str) -> None:
     inputs, targets = task.batch(positions, epoch=3)
     index = task.split.train[positions]
     preprocessing = fit_preprocessing(images.images, task.split.train, standardise)
-    expected = preprocessing.apply(augment(images.images[index], index, task.seed, 3, kind))
+    expected = preprocessing.apply(augment(images.images[index], index, task.seed, 3, kinds_of(kind)))
     np.testing.assert_allclose(inputs.numpy(), expected, rtol=1e-6)
     assert targets.tolist() == images.labels[index].tolist()
     assert inputs.dtype == torch.float32

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.predictions import Scored
 from ecrnn.data import counter_rng
-from ecrnn.data.augmentation import augment
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, written
 from ecrnn.models.generation import captions
@@ -20,6 +20,7 @@ from ecrnn.models.scoring import bleu_of_captions
 from ecrnn.models.spec import InputSpec
 from ecrnn.stats.metrics import BLEU
 from ecrnn.tasks.captioning.captions import CaptionSet
+from ecrnn.training.image_augmentation import ImageAugmentation
 from ecrnn.training.seq2seq import VALIDATED, Seq2SeqObjective, TargetBatch, mean_nats
 
 MOST = 5  # captions of an image in one epoch
@@ -44,6 +45,7 @@ class Captioning(Seq2SeqObjective):
         super().__init__(split, settings)
         self.data, self.processor, self.seed = data, processor, seed
         self.standardise = processor.standardise().to(self.device)
+        self.augmented = ImageAugmentation(settings.augment, seed, self.standardise)
         self.captions = [[processor.encode(text) for text in texts] for texts in data.captions]
         self.each = min(MOST, *(len(self.captions[i]) for i in split.train))
 
@@ -53,7 +55,7 @@ class Captioning(Seq2SeqObjective):
         The k captions of an image stand side by side.
         """
         index = self.split.train[positions]
-        images = augment(self.data.images[index], index, self.seed, epoch, self.settings.augment)
+        images = self.augmented(self.data.images[index], index, epoch)
         return self._batch(images, [caption for i in index for caption in self._drawn(int(i), epoch)])
 
     def _drawn(self, i: int, epoch: int) -> list[list[int]]:
@@ -61,16 +63,20 @@ class Captioning(Seq2SeqObjective):
         order = counter_rng.permutation(len(of_image), (counter_rng.CAPTION, self.seed, epoch, i))
         return [of_image[k] for k in order[: self.each]]
 
-    def _batch(self, images: np.ndarray, captions_: Sequence[Sequence[int]]) -> TargetBatch:
+    def _batch(self, images: Tensor, captions_: Sequence[Sequence[int]]) -> TargetBatch:
         inputs, targets = self._targets(captions_)
-        return (self.standardise(*self._tensors(images)), inputs), targets
+        return (images, inputs), targets
+
+    def _shown(self, rows: np.ndarray) -> Tensor:
+        """Images as they are, standardised."""
+        return cast(Tensor, self.standardise(*self._tensors(self.data.images[rows])))
 
     def _validate(self, model: nn.Module, index: np.ndarray) -> tuple[dict[str, float], Scored]:
         """`validation_loss` in nats/token of the first captions, `validation_bleu` of greedy captions against all."""
         written = captions(model, self.data.images, index, self.standardise, self.processor.limit)
         statistics = bleu_of_captions(map(self.processor.decode, written), [self.data.captions[i] for i in index])
         parts = (index[start : start + VALIDATED] for start in range(0, len(index), VALIDATED))
-        firsts = (self._batch(self.data.images[rows], [self.captions[i][0] for i in rows]) for rows in parts)
+        firsts = (self._batch(self._shown(rows), [self.captions[i][0] for i in rows]) for rows in parts)
         loss = mean_nats(model, firsts)
         scored = Scored(index.astype(np.int64), statistics)
         return {"validation_loss": loss, "validation_bleu": BLEU.value(statistics)}, scored

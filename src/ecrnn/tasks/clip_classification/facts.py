@@ -29,6 +29,7 @@ TASK = Task(
     parts=("preprocessing", "frames"),
     classes=True,
     reads="",
+    augmentations=(),
     data_sets=("moving",),
     defaults={"frames": 8, "training": {"batch_size": 32, "schedule": "cosine"}},
 )

@@ -65,7 +65,7 @@ class ImageClassifier(NetworkClassifier):
         label_smoothing: float = 0.0,
         class_weights: ClassWeights = "none",
         weight_averaging: float = 0.0,
-        augment: Literal["none", "flip", "crop", "flip-crop"] = "none",
+        augment: str = "none",
         standardise: Literal["global", "per-channel"] = "global",
         device: Literal["auto", "cpu", "cuda"] = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",

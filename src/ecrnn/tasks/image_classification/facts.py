@@ -1,5 +1,6 @@
 """Image classification: which of several classes an image shows."""
 
+from ecrnn.core.augmentations import KINDS
 from ecrnn.core.tasks import Card, Task
 
 TASK = Task(
@@ -7,6 +8,7 @@ TASK = Task(
     metric="accuracy",
     examples="images",
     noun="images",
+    augmentations=KINDS,
     use="ecrnn predict {bundle} image.png",
     card=Card(
         what="An image classifier",

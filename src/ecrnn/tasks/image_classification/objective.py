@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.data.augmentation import augment
+from ecrnn.data.augmentation import shares
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Split
 from ecrnn.explain.batches import Batch, noise, of_classes
 from ecrnn.models.inference import predict_logits
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
-from ecrnn.training.classification import Classification, side_by_side
+from ecrnn.training.classification import Classification, MixedLabels, side_by_side
+from ecrnn.training.image_augmentation import ImageAugmentation, mixed
 
 
 class ImageClassification(Classification):
@@ -44,21 +45,26 @@ class ImageClassification(Classification):
         self.images, self.labels, self.seed = images, images.labels, seed
         self.standardise = processor.standardise().to(self.device)
         on_cpu = self.device.type == "cpu"
+        self.augmented = ImageAugmentation(settings.augment, seed, self.standardise)
         self.on_device = None if on_cpu else torch.from_numpy(np.array(images.images)).to(self.device)
 
-    def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor | MixedLabels]:
         """Training images by their ``positions`` (B,) in the training part.
 
         Returns:
-            Standardised images (B, C, H, W), float32, channels last in memory, and labels (B,), int64.
+            Standardised images (B, C, H, W), float32, channels last in memory, and labels (B,), int64; of mixed images
+            those of both.
         """
         index = self.split.train[positions]
         if self.on_device is not None and self.settings.augment == "none":
             places, labels = self._tensors(index, self.labels[index])
             return self.standardise(self.on_device[places]), labels
-        taken = augment(self.images.images[index], index, self.seed, epoch, self.settings.augment)
-        images, labels = self._tensors(taken, self.labels[index])
-        return self.standardise(images), labels
+        images = self.augmented(self.images.images[index], index, epoch)
+        (labels,) = self._tensors(self.labels[index])
+        if "mixup" not in self.augmented.kinds:
+            return images, labels
+        (share,) = self._tensors(shares(index, self.seed, epoch).astype(np.float32))
+        return mixed(images, share), MixedLabels(labels, labels.roll(-1, 0), share)
 
     def features(self, index: np.ndarray) -> np.ndarray:
         """Standardised values, float32 (n, C * H * W)."""

@@ -30,6 +30,7 @@ TASK = Task(
     parts=("vocabulary", "length"),
     lengths=(2, LONGEST_BLOCK),
     reads="",
+    augmentations=(),
     data_sets=("tiny-shakespeare",),
     defaults={
         "split": "0.9",

@@ -30,6 +30,7 @@ TASK = Task(
     parts=("length", "extra"),
     classes=True,
     reads="files",
+    augmentations=(),
     suffixes=(".csv", ".tsv", ".txt"),
     defaults={"length": 4096, "training": {"epochs": 30, "batch_size": 32, "schedule": "cosine"}},
 )

@@ -30,6 +30,7 @@ TASK = Task(
     parts=("vocabulary", "length"),
     classes=True,
     reads="texts",
+    augmentations=(),
     data_sets=("rt-polarity",),
     defaults={
         "split": "0.9",

@@ -31,6 +31,7 @@ TASK = Task(
     parts=("preprocessing", "vocabulary"),
     any_width=True,
     writes="text",
+    augmentations=("crop",),
     data_sets=("captcha",),
     defaults={
         "split": "0.9",

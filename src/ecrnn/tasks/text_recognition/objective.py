@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ecrnn.core.augmentations import kinds_of
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import TrainingError
 from ecrnn.core.predictions import Scored
@@ -51,7 +52,8 @@ class Transcription(Objective):
         self, data: LineSet, split: Split, processor: Processor, settings: TrainingSettings, seed: int
     ) -> None:
         super().__init__(split, settings, np.array([data.images[i].shape[1] for i in split.train]))
-        if "flip" in settings.augment:
+        self.kinds = kinds_of(settings.augment)
+        if "flip" in self.kinds:
             raise TrainingError(f"--augment {settings.augment} mirrors, and so no text can be read; use crop or none")
         self.data, self.processor, self.seed = data, processor, seed
         self.standardise = processor.standardise().to(self.device)
@@ -65,7 +67,7 @@ class Transcription(Objective):
     def _as_shown(self, i: int, epoch: int) -> np.ndarray:
         """The image ``i`` as ``epoch`` shows it, uint8 (H, W)."""
         shown = self.data.images[i][None, :, :, None]
-        return augment(shown, np.array([i]), self.seed, epoch, self.settings.augment)[0, :, :, 0]
+        return augment(shown, np.array([i]), self.seed, epoch, self.kinds)[0, :, :, 0]
 
     def _batch(self, index: np.ndarray, images: Sequence[np.ndarray]) -> tuple[tuple[Tensor, Tensor], Texts]:
         inputs = line_batch(images, self.standardise, self.device)

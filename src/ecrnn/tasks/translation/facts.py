@@ -26,6 +26,7 @@ TASK = Task(
     small={"source_tokens": 17, "tokens": 13},
     parts=("vocabulary", "source_vocabulary", "length"),
     reads="texts",
+    augmentations=(),
     writes="translation",
     data_sets=("multi30k-en-fr",),
     defaults={
