@@ -26,6 +26,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # the tests themselves are many objects, and no collection needs to walk them again
 
 
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data sets: ECRNN_TEST_DATA, else ../shared/data beside the repository.

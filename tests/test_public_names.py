@@ -66,10 +66,10 @@ def test_names_come_when_they_are_used():
 
 
 EXAMPLES = [
-    ("ecrnn.api", ["compare", "train"]),
+    pytest.param("ecrnn.api", ["compare", "train"], marks=pytest.mark.slow),
     ("ecrnn.models.build", ["build"]),
     ("ecrnn.serving.load", ["load"]),
-    ("ecrnn.tasks.image_classification.estimator", ["ImageClassifier"]),
+    pytest.param("ecrnn.tasks.image_classification.estimator", ["ImageClassifier"], marks=pytest.mark.slow),
     ("ecrnn.report.render.check_files", ["check"]),
     ("ecrnn.data.check.class_checks", ["readable_name"]),
     ("ecrnn.core.errors", ["unknown_name"]),
@@ -83,7 +83,6 @@ EXAMPLES = [
 def test_the_examples_are_true(module, objects, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: 1)  # or it takes minutes where others compute too
-    monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: 1)
     module = importlib.import_module(module)
     tests = [test for test in doctest.DocTestFinder().find(module) if test.examples]
     assert {test.name.removeprefix(module.__name__ + ".") for test in tests} >= set(objects)

@@ -18,6 +18,7 @@ from ecrnn.models.build import build
 SMALL = Settings("ecrnn-lstm-4", batch=2)
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("variant", ["stock", *bench.TUNED])
 def test_the_opponents_learn_their_batch(variant: str) -> None:
     with threads(1):  # torch's recurrence on two threads takes minutes where other work has one of the cores

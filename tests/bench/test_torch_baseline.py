@@ -11,6 +11,7 @@ from ecrnn.models.build import build
 from ecrnn.models.names import parse
 
 
+@pytest.mark.sampled(most=3)
 @pytest.mark.parametrize("model", ["cnn", "cnn-40-24", "ecnn", "crnn-gru-8", "ecrnn-birnn-4", "ecrnn-bilstm-8-4"])
 def test_the_same_function_of_the_image(model: str) -> None:
     ours = build(model)

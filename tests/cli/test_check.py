@@ -203,6 +203,7 @@ def test_what_it_writes_beside_the_classes_is_no_class(photos: Path, call) -> No
     assert found["would_train"] is True
 
 
+@pytest.mark.slow
 def test_it_needs_no_torch(photos: Path) -> None:
     code = "import sys, ecrnn; ecrnn.check(sys.argv[1]); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, str(photos)], capture_output=True, text=True, check=True)

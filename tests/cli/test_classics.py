@@ -14,6 +14,7 @@ OPTIONS = ("--epochs", 2, "--batch-size", 8, "--threads", 1, "--split", "0.6", "
 CASES = [("mlp", 8), ("mlp-6-squared", 8), ("lenet5", 16), ("lenet5-1998", 16)]
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize(("model", "side"), [*CASES, pytest.param("alexnet", 63, marks=pytest.mark.slow)])
 def test_trained_judged_and_used(call: Any, images: Path, tmp_path: Path, model: str, side: int) -> None:
     bundle = tmp_path / "bundle"

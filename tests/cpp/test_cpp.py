@@ -49,6 +49,7 @@ def test_flags_keep_not_a_number():
     assert "-march=x86-64-v4" in flags("avx512")
 
 
+@pytest.mark.sampled(most=1)
 @each_instruction_set
 def test_errors_of_the_activations(instruction_set, tmp_path):
     """For one of 4,001 float32 numbers; `activations 1` takes all."""

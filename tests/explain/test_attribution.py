@@ -51,6 +51,7 @@ def test_grad_cam_is_torchcams(name: str) -> None:
         assert np.abs(ours - expected).max() <= 1e-5 * max(1e-3, np.abs(expected).max())
 
 
+@pytest.mark.sampled(most=4)
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("against", [None, 2])
 def test_integrated_gradients_are_captums(name: str, against: int | None) -> None:

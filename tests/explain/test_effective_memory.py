@@ -74,6 +74,7 @@ def the_reference(area, x):
     return last[0], rows
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("features", [1, 3])

@@ -91,6 +91,7 @@ def test_recent_takes_thirty_percent_then_the_last_fortieth_and_in_the_end_one_p
         assert layer.momentum == pytest.approx(weight)
 
 
+@pytest.mark.sampled(most=1)
 @pairs
 def test_a_long_training_ends_the_same_by_either_rule(ours, stock, shape):
     torch.manual_seed(1)

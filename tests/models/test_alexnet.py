@@ -11,6 +11,7 @@ from ecrnn.models import alexnet
 from ecrnn.models.build import build
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("name", ["alexnet", "alexnet-lrn"])
 def test_alexnet_is_what_torchs_layers_give(name: str) -> None:
     ours, images = build(name, (3, 71, 64), 5).eval(), torch.randn(2, 3, 71, 64)

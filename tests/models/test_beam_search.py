@@ -41,6 +41,7 @@ def log_probability(model: Any, source: Tensor, text: list[int]) -> float:
     return sum(float(row.log_softmax(0)[token]) for row, token in zip(logits, [*text, END], strict=True))
 
 
+@pytest.mark.sampled(most=4)
 @torch.no_grad()
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
 def test_a_wide_beam_finds_the_best_of_all_texts(model: Any, sources: Any, penalty: float) -> None:
@@ -75,6 +76,7 @@ def test_a_beam_of_one_is_greedy(model: Any, sources: Any, limit: int) -> None:
     assert beam(model, memory, limit, width=1) == greedy(model, memory, limit)
 
 
+@pytest.mark.sampled(most=4)
 @torch.no_grad()
 @pytest.mark.parametrize("width", [1, 2, 3, 8])
 def test_a_source_alone_and_in_a_batch(model: Any, sources: Any, width: int) -> None:

@@ -158,6 +158,7 @@ def test_words_are_dropped_in_training_only() -> None:
     assert torch.equal(network(images, target), network(images, target))
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("name", BOTH, ids=lambda name: name.variant)
 def test_it_learns_32_captions_by_heart_and_writes_them(name: ModelName) -> None:

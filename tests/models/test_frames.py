@@ -62,6 +62,7 @@ def test_alone_as_in_a_batch() -> None:
     compare({"logits": alone}, {"logits": network(clips)}, tolerance("float32", 512))
 
 
+@pytest.mark.slow
 def test_it_learns_what_no_single_frame_shows() -> None:
     """32 clips of a bar that moves down or up, by one row a frame, from any row: the class is the direction."""
     clips = torch.zeros(32, 4, 1, 16, 8)

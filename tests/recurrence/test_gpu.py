@@ -62,7 +62,7 @@ def check(case, made, seed=0):
     compare(everything("_by_reference", case, seed=seed), made, tolerance("float32", case.steps))
 
 
-@pytest.mark.sampled(most=4)
+@pytest.mark.sampled(most=2)
 @each_cell
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"H{case.hidden}-T{case.steps}-B{case.batch}-I{case.inputs}")
 def test_outputs_and_gradients_are_the_oracles(interpreted, cell, case):
@@ -83,6 +83,7 @@ def test_the_backward_pass_may_end_early_without_effect(interpreted, cell):
     assert (made["d_x"][:, :16] == 0).all()
 
 
+@pytest.mark.slow
 def test_either_direction_may_end_early(interpreted):
     case = FORGETFUL._replace(cell="rnn_tanh", directions=2)
     made = interpreted(everything, "gpu", case)
@@ -102,6 +103,7 @@ def test_the_backward_pass_goes_on_where_it_must(interpreted, change):
     assert (made["d_x"] != 0).all()
 
 
+@pytest.mark.slow
 def test_the_backward_pass_waits_for_the_gradients_of_outputs(interpreted):
     case = FORGETFUL._replace(cell="rnn_tanh", scale=0.5, output=True, above=(33, 36), last=False, cutoff=1e-4)
     made = interpreted(everything, "gpu", case)
@@ -120,6 +122,7 @@ def test_the_reverse_direction_waits_too(interpreted):
     assert (made["d_x"][:, 32:] == 0).all()  # it ends 16 steps from its end
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_no_number_is_carried_to_the_first_step(interpreted):
     made = interpreted(everything, "gpu", FORGETFUL._replace(cell="rnn_tanh", nan=True))
     assert np.isnan(made["d_x"][0]).all()

@@ -517,6 +517,7 @@ def test_gradients_in_batches(backend, kind, options):
         compare({"d": exact}, {"d": made}, 0.0)
 
 
+@pytest.mark.sampled(most=4)
 @pytest.mark.parametrize("backend", ["auto", "torch", *KERNELS])
 @each_kind
 @each_bias

@@ -88,6 +88,7 @@ def test_two_layers_both_ways_with_initial_states(tmp_path, kind, options, opera
         compare(dict(enumerate(made)), run(session, *arguments), 2 * tolerance("float32", steps))
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(("kind", "activations"), [(LSTM, None), (RNN, [b"Tanh"])])
 def test_one_direction_without_states_and_with_lengths(tmp_path, kind, activations):

@@ -51,7 +51,7 @@ def test_torchs_check_of_the_forward_operator(*, backend, cell, time_first, want
     torch.library.opcheck(forward, (backend, cell, *arguments, want_output, keep, 1e-8))
 
 
-@pytest.mark.sampled(most=2)
+@pytest.mark.sampled(most=1)
 @each_kernel
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("needs", [False, True])
@@ -236,6 +236,7 @@ def one_graph():
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("backend", "kind"), [backend_or_skip("cpu", kind) for kind in (LSTM, GRU, RNN)] + [("reference", LSTM)]
@@ -260,6 +261,7 @@ def test_compiles_around_the_layer_where_dynamo_stops(backend):
     torch._dynamo.reset()
 
 
+@pytest.mark.sampled(most=2)
 @each_kernel
 @each_kind
 def test_exports_with_any_batch_and_length(backend, kind):

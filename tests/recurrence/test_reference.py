@@ -51,6 +51,7 @@ def stock(cell, weights, x, layers, directions):
     return layer
 
 
+@pytest.mark.sampled(cover=1)
 @pytest.mark.parametrize("cell", GATES)
 @pytest.mark.parametrize(("layers", "directions"), [(1, 1), (2, 2)])
 def test_gradients_equal_central_differences(cell, layers, directions):

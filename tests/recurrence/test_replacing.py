@@ -148,6 +148,7 @@ def test_one_bias_vector_becomes_two_of_which_one_is_zero(kind, options):
     assert not any(name.startswith("bias_hh") for name in layer.state_dict())
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @each_kind
 @pytest.mark.parametrize("bias_vectors", [1, 2])

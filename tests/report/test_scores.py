@@ -63,6 +63,7 @@ def test_the_verdict_is_on_the_score_that_was_named(tmp_path: Path, metric: str)
     assert word in analysis.headline
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_output_has_the_table(tmp_path: Path) -> None:
     study = make_study(tmp_path / "run", MODELS, metric="macro-f1", **SMALL)
     analysis = analyse(read_study([study]))

@@ -49,6 +49,7 @@ def test_a_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert again.analysis.comparison == report.analysis.comparison
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_pandas_is_loaded(tmp_path: Path) -> None:
     """Of the whole command, not of the import alone."""
     (tmp_path / "t.csv").write_text(
@@ -124,6 +125,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", ["random", "bits", "seeds"])
 def test_the_exported_scores_of_a_study_give_its_verdicts(name: str, studies: dict[str, Path], tmp_path: Path) -> None:
     study = analyse(read_study([studies[name]]))
@@ -170,6 +172,7 @@ def test_the_answers_of_a_study_give_its_verdicts_and_matrices(name: str, studie
         assert one.found.total == pytest.approx(other.found.total, rel=1e-9)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_scores_of_one_test_set_have_no_verdict(studies: dict[str, Path], tmp_path: Path) -> None:
     """What the study judges over seeds and images cannot be told from its scores alone."""
     study = analyse(read_study([studies["fixed"]]))

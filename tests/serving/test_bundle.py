@@ -421,6 +421,7 @@ assert time.monotonic() - started < 20
 """
 
 
+@pytest.mark.slow
 def test_a_giant_fails_by_its_header(bundle):
     """Its weights would take 14 GB."""
     to_format_1(

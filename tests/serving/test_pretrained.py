@@ -104,6 +104,7 @@ def test_the_one_shipped_keeps_its_word(shipped: Path, real_data: Path) -> None:
 SHAPES = {"tiny": (1, 1, 3), "strip": (3, 200, 3), "grey": (50, 40), "rgba": (50, 40, 4), "photograph": (3000, 4000, 3)}
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_the_one_shipped_takes_images_of_any_size(shipped: Path, tmp_path: Path, shape: tuple[int, ...]) -> None:
     pixels = np.resize(np.random.default_rng(0).integers(0, 256, 30_000, dtype=np.uint8), shape)

@@ -67,6 +67,7 @@ def test_the_first_look_spends_a_twentieth_of_alpha_and_the_last_the_rest():
     assert spent((10,), 3 / 7).tolist() == [1]
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("q", "published"),
     [
@@ -80,6 +81,7 @@ def test_levels_are_those_of_a_simulation_made_before(q, published):
     np.testing.assert_allclose([table.level(0.05, look) for look in range(8)], published, rtol=0.04)
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(("q", "looks"), [(3 / 7, TEN), (1 / 9, TEN), (1 / 4, (3, 4, 5))])
 def test_all_looks_together_err_alpha(q, looks):
     table = simulate_boundaries(looks, q)

@@ -129,7 +129,7 @@ def rates(course, truth, rope):
     return false, ((course.verdict == EQUIVALENT) & (np.abs(truth) >= rope)).any(axis=1).mean()
 
 
-@pytest.mark.sampled(cover=1)
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("q", [3 / 7, 1 / 9])
 @pytest.mark.parametrize("means", [(0, 0), (0, 0, 0), (0, 0, 4)])
 def test_at_most_alpha_of_studies_say_a_false_better_or_worse(q, means):

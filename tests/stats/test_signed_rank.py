@@ -45,6 +45,7 @@ def test_the_fewest_data_sets(pairs, n):
     assert pairs * wilcoxon(np.arange(1, n + 1)).p < 0.05 <= pairs * wilcoxon(np.arange(1, n)).p
 
 
+@pytest.mark.sampled(most=3)
 @pytest.mark.parametrize("strength", [0.5, 1.0])
 @pytest.mark.parametrize("rope", [0.0, 0.005, 0.02])
 def test_the_bayesian_test_equals_baycomp(rope, strength):

@@ -74,6 +74,7 @@ def test_wrong_inputs(call, line):
         call()
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("repeats", [3, 10])
 def test_a_metric_that_is_no_accuracy(repeats):
     """Bits, where lower is better and there is no grid: the verdict errs as rarely."""

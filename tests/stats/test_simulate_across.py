@@ -10,6 +10,7 @@ STUDIES = 600
 MOST = 0.05 + 3 * (0.05 * 0.95 / STUDIES) ** 0.5
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("data_sets", "repeats", "between", "correlation"), [(5, 3, 1.0, 0.3), (8, 10, 0.0, 0.0), (12, 3, 2.0, 0.02)]
 )

@@ -26,6 +26,7 @@ def test_words_are_those_of_compare(split):
     assert errors.different == {3: expected / 8}
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(("noise", "split"), [("images", "own"), ("images", "70:30"), ("training", "own")])
 def test_a_quick_run_errs_rarely(noise, split):
     (errors,) = family_errors(noise, split, models=(2, 3), repeats=(5,), studies=60, seed=1)

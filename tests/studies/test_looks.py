@@ -99,6 +99,7 @@ def test_a_study_goes_on_in_its_own_way(study: Study, tmp_path: Path, monkeypatc
     assert sorted(again.found) == sorted(outcome.trained)
 
 
+@pytest.mark.slow
 def test_killed_and_continued(forks: Forks, study: Study, tmp_path: Path) -> None:
     """The same trials with the same bytes, killed before the first look and between two; and no decisions are kept."""
     models = ["majority", "logistic"]

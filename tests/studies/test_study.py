@@ -306,7 +306,7 @@ def test_a_signal_stops_the_study(study: Study, left_alone: Path, tmp_path: Path
     assert predictions(tmp_path) == predictions(left_alone)
 
 
-@pytest.mark.sampled(most=1)
+@pytest.mark.slow
 @pytest.mark.parametrize("ticks", [14, 3, 41])
 def test_killed_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_path: Path, ticks: int) -> None:
     data, out = study.data, str(tmp_path / "run")
@@ -320,6 +320,7 @@ def test_killed_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_
     assert before.items() <= everything(tmp_path / "run").items()  # what was finished was not touched
 
 
+@pytest.mark.slow
 def test_stopped_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_path: Path) -> None:
     data, out = study.data, str(tmp_path / "run")
     assert forks("studies.small:run", ticks=5, signals=("SIGTERM",), data=data, out=out) == INTERRUPTED

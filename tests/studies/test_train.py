@@ -78,6 +78,7 @@ def test_leftover_checkpoints_of_a_finished_bundle(bundle: Path, folder: Path, t
     assert {p.name for p in (tmp_path / "mine").iterdir()} == LEFT
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("step", [1, 5, 8, 10])
 def test_resume(bundle: Path, folder: Path, tmp_path: Path, step: int) -> None:
     out, settings = tmp_path / "mine", train_settings(str(folder))
@@ -106,6 +107,7 @@ def test_resume_where_there_is_nothing_begins(folder: Path, bundle: Path, tmp_pa
     assert weights(tmp_path / "mine") == weights(bundle)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ticks", [4, 12])
 def test_killed(forks: Forks, folder: Path, bundle: Path, tmp_path: Path, ticks: int) -> None:
     arguments = {"data": str(folder), "out": str(tmp_path / "mine"), "training": {"checkpoint_seconds": 1e-9}}

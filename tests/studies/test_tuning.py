@@ -92,6 +92,8 @@ def test_two_jobs_give_the_same_bits(tuned: Path, study: Study, tmp_path: Path) 
     assert results(tmp_path) == results(tuned)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("search", ["same", pytest.param("tpe", marks=pytest.mark.slow)])
 def test_a_killed_tuning_goes_on_with_the_same_bits(
     study: Study, forks: Forks, tmp_path: Path, tuned: Path, search: str

@@ -105,12 +105,6 @@ def test_it_is_trained_judged_and_used(folder: Path) -> None:
     assert bundled.returncode == 0, bundled.stderr
 
 
-def test_its_table(alone: Path) -> None:
-    done = ecrnn("summary tally --json", alone)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["trainable"] == 14 * 4 + 5 * 2 + 2
-
-
 @pytest.mark.slow
 def test_its_gradients(alone: Path) -> None:
     assert ecrnn("gradcheck tally", alone).returncode == 0
@@ -142,22 +136,25 @@ SETTINGS = {
     "form.longest=1000": "longest: input should be less than or equal to 100, not 1000",
     "frames=4": "frames: it is for clip-classification, not for counting",
 }
-COMPARES = """
+COMMANDS = """
 import sys
 from ecrnn.cli.main import main
-for setting in sys.argv[1:]:
+compares = [["compare", "rows", "--models", "tally", "--set", setting, "-o", "none"] for setting in sys.argv[1:]]
+for command in ["summary", "tally", "--json"], *compares:
     try:
-        main(["compare", "rows", "--models", "tally", "--set", setting, "-o", "none"])
+        main(command)
     except SystemExit as left:
         print(left.code)
 """
 
 
-def test_its_settings_are_its_own(alone: Path) -> None:
+def test_its_table_and_its_settings(alone: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(alone)}
-    command = [sys.executable, "-c", COMPARES, *SETTINGS]
+    command = [sys.executable, "-c", COMMANDS, *SETTINGS]
     done = subprocess.run(command, capture_output=True, text=True, cwd=alone, env=environment)
-    assert done.stdout.split() == ["2", "2", "2"], done.stderr
+    *table, summary, first, second, third = done.stdout.splitlines()
+    assert (summary, first, second, third) == ("0", "2", "2", "2"), done.stderr
+    assert json.loads("".join(table))["trainable"] == 14 * 4 + 5 * 2 + 2
     for line, said in zip(SETTINGS.values(), done.stderr.splitlines(), strict=True):
         assert line in said
     assert not (alone / "none").exists()

@@ -46,6 +46,7 @@ from ecrnn.training.trainer import Trainer
 pytestmark = pytest.mark.usefixtures("torch_is_put_back")
 
 
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("model", ["cnn", "crnn-gru-2", "ecrnn-bilstm-2"])
 def test_it_learns(model: str) -> None:
     _, trained = train(model=model, epochs=6, lr=0.01)
@@ -400,6 +401,7 @@ def test_roll_back_is_exact_under_resume(tmp_path: Path, optimizer: str) -> None
     same(left_on_disk(tmp_path / "alone"), left_on_disk(tmp_path / "run"))
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("start", ["damaged", "of the epoch before"])
 def test_roll_back_without_the_start_of_its_epoch_begins_again(tmp_path: Path, start: str) -> None:
     def poison(epoch: int, step: int, rate: float) -> str | None:

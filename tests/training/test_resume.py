@@ -43,7 +43,7 @@ CASES = {
 EVERY_STEP = {"checkpoint_seconds": 1e-9}
 
 
-@pytest.mark.sampled(most=3)
+@pytest.mark.sampled(most=2)
 @pytest.mark.parametrize("case", CASES)
 def test_stopped_by_a_signal_at_every_step(tmp_path: Path, left_alone, case: str) -> None:
     """One training, stopped after each of its steps and taken up again each time."""
@@ -305,7 +305,7 @@ def test_a_signal_after_the_last_event_is_not_lost(tmp_path: Path, monkeypatch: 
         train(tmp_path, epochs=1)
 
 
-@pytest.mark.sampled(most=2)
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("how", ["flipped", "cut", "missing", "a pipe"])
 @pytest.mark.parametrize("put_again", [True, False])
 def test_the_best_weights_are_damaged(tmp_path: Path, how: str, put_again: bool, monkeypatch) -> None:

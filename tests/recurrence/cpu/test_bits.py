@@ -23,6 +23,7 @@ def same(a, b):
 
 
 # enough work that threads are woken: more than 2^19 multiply-adds
+@pytest.mark.sampled(cover=1)
 @each_instruction_set
 @each_cell
 @pytest.mark.parametrize("keep_gates", [False, True])
@@ -71,6 +72,7 @@ def test_order_in_memory_changes_no_bit(cell, instruction_set):
     assert same(problem.actual("time", "wide", instruction_set=instruction_set), expected)
 
 
+@pytest.mark.sampled(most=2)
 @each_instruction_set
 @pytest.mark.parametrize("layout", ["batch", "time"])
 @pytest.mark.parametrize("H", [32, 40])
@@ -86,6 +88,7 @@ def test_large_outputs_are_those_of_fewer_samples(instruction_set, layout, H):
     assert output.isfinite().all()
 
 
+@pytest.mark.sampled(most=2)
 @each_instruction_set
 @pytest.mark.parametrize("inputs", [32, 40])
 def test_zeros_of_a_large_gradient_are_those_of_fewer_samples(instruction_set, inputs):

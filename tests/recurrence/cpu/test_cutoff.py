@@ -112,6 +112,7 @@ def remembering(cell, steps=120, batch=64, nodes=16):
     return problem, loss.item()
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_effect_on_trained_networks(cell):
     problem, loss = remembering(cell)

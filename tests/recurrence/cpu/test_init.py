@@ -40,12 +40,14 @@ def agrees(problem, **options):
             compare(expected, actual, tolerance("float32", problem.T))
 
 
+@pytest.mark.sampled(cover=1)
 @each_cell
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_all_that_a_layer_computes(cell, shape):
     agrees(Problem(cell, *shape), layout="time" if shape[0] % 2 else "batch")
 
 
+@pytest.mark.sampled(cover=1)
 @each_cell
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", [1, 3])

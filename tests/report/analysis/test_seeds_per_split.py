@@ -76,6 +76,7 @@ def test_what_varies(study: Path, analysis: Analysis) -> None:
     assert rows[2][1].values[0] == pytest.approx(found.total**0.5)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_all_outputs_have_it(study: Path, tmp_path: Path) -> None:
     report = write_report([study], tmp_path)
     for name in ("report.md", "report-tables.tex", "report.html"):

@@ -181,6 +181,7 @@ def test_a_trial_of_another_study_that_keeps_fewer_epochs_does_not_count(tmp_pat
     assert missing.reason == "keeps the predictions of 1 of the 3 last epochs that count in this study"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_pages_say_so(analysis: Analysis) -> None:
     assert analysis.headline.endswith(" (mean of the last 3 epochs).")
     assert (

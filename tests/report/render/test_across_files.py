@@ -95,6 +95,7 @@ def test_a_forest_shows_each_data_set_the_mean_and_a_new_one(analysis: AcrossAna
     assert {"improvement", "ranks", "profiles"} < set(figures)
 
 
+@pytest.mark.slow
 def test_the_same_studies_give_the_same_bytes(folders: list[Path], files: dict[str, str]) -> None:
     assert across_files(analyse_studies(folders, moderators=["classes"])) == files
 

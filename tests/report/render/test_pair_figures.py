@@ -16,7 +16,7 @@ from report.synthetic import make_study
 from ecrnn.report import Analysis, analyse, read_study
 from ecrnn.report.content.effects_table import effects, effects_table, removed
 from ecrnn.report.figure import Figure
-from ecrnn.report.render.figures import draw_figures
+from ecrnn.report.render.figures import _score_curves, draw_figures
 from ecrnn.report.render.pair_figures import draw_chances, draw_effects, draw_profiles
 from ecrnn.report.render.svg import STYLE
 from ecrnn.report.render.write import report_files
@@ -104,12 +104,13 @@ def test_every_training_has_its_line(analysis: Analysis) -> None:
     curve = next(one for one in analysis.curves if one.quantity == "validation_accuracy")
     assert np.array(curve.trials).shape == (6, 3)
     assert np.array(curve.trials).mean(axis=0) == pytest.approx(curve.mean)
-    figures = {figure.key: figure for figure in draw_figures(analysis)}
-    assert "Thin lines: every training" in figures["accuracy-curves"].caption
+    assert "Thin lines: every training" in drawn(_score_curves, analysis).caption
     single = replace(curve, trials=curve.trials[:1])
     bands = [single if one is curve else one for one in analysis.curves]
-    figures = {figure.key: figure for figure in draw_figures(replace(analysis, curves=tuple(bands)))}
-    assert "The band goes from the lowest to the highest" in figures["accuracy-curves"].caption
+    assert (
+        "The band goes from the lowest to the highest"
+        in drawn(_score_curves, replace(analysis, curves=tuple(bands))).caption
+    )
 
 
 CONTRASTS = {"E or not": {"plus": ["ecnn"], "minus": ["cnn"]}}

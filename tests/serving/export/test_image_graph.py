@@ -34,6 +34,7 @@ def images() -> list[np.ndarray]:
     return [*noise, *(synthetic_image(draw, *sides, 3) for sides in SIDES)]
 
 
+@pytest.mark.sampled(most=5)
 @pytest.mark.parametrize("fit", get_args(Fit))
 @pytest.mark.parametrize("size", SIZES)
 def test_at_most_one_level_from_pillow(size: tuple[int, int, int], fit: Fit) -> None:

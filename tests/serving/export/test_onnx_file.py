@@ -34,6 +34,7 @@ def model_of(text: str) -> Any:
     return onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20, "mine" : 1]> g {text}')
 
 
+@pytest.mark.slow
 def test_one_node_a_layer_any_batch_and_nothing_about_the_trace() -> None:
     module = Layers().eval()
     assert recurrent_layers(module) == Counter(LSTM=2, GRU=1)
@@ -62,6 +63,7 @@ class Branching(nn.Module):
         return x + 1 if x.sum() > 0 else x
 
 
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize(
     ("module", "fault"),
     [

@@ -177,6 +177,7 @@ def test_a_failure_that_cannot_be_written_down_stops_all(stub, monkeypatch: pyte
         stub(["slow", "crash"], jobs=2)
 
 
+@pytest.mark.slow
 def test_workers_do_not_import_from_where_they_are_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
