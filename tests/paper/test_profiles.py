@@ -8,7 +8,7 @@ from ecrnn.core.config import differences
 from ecrnn.data.splits import parse_split
 from ecrnn.paper import printed
 from ecrnn.paper.profiles import PROFILES
-from ecrnn.studies.study import trials
+from ecrnn.studies.planned import planned_trials
 
 
 def test_the_papers_protocol_and_recipe() -> None:
@@ -26,7 +26,7 @@ def test_the_papers_protocol_and_recipe() -> None:
         "class_weights": "none", "weight_averaging": 0.0, "patience": 0,
     }  # fmt: skip
     assert (settings.data, settings.split) == (printed.DATA, printed.SPLIT)
-    assert len(trials(settings)) == 51
+    assert len(planned_trials(settings)) == 51
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -9,7 +9,8 @@ from typing import Any
 
 from ecrnn.core.config import StudySettings, TrainSettings
 from ecrnn.core.events import Epoch, Progress, Step, silent
-from ecrnn.studies.study import Outcome, run_study, trials
+from ecrnn.studies.planned import planned_trials
+from ecrnn.studies.study import Outcome, run_study
 from ecrnn.studies.train import train_bundle
 
 MODELS = ("cnn", "ecnn")
@@ -58,7 +59,7 @@ def of_trainings(act: Callable[[Step | Epoch], object]) -> Progress:
 
 def predictions(out: Path, **changes: Any) -> dict[tuple[str, int], bytes]:
     """The bytes of every trial's predictions."""
-    wanted = trials(settings("any", **changes))
+    wanted = planned_trials(settings("any", **changes))
     return {
         (model, repeat): (out / model / f"repeat-{repeat}" / "predictions.npz").read_bytes() for model, repeat in wanted
     }

@@ -27,7 +27,8 @@ from ecrnn.report import analyse, read_study
 from ecrnn.serving.load import load
 from ecrnn.serving.trained_on import study_bytes
 from ecrnn.studies.bundling import bundle_trial
-from ecrnn.studies.study import default_out, finished, run_study, trials
+from ecrnn.studies.planned import planned_trials
+from ecrnn.studies.study import default_out, finished, run_study
 from ecrnn.tasks.image_classification import images
 from ecrnn.training.checkpoints import NAMES
 from ecrnn.training.interruption import Interrupted
@@ -35,7 +36,7 @@ from ecrnn.training.interruption import Interrupted
 
 def test_order_of_trials() -> None:
     wanted = settings("x", repeats=2, first_repeat=3)
-    assert trials(wanted) == [("cnn", 3), ("ecnn", 3), ("cnn", 4), ("ecnn", 4)]
+    assert planned_trials(wanted) == [("cnn", 3), ("ecnn", 3), ("cnn", 4), ("ecnn", 4)]
 
 
 def test_trials_run_in_that_order(study: Study, tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_models_of_a_repeat_share_split_and_seed(left_alone: Path) -> None:
 
 def test_what_lies_on_disk(left_alone: Path, study: Study) -> None:
     assert {p.name for p in left_alone.iterdir()} == {"study.yaml", "environment.json", "keys.bin", ".lock", *MODELS}
-    for model, repeat in trials(study.settings()):
+    for model, repeat in planned_trials(study.settings()):
         home = trial_folder(left_alone, model, repeat)
         found = {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()}
         wanted = {"config.yaml", "metrics.jsonl", "predictions.npz", "checkpoint/weights.safetensors"}
@@ -312,7 +313,9 @@ def test_killed_and_continued(forks: Forks, study: Study, left_alone: Path, tmp_
     data, out = study.data, str(tmp_path / "run")
     fine = {"checkpoint_seconds": 1e-9}
     assert forks("studies.small:run", ticks=ticks, hold=True, data=data, out=out, training=fine) == -signal.SIGKILL
-    done = [trial for trial in trials(study.settings()) if read_manifest(trial_folder(tmp_path / "run", *trial))]
+    done = [
+        trial for trial in planned_trials(study.settings()) if read_manifest(trial_folder(tmp_path / "run", *trial))
+    ]
     assert len(done) < 4
     before = {name: value for name, value in everything(tmp_path / "run").items() if name.endswith("manifest.json")}
     assert forks("studies.small:run", data=data, out=out, training=fine) == DONE

@@ -20,8 +20,8 @@ from ecrnn.report import archive_study
 from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import load as load_bundle
 from ecrnn.studies.bundling import bundle_trial
+from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.points import sobol_points
-from ecrnn.studies.study import trials
 from ecrnn.studies.trials import load, split_of, tuned_on
 from ecrnn.studies.verification.verify import verify
 from ecrnn.training.tried_points import read_tuning
@@ -54,7 +54,7 @@ def test_every_model_has_the_same_points_and_a_baseline_one(tuned: Path) -> None
     assert found.tuning is not None
     assert found.tuning.points["mlp-4"] == tuple(sobol_points(read_space(SPACE), 4, found.seed))
     assert found.tuning.points["majority"] == ({},)
-    assert trials(found) == [("mlp-4", 0), ("majority", 0), ("mlp-4", 1), ("mlp-4", 2), ("mlp-4", 3)]
+    assert planned_trials(found) == [("mlp-4", 0), ("majority", 0), ("mlp-4", 1), ("mlp-4", 2), ("mlp-4", 3)]
     for point in range(4):
         assert (tuned / "mlp-4" / f"repeat-{point}" / "manifest.json").exists()
 

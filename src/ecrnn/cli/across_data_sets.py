@@ -18,6 +18,7 @@ def run(
     folder: Path,
     *,
     jobs: int,
+    engine: str | None,
     as_json: bool,
     moderators: Sequence[str],
 ) -> int:
@@ -28,7 +29,7 @@ def run(
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
-        failed = run_across(settings, folder, moderators=moderators, jobs=jobs, progress=display.show)
+        failed = run_across(settings, folder, moderators=moderators, jobs=jobs, engine=engine, progress=display.show)
     first = settings[0]
     show([folder], baseline=first.baseline, pairs=first.pairs, rope=first.rope, moderators=(), as_json=as_json)
     return complain_of_failures(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.output import complain_of_failures
+from ecrnn.cli.output import complain_of_failures, say, say_json
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
@@ -67,6 +67,13 @@ def compare(
     jobs: Annotated[
         int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
     ] = 1,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Place where trials run: here (this process), processes, or none: the study is written for 'ecrnn "
+            "work', on any machines. Default: here for one job, else processes."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -131,27 +138,44 @@ def compare(
             raise options.WrongCall("--groups is of one DATA, whose files it names")
         if until_decided:
             raise options.WrongCall("--until-decided is of one DATA; over several every model has the same repeats")
+        if engine not in (None, "here", "processes"):
+            raise options.WrongCall(f"--engine {engine} is of one DATA; name one after another, with an --out each")
         folder = out or Path("runs") / "compare-across"
-        return run_across(asked, folder, jobs=jobs, as_json=as_json, moderators=named)
+        return run_across(asked, folder, jobs=jobs, engine=engine, as_json=as_json, moderators=named)
     if named:
         raise options.WrongCall("--moderators wants several DATA, between which the difference may change")
 
     from ecrnn.studies.study import default_out
 
-    return run(asked[0], out or default_out(asked[0]), jobs=jobs, as_json=as_json)
+    return run(asked[0], out or default_out(asked[0]), jobs=jobs, engine=engine, as_json=as_json)
 
 
-def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool) -> int:
+def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool, engine: str | None = None) -> int:
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
     from ecrnn.studies.places import spelt_as_it_exists
-    from ecrnn.studies.study import run_study
+    from ecrnn.studies.study import NO_ENGINE, run_study
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
-        outcome = run_study(settings, folder, jobs=jobs, progress=display.show)
+        outcome = run_study(settings, folder, jobs=jobs, engine=engine, progress=display.show)
+    if engine == NO_ENGINE:
+        return _written(folder, len(outcome.found), as_json=as_json)
     show([folder], baseline=settings.baseline, pairs=settings.pairs, rope=settings.rope, as_json=as_json)
     return complain_of_failures(
         [f"{model}, repeat {repeat}: {line}" for (model, repeat), line in outcome.failed.items()]
     )
+
+
+def _written(folder: Path, finished: int, *, as_json: bool) -> int:
+    """Say that a study lies there for workers, and how it goes on."""
+    from ecrnn.core.runs import read_settings
+    from ecrnn.studies.planned import planned_trials
+
+    planned = len(planned_trials(read_settings(folder)))
+    if as_json:
+        say_json({"study": str(folder), "planned": planned, "finished": finished})
+    else:
+        say(f"{folder}: {finished} of {planned} trials are finished; 'ecrnn work {folder}' trains the others.")
+    return 0

@@ -29,11 +29,13 @@ from ecrnn.cli import (
     report,
     reproduce,
     serve,
+    status,
     streams,
     summary,
     train,
     tune,
     verify,
+    work,
 )
 from ecrnn.cli.output import complain
 from ecrnn.cli.usage import Group, sentence
@@ -54,6 +56,8 @@ app = typer.Typer(
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("tune", epilog=tune.EXAMPLE)(tune.tune)
 app.command("plan", epilog=plan.EXAMPLE)(plan.plan)
+app.command("work", epilog=work.EXAMPLE)(work.work)
+app.command("status", epilog=status.EXAMPLE)(status.status)
 app.command("reproduce", epilog=reproduce.EXAMPLE)(reproduce.reproduce)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 app.command("judge", epilog=judge.EXAMPLE)(judge.judge)

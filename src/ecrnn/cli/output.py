@@ -34,10 +34,15 @@ def say_json(value: Any, indent: int | None = 2) -> None:
     typer.echo(json_text(value, indent))
 
 
-def complain_of_failures(lines: Sequence[str]) -> int:
-    """Say how many trials failed, and why the first one; ``lines`` has one a trial. Gives the status of the command."""
+def complain_of_failures(lines: Sequence[str], again: str = "the same command") -> int:
+    """Say how many trials failed, and why the first one. Gives the status of the command.
+
+    Args:
+        lines: one a trial.
+        again: what tries them again.
+    """
     if lines:
-        complain(f"{counted(len(lines), 'trials')} failed, the same command tries again: {lines[0]}")
+        complain(f"{counted(len(lines), 'trials')} failed, {again} tries again: {lines[0]}")
     return 1 if lines else 0
 
 

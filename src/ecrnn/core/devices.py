@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import socket
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -23,13 +24,23 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def resolve(settings: TrainingSettings, jobs: int = 1) -> TrainingSettings:
+def resolve(settings: TrainingSettings, jobs: int = 1, *, elsewhere: bool = False) -> TrainingSettings:
     """Settings with every "auto" decided for this machine, as they are saved with the run.
 
+    Args:
+        settings: as given.
+        jobs: trainings that share the threads.
+        elsewhere: other machines train, which may have the device that is named.
+
     Raises:
-        TrainingError: a device was named that the machine does not have.
+        TrainingError: a device was named that the machine does not have, or the precision of one elsewhere was not.
     """
-    device = resolve_device(settings.device)
+    device: str = settings.device
+    if elsewhere and device == "cuda" and settings.precision == "auto":
+        line = "what a GPU elsewhere can do is not known here"
+        raise TrainingError(f"{line}; name the precision with --precision, bfloat16 or float32")
+    if not elsewhere or device != "cuda":
+        device = resolve_device(device)
     return settings.model_copy(
         update={
             "device": device,
@@ -136,6 +147,26 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "packages": versions,
+    }
+
+
+def machine(device: str) -> dict[str, str]:
+    """Where a training runs, as its manifest says: what its bits may depend on beside its settings.
+
+    Args:
+        device: that computes, resolved.
+
+    Returns:
+        "host"; "processor" and its "instruction_set"; "torch", its version; with "cuda" also "gpu".
+    """
+    import torch
+
+    return {
+        "host": socket.gethostname(),
+        "processor": _processor(),
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        **({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}),
     }
 
 

@@ -18,7 +18,8 @@ from typing import Literal
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.reading import kind_of
 
-_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_ENOTSUPP = 524  # of the kernel, which some network file systems let out
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, _ENOTSUPP})
 # A folder that may be written to but not read cannot be opened; some systems want it open for writing (EBADF).
 _NO_FLUSH_OF_FOLDERS = _UNSUPPORTED | {errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR, errno.ESTALE}
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
@@ -66,12 +67,13 @@ def flush_folder(folder: Path) -> None:
         _say_once("folders", f"the file system of {folder} cannot flush folders; a loss of power may undo a last write")
 
 
-def lock(handle: int, path: Path) -> Literal["taken", "busy", "unsupported"]:
+def lock(handle: int, path: Path, *, shared: bool = False) -> Literal["taken", "busy", "unsupported"]:
     """Lock an open file for as long as it is open, without waiting.
 
     Args:
         handle: descriptor of the file.
         path: the file's place, for the warning.
+        shared: with others that share it; what is locked so cannot be locked alone.
 
     Returns:
         "busy" where another process has the lock; "unsupported" where the file system has no locks, with one warning.
@@ -80,13 +82,15 @@ def lock(handle: int, path: Path) -> Literal["taken", "busy", "unsupported"]:
         OSError: for any other reason.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _LOCKED_BY_ANOTHER:
             return "busy"
         if error.errno not in _NO_LOCKS:
             raise
-        _say_once("locks", f"the file system of {path.parent} has no locks; run only one command in a folder at a time")
+        alone = "run only one command in a folder at a time"
+        run = "run nothing but workers in a folder where workers are" if shared else alone
+        _say_once("locks", f"the file system of {path.parent} has no locks; {run}")
         return "unsupported"
     return "taken"
 

@@ -212,7 +212,7 @@ def read_failure(study: Path, model: str, repeat: int) -> str | None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, patience: float = 15.0, *, keep: bool = True) -> Iterator[int]:
+def locked(folder: Path, patience: float = 15.0, *, keep: bool = True, shared: bool = False) -> Iterator[int]:
     """Hold a run directory for this process and the children that inherit the descriptor; gives that descriptor.
 
     A killed process lets go of it by itself. Temporary files that killed processes left in the folder are deleted.
@@ -220,6 +220,7 @@ def locked(folder: Path, patience: float = 15.0, *, keep: bool = True) -> Iterat
     Args:
         patience: seconds to wait for another process to finish, such as the workers of a study killed just before.
         keep: leave the lock's file; False deletes it at the end, for folders that are passed on, such as bundles.
+        shared: with other workers, of which none may delete what another is about to write.
 
     Raises:
         RunDirectoryError: another process works in it, or it cannot be written.
@@ -227,13 +228,14 @@ def locked(folder: Path, patience: float = 15.0, *, keep: bool = True) -> Iterat
     make_folder(folder)
     path = folder / LOCK
     deadline = time.monotonic() + patience
-    while (handle := _take(path)) is None:
+    while (handle := _take(path, shared)) is None:
         if time.monotonic() > deadline:
             option = folder_option.get()
             raise RunDirectoryError(f"another process works in {folder}; wait for it or choose another {option}")
         time.sleep(0.1)
     try:
-        delete_temporaries(folder)
+        if not shared:
+            delete_temporaries(folder)
         yield handle
     finally:
         if not keep:
@@ -242,12 +244,12 @@ def locked(folder: Path, patience: float = 15.0, *, keep: bool = True) -> Iterat
         os.close(handle)
 
 
-def _take(path: Path) -> int | None:
+def _take(path: Path, shared: bool) -> int | None:
     """The descriptor of the lock file at ``path``, locked; None where another process has it or has deleted it."""
     with disk_errors(path):
         handle = open_lock_file(path)
         try:
-            state = lock(handle, path)
+            state = lock(handle, path, shared=shared)
             if state == "unsupported" or (state == "taken" and same_file(handle, path)):
                 return handle
         except BaseException:

@@ -43,7 +43,7 @@ from ecrnn.stats import Metric, metric_interval
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
-from ecrnn.studies.study import trials
+from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.trials import CONFIG, WEIGHTS, load, split_of
 from ecrnn.training.classification import score as class_score
 from ecrnn.training.epoch_values import score
@@ -304,7 +304,7 @@ def processor_of(model: ModelName, trial: FinishedTrial, study: Path) -> Process
 def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> list[FinishedTrial]:
     """The finished trials of a model. A damaged one is an error: without it another might be the best."""
     finished = []
-    for trial in trials(settings):
+    for trial in planned_trials(settings):
         if trial[0] == model and there(trial_home(study, *trial)):
             try:
                 found = read_finished(study, *trial)

@@ -22,8 +22,8 @@ from ecrnn.layers.initialisation import initialise
 from ecrnn.models.names import ModelName, common_task
 from ecrnn.models.weights import load_network
 from ecrnn.studies.bundling import processor_of
+from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.settings import models_of
-from ecrnn.studies.study import trials
 from ecrnn.studies.trials import WEIGHTS, load
 from ecrnn.training.finished import read_finished
 
@@ -63,7 +63,7 @@ def trained_memories(study: Path, data_dir: Path | None = None, samples: int = S
         raise RunDirectoryError(f"{study} is not a study of image classifiers, whose memory alone can be measured")
     images = load(settings)
     assert isinstance(images, ImageSet)
-    for model, repeat in trials(settings):
+    for model, repeat in planned_trials(settings):
         if models[model].cell is not None:
             yield from _trial_memory(images, study, models[model], repeat, samples)
 

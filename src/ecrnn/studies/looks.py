@@ -7,7 +7,7 @@ finds the same trials on the disk and decides the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,29 +100,52 @@ def _metric(settings: StudySettings) -> Metric:
     return metric_for(common_task(map(parse, settings.models)), settings.metric)
 
 
+class Looks:
+    """The looks at a study: what its finished trials decide, and what the next look needs.
+
+    Args:
+        folder: of the study.
+        settings: resolved, of a study that trains until it is decided.
+    """
+
+    def __init__(self, folder: Path, settings: StudySettings) -> None:
+        self.folder, self.settings, self.metric = folder, settings, _metric(settings)
+        self.scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
+
+    def look(self, ended: Iterable[Trial], failed: Collection[Trial]) -> SequentialComparison:
+        """The decisions from the trials that have ended well, whose scores are read once, and those that have failed.
+
+        Raises:
+            RunDirectoryError: a trial is not finished any more.
+        """
+        for model, repeat in ended:
+            if repeat not in self.scores[model]:
+                trial = read_finished(self.folder, model, repeat)
+                if trial is None:
+                    raise RunDirectoryError(f"{self.folder}: {model}, repeat {repeat} is not finished any more")
+                self.scores[model][repeat] = score(trial, self.metric, self.settings.score_epochs)
+        return decide(self.settings, self.metric, self.scores, failed)
+
+    def needed(self, comparison: SequentialComparison) -> list[Trial]:
+        """The trials that the next look needs, repeat by repeat."""
+        order = {model: at for at, model in enumerate(self.settings.models)}
+        return sorted(comparison.waiting, key=lambda trial: (trial[1], order[trial[0]]))
+
+
 def next_trials(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[list[Trial]]:
     """From look to look, the trials that the next one needs; after each the caller has trained them into ``outcome``.
 
     A trial that fails is not waited for: its pairs are looked at with the repeats that both models have.
     """
-    settings = study.settings
-    metric = _metric(settings)
-    scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
+    looks = Looks(study.folder, study.settings)
     taken = 0
     while True:
-        for model, repeat in (*outcome.found, *outcome.trained):
-            if repeat not in scores[model]:
-                trial = read_finished(study.folder, model, repeat)
-                if trial is None:
-                    raise RunDirectoryError(f"{study.folder}: {model}, repeat {repeat} is not finished any more")
-                scores[model][repeat] = score(trial, metric, settings.score_epochs)
-        comparison = decide(settings, metric, scores, outcome.failed)
-        looks = max((len(pair.looks) for pair in comparison.pairs), default=0)
-        if looks > taken or not comparison.waiting:
+        comparison = looks.look((*outcome.found, *outcome.trained), outcome.failed)
+        most = max((len(pair.looks) for pair in comparison.pairs), default=0)
+        if most > taken or not comparison.waiting:
             progress(Message(_standing(comparison)))
-            taken = looks
-        order = {model: at for at, model in enumerate(settings.models)}
-        yield sorted(comparison.waiting, key=lambda trial: (trial[1], order[trial[0]]))
+            taken = most
+        yield looks.needed(comparison)
         if not comparison.waiting:
             return
 

@@ -10,8 +10,8 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import environment, resolve
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
-from ecrnn.core.files import write_atomically, write_json
-from ecrnn.core.manifests import read_manifest
+from ecrnn.core.files import disk_errors, write_atomically, write_json
+from ecrnn.core.manifests import MANIFEST, read_manifest
 from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, check_free, grown, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
@@ -27,12 +27,14 @@ from ecrnn.models.own_code import check_workers_know
 from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.array_data import keep_arrays
+from ecrnn.studies.attempt_folders import bring_home
 from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
 from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
 from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
+from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.settings import as_begun, check_plan, check_seeds, models_of, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, prepare
 from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too, tuned_on
@@ -41,20 +43,12 @@ from ecrnn.studies.tuning import (
     check_search,
     check_tuned_data,
     next_points,
-    tuning_trials,
     with_points,
 )
 from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
-
-
-def trials(settings: StudySettings) -> list[Trial]:
-    """All trials of a study, repeat by repeat, so that an unfinished study already compares all its models."""
-    if settings.tuning is not None:
-        return tuning_trials(settings)
-    last = settings.first_repeat + settings.repeats
-    return [(model, repeat) for repeat in range(settings.first_repeat, last) for model in settings.models]
+NO_ENGINE = "none"
 
 
 def run_study(
@@ -74,7 +68,9 @@ def run_study(
         arrays: the images, where ``settings.data`` is `ARRAYS` in the study's folder, in which they are then kept.
         jobs: trials side by side; they share the threads of this machine.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
-            or an `ecrnn.studies.engines.protocol.Engine`. None: "here" for one trial at a time, else "processes".
+            "none": nowhere, the study is written for workers, see `ecrnn.studies.work.work`, which try again what has
+            failed; or an `ecrnn.studies.engines.protocol.Engine`. None: "here" for one trial at a time, else
+            "processes".
         progress: called with everything that happens, see `ecrnn.core.events`.
 
     Returns:
@@ -85,8 +81,8 @@ def run_study(
         RunDirectoryError: ``out`` holds another study, or the disk refuses.
         Interrupted: by a signal; what is finished is kept and the same call goes on.
     """
-    if isinstance(engine, str) and engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
+    if isinstance(engine, str) and engine not in (*ENGINES, NO_ENGINE):
+        raise unknown_name("engine", engine, (*ENGINES, NO_ENGINE))
     models = models_of(settings)
     settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)
@@ -102,26 +98,33 @@ def run_study(
     check(spec, *models)
     check_models(spec, *models)
     with locked(out) as lock:
-        settings = _open(settings, models, data, splits, out, jobs)
+        bring_home(out, lock, progress)
+        settings = _open(settings, models, data, splits, out, jobs, elsewhere=engine == NO_ENGINE)
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
         for line in filter(None, _remarks(data, settings, keys, first)):
             progress(Message(line))
         outcome = Outcome()
-        for trial in trials(settings):
+        for trial in planned_trials(settings):
             check_inside(trial_folder(out, *trial) / "checkpoint", out)  # before anything is written or deleted there
             if read_manifest(trial_home(out, *trial)) is not None:
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
+        if engine == NO_ENGINE:
+            check_workers_know(model.family for model in models)
+            _clear_for_workers(out, settings, outcome)
+            return outcome
         begun = OpenStudy(out, settings, data, lock)
         trainings = 1 + settings.tuned.budget if settings.tuned and settings.nested else 1  # of a trial
         for turn, (study, waiting) in enumerate(_in_turns(begun, outcome, progress)):
             progress(Waiting(trainings * (len(outcome.trained) + len(outcome.failed) + len(waiting))))
             if turn == 0 and outcome.found:
                 are = "is" if len(outcome.found) == 1 else "are"
-                already = f"{len(outcome.found)} of {counted(len(trials(settings)), 'trials')} {are} finished already"
+                already = (
+                    f"{len(outcome.found)} of {counted(len(planned_trials(settings)), 'trials')} {are} finished already"
+                )
                 progress(Message(already))
             if waiting:
                 chosen = _engine(engine, min(jobs, len(waiting)))
@@ -131,6 +134,15 @@ def run_study(
         return outcome
 
 
+def _clear_for_workers(out: Path, settings: StudySettings, outcome: Outcome) -> None:
+    """Delete what would have workers leave trials alone that are not finished: failures, and manifests of damage."""
+    for trial in planned_trials(settings):
+        if trial not in outcome.found:
+            for name in (MANIFEST, "error.json"):
+                with disk_errors(out, "delete files in"):
+                    (trial_folder(out, *trial) / name).unlink(missing_ok=True)
+
+
 def _in_turns(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[tuple[OpenStudy, list[Trial]]]:
     """What is to be trained, with which settings: all that is not finished, or from turn to turn what comes next."""
     if study.settings.tuning is not None:
@@ -138,7 +150,7 @@ def _in_turns(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterato
     elif study.settings.sequential is not None:
         yield from ((study, waiting) for waiting in next_trials(study, outcome, progress))
     else:
-        yield study, [trial for trial in trials(study.settings) if trial not in outcome.found]
+        yield study, [trial for trial in planned_trials(study.settings) if trial not in outcome.found]
 
 
 def _engine(engine: Engine | str | None, jobs: int) -> Engine:
@@ -225,6 +237,7 @@ def _open(
     splits: Sequence[Split],
     out: Path,
     jobs: int,
+    elsewhere: bool,
 ) -> StudySettings:
     """Begin a study in ``out``, or go on with the one that lies there; gives resolved settings."""
     before = read_settings(out) if there(out / STUDY) else None
@@ -249,7 +262,7 @@ def _open(
         update={
             "fingerprint": data.fingerprint,
             "bad_files": tuple(sorted(data.bad_files)),
-            "training": resolve(settings.training, jobs),
+            "training": resolve(settings.training, jobs, elsewhere=elsewhere),
         },
     )
     if before:
@@ -264,7 +277,7 @@ def _open(
 
 def finished(out: Path, settings: StudySettings) -> bool:
     """Whether every trial of the study in ``out`` is finished."""
-    return all(read_manifest(trial_home(out, *trial)) is not None for trial in trials(settings))
+    return all(read_manifest(trial_home(out, *trial)) is not None for trial in planned_trials(settings))
 
 
 def default_out(settings: StudySettings) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainSettings, to_yaml
+from ecrnn.core.devices import machine
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Message, Progress, silent
 from ecrnn.core.files import make_folder, write_atomically, write_json
@@ -336,6 +337,7 @@ def _facts_before(
         "n_validation": len(split.validation),
         "n_images": len(data),
         "fixed_test": split.kind == "own",
+        **machine("cpu" if parse(model).row.estimator else settings.training.device),
         **(_parts(data) if settings.tuning or settings.tuned else {}),
         **({"classes": list(processor.classes)} if processor.task.classes else {}),
         **processor.to_plain(),

@@ -22,6 +22,7 @@ from ecrnn.stats import Metric
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import OpenStudy, Trial
 from ecrnn.studies.outcome import Outcome
+from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.points import beginning, check_optuna, next_tpe_point, sobol_points
 from ecrnn.training.tried_points import search_of
 
@@ -153,7 +154,7 @@ def next_points(study: OpenStudy, outcome: Outcome) -> Iterator[tuple[OpenStudy,
         tuning = study.settings.tuning
         assert tuning is not None
         ended = {*outcome.found, *outcome.trained, *outcome.failed}
-        yield study, [trial for trial in tuning_trials(study.settings) if trial not in ended]
+        yield study, [trial for trial in planned_trials(study.settings) if trial not in ended]
         settings = study.settings
         for model, points in tuning.points.items():
             if tuning.search == "tpe" and 1 < len(points) < tuning.budget:
@@ -162,11 +163,3 @@ def next_points(study: OpenStudy, outcome: Outcome) -> Iterator[tuple[OpenStudy,
             return
         write_settings(study.folder, settings)  # the next turn's workers read it
         study = replace(study, settings=settings)
-
-
-def tuning_trials(settings: StudySettings) -> list[Trial]:
-    """All trials of a tuning, point by point, so that an unfinished one already compares all its models."""
-    assert settings.tuning is not None
-    points = settings.tuning.points
-    most = max(map(len, points.values()), default=0)
-    return [(model, p) for p in range(most) for model in settings.models if p < len(points[model])]

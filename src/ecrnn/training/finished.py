@@ -22,7 +22,15 @@ from ecrnn.stats import METRICS
 
 MOST = 10**15  # that any fact or statistic may be, in whatever unit
 _LONGEST_TEXT = 200  # characters
-_TEXTS = ("device", "precision", "finished", "model", "estimator")  # of a trial's facts; all of them may be missing
+_MACHINE = ("host", "processor", "instruction_set", "torch", "gpu")
+_TEXTS = (
+    "device",
+    "precision",
+    "finished",
+    "model",
+    "estimator",
+    *_MACHINE,
+)  # of a trial's facts; all of them may be missing
 _COUNTS = (
     *("repeat", "seed", "parameters", "trainable", "multiply_adds", "threads", "n_train", "n_validation", "n_images"),
     *(

@@ -148,10 +148,7 @@ class ProcessEngine:
         self.sent.put(Failed(*trial, record_failure(self.study.folder, *trial, RuntimeError(reason))))
 
     def _lost(self, worker: subprocess.Popen[str], trial: Trial) -> None:
-        status = worker.wait()
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        hint = ", perhaps for want of memory: fewer --jobs or a smaller --batch-size may help" if status == -9 else ""
-        self._failed(trial, f"the worker {how}{hint}")
+        self._failed(trial, how_it_ended(worker.wait()))
 
     def _end(self, worker: subprocess.Popen[str]) -> None:
         try:
@@ -159,3 +156,10 @@ class ProcessEngine:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+
+
+def how_it_ended(status: int) -> str:
+    """What the exit status of a worker says, in a line."""
+    how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    hint = ", perhaps for want of memory: fewer --jobs or a smaller --batch-size may help" if status == -9 else ""
+    return f"the worker {how}{hint}"

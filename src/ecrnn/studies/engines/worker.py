@@ -16,10 +16,9 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ecrnn.core import filesystems
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Step, to_json
 from ecrnn.core.runs import read_settings
 from ecrnn.core.standard_streams import open_closed_streams
@@ -34,15 +33,12 @@ STEP_SECONDS = 0.2  # between two steps that are sent
 
 def main(study: Path, code: Sequence[Path] = ()) -> None:
     """Serve trials until the input ends; ``code`` are the files of own models that the study's process has run."""
-    open_closed_streams()
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # nothing else that prints may mix with the answers
-    trials = _listen()
+    answers = Answers()
+    trials = listen()
     for file in code:
         load_code(file)
     worker = _Worker(study, answers)
-    for logger in (filesystems.logger, left_out.logger):  # the study's process has said what these warn of
-        logger.setLevel(logging.ERROR)
+    say_nothing_twice()
     while (line := trials.get()) is not None:
         model, repeat = json.loads(line)
         if not worker.run(model, repeat):
@@ -50,7 +46,46 @@ def main(study: Path, code: Sequence[Path] = ()) -> None:
     os._exit(0)  # the listening thread may wait for input for ever
 
 
-def _listen() -> queue.SimpleQueue[str | None]:
+class Answers:
+    """What a worker says, in lines of JSON on its standard output, which is nobody else's from then on."""
+
+    def __init__(self) -> None:
+        open_closed_streams()
+        self.file = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)  # nothing else that prints may mix with the answers
+        self.step_sent = 0.0
+
+    def send(self, event: Event) -> None:
+        """Pass an event on; of steps not every one."""
+        now = time.monotonic()
+        if isinstance(event, Step) and now - self.step_sent < STEP_SECONDS:
+            return
+        if isinstance(event, Step | Epoch):
+            self.step_sent = now
+        self._write(to_json(event))
+
+    def stopped(self) -> None:
+        """The training under way has written a checkpoint and will not go on here."""
+        self._write(json.dumps({"kind": "stopped"}))
+
+    def fatal(self, error: EcrnnError) -> None:
+        """No trial of this study can go on here, and why."""
+        self._write(json.dumps({"kind": "fatal", "error": str(error)}))
+
+    def _write(self, line: str) -> None:
+        try:
+            print(line, file=self.file, flush=True)
+        except BrokenPipeError:
+            os.kill(os.getpid(), signal.SIGTERM)  # nobody listens any more
+
+
+def say_nothing_twice() -> None:
+    """Nothing is warned of that the process which started this one has warned of."""
+    for logger in (filesystems.logger, left_out.logger):
+        logger.setLevel(logging.ERROR)
+
+
+def listen() -> queue.SimpleQueue[str | None]:
     """Lines of the input; when it ends, None, and a training under way is told to stop."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
@@ -65,43 +100,28 @@ def _listen() -> queue.SimpleQueue[str | None]:
 
 
 class _Worker:
-    def __init__(self, study: Path, answers: Any) -> None:
+    def __init__(self, study: Path, answers: Answers) -> None:
         self.study, self.answers = study, answers
         self.settings = read_settings(study)
         self.data: ExampleSet | None = None
-        self.step_sent = 0.0
 
     def run(self, model: str, repeat: int) -> bool:
         """Run one trial and say how it ended; False if this worker should leave."""
         try:
             self.data = self.data or load(self.settings)
             for event in run_trial(self.data, self.study, self.settings, model, repeat):
-                self._send(event)
+                self.answers.send(event)
         except Interrupted:
-            self._write(json.dumps({"kind": "stopped"}))
+            self.answers.stopped()
             return False
         except RunDirectoryError as error:
-            self._write(json.dumps({"kind": "fatal", "error": str(error)}))
+            self.answers.fatal(error)
             return False
         except Exception as error:  # noqa: BLE001 whatever one trial dies of, the others are run
-            self._send(Failed(model, repeat, record_failure(self.study, model, repeat, error)))
+            self.answers.send(Failed(model, repeat, record_failure(self.study, model, repeat, error)))
             return True
-        self._send(Finished(model, repeat))
+        self.answers.send(Finished(model, repeat))
         return True
-
-    def _send(self, event: Event) -> None:
-        now = time.monotonic()
-        if isinstance(event, Step) and now - self.step_sent < STEP_SECONDS:
-            return
-        if isinstance(event, Step | Epoch):
-            self.step_sent = now
-        self._write(to_json(event))
-
-    def _write(self, line: str) -> None:
-        try:
-            print(line, file=self.answers, flush=True)
-        except BrokenPipeError:
-            os.kill(os.getpid(), signal.SIGTERM)  # nobody listens any more
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from ecrnn.stats import AUC, METRICS, auc
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.inner_search import FOLDER, with_recipe
-from ecrnn.studies.study import trials
+from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.trials import CONFIG, split_of
 from ecrnn.studies.verification.result import Check, check
 from ecrnn.training.decisions import decide
@@ -83,7 +83,7 @@ def check_stored(folder: Path, data: ExampleSet | None = None) -> StoredStudy:
     missing, wrong = [], _Wrong()
     scores: dict[str, dict[int, float]] = {model: {} for model in settings.models}
     failed = []
-    for model, repeat in trials(settings):
+    for model, repeat in planned_trials(settings):
         name = f"{model}, repeat {repeat}"
         try:
             finished = read_finished(folder, model, repeat)
@@ -285,7 +285,7 @@ def _sequential(
 
 def _unplanned(study: StoredStudy) -> list[str]:
     """Places of trials that study.yaml does not name."""
-    planned = {f"{model}/repeat-{repeat}" for model, repeat in trials(study.settings)}
+    planned = {f"{model}/repeat-{repeat}" for model, repeat in planned_trials(study.settings)}
     if study.settings.tuned is not None and study.settings.nested:  # a trial that is trained again searches again
         points = range(study.settings.tuned.budget)
         planned |= {f"{place}/{FOLDER}/{place.rpartition('/')[0]}/repeat-{n}" for place in planned for n in points}
