@@ -21,9 +21,11 @@ NAMES = [
     "load",
     "plan",
     "register",
+    "status",
     "train",
     "tune",
     "verify",
+    "work",
 ]
 
 

@@ -1,8 +1,8 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
-The public names are `check`, `compare`, `tune`, `judge`, `plan`, `train`, `verify`, `load`, `export`, `build`,
-`register`, `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used: importing ecrnn
-imports nothing heavy.
+The public names are `check`, `compare`, `work`, `status`, `tune`, `judge`, `plan`, `train`, `verify`, `load`, `export`,
+`build`, `register`, `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used:
+importing ecrnn imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ecrnn.scores.judging import judge
     from ecrnn.serving.export.exporting import export
     from ecrnn.serving.load import load
+    from ecrnn.studies.status import status
     from ecrnn.studies.verification.verify import verify
+    from ecrnn.studies.work import work
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
     from ecrnn.tasks.sequence_classification.estimator import SequenceClassifier
 
@@ -35,9 +37,11 @@ __all__ = [
     "load",
     "plan",
     "register",
+    "status",
     "train",
     "tune",
     "verify",
+    "work",
 ]
 
 _HOMES = {
@@ -52,9 +56,11 @@ _HOMES = {
     "load": "ecrnn.serving.load",
     "plan": "ecrnn.api",
     "register": "ecrnn.models.registry",
+    "status": "ecrnn.studies.status",
     "train": "ecrnn.api",
     "tune": "ecrnn.api",
     "verify": "ecrnn.studies.verification.verify",
+    "work": "ecrnn.studies.work",
 }
 
 

@@ -20,6 +20,8 @@ COMMANDS = (
     "compare",
     "tune",
     "plan",
+    "work",
+    "status",
     "reproduce",
     "report",
     "judge",

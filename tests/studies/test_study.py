@@ -34,11 +34,6 @@ from ecrnn.training.checkpoints import NAMES
 from ecrnn.training.interruption import Interrupted
 
 
-def test_order_of_trials() -> None:
-    wanted = settings("x", repeats=2, first_repeat=3)
-    assert planned_trials(wanted) == [("cnn", 3), ("ecnn", 3), ("cnn", 4), ("ecnn", 4)]
-
-
 def test_trials_run_in_that_order(study: Study, tmp_path: Path) -> None:
     seen: list[str] = []
     outcome = study.run(tmp_path, progress=of_trainings(lambda event: seen.append(event.label)), training={"epochs": 1})

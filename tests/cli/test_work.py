@@ -1,0 +1,65 @@
+"""cli/work: what it says, and its status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecrnn.cli.options import WrongCall
+from ecrnn.cli.work import seconds_of
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"), [("3h50m", 13_800), ("45m", 2700), ("90s", 90), ("1d12h", 129_600), (" 2H ", 7200)]
+)
+def test_times(time: str, seconds: float) -> None:
+    assert seconds_of(time) == seconds
+
+
+@pytest.mark.parametrize("time", ["", "0m", "3", "h", "1.5h", "50m3h", "-1h", "4000d"])
+def test_what_is_no_time(time: str) -> None:
+    with pytest.raises(WrongCall, match="--for wants a time as in 3h50m"):
+        seconds_of(time)
+
+
+def test_a_study_is_written_worked_on_and_shown(call: Any, images: Path, tmp_path: Path) -> None:
+    """By a real worker; a model that fails is said, left alone, and tried again when asked."""
+    out = tmp_path / "study"
+    options = ("--models", "mlp-4", "--repeats", 1, "--image-size", 8, "--epochs", 1, "--threads", 1, "-o", out)
+    done = call("compare", images, *options, "--engine", "none")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"{out}: 0 of 1 trials are finished; 'ecrnn work {out}' trains the others.\n"
+    assert json.loads(call("compare", images, *options, "--engine", "none", "--json").out)["planned"] == 1
+    assert f"No worker has a trial; 'ecrnn work {out}' trains" in call("status", out).out
+
+    (out / "mlp-4" / "repeat-0").mkdir(parents=True)
+    (out / "mlp-4" / "repeat-0" / "error.json").write_text('{"error": "no luck"}')
+    assert "mlp-4, repeat 0 failed: no luck" in call("status", out).out
+    done = call("work", out, "--retry", "--json")
+    assert done.status == 0, done.err
+    plain = json.loads(done.out)
+    assert plain["trained"] == [{"model": "mlp-4", "repeat": 0}]
+    assert (plain["planned"], plain["finished"], plain["left"], plain["failed"]) == (1, 1, 0, [])
+
+    shown = call("status", out)
+    assert (shown.status, shown.err) == (0, "")
+    assert (
+        shown.out
+        == f"{out}: 1 of 1 trials are finished\nNothing is left to be trained; 'ecrnn report {out}' compares.\n"
+    )
+    assert json.loads(call("status", out, "--json").out)["decided"] is True
+
+
+def test_wrong_calls(call: Any, tmp_path: Path) -> None:
+    assert call("work", tmp_path).err.startswith(f"ecrnn: {tmp_path} is not a run directory")
+    assert call("status", tmp_path).status == 1
+    assert call("work", tmp_path, "--for", "soon").status == 2
+    done = call("compare", "digits", "mnist", "--engine", "none")
+    assert (done.status, done.err) == (
+        2,
+        "ecrnn: --engine none is of one DATA; name one after another, with an --out each\n",
+    )
+    assert "did you mean 'none'?" in call("compare", "digits", "--engine", "nnoe", "-o", tmp_path / "x").err
