@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studies.slurm_programs import install
 
 from ecrnn.cli.options import WrongCall
 from ecrnn.cli.work import seconds_of
+from ecrnn.core.runs import locked
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,27 @@ def test_wrong_calls(call: Any, tmp_path: Path) -> None:
         "ecrnn: --engine none is of one DATA; name one after another, with an --out each\n",
     )
     assert "did you mean 'none'?" in call("compare", "digits", "--engine", "nnoe", "-o", tmp_path / "x").err
+
+
+def test_an_array_of_workers_is_submitted(
+    call: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command returns at once, and given again submits nothing that is there."""
+    install(tmp_path, monkeypatch)
+    out = tmp_path / "study"
+    options = ("--models", "mlp-4", "--repeats", 3, "--image-size", 8, "-o", out)
+    command = ("compare", images, *options, "--engine", "slurm")
+    shown = call(*command, "--dry-run", "--sbatch", "--partition=long")
+    assert (shown.status, shown.err) == (0, "")
+    assert "#SBATCH --array=1-3\n" in shown.out
+    assert not out.exists()
+    done = call(*command, "--workers", 2)
+    assert (done.status, done.err) == (0, "")
+    assert "3 trials left to train; 2 workers submitted as job 4711, 0 in the queue before" in done.out
+    with locked(out, shared=True):  # as a worker does: the study is not written again under it
+        again = call(*command, "--workers", 2)
+    assert "3 trials left to train, 2 workers in the queue; nothing was submitted" in again.out
+    assert json.loads(call(*command, "--workers", 3, "--json").out)["workers"] == 1
+    assert call(*command, "--sbatch", "long").status == 2
+    done = call("compare", images, *options, "--dry-run")
+    assert (done.status, done.err) == (2, "ecrnn: --sbatch and --dry-run are for --engine slurm\n")

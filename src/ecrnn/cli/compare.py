@@ -70,10 +70,19 @@ def compare(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="Place where trials run: here (this process), processes, or none: the study is written for 'ecrnn "
-            "work', on any machines. Default: here for one job, else processes."
+            help="Place where trials run: here (this process), processes, slurm (an array of workers is submitted), or "
+            "none: the study is written for 'ecrnn work', on any machines. Default: here for one job, else processes."
         ),
     ] = None,
+    workers: Annotated[int, typer.Option(help="Number of workers in SLURM's array.", min=1, max=10_000)] = 8,
+    sbatch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPTION", help="Option of sbatch, as in '--partition=long'. May be given several times."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Script for SLURM on the standard output; nothing is written or submitted."),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -147,7 +156,12 @@ def compare(
 
     from ecrnn.studies.study import default_out
 
-    return run(asked[0], out or default_out(asked[0]), jobs=jobs, engine=engine, as_json=as_json)
+    place = out or default_out(asked[0])
+    if engine == "slurm":
+        return _submit(asked[0], place, workers, sbatch or [], dry_run=dry_run, as_json=as_json)
+    if sbatch or dry_run:
+        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm")
+    return run(asked[0], place, jobs=jobs, engine=engine, as_json=as_json)
 
 
 def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool, engine: str | None = None) -> int:
@@ -178,4 +192,42 @@ def _written(folder: Path, finished: int, *, as_json: bool) -> int:
         say_json({"study": str(folder), "planned": planned, "finished": finished})
     else:
         say(f"{folder}: {finished} of {planned} trials are finished; 'ecrnn work {folder}' trains the others.")
+    return 0
+
+
+def _submit(
+    settings: StudySettings, folder: Path, workers: int, sbatch: list[str], *, dry_run: bool, as_json: bool
+) -> int:
+    """Write a study, unless workers of it are in SLURM's queue, and submit what workers are missing."""
+    import dataclasses
+
+    from ecrnn.cli.progress import Display
+    from ecrnn.core.reading import there
+    from ecrnn.core.runs import STUDY
+    from ecrnn.core.text import counted
+    from ecrnn.studies.places import spelt_as_it_exists
+    from ecrnn.studies.slurm import preview, queued, submit
+    from ecrnn.studies.study import NO_ENGINE, run_study
+
+    folder = Path(spelt_as_it_exists(folder))
+    with options.wrong_call():
+        script = preview(folder, settings, workers, sbatch)
+    if dry_run:
+        typer.echo(script, nl=False)
+        return 0
+    if not (queued(folder) and there(folder / STUDY)):  # workers hold it, and it does not change under them
+        with Display(quiet=as_json) as display:
+            run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
+    done = submit(folder, workers, sbatch)
+    if as_json:
+        say_json(dataclasses.asdict(done))
+        return 0
+    left = f"{folder}: {counted(done.left, 'trials')} left to train"
+    if done.workers:
+        say(
+            f"{left}; {counted(done.workers, 'workers')} submitted as job {done.job}, {done.queued} in the queue before"
+        )
+    else:
+        say(f"{left}, {counted(done.queued, 'workers')} in the queue; nothing was submitted")
+    say(f"'ecrnn status {folder}' shows how it stands; the same command submits what is missing.")
     return 0

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import torch
 
 
+THREADS_ELSEWHERE = 2  # of a training on machines of which nothing is known
+
+
 def available_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -30,7 +33,7 @@ def resolve(settings: TrainingSettings, jobs: int = 1, *, elsewhere: bool = Fals
     Args:
         settings: as given.
         jobs: trainings that share the threads.
-        elsewhere: other machines train, which may have the device that is named.
+        elsewhere: other machines train, which may have the device that is named, and two threads for a training.
 
     Raises:
         TrainingError: a device was named that the machine does not have, or the precision of one elsewhere was not.
@@ -45,7 +48,7 @@ def resolve(settings: TrainingSettings, jobs: int = 1, *, elsewhere: bool = Fals
         update={
             "device": device,
             "precision": resolve_precision(settings.precision, device),
-            "threads": settings.threads or max(1, available_cores() // jobs),
+            "threads": settings.threads or (THREADS_ELSEWHERE if elsewhere else max(1, available_cores() // jobs)),
         }
     )
 

@@ -82,6 +82,7 @@ class SharedTrials:
         self.planned = planned_trials(settings)
         self.finished: dict[Trial, str] = {}  # and on which machine, "" if that is not known
         self.failed: dict[Trial, str] = {}
+        self._counted = False
         self._looks = Looks(study, settings) if settings.sequential is not None else None
 
     def needed(self) -> list[Trial]:
@@ -95,21 +96,23 @@ class SharedTrials:
 
     def take(self) -> Attempt | None:
         """Claim the next trial; None where there is none that nobody has."""
+        if not self._counted:
+            self.count()
         while needed := self.needed():
             claims = self.claims(needed)
             free = [trial for trial in needed if (claim := claims.get(trial)) is None or claim.ended]
             if not free:  # only then those of workers that have gone
                 free = [trial for trial in needed if self.leases.is_silent(claims[trial])]
-            ended = [trial for trial in free or needed if self._has_ended(trial)]
-            for trial in sorted((trial for trial in free if trial not in ended), key=self._strange(claims)):
-                if attempt := self._begin(trial, claims.get(trial)):
+            for trial in sorted(free, key=self._strange(claims)):
+                if not self._has_ended(trial) and (attempt := self._begin(trial, claims.get(trial))):
                     return attempt
-            if not free and not ended:
+            if not free and not any(self._has_ended(trial) for trial in needed):
                 return None
         return None
 
     def count(self) -> None:
-        """Look which trials have ended, where it is not known."""
+        """Look which trials have ended, where it is not known. `take` does it once, and then asks for one at a time."""
+        self._counted = True
         for trial in self.planned:
             self._has_ended(trial)
 

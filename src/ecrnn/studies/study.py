@@ -49,6 +49,7 @@ from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
 NO_ENGINE = "none"
+ENGINE_NAMES = (*ENGINES, NO_ENGINE, "slurm")  # the last one is that, and `ecrnn.studies.slurm.submit`
 
 
 def run_study(
@@ -82,7 +83,7 @@ def run_study(
         Interrupted: by a signal; what is finished is kept and the same call goes on.
     """
     if isinstance(engine, str) and engine not in (*ENGINES, NO_ENGINE):
-        raise unknown_name("engine", engine, (*ENGINES, NO_ENGINE))
+        raise unknown_name("engine", engine, ENGINE_NAMES)
     models = models_of(settings)
     settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)

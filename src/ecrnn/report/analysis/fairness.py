@@ -9,6 +9,7 @@ from typing import Any
 from ecrnn.core.config import PLAN, SequentialSettings, StudySettings, merge
 from ecrnn.core.form import FIT_BEFORE
 from ecrnn.report import formats
+from ecrnn.report.analysis.machines import machine_lines
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
 from ecrnn.report.analysis.tuned import recipes_found, recipes_line
@@ -61,6 +62,7 @@ def fairness(
         _choices(record, comparison, epochs),
         _costs(models),
         *_machine(record),
+        *machine_lines(record.trials),
         *_skipped(record.trials),
     )
 

@@ -1,0 +1,171 @@
+"""`--engine slurm`: one array of workers for a study, written as a batch script and submitted; nothing waits for it.
+
+The array is of workers that take trials, not of trials: where one model takes a hundred times as long as another,
+nobody waits for a number that was dealt to somebody else. SLURM sends a worker SIGTERM two minutes before its time is
+over, so it leaves a checkpoint; what is missing then, the same command submits again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecrnn.core.config import StudySettings
+from ecrnn.core.devices import THREADS_ELSEWHERE
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.runs import read_settings
+from ecrnn.models.own_code import loaded_files
+from ecrnn.studies.planned import planned_trials
+from ecrnn.studies.shared_trials import SharedTrials
+
+FOLDER = "slurm"  # of a study: the script and the logs
+WORKERS = 8
+_SHORT = {"-A": "--account", "-c": "--cpus-per-task", "-J": "--job-name", "-n": "--ntasks", "-o": "--output"}
+_SHORT |= {"-p": "--partition", "-q": "--qos", "-t": "--time", "-w": "--nodelist", "-x": "--exclude", "-a": "--array"}
+_OURS = {"--array": "--workers", "--job-name": "nothing, since the workers of a study are found by it"}
+_PATIENCE = 120.0  # seconds for sbatch and squeue to answer
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What `submit` did.
+
+    Attributes:
+        study: the study's folder.
+        left: trials still to be trained.
+        queued: workers of it that were in the queue before.
+        workers: that were submitted now.
+        job: SLURM's number of their array, "" where none was.
+    """
+
+    study: str
+    left: int
+    queued: int
+    workers: int
+    job: str
+
+
+def submit(study: Path, workers: int = WORKERS, options: Sequence[str] = ()) -> Submission:
+    """Submit as many workers as are missing: not more than there are trials left, and none for one in the queue.
+
+    Args:
+        study: the folder of a study that is written.
+        workers: of it at one time, at the most.
+        options: of sbatch, such as "--partition=long", which stand in place of what the script would say.
+
+    Raises:
+        EcrnnError: there is no SLURM here, or it refuses; the line is its own.
+    """
+    settings = read_settings(study)
+    trials = SharedTrials(study, settings)
+    trials.count()
+    left, before = len(trials.needed()), queued(study)
+    missing = max(0, min(workers, left) - before)
+    if not missing:
+        return Submission(str(study), left, before, 0, "")
+    path = make_folder(study / FOLDER) / "workers.sh"
+    write_atomically(path, script(study, settings, missing, options))
+    job = _answer("sbatch", "--parsable", str(path)).strip().partition(";")[0]
+    return Submission(str(study), left, before, missing, job)
+
+
+def queued(study: Path) -> int:
+    """How many workers of a study wait or run.
+
+    Raises:
+        EcrnnError: there is no SLURM here, or it does not answer.
+    """
+    lines = _answer("squeue", "--me", "--noheader", "--array", "--format=%T", f"--name={job_name(study)}")
+    return len(lines.split())
+
+
+def job_name(study: Path) -> str:
+    """What the workers of a study are called in the queue."""
+    return f"ecrnn-{hashlib.sha256(str(study.resolve()).encode()).hexdigest()[:10]}"
+
+
+def script(study: Path, settings: StudySettings, workers: int, options: Sequence[str] = ()) -> str:
+    """The batch script of an array of workers.
+
+    Args:
+        study: the study's folder.
+        settings: of it.
+        workers: of the array.
+        options: of sbatch, which stand in place of ours.
+
+    Raises:
+        EcrnnError: an option is none, or is not to be chosen; or the place of the study cannot stand in a script.
+    """
+    place = study.resolve()
+    if set("%\"'\\\n") & set(str(place)):
+        raise EcrnnError(f"{place}: SLURM takes no path with %, quotes or backslashes for its logs; rename the folder")
+    lines = {
+        "--job-name": job_name(study),
+        "--array": f"1-{workers}",
+        "--ntasks": "1",
+        "--cpus-per-task": str(settings.training.threads or THREADS_ELSEWHERE),
+        "--mem": "4G",
+        "--time": "04:00:00",
+        "--signal": "B:TERM@120",  # B: to the worker itself, which exec puts in the place of the shell
+        "--requeue": "",
+        "--open-mode": "append",
+        "--output": f'"{place / FOLDER}/%A_%a.log"',
+    }
+    if settings.training.device == "cuda":
+        lines["--gres"] = "gpu:1"
+    chosen = _named(options)
+    asked = "\n".join(f"#SBATCH {key}{'=' if value else ''}{value}" for key, value in {**lines, **chosen}.items())
+    words = [sys.executable, "-P", "-m", "ecrnn", "work", str(place), *_code()]
+    return f"#!/bin/bash\n{asked}\n\ncd -- {shlex.quote(str(Path.cwd()))} || exit\nexec {shlex.join(words)}\n"
+
+
+def _code() -> Iterable[str]:
+    for file in loaded_files():
+        yield from ("--code", str(file))
+
+
+def _named(options: Sequence[str]) -> Mapping[str, str]:
+    """The options of sbatch by their long names."""
+    named = {}
+    for option in options:
+        key, value = _parted(option.strip())
+        if key in _OURS:
+            raise EcrnnError(f"--sbatch '{option}': {key} is not chosen there; {_OURS[key]} does it")
+        named[key] = value
+    return named
+
+
+def _parted(option: str) -> tuple[str, str]:
+    key, _, value = option.partition("=" if option.startswith("--") and "=" in option else " ")
+    key = _SHORT.get(key, key)
+    name = key.removeprefix("--").replace("-", "")
+    if not (key.startswith("--") and name.isascii() and name.isalnum()) or not option.isprintable():
+        raise EcrnnError(f"--sbatch wants an option of sbatch, as in --sbatch '--partition=long', not '{option[:100]}'")
+    return key, value.strip()
+
+
+def _answer(command: str, *arguments: str) -> str:
+    """What a command of SLURM prints."""
+    if shutil.which(command) is None:
+        line = "start 'ecrnn work' on each machine yourself, or look at the script with --dry-run"
+        raise EcrnnError(f"there is no {command} here, so no SLURM; {line}")
+    try:
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EcrnnError(f"{command} has not answered for {_PATIENCE:.0f} s") from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise EcrnnError(f"{command} refuses: {said[-1] if said else f'status {done.returncode}'}")
+    return done.stdout
+
+
+def preview(study: Path, settings: StudySettings, workers: int = WORKERS, options: Sequence[str] = ()) -> str:
+    """The script that would be submitted for a study that need not be written yet."""
+    return script(study, settings, min(workers, len(planned_trials(settings))), options)
