@@ -1,6 +1,6 @@
 """A stranger's model, from an empty folder to a bundle in use: `summary`, `compare`, killed and continued, and more.
 
-Everything is done as a user does it, in processes of its own.
+Everything but its table is done as a user does it, in processes of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli.conftest import call_main
 from PIL import Image
+
+from ecrnn.models import registry
 
 RESNET = '''\
 """A small residual network in plain torch."""
@@ -110,9 +113,11 @@ def folder(alone: Path) -> Path:
     return folder
 
 
-def test_its_table(alone: Path) -> None:
-    done = ecrnn("summary", "resnet+width=8", "--code", "resnet.py", "--image", "1x8x8", "--json", folder=alone)
-    table = json.loads(done.stdout)
+def test_its_table(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.chdir(alone)
+    done = call_main("summary", "resnet+width=8", "--code", "resnet.py", "--image", "1x8x8", "--json")
+    table = json.loads(done.out)
     assert {row["area"] for row in table["rows"]} == {"residual"}
     kernels = 9 * (8 + 8 * 8 + 8 * 16 + 16 * 16) + 8 + 8 * 16
     assert table["trainable"] == kernels + 4 * (8 + 16) + 16 * 10 + 10

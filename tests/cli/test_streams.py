@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 TRAIN = "train digits --model mlp-4 --image-size 8 --epochs 1 --threads 1 -o model"
-SUMMARY = "summary mlp-4"
+HELP = "summary --help"
 FULL = "ecrnn: cannot write the output: No space left on device\n"
 
 needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
@@ -55,14 +55,14 @@ def test_an_error_has_its_status_though_nobody_hears_it(tmp_path: Path) -> None:
 
 
 def test_a_closed_output(tmp_path: Path) -> None:
-    assert shell(tmp_path, "summary --help", ">&-") == (0, "", "")
+    assert shell(tmp_path, HELP, ">&-") == (0, "", "")
 
 
 @pytest.mark.sampled(most=1)
 @needs_full
 @pytest.mark.parametrize("unbuffered", [False, True])
 def test_a_full_output(tmp_path: Path, unbuffered: bool) -> None:
-    assert shell(tmp_path, SUMMARY, ">/dev/full", unbuffered) == (1, "", FULL)
+    assert shell(tmp_path, HELP, ">/dev/full", unbuffered) == (1, "", FULL)
 
 
 @needs_full

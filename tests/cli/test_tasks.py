@@ -29,7 +29,7 @@ def judged(call: Any, task: str, *words: object) -> tuple[float, int]:
     return found["figures"][TASKS[task].metric]["estimate"], found["n"]
 
 
-@pytest.mark.sampled(most=2)
+@pytest.mark.sampled(most=1)
 @pytest.mark.parametrize("task", TASKS)
 def test_from_data_to_bundles(call: Any, task: str, tmp_path: Path) -> None:
     tiny, metric = TINY[task], METRICS[TASKS[task].metric]

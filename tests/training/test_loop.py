@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from training.small_tasks import MODELS, small
 from training.trainings import (
     STEPS,
+    build,
     image_set,
     left_on_disk,
     make_settings,
@@ -35,7 +36,6 @@ from training.trainings import (
 from ecrnn.core.errors import RunDirectoryError, TrainingError
 from ecrnn.core.events import Epoch, Event, Step
 from ecrnn.data.batches import epoch_order
-from ecrnn.models.build import build
 from ecrnn.recurrence import LSTM
 from ecrnn.tasks.image_classification.objective import ImageClassification
 from ecrnn.training import checkpoints, loop
@@ -110,7 +110,7 @@ def test_checkpoints_do_not_change_the_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize("window", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_best_and_last(tmp_path: Path, window: int) -> None:
     """The best epoch's weights are those of a training that ends there; on disk and in memory the same."""
-    settings = {"epochs": 6, "lr": 0.03}
+    settings = {"epochs": 6, "lr": 2.0}
     model, trained = train(tmp_path, keep="best", window=window, **settings)
     scores = {
         epoch: tuple(
@@ -124,7 +124,7 @@ def test_best_and_last(tmp_path: Path, window: int) -> None:
     assert trained.best_epoch == min((loss, epoch) for epoch, (score, loss) in scores.items() if score > best - 1e-9)[1]
     in_memory, _ = train(keep="best", window=window, **settings)
     same(weights(model), weights(in_memory))
-    until_then, _ = train(epochs=trained.best_epoch, lr=0.03)
+    until_then, _ = train(epochs=trained.best_epoch, lr=2.0)
     same(weights(model), weights(until_then))
     last, of_last = train(**settings)
     assert trained.best_epoch < 6, "the test needs a best epoch that is not the last"
