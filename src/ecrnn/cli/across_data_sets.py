@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecrnn.cli import options
 from ecrnn.cli.output import complain_of_failures, show_report
@@ -46,11 +46,13 @@ def show(
     moderators: Sequence[str],
     as_json: bool,
     out: Path | None = None,
+    language: str = "en",
 ) -> None:
     """Write the report across the studies of ``runs``, print it, and say where it lies."""
     from ecrnn.report import print_across, write_across_report
 
-    written = write_across_report(runs, out, baseline=baseline, pairs=pairs, rope=rope, moderators=moderators)
+    chosen: dict[str, Any] = {"baseline": baseline, "pairs": pairs, "rope": rope, "moderators": moderators}
+    written = write_across_report(runs, out, **chosen, language=language)
     show_report(written, print_across, as_json=as_json)
 
 

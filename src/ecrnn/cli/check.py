@@ -48,6 +48,7 @@ def check(
         Path | None,
         typer.Option("--out", "-o", help="Folder for check.json, findings.csv, groups.csv and the page check.html."),
     ] = None,
+    lang: options.Lang = "en",
     as_json: options.Json = False,
 ) -> int:
     """Look for what is wrong with a folder of images: files, copies, labels, classes, and what the splits would part.
@@ -61,7 +62,7 @@ def check(
     from ecrnn.report.render.check_files import check_json, print_check, write_check
     from ecrnn.studies.places import spelt_as_it_exists
 
-    folder = Path(spelt_as_it_exists(data))
+    language, folder = options.language(lang), Path(spelt_as_it_exists(data))
     if not folder.is_dir():
         raise options.WrongCall(f"{folder} is no folder; check looks at a folder of images, one sub-folder a class")
     if bad_data not in (None, "refuse", "skip"):
@@ -82,7 +83,7 @@ def check(
             jobs=jobs or min(8, os.cpu_count() or 1),
             progress=display.show,
         )
-    paths = {} if out is None else write_check(found, folder, out)
+    paths = {} if out is None else write_check(found, folder, out, language)
     if as_json:
         typer.echo(check_json(found), nl=False)
     else:

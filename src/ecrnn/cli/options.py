@@ -30,6 +30,14 @@ def wrong_call() -> Iterator[None]:
         raise WrongCall(str(error)) from error
 
 
+def language(text: str) -> str:
+    """The language that --lang names."""
+    from ecrnn.core.translation import checked
+
+    with wrong_call():
+        return checked(text)
+
+
 DATA_PANEL, RECIPE_PANEL, MACHINE_PANEL = "Data", "Recipe", "Machine"  # groups of options in the help
 
 DATA_HELP = (
@@ -40,6 +48,10 @@ Data = Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP)]
 DataSets = Annotated[
     list[str] | None,
     typer.Argument(metavar="DATA...", help=f"{DATA_HELP} Several: a study of each, and one report across them."),
+]
+Lang = Annotated[
+    str,
+    typer.Option("--lang", metavar="en|ko", help="Language of the page: English or Korean. Other files are English."),
 ]
 Val = Annotated[
     str | None,

@@ -56,15 +56,18 @@ def report(
         ),
     ] = False,
     moderators: options.Moderators = None,
+    lang: options.Lang = "en",
     as_json: options.Json = False,
 ) -> None:
     """Make the report of a study: terminal, HTML, Markdown, LaTeX, CSV, JSON.
 
     With --archive, given again, trials that were finished since are added to the copy. With --across, the studies are
     of the same models on different data sets: ecrnn report runs/mnist runs/digits runs/signs --across
+    With --lang ko the page report.html is Korean.
     """
     from ecrnn.core.across_plan import is_across
 
+    language = options.language(lang)
     if across or (len(runs) == 1 and is_across(runs[0])):
         if archive is not None:
             raise options.WrongCall("--archive takes one study, and --across is of several; leave one of them out")
@@ -81,13 +84,14 @@ def report(
             moderators=moderators_of(moderators),
             as_json=as_json,
             out=out,
+            language=language,
         )
     if moderators is not None:
         raise options.WrongCall("--moderators is of a report --across data sets")
     if len(runs) == 1 and archive is None and _is_tuning(runs[0]):
         from ecrnn.report import print_tuning, write_tuning_report
 
-        return show_report(write_tuning_report(runs[0], out), print_tuning, as_json=as_json)
+        return show_report(write_tuning_report(runs[0], out, language), print_tuning, as_json=as_json)
     if archive is not None:
         if len(runs) > 1:
             raise options.WrongCall("--archive takes one study at a time; give one RUN")
@@ -108,6 +112,7 @@ def report(
         difference=difference,
         out=out,
         as_json=as_json,
+        language=language,
     )
 
 
@@ -128,11 +133,12 @@ def show(
     score_epochs: int | None = None,
     difference: float | None = None,
     out: Path | None = None,
+    language: str = "en",
 ) -> None:
     """Write the report of ``runs``, print it, and say where it lies."""
     from ecrnn.paper import write_report
     from ecrnn.report import print_report
 
     chosen: dict[str, Any] = {"baseline": baseline, "pairs": pairs, "rope": rope, "score_epochs": score_epochs}
-    written = write_report(runs, out, **chosen, difference=difference)
+    written = write_report(runs, out, **chosen, difference=difference, language=language)
     show_report(written, print_report, as_json=as_json)

@@ -47,6 +47,7 @@ def serve(
     threads: Annotated[int, typer.Option(help="Number of threads of the model, and of decoding.", min=1, max=256)] = 2,
     device: options.Device = None,
     code: options.Code = None,
+    lang: options.Lang = "en",
     as_json: options.Json = False,
 ) -> None:
     """Serve a trained image classifier: POST an image to /predict or /explain, or open / in a browser.
@@ -54,6 +55,7 @@ def serve(
     It listens on this machine alone unless --host says otherwise, and nothing that it is sent is kept. Ctrl-C, or
     SIGTERM, stops it after the requests under way. docs/how-to/serve.md has limits, tokens, a container and a service.
     """
+    language = options.language(lang)
     from ecrnn.serving.load import load
     from ecrnn.serving.predictor import Explains, Predictor
 
@@ -74,7 +76,7 @@ def serve(
     address, number = listening.getsockname()[:2]
     local = address in ("127.0.0.1", "::1")
     hosts = ("127.0.0.1", "localhost", "::1") if local else ()
-    server = Server(model, limits, threads=threads, token=token, hosts=hosts)
+    server = Server(model, limits, threads=threads, token=token, hosts=hosts, language=language)
     config = uvicorn.Config(
         server.app(),
         log_level="warning",

@@ -30,12 +30,13 @@ def write_report(
     rope: float | None = None,
     score_epochs: int | None = None,
     difference: float | None = None,
+    language: str = "en",
 ) -> Report:
     """Make the report of one or several run directories of one study. Arguments as `ecrnn.report.write_report`."""
     record = report.read_study(folders)
     asked: dict[str, Any] = {"baseline": baseline, "pairs": pairs, "rope": rope}
     analysis = analyse(record, **asked, score_epochs=score_epochs, difference=difference)
-    return report.write_analysis(analysis, out)
+    return report.write_analysis(analysis, out, language)
 
 
 def analyse(

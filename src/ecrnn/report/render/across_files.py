@@ -12,6 +12,7 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
 from ecrnn.core.text import counted, json_text
+from ecrnn.core.translation import Translator
 from ecrnn.report import formats
 from ecrnn.report.analysis.analyse_across import AcrossAnalysis, analyse_studies
 from ecrnn.report.analysis.schema import plain
@@ -20,7 +21,7 @@ from ecrnn.report.figure import Figure
 from ecrnn.report.render.across_figures import MOST_PAIRS, draw_across
 from ecrnn.report.render.latex import latex_document, latex_tables
 from ecrnn.report.render.markdown import escape, markdown_table
-from ecrnn.report.render.page import render
+from ecrnn.report.render.page import on_page, render
 from ecrnn.report.render.terminal import rich_table, words
 from ecrnn.report.render.write import data_files
 
@@ -47,6 +48,7 @@ def write_across_report(
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
     moderators: Sequence[str] = (),
+    language: str = "en",
 ) -> AcrossReport:
     """Make the report across studies, each of another data set.
 
@@ -57,6 +59,7 @@ def write_across_report(
         pairs: compare these alone, in place of a baseline.
         rope: half the width of the region of practical equivalence; None takes the studies' or the metric's own.
         moderators: names in `ecrnn.core.across_plan.MODERATORS`; named here, they are named after the results.
+        language: of the page report.html, "en" or "ko"; all other files are English.
 
     Raises:
         EcrnnError: what `analyse_studies` refuses, studies in several folders without ``out``, or files that cannot be
@@ -80,7 +83,7 @@ def write_across_report(
         moderators=named,
         named_before=named == before,
     )
-    return write_across(analysis, folder)
+    return write_across(analysis, folder, language)
 
 
 def _home(folders: Sequence[Path]) -> Path | None:
@@ -89,21 +92,22 @@ def _home(folders: Sequence[Path]) -> Path | None:
     return folders[0].parent if len(parents) == 1 else None
 
 
-def write_across(analysis: AcrossAnalysis, out: Path) -> AcrossReport:
+def write_across(analysis: AcrossAnalysis, out: Path, language: str = "en") -> AcrossReport:
     """Write report.html, .md, .json, .tex with report-tables.tex, a CSV file a table (report.csv has the pairs,
     report-results.csv every score), and each figure as SVG. The same studies give the same bytes.
 
     Args:
         analysis: from `analyse_studies` or `analyse_across`.
         out: the folder that the files go to; made if it does not exist.
+        language: of the page, "en" or "ko".
 
     Raises:
         EcrnnError: the files cannot be written; one line.
     """
-    return AcrossReport(out, write_files(out, across_files(analysis)), analysis)
+    return AcrossReport(out, write_files(out, across_files(analysis, language)), analysis)
 
 
-def across_files(analysis: AcrossAnalysis) -> dict[str, str]:
+def across_files(analysis: AcrossAnalysis, language: str = "en") -> dict[str, str]:
     """The files by name; the page comes last, so that one that links to nothing is never ahead."""
     tables = across_tables(analysis)
     files = {
@@ -114,7 +118,7 @@ def across_files(analysis: AcrossAnalysis) -> dict[str, str]:
     }
     figures = draw_across(analysis)
     files |= data_files(across_tables(analysis, every=True), figures, first="pairs")
-    return files | {"report.html": across_page(analysis, figures)}
+    return files | {"report.html": across_page(analysis, figures, language)}
 
 
 def across_json(analysis: AcrossAnalysis) -> str:
@@ -143,15 +147,14 @@ def across_markdown(analysis: AcrossAnalysis) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def across_page(analysis: AcrossAnalysis, drawn: Sequence[Figure]) -> str:
+def across_page(analysis: AcrossAnalysis, drawn: Sequence[Figure], language: str = "en") -> str:
     """The page of the report as one HTML document."""
-    from markupsafe import Markup
-
-    figures = {one.key: {"title": one.title, "caption": one.caption, "svg": Markup(one.svg)} for one in drawn}
+    figures = {one.key: on_page(one) for one in drawn}
     planned = sum(one.planned for one in analysis.data_sets)
     finished = planned - sum(one.missing for one in analysis.data_sets)
     return render(
         "across.html.j2",
+        Translator(language, {*analysis.across.models, *(one.name for one in analysis.data_sets)}),
         analysis=analysis,
         tables={table.key: table for table in across_tables(analysis, every=True)},
         forests=[figure for key, figure in figures.items() if key.startswith("forest-")],

@@ -22,6 +22,7 @@ from ecrnn.core.files import path_of, write_files
 from ecrnn.core.form import BadData
 from ecrnn.core.spelling import on_disk
 from ecrnn.core.text import counted, json_text
+from ecrnn.core.translation import Translator
 from ecrnn.data.check.findings import KINDS, Check, Finding
 from ecrnn.data.check.folder_check import NEAR, check_folder
 from ecrnn.data.check.near_duplicates import MOST_BITS
@@ -88,10 +89,11 @@ def groups_csv(check: Check) -> str:
     return file.getvalue()
 
 
-def check_page(check: Check, folder: Path) -> str:
+def check_page(check: Check, folder: Path, language: str = "en") -> str:
     """One self-contained HTML document; ``folder`` is where the images lie."""
     return render(
         "check.html.j2",
+        Translator(language, _names(check)),
         check=check,
         headline=headline(check),
         key_facts=_facts(check),
@@ -101,6 +103,12 @@ def check_page(check: Check, folder: Path) -> str:
         errors=[finding for finding in check.findings if finding.severity == "error"][:_A_KIND],
         galleries=list(_galleries(check, folder)),
     )
+
+
+def _names(check: Check) -> set[str]:
+    """What is never translated: the folder, its files and classes."""
+    files = (name for finding in check.findings for name in (finding.file, finding.other))
+    return {check.data, *files, *(row.name for row in check.classes)} - {""}
 
 
 def _facts(check: Check) -> list[tuple[str, str]]:
@@ -153,6 +161,7 @@ def check(
     data: str | Path,
     *,
     out: str | Path | None = None,
+    language: str = "en",
     study: str | Path | None = None,
     near: int | None = NEAR,
     split: str | float = "0.7",
@@ -171,6 +180,7 @@ def check(
     Args:
         data: a folder with one sub-folder a class, or of parts with those.
         out: a folder for check.json, findings.csv, groups.csv and the page check.html; None: nothing is written.
+        language: of the page, "en" or "ko"; all other files are English.
         study: a run directory of a study of ``data``; labels that its models contradict are found with it.
         near: images whose hashes differ in at most so many of 64 bits are compared, 0 to 7; None: the same images only.
         split, repeats, seed, stratify, groups, bad_data, val, test: as of the study that is to come, see `compare`.
@@ -206,16 +216,16 @@ def check(
     how: dict[str, Any] = {"near": near, "repeats": repeats, "seed": seed, "stratify": stratify, "bad_data": bad_data}
     found = check_folder(folder, split=str(split), jobs=jobs, progress=progress, **places, **how)
     if out is not None:
-        write_check(found, folder, path_of(out, "out"))
+        write_check(found, folder, path_of(out, "out"), language)
     return found
 
 
-def write_check(check: Check, images: Path, folder: Path) -> dict[str, Path]:
+def write_check(check: Check, images: Path, folder: Path, language: str = "en") -> dict[str, Path]:
     """Write the four files into ``folder``, atomically; ``images`` is the folder of the images. Their paths by name."""
     contents = {
         "findings.csv": findings_csv(check),
         "groups.csv": groups_csv(check),
-        "check.html": check_page(check, images),
+        "check.html": check_page(check, images, language),
         "check.json": check_json(check),
     }
     return write_files(folder, contents)

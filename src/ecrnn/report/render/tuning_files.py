@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
 from ecrnn.core.text import json_text
+from ecrnn.core.translation import Translator
 from ecrnn.report import formats
 from ecrnn.report.analysis.analyse_tuning import TuningAnalysis, analyse_tuning
 from ecrnn.report.analysis.schema import plain
@@ -17,7 +18,7 @@ from ecrnn.report.content.tuning_tables import recipes_table, tuning_tables
 from ecrnn.report.figure import Figure
 from ecrnn.report.render.latex import latex_document, latex_tables
 from ecrnn.report.render.markdown import escape, markdown_table
-from ecrnn.report.render.page import render
+from ecrnn.report.render.page import on_page, render
 from ecrnn.report.render.terminal import rich_table, words
 from ecrnn.report.render.tuning_figure import draw_tuning
 from ecrnn.report.render.write import data_files
@@ -38,7 +39,7 @@ class TuningReport:
     analysis: TuningAnalysis
 
 
-def write_tuning_report(tuning: Path, out: Path | None = None) -> TuningReport:
+def write_tuning_report(tuning: Path, out: Path | None = None, language: str = "en") -> TuningReport:
     """Make the report of a search for recipes.
 
     Writes report.html, .md, .json, .tex with report-tables.tex, report.csv (one line a model), report-points.csv,
@@ -47,6 +48,7 @@ def write_tuning_report(tuning: Path, out: Path | None = None) -> TuningReport:
     Args:
         tuning: folder that `ecrnn tune` wrote.
         out: where to; default the folder `report` in it.
+        language: of the page report.html, "en" or "ko"; all other files are English.
 
     Raises:
         EcrnnError: it is no such folder, nothing in it is finished, or the files cannot be written; one line.
@@ -56,10 +58,10 @@ def write_tuning_report(tuning: Path, out: Path | None = None) -> TuningReport:
     if out is None:
         check_inside(folder, tuning)
     analysis = analyse_tuning(read_tuning(tuning))
-    return TuningReport(folder, write_files(folder, tuning_files(analysis)), analysis)
+    return TuningReport(folder, write_files(folder, tuning_files(analysis, language)), analysis)
 
 
-def tuning_files(analysis: TuningAnalysis) -> dict[str, str]:
+def tuning_files(analysis: TuningAnalysis, language: str = "en") -> dict[str, str]:
     """The files by name; the page comes last, so that one that links to nothing is never ahead."""
     content = {"format": FORMAT, "kind": "ecrnn tuning", **plain(analysis)}
     files = {
@@ -70,7 +72,7 @@ def tuning_files(analysis: TuningAnalysis) -> dict[str, str]:
     }
     figures = draw_tuning(analysis)
     files |= data_files(tuning_tables(analysis, every=True), figures, first="recipes")
-    return files | {"report.html": tuning_page(analysis, figures)}
+    return files | {"report.html": tuning_page(analysis, figures, language)}
 
 
 def tuning_markdown(analysis: TuningAnalysis) -> str:
@@ -82,15 +84,14 @@ def tuning_markdown(analysis: TuningAnalysis) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def tuning_page(analysis: TuningAnalysis, drawn: Sequence[Figure]) -> str:
+def tuning_page(analysis: TuningAnalysis, drawn: Sequence[Figure], language: str = "en") -> str:
     """The page of the report as one HTML document."""
-    from markupsafe import Markup
-
     return render(
         "tuning.html.j2",
+        Translator(language, {of.model for of in analysis.models} | {*analysis.space, analysis.data, analysis.folder}),
         analysis=analysis,
         tables={table.key: table for table in tuning_tables(analysis, every=True)},
-        figures=[{"title": one.title, "caption": one.caption, "svg": Markup(one.svg)} for one in drawn],
+        figures=[on_page(one) for one in drawn],
         key_facts=_facts(analysis),
     )
 

@@ -43,6 +43,7 @@ def write_report(
     rope: float | None = None,
     score_epochs: int | None = None,
     difference: float | None = None,
+    language: str = "en",
 ) -> Report:
     """Make the report of one or several run directories of one study.
 
@@ -61,6 +62,7 @@ def write_report(
         score_epochs: last epochs whose mean is the score of a trial, at most as many as the study keeps.
         difference: one that would matter, in the metric's points as they are shown (1 is one point of accuracy), for
             which the report then says how many repeats would find it.
+        language: of the page report.html, "en" or "ko"; all other files are English.
 
     Raises:
         EcrnnError: the folders are no study or different ones, nothing is finished, the baseline is unknown,
@@ -74,27 +76,28 @@ def write_report(
         score_epochs=score_epochs,
         difference=difference,
     )
-    return write_analysis(analysis, out)
+    return write_analysis(analysis, out, language)
 
 
-def write_analysis(analysis: Analysis, out: Path | None = None) -> Report:
+def write_analysis(analysis: Analysis, out: Path | None = None, language: str = "en") -> Report:
     """Write the files of `write_report` for an ``analysis``.
 
     Args:
         analysis: analysis of a study.
         out: where to; default the folder `report` in the first run directory.
+        language: of the page, "en" or "ko".
 
     Raises:
-        EcrnnError: the files cannot be written; one line.
+        EcrnnError: there are no pages in the language, or the files cannot be written; one line.
     """
     study = Path(analysis.folders[0])
     folder = study / "report" if out is None else path_of(out, "out")
     if out is None:
         check_inside(folder, study)
-    return Report(folder, write_files(folder, report_files(analysis)), analysis)
+    return Report(folder, write_files(folder, report_files(analysis, language)), analysis)
 
 
-def report_files(analysis: Analysis) -> dict[str, str]:
+def report_files(analysis: Analysis, language: str = "en") -> dict[str, str]:
     """The files of a report by name; the page comes last, so that one that links to nothing is never
     ahead."""
     files = {
@@ -105,7 +108,7 @@ def report_files(analysis: Analysis) -> dict[str, str]:
     }
     figures = draw_figures(analysis)
     files |= data_files(report_tables(analysis, every=True), figures, first="models")
-    return files | {"report.html": report_page(analysis, figures)}
+    return files | {"report.html": report_page(analysis, figures, language)}
 
 
 def data_files(tables: Sequence[Table], figures: Sequence[Figure], *, first: str) -> dict[str, str]:

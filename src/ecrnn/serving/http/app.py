@@ -17,7 +17,6 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from ecrnn.models.inference import softmax
 from ecrnn.serving.http.batching import Batcher
 from ecrnn.serving.http.bodies import Upload, uploads
 from ecrnn.serving.http.counters import Counters
+from ecrnn.serving.http.front_page import front_page
 from ecrnn.serving.http.limits import Limits, Refused
 from ecrnn.serving.http.openapi import description_of
 from ecrnn.serving.predictor import Explains, Predictor
@@ -56,6 +56,7 @@ class Server:
         threads: of the model, and as many that decode.
         token: that requests must carry; None: none.
         hosts: names under which the server may be asked for, against pages that rebind a name; () takes any.
+        language: of the page /, "en" or "ko"; all other answers are English.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Server:
         threads: int = 2,
         token: str | None = None,
         hosts: tuple[str, ...] = (),
+        language: str = "en",
     ) -> None:
         self.model, self.limits, self.token, self.hosts = model, limits, token, hosts
         self.counters = Counters()
@@ -74,7 +76,7 @@ class Server:
         self._decoders = ThreadPoolExecutor(threads, "decode")
         self._explainer = ThreadPoolExecutor(1, "explain")
         self._explaining = 0
-        self._page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+        self._page = front_page(language)
 
     def app(self) -> Starlette:
         """The ASGI application; when it ends, what waits is answered first."""
