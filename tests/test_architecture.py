@@ -58,6 +58,7 @@ OTHER_TESTS = {
     "tasks/test_foreign_task.py": "a task of somebody else's in all commands",
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "cli/test_bad_input.py": "the errors of all commands",
+    "cli/test_hostile_images.py": "a folder made to harm, in all commands that read images",
     "cli/test_classics.py": "the classics in all commands",
     "cli/test_disk.py": "commands on a disk that cannot be written",
     "cli/test_tasks.py": "every task in the commands",
