@@ -35,7 +35,7 @@ TRAINING = {
     "epochs": ([1, 100_000], [0, -1, 100_001, 1.5, "many", None, NAN]),
     "batch_size": ([2, 65_536], [1, 0, 65_537, 2.5, None]),
     "lr": ([1e-12, 10, "1e-3"], [0, -1e-3, 10.1, NAN, INF, -INF, "fast", None]),
-    "optimizer": (["adam", "adamw", "sgd"], ["Adam", "lion", 1, None]),
+    "optimizer": (["adam", "adamw", "sgd", "muon"], ["Adam", "lion", 1, None]),
     "weight_decay": ([0, 1, 0.01], [-1e-9, 1.1, NAN, INF]),
     "momentum": ([0, 0.99], [-0.1, 1, NAN, INF]),
     "schedule": (["constant", "cosine", "one-cycle"], ["linear", 0]),

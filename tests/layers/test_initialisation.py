@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from ecrnn.core.devices import threads
 from ecrnn.layers.initialisation import initialise
 from ecrnn.layers.lenet5_layers import C3_TABLE, Subsampling, TableConvolution
+from ecrnn.models.build import build
 from ecrnn.recurrence import GRU, LSTM, RNN
 
 
@@ -144,3 +146,12 @@ def test_embeddings_are_uniform_as_keras_has_them(network):
     assert 0.93 * 0.05 < weight.abs().max() <= 0.05
     assert weight.std() == pytest.approx(0.05 / 3**0.5, rel=0.1)
     assert abs(weight.mean()) < 0.004
+
+
+def test_weights_are_the_same_on_any_number_of_threads() -> None:
+    weights = []
+    for number in (1, 2, 3):
+        with threads(number):
+            weights.append(build("crnn-bilstm-64").state_dict()["rnn.layers.0.weight_hh_l0"])
+    assert torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[0], weights[2])

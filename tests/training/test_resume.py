@@ -36,6 +36,7 @@ CASES = {
     "adamw bfloat16": {"optimizer": "adamw", "precision": "bfloat16", "augment": "flip-crop", "schedule": "cosine"},
     "sgd float32": {"optimizer": "sgd", "model": "crnn-gru-2", "augment": "flip-crop", "lr": 0.01},
     "clipped, truncated": {"clip_norm": 0.3, "truncate_steps": 5, "model": "crnn-lstm-2", "optimizer": "sgd"},
+    "muon": {"optimizer": "muon", "precision": "bfloat16", "lr": 0.1, "schedule": "cosine", "augment": "flip-crop"},
     "averaged": {"weight_averaging": 0.9, "schedule": "one-cycle", "label_smoothing": 0.1, "class_weights": "balanced"},
     "augmented": {"augment": "flip,crop,rotate,colour,cutout,mixup"},
     "sgd bfloat16": {"optimizer": "sgd", "precision": "bfloat16", "schedule": "cosine", "lr": 0.01},

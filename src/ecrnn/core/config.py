@@ -53,7 +53,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(15, ge=1, le=100_000)
     batch_size: int = Field(128, ge=2, le=65_536)  # one image a batch has no batch statistics
     lr: float = Field(1e-3, gt=0, le=10, allow_inf_nan=False)
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     schedule: Schedule = "constant"

@@ -17,7 +17,7 @@ class Keywords(TypedDict, total=False):
     epochs: int | None
     batch_size: int | None
     lr: float | None
-    optimizer: Literal["adam", "adamw", "sgd"] | None
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] | None
     weight_decay: float | None
     momentum: float | None
     schedule: Schedule | None

@@ -3,6 +3,8 @@
 | tensor                                  | values                                                          |
 |-----------------------------------------|-----------------------------------------------------------------|
 | convolution and dense weight            | Glorot uniform: +-sqrt(6 / (fan_in + fan_out))                  |
+| passing convolution: first filters      | the identity                                                    |
+| silent dense weight                     | 0                                                               |
 | embedding                               | uniform, +-0.05                                                 |
 | table convolution: weight               | Glorot uniform, fans from the mean number of connected maps     |
 | subsampling: coefficient                | 1/4, so that it begins as the average                           |
@@ -18,7 +20,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ecrnn.core.devices import threads
 from ecrnn.layers.lenet5_layers import Subsampling, TableConvolution
+from ecrnn.layers.residual import PassingConvolution, SilentLinear
 
 
 @torch.no_grad()
@@ -31,6 +35,10 @@ def initialise(model: nn.Module, seed: int) -> None:
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+                if isinstance(module, PassingConvolution):
+                    module.pass_on()
+                elif isinstance(module, SilentLinear):
+                    nn.init.zeros_(module.weight)
             case nn.Embedding():
                 nn.init.uniform_(module.weight, -0.05, 0.05, generator=generator)
             case TableConvolution():
@@ -53,7 +61,8 @@ def _initialise_recurrence(layer: nn.RNNBase, generator: torch.Generator) -> Non
             nn.init.xavier_uniform_(weight, generator=generator)
         elif name.startswith("weight_hh"):
             wide = weight.to(torch.promote_types(weight.dtype, torch.float32))  # torch has no QR of half types
-            weight.copy_(nn.init.orthogonal_(wide, generator=generator))
+            with threads(1):  # the decomposition's last bits depend on their number, from 32 nodes on
+                weight.copy_(nn.init.orthogonal_(wide, generator=generator))
         else:
             nn.init.zeros_(weight)
             if layer.mode == "LSTM" and name.startswith("bias_ih"):

@@ -117,14 +117,14 @@ def fits(
     wanted |= {f"{_AVERAGE}{name}": (value.shape, value.dtype) for name, value in average.items()}
     state = torch.get_rng_state()
     wanted["generator.cpu"] = (state.shape, state.dtype)
-    known = ({"exp_avg", "exp_avg_sq", "step"}, {"momentum_buffer"})
+    known = ({"exp_avg", "exp_avg_sq", "step"}, {"momentum_buffer"}, {"momentum_buffer", "norm"})
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for number, parameter in enumerate(parameters):
         start = f"optimizer.{number}."
         keys = {name.removeprefix(start) for name in checkpoint.tensors if name.startswith(start)}
         if keys and keys not in known:
             return False
-        shapes = {key: torch.Size() if key == "step" else parameter.shape for key in keys}
+        shapes = {key: torch.Size() if key in ("step", "norm") else parameter.shape for key in keys}
         wanted |= {start + key: (shape, parameter.dtype) for key, shape in shapes.items()}
     found = {name: (value.shape, value.dtype) for name, value in checkpoint.tensors.items()}
     found.pop("generator.cuda", None)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ecrnn.core.config import TrainingSettings
+from ecrnn.training.muon import Muon
 
 RISE = 0.3  # share of the steps of a cycle in which the rate rises, where no warm-up is given
 _START, _END = 25, 10_000  # by which the first rate is lower than the highest, and the last than the first
@@ -24,6 +25,8 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
             return torch.optim.AdamW(parameters, **common)  # type: ignore[arg-type]
         case "sgd":
             return torch.optim.SGD(parameters, momentum=settings.momentum, **common)  # type: ignore[arg-type]
+        case "muon":
+            return Muon(parameters, settings.lr, settings.weight_decay)
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:

@@ -59,7 +59,7 @@ class ImageClassifier(NetworkClassifier):
         epochs: int = 15,
         batch_size: int = 128,
         lr: float = 1e-3,
-        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam",
         weight_decay: float = 0.0,
         schedule: Schedule = "constant",
         label_smoothing: float = 0.0,

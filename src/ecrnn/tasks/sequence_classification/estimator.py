@@ -62,7 +62,7 @@ class SequenceClassifier(NetworkClassifier):
         epochs: int = 30,
         batch_size: int = 32,
         lr: float = 1e-3,
-        optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+        optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam",
         weight_decay: float = 0.0,
         schedule: Schedule = "cosine",
         label_smoothing: float = 0.0,
