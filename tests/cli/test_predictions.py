@@ -22,7 +22,8 @@ import pytest
 import torch
 from tiny_tasks import TINY, untrained
 
-from ecrnn.cli.predictions import Prediction, Shape, write
+from ecrnn.cli.predicted import Prediction, Shape
+from ecrnn.cli.predictions import write
 from ecrnn.core.tasks import TASKS
 from ecrnn.models.names import parse
 from ecrnn.serving.bundle import write_bundle
@@ -33,7 +34,7 @@ ROW = np.array([0.1 + 0.2, 1e-17, 0.7 - 1e-17])
 def written(tmp_path: Path, style: str, *inputs: str, classes: tuple[str, ...] = ("a", "b", "c")) -> str:
     out = tmp_path / "out"
     shape = Shape("file", classes=classes)
-    assert write((Prediction(one, probabilities=ROW) for one in inputs), shape, style, out) == 0
+    assert write((Prediction(one, probabilities=ROW) for one in inputs), shape, style, out).failed == 0
     return out.read_text()
 
 

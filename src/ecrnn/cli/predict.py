@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +14,10 @@ from ecrnn.cli.output import complain
 from ecrnn.core.errors import EcrnnError
 
 if TYPE_CHECKING:
-    from ecrnn.cli.predictions import Prediction
+    from ecrnn.cli.predicted import Prediction
     from ecrnn.serving.predictor import Predictor, ReadsFiles
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
-BATCH = 64  # images in memory at a time
 
 
 def predict(
@@ -39,8 +39,28 @@ def predict(
         str | None,
         typer.Option(
             "--format",
-            help="Format: table, jsonl (one JSON object per line) or csv (one row per input, one column per class, "
-            "exact). Default: the suffix of the --out file, or table.",
+            help="Format: table, jsonl (one JSON object per line), csv or parquet (one row per input, one column per "
+            "class, exact). Default: the suffix of the --out file, or table.",
+        ),
+    ] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="CSV that Excel reads as it is: with a byte order mark and its line ends.")
+    ] = False,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Part of the sorted files, such as 3/40; --out may be one folder for all. A finished part is skipped.",
+        ),
+    ] = None,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Share of known inputs that may be rejected, such as 0.05: answers below the probability that so many "
+            "of the model's validation examples did not reach.",
+            min=0.0,
+            max=1.0,
         ),
     ] = None,
     code: options.Code = None,
@@ -55,9 +75,19 @@ def predict(
 
     An image that cannot be read is reported, the rest is done, and the status is 1.
     """
-    from ecrnn.cli.predictions import Shape, style_of, write
+    from ecrnn.cli import predict_parts
+    from ecrnn.cli.predicted import Shape
+    from ecrnn.cli.predictions import Written, style_of, write
 
-    style = style_of("jsonl" if as_json else style, out, paths)
+    style = "jsonl" if as_json else style
+    its_part = None if part is None else predict_parts.part_of(part)
+    if its_part is not None:
+        out = its_part.place(out, style)
+    style = style_of(style, out, paths, excel)
+    if style == "parquet":
+        from ecrnn.cli.predictions_parquet import check_parquet
+
+        check_parquet()
 
     from ecrnn.serving import pretrained
     from ecrnn.serving.load import load
@@ -68,21 +98,57 @@ def predict(
     _check_call(model, named, text or [], bool(inputs or text))
     with options.wrong_call():
         model.search(beam)
+    least = None if reject is None else _least(model, reject)
+    shape = Shape(
+        "text" if model.task.reads == "texts" else "file", model.task.writes, model.processor.classes, top, least
+    )
     if model.task.reads == "texts" and isinstance(model, ReadsTexts):
         from ecrnn.cli.predict_texts import of_texts
 
-        found = of_texts(model, text or [], inputs)
+        if its_part is not None:
+            raise options.WrongCall(f"--part is for files, not for {model.task.reads}")
+        written = write(of_texts(model, text or [], inputs), shape, style, out, excel=excel)
     elif isinstance(model, ReadsFiles):
         files, missing = files_at(inputs, model.task.suffixes)
-        style_of(style, out, files)
+        style_of(style, out, files, excel)
         if named is None and len(files) > len(missing):
             name, known = model.description.model, ", ".join(model.processor.classes)
             complain(f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {name} that knows {known}")
-        found = _of_files(model, files, missing)
+
+        def some(of: list[Path]) -> Written:
+            return write(_of_files(model, of, missing), shape, style, out, excel=excel)
+
+        if its_part is not None and out is not None:
+            how = {"bundle": _digest(model), "format": style, "excel": excel, "top": top, "least": least, "beam": beam}
+            written = predict_parts.predict_part(its_part, out, files, missing, how, some)
+        else:
+            written = some(files)
     else:
         raise EcrnnError(f"the predictor of {model.task.name} has no method to read {model.task.reads} one by one")
-    shape = Shape("text" if model.task.reads == "texts" else "file", model.task.writes, model.processor.classes, top)
-    return 1 if write(found, shape, style, out) else 0
+    return 1 if written.failed else 0
+
+
+def _least(model: Predictor, share: float) -> float:
+    """The probability below which answers are rejected; says what that means."""
+    from ecrnn.report import formats
+    from ecrnn.serving.rejection import rejection
+
+    if not model.task.classes:
+        raise options.WrongCall(f"--reject is for classifiers, not for {model.task.name}")
+    with options.wrong_call():
+        found = rejection(model.metrics, share)
+    what = model.task.examples
+    complain(
+        f"rejected is what gets less than {100 * found.threshold:.1f} %: at most {100 * found.share:g} % of {what} "
+        f"like the {found.n:,} that validated the model; of the {found.kept:,} others among them "
+        f"{formats.proportion(found.accuracy)} are right. Of {what} of another kind it promises nothing"
+    )
+    return found.threshold
+
+
+def _digest(model: Predictor) -> str:
+    """Tells bundles apart."""
+    return hashlib.sha256(model.description.model_dump_json().encode()).hexdigest()
 
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:
@@ -150,19 +216,8 @@ def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 def _of_files(model: ReadsFiles, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
     """The model's answer to each file, or the line that says why it is missing or cannot be read."""
-    from ecrnn.cli.predictions import Prediction
-    from ecrnn.core.errors import DataError
+    from ecrnn.cli.predicted import Prediction
+    from ecrnn.serving.bulk import answers_of
 
-    for start in range(0, len(files), BATCH):
-        chunk = files[start : start + BATCH]
-        images, errors = {}, {file: missing[file] for file in chunk if file in missing}
-        for file in (file for file in chunk if file not in missing):
-            try:
-                images[file] = model.open(file)
-            except DataError as error:
-                errors[file] = str(error)
-        with model.naming([str(file) for file in images].__getitem__):
-            answers = model.answers(list(images.values())) if images else []
-        found = dict(zip(images, answers, strict=True))
-        for file in chunk:
-            yield Prediction(str(file), errors[file]) if file in errors else Prediction.of(str(file), found[file])
+    for file, answer, error in answers_of(model, files, missing):
+        yield Prediction(str(file), error) if answer is None else Prediction.of(str(file), answer)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecrnn.cli.output import complain
-from ecrnn.cli.predictions import Prediction
+from ecrnn.cli.predicted import Prediction
 from ecrnn.core.errors import DataError
 from ecrnn.data.textfiles import HEADINGS
 from ecrnn.serving.predictor import ReadsTexts

@@ -1,81 +1,44 @@
-"""Output of `ecrnn predict`: a table for people, JSON lines and CSV for machines, on the screen or in a file."""
+"""Output of `ecrnn predict`: a table for people, JSON lines, CSV and Parquet for machines, on the screen or in a file.
+
+All but a table are written as the predictions come, in bounded memory.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import IO, Any, NamedTuple
 
 from ecrnn.cli.options import WrongCall
 from ecrnn.cli.output import UNLIMITED, complain, say, terminal
+from ecrnn.cli.predicted import Prediction, Shape, class_columns, lead_names
 from ecrnn.core.errors import unknown_name
-from ecrnn.core.files import path_of, write_atomically
+from ecrnn.core.files import disk_errors, path_of, whole_file, whole_text
 from ecrnn.core.text import counted, json_text, one_line, printable
 from ecrnn.report.render.csv_file import safe
 
-if TYPE_CHECKING:
-    import numpy as np
-
-STYLES = ("table", "jsonl", "csv")
-_SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"}
+STYLES = ("table", "jsonl", "csv", "parquet")
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image or text.
+class Written(NamedTuple):
+    """How many inputs were predicted, of these rejected, and how many could not be predicted."""
 
-    Attributes:
-        input: path of the image, or the text.
-        error: why there is no prediction; then the rest is empty.
-        probabilities: float64 (classes,) of a classifier.
-        text: what a model that writes has written.
-    """
-
-    input: str
-    error: str = ""
-    probabilities: np.ndarray | None = None
-    text: str = ""
-
-    @classmethod
-    def of(cls, asked: str, answer: np.ndarray | str) -> Prediction:
-        """What a model answered to ``asked``: probabilities of its classes, or a text."""
-        return cls(asked, text=answer) if isinstance(answer, str) else cls(asked, probabilities=answer)
+    predicted: int
+    rejected: int
+    failed: int
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What the predictions of a model are called.
-
-    Attributes:
-        input: "file" or "text".
-        output: "prediction" of a classifier, or what a model writes: "caption", "text", "translation".
-        classes: names of a classifier's classes, in the order of the probabilities.
-        top: most classes that a table or a line of JSON has.
-    """
-
-    input: str
-    output: str = "prediction"
-    classes: tuple[str, ...] = ()
-    top: int = 3
-
-    def best(self, prediction: Prediction) -> list[tuple[str, float]]:
-        """The most probable classes with their probabilities."""
-        assert prediction.probabilities is not None
-        order = (-prediction.probabilities).argsort(kind="stable")[: self.top]
-        return [(self.classes[k], float(prediction.probabilities[k])) for k in order]
-
-
-def style_of(style: str | None, out: Path | None, inputs: Iterable[Path]) -> str:
+def style_of(style: str | None, out: Path | None, inputs: Iterable[Path], excel: bool = False) -> str:
     """The format that a command line asks for, by name or by the suffix of the file for the predictions.
 
     Raises:
         UnknownNameError: there is no such format.
-        WrongCall: the file is a folder, or one of the inputs.
+        WrongCall: the file is a folder, or one of the inputs, or the format cannot be written there.
     """
     if style is not None and style not in STYLES:
         raise unknown_name("format", style, STYLES)
@@ -83,68 +46,105 @@ def style_of(style: str | None, out: Path | None, inputs: Iterable[Path]) -> str
         raise WrongCall(f"--out: {out} is a folder; name a file, as in --out predictions.csv")
     if out is not None and out.exists() and any(os.path.exists(path) and out.samefile(path) for path in inputs):
         raise WrongCall(f"--out: {out} is one of the inputs; name another file")
-    return style or (_SUFFIXES.get(out.suffix.lower(), "table") if out else "table")
+    found = style or (SUFFIXES.get(out.suffix.lower(), "table") if out else "table")
+    if found == "parquet" and out is None:
+        raise WrongCall("--format parquet wants a file, as in --out predictions.parquet")
+    if excel and (found != "csv" or out is None):
+        raise WrongCall("--excel is for CSV in a file, as in --excel --out predictions.csv")
+    return found
 
 
-def write(predictions: Iterator[Prediction], shape: Shape, style: str, out: Path | None) -> int:
+@dataclass
+class _Counted:
+    """The predictions that are written, counted; what cannot be predicted is said."""
+
+    shape: Shape
+    style: str
+    to_file: bool
+    predicted: int = field(default=0, init=False)
+    rejected: int = field(default=0, init=False)
+    failed: int = field(default=0, init=False)
+
+    def through(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
+        for one in predictions:
+            self.failed += bool(one.error)
+            self.predicted += not one.error
+            self.rejected += self.shape.rejects(one)
+            if one.error and (self.style != "jsonl" or self.to_file):
+                complain(one.error)
+            if not one.error or self.style != "table":
+                yield one
+
+
+def write(
+    predictions: Iterator[Prediction], shape: Shape, style: str, out: Path | None, *, excel: bool = False
+) -> Written:
     """Print the predictions, or write them into the file ``out``, whole or not at all.
 
     An input that cannot be predicted gives a line on the standard error; in JSON lines an object with "error" instead
-    (on the screen), or as well (in a file); and an image in CSV a row that is empty behind its name.
+    (on the screen), or as well (in a file); in Parquet a row with "error"; and an image in CSV a row that is empty
+    behind its name.
 
     Returns:
-        How many could not be predicted.
+        How many were predicted, rejected, and could not be predicted.
     """
-    failed = count = 0
+    counts = _Counted(shape, style, out is not None)
+    found = counts.through(predictions)
+    writers: dict[str, Callable[[Iterator[Prediction], Shape, Any], None]]
+    writers = {"jsonl": _jsonl, "csv": _excel if excel else _csv, "table": _table}
+    if out is None:
+        writers[style](found, shape, sys.stdout)
+    elif style == "parquet":
+        from ecrnn.cli.predictions_parquet import write_parquet
 
-    def good() -> Iterator[Prediction]:
-        nonlocal failed, count
-        for one in predictions:
-            failed += bool(one.error)
-            count += not one.error
-            if one.error and (style != "jsonl" or out is not None):
-                complain(one.error)
-            if not one.error or style != "table":
-                yield one
-
-    file = sys.stdout if out is None else io.StringIO()
-    {"jsonl": _jsonl, "csv": _csv, "table": _table}[style](good(), shape, file)
+        with disk_errors(out), whole_file(out) as raw:
+            write_parquet(found, shape, raw)
+    else:
+        with whole_text(out, "utf-8-sig" if excel else "utf-8") as file:
+            writers[style](found, shape, file)
     if out is not None:
-        assert isinstance(file, io.StringIO)
-        write_atomically(out, file.getvalue())
-        say(f"{counted(count, 'predictions')} in {out}")
-    return failed
+        rejected = f", of which {counts.rejected:,} are rejected," if shape.least is not None else ""
+        say(f"{counted(counts.predicted, 'predictions')}{rejected} in {out}")
+    return Written(counts.predicted, counts.rejected, counts.failed)
 
 
-def _jsonl(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
+def _jsonl(predictions: Iterator[Prediction], shape: Shape, file: IO[str]) -> None:
     for one in predictions:
         line: dict[str, Any] = {shape.input: one.input}
         if one.error:
             line = {"file": one.input, "error": one.error}
         elif shape.classes:
+            line |= {} if shape.least is None else {"rejected": shape.rejects(one)}
             line["classes"] = [{"class": name, "probability": share} for name, share in shape.best(one)]
         else:
             line[shape.output] = one.text
         print(json_text(line), file=file)
 
 
-def _csv(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
+def _excel(predictions: Iterator[Prediction], shape: Shape, file: IO[str]) -> None:
+    """As `_csv`, with the line ends that Excel writes; the mark at the file's beginning is of its encoding."""
+    _csv(predictions, shape, file, "\r\n")
+
+
+def _csv(predictions: Iterator[Prediction], shape: Shape, file: IO[str], end: str = "\n") -> None:
     """One row per input: the prediction, and for classifiers one column per class with its exact probability."""
-    lead = [shape.input, shape.output]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*lead, *(safe(f"{name} (class)" if name in lead else name) for name in shape.classes)])
+    writer = csv.writer(file, lineterminator=end)
+    lead = lead_names(shape)
+    writer.writerow([*lead, *(safe(name) for name in class_columns(shape, lead))])
     for one in predictions:
         if one.error:
             if shape.input == "file":
-                writer.writerow([safe(one.input), *[None] * (1 + len(shape.classes))])
+                writer.writerow([safe(one.input), *[None] * (len(lead) - 1 + len(shape.classes))])
         elif one.probabilities is None:
             writer.writerow([safe(one.input), safe(one.text)])
         else:
-            best = shape.classes[int(one.probabilities.argmax())]
-            writer.writerow([safe(one.input), safe(best), *map(float, one.probabilities)])
+            rejected = shape.rejects(one)
+            best = None if rejected else safe(shape.classes[int(one.probabilities.argmax())])
+            flag = [] if shape.least is None else [int(rejected)]
+            writer.writerow([safe(one.input), best, *flag, *one.probabilities.tolist()])
 
 
-def _table(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> None:
+def _table(predictions: Iterator[Prediction], shape: Shape, file: IO[str]) -> None:
     """Names and texts are whole: a terminal wraps them, elsewhere each row is one line of any length."""
     from rich import box
     from rich.console import Console
@@ -159,7 +159,8 @@ def _table(predictions: Iterator[Prediction], shape: Shape, file: TextIO) -> Non
         shown = (
             ", ".join(f"{name} {100 * share:.1f} %" for name, share in shape.best(one)) if shape.classes else one.text
         )
-        table.add_row(Text(_input(one, shape)), Text(one_line(shown)))
+        mark = "rejected: " if shape.rejects(one) else ""
+        table.add_row(Text(_input(one, shape)), Text(mark + one_line(shown)))
     if table.rows:
         Console(file=file, width=None if narrow else UNLIMITED).print(table)
 

@@ -38,6 +38,7 @@ from ecrnn.serving.card import model_card
 from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import in_use
 from ecrnn.serving.predictor import Predictor
+from ecrnn.serving.rejection import rejection_table
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study
 from ecrnn.stats import Metric, metric_interval
 from ecrnn.stats.class_scores import metric_for
@@ -221,10 +222,12 @@ def measured(
     training = settings.training
     epochs = len(history)
     kept: dict[str, Any] = {"keep": "last", "epoch": epochs}
+    of_the_bundle = predictions
     if best is not None:
         epoch, chosen = best
         assert chosen is not None
         assert isinstance(settings, TrainSettings)
+        of_the_bundle = chosen
         kept = {"keep": "best", "epoch": epoch, "keep_window": settings.keep_window}
         kept[f"kept_{task.metric}"] = scores(task, chosen)[task.metric]
     return {
@@ -240,6 +243,7 @@ def measured(
         **scores(task, predictions),
         **spread(task, history),
         **kept,
+        **({"rejection": rejection_table(of_the_bundle)} if isinstance(of_the_bundle, Predictions) else {}),
         "epochs": epochs,
         **({"stopped": {"epochs": training.epochs, "patience": training.patience}} if epochs < training.epochs else {}),
         "recipe": _recipe(training),

@@ -1,0 +1,131 @@
+"""`ecrnn predict --part 3/40`: one of many parts of the files, for as many processes or machines.
+
+Files are sorted; the parts are runs of them that do not overlap and together are all. Beside the predictions of a part
+lies a receipt, `NAME.part.json`, written last: of which files, by which model and options, and the SHA-256 of the
+predictions. A part whose receipt says all that of the files on the disk is done; anything else is done anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecrnn.cli.options import WrongCall
+from ecrnn.cli.output import say
+from ecrnn.cli.predictions import SUFFIXES, Written
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.files import disk_errors, write_json
+from ecrnn.core.reading import read_json, sha256, there
+from ecrnn.core.seals import seal, unsealed
+from ecrnn.core.spelling import order
+from ecrnn.core.text import counted
+
+_MOST = 1_000_000  # parts
+_LARGEST = 2**40  # bytes of the predictions of a part
+_KIND = "ecrnn part"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part ``number`` of ``of``, from 1."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def place(self, out: Path | None, style: str | None) -> Path:
+        """The file for its predictions: ``out``, or in the folder ``out`` one with a name of its own."""
+        if out is None:
+            raise WrongCall("--part wants a file or a folder for the predictions, as in --part 3/40 -o predictions/")
+        if out.suffix.lower() in SUFFIXES and not out.is_dir():
+            return out
+        digits = len(str(self.of))
+        return out / f"part-{self.number:0{digits}d}-of-{self.of}.{style or 'jsonl'}"
+
+    def taken(self, files: Sequence[Path]) -> list[Path]:
+        """Its files; those of all parts, one part after the other, are all, sorted."""
+        ordered = sorted(files, key=lambda file: order(str(file)))
+        ends = [k * len(ordered) // self.of for k in (self.number - 1, self.number)]
+        return ordered[ends[0] : ends[1]]
+
+
+def part_of(text: str) -> Part:
+    """What --part says.
+
+    Raises:
+        WrongCall: it is not as in 3/40.
+    """
+    found = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text, re.ASCII)
+    part = Part(int(found[1]), int(found[2])) if found else Part(0, 0)
+    if not 1 <= part.number <= part.of <= _MOST:
+        raise WrongCall(f"--part wants a number and of how many, as in 3/40, not '{text[:40]}'")
+    return part
+
+
+def predict_part(
+    part: Part,
+    out: Path,
+    files: Sequence[Path],
+    missing: Mapping[Path, str],
+    how: Mapping[str, Any],
+    predict: Callable[[list[Path]], Written],
+) -> Written:
+    """Do a part that is not done yet.
+
+    Args:
+        part: which one.
+        out: file for its predictions.
+        files: those of all parts.
+        missing: those that are none.
+        how: the model, and the options that change the predictions.
+        predict: writes the predictions of some files into ``out``.
+    """
+    mine = part.taken(files)
+    wanted = {"part": str(part), "files": len(mine), "files_sha256": _digest(mine, missing), **how}
+    if (before := done(out, wanted)) is not None:
+        say(f"part {part} is done already: {counted(before.predicted, 'predictions')} in {out}")
+        return before
+    written = predict(mine)
+    content = {"format": 1, "kind": _KIND, "of": wanted, "sha256": sha256(out, _LARGEST), **written._asdict()}
+    write_json(_receipt(out), seal(content))
+    return written
+
+
+def _digest(files: Sequence[Path], missing: Mapping[Path, str]) -> str:
+    """SHA-256 of the names, sizes and times of files."""
+    digest = hashlib.sha256()
+    for file in files:
+        status = None
+        if file not in missing and file.exists():
+            with disk_errors(file, "read"):
+                found = file.stat()
+            status = (found.st_size, found.st_mtime_ns)
+        digest.update(repr((os.fsencode(file), status)).encode())
+    return digest.hexdigest()
+
+
+def done(out: Path, wanted: Mapping[str, Any]) -> Written | None:
+    """What the finished part in ``out`` holds; None where it is not there, torn, or not what is ``wanted``."""
+    receipt = _receipt(out)
+    if not (there(out) and there(receipt)):
+        return None
+    try:
+        found = unsealed(read_json(receipt, within=receipt.parent), receipt, required=True)
+        torn = found.get("sha256") != sha256(out, _LARGEST)
+    except EcrnnError:
+        return None
+    if torn or found.get("kind") != _KIND or found.get("of") != dict(wanted):
+        return None
+    counts = [found.get(name) for name in Written._fields]
+    return Written(*counts) if all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
+
+
+def _receipt(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part.json")
