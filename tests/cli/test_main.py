@@ -33,6 +33,8 @@ COMMANDS = (
     "predict",
     "explain",
     "export",
+    "push",
+    "pull",
     "serve",
     "generate",
     "summary",

@@ -22,6 +22,7 @@ from ecrnn.cli import (
     generate,
     gradcheck,
     gradflow,
+    hub,
     judge,
     options,
     plan,
@@ -69,6 +70,8 @@ app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("push", epilog=hub.PUSH_EXAMPLE)(hub.push)
+app.command("pull", epilog=hub.PULL_EXAMPLE)(hub.pull)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("generate", epilog=generate.EXAMPLE)(generate.generate)
 app.command("summary", epilog=summary.EXAMPLE)(summary.summary)

@@ -87,6 +87,7 @@ class Task:
         writes: what it calls their answers.
         augmentations: of its training examples, from `ecrnn.core.augmentations`; None: whatever its objective does.
         noun: what verdicts call the examples, where that is not ``examples``.
+        pipeline: what the Hugging Face hub calls the task; "" where it has no name for it.
         data_sets: names of those that its loader knows.
         defaults: settings that hold where the user says nothing, laid over those of `ecrnn.core.config`.
     """
@@ -117,6 +118,7 @@ class Task:
     writes: str = "prediction"
     augmentations: tuple[str, ...] | None = None
     noun: str = ""
+    pipeline: str = ""
     data_sets: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

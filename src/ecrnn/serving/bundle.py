@@ -193,6 +193,16 @@ def _read(folder: Path) -> tuple[Description, Processor, nn.Module, dict[str, An
     return description, processor, network.eval(), metrics
 
 
+def read_description(folder: Path) -> Description:
+    """What `bundle.json` of a bundle says, checked key by key; its weights and what else it names are not read.
+
+    Raises:
+        BundleError: the folder is no bundle, or the file is not as it should be; one line.
+    """
+    with raised_as(BundleError):
+        return _description(folder)
+
+
 def _description(folder: Path) -> Description:
     if not os.path.isdir(folder):
         raise BundleError(f"there is no folder {folder}; a bundle is what 'ecrnn train ... -o BUNDLE' leaves")

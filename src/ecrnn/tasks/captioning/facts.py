@@ -6,6 +6,7 @@ TASK = Task(
     name="captioning",
     metric="bleu",
     examples="images",
+    pipeline="image-to-text",
     use="ecrnn predict {bundle} image.png",
     card=Card(
         what="A writer of captions",

@@ -6,6 +6,7 @@ TASK = Task(
     name="clip-classification",
     metric="accuracy",
     examples="clips",
+    pipeline="video-classification",
     use="ecrnn evaluate {bundle} clips/",
     card=Card(
         what="A classifier of clips",

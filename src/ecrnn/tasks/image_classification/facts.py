@@ -9,6 +9,7 @@ TASK = Task(
     examples="images",
     noun="images",
     augmentations=KINDS,
+    pipeline="image-classification",
     use="ecrnn predict {bundle} image.png",
     card=Card(
         what="An image classifier",

@@ -8,6 +8,7 @@ TASK = Task(
     name="next-token",
     metric="bits",
     examples="blocks",
+    pipeline="text-generation",
     use="ecrnn generate {bundle} --prompt 'Once'",
     card=Card(
         what="A character model",

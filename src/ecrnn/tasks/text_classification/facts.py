@@ -6,6 +6,7 @@ TASK = Task(
     name="text-classification",
     metric="accuracy",
     examples="texts",
+    pipeline="text-classification",
     use="ecrnn predict {bundle} --text 'A sentence.'",
     card=Card(
         what="A text classifier",

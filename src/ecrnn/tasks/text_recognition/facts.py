@@ -6,6 +6,7 @@ TASK = Task(
     name="transcription",
     metric="cer",
     examples="images",
+    pipeline="image-to-text",
     use="ecrnn predict {bundle} image.png",
     card=Card(
         what="A reader of lines of text",

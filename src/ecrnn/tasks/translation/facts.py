@@ -6,6 +6,7 @@ TASK = Task(
     name="translation",
     metric="bleu",
     examples="sentences",
+    pipeline="translation",
     use="ecrnn predict {bundle} --text 'A sentence.'",
     card=Card(
         what="A translator",

@@ -1,0 +1,245 @@
+"""Bundles on the Hugging Face hub: `push` uploads one, `pull` brings one back. It needs the package huggingface_hub.
+
+What comes from the hub is as hostile as any file. Of a repository only the files are asked for that a bundle can have;
+their sizes are bounded before and while they come; all are of the one commit that the revision was at the beginning.
+They lie in a temporary folder until their digests are those of `bundle.json` and the bundle can be read; only then it
+gets its name. Nothing is unpickled, and no code is run: `code.py` of a model that is not ecrnn's own is a file to read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core.errors import BundleError, EcrnnError
+from ecrnn.core.files import disk_errors, make_folder, path_of, write_json
+from ecrnn.core.reading import MAX_JSON, MAX_METRICS, read_text, sha256, there
+from ecrnn.data.subwords import TOKENIZER_FILE
+from ecrnn.data.vocabulary import VOCABULARY_FILE
+from ecrnn.models.family import MAX_SOURCE
+from ecrnn.serving.bundle import (
+    CARD,
+    CODE,
+    DESCRIPTION,
+    MAX_VOCABULARY,
+    METRICS,
+    WEIGHTS,
+    file_names,
+    read_bundle,
+    read_description,
+)
+from ecrnn.serving.hub_card import hub_card
+from ecrnn.serving.pretrained import find
+from ecrnn.serving.trained_on import FILE as EXAMPLES
+
+ORIGIN = "hub.json"  # beside a pulled bundle: from where it is
+MAX_CARD = 2**20
+_LIMITS = {  # bytes of each file that a bundle can have
+    DESCRIPTION: MAX_JSON,
+    WEIGHTS: 2**32,
+    METRICS: MAX_METRICS,
+    CARD: MAX_CARD,
+    EXAMPLES: 2**28,
+    CODE: MAX_SOURCE,
+    **dict.fromkeys((VOCABULARY_FILE, TOKENIZER_FILE), MAX_VOCABULARY),
+    **dict.fromkeys((f"source-{VOCABULARY_FILE}", f"source-{TOKENIZER_FILE}"), MAX_VOCABULARY),
+}
+_REPOSITORY = re.compile(r"(?:hf://)?([\w-][\w.-]{0,95}/[\w-][\w.-]{0,95})(?:@([\w-][\w./-]{0,199}))?", re.ASCII)
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the hub, "owner/name", and a branch, tag or commit of it; None: its main branch."""
+
+    name: str
+    revision: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> Repository:
+        """What "owner/name", "hf://owner/name" or either with "@REVISION" names."""
+        found = _REPOSITORY.fullmatch(text)
+        if found is None:
+            raise EcrnnError(
+                f"a repository is OWNER/NAME, perhaps with @REVISION, as in ada/flowers, not '{text[:100]}'"
+            )
+        return cls(found[1], found[2])
+
+
+def push(
+    bundle: str | Path,
+    repository: str,
+    *,
+    private: bool = False,
+    examples: bool = True,
+    endpoint: str | None = None,
+) -> str:
+    """Upload a bundle in one commit. The repository is made if there is none.
+
+    Args:
+        bundle: its folder; it is read as `ecrnn.load` does, and nothing damaged is uploaded.
+        repository: "owner/name".
+        private: make a new repository private.
+        examples: whether the hashes of its training examples go too, by which `ecrnn evaluate` leaves them out.
+        endpoint: address of the hub; None: https://huggingface.co, or what HF_ENDPOINT says.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        BundleError: there is no such bundle, or it is damaged.
+        EcrnnError: huggingface_hub is missing, the hub refuses or is not to be reached, or a wrong name; one line.
+    """
+    to = Repository.parse(repository)
+    folder = find(bundle)
+    description, processor, _, metrics = read_bundle(folder)
+    hub = _package()
+    names = sorted(name for name in file_names(processor) if there(folder / name))
+    operations = [
+        hub.CommitOperationAdd(name, str(folder / name))
+        for name in names
+        if name not in (CARD, DESCRIPTION) and (examples or name != EXAMPLES)
+    ]
+    text = read_text(folder / CARD, MAX_CARD, folder) if there(folder / CARD) else f"# {description.model}\n"
+    operations.append(hub.CommitOperationAdd(CARD, hub_card(text, description, processor.task, metrics).encode()))
+    operations.append(hub.CommitOperationAdd(DESCRIPTION, str(folder / DESCRIPTION)))
+    with _one_line(hub, to.name):
+        api = hub.HfApi(endpoint=endpoint, library_name="ecrnn")
+        api.create_repo(to.name, private=private, exist_ok=True)
+        commit = api.create_commit(
+            to.name, operations, commit_message=f"{description.model}, with ecrnn", revision=to.revision
+        )
+    return str(commit.commit_url)
+
+
+def pull(repository: str, out: str | Path, *, endpoint: str | None = None) -> Path:
+    """Bring a bundle from the hub into a folder.
+
+    Args:
+        repository: "owner/name", with "@REVISION" a branch, tag or commit of it.
+        out: the bundle's folder, new or empty. `hub.json` in it says which commit it is of.
+        endpoint: address of the hub; None: https://huggingface.co, or what HF_ENDPOINT says.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BundleError: the repository holds no bundle, or one that is damaged or too large.
+        EcrnnError: huggingface_hub is missing, the hub refuses or is not to be reached, or ``out`` is not empty.
+    """
+    of, out = Repository.parse(repository), path_of(out, "out")
+    with disk_errors(out, "read"):
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise EcrnnError(f"{out} is there already; choose another folder for the bundle")
+    hub = _package()
+    with _one_line(hub, of.name):
+        found = hub.HfApi(endpoint=endpoint, library_name="ecrnn").model_info(
+            of.name, revision=of.revision, files_metadata=True
+        )
+    commit, sizes = str(found.sha), {file.rfilename: file.size for file in found.siblings or ()}
+    if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+        raise BundleError(f"the hub names no commit for {of.name}, but '{commit[:60]}'")
+    if missing := [name for name in (DESCRIPTION, WEIGHTS) if name not in sizes]:
+        raise BundleError(f"{of.name} holds no bundle of ecrnn: {missing[0]} is missing")
+    with _beside(out) as folder:
+        for name in sorted(set(sizes) & set(_LIMITS)):
+            if (sizes[name] or 0) > _LIMITS[name]:
+                raise BundleError(f"{name} of {of.name} has {sizes[name]:,} bytes, more than {_LIMITS[name]:,}")
+            with _one_line(hub, of.name):
+                _download(hub, of.name, commit, name, folder / name, endpoint)
+        _check(folder, of.name)
+        origin = {"repository": of.name, "revision": of.revision, "commit": commit, "endpoint": endpoint}
+        write_json(folder / ORIGIN, origin)
+    return out
+
+
+def _package() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise EcrnnError("push and pull need huggingface_hub, which comes with: pip install 'ecrnn[hub]'") from error
+    return huggingface_hub
+
+
+@contextlib.contextmanager
+def _one_line(hub: Any, repository: str) -> Iterator[None]:
+    """Errors of the hub and of the network as one line."""
+    http = hub.errors.HfHubHTTPError
+    try:
+        yield
+    except EcrnnError:
+        raise
+    except hub.errors.RepositoryNotFoundError as error:
+        line = (
+            f"there is no repository {repository} on the hub, or it is not open to you; 'hf auth login' keeps a token"
+        )
+        raise EcrnnError(line) from error
+    except hub.errors.RevisionNotFoundError as error:
+        raise EcrnnError(f"{repository} has no such revision") from error
+    except (http, OSError, ValueError, http.__bases__[0]) as error:  # the last is httpx's, or httpx2's
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        reason = f"it answers {status}" if status else " ".join(str(error).split())[:200] or type(error).__name__
+        raise EcrnnError(f"the hub does not give or take {repository}: {reason}") from error
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A temporary folder that gets the name ``out`` when the block ends well, and vanishes when it does not."""
+    make_folder(out.parent)
+    folder = make_folder(out.parent / f".{out.name[:60]}.{secrets.token_hex(4)}.pull")
+    try:
+        yield folder
+        with disk_errors(out):
+            os.replace(folder, out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _download(hub: Any, repository: str, commit: str, name: str, path: Path, endpoint: str | None) -> None:
+    """One file of a commit, in blocks, and no more than it may have."""
+    url = hub.hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
+    headers, left = hub.utils.build_hf_headers(library_name="ecrnn"), _LIMITS[name]
+    with hub.get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
+        hub.utils.hf_raise_for_status(response)
+        with disk_errors(path), path.open("xb") as file:
+            for block in response.iter_bytes(_BLOCK):
+                left -= len(block)
+                if left < 0:
+                    raise BundleError(f"{name} of {repository} is larger than {_LIMITS[name]:,} bytes")
+                file.write(block)
+
+
+def _check(folder: Path, repository: str) -> None:
+    """Raise a BundleError unless the files are those that `bundle.json` names; read all of a model of ecrnn's own."""
+    try:
+        description = read_description(folder)
+        for name, digest in _known(description.files).items():
+            if not there(folder / name) or sha256(folder / name, _LIMITS[name], folder) != digest:
+                raise BundleError(f"{name} is not the file that {DESCRIPTION} names")
+        if description.source is None:
+            read_bundle(folder)
+        elif there(folder / CODE) and _sha256_of(folder / CODE) != description.source:
+            raise BundleError(f"{CODE} is not the file that {DESCRIPTION} names")
+    except EcrnnError as error:
+        line = str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), repository)
+        raise BundleError(f"what {repository} holds cannot be used: {line}") from error
+
+
+def _known(files: Mapping[str, str]) -> Mapping[str, str]:
+    if foreign := sorted(set(files) - set(_LIMITS)):
+        raise BundleError(f"{DESCRIPTION} names '{foreign[0][:60]}', which no bundle has")
+    return files
+
+
+def _sha256_of(path: Path) -> str:
+    with disk_errors(path, "read"):
+        return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,30 @@
+"""`ecrnn push` and `ecrnn pull`, against a hub on this machine; what they check is in tests/serving/test_hub.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving.fake_hub import FakeHub, serving
+
+pytest.importorskip("huggingface_hub")
+
+
+def test_there_and_back(call: Any, bundle: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.chdir(tmp_path)
+    with serving(FakeHub()) as hub:
+        done = call("push", bundle, "ada/flowers", "--private", "--endpoint", hub.endpoint)
+        address = f"{hub.endpoint}/ada/flowers/commit/{hub.sha('ada/flowers', 0)}"
+        assert (done.status, done.out) == (0, f"{bundle} is on the hub: {address}\n")
+        assert hub.private == {"ada/flowers": True}
+        done = call("pull", "ada/flowers", "--endpoint", hub.endpoint)
+        assert (done.status, done.out) == (0, "ada/flowers in flowers; use it: ecrnn predict flowers image.png\n")
+        done = call("pull", "ada/flowers", "-o", "again", "--endpoint", hub.endpoint, "--json")
+        assert json.loads(done.out) == {"repository": "ada/flowers", "bundle": "again"}
+    assert call("predict", "again", images, "--json").out == call("predict", bundle, images, "--json").out
+    done = call("pull", "flowers")
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "a repository is OWNER/NAME" in done.err

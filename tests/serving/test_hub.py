@@ -1,0 +1,172 @@
+"""Bundles to a fake hub and back: what goes, what comes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from core.lines import one_line
+from serving.fake_hub import FakeHub, serving
+
+import ecrnn
+from ecrnn.core.errors import BundleError, EcrnnError
+from ecrnn.core.seals import seal
+from ecrnn.serving import hub as module
+from ecrnn.serving.hub import Repository, pull, push
+from ecrnn.serving.trained_on import FILE, TrainedOn
+
+pytest.importorskip("huggingface_hub")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serving(FakeHub()) as found:
+        yield found
+
+
+@pytest.fixture
+def pushed(hub: FakeHub, bundle: Path) -> FakeHub:
+    keys = np.arange(3, dtype=np.uint64)
+    (bundle / FILE).write_bytes(TrainedOn(keys, keys[:1]).to_bytes())
+    (bundle / "notes.txt").write_text("mine alone")
+    address = push(bundle, "ada/flowers", endpoint=hub.endpoint)
+    assert address == f"{hub.endpoint}/ada/flowers/commit/{hub.sha('ada/flowers', 0)}"
+    return hub
+
+
+def test_what_goes_is_the_bundle_with_a_card_for_the_hub(pushed: FakeHub, bundle: Path) -> None:
+    (files,) = pushed.commits["ada/flowers"]
+    assert set(files) == {"README.md", "bundle.json", "examples.bin", "metrics.json", "model.safetensors"}
+    for name in set(files) - {"README.md"}:
+        assert files[name] == (bundle / name).read_bytes()
+    _, front, card = files["README.md"].decode().split("---\n")
+    assert card == "\n# card\n"
+    assert yaml.safe_load(front) == {
+        "library_name": "ecrnn",
+        "pipeline_tag": "image-classification",
+        "tags": ["ecrnn", "ecrnn-bilstm-3@rows"],
+    }
+    assert pushed.tokens == {"Bearer hf_secret"}
+    push(bundle, "hf://ada/private", private=True, examples=False, endpoint=pushed.endpoint)
+    assert (pushed.private["ada/private"], pushed.private["ada/flowers"]) == (True, False)
+    assert FILE not in pushed.commits["ada/private"][0]
+
+
+def test_the_card_has_the_figure(hub: FakeHub, bundle: Path) -> None:
+    metrics = {"data": "pets: & 'cats'\n---\n", "accuracy": 0.5, "test": {"accuracy": 0.75}}
+    (bundle / "metrics.json").write_text(json.dumps(seal(metrics)))
+    (bundle / "README.md").write_text("---\nlicense: mine\n---\n\n# card\n")
+    push(bundle, "ada/pets", endpoint=hub.endpoint)
+    card = hub.commits["ada/pets"][0]["README.md"].decode()
+    front = yaml.safe_load(card.removeprefix("---\n").rpartition("\n---\n")[0])
+    (result,) = front["model-index"][0]["results"]
+    assert result["dataset"]["split"] == "test"
+    assert result["metrics"] == [{"type": "accuracy", "name": "accuracy", "value": 0.75}]
+    assert "license" not in card
+
+
+def test_what_comes_back_answers_the_same(pushed: FakeHub, bundle: Path, tmp_path: Path, images: np.ndarray) -> None:
+    out = pull("ada/flowers", tmp_path / "new" / "back", endpoint=pushed.endpoint)
+    model = ecrnn.load(out)
+    np.testing.assert_array_equal(model.logits(images), ecrnn.load(bundle).logits(images))
+    assert model.trained_on is not None
+    assert json.loads((out / "hub.json").read_text())["commit"] == pushed.sha("ada/flowers", 0)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["back"]
+    pushed.commits["ada/flowers"].append({"README.md": b"gone"})
+    first = f"ada/flowers@{pushed.sha('ada/flowers', 0)}"
+    assert pull(first, tmp_path / "first", endpoint=pushed.endpoint).is_dir()
+    with one_line(BundleError, "ada/flowers holds no bundle of ecrnn: bundle.json is missing"):
+        pull("ada/flowers", tmp_path / "none", endpoint=pushed.endpoint)
+
+
+def spoil_weights(files: dict[str, bytes]) -> None:
+    files["model.safetensors"] = files["model.safetensors"][:-1] + b"\x01"
+
+
+def spoil_description(files: dict[str, bytes]) -> None:
+    files["bundle.json"] = files["bundle.json"].replace(b'"ant"', b'"axe"')
+
+
+def foreign_file(files: dict[str, bytes]) -> None:
+    content = {name: value for name, value in json.loads(files["bundle.json"]).items() if name != "digest"}
+    content["files"]["../../x"] = "0" * 64
+    files["bundle.json"] = json.dumps(seal(content)).encode()
+
+
+SPOILT = [
+    (spoil_weights, "model.safetensors is not the file that bundle.json names"),
+    (spoil_description, "what ada/flowers holds cannot be used"),
+    (foreign_file, "bundle.json names '../../x', which no bundle has"),
+    (lambda files: files.pop("model.safetensors"), "holds no bundle of ecrnn: model.safetensors is missing"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "line"), SPOILT, ids=[line[:20] for _, line in SPOILT])
+def test_what_is_not_as_it_was_pushed_does_not_come(pushed: FakeHub, spoil: Any, line: str, tmp_path: Path) -> None:
+    spoil(pushed.commits["ada/flowers"][0])
+    before = sorted(tmp_path.iterdir())
+    with one_line(BundleError, line):
+        pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_only_files_of_a_bundle_are_asked_for(pushed: FakeHub, tmp_path: Path) -> None:
+    pushed.commits["ada/flowers"][0] |= {"evil.py": b"import os", "pytorch_model.bin": b"\x80", "../up": b"x"}
+    pushed.asked.clear()
+    out = pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
+    names = {path.name for path in out.iterdir()}
+    assert names == {"README.md", "bundle.json", "examples.bin", "metrics.json", "model.safetensors", "hub.json"}
+    assert len(pushed.asked) == 6
+
+
+def test_sizes_are_bounded_before_and_while_they_come(
+    pushed: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed.sizes["README.md"] = 2**40
+    with one_line(BundleError, "README.md of ada/flowers has 1,099,511,627,776 bytes, more than 1,048,576"):
+        pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
+    pushed.sizes, pushed.endless = {"README.md": 7}, {"README.md"}
+    with one_line(BundleError, "README.md of ada/flowers is larger than 1,048,576 bytes"):
+        pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
+    assert not (tmp_path / "back").exists()
+
+
+def test_what_the_hub_refuses_is_one_line(hub: FakeHub, bundle: Path, tmp_path: Path) -> None:
+    with one_line(EcrnnError, "there is no repository ada/none on the hub, or it is not open to you"):
+        pull("ada/none", tmp_path / "back", endpoint=hub.endpoint)
+    hub.commits["ada/flowers"] = [{}]
+    with one_line(EcrnnError, "ada/flowers has no such revision"):
+        pull("ada/flowers@v2", tmp_path / "back", endpoint=hub.endpoint)
+    hub.refuses = 403
+    with one_line(EcrnnError, "the hub does not give or take ada/flowers: it answers 403"):
+        push(bundle, "ada/flowers", endpoint=hub.endpoint)
+    with one_line(EcrnnError, "the hub does not give or take ada/flowers: "):
+        pull("ada/flowers", tmp_path / "back", endpoint="http://127.0.0.1:9")
+    (tmp_path / "full").mkdir()
+    shutil.copy(bundle / "README.md", tmp_path / "full")
+    with one_line(EcrnnError, "is there already; choose another folder"):
+        pull("ada/flowers", tmp_path / "full", endpoint=hub.endpoint)
+    monkey = bundle / "model.safetensors"
+    monkey.write_bytes(monkey.read_bytes()[:-8])
+    with pytest.raises(BundleError):
+        push(bundle, "ada/flowers", endpoint=hub.endpoint)
+
+
+@pytest.mark.parametrize("text", ["flowers", "a/b/c", "../b", "a/..", "https://hf.co/a/b", "a/b@", "a/b@../x", "a b/c"])
+def test_names_of_repositories(text: str) -> None:
+    with one_line(EcrnnError, "a repository is OWNER/NAME"):
+        Repository.parse(text)
+    assert Repository.parse("hf://ada/flowers.v2@refs/pr/1") == Repository("ada/flowers.v2", "refs/pr/1")
+
+
+def test_without_the_package_it_says_what_to_install(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
+    with one_line(EcrnnError, "pip install 'ecrnn[hub]'"):
+        module.push(bundle, "ada/flowers")
