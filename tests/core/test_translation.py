@@ -40,7 +40,6 @@ OTHER_PAGES = (
 )
 NOT_ON_A_PAGE = {
     *("axes fraction", "offset points", "outside upper left", "bold red", "a run directory", "a folder"),
-    *("it is not a file", "there is no such file", "it is empty"),  # as Pillow's errors, which stay English
     *("ecrnn report across", "ecrnn tuning", "ecrnn report", "is ahead of", "the files say more", "can be read"),
     *("The paper's comparisons one by one", "All of Tables", "A and B are the models compared here"),  # CSV alone
     *(

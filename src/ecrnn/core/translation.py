@@ -8,8 +8,8 @@ translates what it is given. ko.toml maps English to Korean, both with placehold
 In English a placeholder whose name is n, n2, n3 and so on is a number. In Korean
 
 - `{size!t}` is translated too, `{noun!w}` by one entry;
-- `{a}` is a word, a number or a known name and stays as it is, `{text!s}` is any one phrase and
-  `{text!a}` any text, and they stay, too;
+- `{a}` is a word, a number or a known name and stays as it is, `{text!s}` is any one phrase
+  and stays, too; `{text!a}` is translated if it has an entry, else it stays;
 - `{a:이}` is followed by 이 or 가, as its last sound wants.
 
 Text without an entry is translated sentence by sentence, then by its parts between semicolons and commas; what still
@@ -233,7 +233,7 @@ class Translator:
         if kind == "s":
             return value if "; " not in value else None  # else it would be several phrases
         if kind == "a":
-            return value
+            return self._any(value) or value
         return value if " " not in value or value in self.names or _NUMBER.fullmatch(value) else None
 
 
