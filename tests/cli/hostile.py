@@ -82,6 +82,7 @@ def bombs() -> dict[str, bytes]:
         "bomb of rows.png": png(LARGE, LARGE, b"\0" * 20_000_000),
         "bomb wide.png": png(2**31 - 1, 1),
         "bomb profile.png": png(90, 90, extra=struct.pack(">I", len(profile) + 3) + b"iCCPb\0\0" + profile + b"\0" * 4),
+        "large.png": png(9_000, 9_000),
         "bomb text.png": encoded(noise(2), "PNG", pnginfo=text),
         "bomb.gif": b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + gif[10:],
         "bomb.bmp": bmp(LARGE, LARGE),
@@ -96,7 +97,6 @@ def bombs() -> dict[str, bytes]:
         "bomb loop.tif": tiff((256, 4, 1, 9), after=8),
         "bomb.jpg": jpeg[:frame] + size + jpeg[frame + 4 :],
         "bomb.webp": webp[:26] + b"\xff\x3f\xff\x3f" + webp[30:],
-        "large.png": png(9_000, 9_000),
     }
 
 
@@ -177,9 +177,8 @@ def make_hostile(place: Path, *, every: bool = True, images: int = 12) -> dict[s
         for i in range(images):
             noise(50 * label + i).save(place / name / f"{i:02}.png")
     home = classes[1]
-    contents = {"bomb": bombs(), "damaged": damaged()}
-    for kind, files in contents.items():
-        for name, content in list(files.items())[:: 1 if every else 8]:
+    for kind, files, some in (("bomb", bombs(), 4), ("damaged", damaged(), 8)):
+        for name, content in list(files.items())[:: 1 if every else some]:
             (place / home / name).write_bytes(content)
             bad[f"{home}/{name}"] = kind
     bad |= {f"{home}/{name}": "no file" for name in put_what_is_no_file(place / home)}

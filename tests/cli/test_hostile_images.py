@@ -112,6 +112,7 @@ def test_check_names_every_bad_file(hostile: Hostile, tmp_path: Path) -> None:
     for name in ("pipe.png", "zero.png", "random.png", "itself.png", "nowhere.png", "to pipe.png", "socket.png"):
         assert named[f"{CLASSES[1]}/{name}"] == "not-a-file"
     assert named[f"{CLASSES[1]}/bomb.png"] == "too-large"
+    assert named[f"{CLASSES[1]}/large.png"] == "too-large", "more than we take, less than Pillow refuses"
     assert named[f"{CLASSES[1]}/empty.png"] == "empty"
     page = (tmp_path / "check.html").read_text(encoding="utf-8")
     check_page(page)
