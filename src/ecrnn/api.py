@@ -273,8 +273,10 @@ def plan(
     *,
     difference: float,
     sd: float | None = None,
-    repeats: int = 10,
+    variances: str | Path | None = None,
+    repeats: int | None = None,
     split: str | float | None = None,
+    seeds_per_split: int | None = None,
     seed: int = 0,
     code: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -295,12 +297,13 @@ def plan(
     design and the one of `compare` with ``until_decided`` find is simulated.
 
     Args:
-        data, models, split, seed, code, data_dir, image_size, channels, groups, stratify: as in `compare`.
-        metric, score_epochs, baseline, pairs, progress, more: as in `compare`.
+        data, models, split, seeds_per_split, seed, code, data_dir, image_size, channels, groups: as in `compare`.
+        stratify, metric, score_epochs, baseline, pairs, progress, more: as in `compare`.
         difference: true difference that would matter, in values of the metric: 0.01 of an accuracy is a point.
         sd: standard deviation of the differences of two models between repeats, as an earlier report shows it. Default:
             that of the study in results/why, for accuracy.
-        repeats: random splits at the most.
+        variances: folder of an earlier study, whose variances of seed and split are taken in place of ``sd``.
+        repeats: trainings of each model at the most; default 10, with several seeds a split on each.
 
     Returns:
         Both designs, with ``repeats`` and with as many repeats as find the difference 8 times in 10.
@@ -317,20 +320,20 @@ def plan(
     if code is not None:
         load_code(path_of(code, "code"))
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
+    numbers = {"repeats": repeats, "seeds_per_split": seeds_per_split, "score_epochs": score_epochs, "seed": seed}
     asked = {
-        **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
+        **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, **numbers),
         **balance(data, groups, stratify),
         "data": place,
         "models": names_of(models, place),
-        "repeats": repeats,
+        "sequential": {},
         "metric": metric,
-        "score_epochs": score_epochs,
         "baseline": baseline,
         "pairs": pairs,
     }
     settings = read_settings(StudySettings, asked)
     arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
-    return plan_study(settings, difference=difference, sd=sd, arrays=arrays, progress=progress)
+    return plan_study(settings, difference=difference, sd=sd, variances=variances, arrays=arrays, progress=progress)
 
 
 def train(

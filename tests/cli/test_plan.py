@@ -43,6 +43,17 @@ def test_json_has_all_figures(call: Any) -> None:
     assert done.err == ""
 
 
+def test_several_seeds_a_split(call: Any) -> None:
+    done = call(*LINE, "--difference", "5", "--sd", "1", "--seeds-per-split", "2")
+    assert done.status == 0, done.err
+    assert "SD 0.76 between means of 2 seeds a split (of one training's variance 85 % is the seed's)" in done.out
+    assert "splits" in done.out
+    found = json.loads(call(*LINE, "--difference", "5", "--sd", "1", "--seeds-per-split", "2", "--json").out)
+    assert (found["fixed"]["repeats"], found["fixed"]["trainings"], found["seeds_per_split"]) == (10, 40, 2)
+    done = call(*LINE, "--difference", "5", "--variances", "nowhere")
+    assert (done.status, "nowhere is not a run directory" in done.err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [

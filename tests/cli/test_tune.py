@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_tasks import TINY
 
 from ecrnn.core.config import read_yaml
 from ecrnn.core.runs import read_settings, read_trial
+from ecrnn.core.tasks import TASKS
 from ecrnn.studies.trials import load, tuned_on
 from ecrnn.training.tried_points import read_tuning
 
@@ -94,6 +96,33 @@ def test_a_search_in_each_trial(call: Any, tiny: tuple, tmp_path: Path) -> None:
     assert "mlp-4, repeat 0, point 1: epoch 1 of 1" in done.err
     done = call("report", tmp_path / "mlp-4" / "repeat-0" / "search", "-o", tmp_path / "inner")
     assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize("task", ["text-classification", "sequence-classification"])
+def test_other_tasks_are_tuned_too(call: Any, task: str, tmp_path: Path) -> None:
+    """From the search to a comparison with its recipes, and to one model that is kept."""
+    tiny = TINY[task]
+    data, tune, study = tiny.write(tmp_path), tmp_path / "tune", tmp_path / "study"
+    search = ("--budget", 3, "--space", "lr=1e-2..1e-1:log,batch_size=4|8", "--tune-part", 0.5, "-o", tune)
+    done = call("tune", data, "--models", f"{tiny.model},{tiny.other}", *search, *tiny.options, "--json")
+    assert done.status == 0, done.err
+    found = json.loads(done.out)
+    assert found["examples"] == TASKS[task].examples
+    best = {model["model"]: model["recipe"] for model in found["models"]}
+    done = call("compare", data, "--recipes", tune, "--repeats", 2, "--threads", 1, "-o", study, "--json")
+    assert done.status == 0, done.err
+    (line,) = (line["text"] for line in json.loads(done.out)["fairness"] if line["what"] == "Recipes")
+    assert line.startswith(f"3 trials each, tuned on 50 % of the {TASKS[task].examples} that no verdict uses")
+    settings = read_settings(study)
+    assert settings.recipes == {model: recipe for model, recipe in best.items() if recipe}
+    part = tuned_on(load(settings), settings)
+    trial = read_trial(study, tiny.model, 1)
+    assert trial is not None
+    assert not np.isin(trial.predictions.index, part).any()
+    done = call("train", data, "--model", tiny.other, "--recipes", tune, "--threads", 1, "-o", tmp_path / "one")
+    assert done.status == 0, done.err
+    training = read_yaml(tmp_path / "one" / "train.yaml", sealed=True)["training"]
+    assert {name: training[name] for name in best[tiny.other]} == best[tiny.other]
 
 
 @pytest.mark.parametrize(

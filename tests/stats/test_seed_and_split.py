@@ -135,3 +135,24 @@ def test_the_docs_hold_both_tables() -> None:
         shares = [*row["different"].values(), *row["equivalent"].values(), row["plain"]]
         cells = " | ".join(f"{100 * share:.1f}" for share in shares)
         assert f"| {row['noise']} | {row['split']} | {row['repeats']} x 2 | {cells} |\n" in page
+
+
+def test_looks_after_whole_splits_err_as_they_may_and_the_docs_have_them() -> None:
+    """Above 5 % by no more than chance, less the more of the variance is the seed's."""
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    found = json.loads((FOLDER / "until-decided.json").read_text())
+    normal = {
+        (row["split"], row["models"], row["seeds"], row["of_seed"]): row["better or worse"] for row in found["normal"]
+    }
+    for row in (*found["normal"], *found["networks"]):
+        most = 0.05 + 2 * (0.05 * 0.95 / row["studies"]) ** 0.5
+        assert max(row["better or worse"], row.get("equivalent", 0)) <= most
+    for split in ("70:30", "90:10"):
+        for models in (2, 3):
+            shares = [normal[split, models, k, s] for k, s in ((2, 0.0), (2, 0.3), (2, 0.85), (3, 0.85))]
+            assert shares[0] > shares[1] > shares[2]
+            assert f"| {split} | {models} | {' | '.join(f'{100 * share:.1f}' for share in shares)} |\n" in page
+    for two, three in zip(found["networks"][::2], found["networks"][1::2], strict=True):
+        cells = [100 * of[word] for word in ("better or worse", "equivalent") for of in (two, three)]
+        shown = " | ".join(f"{cell:.1f}" for cell in (*cells, two["splits"]))
+        assert f"| {two['noise']} | {two['split']} | {shown} |\n" in page

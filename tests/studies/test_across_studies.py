@@ -13,6 +13,7 @@ from studies import small
 from ecrnn.core.across_plan import read_plan
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Epoch, Message
+from ecrnn.report import analyse, read_study, write_across_report
 from ecrnn.studies.across_studies import run_across
 
 MODELS = ("majority", "mlp-16")
@@ -110,8 +111,11 @@ def test_the_last_data_set_is_read_before_the_first_training(sets: list[Path], t
     assert not (tmp_path / "all").exists()
 
 
-def test_several_seeds_a_split_are_of_one_data_set(tmp_path: Path) -> None:
-    studies = [small.settings(name, repeats=2, seeds_per_split=2) for name in ("one", "other")]
-    with pytest.raises(EcrnnError, match="seeds_per_split: it is of one data set"):
-        run_across(studies, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_several_seeds_a_split_are_those_of_each_study(sets: list[Path], tmp_path: Path) -> None:
+    """Each data set has the comparison of its own report, whose repeats are splits."""
+    run_across(settings(sets[:2], repeats=6, seeds_per_split=2), tmp_path)
+    across = write_across_report([tmp_path], tmp_path / "report").analysis
+    for one in across.data_sets:
+        alone = analyse(read_study([tmp_path / one.name]))
+        assert alone.comparison.repeats == (0, 1, 2)
+        assert one.comparison.pairs == alone.comparison.pairs

@@ -90,6 +90,25 @@ def test_all_repeats_where_nothing_is_decided_and_no_more(
     assert sorted(outcome.trained) == sorted((model, repeat) for model in MODELS for repeat in range(5))
 
 
+def test_with_several_seeds_a_look_is_after_whole_splits(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each split is trained twice; by their means `majority` is far below at the first look."""
+    wobble = (0.02, -0.02, 0.021, -0.019, 0.022, -0.022, 0.019, -0.021)
+    means = {"majority": 0.2, "logistic": 0.897}
+    monkeypatch.setattr(looks, "score", lambda trial, *_: means[trial.model] + wobble[trial.repeat])
+    events: list[Event] = []
+    plan = {**UNTIL_DECIDED, "models": tuple(means), "repeats": 8, "seeds_per_split": 2}
+    outcome = study.run(tmp_path, progress=events.append, **plan)
+    assert outcome.trained == [(model, repeat) for repeat in range(6) for model in means]
+    found = read_settings(tmp_path)
+    assert found.sequential is not None
+    assert (found.sequential.looks, found.repeats) == ((3, 4), 8)
+    texts = [event.text for event in events if isinstance(event, Message)]
+    assert "looked after 3 splits: no pair is open, nothing more is trained" in texts
+    assert study.run(tmp_path, **plan).trained == []
+
+
 def test_a_study_goes_on_in_its_own_way(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the command that goes on does not say it, or names fewer models and repeats."""
     table(monkeypatch, cnn=0.9, majority=0.2, logistic=0.897)

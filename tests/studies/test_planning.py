@@ -2,14 +2,14 @@
 
 import math
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Message
-from ecrnn.stats import ACCURACY, BITS
 from ecrnn.stats.boundaries import simulate_boundaries
-from ecrnn.studies.planning import default_sd, plan_study
+from ecrnn.studies.planning import plan_study
 from ecrnn.studies.training_time import ModelTime
 
 
@@ -64,14 +64,21 @@ def test_a_difference_that_no_repeats_find(study, an_hour_each):
     assert (plan.enough_fixed, plan.enough_sequential) == (None, None)
 
 
-def test_the_default_spread_is_that_of_a_study_and_wider_where_fewer_examples_validate():
-    sd, source = default_sd(ACCURACY, 15_000)
-    assert sd == pytest.approx(0.0099)
-    assert "results/why" in source
-    assert default_sd(ACCURACY, 15_000, 3)[0] == pytest.approx(0.006)
-    assert default_sd(ACCURACY, 500)[0] == pytest.approx(math.sqrt(0.0099**2 + 0.22 * (1 / 500 - 1 / 15_000)))
-    with pytest.raises(EcrnnError, match=r"give --sd, from the report of an earlier study"):
-        default_sd(BITS, 100)
+def test_several_seeds_a_split_cost_more_trainings_and_narrow_the_interval(study, an_hour_each):
+    """By hand: 85 % of the variance is the seed's, which two seeds halve; t of nine degrees of freedom."""
+    once = plan_study(study.settings(repeats=10), difference=0.02, sd=0.01)
+    twice = plan_study(study.settings(repeats=20, seeds_per_split=2), difference=0.02, sd=0.01)
+    assert twice.sd == pytest.approx(0.01 * math.sqrt(0.15 + 0.85 / 2))
+    half_width = 2.2621572 * 0.01 * math.sqrt(1 / 10 + 10 / 38)
+    assert once.fixed.half_width == pytest.approx(half_width)
+    assert twice.fixed.half_width == pytest.approx(half_width * math.sqrt(0.575))
+    assert once.sequential.half_width > once.fixed.half_width  # the repeated interval
+    assert (twice.fixed.repeats, twice.fixed.trainings, twice.fixed.hours) == (10, 40, 60)
+    assert twice.fixed.most_hours == pytest.approx(2 * once.fixed.most_hours)
+    assert twice.sequential.hours == pytest.approx(1.5 * twice.sequential.trainings)
+    assert twice.fixed.found > once.fixed.found + 0.1
+    with pytest.raises(EcrnnError, match="not both"):
+        plan_study(study.settings(), difference=0.02, sd=0.01, variances=Path("study"))
 
 
 @pytest.fixture

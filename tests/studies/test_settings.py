@@ -290,6 +290,8 @@ def test_several_seeds_a_split() -> None:
     once, twice = (read_settings(StudySettings, asked | {"seeds_per_split": seeds}) for seeds in (1, 2))
     assert "seeds_per_split" not in to_yaml(once)  # as before there was any
     assert (once.repeats, twice.repeats) == (3, 6)
+    assert read_settings(StudySettings, asked | {"seeds_per_split": 2, "sequential": {}}).repeats == 20
+    assert twice.repeats_of(2) == range(4, 6)
     assert [twice.split_number(repeat) for repeat in range(6)] == [0, 0, 1, 1, 2, 2]
     assert twice.of_trial("cnn", 3).split_number(3) == 1  # a trial's own settings say its split, too
 
@@ -300,7 +302,6 @@ def test_several_seeds_a_split() -> None:
         ({"repeats": 5}, "5 repeats from 0 are no whole splits with 2 seeds each; --repeats counts trainings, as in 6"),
         ({"repeats": 4, "first_repeat": 1}, "4 repeats from 1 are no whole splits"),
         ({"split": "own", "repeats": 4}, "the data's own part is one split"),
-        ({"sequential": {}}, "with --until-decided each split is trained once"),
     ],
 )
 def test_seeds_that_fit_no_split(more: dict[str, Any], line: str) -> None:

@@ -109,7 +109,7 @@ def test_unfinished_or_inside_a_trial(tmp_path: Path) -> None:
 def test_what_a_search_is_asked_for() -> None:
     assert tuning_search(None, None, None, None) == {
         "repeats": 16,
-        "tuning": {"space": parse_space(DEFAULT), "budget": 16, "part": "0.2"},
+        "tuning": {"space": parse_space(DEFAULT), "part": "0.2"},
     }
     assert nested_search("lr=1e-3..1e-2", 4, "tpe") == {
         "space": {"lr": "1e-3..1e-2"},

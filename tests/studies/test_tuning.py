@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import read_settings, read_trial
 from ecrnn.core.search_space import read_space
 from ecrnn.data.splits import tuning_part
+from ecrnn.models.names import parse
 from ecrnn.report import archive_study
 from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import load as load_bundle
@@ -23,6 +25,7 @@ from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.points import sobol_points
 from ecrnn.studies.trials import load, split_of, tuned_on
+from ecrnn.studies.tuning import with_points
 from ecrnn.studies.verification.verify import verify
 from ecrnn.training.tried_points import read_tuning
 
@@ -127,10 +130,33 @@ def test_a_model_that_comes_later_has_the_same_points(tuned: Path, study: Study,
     assert before.points == after.points
 
 
+def test_a_larger_budget_goes_on_with_the_same_points(tuned: Path, study: Study, tmp_path: Path) -> None:
+    """Its further points are those that a search with this budget has at once; what is finished stays."""
+    more = shutil.copytree(tuned, tmp_path / "more")
+    before = results(more)
+    outcome = study.run(more, **tuning(budget=6))
+    assert outcome.trained == [("mlp-4", 4), ("mlp-4", 5)]
+    found = read_settings(more)
+    assert found.tuning is not None
+    assert (found.tuning.budget, found.repeats) == (6, 6)
+    assert found.tuning.points["mlp-4"] == tuple(sobol_points(read_space(SPACE), 6, found.seed))
+    after = results(more)
+    assert {name: after[name] for name in before if name != "study.yaml"} == {
+        name: content for name, content in before.items() if name != "study.yaml"
+    }
+    assert verify(more).holds
+    unsaid = tuning()
+    del unsaid["tuning"]["budget"]
+    assert study.run(more, **unsaid).trained == []
+    other = found.tuning.model_copy(update={"points": {**found.tuning.points, "mlp-4": ({}, {"lr": 0.5})}})
+    with one_line(EcrnnError, "the points of mlp-4 are others than SciPy draws here"):
+        with_points(found.model_copy(update={"tuning": other}), [parse("mlp-4")])
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"budget": 5}, "with the budget 4 of recipes, not 5"),
+        ({"budget": 3}, "with the budget 4 of recipes, not 3"),
         (
             {"space": {"lr": "1e-3..1e-1"}},
             "with the space lr=1e-3..1e-1:log,batch_size=4|8 of recipes, not lr=1e-3..1e-1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,11 +31,29 @@ def plan(
             "Default: that of results/why, for accuracy."
         ),
     ] = None,
+    variances: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Folder of an earlier study, whose variances of seed and split are taken in place of --sd. Default: "
+            "none.",
+        ),
+    ] = None,
     repeats: Annotated[
-        int | None, typer.Option(help="Number of random splits, at the most, that each model trains on. Default: 10.")
+        int | None,
+        typer.Option(
+            help="Number of trainings of each model, at the most. Default: 10 on each seed of --seeds-per-split."
+        ),
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Part that trains (0.7) or folds (5-fold). Default: 0.7, or the task's.")
+    ] = None,
+    seeds_per_split: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of trainings on each split, with different seeds; --repeats 10 with 2 of them are five "
+            "splits. Default: 1."
+        ),
     ] = None,
     metric: options.Metric = None,
     baseline: options.Baseline = None,
@@ -74,7 +93,7 @@ def plan(
     if sd is not None and not sd > 0:
         raise options.WrongCall(f"--sd must be above 0, not {sd:g}")
     chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs)}
-    settings = options.settings(StudySettings, chosen, {"models": DEFAULT_MODELS, "repeats": 10})
+    settings = options.settings(StudySettings, chosen, {"models": DEFAULT_MODELS, "sequential": {}})
 
     from ecrnn.cli.progress import Display
     from ecrnn.models.names import common_task, parse
@@ -87,6 +106,7 @@ def plan(
             settings,
             difference=difference / scale,
             sd=None if sd is None else sd / scale,
+            variances=variances,
             progress=display.show,
         )
     if as_json:
@@ -104,13 +124,30 @@ def _show(plan: StudyPlan, difference: float, scale: float) -> None:
 
     pairs = counted(len(plan.pairs), "pairs")
     say(f"{plan.data}: {plan.n_train:,} examples train and {plan.n_test:,} validate in each repeat; {pairs}.")
-    say(f"Difference {difference:g}, {plan.differing} to each other model; SD {scale * plan.sd:.2f} between repeats.")
+    seeds, between = plan.seeds_per_split, "repeats"
+    if seeds > 1:
+        between = (
+            f"means of {seeds} seeds a split (of one training's variance {100 * plan.seed_share:.0f} % is the seed's)"
+        )
+    say(f"Difference {difference:g}, {plan.differing} to each other model; SD {scale * plan.sd:.2f} between {between}.")
     table = Table("model", "one training", "timed", box=box.SIMPLE_HEAD)
     for model in plan.models:
         timed = f"{model.steps:,} of {model.steps_an_epoch * model.epochs:,} steps"
         table.add_row(model.model, duration(model.seconds), timed)
     show(table)
-    columns = ("design", "repeats", "finds it", "trainings", "hours", "if there is none", "hours", "at most", "hours")
+    what = "repeats" if seeds == 1 else "splits"
+    columns = (
+        "design",
+        what,
+        "finds it",
+        "trainings",
+        "hours",
+        "if there is none",
+        "hours",
+        "at most",
+        "hours",
+        "interval",
+    )
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -121,7 +158,7 @@ def _show(plan: StudyPlan, difference: float, scale: float) -> None:
         (f"fixed, finds {enough}", plan.enough_fixed),
         (f"until decided, finds {enough}", plan.enough_sequential),
     ):
-        table.add_row(name, *(_cells(design) if design else ("none up to 60", *[""] * 7)))
+        table.add_row(name, *(_cells(design, scale) if design else ("none up to 60", *[""] * 8)))
     show(table)
     say(
         "Hours are of one training at a time on this machine, as it is now. They are extrapolated from the steps above."
@@ -132,7 +169,7 @@ def _show(plan: StudyPlan, difference: float, scale: float) -> None:
         )
 
 
-def _cells(design: Design) -> tuple[str, ...]:
+def _cells(design: Design, scale: float) -> tuple[str, ...]:
     return (
         str(design.repeats),
         f"{100 * design.found:.0f} %",
@@ -142,6 +179,7 @@ def _cells(design: Design) -> tuple[str, ...]:
         _hours(design.hours_equal),
         str(design.most_trainings),
         _hours(design.most_hours),
+        f"\N{PLUS-MINUS SIGN}{scale * design.half_width:.2f}",
     )
 
 

@@ -177,7 +177,7 @@ class _RunSettings(DataSettings):
 class SequentialSettings(Settings):
     """The plan of a study that trains until its pairs are decided; what is None is filled in when it is begun."""
 
-    looks: tuple[int, ...] | None = Field(None, min_length=1, max_length=60)  # repeats at each; None: the usual ones
+    looks: tuple[int, ...] | None = Field(None, min_length=1, max_length=60)  # splits at each; None: the usual ones
     alpha: float = Field(0.05, gt=0, lt=1)
     slack: float = Field(3.0, ge=0, allow_inf_nan=False)  # standard errors of hope before a pair is given up
     seed: int = Field(0, ge=0, lt=2**31)  # of the simulated boundaries
@@ -235,6 +235,10 @@ class StudySettings(_RunSettings):
     def split_number(self, repeat: int) -> int:
         """Number of the split that a repeat is trained on."""
         return repeat // self.seeds_per_split
+
+    def repeats_of(self, split: int) -> range:
+        """The repeats that are trained on the split with this number."""
+        return range(split * self.seeds_per_split, (split + 1) * self.seeds_per_split)
 
     def of_trial(self, model: str, repeat: int) -> Self:
         """The study of one model and one repeat: the settings of a trial, with the model's recipe in its training."""

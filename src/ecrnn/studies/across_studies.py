@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ecrnn.core.across_plan import ACROSS, MODERATORS, AcrossPlan, check_name, is_across, read_plan, write_plan
 from ecrnn.core.config import StudySettings
-from ecrnn.core.errors import EcrnnError, RunDirectoryError, SettingsError, unknown_name
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Message, Progress, silent
 from ecrnn.core.files import make_folder
 from ecrnn.core.reading import there
@@ -53,8 +53,6 @@ def run_across(
     for name in moderators:
         if name not in MODERATORS:
             raise unknown_name("moderator", name, MODERATORS)
-    if any(study.seeds_per_split > 1 for study in settings):
-        raise SettingsError("seeds_per_split", "it is of one data set; over several every split is trained once")
     studies = _by_name(settings)
     plan = AcrossPlan(
         data={name: study.data for name, study in studies.items()}, moderators=tuple(dict.fromkeys(moderators))

@@ -1,6 +1,7 @@
 """Studies that train until their pairs are decided: the plan, fixed before the first training, and what is next.
 
-At each look every pair of models that is open has the repeats that the look needs; then `ecrnn.training.decisions` says
+At each look every pair of models that is open has the repeats that the look needs, or with several seeds a split the
+whole splits; then `ecrnn.training.decisions` says
 which pairs are closed, and only models of open pairs are trained on. Nothing of it is kept: a study that was killed
 finds the same trials on the disk and decides the same.
 """
@@ -68,9 +69,11 @@ def check_sequential(settings: StudySettings, before: StudySettings | None, out:
     compared = {model for pair in chosen(settings.models, settings.baseline, settings.pairs) for model in pair}
     if alone := [model for model in settings.models if model not in compared]:
         raise EcrnnError(f"{alone[0]} is in no pair that is compared, so --until-decided would never train it")
-    looks = asked.looks or usual_looks(settings.repeats)
-    if looks[-1] != settings.repeats:
-        raise EcrnnError(f"the last of sequential.looks, {looks[-1]}, must be the repeats, {settings.repeats}")
+    splits = settings.repeats // settings.seeds_per_split
+    looks = asked.looks or usual_looks(splits)
+    if looks[-1] != splits:
+        what = "repeats" if settings.seeds_per_split == 1 else "splits"
+        raise EcrnnError(f"the last of sequential.looks, {looks[-1]}, must be the {what}, {splits}")
 
 
 def with_sequential_plan(settings: StudySettings, splits: Sequence[Split]) -> StudySettings:
@@ -87,7 +90,7 @@ def with_sequential_plan(settings: StudySettings, splits: Sequence[Split]) -> St
     if plan is None:
         return settings
     update = {
-        "looks": plan.looks or usual_looks(settings.repeats),
+        "looks": plan.looks or usual_looks(settings.repeats // settings.seeds_per_split),
         "n_train": plan.n_train or round(float(np.mean([len(split.train) for split in splits]))),
         "n_test": plan.n_test or round(float(np.mean([len(split.validation) for split in splits]))),
     }
@@ -143,17 +146,17 @@ def next_trials(study: OpenStudy, outcome: Outcome, progress: Progress) -> Itera
         comparison = looks.look((*outcome.found, *outcome.trained), outcome.failed)
         most = max((len(pair.looks) for pair in comparison.pairs), default=0)
         if most > taken or not comparison.waiting:
-            progress(Message(_standing(comparison)))
+            progress(Message(_standing(comparison, "repeats" if study.settings.seeds_per_split == 1 else "splits")))
             taken = most
         yield looks.needed(comparison)
         if not comparison.waiting:
             return
 
 
-def _standing(comparison: SequentialComparison) -> str:
-    """What a look has shown, in a line."""
+def _standing(comparison: SequentialComparison, what: str) -> str:
+    """What a look has shown, in a line; ``what``: what it is after, "repeats" or "splits"."""
     pairs = comparison.pairs
-    at = f"after {counted(max((pair.looks[-1].repeats for pair in pairs if pair.looks), default=0), 'repeats')}"
+    at = f"after {counted(max((pair.looks[-1].repeats for pair in pairs if pair.looks), default=0), what)}"
     open_pairs = [pair for pair in pairs if pair.closed == "open"]
     if not open_pairs:
         return f"looked {at}: no pair is open, nothing more is trained"

@@ -1,7 +1,8 @@
 """What a study will cost before anything is trained: trainings and hours of the fixed and of the sequential design.
 
 The cost of a training is extrapolated, see `ecrnn.studies.training_time`. What the designs find is simulated for the
-difference that the user names.
+difference that the user names. With several seeds a split the repeats of a design are splits, whose scores are means:
+their spread is made of the variances of seed and split, see `ecrnn.studies.spread`.
 """
 
 from __future__ import annotations
@@ -9,31 +10,32 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scipy import special
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import resolve
-from ecrnn.core.errors import EcrnnError, SettingsError
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Message, Progress, silent
+from ecrnn.core.files import path_of
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data.image_set import ImageSet
 from ecrnn.models.names import common_task
 from ecrnn.models.own_check import check_models
 from ecrnn.models.spec import check
-from ecrnn.stats import Metric, SequentialPlan, simulate_plan, usual_looks
+from ecrnn.stats import SequentialPlan, simulate_plan, usual_looks
 from ecrnn.stats._pairs import chosen
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.sequential_designs import fixed, least_repeats
 from ecrnn.studies.settings import models_of
+from ecrnn.studies.spread import default_spread, given_spread, spread_of
 from ecrnn.studies.tasks import prepare
 from ecrnn.studies.training_time import ModelTime, time_training
 from ecrnn.studies.trials import load, split_of
 
 POWER = 0.8
 STUDIES = 4000  # that are simulated for each figure
-_DISAGREE = 0.22  # share of the validation images of results/why that one of two networks gives the right class alone
-_N_TEST = 15_000  # of them in each repeat
-_SD = {1: 0.0099, 3: 0.0060}  # by epochs of the score: median over the 36 pairs of results/why
-_SOURCE = "{points} points of the 36 pairs of results/why (CIFAR-10, {score}; median), widened to {n:,} examples"
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Design:
     """What a design of ``repeats`` at the most costs and finds.
 
     Attributes:
-        repeats: number of repeats of each model, at the most.
+        repeats: number of repeats of each model, at the most; with several seeds a split, of splits.
         found: probability that a pair with the named difference gets its "better".
         trainings, hours: mean, where the difference is the named one.
         trainings_equal, hours_equal: mean, where there is none.
         most_trainings, most_hours: if no pair is decided before the end.
+        half_width: of the interval of a difference after all repeats: how far from 0 it must be found to be told apart,
+            for one pair. Of the sequential design it is the repeated one.
     """
 
     repeats: int
@@ -56,6 +60,7 @@ class Design:
     hours_equal: float
     most_trainings: int
     most_hours: float
+    half_width: float
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ class StudyPlan:
     """The two designs, with as many repeats as were asked for and with as many as find the difference.
 
     ``difference``, ``sd`` (of a pair's differences between repeats) and ``rope`` are in values of the metric. The named
-    difference is that of ``differing`` to all other models, which are taken to be equal. ``enough_fixed`` and
+    difference is that of ``differing`` to all other models, which are taken to be equal. With several seeds a split
+    ``sd`` is of the means over the seeds, and ``seed_share`` is what the seed has of the variance of one training's
+    difference. ``enough_fixed`` and
     ``enough_sequential`` find it with probability ``power``; None: no number of repeats up to 60 does.
     """
 
@@ -77,6 +84,8 @@ class StudyPlan:
     difference: float
     sd: float
     sd_source: str
+    seeds_per_split: int
+    seed_share: float
     rope: float
     alpha: float
     power: float
@@ -91,6 +100,7 @@ def plan_study(
     *,
     difference: float,
     sd: float | None = None,
+    variances: str | Path | None = None,
     arrays: ImageSet | None = None,
     progress: Progress = silent,
 ) -> StudyPlan:
@@ -98,19 +108,19 @@ def plan_study(
 
     Args:
         settings: settings of the study; ``settings.repeats`` is the most that each model is trained, and its baseline
-            or pairs are what is compared.
+            or pairs are what is compared. Its repeats are trainings, ``seeds_per_split`` of them on each split.
         difference: true difference that would matter, in values of the metric, above 0.
-        sd: standard deviation of the differences of two models between repeats; None: `default_sd`.
+        sd: standard deviation of the differences of two models between trainings on splits of their own; None:
+            `ecrnn.studies.spread.default_spread`.
+        variances: folder of a finished study, whose variances of differences are taken, in place of ``sd``.
         arrays: the examples, where they are no data set by name and no folder.
         progress: called with what is loaded and timed.
 
     Raises:
         EcrnnError: wrong names, data or settings; a split that has no repeats; or no default for ``sd``.
     """
-    if settings.seeds_per_split > 1:
-        raise SettingsError(
-            "seeds_per_split", "a plan is of one training a split; docs/statistics.md has what more buy"
-        )
+    if sd is not None and variances is not None:
+        raise EcrnnError("give an sd or a study whose variances are taken, not both")
     models = models_of(settings)
     task = common_task(models)
     metric = metric_for(task, settings.metric)
@@ -127,11 +137,14 @@ def plan_study(
     check(processor.sizes, *models)
     check_models(processor.sizes, *models)
     n_train, n_test = len(split.train), len(split.validation)
-    source = "given"
-    if sd is None:
-        sd, source = default_sd(metric, n_test, settings.score_epochs)
+    if variances is not None:
+        spread = spread_of(path_of(variances, "variances"), metric, n_test)
+    else:
+        spread = given_spread(sd) if sd is not None else default_spread(metric, n_test, settings.score_epochs)
+    seeds = settings.seeds_per_split
+    sd, splits = spread.of_means(seeds), settings.repeats // seeds
     rope = metric.rope if settings.rope is None else settings.rope
-    most = SequentialPlan(usual_looks(settings.repeats), n_train, n_test, rope)  # fails now rather than after timing
+    most = SequentialPlan(usual_looks(splits), n_train, n_test, rope)  # fails now rather than after timing
     times = []
     for model in models:
         training = resolve(settings.of_trial(str(model), 0).training)
@@ -139,7 +152,7 @@ def plan_study(
         times.append(timed)
         progress(Message(f"{model}: {timed.steps} of {timed.steps_an_epoch} steps of an epoch timed"))
     differing = settings.baseline or pairs[-1][0]
-    designs = _Designs(most, times, pairs, differing, difference, sd)
+    designs = _Designs(most, times, pairs, differing, difference, sd, seeds)
     enough_fixed, enough_sequential = designs.enough()
     return StudyPlan(
         data=data.name,
@@ -151,35 +164,17 @@ def plan_study(
         metric=metric.name,
         difference=difference,
         sd=sd,
-        sd_source=source,
+        sd_source=spread.source,
+        seeds_per_split=seeds,
+        seed_share=spread.seed_share,
         rope=rope,
         alpha=most.alpha,
         power=POWER,
-        fixed=designs.of(settings.repeats, sequential=False),
-        sequential=designs.of(settings.repeats, sequential=True),
+        fixed=designs.of(splits, sequential=False),
+        sequential=designs.of(splits, sequential=True),
         enough_fixed=enough_fixed,
         enough_sequential=enough_sequential,
     )
-
-
-def default_sd(metric: Metric, n_test: int, score_epochs: int = 1) -> tuple[float, str]:
-    """The standard deviation of a difference between repeats that is taken where none is named, and its source.
-
-    Fewer validation examples widen it: a share d of examples on which two networks differ adds d / n_test to the
-    variance.
-
-    Raises:
-        EcrnnError: the metric is not accuracy, of which alone there is a study.
-    """
-    if metric.name != "accuracy":
-        line = f"the SD of differences of {metric.title} between repeats is not known beforehand"
-        raise EcrnnError(f"{line}; give --sd, from the report of an earlier study ('Evidence behind the verdicts')")
-    epochs = 3 if score_epochs >= 3 else 1
-    known = _SD[epochs]
-    score = "mean of the last three epochs" if epochs == 3 else "last epoch"
-    sampling = _DISAGREE * (1 / n_test - 1 / _N_TEST)
-    sd = math.sqrt(max(known**2 + sampling, _DISAGREE / n_test))
-    return sd, _SOURCE.format(score=score, points=f"{100 * known:.2f}", n=n_test)
 
 
 class _Designs:
@@ -193,10 +188,11 @@ class _Designs:
         differing: str,
         difference: float,
         sd: float,
+        seeds: int,
     ) -> None:
         names = [time.model for time in times]
-        self.plan, self.sd = plan, sd
-        self.hours = [time.seconds / 3600 for time in times]
+        self.plan, self.sd, self.seeds = plan, sd, seeds
+        self.hours = [seeds * time.seconds / 3600 for time in times]  # of a repeat
         self.pairs = [(names.index(a), names.index(b)) for a, b in pairs]
         self.compared = {model for pair in self.pairs for model in pair}
         self.means = [difference * (name == differing) for name in names]
@@ -212,13 +208,19 @@ class _Designs:
         return Design(
             repeats,
             there.found or 0.0,
-            there.trainings,
+            self.seeds * there.trainings,
             self._hours(there.repeats),
-            none.trainings,
+            self.seeds * none.trainings,
             self._hours(none.repeats),
-            repeats * len(self.compared),
+            self.seeds * repeats * len(self.compared),
             repeats * math.fsum(self.hours[model] for model in self.compared),
+            self._half_width(plan),
         )
+
+    def _half_width(self, plan: SequentialPlan) -> float:
+        repeats = plan.looks[-1]
+        level = float(plan.boundaries.level(plan.alpha, len(plan.looks) - 1))
+        return -float(special.stdtrit(repeats - 1, level / 2)) * self.sd * math.sqrt(1 / repeats + plan.q)
 
     def enough(self) -> tuple[Design | None, Design | None]:
         """The fixed and the sequential design that find the difference with probability `POWER`."""

@@ -20,7 +20,7 @@ from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.contrasts import check_sides
 from ecrnn.studies.tasks import check_used, has_validation, task_settings
 
-MOST_REPEATS = 10  # of a study that trains until it is decided, where nothing is said
+MOST_REPEATS = 10  # splits of a study that trains until it is decided, where nothing is said
 
 AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
 
@@ -46,10 +46,11 @@ def read_settings(kind: type[AnySettings], asked: Mapping[str, Any], where: str 
     defaults = merge(task.defaults, _recipes(kind, models, asked))
     if _own_split(kind, task, asked):
         defaults = {**defaults, "split": "own"}
-    if asked.get("sequential") is not None:
-        defaults = {**defaults, "repeats": MOST_REPEATS}
     seeds = asked.get("seeds_per_split")
-    if isinstance(seeds, int) and seeds > 1:
+    seeds = seeds if isinstance(seeds, int) and seeds > 1 else 1
+    if asked.get("sequential") is not None:
+        defaults = {**defaults, "repeats": seeds * MOST_REPEATS}
+    elif seeds > 1:
         defaults = {**defaults, "repeats": seeds * StudySettings.model_fields["repeats"].default}
     settings = kind.read(merge(defaults, asked), where)
     if stratify:
@@ -90,7 +91,7 @@ def check_seeds(settings: StudySettings) -> None:
     """Look whether the repeats of a study are whole splits, each with its number of seeds.
 
     Raises:
-        SettingsError: they are not, or there is nothing to split, or a look would come in the middle of a split.
+        SettingsError: they are not, or there is nothing to split.
     """
     seeds, repeats = settings.seeds_per_split, settings.repeats
     if seeds == 1:
@@ -99,8 +100,6 @@ def check_seeds(settings: StudySettings) -> None:
         raise SettingsError("seeds_per_split", "the data's own part is one split; --repeats trains it with other seeds")
     if settings.tuning is not None or settings.nested:
         raise SettingsError("seeds_per_split", "a search for recipes tries each split once; leave one of them out")
-    if settings.sequential is not None:
-        raise SettingsError("seeds_per_split", "with --until-decided each split is trained once; leave one of them out")
     if repeats % seeds or settings.first_repeat % seeds:
         line = f"{repeats} repeats from {settings.first_repeat} are no whole splits with {seeds} seeds each"
         raise SettingsError(

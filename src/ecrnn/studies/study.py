@@ -42,6 +42,7 @@ from ecrnn.studies.tuning import (
     check_same_search,
     check_search,
     check_tuned_data,
+    going_on,
     next_points,
     with_points,
 )
@@ -250,9 +251,13 @@ def _open(
     check_sequential(settings, before, out)
     if before:
         check_same_search(settings, before, out)
+        search = settings.tuning
         check_bad_files(data, before.bad_files)
         settings = as_begun(settings, before, task)
         check_seeds(settings)
+        if search is not None and settings.tuning is not None:
+            search = going_on(search, settings.tuning)
+            settings = settings.model_copy(update={"tuning": search, "repeats": search.budget})
     else:  # written down before the first training
         settings = settings.model_copy(update={"planned_repeats": settings.planned_repeats or settings.repeats})
         if task.classes:  # which have other metrics, too

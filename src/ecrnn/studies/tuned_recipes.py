@@ -41,8 +41,9 @@ def tuning_search(space: Space | None, budget: int | None, search: str | None, p
         EcrnnError: the space is none.
     """
     points = SearchSettings.model_fields["budget"].default if budget is None else budget
-    given = {"space": parse_space(DEFAULT if space is None else space), "budget": points, "part": part or PART}
-    return {"repeats": points, "tuning": {**given, **({"search": search} if search else {})}}
+    asked = {"budget": budget, "search": search}  # a tuning that goes on has its own where nothing is said
+    given = {"space": parse_space(DEFAULT if space is None else space), "part": part or PART}
+    return {"repeats": points, "tuning": {**given, **{key: value for key, value in asked.items() if value is not None}}}
 
 
 def nested_search(space: Space | None, budget: int | None, search: str | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.recipe_search import Point, SearchSettings
+from ecrnn.core.recipe_search import Point, SearchSettings, TuningSettings
 from ecrnn.core.runs import write_settings
 from ecrnn.core.search_space import read_space
 from ecrnn.data.example_set import ExampleSet
@@ -28,6 +28,7 @@ from ecrnn.training.tried_points import search_of
 
 _MOST_VALUES = 15_000  # of all points together, so that study.yaml can be read again
 _SEARCH = ("space", "budget", "search", "part")
+_USUAL = ("budget", "search")  # of which nothing need be said where a search goes on
 
 
 def check_search(settings: StudySettings) -> None:
@@ -74,7 +75,10 @@ def check_same_search(settings: StudySettings, before: StudySettings, out: Path)
         holds = "a comparison, not a tuning" if settings.tuning else "a tuning, not a comparison"
         raise RunDirectoryError(f"{out} holds {holds}; choose another --out")
     if settings.tuning is not None and before.tuning is not None:
-        _check_same(settings.tuning, before.tuning, _SEARCH, out)
+        keys = [key for key in _SEARCH if key not in _USUAL or key in settings.tuning.model_fields_set]
+        if before.tuning.search == "same" and settings.tuning.budget > before.tuning.budget:
+            keys = [key for key in keys if key != "budget"]  # of a larger one, the first points are those of before
+        _check_same(settings.tuning, before.tuning, keys, out)
     if settings.tuned is not None:
         if before.tuned is None:
             raise RunDirectoryError(f"{out} was begun without a search for recipes; choose another --out")
@@ -102,18 +106,39 @@ def _shown(value: object) -> str:
     return ",".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else str(value)
 
 
+def going_on(tuning: TuningSettings, before: TuningSettings) -> TuningSettings:
+    """The search that a study was begun with, with as many points as are asked for, or as it has.
+
+    Args:
+        tuning: as asked for, which `check_same_search` has passed.
+        before: of the study on disk.
+    """
+    asked = tuning.budget if "budget" in tuning.model_fields_set else 0
+    return before.model_copy(update={"budget": max(before.budget, asked)})
+
+
 def with_points(settings: StudySettings, models: Sequence[ModelName]) -> StudySettings:
-    """The settings of a tuning with the points that are known before its first training, of models that have none yet.
+    """The settings of a tuning with the points that are known before its first training, and are not among them yet.
 
     A classifier of scikit-learn has one point: nothing of a training is its.
+
+    Raises:
+        EcrnnError: a budget is raised, and the points before were drawn by a SciPy that draws others.
     """
     tuning = settings.tuning
     if tuning is None:
         return settings
     count = tuning.budget if tuning.search == "same" else beginning(tuning.budget)
     points = sobol_points(read_space(tuning.space), count, settings.seed)
-    added = {str(of): tuple(points[:1] if of.row.estimator else points) for of in models}
-    return settings.model_copy(update={"tuning": tuning.model_copy(update={"points": {**added, **tuning.points}})})
+    found = dict(tuning.points)
+    for of in models:
+        drawn, known = tuple(points[:1] if of.row.estimator else points), found.get(str(of), ())
+        if len(known) >= len(drawn):
+            continue
+        if drawn[: len(known)] != known:
+            raise EcrnnError(f"the points of {of} are others than SciPy draws here, so there are no further ones")
+        found[str(of)] = drawn
+    return settings.model_copy(update={"tuning": tuning.model_copy(update={"points": found})})
 
 
 def metric_of(settings: StudySettings, model: str) -> Metric:

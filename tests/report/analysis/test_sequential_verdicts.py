@@ -129,6 +129,26 @@ def test_a_failed_training_comes_with_a_later_look(tmp_path: Path) -> None:
     assert "failed" not in found.comparison.pairs[2].sentence
 
 
+def test_with_several_seeds_a_look_is_after_whole_splits(tmp_path: Path) -> None:
+    """The looks are those of the means of splits, of which the last stands in the sentences and pairs."""
+    settings = PLAN | {"planned_repeats": 20, "repeats": 20, "seeds_per_split": 2, "n_validation": 300}
+    found = report_of(make_study(tmp_path / "study", failed=[("cnn", 3)], missing=[("cnn", 19)], **settings))
+    once = {row.model: dict(zip(row.repeats, row.scores, strict=True)) for row in found.models}
+    del once["cnn"][9]  # half a split
+    plan = SequentialPlan(usual_looks(10), 3500, 1500, ACCURACY.rope)
+    expected = compare_sequentially(once, PAIRS, plan, metric=ACCURACY)
+    for pair, other, shown in zip(found.sequential.pairs, expected.pairs, found.comparison.pairs, strict=True):
+        assert [look.repeats for look in pair.looks] == [look.repeats for look in other.looks]
+        assert [look.p_sequential for look in pair.looks] == pytest.approx([look.p_sequential for look in other.looks])
+        assert shown.repeats == tuple(range(pair.looks[-1].repeats))
+        assert shown.difference == pytest.approx(pair.looks[-1].difference)
+    assert f"{len(found.trials)} of at most 60 trainings" in found.certainty
+    assert "Looks were planned after 3, 4, 5, 6, 7, 8, 9, 10 splits" in found.certainty
+    assert "cnn failed in 1 of 19 trainings" in found.comparison.pairs[0].sentence
+    assert "--repeats 20 --split 0.7 --seed 0 --seeds-per-split 2" in found.command
+    assert "sequential.looks" not in found.command
+
+
 def test_what_is_chosen_afterwards_is_said_to_err_more(whole: Any, tmp_path: Path) -> None:
     found = report_of(make_study(tmp_path / "study", **PLAN), baseline="cnn")
     assert found.sequential is None

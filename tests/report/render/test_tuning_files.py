@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import groupby
+from pathlib import Path
 
 import pytest
+from report.render.test_latex import ENGINES, compile_report
 from rich.console import Console
 from training.searches import fill, make_tuning
 
@@ -64,6 +67,21 @@ def test_the_page(report: TuningReport) -> None:
     markdown = report.paths["report.md"].read_text()
     assert "| cnn" in markdown
     assert "Where the ranking turns with the budget" in markdown
+
+
+def test_rows_of_markdown_have_as_many_cells_as_their_heading(report: TuningReport) -> None:
+    lines = report.paths["report.md"].read_text().splitlines()
+    blocks = [list(block) for is_row, block in groupby(lines, lambda line: line.startswith("|")) if is_row]
+    assert len(blocks) == 4
+    for block in blocks:
+        assert len({row.replace("\\|", "").count("|") for row in block}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ENGINES, reason="no LaTeX is installed")
+@pytest.mark.parametrize("engine", ENGINES or ["none"])
+def test_the_document_compiles(report: TuningReport, tmp_path: Path, engine: str) -> None:
+    compile_report(engine, report.folder, tmp_path)
 
 
 @pytest.mark.parametrize("width", [60, 160])

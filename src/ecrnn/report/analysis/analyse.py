@@ -140,7 +140,7 @@ def analyse(
     if decided:
         one = partial(compared, baseline=None)
         comparison = with_sequential_verdicts(
-            comparison, decided, by_model, metric, lambda trials, names: one(trials, pairs=[names]).pairs[0]
+            comparison, decided, by_model, metric, lambda trials, names: one(trials, pairs=[names]).pairs[0], seeds
         )
     if plan and plan.unfinished:
         comparison = without_verdicts(comparison, plan, metric)
@@ -158,7 +158,7 @@ def analyse(
                 *losers(comparison, edges),
             ]
         ),
-        certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric)
+        certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric, seeds)
         if decided and not decided.waiting
         else certainty(comparison, models, subject, plan, decided.plan.looks if decided else ()),
         warnings=(

@@ -267,7 +267,7 @@ def _sequential(settings: StudySettings) -> list[tuple[str, Any]]:
     plan = settings.sequential
     if plan is None:
         return []
-    usual = {**SequentialSettings().model_dump(), "looks": usual_looks(settings.repeats)}
+    usual = {**SequentialSettings().model_dump(), "looks": usual_looks(settings.repeats // settings.seeds_per_split)}
     values = plan.model_dump(exclude={"n_train", "n_test"}).items()
     return [
         (f"sequential.{key}", list(value) if key == "looks" else value)

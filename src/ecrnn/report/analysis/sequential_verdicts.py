@@ -48,6 +48,7 @@ def with_sequential_verdicts(
     by_model: ByModel,
     metric: Metric,
     compare_pair: Callable[[ByModel, tuple[str, str]], Pair],
+    seeds: int = 1,
 ) -> Comparison:
     """The comparison with each pair as it stood at its last look.
 
@@ -57,11 +58,12 @@ def with_sequential_verdicts(
         by_model: the trials.
         metric: of the verdicts.
         compare_pair: compares two models on the trials that it is given.
+        seeds: trainings of each split, which is then the repeat.
     """
     models = {model.model: model for model in comparison.models}
     pairs = []
     for pair in decided.pairs:
-        found = _at_its_look(pair, decided, by_model, metric, compare_pair)
+        found = _at_its_look(pair, decided, by_model, metric, compare_pair, seeds)
         two = [models[name] for name in (pair.model_a, pair.model_b) if name in models]
         pairs.append(replace(found, sentence=with_failures(found.sentence, two)))
     kept = tuple(line for line in comparison.warnings if line.startswith("n_test"))  # others are of missing repeats
@@ -74,15 +76,16 @@ def _at_its_look(
     by_model: ByModel,
     metric: Metric,
     compare_pair: Callable[[ByModel, tuple[str, str]], Pair],
+    seeds: int,
 ) -> Pair:
     names = pair.model_a, pair.model_b
     sentence = _sentence(pair, decided, metric)
     if not pair.looks:
         return Pair(*names, (), verdict=pair.verdict, sentence=sentence)
-    a, b = ({trial.repeat: trial for trial in by_model[name]} for name in names)
+    a, b = ({trial.repeat // seeds: trial for trial in by_model[name]} for name in names)
     last = pair.looks[-1]
-    repeats = [repeat for repeat in a if repeat in b][: last.repeats]
-    two = {name: [of[repeat] for repeat in repeats] for name, of in zip(names, (a, b), strict=True)}
+    splits = [split for split in a if split in b][: last.repeats]
+    two = {name: [trial for trial in by_model[name] if trial.repeat // seeds in splits] for name in names}
     found = compare_pair(two, names)
     assert found.test is not None  # a look has three repeats at the least
     return replace(
@@ -129,14 +132,25 @@ def _p(p: float) -> str:
     return f"p {shown}" if shown.startswith(("<", ">")) else f"p = {shown}"
 
 
-def sequential_certainty(decided: SequentialComparison, trained: int, models: int, metric: Metric) -> str:
-    """How the verdicts came about, what errs how often, and what was saved."""
+def sequential_certainty(
+    decided: SequentialComparison, trained: int, models: int, metric: Metric, seeds: int = 1
+) -> str:
+    """How the verdicts came about, what errs how often, and what was saved.
+
+    Args:
+        decided: what `decisions` gives.
+        trained: trainings of the study.
+        models: of the study.
+        metric: of the verdicts.
+        seeds: trainings of each split.
+    """
     plan = decided.plan
     level, words = formats.level(plan.alpha), [pair.verdict for pair in decided.pairs]
-    looks = ", ".join(map(str, plan.looks))
+    looks = f"{', '.join(map(str, plan.looks))} {'repeats' if seeds == 1 else 'splits'}"
+    most = models * seeds * plan.looks[-1]
     return (
-        f"{tally(len(words), words, plan.rope, metric)}. Looks were planned after {looks} repeats, and a "
-        f"pair that a look closed was not trained on: {trained} of at most {models * plan.looks[-1]} trainings. "
+        f"{tally(len(words), words, plan.rope, metric)}. Looks were planned after {looks}, and a "
+        f"pair that a look closed was not trained on: {trained} of at most {most} trainings. "
         f"Corrected resampled t with sequential boundaries, Holm-adjusted over the pairs: at most {level} for any "
         f"false better or worse, and {level} for any false equivalent, at all looks together."
     )

@@ -169,6 +169,8 @@ def _other_settings(study: StoredStudy, finished: FinishedTrial, home: Path) -> 
     if wanted.nested and "recipe" in finished.facts:  # which it has found by itself
         wanted = with_recipe(wanted, finished.facts["recipe"])
     ours = config.of_trial(finished.model, finished.repeat)  # of older versions it held more of the study's
+    if ours.tuning and wanted.tuning and ours.tuning.budget < wanted.tuning.budget:  # which was raised since
+        ours = ours.model_copy(update={"tuning": ours.tuning.model_copy(update={"budget": wanted.tuning.budget})})
     if line := difference(ours, wanted):
         yield f"it was not trained by this {STUDY}: {line}"
 
