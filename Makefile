@@ -19,8 +19,8 @@ test: $(READY)  ## every test, of large grids a sample; under three minutes
 slow: $(READY)  ## the rest: whole grids, long runs, sanitizers
 	$(PYTEST) -m slow
 
-sanitize: $(READY)  ## the C++ kernels under the address and undefined-behaviour sanitizers
-	$(BIN)/python -m pytest -q tests/cpp
+sanitize: $(READY)  ## the C++ kernels of every instruction set under the address and undefined-behaviour sanitizers
+	ECRNN_EVERY_CASE=1 $(BIN)/python -m pytest -q tests/cpp
 
 gpu: $(READY)  ## only the tests that need an NVIDIA card
 	$(BIN)/python -m pytest -q -m gpu

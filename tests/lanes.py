@@ -9,26 +9,38 @@ A test marked ``slow`` runs in `make slow` alone. Of a test, or a file, marked `
 
 Parameters of fixtures count as well. The same cases are chosen each time.
 
+Of the longest grids `make slow` leaves out cases too: one marked with `seldom` runs only where ECRNN_EVERY_CASE is set.
+
 Where several processes share the tests, the files that take longest are begun first: the last ones are short, and
 no process waits for another at the end.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations, groupby
 
 import pytest
 
+seldom = pytest.mark.skipif("ECRNN_EVERY_CASE" not in os.environ, reason="runs where ECRNN_EVERY_CASE is set")
+
 LONGEST = (  # files in the order in which they are begun, by processor seconds: of `make slow`, then of `make test`
     "cpp/test_cpp.py",
+    "serving/export/test_exporting.py",
+    "test_docs.py",
+    "test_own_model.py",
     "models/test_battery.py",
+    "studies/test_kills.py",
+    "test_dist.py",
     "cli/test_processes.py",
     "recurrence/cpu/test_process.py",
     "recurrence/test_gpu.py",
     "models/test_task_battery.py",
     "explain/test_gradcheck.py",
+    "tasks/test_foreign_task.py",
+    "test_examples.py",
     "cli/test_streams.py",
     "training/test_loop.py",
     "training/test_resume.py",

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from lanes import seldom
 
 from ecrnn.recurrence import cpu
 
@@ -17,7 +18,9 @@ CMAKE = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 COMPILER = os.environ.get("CXX", "g++")
 
 pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER}")
-each_instruction_set = pytest.mark.parametrize("instruction_set", cpu.instructions() or ["portable"])
+SETS = cpu.instructions() or ["portable"]
+each_instruction_set = pytest.mark.parametrize("instruction_set", SETS)
+FIRST_AND_LAST = [pytest.param(one, marks=() if one in (SETS[0], SETS[-1]) else seldom) for one in SETS]
 
 
 def flags(instruction_set: str) -> list[str]:
@@ -71,7 +74,7 @@ def under_sanitizers(out: Path, instruction_set: str, *sources: Path | str) -> s
 
 
 @pytest.mark.slow
-@each_instruction_set
+@pytest.mark.parametrize("instruction_set", FIRST_AND_LAST)
 def test_recurrence_under_sanitizers(instruction_set, tmp_path):
     only = f"-DECRNN_ONLY={instruction_set}_kernels"
     said = under_sanitizers(
@@ -81,7 +84,7 @@ def test_recurrence_under_sanitizers(instruction_set, tmp_path):
 
 
 @pytest.mark.slow
-@each_instruction_set
+@pytest.mark.parametrize("instruction_set", FIRST_AND_LAST)
 def test_layers_under_sanitizers(instruction_set, tmp_path):
     only, sources = f"-DECRNN_ONLY={instruction_set}", (LAYERS / "stages.cpp", LAYERS / "image.cpp")
     said = under_sanitizers(tmp_path / "layers", instruction_set, only, HERE / "layers.cpp", *sources)
