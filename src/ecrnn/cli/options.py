@@ -307,13 +307,13 @@ Search = Annotated[
 
 
 def settings(
-    kind: type[AnySettings], given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    kind: type[AnySettings], options: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> AnySettings:
     """The settings that a command line asks for, with names of models and the split checked.
 
     Args:
         kind: `StudySettings` or `TrainSettings`.
-        given: the command's options by name, `Context.params`. Options are called as the settings they set.
+        options: the command's options by name, `Context.params`. Options are called as the settings they set.
         defaults: settings that hold where neither options, --set nor --config say anything; those of the models'
             task hold below them.
 
@@ -325,10 +325,10 @@ def settings(
     from ecrnn.data.splits import parse_split
     from ecrnn.studies.settings import read_settings
 
-    file = given["config"]
+    file = options["config"]
     try:
-        asked = merge(defaults or {}, read_yaml(file) if file else {}, _nested(kind, given))
-        asked = merge(asked, parse_assignments(given["assignments"] or []))
+        asked = merge(defaults or {}, read_yaml(file) if file else {}, _nested(kind, options))
+        asked = merge(asked, parse_assignments(options["assignments"] or []))
         if "data" not in asked:
             raise WrongCall(f"name the data: {', '.join(catalogue.names())}, or a file or folder of your own")
         if "model" in kind.model_fields and "model" not in asked:
@@ -337,7 +337,7 @@ def settings(
         parse_split(read.split)
     except SettingsError as error:
         option = error.key.removeprefix("training.").split(".")[0]
-        set_elsewhere = given.get(option) is None or isinstance(given[option], Mapping)  # --until-decided gives {}
+        set_elsewhere = options.get(option) is None or isinstance(options[option], Mapping)  # --until-decided gives {}
         key = error.key if set_elsewhere else "--" + option.replace("_", "-")
         raise WrongCall(f"{key}: {error.fault}") from error
     except EcrnnError as error:
@@ -345,11 +345,11 @@ def settings(
     return read
 
 
-def _nested(kind: type[AnySettings], given: Mapping[str, Any]) -> dict[str, Any]:
+def _nested(kind: type[AnySettings], options: Mapping[str, Any]) -> dict[str, Any]:
     """Options by name as nested settings: those of a training under "training"."""
     from ecrnn.core.config import TrainingSettings
 
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     nested = {name: plain[name] for name in kind.model_fields if name in plain}
     nested["stratify"] = plain.get("stratify", False)
     return {**nested, "training": {name: plain[name] for name in TrainingSettings.model_fields if name in plain}}

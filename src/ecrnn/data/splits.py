@@ -236,13 +236,13 @@ def without_tuning_part(data: ExampleSet, part: str, seed: int) -> np.ndarray:
     return np.setdiff1d(np.arange(data.n_train), tuning_part(data, part, seed))
 
 
-def _check_groups(data: ExampleSet, own: bool) -> None:
+def _check_groups(data: ExampleSet, own_parts: bool) -> None:
     """Raise a DataError where a group lies both in the training part and in another of the data's own parts."""
     if data.groups is None:
         return
     for name, first in (("test", data.n_train), ("validation", data.n_train - data.n_validation)):
         place = parted(data.groups[: None if name == "test" else data.n_train], first)
-        if place is not None and (own or name == "test"):
+        if place is not None and (own_parts or name == "test"):
             train = int(np.flatnonzero(data.groups == data.groups[place])[0])
             files = f"{data.files[train]} and {data.files[place]}" if data.files else f"examples {train} and {place}"
             raise DataError(f"{data.name}: {files} are of one group, but one is of the {name} part; move one of them")

@@ -247,8 +247,8 @@ def _parts(table: Table, role: str, column: str) -> tuple[str, ...]:
 def _usual(table: Table, kind: Kind, role: str) -> str | None:
     """The first column that a table of this kind has for a role."""
     prefix = kind.prefixes[0]
-    own = {column.lower(): column for column in table.columns if column not in kind.own}
-    found = [own[f"{prefix}{name}"] for name in _USUAL[role] if f"{prefix}{name}" in own]
+    names = {column.lower(): column for column in table.columns if column not in kind.own}
+    found = [names[f"{prefix}{name}"] for name in _USUAL[role] if f"{prefix}{name}" in names]
     if role == "repeat":  # a split that is the same everywhere numbers nothing
         found.sort(key=lambda column: len(set(map(str, table.columns[column]))) < 2)
     if found:

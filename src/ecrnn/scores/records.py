@@ -211,8 +211,8 @@ class _Reader:
         example = np.array([order[name] for name, _, _ in rows], np.int64)
         none = np.zeros(0, np.int64)
         if "correct" in rows[0][2].roles:
-            right = [cells.flag(choice.table, row, choice.roles["correct"]) for _, row, choice in rows]
-            return Answers(example, np.array(right, bool), none, none)
+            correct = [cells.flag(choice.table, row, choice.roles["correct"]) for _, row, choice in rows]
+            return Answers(example, np.array(correct, bool), none, none)
         label, prediction = (
             np.array([number[cells.name(c.table, row, c.roles[role])] for _, row, c in rows], np.int64)
             for role in ("label", "prediction")

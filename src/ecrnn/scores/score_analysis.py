@@ -186,15 +186,15 @@ def _compared(scores: Scores, metric: Metric, how: How, numbers: Mapping[int, in
     if scores.values or not metric.binary:
         values = {model: means(of, numbers) for model, of in _values(scores, metric).items()}
         return compare_scores(values, **options)
-    right = {model: means(of, numbers) for model, of in _right(scores).items()}
+    correct = {model: means(of, numbers) for model, of in _correct(scores).items()}
     index = {r: answers.example for of in scores.answers.values() for r, answers in of.items()}
     if numbers is not None:
         index = {numbers[repeat]: examples for repeat, examples in index.items()}
-    comparison = compare(right, index=index, **options)
+    comparison = compare(correct, index=index, **options)
     return replace(comparison, pairs=tuple(replace(pair, image_test=None) for pair in comparison.pairs))
 
 
-def _right(scores: Scores) -> dict[str, dict[int, Any]]:
+def _correct(scores: Scores) -> dict[str, dict[int, Any]]:
     """Whether each example is right, by model and repeat."""
     return {model: {r: answers.correct for r, answers in of.items()} for model, of in scores.answers.items()}
 
@@ -204,7 +204,9 @@ def _values(scores: Scores, metric: Metric) -> dict[str, dict[int, float]]:
     if scores.values:
         return scores.values
     if metric.binary:
-        return {model: {r: float(right.mean()) for r, right in of.items()} for model, of in _right(scores).items()}
+        return {
+            model: {r: float(correct.mean()) for r, correct in of.items()} for model, of in _correct(scores).items()
+        }
     return {model: {r: _value(scores, model, r, metric) for r in of} for model, of in scores.answers.items()}
 
 
@@ -212,7 +214,7 @@ def _by_training(scores: Scores, metric: Metric) -> tuple[dict[str, dict[int, fl
     """The score of each training, and what each example adds to it where that is known."""
     by_examples = metric.binary and not scores.values
     influence = {
-        model: {r: right.astype(np.float64) for r, right in of.items()} for model, of in _right(scores).items()
+        model: {r: correct.astype(np.float64) for r, correct in of.items()} for model, of in _correct(scores).items()
     }
     return _values(scores, metric), influence if by_examples else None
 

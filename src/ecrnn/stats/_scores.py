@@ -46,7 +46,7 @@ def places(examples: Mapping[str, Examples], index: Index | None, *, fixed_test:
             return {}
         if len(set(sizes.values())) > 1:
             (first, size), *others = sizes.items()
-            other = next(repeat for repeat, own in others if own != size)
+            other = next(repeat for repeat, count in others if count != size)
             raise EcrnnError(
                 f"a fixed test set has the same examples in all repeats, got {size} in repeat {first} and "
                 f"{sizes[other]} in repeat {other}"
@@ -109,7 +109,7 @@ def correctness(statistics: NDArray[np.float64], metric: Metric) -> NDArray[np.f
 def _statistics(where: str, values: ArrayLike, metric: Metric) -> NDArray[np.float64]:
     if not metric.binary or np.ndim(values) > 1:
         return metric.checked(values, where)
-    own = _checks.vector(where, values)
-    if ((own < 0) | (own > 1)).any():
+    scores = _checks.vector(where, values)
+    if ((scores < 0) | (scores > 1)).any():
         raise EcrnnError(f"{where} must lie between 0 and 1 (are they in percent?)")
-    return np.stack([own, np.ones_like(own)]).T  # columns are contiguous, so their sums are as exact as a mean
+    return np.stack([scores, np.ones_like(scores)]).T  # columns are contiguous, so their sums are as exact as a mean

@@ -139,7 +139,7 @@ def compare_across(
         for data_set in comparisons:
             if data_set not in values:
                 raise EcrnnError(f"the moderator {name} has no value for {data_set}")
-    models = tuple(dict.fromkeys(one.model for own in comparisons.values() for one in own.models))
+    models = tuple(dict.fromkeys(one.model for comparison in comparisons.values() for one in comparison.models))
     names = _pairs.chosen(models, baseline, pairs)
     drafts = [
         _draft(a, b, comparisons, metric=metric, rope=rope, alpha=alpha, moderators=moderators or {}, seed=seed)
@@ -289,7 +289,7 @@ def _ranks(
 ) -> tuple[MeanRanks | None, str]:
     """The mean ranks over the data sets that all models have, or why there are none."""
     scores = {
-        model: [float(np.mean(list(own.values()))) for own in of_data_sets]
+        model: [float(np.mean(list(by_repeat.values()))) for by_repeat in of_data_sets]
         for model in models
         if all(of_data_sets := [_scores(comparison, model) for comparison in comparisons.values()])
     }

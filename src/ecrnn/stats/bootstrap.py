@@ -35,9 +35,9 @@ def bootstrap_metric(
     Raises:
         EcrnnError: statistics that are not the metric's, no resamples, a level outside (0, 1).
     """
-    own = metric.checked(statistics)
-    low, high = percentiles(metric.of_sums(_resampled_sums(own, seed, resamples)), _checks.share("level", level))
-    return Interval(metric.value(own), low, high, level)
+    checked = metric.checked(statistics)
+    low, high = percentiles(metric.of_sums(_resampled_sums(checked, seed, resamples)), _checks.share("level", level))
+    return Interval(metric.value(checked), low, high, level)
 
 
 def metric_interval(statistics: ArrayLike, metric: Metric, level: float = 0.95, seed: int = 0) -> Interval:
@@ -56,8 +56,8 @@ def metric_interval(statistics: ArrayLike, metric: Metric, level: float = 0.95, 
     """
     if not metric.binary:
         return bootstrap_metric(statistics, metric, level, seed)
-    right, n = metric.checked(statistics).sum(axis=0)
-    return wilson(int(right), int(n), level)
+    correct, n = metric.checked(statistics).sum(axis=0)
+    return wilson(int(correct), int(n), level)
 
 
 def bootstrap_difference(

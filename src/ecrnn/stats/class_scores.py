@@ -105,9 +105,9 @@ def macro_f1(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> floa
     Raises:
         ValueError: there is no example.
     """
-    true, given, right = _counts(label, predicted)
-    occurs = true + given > 0
-    return float((2 * right[occurs] / (true + given)[occurs]).mean())
+    true, predictions, correct = _counts(label, predicted)
+    occurs = true + predictions > 0
+    return float((2 * correct[occurs] / (true + predictions)[occurs]).mean())
 
 
 def balanced_accuracy(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
@@ -120,15 +120,17 @@ def balanced_accuracy(label: NDArray[np.integer], predicted: NDArray[np.integer]
     Raises:
         ValueError: there is no example.
     """
-    true, _, right = _counts(label, predicted)
-    return float((right[true > 0] / true[true > 0]).mean())
+    true, _, correct = _counts(label, predicted)
+    return float((correct[true > 0] / true[true > 0]).mean())
 
 
 def _counts(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> tuple[NDArray[np.integer], ...]:
     """Examples of each class, given each class, and right ones."""
     classes = int(max(label.max(), predicted.max())) + 1
-    true, given, right = (np.bincount(of, minlength=classes) for of in (label, predicted, label[label == predicted]))
-    return true, given, right
+    true, predictions, correct = (
+        np.bincount(of, minlength=classes) for of in (label, predicted, label[label == predicted])
+    )
+    return true, predictions, correct
 
 
 def auc(label: ArrayLike, probability: ArrayLike) -> float | None:

@@ -147,10 +147,10 @@ class _Model:
             self.y[:, None] + self.errors[:, None] * self.own_nodes,  # (D, K)
             m + spread * self.nodes[:, None, None, :],  # (V, M, 1, K)
         ):
-            own = _density(self.own_degrees[:, None], (at - self.y[:, None]) / self.errors[:, None])
-            own = own / self.errors[:, None]
+            noise = _density(self.own_degrees[:, None], (at - self.y[:, None]) / self.errors[:, None])
+            noise = noise / self.errors[:, None]
             between = _density(shape, (at - m) / spread) / spread
-            total += (own * between / (own + between)).mean(axis=-1)
+            total += (noise * between / (noise + between)).mean(axis=-1)
         return np.log(total).sum(axis=-1)
 
 

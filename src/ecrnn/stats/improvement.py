@@ -43,8 +43,8 @@ def improvement(gains: Sequence[ArrayLike], level: float = 0.95) -> Interval:
     level = _checks.share("level", level)
     shares = []
     for values in gains:
-        own = _checks.vector("gains", values)
-        wins, ties = own > _resampling.SAME, np.abs(own) <= _resampling.SAME
+        checked = _checks.vector("gains", values)
+        wins, ties = checked > _resampling.SAME, np.abs(checked) <= _resampling.SAME
         shares.append(float(wins.mean() + ties.mean() / 2))
     if not shares:
         raise EcrnnError("there are no data sets to compare on")
@@ -70,7 +70,9 @@ def profile(
     if not len(scores):
         raise EcrnnError("there are no data sets to compare on")
     level, resamples = _checks.share("level", level), _checks.whole("resamples", resamples)
-    shares = np.stack([(_checks.vector("scores", own)[:, None] >= thresholds).mean(axis=0) for own in scores])  # (D, T)
+    shares = np.stack(
+        [(_checks.vector("scores", of_set)[:, None] >= thresholds).mean(axis=0) for of_set in scores]
+    )  # (D, T)
     rng = np.random.default_rng(seed)
     # Of a bootstrap over data sets only how often each is drawn counts.
     often = rng.multinomial(len(scores), np.full(len(scores), 1 / len(scores)), size=resamples) / len(scores)

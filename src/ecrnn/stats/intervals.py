@@ -96,9 +96,9 @@ def _between(
 ) -> tuple[float, float]:
     """The interval of a mean of scores between two bounds, made on the logit scale."""
     least, width = bounds[0], bounds[1] - bounds[0]
-    right = (scores - least) / width * n_test
-    y = np.log((right + 0.5) / (n_test - right + 0.5))
-    at = float(right.mean())
+    correct = (scores - least) / width * n_test
+    y = np.log((correct + 0.5) / (n_test - correct + 0.5))
+    at = float(correct.mean())
     slope = n_test / (at + 0.5) + n_test / (n_test - at + 0.5)  # of the scale, at the mean
     hidden = slope / (n_test * math.sqrt(12.0))  # the spread that the grid of n_test examples can hide
     sd = max(_resampling.sample_sd(y), hidden)

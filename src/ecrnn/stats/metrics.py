@@ -172,10 +172,10 @@ def bleu_of_sums(sums: NDArray[np.float64], order: int = 4) -> NDArray[np.float6
     """
     if order not in (1, 2, 3, 4):
         raise EcrnnError(f"order must be from 1 to 4, got {order}")
-    matches, given = sums[..., :order], sums[..., 4 : 4 + order]
+    matches, ngrams = sums[..., :order], sums[..., 4 : 4 + order]
     hypothesis, reference = sums[..., 8], sums[..., 9]
     some = (matches > 0).all(axis=-1)
-    precision = np.divide(matches, given, out=np.ones_like(matches), where=matches > 0)
+    precision = np.divide(matches, ngrams, out=np.ones_like(matches), where=matches > 0)
     mean = np.exp(np.log(precision).mean(axis=-1))
     short = np.divide(reference, hypothesis, out=np.ones_like(reference), where=hypothesis > 0)
     return np.where(some, mean * np.exp(np.minimum(0.0, 1.0 - short)), 0.0)

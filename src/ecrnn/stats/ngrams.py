@@ -22,27 +22,27 @@ def bleu_statistics(hypothesis: Sequence[str], references: Sequence[Sequence[str
         reference nearest to it, the shorter of two equally near.
     """
     assert references
-    matches, given = [], []
+    matches, counts = [], []
     for n in range(1, ORDER + 1):
-        own = _ngrams(hypothesis, n)
+        ngrams = _ngrams(hypothesis, n)
         most: Counter[tuple[str, ...]] = Counter()
         for reference in references:
             most |= _ngrams(reference, n)
-        matches.append((own & most).total())
-        given.append(own.total())
+        matches.append((ngrams & most).total())
+        counts.append(ngrams.total())
     length = len(hypothesis)
     nearest = min((len(reference) for reference in references), key=lambda n: (abs(n - length), n))
-    return np.array([*matches, *given, length, nearest], np.float64)
+    return np.array([*matches, *counts, length, nearest], np.float64)
 
 
 def _ngrams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
-def edits(given: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
-    """The fewest insertions, deletions and replacements that turn ``given`` into ``wanted`` (Levenshtein 1966)."""
+def edits(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
+    """The fewest insertions, deletions and replacements that turn ``found`` into ``wanted`` (Levenshtein 1966)."""
     row = list(range(len(wanted) + 1))
-    for i, mine in enumerate(given, 1):
+    for i, mine in enumerate(found, 1):
         before, row[0] = row[0], i
         for j, theirs in enumerate(wanted, 1):
             cheapest = min(row[j] + 1, row[j - 1] + 1, before + (mine != theirs))

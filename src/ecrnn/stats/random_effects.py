@@ -85,13 +85,13 @@ def random_effects(
     """
     y = _checks.vector("differences", differences, at_least=2)
     level = _checks.share("level", level)
-    own = None if variances is None else _variances(variances, y.size)
+    known = None if variances is None else _variances(variances, y.size)
     sd = _resampling.sample_sd(y)
     if sd == 0:
-        if own is None:
+        if known is None:
             raise EcrnnError("all differences are equal and their variances are not known, so nothing can be tested")
-        sd = math.sqrt(own.mean())
-    between = None if own is None else math.sqrt(max(0.0, float(y.var(ddof=1) - own.mean())))
+        sd = math.sqrt(known.mean())
+    between = None if known is None else math.sqrt(max(0.0, float(y.var(ddof=1) - known.mean())))
     new = sd * math.sqrt(1 + 1 / y.size)
     return _result(float(y.mean()), sd / math.sqrt(y.size), new, between, y.size, level, widest)
 
@@ -114,11 +114,11 @@ def weighted_random_effects(differences: ArrayLike, variances: ArrayLike, level:
     """
     y = _checks.vector("differences", differences, at_least=2)
     level = _checks.share("level", level)
-    own = _variances(variances, y.size)
+    known = _variances(variances, y.size)
     if _resampling.sample_sd(y) == 0:
         raise EcrnnError("all differences are equal, so nothing can be tested")
-    between = _paule_mandel(y, own)
-    weights = 1 / (own + between)
+    between = _paule_mandel(y, known)
+    weights = 1 / (known + between)
     mean = float(weights @ y / weights.sum())
     error = math.sqrt(float(weights @ (y - mean) ** 2) / ((y.size - 1) * float(weights.sum())))
     new = math.sqrt(between + error**2)
@@ -162,17 +162,17 @@ def slope(moderator: str, values: ArrayLike, differences: ArrayLike, level: floa
 
 
 def _variances(variances: ArrayLike, n: int) -> NDArray[np.float64]:
-    own = _checks.vector("variances", variances)
-    if own.size != n or (own <= 0).any():
+    known = _checks.vector("variances", variances)
+    if known.size != n or (known <= 0).any():
         raise EcrnnError(f"variances must be {n} numbers above 0, one a data set")
-    return own
+    return known
 
 
-def _paule_mandel(y: NDArray[np.float64], own: NDArray[np.float64]) -> float:
+def _paule_mandel(y: NDArray[np.float64], known: NDArray[np.float64]) -> float:
     """The variance between data sets at which the weighted squares are as large as they should be."""
 
     def excess(between: float) -> float:
-        weights = 1 / (own + between)
+        weights = 1 / (known + between)
         mean = weights @ y / weights.sum()
         return float(weights @ (y - mean) ** 2) - (y.size - 1)
 

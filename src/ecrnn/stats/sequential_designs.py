@@ -87,14 +87,14 @@ def simulate_plan(
     totals, trainings = np.zeros(4), np.zeros(means.size)
     for scores in _scores(np.random.default_rng(seed), means, sd, rho, plan.looks[-1], len(pairs), studies):
         course = follow(scores[:, first] - scores[:, second], plan)
-        right = np.sign(truth) == course.verdict
+        correct = np.sign(truth) == course.verdict
         differs = np.abs(course.verdict) == BETTER
         same = course.verdict == EQUIVALENT
         used = np.asarray(plan.looks)[course.stage]
         totals += (
-            (differs & ~right).any(axis=1).sum(),
+            (differs & ~correct).any(axis=1).sum(),
             (same & (np.abs(truth) >= plan.rope)).any(axis=1).sum(),
-            (differs & right)[:, truth != 0].sum(),
+            (differs & correct)[:, truth != 0].sum(),
             same.sum(),
         )
         trainings += [_most(used, (first == model) | (second == model)) for model in range(means.size)]
@@ -159,10 +159,10 @@ def _scores(
     studies: int,
 ) -> Iterator[NDArray[np.float64]]:
     """(some studies, k, repeats) scores at a time, with ``sd`` between the differences of a study."""
-    own = sd / math.sqrt(2)  # of a model, between the repeats of a study
-    shared = own * math.sqrt(rho / (1 - rho))
+    spread = sd / math.sqrt(2)  # of a model, between the repeats of a study
+    shared = spread * math.sqrt(rho / (1 - rho))
     step = max(1, _VALUES_AT_ONCE // (pairs * repeats))
     for begin in range(0, studies, step):
         some = min(step, studies - begin)
         luck = shared * rng.standard_normal((some, means.size, 1))
-        yield means[:, None] + luck + own * rng.standard_normal((some, means.size, repeats))
+        yield means[:, None] + luck + spread * rng.standard_normal((some, means.size, repeats))

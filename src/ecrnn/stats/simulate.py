@@ -122,9 +122,9 @@ def _studies(
     offset = (centroids[0] ** 2 - centroids[1] ** 2) / 2  # (S, R, 2F), summed over a learner's features below
 
     scores = np.empty((studies, 2, repeats))
-    for learner, own in enumerate((slice(0, features), slice(features, None))):
-        side = normal[..., own] @ x[..., own].transpose(0, 2, 1)  # (S, R, N)
-        side -= offset[..., own].sum(axis=2, keepdims=True)
+    for learner, columns in enumerate((slice(0, features), slice(features, None))):
+        side = normal[..., columns] @ x[..., columns].transpose(0, 2, 1)  # (S, R, N)
+        side -= offset[..., columns].sum(axis=2, keepdims=True)
         true = label[:, None, :, 0]
         # The first statistic of an example: right, or nats, for which ``side`` is the logarithm of the odds.
         first = (side > 0) == (true > 0) if metric is ACCURACY else np.logaddexp(0.0, -true * side)

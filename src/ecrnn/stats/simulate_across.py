@@ -81,7 +81,7 @@ def misses_across(
         noise = math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * alone
         shown = true[:, None] + spread * noise  # (D + 1, r)
         means = shown.mean(axis=1)
-        tests = [corrected_resampled_t(own, 1 / ratio, 1) for own in shown[:-1]]
+        tests = [corrected_resampled_t(differences, 1 / ratio, 1) for differences in shown[:-1]]
         variances = [test.standard_error**2 for test in tests]
         alike = random_effects(means[:-1], variances)
         weighted = weighted_random_effects(means[:-1], variances)

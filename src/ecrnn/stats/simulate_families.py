@@ -84,22 +84,22 @@ def family_errors(
     tests: dict[int, list[list[_Tests]]] = {r: [] for r in repeats}
     for study in range(studies):
         rng = np.random.default_rng([seed, study])
-        right, index = _means(
+        correct, index = _means(
             *equal_networks(rng, noise, split, max(models), max(repeats), seeds_per_split), seeds_per_split
         )
-        n_train = LEARNERS[noise].total - right.shape[2]
+        n_train = LEARNERS[noise].total - correct.shape[2]
         for r in repeats:
-            tests[r].append([_tests(right[b, :r], right[a, :r], index[:r], n_train) for a, b in pairs])
+            tests[r].append([_tests(correct[b, :r], correct[a, :r], index[:r], n_train) for a, b in pairs])
     counted = [_counted(noise, split, tests[r], pairs, models, r) for r in repeats]
     return [replace(row, seeds_per_split=seeds_per_split) for row in counted]
 
 
 def _means(
-    right: NDArray[np.bool_], index: NDArray[np.int64], seeds: int
+    correct: NDArray[np.bool_], index: NDArray[np.int64], seeds: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Share of the trainings of each split that are right, (models, splits, n_test), and the examples of each split."""
-    models, trainings, n_test = right.shape
-    return right.reshape(models, trainings // seeds, seeds, n_test).mean(axis=2), index[::seeds]
+    models, trainings, n_test = correct.shape
+    return correct.reshape(models, trainings // seeds, seeds, n_test).mean(axis=2), index[::seeds]
 
 
 def _tests(a: NDArray[np.float64], b: NDArray[np.float64], index: NDArray[np.int64], n_train: int) -> _Tests:

@@ -161,8 +161,8 @@ def _answer(command: str, *arguments: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise EcrnnError(f"{command} has not answered for {_PATIENCE:.0f} s") from error
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise EcrnnError(f"{command} refuses: {said[-1] if said else f'status {done.returncode}'}")
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise EcrnnError(f"{command} refuses: {lines[-1] if lines else f'status {done.returncode}'}")
     return done.stdout
 
 

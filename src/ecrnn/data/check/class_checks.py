@@ -97,13 +97,13 @@ def readable_name(name: str) -> str:
     """
     if all(letter.isascii() or _is_letter(letter) for letter in name):  # of what is read wrongly some is no letter
         return ""
-    for wrong, right in (("cp437", "cp949"), ("latin-1", "utf-8"), ("cp1252", "utf-8"), ("cp437", "utf-8")):
+    for wrong, encoding in (("cp437", "cp949"), ("latin-1", "utf-8"), ("cp1252", "utf-8"), ("cp437", "utf-8")):
         try:
-            meant = name.encode(wrong).decode(right)
+            meant = name.encode(wrong).decode(encoding)
         except UnicodeError:
             continue
         letters = [letter for letter in meant if not letter.isascii()]
-        fit = _is_hangul if right == "cp949" else _is_letter
+        fit = _is_hangul if encoding == "cp949" else _is_letter
         if letters and all(map(fit, letters)):
             return meant
     return ""

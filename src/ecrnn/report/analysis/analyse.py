@@ -105,7 +105,7 @@ def analyse(
     if baseline in record.settings.models and baseline not in by_model:
         raise EcrnnError(f"baseline '{baseline}' has no finished trial, so nothing can be compared with it")
     task = record.task
-    own, metric = METRICS[task.metric], metric_for(task, record.settings.metric)
+    task_metric, metric = METRICS[task.metric], metric_for(task, record.settings.metric)
     n_train = round(np.mean([trial.facts["n_train"] for trial in record.trials]))
     n_test = round(np.mean([trial.predictions.index.size for trial in record.trials]))
     fixed_test = all(trial.facts.get("fixed_test") is True for trial in record.trials)
@@ -113,7 +113,7 @@ def analyse(
     seeds = record.settings.seeds_per_split
 
     def compared(trials: ByModel, baseline: str | None, pairs: Sequence[tuple[str, str]] | None) -> Comparison:
-        by = _by_examples if metric is own else _by_scores
+        by = _by_examples if metric is task_metric else _by_scores
         found = by(trials, metric, chosen.score_epochs, seeds)(
             n_train=n_train,
             n_test=n_test,
@@ -177,7 +177,7 @@ def analyse(
         models=models,
         class_scores=_class_scores(by_model, chosen.score_epochs, seeds, n_train, n_test, fixed_test=fixed_test),
         trials=tuple(_trial_row(t, metric, chosen.score_epochs, record.settings) for t in record.trials),
-        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, own)),
+        curves=tuple(curve for model, trials in by_model.items() for curve in _curves(model, trials, task_metric)),
         confusions=tuple(
             _confusion(model, trials, record.classes) for model, trials in by_model.items() if record.classes
         ),
@@ -191,7 +191,7 @@ def analyse(
         subject=subject,
         plan=plan,
         variation=_variation(
-            by_model, comparison, metric, chosen.score_epochs, record.settings, by_examples=metric is own
+            by_model, comparison, metric, chosen.score_epochs, record.settings, by_examples=metric is task_metric
         )
         if seeds > 1
         else (),
@@ -336,6 +336,6 @@ def _curves(model: str, trials: Sequence[Trial], metric: Metric) -> list[Curve]:
 
 
 def _confusion(model: str, trials: Sequence[Trial], classes: tuple[str, ...]) -> Confusion:
-    given = [trial.predictions for trial in trials]
-    labels, predicted = (np.concatenate([getattr(g, of) for g in given]) for of in ("label", "predicted"))
+    predictions = [trial.predictions for trial in trials]
+    labels, predicted = (np.concatenate([getattr(g, of) for g in predictions]) for of in ("label", "predicted"))
     return confusion(model, labels, predicted, classes)

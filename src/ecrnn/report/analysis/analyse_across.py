@@ -298,14 +298,14 @@ def _profiles(across: Across, data_sets: Sequence[ScoredDataSet], metric: Metric
         ]
         for model in across.models
     }
-    whole = {model: own for model, own in results.items() if len(own) == len(data_sets)}
+    whole = {model: of_sets for model, of_sets in results.items() if len(of_sets) == len(data_sets)}
     if not whole:
         return ()
-    all_scores = np.concatenate([scores for own in whole.values() for scores in own])
+    all_scores = np.concatenate([scores for of_sets in whole.values() for scores in of_sets])
     at = np.linspace(all_scores.min(), all_scores.max(), _PROFILE_POINTS)
     profiles = []
-    for model, own in whole.items():
-        found = profile(own, at)
+    for model, of_sets in whole.items():
+        found = profile(of_sets, at)
         scores = tuple(sign * score for score in found.scores)
         profiles.append(ModelProfile(model, Profile(scores, found.share, found.low, found.high, found.level)))
     return tuple(profiles)
@@ -330,15 +330,15 @@ def _finding(across: Across, metric: Metric) -> str:
             winner, loser = _winner_first(pair)
             beaten.setdefault(winner, []).append(loser)
     by_wins = sorted(beaten.items(), key=lambda item: -len(item[1]))
-    said = [f"{winner} is better than {formats.listed(losers)}" for winner, losers in by_wins]
+    sentences = [f"{winner} is better than {formats.listed(losers)}" for winner, losers in by_wins]
     equal = [f"{pair.model_a} and {pair.model_b}" for pair in judged if pair.verdict == "equivalent"]
     if equal:
         within = formats.rope(across.rope, metric)
-        said.append(
+        sentences.append(
             f"{formats.listed(equal, noun='pairs')} {'is' if len(equal) > 4 else 'are'} equivalent within {within}"
         )
-    if said:
-        return f"On average {over}, {'; '.join(said)}."
+    if sentences:
+        return f"On average {over}, {'; '.join(sentences)}."
     return f"On average {over}, no model is shown to be better than another, nor equivalent to it."
 
 

@@ -308,7 +308,7 @@ def _worst(rows: Rows, losses: np.ndarray, classes: Sequence[str]) -> tuple[Misj
     found = []
     for row in wrong[np.argsort(-losses[wrong], kind="stable")][:WORST].tolist():
         name, image = rows.look(row)
-        true, given = int(rows.label[row]), int(rows.predicted[row])
-        of_given, of_true = float(rows.probability[row, given]), float(rows.probability[row, true])
-        found.append(Misjudged(name, classes[true], classes[given], of_given, of_true, image))
+        true, predicted = int(rows.label[row]), int(rows.predicted[row])
+        of_given, of_true = float(rows.probability[row, predicted]), float(rows.probability[row, true])
+        found.append(Misjudged(name, classes[true], classes[predicted], of_given, of_true, image))
     return tuple(found)

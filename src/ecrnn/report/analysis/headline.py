@@ -23,8 +23,8 @@ def headline(comparison: Comparison, models: Sequence[ModelRow], subject: Subjec
 
 def with_remarks(sentence: str, subject: Subject, plan: Plan | None) -> str:
     """A finding with what must be said of its score and its plan."""
-    said = [subject.mean_of_epochs, "chosen after the results" if plan and plan.chosen_after else ""]
-    more = ", ".join(filter(None, said))
+    remarks = [subject.mean_of_epochs, "chosen after the results" if plan and plan.chosen_after else ""]
+    more = ", ".join(filter(None, remarks))
     return f"{sentence.removesuffix('.')} ({more})." if more else sentence
 
 
@@ -57,8 +57,8 @@ def _finding(comparison: Comparison, models: Sequence[ModelRow], subject: Subjec
         return _without_verdict(comparison, models, best, metric)
     if comparison.baseline is not None:
         return _against_baseline(comparison, models, metric)
-    right = f"of the {scored} are right" if metric.binary else f"on the {scored}"
-    return _best_of_all(comparison, models, best, metric, right)
+    clause = f"of the {scored} are right" if metric.binary else f"on the {scored}"
+    return _best_of_all(comparison, models, best, metric, clause)
 
 
 def failures(comparison: Comparison, failed: Mapping[str, Sequence[int]]) -> list[str]:
@@ -191,8 +191,10 @@ def _verdict_words(pair: Pair, metric: Metric) -> str:
     return f"{pair.model_a} is {pair.verdict} ({formats.difference(pair.difference, metric)} {metric.points})"
 
 
-def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: ModelRow, metric: Metric, right: str) -> str:
-    """``right`` is what is said of the best mean: that so many examples are right, or which examples it is on."""
+def _best_of_all(
+    comparison: Comparison, models: Sequence[ModelRow], best: ModelRow, metric: Metric, clause: str
+) -> str:
+    """``clause`` is what is said of the best mean: that so many examples are right, or which examples it is on."""
     verdicts = {row.model: _verdict(comparison.pairs, best.model, row.model) for row in models if row is not best}
     beaten = [name for name, word in verdicts.items() if word == "better"]
     if len(beaten) == len(verdicts):
@@ -204,9 +206,9 @@ def _best_of_all(comparison: Comparison, models: Sequence[ModelRow], best: Model
             runner = best_row(others, metric)
             against = f"{_mean(runner, metric)} of the next, {runner.model}"
         mean = (
-            f"{_mean(best, metric)} {right}"
+            f"{_mean(best, metric)} {clause}"
             if metric.binary
-            else f"{formats.titled(best.summary.mean, metric)} {right}"
+            else f"{formats.titled(best.summary.mean, metric)} {clause}"
         )
         return f"{best.model} is better than {formats.listed(beaten)}: {mean}, against {against}."
     parts = [f"better than {formats.listed(beaten)}"] if beaten else []

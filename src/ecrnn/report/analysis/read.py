@@ -137,23 +137,23 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
 
 def _together(settings: Sequence[StudySettings], models: tuple[str, ...]) -> StudySettings:
     """The settings of one study in several folders."""
-    sources = {name: digest for own in settings for name, digest in own.sources.items()}
-    recipes = {model: recipe for own in settings for model, recipe in own.recipes.items()}
+    sources = {name: digest for one in settings for name, digest in one.sources.items()}
+    recipes = {model: recipe for one in settings for model, recipe in one.recipes.items()}
     update: dict[str, Any] = {"models": models, "sources": sources, "recipes": recipes}
     if settings[0].tuned is not None:
-        edges = {model: names for own in settings if own.tuned for model, names in own.tuned.edges.items()}
+        edges = {model: names for one in settings if one.tuned for model, names in one.tuned.edges.items()}
         update["tuned"] = settings[0].tuned.model_copy(update={"edges": edges})
     if len(settings) > 1:  # repeats of one study may lie in several folders
-        planned = [own.planned_repeats for own in settings]
+        planned = [one.planned_repeats for one in settings]
         known = [repeats for repeats in planned if repeats is not None]
         update["planned_repeats"] = _over_folders(settings, known) if len(known) == len(planned) else None
-        update["repeats"] = _over_folders(settings, [own.repeats for own in settings])
+        update["repeats"] = _over_folders(settings, [one.repeats for one in settings])
     return settings[0].model_copy(update=update)
 
 
 def _over_folders(settings: Sequence[StudySettings], repeats: Sequence[int]) -> int:
     """How many repeats folders have together that have so many each."""
-    return len({own.first_repeat + r for own, count in zip(settings, repeats, strict=True) for r in range(count)})
+    return len({one.first_repeat + r for one, count in zip(settings, repeats, strict=True) for r in range(count)})
 
 
 def _environment(folder: Path) -> tuple[dict[str, Any], str]:

@@ -89,15 +89,17 @@ def examples_of(
             of_epochs = [of_epoch.statistics for of_epoch in trial.predictions.epochs()[-counted:]]
             kept.setdefault((model, trial.repeat // seeds), []).extend(of_epochs)
     ratio = all(
-        own[0].shape[1] == 2 and np.array_equal(own[0][:, 1], other[:, 1]) for own in kept.values() for other in own
+        epochs[0].shape[1] == 2 and np.array_equal(epochs[0][:, 1], other[:, 1])
+        for epochs in kept.values()
+        for other in epochs
     )
     side_by_side = 1 if ratio else math.lcm(*map(len, kept.values()))
     found: Examples = {model: {} for model in by_model}
-    for (model, repeat), own in kept.items():
+    for (model, repeat), epochs in kept.items():
         if side_by_side == 1:
-            found[model][repeat] = own[0] if len(own) == 1 else np.mean(own, axis=0)
+            found[model][repeat] = epochs[0] if len(epochs) == 1 else np.mean(epochs, axis=0)
         else:
-            found[model][repeat] = np.tile(np.concatenate(own, axis=1), side_by_side // len(own))
+            found[model][repeat] = np.tile(np.concatenate(epochs, axis=1), side_by_side // len(epochs))
     return found, metric.over_epochs(side_by_side)
 
 

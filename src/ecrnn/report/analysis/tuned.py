@@ -32,13 +32,13 @@ def edges_of(record: StudyRecord) -> dict[str, tuple[str, ...]]:
 def with_edges(comparison: Comparison, edges: Mapping[str, Sequence[str]]) -> Comparison:
     """The comparison; each verdict against a model whose recipe lies at an edge of the space says so."""
 
-    def said(pair: Pair) -> Pair:
+    def with_edge(pair: Pair) -> Pair:
         loser = {"worse": pair.model_a, "better": pair.model_b}.get(pair.verdict or "")
         if loser is None or loser not in edges:
             return pair
         return replace(pair, sentence=f"{pair.sentence} {of_edge(loser, edges[loser])}")
 
-    return replace(comparison, pairs=tuple(map(said, comparison.pairs)))
+    return replace(comparison, pairs=tuple(map(with_edge, comparison.pairs)))
 
 
 def of_edge(model: str, names: Sequence[str]) -> str:

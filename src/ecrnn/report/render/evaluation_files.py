@@ -114,9 +114,9 @@ def _write_rows(evaluation: Evaluation, path: Path) -> None:
     with whole_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*lead, *(safe(f"{name} (class)" if name in lead else name) for name in names)])
-        for row, (true, given) in enumerate(zip(rows.label.tolist(), rows.predicted.tolist(), strict=True)):
+        for row, (true, predicted) in enumerate(zip(rows.label.tolist(), rows.predicted.tolist(), strict=True)):
             example, _ = rows.look(row)
-            head = (safe(example), safe(names[true]), safe(names[given]), int(true == given))
+            head = (safe(example), safe(names[true]), safe(names[predicted]), int(true == predicted))
             writer.writerow([*head, *rows.probability[row].tolist()])
 
 
