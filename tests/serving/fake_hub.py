@@ -25,6 +25,7 @@ class FakeHub:
         self.private: dict[str, bool] = {}
         self.sizes: dict[str, int] = {}
         self.endless: set[str] = set()
+        self.sent = 0  # bytes of them
         self.refuses: int | None = None
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
@@ -96,7 +97,7 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
                 self.end_headers()
                 with contextlib.suppress(OSError):
                     while True:
-                        self.wfile.write(b"0" * 2**20)
+                        hub.sent += self.wfile.write(b"0" * 2**20)
                 self.close_connection = True
                 return None
             return self.answer(200, content)

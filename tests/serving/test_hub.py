@@ -136,6 +136,7 @@ def test_sizes_are_bounded_before_and_while_they_come(
     with one_line(BundleError, "README.md of ada/flowers is larger than 1,048,576 bytes"):
         pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
     assert not (tmp_path / "back").exists()
+    assert pushed.sent < 2**26
 
 
 def test_what_the_hub_refuses_is_one_line(hub: FakeHub, bundle: Path, tmp_path: Path) -> None:

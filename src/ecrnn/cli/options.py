@@ -234,6 +234,17 @@ Code = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON on the standard output instead of text.")]
+Reject = Annotated[
+    float | None,
+    typer.Option(
+        "--reject",
+        metavar="SHARE",
+        help="Share of known inputs that may be rejected, such as 0.05: answers below the probability that so many of "
+        "the model's validation examples did not reach. Default: none is.",
+        min=0.0,
+        max=1.0,
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continuation of the unfinished training in the folder.")]
 Beam = Annotated[
     int,

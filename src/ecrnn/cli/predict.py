@@ -11,6 +11,7 @@ import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.output import complain
+from ecrnn.cli.rejecting import least_of
 from ecrnn.core.errors import EcrnnError
 
 if TYPE_CHECKING:
@@ -53,16 +54,7 @@ def predict(
             help="Part of the sorted files, such as 3/40; --out may be one folder for all. A finished part is skipped.",
         ),
     ] = None,
-    reject: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE",
-            help="Share of known inputs that may be rejected, such as 0.05: answers below the probability that so many "
-            "of the model's validation examples did not reach.",
-            min=0.0,
-            max=1.0,
-        ),
-    ] = None,
+    reject: options.Reject = None,
     code: options.Code = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, the same as --format jsonl.")] = False,
     out: Annotated[
@@ -98,7 +90,7 @@ def predict(
     _check_call(model, named, text or [], bool(inputs or text))
     with options.wrong_call():
         model.search(beam)
-    least = None if reject is None else _least(model, reject)
+    least = None if reject is None else least_of(model, reject)
     shape = Shape(
         "text" if model.task.reads == "texts" else "file", model.task.writes, model.processor.classes, top, least
     )
@@ -126,24 +118,6 @@ def predict(
     else:
         raise EcrnnError(f"the predictor of {model.task.name} has no method to read {model.task.reads} one by one")
     return 1 if written.failed else 0
-
-
-def _least(model: Predictor, share: float) -> float:
-    """The probability below which answers are rejected; says what that means."""
-    from ecrnn.report import formats
-    from ecrnn.serving.rejection import rejection
-
-    if not model.task.classes:
-        raise options.WrongCall(f"--reject is for classifiers, not for {model.task.name}")
-    with options.wrong_call():
-        found = rejection(model.metrics, share)
-    what = model.task.examples
-    complain(
-        f"rejected is what gets less than {100 * found.threshold:.1f} %: at most {100 * found.share:g} % of {what} "
-        f"like the {found.n:,} that validated the model; of the {found.kept:,} others among them "
-        f"{formats.proportion(found.accuracy)} are right. Of {what} of another kind it promises nothing"
-    )
-    return found.threshold
 
 
 def _digest(model: Predictor) -> str:

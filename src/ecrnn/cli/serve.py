@@ -12,6 +12,7 @@ import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.output import say, say_json
+from ecrnn.cli.rejecting import least_of
 from ecrnn.core.errors import EcrnnError
 
 EXAMPLE = "Example: ecrnn serve my-classifier --port 8000"
@@ -45,6 +46,7 @@ def serve(
         Path | None, typer.Option(help="File with a token that requests must carry. Default: none.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Number of threads of the model, and of decoding.", min=1, max=256)] = 2,
+    reject: options.Reject = None,
     device: options.Device = None,
     code: options.Code = None,
     lang: options.Lang = "en",
@@ -70,13 +72,14 @@ def serve(
     model: Predictor = load(bundle, device or "auto")
     if not isinstance(model, Explains):
         raise options.WrongCall(f"serve is for classifiers of images; {bundle} is for {model.task.name}")
+    least = None if reject is None else least_of(model, reject)
     limits = Limits(max_batch, max_wait_ms / 1000, queue, max_bytes, max_pixels, max_images, timeout)
     token = None if token_file is None else _token(token_file)
     listening = _listen(host, port)
     address, number = listening.getsockname()[:2]
     local = address in ("127.0.0.1", "::1")
     hosts = ("127.0.0.1", "localhost", "::1") if local else ()
-    server = Server(model, limits, threads=threads, token=token, hosts=hosts, language=language)
+    server = Server(model, limits, threads=threads, token=token, hosts=hosts, language=language, least=least)
     config = uvicorn.Config(
         server.app(),
         log_level="warning",

@@ -63,6 +63,18 @@ def probabilities(content: bytes, tmp_path: Path) -> dict[str, float]:
     return dict(zip(CLASSES, row.tolist(), strict=True))
 
 
+def test_what_the_model_had_better_not_answer_has_no_class(tmp_path: Path) -> None:
+    images = [png(seed) for seed in range(6)]
+    sure = [max(probabilities(image, tmp_path).values()) for image in images]
+    least = sorted(sure)[3]
+    with asked(least=least) as client:
+        kind = {"content-type": "image/png"}
+        answers = [client.post("/predict", content=image, headers=kind).json() for image in images]
+    assert [answer["rejected"] for answer in answers] == [one < least for one in sure]
+    assert [answer["class"] is None for answer in answers] == [one < least for one in sure]
+    assert all(len(answer["probabilities"]) == 3 for answer in answers)
+
+
 def test_an_image_as_the_body(client: TestClient, tmp_path: Path) -> None:
     for kind in ("image/png", "application/octet-stream", "Image/JPEG; x=y"):  # told by its content
         answer = client.post("/predict", content=png(), headers={"content-type": kind})

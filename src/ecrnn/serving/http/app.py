@@ -57,6 +57,7 @@ class Server:
         token: that requests must carry; None: none.
         hosts: names under which the server may be asked for, against pages that rebind a name; () takes any.
         language: of the page /, "en" or "ko"; all other answers are English.
+        least: probability below which an image is rejected, see `ecrnn.serving.rejection`; None: none is.
     """
 
     def __init__(
@@ -68,8 +69,9 @@ class Server:
         token: str | None = None,
         hosts: tuple[str, ...] = (),
         language: str = "en",
+        least: float | None = None,
     ) -> None:
-        self.model, self.limits, self.token, self.hosts = model, limits, token, hosts
+        self.model, self.limits, self.token, self.hosts, self.least = model, limits, token, hosts, least
         self.counters = Counters()
         self._images: Any = model  # its methods are those of `ImagePredictor`
         self.batcher = Batcher(self._logits, limits, self.counters.batch, lambda: torch.set_num_threads(threads))
@@ -171,10 +173,11 @@ class Server:
             return {"name": upload.name, "status": refused.status, "error": refused.reason}
         probabilities = softmax(row[None])[0]
         order = np.argsort(-probabilities, kind="stable")[:top]
-        classes = self.model.classes
+        classes, rejected = self.model.classes, self.least is not None and probabilities.max() < self.least
         return {
             "name": upload.name,
-            "class": classes[order[0]],
+            "class": None if rejected else classes[order[0]],
+            **({} if self.least is None else {"rejected": bool(rejected)}),
             "probabilities": {classes[i]: float(probabilities[i]) for i in order},
         }
 

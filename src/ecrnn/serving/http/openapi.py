@@ -91,7 +91,8 @@ _SCHEMAS: dict[str, Any] = {
         "type": "object",
         "properties": {
             "name": {"type": "string"},
-            "class": {"type": "string"},
+            "class": {"type": ["string", "null"]},
+            "rejected": {"type": "boolean"},
             "probabilities": {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}},
         },
         "required": ["name", "class", "probabilities"],
