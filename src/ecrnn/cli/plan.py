@@ -112,10 +112,10 @@ def plan(
     if as_json:
         say_json({"format": 1, "kind": "ecrnn plan", **dataclasses.asdict(found)})
         return
-    _show(found, difference, scale)
+    _show(found, difference, scale, measured=variances is not None)
 
 
-def _show(plan: StudyPlan, difference: float, scale: float) -> None:
+def _show(plan: StudyPlan, difference: float, scale: float, *, measured: bool) -> None:
     from rich import box
     from rich.table import Table
 
@@ -164,9 +164,8 @@ def _show(plan: StudyPlan, difference: float, scale: float) -> None:
         "Hours are of one training at a time on this machine, as it is now. They are extrapolated from the steps above."
     )
     if plan.sd_source != "given":
-        say(
-            f"SD: {plan.sd_source}. It decides the numbers of repeats: give --sd from a report of such data if you can."
-        )
+        hint = "" if measured else " Give --sd or --variances from a study of such data if you can."
+        say(f"SD: {plan.sd_source}. It decides the numbers of repeats.{hint}")
 
 
 def _cells(design: Design, scale: float) -> tuple[str, ...]:
