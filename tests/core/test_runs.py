@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import write_manifest
 from ecrnn.core.packed import pack
 from ecrnn.core.predictions import PredictedClasses, Predictions, read_predictions, write_predictions
+from ecrnn.core.seals import seal
 
 
 def test_predictions_round_trip(tmp_path: Path) -> None:
@@ -206,6 +208,25 @@ def test_success_drops_the_old_failure(trial: Path) -> None:
 def test_a_damaged_failure_is_still_a_failure(trial: Path, content: str) -> None:
     (trial / "error.json").write_text(content)
     assert runs.read_failure(trial.parents[1], "cnn", 2) == "failed, and error.json cannot be read"
+
+
+def test_one_letter_of_a_failure_that_turned(trial: Path) -> None:
+    (trial / "error.json").write_text(json.dumps(seal({"error": "the loss is not finite at epoch 2"})))
+    assert runs.read_failure(trial.parents[1], "cnn", 2) == "the loss is not finite at epoch 2"
+    (trial / "error.json").write_text((trial / "error.json").read_text().replace("epoch 2", "epoch 3"))
+    assert runs.read_failure(trial.parents[1], "cnn", 2) == "failed, and error.json cannot be read"
+
+
+def test_machine_and_versions(tmp_path: Path) -> None:
+    path, early = tmp_path / "environment.json", {"cores": 2, "packages": {"ecrnn": "0.1.0"}}
+    path.write_text(json.dumps(early))
+    assert runs.read_environment(tmp_path) == early, "of a version that wrote no digest"
+    now = {"cores": 2, "packages": {"ecrnn": "0.2.0"}}
+    path.write_text(json.dumps(seal(now)))
+    assert runs.read_environment(tmp_path) == now
+    path.write_text(path.read_text().replace('"digest"', '"dicest"'))
+    with one_line(EcrnnError, path, "does not match its own digest"):
+        runs.read_environment(tmp_path)
 
 
 def test_settings_that_were_changed_by_hand(tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ def test_registered_sources_are_complete():
     for file in images + written:
         assert len(file.md5) == 32
         assert all(url.endswith(file.name) for url in file.urls)
+        assert (file.unpacked_md5 is not None) == (file.name.endswith(".gz") and "tar" not in file.name)
     assert all(file.urls for file in written)
     digests = [file.md5 for file in images + written]
     assert len(set(digests)) == len(digests) == 4 + 4 + 8 + 4 + 1 + 2 + 6

@@ -56,6 +56,13 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path, memory_limit):
         assert images[:, 0, 0, 0].tolist() == [0, 1, 3, 4, 5]
         assert list(bad) == ["2.png", "6.png"]
         assert bad["6.png"] == "it is empty"
+    for path in sorted((tmp_path / "cache").rglob("*.*")) if memory_limit == 10 else ():
+        content = path.read_bytes()
+        changed = content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]  # a pixel, a letter of a reason, a checksum
+        path.write_bytes(changed)
+        with pytest.raises(DataError, match=r"\.npy is damaged; delete it"):
+            load_readable(tmp_path, FILES, (8, 8), 3, cache=tmp_path / "cache", memory_limit=10)
+        path.write_bytes(content)
     with pytest.raises(DataError, match=r"2 of 7 images .*2.png: not a PNG.*; 6.png: it is empty\); replace or remove"):
         load_images(tmp_path, FILES, (8, 8), 3, cache=tmp_path / "cache", memory_limit=memory_limit)
     with pytest.raises(DataError, match="none of the 1 images in"):

@@ -72,10 +72,12 @@ def test_a_changed_cifar_file_is_named_with_both_checksums(cifar10, tmp_path, un
         cifar10.source.load(tmp_path, tmp_path)
 
 
-def test_a_changed_idx_file_is_named(mnist, tmp_path):
-    path = mnist.write(tmp_path) / "t10k-labels-idx1-ubyte.gz"
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is damaged"):
+@pytest.mark.parametrize("unpacked", [False, True])
+def test_a_changed_idx_file_is_named(mnist, tmp_path, unpacked):
+    name = "t10k-labels-idx1-ubyte" + ("" if unpacked else ".gz")
+    path = mnist.write(tmp_path, unpacked) / name
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")  # a label, or the size at the end of a .gz
+    with pytest.raises(DataError, match=rf"{name} is damaged"):
         mnist.source.load(tmp_path, tmp_path)
 
 

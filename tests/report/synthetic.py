@@ -15,6 +15,7 @@ from ecrnn.core.manifests import write_manifest
 from ecrnn.core.predictions import Predictions, Scored, write_predictions
 from ecrnn.core.runs import trial_folder
 from ecrnn.core.tasks import TASKS
+from ecrnn.core.trial_of_study import with_recipe
 from ecrnn.stats import METRICS
 
 ACCURACIES = {"cnn": 0.7325, "crnn-bilstm-16": 0.734, "ecrnn-bilstm-16": 0.7708}
@@ -169,7 +170,9 @@ def write_trial(
         if len(counted) > 1:  # as a training leaves them; the AUC of an epoch before the last is in no other file
             line[f"validation_{metric.name}"] = metric.value(of_epoch.statistics)
             line["validation_auc"] = 0.75 + 0.01 * line["epoch"]
-    trial = study.model_copy(update={"models": (model,), "first_repeat": repeat, "repeats": 1})
+    trial = study.of_trial(model, repeat)
+    if trial.nested and "recipe" in facts:
+        trial = with_recipe(trial, facts["recipe"])
     write_atomically(home / "config.yaml", to_yaml(trial))
     write_atomically(home / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     write_predictions(home / "predictions.npz", predictions)

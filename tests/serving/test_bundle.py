@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -23,6 +25,8 @@ from ecrnn.models.inference import Standardise, predict_logits
 from ecrnn.models.names import parse
 from ecrnn.serving import bundle as bundles
 from ecrnn.serving.bundle import Description, is_bundle, read_bundle, read_metrics, write_bundle
+
+from .conftest import MODEL
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "bundle.json"
 
@@ -464,3 +468,20 @@ def test_description_reads_what_it_writes(description):
     assert Description.read(json.loads(json.dumps(description.model_dump(mode="json")))) == description
     with pytest.raises(EcrnnError, match="unknown configuration key 'surplus'"):
         Description.read(description.model_dump() | {"surplus": 1})
+
+
+def test_metrics_of_another_bundle(bundle, tmp_path, network, processor):
+    """They say how the data was split, so they decide on which images a model is judged."""
+    assert "model.safetensors" not in read_bundle(bundle)[3]
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    write_bundle(tmp_path / "other", other, parse(MODEL), processor, {"accuracy": 0.9}, "")
+    mine = (bundle / "metrics.json").read_bytes()
+    shutil.copy(tmp_path / "other" / "metrics.json", bundle)
+    with pytest.raises(BundleError, match=r"metrics.json is of another bundle: it does not match bundle.json"):
+        read_bundle(bundle)
+    with pytest.raises(BundleError, match="of another bundle"):
+        read_metrics(bundle)
+    (bundle / "metrics.json").write_bytes(mine)
+    assert read_metrics(bundle) == {"accuracy": 0.5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -41,14 +42,20 @@ def test_round_trip(tmp_path):
     assert len(SMALL.to_bytes()) == 16 + 24 + 8 * 6 + 32
     assert read(tmp_path / "none") is None
     keys = of_texts(["a", "b", "c"])
-    (tmp_path / "study").write_bytes(study_bytes(keys))
-    again = read_study(tmp_path / "study")
+    (tmp_path / "study").write_bytes(study_bytes(keys, "ab" * 32))
+    again = read_study(tmp_path / "study", "ab" * 32)
+    with pytest.raises(BundleError, match="study is of other examples than this study's"):
+        read_study(tmp_path / "study", "ab" * 31 + "cd")
     assert again is not None
     assert (again.keys == keys.keys).all()
     assert (again.owners.tolist(), again.total, len(again.looks)) == ([0, 1, 2], 3, 0)
     images = of_images(np.random.default_rng(0).integers(0, 256, (3, 9, 9, 1), dtype=np.uint8))
-    (tmp_path / "study").write_bytes(study_bytes(images))
-    assert (read_study(tmp_path / "study").looks == images.looks).all()
+    content = study_bytes(images, "ab" * 32)
+    (tmp_path / "study").write_bytes(content)
+    assert (read_study(tmp_path / "study", None).looks == images.looks).all()
+    before = b"ecrnn-keys-00001" + content[16:40] + content[72:-32]  # of a version without the fingerprint
+    (tmp_path / "study").write_bytes(before + hashlib.sha256(before).digest())
+    assert (read_study(tmp_path / "study", "cd" * 32).looks == images.looks).all()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_damaged_files(tmp_path, content, line):
     assert "\n" not in str(caught.value)
     (tmp_path / FILE).write_bytes(content.replace(b"ecrnn-examples-1", b"ecrnn-keys-00001"))
     with pytest.raises(BundleError):
-        read_study(tmp_path / FILE)
+        read_study(tmp_path / FILE, None)
 
 
 def test_bundles_with_and_without(bundle, network, processor, tmp_path):
@@ -84,6 +91,15 @@ def test_bundles_with_and_without(bundle, network, processor, tmp_path):
     (bundle / FILE).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(BundleError, match="points out of"):
         read_trained_on(bundle)
+    (bundle / FILE).unlink()
+    (bundle / FILE).write_bytes(SMALL.to_bytes())
+    assert read_trained_on(bundle) is not None, "of a version that noted no digest of it"
+    other = TrainedOn(some(3), some(5), some(1))
+    (tmp_path / "new" / FILE).write_bytes(other.to_bytes())  # whole, and of another bundle
+    with pytest.raises(BundleError, match=r"examples.bin is of another bundle: it does not match bundle.json"):
+        load(tmp_path / "new")
+    (tmp_path / "new" / FILE).unlink()  # as one may who passes a bundle on
+    assert load(tmp_path / "new").trained_on is None
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from studies.small import MODELS, Study, everything, of_trainings, predictions, 
 from training.forks import DONE, INTERRUPTED, Forks
 from training.trainings import image_set, stop_at
 
-from ecrnn.core.config import StudySettings, read_yaml
+from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.events import Epoch, Event, Finished, Loading, Message, Step, Waiting
 from ecrnn.core.manifests import read_manifest
 from ecrnn.core.reading import read_json
-from ecrnn.core.runs import locked, read_settings, read_trial, trial_folder, write_settings
+from ecrnn.core.runs import locked, read_settings, read_trial, trial_folder
 from ecrnn.core.tasks import default
 from ecrnn.data.splits import parse_split
 from ecrnn.report import analyse, read_study
@@ -93,10 +93,22 @@ def test_killed_between_its_first_two_files(study: Study, tmp_path: Path) -> Non
     study.run(tmp_path, models=("mlp-4",), repeats=1)
     (tmp_path / "environment.json").unlink()
     keys = (tmp_path / "keys.bin").read_bytes()
-    (tmp_path / "keys.bin").write_bytes(study_bytes(image_set(12).keys()))
+    fingerprint = read_settings(tmp_path).fingerprint
+    assert fingerprint is not None
+    (tmp_path / "keys.bin").write_bytes(study_bytes(image_set(12).keys(), fingerprint))
     study.run(tmp_path, models=("mlp-4",), repeats=1)
     assert read_json(tmp_path / "environment.json")["packages"]["torch"]
     assert (tmp_path / "keys.bin").read_bytes() == keys  # those of fewer images are not kept
+    (tmp_path / "keys.bin").write_bytes(keys[:-1])
+    study.run(tmp_path, models=("mlp-4",), repeats=1)
+    assert (tmp_path / "keys.bin").read_bytes() == keys, "damaged keys are written anew"
+    home = tmp_path / "mlp-4" / "repeat-0"
+    study.run(tmp_path / "other", models=("mlp-4",), repeats=1, training={"lr": 0.01})
+    shutil.rmtree(home)
+    shutil.copytree(tmp_path / "other" / "mlp-4" / "repeat-0", home)
+    with one_line(RunDirectoryError, "lr is 0.001 here and 0.01 there", f"delete {home}, and it is trained anew"):
+        study.run(tmp_path, models=("mlp-4",), repeats=2)
+    assert not (tmp_path / "mlp-4" / "repeat-1").exists(), "nothing is trained beside it"
 
 
 def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> None:
@@ -352,7 +364,8 @@ def test_the_score_is_named_before_the_first_training(study: Study, tmp_path: Pa
     assert read_settings(tmp_path / "b").metric == "macro-f1"
     with one_line(RunDirectoryError, "metric is auc here and macro-f1 there"):
         study.run(tmp_path / "b", metric="auc", **few)
-    write_settings(tmp_path / "a", read_settings(tmp_path / "a").model_copy(update={"metric": None}))  # an early one
+    early = read_settings(tmp_path / "a").model_copy(update={"metric": None})
+    (tmp_path / "a" / "study.yaml").write_text(to_yaml(early))
     assert study.run(tmp_path / "a", metric="accuracy", **few).trained == []
     assert read_settings(tmp_path / "a").metric is None, "its report stays as it is"
     with one_line(RunDirectoryError, "metric is auc here and None there"):

@@ -17,7 +17,7 @@ from ecrnn.core.devices import threads
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.events import Event, Step
 from ecrnn.core.reading import read_json
-from ecrnn.core.runs import read_failure, read_trial, trial_folder
+from ecrnn.core.runs import read_failure, read_settings, read_trial, trial_folder
 from ecrnn.core.tasks import default
 from ecrnn.models import registry
 from ecrnn.models.baselines import register_object
@@ -94,7 +94,7 @@ def test_the_facts_of_a_baseline(baselines: Path) -> None:
     home = trial_folder(baselines, "logistic", 1)
     files = sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
     assert files == ["config.yaml", "manifest.json", "metrics.jsonl", "predictions.npz"], "no weights, nothing pickled"
-    trial = read_finished(baselines, "logistic", 1)
+    trial = read_finished(baselines, read_settings(baselines), "logistic", 1)
     assert trial is not None
     facts, (metrics,) = trial.facts, trial.metrics
     assert facts["estimator"] == "LogisticRegression"

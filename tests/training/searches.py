@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import StudySettings
+from ecrnn.core.config import StudySettings, to_yaml
 from ecrnn.core.files import make_folder, write_json
 from ecrnn.core.manifests import write_manifest
 from ecrnn.core.predictions import PredictedClasses, write_predictions
-from ecrnn.core.runs import trial_folder, write_settings
+from ecrnn.core.runs import read_settings, trial_folder, write_settings
 
 POINTS: list[dict[str, Any]] = [{}, {"lr": 0.009}, {"lr": 0.002}, {"lr": 0.0005}]
 
@@ -24,8 +24,9 @@ def make_point(folder: Path, model: str, number: int, right: int, **facts: Any) 
     predicted = (np.arange(10) >= right).astype(np.int64)
     write_predictions(place / "predictions.npz", PredictedClasses(np.arange(10), label, predicted))
     (place / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    (place / "config.yaml").write_text(to_yaml(read_settings(folder).of_trial(model, number)))
     known = {"model": model, "repeat": number, "n_train": 20, "n_validation": 10, "classes": ["a", "b"], "seconds": 2.0}
-    write_manifest(place, ("metrics.jsonl", "predictions.npz"), known | facts)
+    write_manifest(place, ("config.yaml", "metrics.jsonl", "predictions.npz"), known | facts)
 
 
 def make_failure(folder: Path, model: str, number: int) -> None:

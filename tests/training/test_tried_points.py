@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from core.lines import one_line
 from training.searches import fill, make_point, make_tuning
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.runs import read_settings, write_settings
 from ecrnn.training.tried_points import best_recipe, read_tuning
 
 
@@ -56,4 +58,24 @@ def test_a_folder_without_a_finished_point(folder: Path) -> None:
 def test_facts_that_cannot_be_true(folder: Path, facts: dict[str, Any]) -> None:
     make_point(folder, "cnn", 0, 5, **facts)
     with one_line(EcrnnError, "manifest.json"):
+        read_tuning(folder)
+
+
+def test_a_point_of_another_tuning_has_no_score_here(folder: Path, tmp_path: Path) -> None:
+    fill(folder, cnn=[5, 8, 7, 3])
+    other = fill(make_tuning(tmp_path / "other", points={"cnn": [{}, {"lr": 0.001}]}), cnn=[9, 9])
+    read_tuning(folder)  # another one inside of its folder is nothing of it
+    shutil.rmtree(folder / "cnn" / "repeat-1")
+    shutil.copytree(other / "cnn" / "repeat-1", folder / "cnn" / "repeat-1")
+    with one_line(EcrnnError, "config.yaml is of another study than study.yaml: training.lr is 0.009 here and 0.001"):
+        read_tuning(folder)
+
+
+def test_a_study_file_of_fewer_points(folder: Path) -> None:
+    fill(folder, cnn=[5, 8, 7, 3])
+    settings = read_settings(folder)
+    assert settings.tuning is not None
+    few = settings.tuning.model_copy(update={"points": {"cnn": settings.tuning.points["cnn"][:3]}})
+    write_settings(folder, settings.model_copy(update={"tuning": few}))
+    with one_line(RunDirectoryError, folder / "cnn" / "repeat-3", "lies there", "does not plan it"):
         read_tuning(folder)

@@ -306,6 +306,15 @@ def read_yaml(path: Path, within: Path | None = None, *, sealed: bool = False) -
     text = read_text(path, MAX_SETTINGS, within)
     if sealed:
         check_text(text, path)
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """A text of settings in YAML as nested plain data; ``path`` is for errors.
+
+    Raises:
+        EcrnnError: it is not YAML, or not a mapping.
+    """
     if sum(text.count(mark) for mark in _MARKS) > MAX_MARKS:
         raise EcrnnError(f"{path} holds more values than any settings file")
     try:

@@ -45,9 +45,10 @@ from ecrnn.core.manifests import MANIFEST, checked_manifest
 from ecrnn.core.packed import PACKED
 from ecrnn.core.predictions import AnyPredictions, read_predictions
 from ecrnn.core.reading import MAX_METRICS, parse_json, read_json, read_text, there
-from ecrnn.core.seals import seal_text
+from ecrnn.core.seals import seal_text, unsealed
 
-STUDY, METRICS = "study.yaml", "metrics.jsonl"
+STUDY, METRICS, ENVIRONMENT = "study.yaml", "metrics.jsonl", "environment.json"
+_WITHOUT_DIGEST = "0.1.0"  # the version whose environment.json has none
 LOCK = ".lock"  # the file that `locked` locks
 MAX_EPOCHS = 100_000
 _LONGEST_NAME = 200  # characters of a model's
@@ -56,13 +57,18 @@ _LONGEST_LINE = 2000  # characters of a failed trial's line
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """A trial with a valid manifest. ``facts`` holds parameters, multiply-adds, seconds, device, threads and more."""
+    """A trial with a valid manifest.
+
+    ``facts`` holds parameters, multiply-adds, seconds, device, threads and more; ``plan`` is what `plan_note` gave when
+    it was trained, None in those of earlier versions. Of a folder from anywhere it may be anything else.
+    """
 
     model: str
     repeat: int
     facts: dict[str, Any]
     metrics: list[dict[str, Any]]
     predictions: AnyPredictions
+    plan: Any = None
 
 
 def trial_folder(study: Path, model: str, repeat: int) -> Path:
@@ -156,6 +162,19 @@ def write_settings(folder: Path, settings: StudySettings) -> None:
     write_atomically(folder / STUDY, seal_text(to_yaml(settings)))
 
 
+def read_environment(folder: Path) -> dict[str, Any]:
+    """Machine and versions of a run directory.
+
+    Raises:
+        EcrnnError: `environment.json` is missing or damaged.
+    """
+    path = folder / ENVIRONMENT
+    content = read_json(path, within=folder)
+    packages = content.get("packages") if isinstance(content, dict) else None
+    before = isinstance(packages, dict) and packages.get("ecrnn") == _WITHOUT_DIGEST
+    return unsealed(content, path, required=not before)
+
+
 def plan_note(settings: StudySettings) -> dict[str, str]:
     """The plan of a study as its trials note it in their manifests: the SHA-256 of each part that there is.
 
@@ -182,7 +201,7 @@ def read_trial(study: Path, model: str, repeat: int) -> FinishedTrial | None:
             return None
         metrics = read_metrics(folder / METRICS, within=study)
         predictions = read_predictions(folder / "predictions.npz", within=study)
-    return FinishedTrial(model, repeat, manifest["facts"], metrics, predictions)
+    return FinishedTrial(model, repeat, manifest["facts"], metrics, predictions, manifest.get("plan"))
 
 
 def read_metrics(path: Path, within: Path | None = None) -> list[dict[str, Any]]:
@@ -207,7 +226,7 @@ def read_failure(study: Path, model: str, repeat: int) -> str | None:
     if not there(path):
         return None
     with contextlib.suppress(EcrnnError, KeyError, TypeError):
-        return str(read_json(path, within=study)["error"])[:_LONGEST_LINE]
+        return str(unsealed(read_json(path, within=study), path)["error"])[:_LONGEST_LINE]
     return "failed, and error.json cannot be read"
 
 

@@ -30,7 +30,7 @@ class RemoteFile:
         md5: hexadecimal MD5 as its publishers or the field's libraries state it.
         size: in bytes; a download that grows larger is broken off.
         urls: where it lies, tried in this order.
-        unpacked_md5: of the file without its .gz, where known.
+        unpacked_md5: of the file without its .gz; None where it has none.
         sha256: of the file, where its publishers state it or it was pinned here.
     """
 
@@ -159,16 +159,12 @@ def read_official(path: Path, file: RemoteFile, others: Mapping[str, str] | None
         others: as for `read_checked`.
 
     Raises:
-        DataError: the checksum is known and another, or the file is one of ``others``.
+        DataError: it cannot be read, or has another checksum.
     """
-    md5 = file.md5 if path.name.endswith(".gz") or not file.name.endswith(".gz") else file.unpacked_md5
-    if md5 is not None:
-        return read_checked(path, md5, others)
-    with reading(path):
-        data = path.read_bytes()
-    if others and (other := others.get(_md5(data))):
-        raise DataError(f"{path} is of another data set (it is {other}); name the right folder with --data-dir")
-    return data
+    unpacked = file.name.endswith(".gz") and not path.name.endswith(".gz")
+    md5 = file.unpacked_md5 if unpacked else file.md5
+    assert md5 is not None  # of every .gz, tests/data/test_downloads.py
+    return read_checked(path, md5, others)
 
 
 _OTHERWISE = "or download it by other means and name its folder with --data-dir"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ecrnn.core.errors import DataError
+from ecrnn.core.errors import DataError, raised_as
+from ecrnn.core.reading import parse_json
 from ecrnn.core.spelling import nfc
 from ecrnn.core.text import counted
 from ecrnn.data.example_set import ExampleSet
@@ -43,6 +43,8 @@ def read_groups(path: Path) -> dict[str, str]:
         if name in found:
             raise DataError(f"{path}, line {number}: '{name[:_LONGEST]}' comes twice; leave one of them")
         found[name] = nfc(group)
+    if not found:
+        raise DataError(f"{path} names no file; give it a row for each file that is in a group")
     return found
 
 
@@ -68,10 +70,8 @@ def _json_lines(text: str, path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number} is no JSON") from error
+        with raised_as(DataError):
+            row = parse_json(line, f"{path}, line {number},")
         fits = isinstance(row, dict) and isinstance(row.get("file"), str)
         if not fits or not isinstance(row.get("group"), str | int):
             raise DataError(f'{path}, line {number} should be an object such as {{"file": "a/1.jpg", "group": "7"}}')

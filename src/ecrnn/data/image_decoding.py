@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,7 +18,7 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading, Progress, silent
 from ecrnn.core.form import FIT_BEFORE, Fit
-from ecrnn.core.reading import read_json
+from ecrnn.core.reading import read_bytes, read_json
 from ecrnn.core.text import json_text
 from ecrnn.data.downloads import cached_file, default_cache
 from ecrnn.data.image_file import decode, quiet_pillow
@@ -180,10 +181,12 @@ def _mapped(
 ) -> np.ndarray:
     """The decoded images as a read-only memory map of a file in the cache, written if it is not there.
 
-    Beside it lies the list of the files that were left out, where ``bad`` takes any.
+    Beside it lie the list of the files that were left out, where ``bad`` takes any, and the checksum of both, without
+    which files of earlier versions are.
     """
     path = cache / "folders" / f"{_key(folder, files, shape, fit)}{'' if bad is None else '-readable'}.npy"
-    if not path.exists():
+    listed, fresh = path.with_suffix(".json"), not path.exists()
+    if fresh:
         with cached_file(path) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -194,17 +197,32 @@ def _mapped(
             file.seek(0)  # NumPy leaves room in a header for any number of rows
             np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, *shape[1:])})
             if bad is not None:
-                with cached_file(path.with_suffix(".json")) as listed:
-                    listed.write(json_text(bad).encode())
+                with cached_file(listed) as names:
+                    names.write(json_text(bad).encode())
     elif bad is not None:
-        bad |= read_json(path.with_suffix(".json"))
+        bad |= read_json(listed)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged; delete it and give the command again") from error
     if images.shape != (len(files) - len(bad or ()), *shape[1:]) or images.dtype != np.uint8:
         raise DataError(f"{path} does not hold the images of {folder}; delete it and give the command again")
+    _check_unchanged(path, images, bad or {}, fresh)
     return images
+
+
+def _check_unchanged(path: Path, images: np.ndarray, bad: Mapping[str, str], fresh: bool) -> None:
+    """Raise a DataError unless images and list of the cache have the checksum beside them; ``fresh`` ones get one."""
+    checksum, found = path.with_suffix(".crc32"), zlib.crc32(json_text(bad).encode())
+    step = max(1, 2**24 // max(1, images[:1].nbytes))
+    for start in range(0, len(images), step):
+        found = zlib.crc32(images[start : start + step].data, found)
+    line = f"{found:08x}\n".encode()
+    if fresh or not checksum.exists():
+        with cached_file(checksum) as file:
+            file.write(line)
+    elif read_bytes(checksum, len(line)) != line:
+        raise DataError(f"{path} is damaged; delete it and give the command again")
 
 
 def _key(folder: Path, files: Sequence[str], shape: tuple[int, ...], fit: Fit) -> str:

@@ -49,7 +49,7 @@ def load_source(
     return make_image_set(name, images, raw.labels, raw.classes, n_train=raw.n_train)
 
 
-def _mirrored(bases: tuple[str, ...], rows: list[tuple[str, str, int, str | None]]) -> tuple[RemoteFile, ...]:
+def _mirrored(bases: tuple[str, ...], rows: list[tuple[str, str, int, str]]) -> tuple[RemoteFile, ...]:
     return tuple(RemoteFile(n, md5, size, tuple(b + n for b in bases), bare) for n, md5, size, bare in rows)
 
 
@@ -97,10 +97,15 @@ _FASHION_FILES = _mirrored(
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     ),
     [
-        ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880, None),
-        ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515, None),
-        ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102, None),
-        ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148, None),
+        (
+            "train-images-idx3-ubyte.gz",
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            26421880,
+            "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        ),
+        ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515, "9018921c3c673c538a1fc5bad174d6f9"),
+        ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102, "8181f5470baa50b63fa0f6fddb340f0a"),
+        ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148, "15d484375f8d13e6eb1aabb0c3f46965"),
     ],
 )
 

@@ -2,11 +2,11 @@
 
     model.safetensors   weights
     bundle.json         task, architecture, classes, preprocessing, format version, and the SHA-256 of itself, of the
-                        weights and of the tokens; written last
+                        weights, of the tokens and of the keys; written last
     vocabulary.json, tokenizer.json, source-...
                         tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
     code.py             the file of a model that is not ecrnn's own, for the record
-    metrics.json        what was measured, on which data
+    metrics.json        what was measured, on which data, and the SHA-256 of the weights that it is of
     examples.bin        keys by which the examples of training and validation are recognised, see `trained_on`
     README.md           model card
 
@@ -121,12 +121,15 @@ def write_bundle(
     _check(model, processor)
     make_folder(folder)
     files = {WEIGHTS: save_weights(network, folder / WEIGHTS)}
-    write_json(folder / METRICS, seal(metrics))  # of its own, as seconds are in it: the others are the same every time
+    # With a digest of its own, as seconds are in it: the others are the same every time.
+    write_json(folder / METRICS, seal({**metrics, WEIGHTS: files[WEIGHTS]}))
     write_atomically(folder / CARD, card)
     if source := model.row.source:
         write_atomically(folder / CODE, source.content)  # for the record: nothing ever runs it
     if trained_on is not None:
-        write_atomically(folder / EXAMPLES, trained_on.to_bytes())
+        keys = trained_on.to_bytes()
+        write_atomically(folder / EXAMPLES, keys)
+        files[EXAMPLES] = hashlib.sha256(keys).hexdigest()
     for name, text in processor.files().items():
         write_atomically(folder / name, text)
         files[name] = hashlib.sha256(text.encode()).hexdigest()
@@ -171,7 +174,11 @@ def read_trained_on(folder: Path) -> TrainedOn | None:
         BundleError: the file is damaged, or a link out of the folder.
     """
     with raised_as(BundleError):
-        return read_examples(folder / EXAMPLES, folder)
+        found = read_examples(folder / EXAMPLES, folder)
+        digest = None if found is None else _description(folder).files.get(EXAMPLES)  # earlier versions noted none
+        if found is not None and digest not in (None, hashlib.sha256(found.to_bytes()).hexdigest()):
+            raise BundleError(f"{folder / EXAMPLES} is of another bundle: it does not match {DESCRIPTION}")
+        return found
 
 
 def _read(folder: Path) -> tuple[Description, Processor, nn.Module, dict[str, Any]]:
@@ -239,7 +246,11 @@ def _metrics(folder: Path, description: Description) -> dict[str, Any]:
     path, newer = folder / METRICS, description.format > 1
     if not there(path) and not newer:
         return {}
-    return unsealed(read_json(path, MAX_METRICS, folder), path, required=newer)
+    metrics = unsealed(read_json(path, MAX_METRICS, folder), path, required=newer)
+    of_weights = metrics.pop(WEIGHTS, None)  # earlier versions noted none
+    if newer and of_weights not in (None, description.files.get(WEIGHTS)):
+        raise BundleError(f"{path} is of another bundle: it does not match {DESCRIPTION}")
+    return metrics
 
 
 def _digest(description: Description, folder: Path, name: str) -> str | None:

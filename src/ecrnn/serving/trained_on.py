@@ -7,8 +7,9 @@
 
 A study keeps the keys of all its examples, `keys.bin`, for bundles of its trials:
 
-    16 bytes   "ecrnn-keys-00001"
+    16 bytes   "ecrnn-keys-00002"
     3 times 8  how many examples there are, how many keys and how many looks follow, of images one each
+    32         the fingerprint of the examples; version 1 had none
     8 each     the keys, then the example that each is of, ascending, then the looks
     32         SHA-256 of all that
 
@@ -30,7 +31,8 @@ from ecrnn.data.keys import Keys, nearest_looks
 
 FILE = "examples.bin"
 STUDY_FILE = "keys.bin"
-_MAGIC, _STUDY_MAGIC = b"ecrnn-examples-1", b"ecrnn-keys-00001"
+_MAGIC = b"ecrnn-examples-1"
+_STUDY_MAGICS = (b"ecrnn-keys-00002", b"ecrnn-keys-00001")
 _LARGEST = 2**31  # bytes
 _ALIKE = 4  # comparisons of 64 that may differ between images that look alike (docs/decisions/known-examples.md)
 _ORDINARY = 0.02  # the most of the images trained on that may look like another one, for looks to mean anything
@@ -91,7 +93,7 @@ def read(path: Path, within: Path | None = None) -> TrainedOn | None:
     """
     if not there(path):
         return None
-    numbers = _numbers(path, _MAGIC, within)
+    _, numbers = _numbers(path, (_MAGIC,), within)
     n_train, n_validation, n_looks = (int(number) for number in numbers[:3])
     if n_train + n_validation + n_looks != len(numbers) - 3:
         raise _damaged(path)
@@ -101,27 +103,40 @@ def read(path: Path, within: Path | None = None) -> TrainedOn | None:
     return TrainedOn(*groups)
 
 
-def study_bytes(keys: Keys) -> bytes:
-    """What a study keeps of the keys of all its examples."""
-    return _packed(_STUDY_MAGIC, (keys.total, len(keys.keys), len(keys.looks)), keys.keys, keys.owners, keys.looks)
+def study_bytes(keys: Keys, fingerprint: str) -> bytes:
+    """What a study keeps of the keys of all its examples, whose fingerprint is hexadecimal."""
+    counts = (keys.total, len(keys.keys), len(keys.looks))
+    return _packed(_STUDY_MAGICS[0], counts, _words(fingerprint), keys.keys, keys.owners, keys.looks)
 
 
-def read_study(path: Path) -> Keys | None:
+def read_study(path: Path, fingerprint: str | None) -> Keys | None:
     """The keys of the examples of a study; None where it has none, being of an earlier version.
 
+    Args:
+        path: of the file.
+        fingerprint: of the study's examples; None: not known.
+
     Raises:
-        EcrnnError: the file is damaged or of another version, points out of the study, or cannot be read.
+        EcrnnError: the file is damaged, of other examples or of another version, points out of the study, or cannot be
+            read.
     """
     if not there(path):
         return None
-    numbers = _numbers(path, _STUDY_MAGIC, path.parent)
+    magic, numbers = _numbers(path, _STUDY_MAGICS, path.parent)
     total, count, seen = (int(number) for number in numbers[:3])
-    if 2 * count + seen != len(numbers) - 3 or seen not in (0, total):
+    begin = 7 if magic == _STUDY_MAGICS[0] else 3
+    if 2 * count + seen != len(numbers) - begin or seen not in (0, total):
         raise _damaged(path)
-    keys, owners, looks = np.split(numbers[3:], [count, 2 * count])
+    if begin > 3 and fingerprint is not None and not np.array_equal(numbers[3:begin], _words(fingerprint)):
+        raise BundleError(f"{path} is of other examples than this study's; its compare command writes it anew")
+    keys, owners, looks = np.split(numbers[begin:], [count, 2 * count])
     if (owners[1:] < owners[:-1]).any() or (count and int(owners[-1]) >= total) or total > count:
         raise _damaged(path)
     return Keys(keys, owners.astype(np.int64), total, looks)
+
+
+def _words(fingerprint: str) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex(fingerprint), "<u8").astype(np.uint64)
 
 
 def _packed(magic: bytes, counts: tuple[int, int, int], *arrays: np.ndarray) -> bytes:
@@ -129,17 +144,17 @@ def _packed(magic: bytes, counts: tuple[int, int, int], *arrays: np.ndarray) -> 
     return content + hashlib.sha256(content).digest()
 
 
-def _numbers(path: Path, magic: bytes, within: Path | None) -> np.ndarray:
-    """The numbers of a file between its first bytes and its digest, uint64, at least three."""
+def _numbers(path: Path, magics: tuple[bytes, ...], within: Path | None) -> tuple[bytes, np.ndarray]:
+    """The first bytes of a file, one of ``magics``, and the numbers up to its digest, uint64, at least three."""
     with opened(path, _LARGEST, within) as file:
-        head = file.read(len(magic))
-        if head != magic:
+        head = file.read(len(magics[0]))
+        if head not in magics:
             raise BundleError(f"{path} is not of a format that this version of ecrnn reads; delete it or update ecrnn")
         content = head + file.read()
     content, digest = content[:-32], content[-32:]
-    if len(content) % 8 or len(content) < len(magic) + 24 or hashlib.sha256(content).digest() != digest:
+    if len(content) % 8 or len(content) < len(head) + 24 or hashlib.sha256(content).digest() != digest:
         raise _damaged(path)
-    return np.frombuffer(content, "<u8", offset=len(magic)).astype(np.uint64)
+    return head, np.frombuffer(content, "<u8", offset=len(head)).astype(np.uint64)
 
 
 def _damaged(path: Path) -> BundleError:

@@ -25,6 +25,7 @@ from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
 from ecrnn.core.tasks import Task
+from ecrnn.core.trial_of_study import CONFIG, check_planned
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.sources import TERMS
 from ecrnn.models.build import check_network
@@ -45,7 +46,7 @@ from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
 from ecrnn.studies.planned import planned_trials
-from ecrnn.studies.trials import CONFIG, WEIGHTS, load, split_of
+from ecrnn.studies.trials import WEIGHTS, load, split_of
 from ecrnn.training.classification import score as class_score
 from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_finished, trial_task
@@ -95,6 +96,7 @@ def bundle_trial(
     model = str(name)
     if model not in settings.models:
         raise unknown_name("model", model, settings.models, f"the models of {study}")
+    check_planned(study, settings)
     task = name.task
     finished = _finished(study, settings, model, task)
     metric = metric_for(task, settings.metric)
@@ -311,7 +313,7 @@ def _finished(study: Path, settings: StudySettings, model: str, task: Task) -> l
     for trial in planned_trials(settings):
         if trial[0] == model and there(trial_home(study, *trial)):
             try:
-                found = read_finished(study, *trial)
+                found = read_finished(study, settings, *trial)
             except EcrnnError as error:
                 again = "the study's compare command, given again, trains it anew"
                 raise RunDirectoryError(f"{model}, repeat {trial[1]}: {error}; {again}") from error
@@ -361,7 +363,7 @@ def on_test_part(model: Predictor, data: ExampleSet) -> dict[str, Any]:
 
 def _trained_on(study: Path, trial: FinishedTrial, settings: StudySettings, progress: Progress) -> TrainedOn | None:
     """What a trial was trained and validated on; None for a study of an earlier version, which kept no keys."""
-    keys = read_study(study / STUDY_FILE)
+    keys = read_study(study / STUDY_FILE, settings.fingerprint)
     if keys is None or keys.total != trial.facts["n_images"]:
         return None
     if settings.tuned is not None and settings.tuned.part is not None:  # nothing else says what was left out

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.runs import read_settings, trial_home
 from ecrnn.core.tasks import default
@@ -65,13 +66,15 @@ def trained_memories(study: Path, data_dir: Path | None = None, samples: int = S
     assert isinstance(images, ImageSet)
     for model, repeat in planned_trials(settings):
         if models[model].cell is not None:
-            yield from _trial_memory(images, study, models[model], repeat, samples)
+            yield from _trial_memory(images, study, settings, models[model], repeat, samples)
 
 
-def _trial_memory(images: ImageSet, study: Path, name: ModelName, repeat: int, samples: int) -> Iterator[Memory]:
+def _trial_memory(
+    images: ImageSet, study: Path, settings: StudySettings, name: ModelName, repeat: int, samples: int
+) -> Iterator[Memory]:
     """The memory of one trial; nothing if it is not finished."""
     model = str(name)
-    trial = read_finished(study, model, repeat)
+    trial = read_finished(study, settings, model, repeat)
     if trial is None:
         return
     processor = processor_of(name, trial, study)

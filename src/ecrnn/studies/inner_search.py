@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecrnn.core.config import StudySettings, TrainingSettings, merge
-from ecrnn.core.recipe_search import Point, TuningSettings
+from ecrnn.core.config import StudySettings
+from ecrnn.core.recipe_search import TuningSettings
 from ecrnn.models.names import parse
 from ecrnn.studies.tuning import with_points
 from ecrnn.training.tried_points import ModelSearch
-
-FOLDER = "search"  # in that of the trial
 
 
 def inner_settings(settings: StudySettings, trial: StudySettings) -> StudySettings:
@@ -44,17 +42,6 @@ def inner_settings(settings: StudySettings, trial: StudySettings) -> StudySettin
         "tuned": None,
     }
     return with_points(trial.model_copy(update=update), [parse(model) for model in trial.models])
-
-
-def with_recipe(trial: StudySettings, recipe: Point) -> StudySettings:
-    """The settings of a trial that trains with the recipe that its search has found, as if it had been asked for.
-
-    Args:
-        trial: as it was before its search.
-        recipe: settings of the training that change.
-    """
-    training = TrainingSettings.read(merge(trial.training.model_dump(), recipe), trial.models[0])
-    return trial.model_copy(update={"training": training, "tuned": None})
 
 
 def search_facts(search: ModelSearch) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class Looks:
         """
         for model, repeat in ended:
             if repeat not in self.scores[model]:
-                trial = read_finished(self.folder, model, repeat)
+                trial = read_finished(self.folder, self.settings, model, repeat)
                 if trial is None:
                     raise RunDirectoryError(f"{self.folder}: {model}, repeat {repeat} is not finished any more")
                 self.scores[model][repeat] = score(trial, self.metric, self.settings.score_epochs)

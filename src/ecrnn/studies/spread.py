@@ -120,7 +120,7 @@ def _finished(folder: Path, settings: StudySettings, metric: Metric) -> tuple[di
     sizes = []
     for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
         for model in settings.models:
-            if (trial := read_finished(folder, model, repeat)) is not None:
+            if (trial := read_finished(folder, settings, model, repeat)) is not None:
                 scores[model][repeat] = score(trial, metric, settings.score_epochs)
                 sizes.append(trial.facts["n_validation"])
     if not sizes:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import environment, resolve
-from ecrnn.core.errors import EcrnnError, unknown_name
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
 from ecrnn.core.files import disk_errors, write_atomically, write_json
-from ecrnn.core.manifests import MANIFEST, read_manifest
+from ecrnn.core.manifests import MANIFEST, checked_manifest, read_manifest
 from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, check_free, grown, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.spelling import nfc
 from ecrnn.core.text import counted
+from ecrnn.core.trial_of_study import check_of_study
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.keys import Keys
@@ -110,7 +111,7 @@ def run_study(
         outcome = Outcome()
         for trial in planned_trials(settings):
             check_inside(trial_folder(out, *trial) / "checkpoint", out)  # before anything is written or deleted there
-            if read_manifest(trial_home(out, *trial)) is not None:
+            if _is_finished(out, settings, trial):
                 outcome.found.append(trial)
                 # what is left of a process that was killed before it had deleted them
                 checkpoints.remove(trial_folder(out, *trial) / "checkpoint", *checkpoints.NAMES)
@@ -143,6 +144,26 @@ def _clear_for_workers(out: Path, settings: StudySettings, outcome: Outcome) -> 
             for name in (MANIFEST, "error.json"):
                 with disk_errors(out, "delete files in"):
                     (trial_folder(out, *trial) / name).unlink(missing_ok=True)
+
+
+def _is_finished(out: Path, settings: StudySettings, trial: Trial) -> bool:
+    """Whether a trial is finished and whole.
+
+    Raises:
+        RunDirectoryError: it is one of another study, which nothing may be trained beside.
+    """
+    home = trial_home(out, *trial)
+    try:
+        manifest = checked_manifest(home, out)
+    except EcrnnError:  # a damaged trial is trained anew
+        return False
+    if manifest is None:
+        return False
+    try:
+        check_of_study(out, settings, *trial, manifest)
+    except EcrnnError as error:
+        raise RunDirectoryError(f"{error}; delete {home}, and it is trained anew") from error
+    return True
 
 
 def _in_turns(study: OpenStudy, outcome: Outcome, progress: Progress) -> Iterator[tuple[OpenStudy, list[Trial]]]:
@@ -190,10 +211,13 @@ def _run(engine: Engine, study: OpenStudy, waiting: list[Trial], outcome: Outcom
 
 def _kept_keys(data: ExampleSet, out: Path) -> Keys:
     """The keys of all examples, which the study keeps for bundles of its trials."""
-    keys = read_study(out / STUDY_FILE)
+    try:
+        keys = read_study(out / STUDY_FILE, data.fingerprint)
+    except EcrnnError:  # damaged, or of other examples; these are at hand
+        keys = None
     if keys is None or keys.total != len(data):
         keys = data.keys()
-        write_atomically(out / STUDY_FILE, study_bytes(keys))
+        write_atomically(out / STUDY_FILE, study_bytes(keys, data.fingerprint))
     return keys
 
 

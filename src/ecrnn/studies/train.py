@@ -33,7 +33,7 @@ from ecrnn.studies.bundling import check_free, measured, on_test_part
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, objective, prepare
-from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too
+from ecrnn.studies.trials import contradiction, identity_of, load, sizes_of_groups, split_of, trained_on_too
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
 
@@ -177,7 +177,7 @@ def _train(
     seed = trial_seed(settings.seed, 0)
     network = make(model, processor.sizes, seed)
     task = objective(data, split, processor, settings.training, seed)
-    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": settings.model}
+    identity = {**identity_of(data, settings.split, split, processor), "model": settings.model}
     trained = fit(
         network,
         task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import traceback
@@ -21,8 +22,10 @@ from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import AnyPredictions, Predictions, write_predictions
 from ecrnn.core.reading import check_inside
 from ecrnn.core.runs import plan_note, trial_folder, trial_home, write_settings
+from ecrnn.core.seals import seal
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
+from ecrnn.core.trial_of_study import CONFIG, SEARCH, with_recipe
 from ecrnn.data import catalogue, counter_rng
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
@@ -35,7 +38,7 @@ from ecrnn.models.processor import Processor
 from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
 from ecrnn.stats import AUC
-from ecrnn.studies.inner_search import FOLDER, inner_settings, search_facts, with_recipe
+from ecrnn.studies.inner_search import inner_settings, search_facts
 from ecrnn.studies.settings import models_of
 from ecrnn.studies.tasks import check_bad_files, load_examples, objective, prepare
 from ecrnn.studies.tuning import metric_of, with_next_point
@@ -45,7 +48,7 @@ from ecrnn.training.classification import Classification, auc_of
 from ecrnn.training.loop import fit_events
 from ecrnn.training.tried_points import ModelSearch, best_recipe, search_of
 
-CONFIG, WEIGHTS = "config.yaml", "checkpoint/weights.safetensors"
+WEIGHTS = "checkpoint/weights.safetensors"
 FILES = (CONFIG, "metrics.jsonl", "predictions.npz")  # of every trial; WEIGHTS too of one that trains a network
 
 
@@ -190,7 +193,7 @@ def _search_inside(
 ) -> Generator[Event, None, ModelSearch]:
     """Search for the recipe of a trial among its training examples; ``settings`` are those of the study."""
     model = trial.models[0]
-    folder = trial_folder(study, model, trial.first_repeat) / FOLDER
+    folder = trial_folder(study, model, trial.first_repeat) / SEARCH
     check_inside(folder, study)
     inner = inner_settings(settings, trial)
     assert inner.tuning is not None
@@ -223,7 +226,7 @@ def _fit_network(
     network = make(model, processor.sizes, seed)
     summary = summarise(network, processor.sizes, model)
     task = objective(data, split, processor, training, seed)
-    identity = {"fingerprint": data.fingerprint, "split": settings.split, "model": str(model), "repeat": repeat}
+    identity = {**identity_of(data, settings.split, split, processor), "model": str(model), "repeat": repeat}
     label = settings.label(str(model), repeat)
     trained = yield from fit_events(
         network,
@@ -256,6 +259,25 @@ def _fit_network(
         "skipped_steps": trained.skipped,
         "roll_backs": trained.roll_backs,
         "finished": _now(),
+    }
+
+
+def identity_of(data: ExampleSet, rule: str, split: Split, processor: Processor) -> dict[str, str]:
+    """What tells the training of a model from others on the same data; only the same one goes on from a checkpoint.
+
+    Args:
+        data: the examples.
+        rule: of splitting them, as a settings file has it.
+        split: which of them train and validate.
+        processor: what they are to the network.
+    """
+    parts = hashlib.sha256(split.train.astype("<i8").tobytes() + b"|" + split.validation.astype("<i8").tobytes())
+    made = json.dumps([processor.to_plain(), processor.files()], sort_keys=True)
+    return {
+        "fingerprint": data.fingerprint,
+        "split": rule,
+        "examples": parts.hexdigest(),
+        "processor": hashlib.sha256(made.encode()).hexdigest(),
     }
 
 
@@ -315,7 +337,7 @@ def record_failure(study: Path, model: str, repeat: int, error: BaseException) -
     line = str(error) if isinstance(error, EcrnnError) else f"{type(error).__name__}: {error}".splitlines()[0]
     trace = "".join(traceback.format_exception(error))
     folder = make_folder(trial_folder(study, model, repeat))
-    write_json(folder / "error.json", {"error": line, "trace": trace, "time": _now()})
+    write_json(folder / "error.json", seal({"error": line, "trace": trace, "time": _now()}))
     return line
 
 

@@ -26,6 +26,7 @@ from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, opened, parse_json
 
 NAMES = ("step.safetensors", "epoch.safetensors")
+_NEWER = ("examples", "processor")  # of an identity, which older checkpoints do not name
 _EARLIER = "earlier."  # begins the names of the predictions of epochs before the last that count
 _AVERAGE = "average."  # begins the names of averaged weights
 
@@ -216,10 +217,10 @@ def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
         return None
     if not isinstance(about["identity"], dict):
         return None
-    if about["identity"] != identity:
-        keys = sorted(
-            k for k in identity.keys() | about["identity"].keys() if identity.get(k) != about["identity"].get(k)
-        )
+    found = {**{key: identity[key] for key in _NEWER if key in identity}, **about["identity"]}
+    if found != identity:
+        keys = sorted(key for key in identity.keys() | found.keys() if identity.get(key) != found.get(key))
+        keys = [key for key in keys if key not in _NEWER] or keys  # these follow from the others
         raise RunDirectoryError(
             f"{path.parent} holds a training with another {', '.join(keys)}; choose another folder or the same settings"
         )

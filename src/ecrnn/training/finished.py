@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import TrainingSettings
+from ecrnn.core.config import StudySettings, TrainingSettings
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
 from ecrnn.core.runs import FinishedTrial, read_trial
 from ecrnn.core.search_space import TUNABLE
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
+from ecrnn.core.trial_of_study import check_of_study
 from ecrnn.stats import METRICS
 
 MOST = 10**15  # that any fact or statistic may be, in whatever unit
@@ -47,13 +48,26 @@ _COUNTS = (
 _NUMBERS = ("seconds", "last_", "best_", "score_", "auc", "search_")  # how the names of others begin
 
 
-def read_finished(study: Path, model: str, repeat: int) -> FinishedTrial | None:
+def read_finished(study: Path, settings: StudySettings, model: str, repeat: int) -> FinishedTrial | None:
     """A finished trial of a study, or None if there is none.
 
+    Args:
+        study: the run directory.
+        settings: of its study.yaml.
+        model, repeat: which trial.
+
     Raises:
-        EcrnnError: it is finished, but a file of it is damaged, or the facts cannot be true or do not fit the
-            predictions; the line names the file.
+        EcrnnError: it is finished, but a file of it is damaged, the facts cannot be true or do not fit the
+            predictions, or it is a trial of another study; the line names the file.
     """
+    finished = read_whole(study, model, repeat)
+    if finished is not None:
+        check_of_study(study, settings, model, repeat, {"facts": finished.facts, "plan": finished.plan})
+    return finished
+
+
+def read_whole(study: Path, model: str, repeat: int) -> FinishedTrial | None:
+    """As `read_finished`, of whatever study it is."""
     finished = read_trial(study, model, repeat)
     if finished is not None:
         _check_facts(finished)

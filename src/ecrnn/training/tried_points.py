@@ -16,6 +16,7 @@ from ecrnn.core.runs import read_failure, read_settings
 from ecrnn.core.search_space import read_space
 from ecrnn.core.tasks import Task
 from ecrnn.core.text import counted
+from ecrnn.core.trial_of_study import check_planned
 from ecrnn.stats import Metric
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.training.epoch_values import score
@@ -102,6 +103,7 @@ def read_tuning(folder: Path) -> Tuning:
     settings = read_settings(folder)
     if settings.tuning is None:
         raise RunDirectoryError(f"{folder} holds a comparison, not a tuning; give the --out of 'ecrnn tune'")
+    check_planned(folder, settings)
     facts, metric = _of_first(folder, settings)
     return Tuning(
         folder=folder,
@@ -120,7 +122,7 @@ def _of_first(folder: Path, settings: StudySettings) -> tuple[dict[str, Any], Me
     assert settings.tuning is not None
     for model, points in settings.tuning.points.items():
         for number in range(len(points)):
-            if (trial := read_finished(folder, model, number)) is not None:
+            if (trial := read_finished(folder, settings, model, number)) is not None:
                 return trial.facts, metric_for(trial_task(trial.facts), settings.metric)
     raise RunDirectoryError(f"no finished point in {folder}; 'ecrnn tune' with the same --out goes on with it")
 
@@ -134,7 +136,7 @@ def search_of(folder: Path, settings: StudySettings, model: str, metric: Metric)
     assert settings.tuning is not None
     tried, fitted = [], False
     for number, point in enumerate(settings.tuning.points.get(model, ())):
-        trial = read_finished(folder, model, number)
+        trial = read_finished(folder, settings, model, number)
         if trial is None:
             tried.append(TriedPoint(number, point, error=read_failure(folder, model, number) or ""))
             continue

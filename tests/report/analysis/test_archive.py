@@ -240,6 +240,12 @@ def test_a_changed_bit_is_seen(run: Path, tmp_path: Path) -> None:
     damaged = [trial for trial in read_study([tmp_path / "small"]).unfinished if trial.state == "damaged"]
     assert [(trial.model, trial.repeat) for trial in damaged] == [("ecrnn-bilstm-16", 1)]
     assert "trials.zip is damaged" in damaged[0].reason
+    part = Path(shutil.copytree(run, tmp_path / "part"))
+    shutil.rmtree(part / "ecrnn-bilstm-16" / "repeat-1")  # trained elsewhere, and not at hand any more
+    shutil.copytree(tmp_path / "small", tmp_path / "other")
+    (fault,) = archive_study(part, tmp_path / "other").faults
+    assert fault.startswith("ecrnn-bilstm-16, repeat 1 was left out: ")
+    assert "trials.zip holds it damaged" in fault
     assert archive_study(run, tmp_path / "small") == Archived(added=1, kept=4)
     assert packed.read_bytes() == whole
 

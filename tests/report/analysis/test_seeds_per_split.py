@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from report.synthetic import make_study
 
-from ecrnn.core.runs import read_settings, read_trial, write_settings
+from ecrnn.core.manifests import write_manifest
+from ecrnn.core.runs import read_trial
 from ecrnn.report import Analysis, analyse, read_study, write_report
 from ecrnn.report.content.tables import models_table, trials_table
 from ecrnn.report.content.variation_table import variation_table
@@ -111,8 +113,12 @@ def test_a_score_of_no_single_example(tmp_path: Path) -> None:
 
 
 def test_other_images_within_a_split_are_damage(tmp_path: Path) -> None:
-    study = make_study(tmp_path / "study", MODELS, **SMALL | {"seeds_per_split": 1})
-    write_settings(study, read_settings(study).model_copy(update={"seeds_per_split": 2}))
+    study = make_study(tmp_path / "study", MODELS, **SMALL | {"seeds_per_split": 2})
+    other = make_study(tmp_path / "other", MODELS, **SMALL | {"seeds_per_split": 1})
+    for home in (study / model / f"repeat-{r}" for model in MODELS for r in (1, 3, 5, 7)):
+        shutil.copy(other / home.relative_to(study) / "predictions.npz", home)
+        manifest = json.loads((home / "manifest.json").read_text())
+        write_manifest(home, list(manifest["files"]), manifest["facts"])
     record = read_study([study])
     assert {(one.repeat, one.state) for one in record.unfinished} == {(r, "damaged") for r in (1, 3, 5, 7)}
 

@@ -161,9 +161,12 @@ def test_an_archive_says_the_same(study: Path, analysis: Analysis, tmp_path: Pat
 def test_a_model_with_one_epoch_counts_that(study: Path, tmp_path: Path) -> None:
     """As a classifier of scikit-learn beside networks: of two folders, one with a single epoch."""
     one = make_study(tmp_path / "one", {"forest": 0.5}, **SMALL | {"epochs": 1, "score_epochs": 1})
-    text = (one / "study.yaml").read_text()
-    assert "score_epochs" not in text
-    (one / "study.yaml").write_text(text.replace("epochs: 1\n", "epochs: 5\n") + "score_epochs: 3\n")
+    assert "score_epochs" not in (one / "study.yaml").read_text()
+    for path in (one / "study.yaml", *one.glob("forest/*/config.yaml")):
+        path.write_text(path.read_text().replace("epochs: 1\n", "epochs: 5\n") + "score_epochs: 3\n")
+    for home in one.glob("forest/*"):
+        manifest = json.loads((home / "manifest.json").read_text())
+        write_manifest(home, list(manifest["files"]), manifest["facts"])
     found = analyse(read_study([study, one]))
     assert [row.model for row in found.models] == ["cnn", "ecnn", "forest"]
     forest = found.models[-1]
@@ -178,7 +181,9 @@ def test_a_trial_of_another_study_that_keeps_fewer_epochs_does_not_count(tmp_pat
     shutil.copytree(other / "cnn" / "repeat-1", study / "cnn" / "repeat-1")
     (missing,) = _of(study).missing
     assert (missing.model, missing.repeat, missing.state) == ("cnn", 1, "damaged")
-    assert missing.reason == "keeps the predictions of 1 of the 3 last epochs that count in this study"
+    assert missing.reason.endswith(
+        "config.yaml is of another study than study.yaml: score_epochs is 3 here and None there"
+    )
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -180,6 +180,7 @@ def test_files_without_digests_leave_it_open(copy: Path) -> None:
     (copy / STUDY).write_text(text.partition("\n")[2])
     environment = json.loads((copy / "environment.json").read_text())
     del environment["digest"]
+    environment["packages"]["ecrnn"] = "0.1.0"
     (copy / "environment.json").write_text(json.dumps(environment))
     home = trial_folder(copy, "cnn", 0)
     manifest = read_json(home / "manifest.json")

@@ -11,6 +11,7 @@ from ecrnn.core.errors import DataError
 from ecrnn.core.predictions import Predictions
 from ecrnn.core.reading import there
 from ecrnn.core.runs import read_settings, read_trial, trial_home
+from ecrnn.core.trial_of_study import check_of_study
 from ecrnn.data.check.suspect_labels import held_out_probabilities
 from ecrnn.data.folder import Listing, without
 
@@ -50,6 +51,7 @@ def read_study_predictions(study: Path, listing: Listing) -> StudyPredictions:
             trial = read_trial(study, model, repeat) if there(trial_home(study, model, repeat)) else None
             if trial is None or not isinstance(trial.predictions, Predictions):
                 continue
+            check_of_study(study, settings, model, repeat, {"facts": trial.facts, "plan": trial.plan})
             index, label, logits = trial.predictions.index, trial.predictions.label, trial.predictions.logits
             same = trial.facts.get("n_images") == len(kept.files) and trial.facts.get("classes") == list(kept.classes)
             if not same or index.max(initial=-1) >= len(kept.files) or not np.array_equal(label, kept.labels[index]):

@@ -46,7 +46,7 @@ FAILURE = "error.json"
 class Archived:
     """What `archive_study` did: trials copied now, and finished ones that the archive had already.
 
-    ``faults`` has a line for each file of the study that is damaged, so that what it is of was left out.
+    ``faults`` has a line for each trial that was left out, as the study, or the archive alone, holds it damaged.
     """
 
     added: int
@@ -93,7 +93,7 @@ def _archive(study: Path, archive: Path, settings: StudySettings) -> Archived:
         if not there(trial):
             continue
         try:
-            finished = read_finished(study, model, repeat)
+            finished = read_finished(study, settings, model, repeat)
         except EcrnnError as error:
             faults.append(f"{model}, repeat {repeat} was left out: {error}")
             continue
@@ -102,6 +102,11 @@ def _archive(study: Path, archive: Path, settings: StudySettings) -> Archived:
             continue
         packed[model, repeat] = _small(study, trial, finished) or packed.get((model, repeat), {})
         added += finished is not None
+    for (model, repeat), kept_files in packed.items():
+        if not kept_files and there(trial_folder(archive / PACKED, model, repeat)):
+            faults.append(
+                f"{model}, repeat {repeat} was left out: {archive / PACKED} holds it damaged, {study} not at all"
+            )
     files = {
         (trial_folder(Path(), *trial) / name).as_posix(): content
         for trial, files in packed.items()

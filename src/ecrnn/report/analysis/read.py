@@ -19,10 +19,10 @@ from ecrnn.core.config import PLAN, StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
 from ecrnn.core.predictions import PredictedClasses, Scored
-from ecrnn.core.reading import read_json, there
-from ecrnn.core.runs import FinishedTrial, read_failure, read_settings, trial_home
-from ecrnn.core.seals import unsealed
+from ecrnn.core.reading import there
+from ecrnn.core.runs import ENVIRONMENT, FinishedTrial, read_environment, read_failure, read_settings, trial_home
 from ecrnn.core.tasks import Task, default
+from ecrnn.core.trial_of_study import not_planned, unplanned
 from ecrnn.stats import ACCURACY
 from ecrnn.training.epoch_values import class_scores_of
 from ecrnn.training.finished import read_finished, trial_task
@@ -115,6 +115,9 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         environments.append(environment)
         if fault:
             notes.append(f"{fault}: machine and versions are not known.")
+    for folder, of in zip(folders, settings, strict=True):
+        if others := unplanned(folder, of):
+            notes.append(f"{not_planned(folder, others)}.")
     found, unfinished = _trials(folders, settings, models, notes)
     kept, misfits = _consistent(found, settings[0])
     if not kept:
@@ -158,11 +161,11 @@ def _over_folders(settings: Sequence[StudySettings], repeats: Sequence[int]) -> 
 
 def _environment(folder: Path) -> tuple[dict[str, Any], str]:
     """Machine and versions, and why they are not known, if so."""
-    path = folder / "environment.json"
+    path = folder / ENVIRONMENT
     if not there(path):
-        return {}, f"{folder} has no readable environment.json"
+        return {}, f"{folder} has no readable {ENVIRONMENT}"
     try:
-        environment = unsealed(read_json(path, within=folder), path)
+        environment = read_environment(folder)
     except EcrnnError as error:
         return {}, str(error)
     return environment, "" if environment else f"{path} says nothing"
@@ -202,7 +205,7 @@ def _trials(
     found: list[Trial] = []
     unfinished: list[Unfinished] = []
     for model, repeat, homes in _wanted(folders, settings, models):
-        read = [_read(home, model, repeat, settings[0]) for home in homes]
+        read = [_read(home, model, repeat, of) for home, of in homes]
         finished = [trial for trial in read if isinstance(trial, Trial)]
         if finished:
             found.append(finished[0])
@@ -215,14 +218,14 @@ def _trials(
 
 def _wanted(
     folders: Sequence[Path], settings: Sequence[StudySettings], models: Sequence[str]
-) -> Iterator[tuple[str, int, list[Path]]]:
+) -> Iterator[tuple[str, int, list[tuple[Path, StudySettings]]]]:
     """Each trial that any folder plans, in order, with the folders that plan it."""
     for model in models:
-        homes: dict[int, list[Path]] = {}
+        homes: dict[int, list[tuple[Path, StudySettings]]] = {}
         for folder, study in zip(folders, settings, strict=True):
             if model in study.models:
                 for repeat in range(study.first_repeat, study.first_repeat + study.repeats):
-                    homes.setdefault(repeat, []).append(folder)
+                    homes.setdefault(repeat, []).append((folder, study))
         for repeat in sorted(homes):
             yield model, repeat, homes[repeat]
 
@@ -232,7 +235,7 @@ def _read(study: Path, model: str, repeat: int, settings: StudySettings) -> Tria
         folder = trial_home(study, model, repeat)
         if not there(folder):
             return Unfinished(model, repeat, "not started", "no folder of this trial")
-        finished = read_finished(study, model, repeat)
+        finished = read_finished(study, settings, model, repeat)
         if finished is not None:
             return _trial(finished, settings)
     except EcrnnError as error:

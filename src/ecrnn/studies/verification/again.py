@@ -62,7 +62,7 @@ def check_trial(
         machine: what is not as in environment.json, from `other_machine`.
         progress: called with the events of the training.
     """
-    finished, home = read_finished(folder, *trial), trial_home(folder, *trial)
+    finished, home = read_finished(folder, settings, *trial), trial_home(folder, *trial)
     manifest = checked_manifest(home, folder)
     assert finished is not None
     assert manifest is not None
@@ -75,7 +75,7 @@ def check_trial(
             passed_on(run_trial(data, Path(place), settings, *trial), progress)
         except EcrnnError as error:
             return check(NAME, "", unknown=[f"{name} could not be trained again: {error}"])
-        again = read_finished(Path(place), *trial)
+        again = read_finished(Path(place), settings, *trial)
         assert again is not None
         return compared(kept, again, trial_folder(Path(place), *trial), machine)
 

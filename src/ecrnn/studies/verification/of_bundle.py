@@ -18,6 +18,7 @@ from ecrnn.core.runs import METRICS as METRICS_LINES
 from ecrnn.core.runs import read_metrics as read_lines
 from ecrnn.core.runs import trial_folder
 from ecrnn.core.text import counted
+from ecrnn.core.trial_of_study import CONFIG
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.splits import Split
 from ecrnn.models.names import parse
@@ -26,8 +27,8 @@ from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_traine
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.tasks import objective
 from ecrnn.studies.train import SETTINGS, train_bundle
-from ecrnn.studies.trials import CONFIG, load, run_trial, split_of
 from ecrnn.studies.trials import WEIGHTS as TRIAL_WEIGHTS
+from ecrnn.studies.trials import load, run_trial, split_of
 from ecrnn.studies.verification.again import NAME, other_metrics, other_weights
 from ecrnn.studies.verification.result import Check, check
 

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import MAX_SETTINGS, StudySettings, read_yaml
+from ecrnn.core.config import MAX_SETTINGS, StudySettings
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.manifests import MANIFEST
 from ecrnn.core.packed import PACKED
 from ecrnn.core.predictions import Predictions, Scored
-from ecrnn.core.reading import is_file, names_in, read_json, read_text, there
-from ecrnn.core.runs import STUDY, FinishedTrial, difference, plan_note, read_failure, read_settings, trial_home
-from ecrnn.core.seals import KEY, is_sealed, unsealed
+from ecrnn.core.reading import is_file, read_json, read_text, there
+from ecrnn.core.runs import ENVIRONMENT, STUDY, FinishedTrial, read_environment, read_failure, read_settings
+from ecrnn.core.seals import KEY, is_sealed
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
+from ecrnn.core.trial_of_study import other_plan, other_settings, unplanned
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import parse_split
@@ -32,15 +32,13 @@ from ecrnn.serving.trained_on import STUDY_FILE, read_study
 from ecrnn.stats import AUC, METRICS, auc
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import Trial
-from ecrnn.studies.inner_search import FOLDER, with_recipe
 from ecrnn.studies.planned import planned_trials
-from ecrnn.studies.trials import CONFIG, split_of
+from ecrnn.studies.trials import split_of
 from ecrnn.studies.verification.result import Check, check
 from ecrnn.training.decisions import decide
 from ecrnn.training.epoch_values import score
-from ecrnn.training.finished import read_finished, trial_task
+from ecrnn.training.finished import read_whole, trial_task
 
-ENVIRONMENT = "environment.json"
 _TOLERANCE = 1e-9  # of a score computed again, which may add in another order
 
 
@@ -86,7 +84,7 @@ def check_stored(folder: Path, data: ExampleSet | None = None) -> StoredStudy:
     for model, repeat in planned_trials(settings):
         name = f"{model}, repeat {repeat}"
         try:
-            finished = read_finished(folder, model, repeat)
+            finished = read_whole(folder, model, repeat)
         except EcrnnError as error:
             wrong.trials.append(f"{name}: {error}")
             continue
@@ -109,7 +107,8 @@ def check_stored(folder: Path, data: ExampleSet | None = None) -> StoredStudy:
         if (model, repeat) not in unneeded:
             wrong.trials.append(f"{model}, repeat {repeat} is missing, which {STUDY} plans")
     wrong.trials += undecided
-    wrong.trials += [f"{place} lies there, a trial that {STUDY} does not plan" for place in _unplanned(study)]
+    others = unplanned(folder, settings)
+    wrong.trials += [f"{place} lies there, a trial that {STUDY} does not plan" for place in others]
     whole = counted(len(study.facts), "trials")
     still = f"; {len(unneeded)} that were not needed to decide are missing" if unneeded else ""
     ended = "".join(f"; {line}" for line in wrong.failed)
@@ -143,17 +142,15 @@ def _once(lines: list[str]) -> list[str]:
 
 def _check_trial(study: StoredStudy, finished: FinishedTrial, name: str, wrong: _Wrong) -> None:
     """What one whole trial says of itself, against study.yaml and against its predictions."""
-    home = trial_home(study.folder, finished.model, finished.repeat)
     try:
-        wrong.plan += [f"{name}: {line}" for line in _other_settings(study, finished, home)]
-        note = unsealed(read_json(home / MANIFEST, within=study.folder), home / MANIFEST).get("plan")
+        if line := other_settings(study.folder, study.settings, finished.model, finished.repeat, finished.facts):
+            wrong.plan.append(f"{name}: it was not trained by this {STUDY}: {line}")
     except EcrnnError as error:
         wrong.plan.append(f"{name}: {error}")
-    else:
-        if note is None:
-            wrong.no_plan.append(f"{name} was trained by a version that did not note the plan in a manifest")
-        else:
-            wrong.plan += [f"{name}: {line}" for line in _other_plan(study.settings, note)]
+    if finished.plan is None:
+        wrong.no_plan.append(f"{name} was trained by a version that did not note the plan in a manifest")
+    elif key := other_plan(study.settings, finished.plan):
+        wrong.plan.append(f"{name}: {STUDY} has another {key} than when it was trained")
     if study.data is None and _balanced(study.settings):
         wrong.no_splits.append(
             f"the split of {name} keeps groups or classes together, and is not drawn without the data"
@@ -161,28 +158,6 @@ def _check_trial(study: StoredStudy, finished: FinishedTrial, name: str, wrong: 
     else:
         wrong.splits += [f"{name}: {line}" for line in _other_split(study, finished)]
     wrong.scores += [f"{name}: {line}" for line in other_scores(finished)]
-
-
-def _other_settings(study: StoredStudy, finished: FinishedTrial, home: Path) -> Iterator[str]:
-    config = StudySettings.read(read_yaml(home / CONFIG, study.folder), str(home / CONFIG))
-    wanted = study.settings.of_trial(finished.model, finished.repeat)
-    if wanted.nested and "recipe" in finished.facts:  # which it has found by itself
-        wanted = with_recipe(wanted, finished.facts["recipe"])
-    ours = config.of_trial(finished.model, finished.repeat)  # of older versions it held more of the study's
-    if ours.tuning and wanted.tuning and ours.tuning.budget < wanted.tuning.budget:  # which was raised since
-        ours = ours.model_copy(update={"tuning": ours.tuning.model_copy(update={"budget": wanted.tuning.budget})})
-    if line := difference(ours, wanted):
-        yield f"it was not trained by this {STUDY}: {line}"
-
-
-def _other_plan(settings: StudySettings, note: Any) -> Iterator[str]:
-    now = plan_note(settings)
-    if not isinstance(note, dict):
-        yield "the plan in its manifest is none"
-        return
-    for key in sorted(now.keys() | note.keys()):
-        if now.get(key) != note.get(key):
-            yield f"{STUDY} has another {key} than when it was trained"
 
 
 def _other_split(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
@@ -285,19 +260,6 @@ def _sequential(
     return {trial for trial in missing if trial not in waiting}, []
 
 
-def _unplanned(study: StoredStudy) -> list[str]:
-    """Places of trials that study.yaml does not name."""
-    planned = {f"{model}/repeat-{repeat}" for model, repeat in planned_trials(study.settings)}
-    if study.settings.tuned is not None and study.settings.nested:  # a trial that is trained again searches again
-        points = range(study.settings.tuned.budget)
-        planned |= {f"{place}/{FOLDER}/{place.rpartition('/')[0]}/repeat-{n}" for place in planned for n in points}
-    places = {path.parent.relative_to(study.folder).as_posix() for path in study.folder.rglob(f"repeat-*/{MANIFEST}")}
-    if study.archive:
-        names = names_in(study.folder / PACKED)
-        places |= {name.removesuffix(f"/{MANIFEST}") for name in names if name.endswith(f"/{MANIFEST}")}
-    return sorted(places - planned)
-
-
 def _seals(study: StoredStudy) -> Check:
     """The digests of the files that no manifest names."""
     folder, wrong, unknown = study.folder, [], []
@@ -308,14 +270,13 @@ def _seals(study: StoredStudy) -> Check:
         unknown.append(f"there is no {ENVIRONMENT}")
     else:
         try:
-            content = read_json(folder / ENVIRONMENT, within=folder)
-            unsealed(content, folder / ENVIRONMENT)
-            if KEY not in content:
+            read_environment(folder)
+            if KEY not in read_json(folder / ENVIRONMENT, within=folder):
                 unknown.append(f"{ENVIRONMENT} has no digest, being of an earlier version")
         except EcrnnError as error:
             wrong.append(str(error))
     try:
-        read_study(folder / STUDY_FILE)
+        read_study(folder / STUDY_FILE, study.settings.fingerprint)
     except EcrnnError as error:
         wrong.append(str(error))
     return check("seals", f"{STUDY} and {ENVIRONMENT} match their digests", wrong, unknown)

@@ -154,7 +154,7 @@ def _data(study: StoredStudy, data: ExampleSet) -> Check:
             wrong.append(
                 f"{others:,} of {len(places):,} examples have another class in the predictions than in the data"
             )
-    keys = read_study_keys(study.folder)
+    keys = read_study_keys(study.folder, study.settings.fingerprint)
     if keys is not None and not np.array_equal(keys.keys, data.keys().keys):
         wrong.append(f"{STUDY_FILE} is of other examples than the data")
     fingerprint = f"fingerprint {data.fingerprint[:12]}"
@@ -163,9 +163,9 @@ def _data(study: StoredStudy, data: ExampleSet) -> Check:
     )
 
 
-def read_study_keys(folder: Path) -> Any:
+def read_study_keys(folder: Path, fingerprint: str | None) -> Any:
     """The keys of a study; None where there are none or they are damaged, which another check says."""
     try:
-        return read_study(folder / STUDY_FILE)
+        return read_study(folder / STUDY_FILE, fingerprint)
     except EcrnnError:
         return None

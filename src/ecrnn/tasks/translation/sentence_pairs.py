@@ -29,14 +29,14 @@ from ecrnn.tasks.translation.facts import TASK
 
 _MULTI30K_ADDRESS = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
 MULTI30K = tuple(  # in pairs, English first; addresses and MD5s as torchtext has them, and our copies have these MD5s
-    RemoteFile(name, md5, size, (_MULTI30K_ADDRESS + name,))
-    for name, md5, size in (
-        ("train.en.gz", "0065d13af80720a55ca8153d126e6627", 568929),
-        ("train.fr.gz", "6cb767741dcad3931f966fefbc05203f", 604242),
-        ("val.en.gz", "2b69aa9253948ac9f67e94917272dd40", 21650),
-        ("val.fr.gz", "93fc564584b7e5ba410c761ea5a1c682", 23001),
-        ("test_2016_flickr.en.gz", "ff2c0fcb4893a13bd73414306bc250ae", 21077),
-        ("test_2016_flickr.fr.gz", "08dc7cd4a662f31718412de95ca9bfe3", 22310),
+    RemoteFile(name, md5, size, (_MULTI30K_ADDRESS + name,), unpacked)
+    for name, md5, size, unpacked in (
+        ("train.en.gz", "0065d13af80720a55ca8153d126e6627", 568929, "053a34ece7c904dbc8c7361799afbe4c"),
+        ("train.fr.gz", "6cb767741dcad3931f966fefbc05203f", 604242, "849ec62eac03bcc3335f8bac00a4045a"),
+        ("val.en.gz", "2b69aa9253948ac9f67e94917272dd40", 21650, "2234730e7925354b766681b029b347ec"),
+        ("val.fr.gz", "93fc564584b7e5ba410c761ea5a1c682", 23001, "5c6267b6b147feb0fd6a826d01b7a53a"),
+        ("test_2016_flickr.en.gz", "ff2c0fcb4893a13bd73414306bc250ae", 21077, "2022a6c31e2418047a0511333d55ed42"),
+        ("test_2016_flickr.fr.gz", "08dc7cd4a662f31718412de95ca9bfe3", 22310, "091159ae517b43efa0faaa650c49923b"),
     )
 )
 _MULTI30K_FOLDERS = ("multi30k", "multi30k/data/task1/raw", "data/task1/raw")
