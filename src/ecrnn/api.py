@@ -367,7 +367,8 @@ def train(
         keep: weights of the epoch that is best on the validation examples, or of the last.
         keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
         recipes: folder of a tuning (`ecrnn.tune`), whose recipe the model gets; what is not said is as it was tuned.
-        resume: go on with an unfinished training in ``out``.
+        resume: go on with the training in ``out``, unfinished or with more ``epochs``. At a constant rate it ends with
+            the bits of one that was to have so many from the beginning.
 
     Returns:
         The trained model, as `ecrnn.load` gives it.

@@ -26,7 +26,8 @@ def test_train_says_what_it_reached_and_how_to_use_it(call: Any, tiny: tuple, tm
     assert f"Use it: ecrnn predict '{out}' image.png" in done.out
     assert "cnn: epoch 1 of 1, validation accuracy" in done.err
     assert sorted(path.name for path in out.iterdir()) == [
-        "README.md", "bundle.json", "examples.bin", "metrics.json", "metrics.jsonl", "model.safetensors", "train.yaml",
+        "README.md", "bundle.json", "checkpoint", "examples.bin", "metrics.json", "metrics.jsonl", "model.safetensors",
+        "train.yaml",
     ]  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def test_a_bundle_is_never_overwritten_and_resume_leaves_it(
     call: Any, bundle: Path, images: Path, tmp_path: Path
 ) -> None:
     mine = shutil.copytree(bundle, tmp_path / "b")
-    before = {path.name: path.read_bytes() for path in mine.iterdir()}
+    before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
     options = ("--image-size", 8, "--epochs", 4, "--batch-size", 8, "--threads", 1, "--split", "0.6")
     done = call("train", images, "--model", "cnn", *options, "-o", mine)
     assert done.status == 1
@@ -61,7 +62,7 @@ def test_a_bundle_is_never_overwritten_and_resume_leaves_it(
     done = call("train", images, "--model", "ecnn", *options, "-o", mine, "--resume")
     assert done.status == 1
     assert done.err.endswith(f"{mine} holds another training: model is ecnn here and cnn there; choose another -o\n")
-    assert {path.name: path.read_bytes() for path in mine.iterdir()} == before
+    assert {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()} == before
 
 
 def test_evaluate_judges_on_what_training_left_out(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:

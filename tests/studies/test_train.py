@@ -30,6 +30,7 @@ from ecrnn.training.interruption import Interrupted
 LEFT = {
     *("model.safetensors", "bundle.json", "metrics.json", "README.md", "train.yaml", "metrics.jsonl"),
     "examples.bin",
+    "checkpoint",  # of the last epoch, for more of them
 }
 
 
@@ -73,9 +74,11 @@ def test_a_finished_bundle(bundle: Path, folder: Path) -> None:
 def test_leftover_checkpoints_of_a_finished_bundle(bundle: Path, folder: Path, tmp_path: Path) -> None:
     """Killed between the bundle's last file and the end."""
     shutil.copytree(bundle, tmp_path / "mine")
-    (tmp_path / "mine" / "checkpoint").mkdir()
+    (tmp_path / "mine" / "checkpoint" / "step.safetensors").write_text("")
+    (tmp_path / "mine" / "checkpoint" / "best-2").mkdir()
     assert train_bundle(train_settings(str(folder)), tmp_path / "mine", resume=True) is False
     assert {p.name for p in (tmp_path / "mine").iterdir()} == LEFT
+    assert [p.name for p in (tmp_path / "mine" / "checkpoint").iterdir()] == ["epoch.safetensors"]
 
 
 @pytest.mark.sampled(most=2)

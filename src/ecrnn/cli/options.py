@@ -245,7 +245,9 @@ Reject = Annotated[
         max=1.0,
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Continuation of the unfinished training in the folder.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continuation of the training in the folder, unfinished or with more --epochs.")
+]
 Beam = Annotated[
     int,
     typer.Option(

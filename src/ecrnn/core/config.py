@@ -151,6 +151,7 @@ _OMITTED = (
     "sequential",
     "tuning",
     "tuned",
+    "continued",
     *PLAN,
 )
 
@@ -285,6 +286,7 @@ class TrainSettings(_RunSettings):
     split: str = Field("0.8", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     keep: Literal["best", "last"] = "best"
+    continued: tuple[int, ...] = Field((), max_length=1000)  # epochs planned before, where the rate depended on them
     keep_window: int = Field(5, ge=1, le=1000)  # epochs over whose mean score the best one is chosen
     training: TrainingSettings = TrainingSettings()
 

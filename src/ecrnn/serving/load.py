@@ -26,7 +26,8 @@ def load(bundle: str | Path, device: str = "auto", *, code: str | Path | None = 
     """Load a trained model from its bundle.
 
     Args:
-        bundle: the folder that `ecrnn train`, `ecrnn.train` or `ecrnn bundle` left; or, where there is no folder of
+        bundle: the folder that `ecrnn train`, `ecrnn.train` or `ecrnn bundle` left, while a training goes on in it or
+            was stopped the best model so far; or, where there is no folder of
             that name, the name of a pretrained model that comes with ecrnn: "cifar10", a classifier of photographs
             into the ten classes of CIFAR-10.
         device: "auto", "cpu" or "cuda".

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecrnn.core.errors import BundleError
 from ecrnn.core.files import path_of
+from ecrnn.serving.best_so_far import newest
 from ecrnn.serving.bundle import is_bundle
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
@@ -21,9 +22,12 @@ def names() -> list[str]:
 
 
 def find(bundle: str | Path) -> Path:
-    """The folder that ``bundle`` names: itself, or, where there is no such file or folder, the pretrained one."""
+    """The folder that ``bundle`` names: itself, or, where there is no such file or folder, the pretrained one.
+
+    Of a training that goes on, or was stopped, it is that of the best model so far.
+    """
     folder = path_of(bundle, "a bundle")
-    return FOLDER / folder if str(folder) in names() and not folder.exists() else folder
+    return FOLDER / folder if str(folder) in names() and not folder.exists() else newest(folder)
 
 
 def default() -> Path:

@@ -206,6 +206,7 @@ def measured(
     parameters: int,
     multiply_adds: int,
     best: tuple[int, AnyPredictions | None] | None = None,
+    ended: bool = True,
 ) -> dict[str, Any]:
     """What `metrics.json` holds: figures of the last epoch, and on which examples they were measured.
 
@@ -220,6 +221,7 @@ def measured(
         n_train: examples trained on.
         parameters, multiply_adds: of the network.
         best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
+        ended: the training has ended, at its last epoch or by its patience.
     """
     training = settings.training
     epochs = len(history)
@@ -247,13 +249,20 @@ def measured(
         **kept,
         **({"rejection": rejection_table(of_the_bundle)} if isinstance(of_the_bundle, Predictions) else {}),
         "epochs": epochs,
-        **({"stopped": {"epochs": training.epochs, "patience": training.patience}} if epochs < training.epochs else {}),
+        **({} if epochs == training.epochs and ended else _shorter(training, ended)),
         "recipe": _recipe(training),
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
+
+
+def _shorter(training: TrainingSettings, ended: bool) -> dict[str, Any]:
+    """Why there are fewer epochs than were asked for."""
+    if not ended:
+        return {"unfinished": {"epochs": training.epochs}}
+    return {"stopped": {"epochs": training.epochs, "patience": training.patience}}
 
 
 def _recipe(training: TrainingSettings) -> str:

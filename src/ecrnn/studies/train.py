@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.devices import resolve
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Message, Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
+from ecrnn.core.predictions import AnyPredictions
 from ecrnn.core.reading import check_inside, there
-from ecrnn.core.runs import difference, holds_nothing, locked
+from ecrnn.core.runs import locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.data import catalogue
@@ -25,11 +27,22 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import describe, is_bundle, write_bundle
+from ecrnn.serving.best_so_far import begin, end
+from ecrnn.serving.bundle import DESCRIPTION, describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.load import in_use
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundling import check_free, measured, on_test_part
+from ecrnn.studies.going_on import (
+    check_goes_on,
+    check_same_training,
+    clear,
+    is_finished,
+    leftovers,
+    lengthened,
+    message,
+    put_best_back,
+)
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, objective, prepare
@@ -53,9 +66,10 @@ def train_bundle(
 
     Args:
         settings: as given; the resolved ones are saved as `train.yaml`.
-        out: the bundle's folder, new or empty, or with ``resume`` one that holds this training unfinished.
+        out: the bundle's folder, new or empty, or with ``resume`` one that holds this training, unfinished or with
+            fewer epochs. The best model so far is a bundle in it at any time, which `ecrnn.load` takes.
         arrays: the images, where they are not what ``settings.data`` names; a bundle does not keep them.
-        resume: go on with an unfinished training; where there is none, begin.
+        resume: go on with the training, unfinished or with more epochs; where there is none, begin.
         progress: called with what happens: loading, steps, epochs, and messages about the data, such as examples that
             are both trained on and validated on.
 
@@ -74,7 +88,7 @@ def train_bundle(
     asked = with_fit(asked, _settings_before(out), model.task)
     data = load(asked, progress) if arrays is None else arrays
     settings = _resolved(asked, model, data, out)
-    if is_bundle(out) and not _leftovers(out):
+    if is_finished(out, settings) and not leftovers(out):
         return False
     split = split_of(data, settings, repeat=0)
     processor = prepare(model.task, data, split, settings)
@@ -83,14 +97,18 @@ def train_bundle(
     with locked(out, keep=False):
         _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
         settings = _resolved(asked, model, data, out)
-        finished = is_bundle(out)
+        finished = is_finished(out, settings)
         if not finished:
+            if line := message(_settings_before(out), settings):
+                progress(Message(f"{out}: {line}"))
+            check_goes_on(out)
             write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
+            put_best_back(out)
             try:
                 _train(model, data, split, processor, settings, out, progress)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
-        _remove_checkpoints(out)
+        clear(out)
     return not finished
 
 
@@ -113,15 +131,9 @@ def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Pat
     settings = asked.model_copy(update=update)
     if before:
         check_same_kind_of_data(before, settings, out, "-o")
-        if other := difference(before, settings, examples=model.task.examples):
-            raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
+        settings = lengthened(before, settings)
+        check_same_training(before, settings, out, model.task)
     return settings
-
-
-def _leftovers(out: Path) -> list[str]:
-    """The names of what a training that was killed at its very end left beside its bundle."""
-    with disk_errors(out, "read"):
-        return [name for name in os.listdir(out) if name == "checkpoint" or holds_nothing(name)]
 
 
 def _settings_before(out: Path) -> TrainSettings | None:
@@ -139,12 +151,6 @@ def _settings_before(out: Path) -> TrainSettings | None:
         if is_bundle(out):
             raise
         return None
-
-
-def _remove_checkpoints(out: Path) -> None:
-    with disk_errors(out / "checkpoint", "delete"):
-        if (out / "checkpoint").is_dir():
-            shutil.rmtree(out / "checkpoint")
 
 
 def _check_folder(out: Path, resume: bool) -> None:
@@ -178,6 +184,42 @@ def _train(
     network = make(model, processor.sizes, seed)
     task = objective(data, split, processor, settings.training, seed)
     identity = {**identity_of(data, settings.split, split, processor), "model": settings.model}
+    summary = summarise(network, processor.sizes, model)
+
+    def metrics_of(
+        history: list[dict[str, Any]],
+        last: AnyPredictions | None,
+        best: tuple[int, AnyPredictions | None],
+        ended: bool = True,
+    ) -> dict[str, Any]:
+        assert last is not None  # every rule of splitting leaves examples to validate
+        found = measured(
+            settings,
+            processor.task,
+            last,
+            history,
+            n_train=len(split.train),
+            parameters=summary.parameters,
+            multiply_adds=summary.multiply_adds,
+            best=best if settings.keep == "best" else None,
+            ended=ended,
+        )
+        if settings.continued:
+            found["continued"] = list(settings.continued)
+        if both:
+            found["validation_trained_on"] = both
+        if data.left_out:
+            found["files_left_out"] = dict(data.left_out)
+        return found
+
+    def write(folder: Path, metrics: dict[str, Any]) -> None:
+        card = model_card(model, processor, metrics, out.name)
+        write_bundle(folder, network, model, processor, metrics, card, trained_on)
+
+    def kept(_: nn.Module, history: list[dict[str, Any]], found: AnyPredictions | None) -> None:
+        write(begin(out), metrics_of(history, found, (len(history), found), ended=False))
+        end(out, len(history))
+
     trained = fit(
         network,
         task,
@@ -187,28 +229,19 @@ def _train(
         identity=identity,
         keep=settings.keep,
         window=settings.keep_window if settings.keep == "best" else 1,
+        longer=True,
+        kept=kept,
         label=settings.model,
         progress=progress,
     )
-    assert trained.last_predictions is not None  # every rule of splitting leaves examples to validate
-    summary = summarise(network, processor.sizes, model)
-    metrics = measured(
-        settings,
-        processor.task,
-        trained.last_predictions,
-        trained.history,
-        n_train=len(split.train),
-        parameters=summary.parameters,
-        multiply_adds=summary.multiply_adds,
-        best=(trained.best_epoch, trained.predictions) if settings.keep == "best" else None,
-    )
-    if both:
-        metrics["validation_trained_on"] = both
-    if data.left_out:
-        metrics["files_left_out"] = dict(data.left_out)
+    metrics = metrics_of(trained.history, trained.last_predictions, (trained.best_epoch, trained.predictions))
     if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
         predictor = in_use(describe(model, processor), processor, network, metrics, settings.training.device)
         predictor.trained_on = trained_on
         metrics["test"] = on_test_part(predictor, data)
-    card = model_card(model, processor, metrics, out.name)
-    write_bundle(out, network, model, processor, metrics, card, trained_on)
+    if is_bundle(out):  # of fewer epochs: until the new one is whole, the folder is read as that of the best so far
+        write(begin(out), metrics)
+        end(out, len(trained.history))
+        with disk_errors(out / DESCRIPTION, "delete"):
+            (out / DESCRIPTION).unlink()
+    write(out, metrics)

@@ -189,18 +189,23 @@ def write(checkpoint: Checkpoint, path: Path, identity: dict[str, Any]) -> None:
     write_atomically(path, save(checkpoint.tensors, metadata))
 
 
-def read_latest(folder: Path, identity: dict[str, Any]) -> Checkpoint | None:
-    """The furthest whole checkpoint in ``folder``, or None where there is none.
+def read_latest(folder: Path, identity: dict[str, Any], *, longer: bool = False) -> Checkpoint | None:
+    """The furthest whole checkpoint in ``folder``, or None where there is none; arguments as of `read`.
 
     Raises:
         RunDirectoryError: it belongs to a training with other settings.
     """
-    found = [checkpoint for name in NAMES if (checkpoint := read(folder / name, identity))]
+    found = [checkpoint for name in NAMES if (checkpoint := read(folder / name, identity, longer=longer))]
     return max(found, key=lambda c: (c.position.epoch, c.position.step), default=None)
 
 
-def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
+def read(path: Path, identity: dict[str, Any], *, longer: bool = False) -> Checkpoint | None:
     """The checkpoint in ``path``, or None if it is absent or damaged.
+
+    Args:
+        path: of the file.
+        identity: the settings of the training.
+        longer: whether one of fewer epochs is taken, too.
 
     Raises:
         RunDirectoryError: it belongs to a training with other settings.
@@ -218,6 +223,9 @@ def read(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
     if not isinstance(about["identity"], dict):
         return None
     found = {**{key: identity[key] for key in _NEWER if key in identity}, **about["identity"]}
+    fewer = found.get("epochs")
+    if longer and type(fewer) is int and fewer < identity["epochs"]:
+        found["epochs"] = identity["epochs"]
     if found != identity:
         keys = sorted(key for key in identity.keys() | found.keys() if identity.get(key) != found.get(key))
         keys = [key for key in keys if key not in _NEWER] or keys  # these follow from the others

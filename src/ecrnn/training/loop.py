@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from ecrnn.core.devices import freed_memory_kept, threads
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Progress, Step, passed_on, silent
 from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.predictions import AnyPredictions
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
 from ecrnn.models.weights import read_weights, weights_of
 from ecrnn.training import checkpoints
@@ -41,6 +42,7 @@ _UNNAMED = {
     "class_weights": "none",
     "weight_averaging": 0.0,
 }
+Kept = Callable[[nn.Module, list[dict[str, Any]], AnyPredictions | None], None]
 _FREE = {"checkpoint_seconds", "patience"}  # change nothing of what a checkpoint holds
 
 
@@ -55,6 +57,8 @@ def fit(
     keep: Literal["best", "last"] = "last",
     window: int = 1,
     score_epochs: int = 1,
+    longer: bool = False,
+    kept: Kept | None = None,
     label: str = "training",
     progress: Progress = silent,
 ) -> Trained:
@@ -73,6 +77,10 @@ def fit(
         window: the best epoch is that with the best mean metric over so many epochs up to it, or as many as there are;
             where few examples validate, the best of many single epochs is above all a lucky one.
         score_epochs: so many of the last epochs count, or as many as there are: their predictions are kept.
+        longer: a training of fewer epochs that is found in the folder goes on, too. At a constant rate the bits are
+            those of a training that was to have so many from the beginning.
+        kept: called after each epoch whose weights are to be kept so far, with the model that has them, the metrics of
+            all epochs and its predictions.
         label: what the events call this training.
         progress: called with a `Step` after every step, and with an `Epoch` after every epoch.
 
@@ -91,6 +99,8 @@ def fit(
         keep=keep,
         window=window,
         score_epochs=score_epochs,
+        longer=longer,
+        kept=kept,
         label=label,
     )
     return passed_on(events, progress)
@@ -107,6 +117,8 @@ def fit_events(
     keep: Literal["best", "last"] = "last",
     window: int = 1,
     score_epochs: int = 1,
+    longer: bool = False,
+    kept: Kept | None = None,
     label: str = "training",
 ) -> Generator[Event, None, Trained]:
     """The events that `fit` passes on; at its end the generator returns what `fit` does. Arguments as of `fit`."""
@@ -117,7 +129,7 @@ def fit_events(
         if folder is None:
             return (yield from trainer.events(keep))
         assert interruption is not None
-        on_disk = _OnDisk(trainer, folder, identity or {}, keep, interruption)
+        on_disk = _OnDisk(trainer, folder, identity or {}, keep, interruption, longer, kept)
         trained = yield from on_disk.events()
         if interruption.received:  # in the last epoch; what the caller had in mind next is not begun
             raise Interrupted(interruption.received)
@@ -134,7 +146,10 @@ class _OnDisk:
         identity: dict[str, Any],
         keep: Literal["best", "last"],
         interruption: Interruption,
+        longer: bool,
+        kept: Kept | None,
     ) -> None:
+        self.longer, self.kept = longer, kept
         self.trainer, self.folder, self.keep, self.interruption = trainer, folder, keep, interruption
         self.checkpoint_folder = make_folder(folder / "checkpoint")
         self.best_path = self.checkpoint_folder / "best.safetensors"
@@ -169,11 +184,11 @@ class _OnDisk:
     def resume(self) -> None:
         """Go on from the last checkpoint, if there is one."""
         trainer = self.trainer
-        latest = checkpoints.read_latest(self.checkpoint_folder, self.identity)
+        latest = checkpoints.read_latest(self.checkpoint_folder, self.identity, longer=self.longer)
         if latest is None:
             return
         if trainer.settings.non_finite == "roll-back" and latest.position.epoch > 0:
-            start = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity)
+            start = self._of_epoch()
             if start is None or start.position.epoch != latest.position.epoch:
                 return  # the epoch's start, to which a roll-back would go, is lost: begin again, for the same bits
             trainer.epoch_start = start
@@ -183,6 +198,10 @@ class _OnDisk:
             checkpoints.remove(self.checkpoint_folder, *checkpoints.NAMES)
             return  # the best epoch's weights are lost: begin again, for the same bits
         trainer.restore(latest)
+
+    def _of_epoch(self) -> Checkpoint | None:
+        """The checkpoint at the end of the last whole epoch."""
+        return checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity, longer=self.longer)
 
     def _best_is_whole(self, latest: Checkpoint) -> bool:
         """Whether the best epoch's weights are on disk, where the checkpoint of that very epoch can put them again."""
@@ -195,7 +214,7 @@ class _OnDisk:
                 return True
         except EcrnnError:  # cut, missing, or something else
             pass
-        of_epoch = checkpoints.read(self.checkpoint_folder / "epoch.safetensors", self.identity)
+        of_epoch = self._of_epoch()
         if of_epoch is None or of_epoch.position.epoch != epoch or of_epoch.position.best_digest != digest:
             return False
         if not self.trainer.fits(of_epoch):
@@ -231,6 +250,9 @@ class _OnDisk:
         if best is not None:  # after the checkpoint, from which these weights can be had if this write never ends
             write_atomically(self.best_path, best)
         self._write_metrics()
+        if self.kept is not None and (best is not None or self.keep == "last"):
+            with self.trainer.predicting():
+                self.kept(self.trainer.model, self.trainer.position.history, self.trainer.predictions())
 
     def _write_metrics(self) -> None:
         lines = "".join(json.dumps(metrics, allow_nan=False) + "\n" for metrics in self.trainer.position.history)

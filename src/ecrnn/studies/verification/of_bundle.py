@@ -157,6 +157,9 @@ def _scores(
 
 def _again(folder: Path, settings: Settings, data: ExampleSet, metrics: dict[str, Any], progress: Progress) -> Check:
     """The training done again. What machine it was done on a bundle does not say, so other bits leave this open."""
+    if isinstance(settings, TrainSettings) and settings.continued:
+        line = f"it was begun with {settings.continued[0]} epochs and got more, which is not done again"
+        return check(NAME, "", unknown=[line])
     kept = read_bytes(folder / WEIGHTS, MAX_WEIGHTS, folder)
     history = metrics.get("history", [])
     with tempfile.TemporaryDirectory(prefix="ecrnn-verify-") as place:
