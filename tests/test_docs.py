@@ -99,9 +99,16 @@ def shape(line: str) -> str:
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_the_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
     assert run_page(page, tmp_path) >= 2
-    assert page.stem in ("check", "evaluate", "own-scores", "explain", "export", "predict") or list(
-        tmp_path.rglob("report.html")
-    )
+    assert page.stem in (
+        "check",
+        "evaluate",
+        "own-scores",
+        "explain",
+        "export",
+        "predict",
+        "train",
+        "fine-tune",
+    ) or list(tmp_path.rglob("report.html"))
 
 
 @pytest.mark.parametrize(

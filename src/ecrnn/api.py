@@ -12,14 +12,13 @@ from ecrnn.core.files import path_of
 from ecrnn.core.keywords import Keywords
 from ecrnn.core.search_space import Space
 from ecrnn.models.names import DEFAULT_MODELS
-from ecrnn.models.own_code import load_code
 from ecrnn.paper import write_report
 from ecrnn.report import AcrossReport, Report, TuningReport, write_across_report, write_tuning_report
 from ecrnn.serving.load import load
 from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
-from ecrnn.studies.keyword_settings import CompareOptions, balance, check_many, names_of, nested_settings
+from ecrnn.studies.keyword_settings import CompareOptions, balance, check_many, names_of, nested_settings, run_code
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.planning import StudyPlan, plan_study
 from ecrnn.studies.settings import read_settings
@@ -149,8 +148,7 @@ def compare(
         >>> [row.model for row in report.analysis.models]
         ['cnn', 'ecnn']
     """
-    if code is not None:
-        load_code(path_of(code, "code"))
+    run_code(code)
     folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else None
     many = not isinstance(data, str | Path | tuple)
     check_many(many, moderators, groups, until_decided=until_decided)
@@ -244,8 +242,7 @@ def tune(
         >>> [len(model.curve) for model in report.analysis.models]
         [2, 2]
     """
-    if code is not None:
-        load_code(path_of(code, "code"))
+    run_code(code)
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
     asked = {
         **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
@@ -317,8 +314,7 @@ def plan(
         >>> plan.sequential.trainings < plan.fixed.trainings
         True
     """
-    if code is not None:
-        load_code(path_of(code, "code"))
+    run_code(code)
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
     numbers = {"repeats": repeats, "seeds_per_split": seeds_per_split, "score_epochs": score_epochs, "seed": seed}
     asked = {
@@ -346,7 +342,9 @@ def train(
     keep_window: int | None = None,
     seed: int = 0,
     recipes: str | Path | None = None,
+    start: str | Path | None = None,
     resume: bool = False,
+    tensorboard: str | Path | None = None,
     code: str | Path | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
@@ -367,8 +365,9 @@ def train(
         keep: weights of the epoch that is best on the validation examples, or of the last.
         keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
         recipes: folder of a tuning (`ecrnn.tune`), whose recipe the model gets; what is not said is as it was tuned.
-        resume: go on with the training in ``out``, unfinished or with more ``epochs``. At a constant rate it ends with
-            the bits of one that was to have so many from the beginning.
+        start: a bundle, a folder or "cifar10", from whose weights it starts; see docs/how-to/fine-tune.md.
+        resume: go on with the training in ``out``, unfinished or with more ``epochs``; see docs/how-to/train.md.
+        tensorboard: folder for TensorBoard's event files with each epoch's metrics; extra `tensorboard`.
 
     Returns:
         The trained model, as `ecrnn.load` gives it.
@@ -378,14 +377,11 @@ def train(
 
     Examples:
         >>> import ecrnn
-        >>> classifier = ecrnn.train("digits", "cnn", "digits-cnn", image_size=8, epochs=3)
-        >>> classifier.metrics["accuracy"] > 0.8
+        >>> ecrnn.train("digits", "cnn", "digits-cnn", image_size=8, epochs=3).metrics["accuracy"] > 0.8
         True
     """
-    if code is not None:
-        load_code(path_of(code, "code"))
-    if isinstance(data, tuple) and not more.get("val"):
-        split = split or "0.8"  # whatever lies in a folder called "arrays"
+    run_code(code)
+    split = split or ("0.8" if isinstance(data, tuple) and not more.get("val") else None)  # whatever "arrays" holds
     asked = {
         **nested_settings(more, data_dir, split, image_size=image_size, channels=channels, seed=seed),
         **balance(data, groups, stratify),
@@ -393,9 +389,10 @@ def train(
         "model": model,
         "keep": keep,
         "keep_window": keep_window,
+        "start": None if start is None else str(path_of(start, "start")),
     }
     settings = training_settings(asked, None if recipes is None else path_of(recipes, "recipes"), progress)
     arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
-    train_bundle(settings, folder, arrays=arrays, resume=resume, progress=progress)
+    train_bundle(settings, folder, arrays=arrays, resume=resume, tensorboard=tensorboard, progress=progress)
     return load(folder)

@@ -109,6 +109,9 @@ STUDY = DATA | {
 TRAIN = DATA | {
     "model": (["cnn"], [None, 1]),
     "keep": (["best", "last"], ["first", None]),
+    "start": ([None, "cifar10", "a/bundle"], [5, "a" * 4097]),
+    "start_digest": ([None, "0" * 64], ["0" * 63, 5]),
+    "continued": ([(), [15, 30]], [None, 5, [1.5], ["many"]]),
     "keep_window": ([1, 3, 1000], [0, 1001, 2.5, None]),
 }
 TABLE = {TrainingSettings: TRAINING, StudySettings: STUDY, TrainSettings: TRAIN}

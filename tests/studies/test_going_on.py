@@ -13,7 +13,7 @@ from studies.small import train_settings
 from training.trainings import stop_at, timeless
 
 from ecrnn.core.errors import BundleError, RunDirectoryError
-from ecrnn.core.events import Epoch, Event, Message, silent
+from ecrnn.core.events import Epoch, Event, Message, Progress, silent
 from ecrnn.serving.bundle import is_bundle, read_metrics
 from ecrnn.serving.load import load
 from ecrnn.studies.train import train_bundle
@@ -49,12 +49,19 @@ def test_more_epochs_are_the_bits_of_one_go(folder: Path, tmp_path: Path, in_one
     out, events = tmp_path / "mine", []
     train_bundle(settings(folder, 2, keep=keep), out)
     first = load(out).metrics
+    stopped: list[Event] = []
     for stop in (4 * STEPS - 2, 5 * STEPS):
-        progress = stop_at(stop, lambda: signal.raise_signal(signal.SIGTERM))
+        interrupt = stop_at(stop, lambda: signal.raise_signal(signal.SIGTERM))
+
+        def progress(event: Event, interrupt: Progress = interrupt) -> None:
+            stopped.append(event)
+            interrupt(event)
+
         with pytest.raises(Interrupted):
             train_bundle(settings(folder, 5 if stop < 20 else 6, keep=keep), out, resume=True, progress=progress)
         assert is_bundle(out)
         assert load(out).metrics["epochs"] >= first["epochs"]
+    assert [event.epoch for event in stopped if isinstance(event, Epoch)] == [3, 4, 5]  # and not from the beginning
     assert train_bundle(settings(folder, 6, keep=keep), out, resume=True, progress=events.append)
     assert left(out) == left(whole)
     assert [event.epoch for event in events if isinstance(event, Epoch)] == [6]

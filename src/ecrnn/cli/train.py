@@ -35,6 +35,15 @@ def train(
             metavar="TUNE", help="Folder that 'ecrnn tune' wrote, whose recipe the model gets. Default: none."
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="BUNDLE",
+            help="Bundle whose weights it starts from, those that fit: a folder, or cifar10. Default: none.",
+            rich_help_panel=options.RECIPE_PANEL,
+        ),
+    ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
@@ -55,6 +64,14 @@ def train(
     device: options.Device = None,
     precision: options.Precision = None,
     threads: options.Threads = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for TensorBoard's event files, which get each epoch's metrics. Default: none.",
+            rich_help_panel=options.MACHINE_PANEL,
+        ),
+    ] = None,
     code: options.Code = None,
     config: options.Config = None,
     assignments: options.Set = None,
@@ -63,10 +80,15 @@ def train(
     """Train one model and keep it as a bundle: a folder with weights, all that they need, and a model card."""
     from ecrnn.core.config import TrainSettings
     from ecrnn.core.events import Message
+    from ecrnn.studies.fine_tuning import form_of
     from ecrnn.studies.tuned_recipes import read_recipes, trained_defaults, with_recipe
 
     found = read_recipes(recipes) if recipes else None
-    settings = options.settings(TrainSettings, context.params, trained_defaults(found) if found else None)
+    defaults = trained_defaults(found) if found else {}
+    if start is not None:
+        with options.wrong_call():
+            defaults = {**form_of(start), **defaults}
+    settings = options.settings(TrainSettings, context.params, defaults)
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 
@@ -85,7 +107,7 @@ def train(
     with Display(quiet=as_json) as display:
         if recipe:
             display.show(Message(recipe))
-        trained = train_bundle(settings, out, resume=resume, progress=display.show)
+        trained = train_bundle(settings, out, resume=resume, tensorboard=tensorboard, progress=display.show)
     metrics = read_metrics(out)
     if as_json:
         say_json({"bundle": str(out), **metrics})

@@ -151,6 +151,8 @@ _OMITTED = (
     "sequential",
     "tuning",
     "tuned",
+    "start",
+    "start_digest",
     "continued",
     *PLAN,
 )
@@ -286,6 +288,8 @@ class TrainSettings(_RunSettings):
     split: str = Field("0.8", coerce_numbers_to_str=True)
     seed: int = Field(0, ge=0, lt=2**31)
     keep: Literal["best", "last"] = "best"
+    start: str | None = Field(None, max_length=4096)  # the bundle from whose weights it starts
+    start_digest: Digest | None = None  # SHA-256 of these
     continued: tuple[int, ...] = Field((), max_length=1000)  # epochs planned before, where the rate depended on them
     keep_window: int = Field(5, ge=1, le=1000)  # epochs over whose mean score the best one is chosen
     training: TrainingSettings = TrainingSettings()

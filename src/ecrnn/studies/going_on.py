@@ -42,7 +42,7 @@ def check_same_training(before: TrainSettings, settings: TrainSettings, out: Pat
     update = {"patience": settings.training.patience}
     update["epochs"] = max(before.training.epochs, settings.training.epochs)
     begun = before.model_copy(update={"training": before.training.model_copy(update=update)})
-    if other := difference(begun, settings, ("continued",), task.examples):
+    if other := difference(begun, settings, ("continued", "start"), task.examples):
         raise RunDirectoryError(f"{out} holds another training: {other}; choose another -o")
 
 

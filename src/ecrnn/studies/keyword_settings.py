@@ -15,6 +15,7 @@ from ecrnn.core.search_space import Space
 from ecrnn.core.tasks import default
 from ecrnn.data import catalogue
 from ecrnn.models.baselines import is_estimator, register_object
+from ecrnn.models.own_code import load_code
 from ecrnn.models.registry import register
 from ecrnn.studies.engines.protocol import Engine
 
@@ -75,6 +76,12 @@ def check_many(many: bool, moderators: Sequence[str], groups: Any, *, until_deci
         raise EcrnnError("groups are of one data set, whose examples they name")
     if until_decided and many:
         raise EcrnnError("until_decided is of one data set; over several every model has the same repeats")
+
+
+def run_code(code: str | Path | None) -> None:
+    """Run the file of somebody's own models, where one is named."""
+    if code is not None:
+        load_code(path_of(code, "code"))
 
 
 def names_of(models: Sequence[str] | Mapping[str, str | Callable[..., Any]], data: str) -> tuple[str, ...]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
-
-from torch import nn
 
 from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.devices import resolve
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Message, Progress, silent
-from ecrnn.core.files import disk_errors, write_atomically
-from ecrnn.core.predictions import AnyPredictions
+from ecrnn.core.files import path_of, write_atomically
 from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
-from ecrnn.data import catalogue
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Split, parse_split
@@ -27,12 +23,10 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.best_so_far import begin, end
-from ecrnn.serving.bundle import DESCRIPTION, describe, is_bundle, write_bundle
-from ecrnn.serving.card import model_card
-from ecrnn.serving.load import in_use
+from ecrnn.serving.bundle import is_bundle
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundling import check_free, measured, on_test_part
+from ecrnn.studies.bundling import check_free
+from ecrnn.studies.fine_tuning import read_start, start_from, with_examples
 from ecrnn.studies.going_on import (
     check_goes_on,
     check_same_training,
@@ -43,10 +37,12 @@ from ecrnn.studies.going_on import (
     message,
     put_best_back,
 )
-from ecrnn.studies.places import check_same_kind_of_data
+from ecrnn.studies.kept_bundle import KeptBundle
+from ecrnn.studies.places import check_same_kind_of_data, spelt_as_it_exists
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, objective, prepare
 from ecrnn.studies.trials import contradiction, identity_of, load, sizes_of_groups, split_of, trained_on_too
+from ecrnn.training.event_files import to_tensorboard
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
 
@@ -60,6 +56,7 @@ def train_bundle(
     *,
     arrays: ImageSet | None = None,
     resume: bool = False,
+    tensorboard: str | Path | None = None,
     progress: Progress = silent,
 ) -> bool:
     """Train one model and leave a bundle in ``out``.
@@ -70,6 +67,7 @@ def train_bundle(
             fewer epochs. The best model so far is a bundle in it at any time, which `ecrnn.load` takes.
         arrays: the images, where they are not what ``settings.data`` names; a bundle does not keep them.
         resume: go on with the training, unfinished or with more epochs; where there is none, begin.
+        tensorboard: folder for TensorBoard's event files, see `ecrnn.training.event_files`.
         progress: called with what happens: loading, steps, epochs, and messages about the data, such as examples that
             are both trained on and validated on.
 
@@ -105,7 +103,9 @@ def train_bundle(
             write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
             put_best_back(out)
             try:
-                _train(model, data, split, processor, settings, out, progress)
+                logs = None if tensorboard is None else path_of(tensorboard, "tensorboard")
+                with to_tensorboard(logs, progress) if logs else nullcontext(progress) as passed:
+                    _train(model, data, split, processor, settings, out, passed)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         clear(out)
@@ -127,6 +127,7 @@ def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Pat
         "fingerprint": data.fingerprint,
         "bad_files": tuple(sorted(data.bad_files)),
         "training": resolve(asked.training),
+        "start_digest": None if asked.start is None else read_start(spelt_as_it_exists(asked.start)).digest,
     }
     settings = asked.model_copy(update=update)
     if before:
@@ -177,52 +178,24 @@ def _train(
         progress(Message(line))
     if line := contradiction(data, keys):
         progress(Message(line))
+    seed = trial_seed(settings.seed, 0)
+    network = make(model, processor.sizes, seed)
+    identity = {**identity_of(data, settings.split, split, processor), "model": settings.model}
+    taken = None
+    if settings.start is not None:
+        start = read_start(spelt_as_it_exists(settings.start), settings.start_digest)
+        taken = start_from(start, network, model, processor)
+        trained_on = with_examples(trained_on, start)
+        identity["start"] = start.digest
+        progress(Message(taken.line()))
     both = trained_on.overlap(keys, split.validation)
     if both:
         progress(Message(trained_on_too(data.name, both, split, processor.task.examples)))
-    seed = trial_seed(settings.seed, 0)
-    network = make(model, processor.sizes, seed)
-    task = objective(data, split, processor, settings.training, seed)
-    identity = {**identity_of(data, settings.split, split, processor), "model": settings.model}
     summary = summarise(network, processor.sizes, model)
-
-    def metrics_of(
-        history: list[dict[str, Any]],
-        last: AnyPredictions | None,
-        best: tuple[int, AnyPredictions | None],
-        ended: bool = True,
-    ) -> dict[str, Any]:
-        assert last is not None  # every rule of splitting leaves examples to validate
-        found = measured(
-            settings,
-            processor.task,
-            last,
-            history,
-            n_train=len(split.train),
-            parameters=summary.parameters,
-            multiply_adds=summary.multiply_adds,
-            best=best if settings.keep == "best" else None,
-            ended=ended,
-        )
-        if settings.continued:
-            found["continued"] = list(settings.continued)
-        if both:
-            found["validation_trained_on"] = both
-        if data.left_out:
-            found["files_left_out"] = dict(data.left_out)
-        return found
-
-    def write(folder: Path, metrics: dict[str, Any]) -> None:
-        card = model_card(model, processor, metrics, out.name)
-        write_bundle(folder, network, model, processor, metrics, card, trained_on)
-
-    def kept(_: nn.Module, history: list[dict[str, Any]], found: AnyPredictions | None) -> None:
-        write(begin(out), metrics_of(history, found, (len(history), found), ended=False))
-        end(out, len(history))
-
+    bundle = KeptBundle(out, settings, model, processor, network, summary, data, split, trained_on, both, taken)
     trained = fit(
         network,
-        task,
+        objective(data, split, processor, settings.training, seed),
         settings.training,
         seed=seed,
         folder=out,
@@ -230,18 +203,8 @@ def _train(
         keep=settings.keep,
         window=settings.keep_window if settings.keep == "best" else 1,
         longer=True,
-        kept=kept,
+        kept=bundle.write_so_far,
         label=settings.model,
         progress=progress,
     )
-    metrics = metrics_of(trained.history, trained.last_predictions, (trained.best_epoch, trained.predictions))
-    if split.validation[-1] < data.n_train < len(data) and catalogue.task_of(settings.data) is None:
-        predictor = in_use(describe(model, processor), processor, network, metrics, settings.training.device)
-        predictor.trained_on = trained_on
-        metrics["test"] = on_test_part(predictor, data)
-    if is_bundle(out):  # of fewer epochs: until the new one is whole, the folder is read as that of the best so far
-        write(begin(out), metrics)
-        end(out, len(trained.history))
-        with disk_errors(out / DESCRIPTION, "delete"):
-            (out / DESCRIPTION).unlink()
-    write(out, metrics)
+    bundle.write(trained)

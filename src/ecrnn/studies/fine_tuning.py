@@ -1,0 +1,161 @@
+"""Fine-tuning: a training that starts from the weights of a bundle, all that fit by name and shape.
+
+What hangs on the classes or the tokens starts anew where these are others, also where there are as many. So does the
+count of batches of the running statistics, which are then those of the new images from the first batch on. The examples
+that the bundle knows stay known: they were trained on, and no evaluation takes them for new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.reading import MAX_WEIGHTS, read_bytes
+from ecrnn.core.tasks import default
+from ecrnn.core.text import counted
+from ecrnn.models.build import make
+from ecrnn.models.names import ModelName
+from ecrnn.models.processor import Processor
+from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_trained_on
+from ecrnn.serving.pretrained import find
+from ecrnn.serving.trained_on import TrainedOn
+
+_COUNT = "num_batches_tracked"
+_MOST_NAMES = 100
+
+
+@dataclass(frozen=True)
+class Start:
+    """A bundle from which trainings start.
+
+    Attributes:
+        name: as it was named.
+        model: name of its model.
+        digest: SHA-256 of its weights.
+        processor: of its model.
+        weights: by name.
+        trained_on: its examples; None where it does not say.
+    """
+
+    name: str
+    model: str
+    digest: str
+    processor: Processor
+    weights: Mapping[str, Tensor]
+    trained_on: TrainedOn | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a network has from a `Start`: names of tensors that were taken, and of those that are anew."""
+
+    start: Start
+    taken: tuple[str, ...]
+    anew: tuple[str, ...]
+
+    def to_plain(self) -> dict[str, object]:
+        """What `metrics.json` holds."""
+        plain = {"model": self.start.model, "sha256": self.start.digest, "taken": len(self.taken)}
+        return {**plain, "anew": list(self.anew[:_MOST_NAMES])}
+
+    def line(self) -> str:
+        """What was taken, in words."""
+        of = f"{len(self.taken)} of {counted(len(self.taken) + len(self.anew), 'tensors')}"
+        shown = ", ".join(self.anew[:6]) + (f" and {len(self.anew) - 6} more" if len(self.anew) > 6 else "")
+        anew = f"anew {'are' if len(self.anew) > 1 else 'is'} {shown}" if self.anew else "none is anew"
+        return f"starts from {self.start.name} ({self.start.model}): {of} taken, {anew}"
+
+
+def read_start(name: str, digest: str | None = None) -> Start:
+    """The bundle ``name``, a folder or the name of a pretrained one.
+
+    Args:
+        name: of it.
+        digest: SHA-256 that its weights must have, if it is known.
+
+    Raises:
+        EcrnnError: it is no bundle, or another one.
+    """
+    folder = find(name)
+    description, processor, network, _ = read_bundle(folder)
+    found = hashlib.sha256(read_bytes(folder / WEIGHTS, MAX_WEIGHTS, folder)).hexdigest()
+    if digest not in (None, found):
+        raise EcrnnError(f"{name} is not the bundle from which this training was begun: its weights are others")
+    return Start(name, description.model, found, processor, network.state_dict(), read_trained_on(folder))
+
+
+def form_of(name: str) -> dict[str, object]:
+    """Settings that a training from the bundle ``name`` has where nothing is said: its model and the form of images."""
+    description, processor, *_ = read_bundle(find(name))
+    found: dict[str, object] = {"model": description.model}
+    if processor.preprocessing is not None and processor.task == default():
+        channels, height, width = processor.preprocessing.image
+        found |= {"channels": channels, **({"image_size": height} if height == width else {})}
+    return found
+
+
+def start_from(start: Start, network: nn.Module, model: ModelName, processor: Processor) -> Taken:
+    """Give a network all weights of a bundle that fit.
+
+    Args:
+        start: the bundle.
+        network: fresh; changed in place.
+        model, processor: of the network.
+
+    Raises:
+        EcrnnError: the bundle is of another task, or nothing fits.
+    """
+    if start.processor.task != model.task:
+        raise EcrnnError(f"{start.name} is for {start.processor.task.name}, and {model} is for {model.task.name}")
+    own = network.state_dict()
+    others = _of_other_names(start.processor, processor, model)
+    fits = {
+        name: tensor
+        for name, tensor in start.weights.items()
+        if name in own and (tensor.shape, tensor.dtype) == (own[name].shape, own[name].dtype) and name not in others
+    }
+    taken = {name: tensor for name, tensor in fits.items() if not name.endswith(_COUNT)}
+    if not taken:
+        raise EcrnnError(f"nothing of {start.name} ({start.model}) fits {model}: no weights of one name and shape")
+    network.load_state_dict(taken, strict=False)
+    names = [name for name in own if not name.endswith(_COUNT)]
+    return Taken(start, tuple(filter(taken.__contains__, names)), tuple(n for n in names if n not in taken))
+
+
+def _of_other_names(before: Processor, now: Processor, model: ModelName) -> set[str]:
+    """The tensors whose rows mean other classes or tokens than in the bundle."""
+    sizes, found = now.sizes, set[str]()
+    for field, same in (
+        ("classes", before.classes == now.classes),
+        ("tokens", _same_files(before, now)),
+        ("source_tokens", _same_files(before, now)),
+    ):
+        size = getattr(sizes, field)
+        if size is None or same:
+            continue
+        with torch.device("meta"):  # shapes without memory
+            one, other = (make(model, replace(sizes, **{field: n})).state_dict() for n in (size, size + 1))
+        found |= {name for name in one if one[name].shape != other[name].shape}
+    return found
+
+
+def _same_files(before: Processor, now: Processor) -> bool:
+    return before.files() == now.files()
+
+
+def with_examples(trained_on: TrainedOn, start: Start) -> TrainedOn:
+    """The examples of a training together with those of the bundle that it started from."""
+    if start.trained_on is None:
+        return trained_on
+    before = start.trained_on
+    return TrainedOn(
+        np.union1d(trained_on.train, before.train),
+        np.union1d(trained_on.validation, before.validation),
+        np.union1d(trained_on.looks, before.looks),
+    )
