@@ -27,6 +27,8 @@ COMMAND = re.compile(r"^(?:    |\$ )?(ecrnn [^#\n`]*)", re.MULTILINE)
 
 FAMILY_PAGE = ROOT / "docs" / "how-to" / "built-in-family.md"
 TASK_PAGE = ROOT / "docs" / "how-to" / "own-task.md"  # which tests/tasks/test_foreign_task.py installs and runs
+SLURM_PAGE = ROOT / "docs" / "how-to" / "slurm.md"  # there is none here; tests/studies/test_slurm.py pretends
+RAY_PAGE = ROOT / "docs" / "how-to" / "ray.md"  # takes a minute, as tests/studies/test_ray_tasks.py does
 SERVE_PAGE = ROOT / "docs" / "how-to" / "serve.md"  # a server does not end; tests/cli/test_serve.py asks one
 HUB_PAGE = ROOT / "docs" / "how-to" / "hub.md"  # there is no hub; tests/serving/fake_hub.py is one
 RUN = [
@@ -35,7 +37,7 @@ RUN = [
     *(
         page
         for page in sorted((ROOT / "docs" / "how-to").glob("*.md"))
-        if page not in (FAMILY_PAGE, TASK_PAGE, SERVE_PAGE, HUB_PAGE)
+        if page not in (FAMILY_PAGE, TASK_PAGE, RAY_PAGE, SLURM_PAGE, SERVE_PAGE, HUB_PAGE)
     ),
 ]
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)

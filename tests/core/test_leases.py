@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from core.lines import one_line
 
 from ecrnn.core import leases as module
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.leases import DIED, LEFT, Claim, Lease, Leases
 
 
@@ -102,6 +104,20 @@ def test_a_holder_notices_a_higher_number_and_a_claim_that_is_gone(tmp_path: Pat
     assert leases.numbers() == {}  # a sign of life makes no claim
 
 
+def test_a_holder_of_old_does_not_write_into_a_claim_of_the_same_number(tmp_path: Path) -> None:
+    """Numbers begin anew where claims were deleted, because a trial is finished or to be tried again."""
+    leases = Leases(tmp_path)
+    old = taken(leases)
+    leases.forget("cnn.0", [1])
+    new = taken(leases)
+    before = (tmp_path / "cnn.0.1").read_bytes()
+    old.end(LEFT)
+    assert not old.sign()
+    assert (tmp_path / "cnn.0.1").read_bytes() == before
+    assert new.sign()
+    assert read(leases).token == new.token != old.token
+
+
 def test_signs_come_by_themselves_until_it_is_lost(tmp_path: Path) -> None:
     leases = Leases(tmp_path, 0.4)
     lease = taken(leases)
@@ -173,3 +189,12 @@ def test_files_that_are_no_claims(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     assert Leases(tmp_path).numbers() == {}
     assert Leases(tmp_path).read("cnn.0", 1) is None
+
+
+def test_what_is_no_file_is_no_claim(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "cnn.0.1").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "cnn.1.1")
+    for name in ("cnn.0", "cnn.1"):
+        with one_line(EcrnnError, f"cannot read {tmp_path / name}.1"):
+            Leases(tmp_path).read(name, 1)

@@ -73,8 +73,8 @@ def study(tmp_path: Path) -> Path:
     leases = Leases(place / WORK, 0.4, host="elsewhere")
     for repeat in range(2):
         assert leases.take(f"cnn.{repeat}", 1)
-    filled(folder_of(place / WORK, ("cnn", 0), 1) / "cnn" / "repeat-0", "metrics.jsonl")
-    filled(folder_of(place / WORK, ("cnn", 1), 1) / "cnn" / "repeat-1", MANIFEST)
+    filled(folder_of(place / WORK, ("cnn", 0), 1, "a0") / "cnn" / "repeat-0", "metrics.jsonl")
+    filled(folder_of(place / WORK, ("cnn", 1), 1, "") / "cnn" / "repeat-1", MANIFEST)
     filled(place / "cnn" / "repeat-1", "metrics.jsonl")
     return place
 
@@ -91,7 +91,9 @@ def test_what_silent_workers_have_begun_comes_home(study: Path) -> None:
 
 
 def test_a_sign_of_life_refuses(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lease = Lease(Leases(study / WORK), "cnn.1", 1)
+    claim = Leases(study / WORK).read("cnn.1", 1)
+    assert claim is not None
+    lease = Lease(Leases(study / WORK), "cnn.1", 1, claim.token)
     monkeypatch.setattr(attempt_folders.time, "sleep", lambda seconds: lease.sign())
     with locked(study) as lock:
         line = f"a worker on elsewhere trains cnn, repeat 1 of {study}; 'ecrnn status {study}' shows what runs"

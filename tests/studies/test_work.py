@@ -41,7 +41,7 @@ if fate == "crash": sys.exit(3)
 if fate in ("dies", "dies-quietly"):
     os.makedirs(place + "/.work", exist_ok=True)
     with open(place + "/.work/cnn.0.1", "w") as file:
-        file.write("\\n" + json.dumps({"host": os.uname().nodename, "pid": os.getpid()}) + "\\n")
+        file.write(json.dumps({"token": "a0", "host": os.uname().nodename, "pid": os.getpid()}) + "\\n")
     os.kill(os.getpid(), signal.SIGKILL)
 if fate == "fatal": say("fatal", error="the data is not here"); sys.exit()
 if fate == "slow":
@@ -128,10 +128,10 @@ def test_a_signal_is_passed_on_and_said(stub: Any) -> None:
 
 
 def test_what_workers_are_told(stub: Any, tmp_path: Path) -> None:
-    stub("finishes", lease=7.0, wait=False, data="/elsewhere", data_dir=tmp_path)
+    stub("finishes", lease=7.0, wait=False, most=2, data="/elsewhere", data_dir=tmp_path)
     asked = json.loads((tmp_path / "study" / "starts").read_text())
     places = {"data": "/elsewhere", "data_dir": str(tmp_path)}
-    assert asked == {"code": [], "lease": 7.0, "wait": False, "places": places}
+    assert asked == {"code": [], "lease": 7.0, "wait": False, "most": 2, "places": places}
 
 
 def test_a_command_that_holds_the_study_alone_and_workers_exclude_each_other(tmp_path: Path) -> None:

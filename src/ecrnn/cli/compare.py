@@ -70,9 +70,13 @@ def compare(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="Place where trials run: here (this process), processes, slurm (an array of workers is submitted), or "
-            "none: the study is written for 'ecrnn work', on any machines. Default: here for one job, else processes."
+            help="Place where trials run: here (this process), processes, ray (a cluster), slurm (workers submitted) "
+            "or none (the study is written for 'ecrnn work'). Default: here for one job, else processes."
         ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Address of a Ray cluster, or auto. Default: one of this machine."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Number of workers in SLURM's array.", min=1, max=10_000)] = 8,
     sbatch: Annotated[
@@ -161,10 +165,20 @@ def compare(
         return _submit(asked[0], place, workers, sbatch or [], dry_run=dry_run, as_json=as_json)
     if sbatch or dry_run:
         raise options.WrongCall("--sbatch and --dry-run are for --engine slurm")
-    return run(asked[0], place, jobs=jobs, engine=engine, as_json=as_json)
+    if ray_address and engine != "ray":
+        raise options.WrongCall("--ray-address is for --engine ray")
+    return run(asked[0], place, jobs=jobs, engine=engine, ray_address=ray_address, as_json=as_json)
 
 
-def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool, engine: str | None = None) -> int:
+def run(
+    settings: StudySettings,
+    folder: Path,
+    *,
+    jobs: int,
+    as_json: bool,
+    engine: str | None = None,
+    ray_address: str | None = None,
+) -> int:
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
@@ -173,13 +187,18 @@ def run(settings: StudySettings, folder: Path, *, jobs: int, as_json: bool, engi
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
-        outcome = run_study(settings, folder, jobs=jobs, engine=engine, progress=display.show)
+        if engine == "ray":
+            from ecrnn.studies.ray_tasks import run_on_ray
+
+            run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
+            failed = run_on_ray(folder, address=ray_address, progress=display.show).failed
+        else:
+            outcome = run_study(settings, folder, jobs=jobs, engine=engine, progress=display.show)
+            failed = outcome.failed
     if engine == NO_ENGINE:
         return _written(folder, len(outcome.found), as_json=as_json)
     show([folder], baseline=settings.baseline, pairs=settings.pairs, rope=settings.rope, as_json=as_json)
-    return complain_of_failures(
-        [f"{model}, repeat {repeat}: {line}" for (model, repeat), line in outcome.failed.items()]
-    )
+    return complain_of_failures([f"{model}, repeat {repeat}: {line}" for (model, repeat), line in failed.items()])
 
 
 def _written(folder: Path, finished: int, *, as_json: bool) -> int:

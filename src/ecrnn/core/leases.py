@@ -13,9 +13,12 @@ of its own. Why not filelock's `SoftFileLease`: docs/decisions/leases.md.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import secrets
 import socket
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +29,7 @@ from typing import Any
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import disk_errors, make_folder
-from ecrnn.core.reading import opened, parse_json
+from ecrnn.core.reading import parse_json
 from ecrnn.core.text import json_text
 
 LEASE = 60.0  # seconds without a sign of life, after which a claim may be taken over
@@ -44,6 +47,7 @@ class Claim:
     Attributes:
         name: of what is claimed.
         number: which claim on it this is, from 1.
+        token: that only this claim has: numbers begin anew where claims were deleted.
         host, pid: machine and process that made it.
         since: when, ISO, by the clock of that machine.
         lease: seconds without a sign of life, after which it may be taken over.
@@ -56,6 +60,7 @@ class Claim:
 
     name: str
     number: int
+    token: str = ""
     host: str = ""
     pid: int = 0
     since: str = ""
@@ -100,16 +105,13 @@ class Leases:
         """A claim, or None if it is gone."""
         if (name, number) in self._ended:
             return self._ended[name, number]
-        path = self._path(name, number)
         try:
-            with opened(path, _MAX_CLAIM, self.folder) as file:
-                text = file.read(_MAX_CLAIM).decode(errors="replace")
-                age = time.time() - os.fstat(file.fileno()).st_mtime
-        except EcrnnError:
-            if os.path.lexists(path):
-                raise
+            content, age = _content(self._path(name, number))
+        except FileNotFoundError:
             return None
-        claim = _parsed(name, number, text, age)
+        except OSError as error:
+            raise EcrnnError(f"cannot read {self._path(name, number)}: {error.strerror or error}") from error
+        claim = _parsed(name, number, content.decode(errors="replace"), age)
         if claim.ended:
             self._ended[name, number] = claim
         return claim
@@ -120,9 +122,9 @@ class Leases:
         with disk_errors(path):
             if not self._make(path):
                 return None
-        lease = Lease(self, name, number)
+        lease = Lease(self, name, number, secrets.token_hex(4))
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        lease.note(host=self.host, pid=os.getpid(), since=since, lease=self.lease)
+        lease.begin(host=self.host, pid=os.getpid(), since=since, lease=self.lease)
         return lease
 
     def is_silent(self, claim: Claim) -> bool:
@@ -143,7 +145,7 @@ class Leases:
         for name, numbers in self.numbers().items():
             claim = self.read(name, numbers[-1])
             if claim is not None and (claim.host, claim.pid, claim.ended) == (host, pid, ""):
-                Lease(self, name, numbers[-1]).end(DIED, reason)
+                Lease(self, name, numbers[-1], claim.token).end(DIED, reason)
                 names.append(name)
         return names
 
@@ -177,8 +179,8 @@ class Lease:
         lost: another process has taken it over, or what was claimed is done.
     """
 
-    def __init__(self, leases: Leases, name: str, number: int) -> None:
-        self.leases, self.name, self.number = leases, name, number
+    def __init__(self, leases: Leases, name: str, number: int, token: str) -> None:
+        self.leases, self.name, self.number, self.token = leases, name, number, token
         self.lost = False
 
     def sign(self) -> bool:
@@ -188,6 +190,10 @@ class Lease:
         if not self.lost:
             self._append(".")
         return not self.lost
+
+    def begin(self, **fields: Any) -> None:
+        """Write the first line of the claim."""
+        self._append(f"{json_text({'token': self.token, **fields})}\n", first=True)
 
     def note(self, **fields: Any) -> None:
         """Add to what the claim says."""
@@ -214,19 +220,43 @@ class Lease:
             over.set()
             thread.join()
 
-    def _append(self, text: str) -> None:
+    def _append(self, text: str, first: bool = False) -> None:
+        """Write at the end of the claim, if it is still this one."""
+        path = self.leases._path(self.name, self.number)
         try:
-            handle = os.open(
-                self.leases._path(self.name, self.number), os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-            )
+            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                os.write(handle, text.encode())
+                if first or os.read(handle, _LONGEST).startswith(_first_words(self.token)):
+                    os.write(handle, text.encode())
+                else:
+                    self.lost = True
             finally:
                 os.close(handle)
         except FileNotFoundError:
             self.lost = True
         except OSError:  # such as ESTALE for a moment: whoever misses the sign waits for the next
             pass
+
+
+def _first_words(token: str) -> bytes:
+    """How the file of the claim with that token begins."""
+    return json_text({"token": token}).removesuffix("}").encode()
+
+
+def _content(path: Path) -> tuple[bytes, float]:
+    """What the file of a claim holds, and seconds since it was written; one call to open it, as many are read.
+
+    Raises:
+        OSError: it cannot be read, or is a link or no file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return os.read(handle, _MAX_CLAIM), time.time() - status.st_mtime
+    finally:
+        os.close(handle)
 
 
 def _parsed(name: str, number: int, text: str, age: float) -> Claim:
@@ -247,6 +277,7 @@ def _parsed(name: str, number: int, text: str, age: float) -> Claim:
     return Claim(
         name,
         number,
+        token=words("token")[:32],
         host=words("host"),
         pid=pid if type(pid) is int else 0,
         since=words("since"),

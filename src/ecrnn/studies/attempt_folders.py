@@ -1,7 +1,7 @@
 """Folders of attempts: where workers that share a study train its trials, and how a trial gets to its place.
 
-All of it lies in `.work` of the study, beside the claims: `<model>.<repeat>.<number>.folder` is that of the claim with
-that number. A folder changes hands by one rename, so at every moment it has one owner and one name.
+All of it lies in `.work` of the study, beside the claims: `<model>.<repeat>.<number>.<token>.folder` is that of the
+claim with that number and token. A folder changes hands by one rename, so at every moment it has one owner, one name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ecrnn.studies.planned import planned_trials
 
 WORK = ".work"  # folder of a study
 _FOLDER = ".folder"
-_ATTEMPT = re.compile(r"(?P<name>.+)\.(?P<number>[1-9]\d{0,5})" + re.escape(_FOLDER), re.DOTALL)
+_ATTEMPT = re.compile(r"(?P<name>.+)\.(?P<number>[1-9]\d{0,5})\.[0-9a-f]*" + re.escape(_FOLDER), re.DOTALL)
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
@@ -113,9 +113,9 @@ def progress_of(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def folder_of(work: Path, trial: Trial, number: int) -> Path:
-    """Where the attempt with that number trains: it stands for the study's folder."""
-    return work / f"{name_of(trial)}.{number}{_FOLDER}"
+def folder_of(work: Path, trial: Trial, number: int, token: str) -> Path:
+    """Where the attempt with that number and token trains: it stands for the study's folder."""
+    return work / f"{name_of(trial)}.{number}.{token if token.isalnum() else ''}{_FOLDER}"
 
 
 def folders_of(work: Path, trial: Trial, below: int) -> list[Path]:

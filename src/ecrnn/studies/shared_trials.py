@@ -9,8 +9,9 @@ one before it, which is renamed too: no file is ever written by two.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder
 from ecrnn.core.leases import FAILED, LEASE, LEFT, Claim, Lease, Leases
 from ecrnn.core.manifests import MANIFEST
+from ecrnn.core.packed import PACKED
 from ecrnn.core.reading import read_json, there
 from ecrnn.core.runs import read_failure, trial_folder, trial_home
 from ecrnn.studies.attempt_folders import WORK, folder_of, folders_of, moved, name_of, progress_of, put, trial_of
@@ -80,9 +82,9 @@ class SharedTrials:
         self.study, self.settings = study, settings
         self.leases = Leases(study / WORK, lease, host)
         self.planned = planned_trials(settings)
-        self.finished: dict[Trial, str] = {}  # and on which machine, "" if that is not known
+        self.finished: dict[Trial, str | None] = {}  # and on which machine, where that was asked: "" if nobody knows
         self.failed: dict[Trial, str] = {}
-        self._counted = False
+        self._counted, self._archive = False, there(study / PACKED)
         self._looks = Looks(study, settings) if settings.sequential is not None else None
 
     def needed(self) -> list[Trial]:
@@ -103,7 +105,7 @@ class SharedTrials:
             free = [trial for trial in needed if (claim := claims.get(trial)) is None or claim.ended]
             if not free:  # only then those of workers that have gone
                 free = [trial for trial in needed if self.leases.is_silent(claims[trial])]
-            for trial in sorted(free, key=self._strange(claims)):
+            for trial in sorted(free, key=self._strange(free, claims)):
                 if not self._has_ended(trial) and (attempt := self._begin(trial, claims.get(trial))):
                     return attempt
             if not free and not any(self._has_ended(trial) for trial in needed):
@@ -127,17 +129,23 @@ class SharedTrials:
                 found[trial] = claim
         return found
 
-    def _strange(self, claims: Mapping[Trial, Claim]) -> Callable[[Trial], int]:
+    def _strange(self, free: Sequence[Trial], claims: Mapping[Trial, Claim]) -> Callable[[Trial], int]:
         """A key that puts trials of a repeat first that this machine has begun, then those of one that nobody has.
 
         So the models of a repeat are trained on one machine, as long as there is enough for all.
         """
         hosts: dict[int, set[str]] = {}
-        for (_, repeat), host in self.finished.items():
-            hosts.setdefault(repeat, set()).add(host)
         for (_, repeat), claim in claims.items():
             if not claim.ended:
                 hosts.setdefault(repeat, set()).add(claim.host)
+        asked = {repeat for _, repeat in free} - hosts.keys()
+        for (_, repeat), host in self.finished.items():
+            if host is not None and repeat in asked:
+                hosts.setdefault(repeat, set()).add(host)
+        for trial in self.finished:  # of a repeat of which nothing is known, one manifest is read
+            if trial[1] in asked and trial[1] not in hosts:
+                self.finished[trial] = _host(trial_home(self.study, *trial) / MANIFEST, self.study)
+                hosts[trial[1]] = {self.finished[trial] or ""}
 
         def strange(trial: Trial) -> int:
             of = hosts.get(trial[1])
@@ -149,11 +157,12 @@ class SharedTrials:
         """Whether a trial is finished or has failed, which is remembered. Whether it is whole, a report looks."""
         if trial in self.finished or trial in self.failed:
             return True
-        home = trial_home(self.study, *trial)
-        if there(home / MANIFEST):
-            self.finished[trial] = _host(home / MANIFEST, self.study)
+        home = trial_folder(self.study, *trial)
+        packed = self._archive and there(trial_home(self.study, *trial) / MANIFEST)
+        if packed or os.path.lexists(home / MANIFEST):
+            self.finished[trial] = None
             return True
-        if (line := read_failure(self.study, *trial)) is not None:
+        if os.path.lexists(home / "error.json") and (line := read_failure(self.study, *trial)) is not None:
             self.failed[trial] = line
             return True
         return False
@@ -165,12 +174,12 @@ class SharedTrials:
         lease = self.leases.take(name, number)
         if lease is None:
             return None
-        root = folder_of(self.leases.folder, trial, number)
+        root = folder_of(self.leases.folder, trial, number, lease.token)
         attempt = Attempt(trial, lease, root, trial_folder(self.study, *trial))
-        self._adopt(attempt)
-        if self._has_ended(trial):  # between the look at it and now
+        if not self._has_ended(trial):  # between the look at it and now
+            self._adopt(attempt)
+        if self._has_ended(trial):  # or at this moment, by one whose lease had ended
             self._clean(attempt)
-            lease.end(LEFT)
             return None
         mark = progress_of(attempt.folder)
         if (died := self._in_vain(name, number, mark)) >= ATTEMPTS:
@@ -184,7 +193,6 @@ class SharedTrials:
 
     def _adopt(self, attempt: Attempt) -> None:
         """Bring what an earlier attempt, or another engine, has left of a trial to the folder of this one."""
-        shutil.rmtree(attempt.root, ignore_errors=True)  # of a worker that was stopped until its claim was forgotten
         for folder in folders_of(self.leases.folder, attempt.trial, below=attempt.lease.number):
             if moved(folder, attempt.root):
                 break
@@ -208,6 +216,7 @@ class SharedTrials:
         """Put a finished trial into its place; False if another worker has done so, or goes on with this folder."""
         first = put(attempt.folder, attempt.home)
         if self._has_ended(attempt.trial):
+            self.finished[attempt.trial] = self.leases.host if first else None
             self._clean(attempt)
         else:
             self.give_up(attempt)
@@ -253,6 +262,7 @@ class SharedTrials:
             self._remove(attempt.trial, attempt.lease.number)
         else:
             self.give_up(attempt)
+            attempt.lease.end(LEFT)
 
     def _remove(self, trial: Trial, last: int) -> None:
         for folder in folders_of(self.leases.folder, trial, below=last + 1):

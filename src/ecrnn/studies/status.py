@@ -124,7 +124,7 @@ def status(study: str | Path) -> StudyStatus:
 
 
 def _running(trials: SharedTrials, trial: Trial, claim: Claim) -> Running:
-    folder = trial_folder(folder_of(trials.leases.folder, trial, claim.number), *trial)
+    folder = trial_folder(folder_of(trials.leases.folder, trial, claim.number, claim.token), *trial)
     silent = claim.seen is not None and claim.seen > claim.lease
     epochs = trials.settings.of_trial(*trial).training.epochs
     return Running(

@@ -51,7 +51,7 @@ from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
 NO_ENGINE = "none"
-ENGINE_NAMES = (*ENGINES, NO_ENGINE, "slurm")  # the last one is that, and `ecrnn.studies.slurm.submit`
+ENGINE_NAMES = (*ENGINES, NO_ENGINE, "ray", "slurm")  # these two: none, and then ray_tasks or slurm
 
 
 def run_study(

@@ -63,6 +63,7 @@ def work(
     seconds: float | None = None,
     wait: bool = True,
     retry: bool = False,
+    most: int | None = None,
     lease: float = LEASE,
     data: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -77,6 +78,7 @@ def work(
         seconds: after which trainings under way write a checkpoint and this call ends; None: when all is done.
         wait: for trials that other workers have, and take them over if those die; False: end where none is free.
         retry: try again what has failed.
+        most: trials after which each process leaves; None: when all is done.
         lease: seconds without a sign of life, after which other workers may take a trial of this one.
         data: place of the data on this machine, where it is not that which the study names.
         data_dir: of local copies of data sets, likewise.
@@ -99,6 +101,7 @@ def work(
         "code": list(map(str, loaded_files())),
         "lease": lease,
         "wait": wait,
+        "most": most,
         "places": {key: str(value) for key, value in places.items() if value},
     }
     trials = SharedTrials(folder, settings, lease)

@@ -40,7 +40,7 @@ def main(study: Path, asked: dict[str, Any]) -> None:
     Args:
         study: the study's folder.
         asked: "code", files of own models; "lease", seconds; "wait", whether to wait for trials that others have;
-            "places", settings that say where the data lies on this machine.
+            "places", settings that say where the data lies on this machine; "most", trials to train, or None.
     """
     answers = Answers()
     with Interruption() as interruption:
@@ -65,12 +65,14 @@ class _Worker:
 
     def run(self) -> None:
         """Train until nothing is left, or this worker is told to leave."""
-        while not self.interruption.received:
+        trained = 0
+        while not self.interruption.received and trained != self.asked["most"]:
             attempt = self.trials.take()
             if attempt is not None:
                 if not self._train(attempt):
                     self.answers.stopped()
                     break
+                trained += 1
             elif not self.asked["wait"] or not self.trials.needed():
                 self.trials.sweep()
                 break

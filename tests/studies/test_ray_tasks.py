@@ -1,0 +1,271 @@
+"""studies/ray_tasks: what the driver does, with a module that only pretends; and a real cluster that loses parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from core.lines import one_line
+from studies.small import Study, predictions, settings
+
+from ecrnn.core.errors import EcrnnError
+from ecrnn.core.events import Epoch, Event, Failed, Finished, Waiting
+from ecrnn.core.runs import locked, trial_folder, write_settings
+from ecrnn.studies import ray_tasks
+from ecrnn.studies.ray_tasks import run_on_ray
+from ecrnn.studies.shared_trials import SharedTrials
+from ecrnn.studies.study import run_study
+from ecrnn.training.interruption import Interrupted
+
+
+class PretendedRay:
+    """Tasks are calls of ``act``; the ones that were cancelled end with it."""
+
+    class RayError(Exception):
+        pass
+
+    def __init__(self, act: Callable[[], str]) -> None:
+        self.act, self.calls, self.tasks, self.cancelled = act, list[str](), list[int](), list[int]()
+        self.exceptions = SimpleNamespace(RayError=self.RayError)
+        self._private = SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=False))
+
+    def init(self, **options: Any) -> None:
+        self.calls.append(f"init {options['address']}")
+        self.options = options
+
+    def shutdown(self) -> None:
+        self.calls.append("shutdown")
+
+    def remote(self, **options: Any) -> Any:
+        assert options == {"max_retries": -1, "retry_exceptions": False}
+        task = SimpleNamespace(remote=lambda *arguments: self.tasks.append(len(self.tasks)) or self.tasks[-1])
+        task.options = lambda **needs: setattr(self, "needs", needs) or task
+        return lambda function: task
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def wait(self, tasks: list[int], num_returns: int = 1, timeout: float = 0) -> tuple[list[int], list[int]]:
+        return tasks[:num_returns], tasks[num_returns:]
+
+    def get(self, task: int) -> str:
+        return self.act()
+
+    def cancel(self, task: int, force: bool) -> None:
+        assert not force
+        self.cancelled.append(task)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    write_settings(tmp_path / "s", settings("any", models=("cnn", "ecnn"), repeats=2))
+    return tmp_path / "s"
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, act: Callable[[], str]) -> PretendedRay:
+    ray = PretendedRay(act)
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    return ray
+
+
+def trains(place: Path) -> Callable[[], str]:
+    """A task that finishes a trial, but fails ecnn, repeat 0."""
+    trials = SharedTrials(place, settings("any", models=("cnn", "ecnn"), repeats=2), host="node")
+
+    def act() -> str:
+        with locked(place, shared=True):
+            attempt = trials.take()
+            assert attempt is not None
+            (attempt.folder / "metrics.jsonl").write_text('{"epoch": 1, "seconds": 1.5}\n')
+            if attempt.trial == ("ecnn", 0):
+                trials.fail(attempt, RuntimeError("no luck"))
+            else:
+                (attempt.folder / "manifest.json").write_text(json.dumps({"facts": {"host": "node"}}))
+                trials.publish(attempt)
+        return ""
+
+    return act
+
+
+def test_tasks_until_nothing_is_left(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pretend(monkeypatch, trains(place))
+    events: list[Event] = []
+    done = run_on_ray(place, progress=events.append)
+    assert (done.finished, done.planned, done.left) == (3, 4, 0)
+    assert done.failed == {("ecnn", 0): "RuntimeError: no luck"}
+    assert sorted(done.trained) == [("cnn", 0), ("cnn", 1), ("ecnn", 1)]
+    assert events[0] == Waiting(4)
+    ended = [event for event in events if isinstance(event, Finished | Failed)]
+    assert sorted((event.model, event.repeat) for event in ended) == sorted(
+        [("cnn", 0), ("ecnn", 0), ("cnn", 1), ("ecnn", 1)]
+    )
+    assert len(ray.tasks) == 4
+    assert ray.calls == ["init local", "shutdown"]
+    assert ray.needs == {"num_cpus": 1, "num_gpus": 0, "scheduling_strategy": "SPREAD"}
+
+
+def test_what_a_cluster_is_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of this machine: no dashboard, nothing reported; another one is left as it is."""
+    ray = pretend(monkeypatch, trains(place))
+    run_on_ray(place)
+    assert ray.options["include_dashboard"] is False
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    run_on_ray(place, address="10.0.0.1:6379")
+    assert ray.options["address"] == "10.0.0.1:6379"
+    assert "include_dashboard" not in ray.options
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = True
+    with one_line(EcrnnError, "Ray was imported before and would listen to other machines"):
+        run_on_ray(place)
+
+
+def test_a_node_that_cannot_train_stops_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pretend(monkeypatch, lambda: "the data is not here")
+    with one_line(EcrnnError, "the data is not here"):
+        run_on_ray(place)
+    assert ray.cancelled
+    assert ray.calls[-1] == "shutdown"
+
+
+def test_a_signal_cancels_without_force(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pretend(monkeypatch, lambda: signal.raise_signal(signal.SIGINT) or "")
+    with pytest.raises(Interrupted) as stopped:
+        run_on_ray(place)
+    assert stopped.value.signal == signal.SIGINT
+    assert ray.cancelled
+    assert ray.calls[-1] == "shutdown"
+
+
+def test_epochs_of_all_workers_in_one_display(place: Path) -> None:
+    trials = SharedTrials(place, settings("any", models=("cnn",), repeats=1), host="node")
+    attempt = trials.take()
+    assert attempt is not None
+    (attempt.folder / "metrics.jsonl").write_text('{"epoch": 1, "seconds": 1.5}\n{"epoch": 2, "seconds": 2.5}\n')
+    path = attempt.folder / "metrics.jsonl"
+    shown = list(ray_tasks._new_epochs(path, trials, attempt.trial, 1))
+    assert shown == [Epoch("cnn, repeat 0", 2, 2, 2, 2, {"epoch": 2, "seconds": 2.5})]
+    assert list(ray_tasks._new_epochs(path, trials, attempt.trial, 2)) == []
+    assert list(ray_tasks._new_epochs(path.parent / "gone", trials, attempt.trial, 0)) == []
+
+
+def test_without_ray(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with one_line(EcrnnError, "--engine ray needs the package ray; pip install 'ecrnn[ray]'"):
+        run_on_ray(place)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that trains nothing, and two nodes with a processor each."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made.nodes_of_work = [made.add_node(num_cpus=1) for _ in range(2)]
+    yield made
+    made.shutdown()
+
+
+LOOPBACK = ("0100007F:", "0000000000000000FFFF00000100007F:", "00000000000000000000000001000000:")  # as /proc has it
+DRIVER = """
+import json, sys
+from pathlib import Path
+from ecrnn.studies.ray_tasks import run_on_ray
+done = run_on_ray(Path(sys.argv[1]), address=sys.argv[2], lease=8.0)
+print(json.dumps([done.finished, done.left, len(done.failed)]))
+"""
+
+
+def begun(out: Path) -> list[Path]:
+    """The checkpoints of trials under way."""
+    return list((out / ".work").glob("*.folder/*/repeat-*/checkpoint/*.safetensors"))
+
+
+def await_(condition: Callable[[], object], seconds: float = 400) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_that_loses_a_worker_and_a_node(cluster: Any, study: Study, tmp_path: Path) -> None:
+    """Twelve trials: all of them finished, with the bytes of a study that one process has trained."""
+    options: dict[str, Any] = {"models": ("mlp-4", "ecnn"), "repeats": 6}
+    options["training"] = {"epochs": 30, "checkpoint_seconds": 0.1}
+    out, alone = tmp_path / "run", tmp_path / "alone"
+    study.run(alone, **options)
+    run_study(study.settings(**options), out, engine="none")
+    lost: list[str] = []
+
+    def lose() -> None:
+        await_(lambda: begun(out))
+        worker = next(iter(claims(out).values()))
+        os.kill(parent_of(worker["pid"]), signal.SIGKILL)  # Ray's process, whose child the worker is
+        lost.append("worker")
+        count = len(list(out.glob("*/*/manifest.json")))
+        await_(lambda: len(list(out.glob("*/*/manifest.json"))) > count and begun(out))
+        cluster.remove_node(cluster.nodes_of_work[1], allow_graceful=False)
+        lost.append("node")
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    driver = [sys.executable, "-c", DRIVER, str(out), cluster.address]
+    done = subprocess.run(driver, capture_output=True, text=True, timeout=1200)
+    thread.join()
+    assert done.returncode == 0, done.stderr
+    assert lost == ["worker", "node"]
+    assert json.loads(done.stdout.splitlines()[-1]) == [12, 0, 0]
+    assert predictions(out, **options) == predictions(alone, **options)
+    for model, repeat in predictions(out, **options):
+        names = {path.relative_to(alone) for path in trial_folder(alone, model, repeat).rglob("*")}
+        assert names == {path.relative_to(out) for path in trial_folder(out, model, repeat).rglob("*")}
+
+
+def claims(out: Path) -> dict[str, Any]:
+    """What the claims of the moment say, of those that are held."""
+    found = {}
+    for path in (out / ".work").glob("*.1"):
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line.startswith("{")]
+        if lines and not any("ended" in line for line in lines):
+            found[path.name] = lines[0]
+    return found
+
+
+def parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_of_this_machine_listens_to_nobody_else(study: Study, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    run_study(study.settings(models=("mlp-4",), repeats=1), tmp_path / "run", engine="none")
+    before, seen = listening(), set[str]()
+    driver = [sys.executable, "-c", DRIVER.replace("sys.argv[2]", "None"), str(tmp_path / "run")]
+    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            seen |= listening() - before
+            time.sleep(0.2)
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert json.loads(out.splitlines()[-1]) == [1, 0, 0]
+    assert seen
+    assert {address for address in seen if not address.startswith(LOOPBACK)} == set()
+
+
+def listening() -> set[str]:
+    """The addresses, as the kernel writes them, on which this machine takes connections; 0100007F is 127.0.0.1."""
+    lines = [line for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {line.split()[1] for line in lines if line.split()[3] == "0A"}
