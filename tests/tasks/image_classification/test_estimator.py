@@ -288,7 +288,7 @@ def test_before_fit(digits, method):
         ({"model": "ecrnn-blstm-16"}, UnknownNameError, "did you mean 'ecrnn-bilstm-16'"),
         ({"epochs": 0}, EcrnnError, "epochs: input should be greater than or equal to 1"),
         ({"lr": float("nan")}, EcrnnError, "lr: input should be"),
-        ({"optimizer": "adma"}, EcrnnError, "optimizer: input should be 'adam', 'adamw' or 'sgd'"),
+        ({"optimizer": "adma"}, EcrnnError, "optimizer: input should be 'adam', 'adamw', 'sgd' or 'muon'"),
         (
             {"random_state": True},
             EcrnnError,

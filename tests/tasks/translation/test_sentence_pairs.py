@@ -114,7 +114,10 @@ def small(monkeypatch, md5) -> dict[str, bytes]:
     for file in MULTI30K:
         part, language, _ = file.name.split(".")
         files[file.name] = gzip.compress("".join(f"{part} {language} {i}\n" for i in range(lines[part])).encode())
-    known = tuple(replace(f, md5=md5(files[f.name]), size=len(files[f.name])) for f in MULTI30K)
+    plain = {name: md5(gzip.decompress(content)) for name, content in files.items()}
+    known = tuple(
+        replace(f, md5=md5(files[f.name]), size=len(files[f.name]), unpacked_md5=plain[f.name]) for f in MULTI30K
+    )
     monkeypatch.setattr(sentence_pairs, "MULTI30K", known)
     return files
 
