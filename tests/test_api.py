@@ -63,6 +63,7 @@ def test_a_bundle_of_arrays(tmp_path: Path) -> None:
         ((X, np.full(60, "a")), {}, "a classifier needs 2 to 100,000 classes, not 1"),
         ((X, Y), {"models": ["charlm"]}, "next-token takes no arrays (X, y); give a file or a folder"),
         ((X, Y), {"models": {"svm": SVC}}, "model 'svm': give an object, SVC(), not the class"),
+        ((X, Y), {"models": ["mlp-4"], "engine": "slurm"}, "engine: in Python here, processes or one of your own"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, data: tuple, options: dict, line: str) -> None:

@@ -18,7 +18,15 @@ from ecrnn.serving.load import load
 from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
 from ecrnn.studies.engines.protocol import Engine
-from ecrnn.studies.keyword_settings import CompareOptions, balance, check_many, names_of, nested_settings, run_code
+from ecrnn.studies.keyword_settings import (
+    CompareOptions,
+    balance,
+    check_engine,
+    check_many,
+    names_of,
+    nested_settings,
+    run_code,
+)
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.planning import StudyPlan, plan_study
 from ecrnn.studies.settings import read_settings
@@ -148,6 +156,7 @@ def compare(
         >>> [row.model for row in report.analysis.models]
         ['cnn', 'ecnn']
     """
+    check_engine(engine)
     run_code(code)
     folder = Path(spelt_as_it_exists(path_of(out, "out"))) if out else None
     many = not isinstance(data, str | Path | tuple)
@@ -242,6 +251,7 @@ def tune(
         >>> [len(model.curve) for model in report.analysis.models]
         [2, 2]
     """
+    check_engine(engine)
     run_code(code)
     place = "arrays" if isinstance(data, tuple) else str(path_of(data, "data"))
     asked = {
