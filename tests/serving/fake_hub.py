@@ -81,11 +81,11 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
         def info(self, name: str, revision: str) -> None:
             if name not in hub.commits:
                 return self.answer(404, {}, X_Error_Code="RepoNotFound")
-            files = hub.files(name, revision)
+            files = hub.files(name, revision) if hub.commits[name] or revision != "main" else {}
             if files is None:
                 return self.answer(404, {}, X_Error_Code="RevisionNotFound")
             listed = [{"rfilename": n, "size": hub.sizes.get(n, len(c))} for n, c in files.items()]
-            number = hub.commits[name].index(files)
+            number = hub.commits[name].index(files) if files in hub.commits[name] else 0
             return self.answer(200, {"id": name, "sha": hub.sha(name, number), "siblings": listed})
 
         def file(self, name: str, revision: str, file: str) -> None:
@@ -131,6 +131,8 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                if line["key"] == "deletedFile":
+                    del files[line["value"]["path"]]
             hub.commits[name].append(files)
             sha = hub.sha(name, len(hub.commits[name]) - 1)
             url = f"{hub.endpoint}/{name}/commit/{sha}"

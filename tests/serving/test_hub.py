@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 import yaml
 from core.lines import one_line
+from serving.conftest import MODEL
 from serving.fake_hub import FakeHub, serving
+from torch import nn
 
 import ecrnn
 from ecrnn.core.errors import BundleError, EcrnnError
 from ecrnn.core.seals import seal
+from ecrnn.models.names import parse
+from ecrnn.models.processor import Processor
 from ecrnn.serving import hub as module
+from ecrnn.serving.bundle import write_bundle
 from ecrnn.serving.hub import Repository, pull, push
 from ecrnn.serving.trained_on import FILE, TrainedOn
 
@@ -84,6 +89,27 @@ def test_what_comes_back_answers_the_same(pushed: FakeHub, bundle: Path, tmp_pat
     assert pull(first, tmp_path / "first", endpoint=pushed.endpoint).is_dir()
     with one_line(BundleError, "ada/flowers holds no bundle of ecrnn: bundle.json is missing"):
         pull("ada/flowers", tmp_path / "none", endpoint=pushed.endpoint)
+
+
+def test_what_is_left_out_stays_out(hub: FakeHub, network: nn.Module, processor: Processor, tmp_path: Path) -> None:
+    keys, known = np.arange(3, dtype=np.uint64), tmp_path / "known"
+    write_bundle(known, network, parse(MODEL), processor, {}, "# card\n", TrainedOn(keys, keys[:1]))
+    push(known, "ada/flowers", endpoint=hub.endpoint)
+    hub.commits["ada/flowers"][0] |= {"code.py": b"of a model before", "LICENSE": b"mine"}
+    assert ecrnn.load(pull("ada/flowers", tmp_path / "all", endpoint=hub.endpoint)).trained_on is not None
+    push(known, "ada/flowers", examples=False, endpoint=hub.endpoint)
+    assert {"examples.bin", "code.py"}.isdisjoint(hub.commits["ada/flowers"][1])
+    assert "LICENSE" in hub.commits["ada/flowers"][1]
+    assert ecrnn.load(pull("ada/flowers", tmp_path / "some", endpoint=hub.endpoint)).trained_on is None
+
+
+@pytest.mark.parametrize("name", ["examples.bin", "code.py"])
+def test_a_link_out_of_the_bundle_is_not_followed(hub: FakeHub, bundle: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("mine alone")
+    (bundle / name).symlink_to(tmp_path / "secret")
+    with one_line(BundleError, "points out of"):
+        push(bundle, "ada/flowers", endpoint=hub.endpoint)
+    assert not hub.commits
 
 
 def spoil_weights(files: dict[str, bytes]) -> None:

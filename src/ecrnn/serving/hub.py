@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.errors import BundleError, EcrnnError
+from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import disk_errors, make_folder, path_of, write_json
-from ecrnn.core.reading import MAX_JSON, MAX_METRICS, read_text, sha256, there
+from ecrnn.core.reading import MAX_JSON, MAX_METRICS, check_inside, read_text, sha256, there
 from ecrnn.data.subwords import TOKENIZER_FILE
 from ecrnn.data.vocabulary import VOCABULARY_FILE
 from ecrnn.models.family import MAX_SOURCE
@@ -35,6 +35,7 @@ from ecrnn.serving.bundle import (
     file_names,
     read_bundle,
     read_description,
+    read_trained_on,
 )
 from ecrnn.serving.hub_card import hub_card
 from ecrnn.serving.pretrained import find
@@ -82,7 +83,7 @@ def push(
     examples: bool = True,
     endpoint: str | None = None,
 ) -> str:
-    """Upload a bundle in one commit. The repository is made if there is none.
+    """Upload a bundle in one commit. The repository is made if there is none; files of another bundle in it go.
 
     Args:
         bundle: its folder; it is read as `ecrnn.load` does, and nothing damaged is uploaded.
@@ -102,18 +103,22 @@ def push(
     folder = find(bundle)
     description, processor, _, metrics = read_bundle(folder)
     hub = _package()
-    names = sorted(name for name in file_names(processor) if there(folder / name))
-    operations = [
-        hub.CommitOperationAdd(name, str(folder / name))
-        for name in names
-        if name not in (CARD, DESCRIPTION) and (examples or name != EXAMPLES)
-    ]
+    names = {name for name in file_names(processor) if there(folder / name)} - (set() if examples else {EXAMPLES})
+    with raised_as(BundleError):
+        for name in sorted(names):
+            check_inside(folder / name, folder)
+    if examples:
+        read_trained_on(folder)
+    operations = [hub.CommitOperationAdd(name, str(folder / name)) for name in sorted(names - {CARD, DESCRIPTION})]
     text = read_text(folder / CARD, MAX_CARD, folder) if there(folder / CARD) else f"# {description.model}\n"
     operations.append(hub.CommitOperationAdd(CARD, hub_card(text, description, processor.task, metrics).encode()))
     operations.append(hub.CommitOperationAdd(DESCRIPTION, str(folder / DESCRIPTION)))
     with _one_line(hub, to.name):
         api = hub.HfApi(endpoint=endpoint, library_name="ecrnn")
         api.create_repo(to.name, private=private, exist_ok=True)
+        before = {file.rfilename for file in api.model_info(to.name, revision=to.revision).siblings or ()}
+        old = sorted(before & set(_LIMITS) - names - {CARD})
+        operations += [hub.CommitOperationDelete(name) for name in old]
         commit = api.create_commit(
             to.name, operations, commit_message=f"{description.model}, with ecrnn", revision=to.revision
         )
@@ -223,6 +228,8 @@ def _check(folder: Path, repository: str) -> None:
     try:
         description = read_description(folder)
         for name, digest in _known(description.files).items():
+            if name == EXAMPLES and not there(folder / name):  # pushed with --no-examples
+                continue
             if not there(folder / name) or sha256(folder / name, _LIMITS[name], folder) != digest:
                 raise BundleError(f"{name} is not the file that {DESCRIPTION} names")
         if description.source is None:
