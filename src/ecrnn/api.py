@@ -17,16 +17,8 @@ from ecrnn.report import AcrossReport, Report, TuningReport, write_across_report
 from ecrnn.serving.load import load
 from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
-from ecrnn.studies.engines.protocol import Engine
-from ecrnn.studies.keyword_settings import (
-    CompareOptions,
-    balance,
-    check_engine,
-    check_many,
-    names_of,
-    nested_settings,
-    run_code,
-)
+from ecrnn.studies.engines.protocol import Engine, check_engine
+from ecrnn.studies.keyword_settings import CompareOptions, balance, check_many, names_of, nested_settings, run_code
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.planning import StudyPlan, plan_study
 from ecrnn.studies.settings import read_settings
@@ -184,11 +176,9 @@ def compare(
         "sequential": {} if until_decided else None,
         "tuned": nested_search(space, budget, search) if tune else None,
     }
-    if found is not None:
-        asked = merge(tuned_defaults(found), asked)
+    asked = asked if found is None else merge(tuned_defaults(found), asked)
     studies = [read_settings(StudySettings, {**asked, "data": str(place)}) for place in places]
-    if found is not None:
-        studies = [with_recipes(study, found) for study in studies]
+    studies = studies if found is None else [with_recipes(study, found) for study in studies]
     if many:
         folder = folder or Path("runs") / "compare-across"
         run_across(studies, folder, moderators=moderators, jobs=jobs, engine=engine, progress=progress)
@@ -375,7 +365,8 @@ def train(
         keep: weights of the epoch that is best on the validation examples, or of the last.
         keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
         recipes: folder of a tuning (`ecrnn.tune`), whose recipe the model gets; what is not said is as it was tuned.
-        start: a bundle, a folder or "cifar10", from whose weights it starts; see docs/how-to/fine-tune.md.
+        start: a bundle, a folder or "cifar10", from whose weights it starts, at its image size and channels if nothing
+            else is asked for; see docs/how-to/fine-tune.md.
         resume: go on with the training in ``out``, unfinished or with more ``epochs``; see docs/how-to/train.md.
         tensorboard: folder for TensorBoard's event files with each epoch's metrics; extra `tensorboard`.
 

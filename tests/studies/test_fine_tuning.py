@@ -25,6 +25,7 @@ from ecrnn.serving.load import load
 from ecrnn.studies.fine_tuning import form_of, read_start, start_from
 from ecrnn.studies.tasks import load_examples
 from ecrnn.studies.train import train_bundle
+from ecrnn.studies.tuned_recipes import training_settings
 from ecrnn.studies.verification.of_bundle import check_bundle
 from ecrnn.training.interruption import Interrupted
 
@@ -93,6 +94,9 @@ def test_what_is_taken_and_what_is_anew(source: Path, tmp_path: Path) -> None:
     assert "cnn.0.0.weight" in of_larger.taken or any("cnn" in name for name in of_larger.taken)
     assert any("rnn" in name or "scan" in name for name in of_larger.anew)
     assert form_of(str(source)) == {"model": "cnn", "channels": 3, "image_size": 8}
+    asked = {"data": "few", "model": "cnn", "start": str(source), "image_size": None}
+    assert training_settings(asked, None, silent).image_size == 8
+    assert training_settings({**asked, "image_size": 9}, None, silent).image_size == 9
     charlm = parse("charlm-gru-8")
     with one_line(EcrnnError, f"{source} is for image-classification, and charlm-gru-8 is for next-token"):
         start_from(start, make(charlm, InputSpec(tokens=9)), charlm, processor)

@@ -60,13 +60,6 @@ def balance(data: Any, groups: Any, stratify: bool) -> dict[str, Any]:
     return {"groups": table, "stratify": stratify}
 
 
-def check_engine(engine: Engine | str | None) -> None:
-    """Raise an EcrnnError for an engine that writes a study and ends before there is anything to report."""
-    if engine in ("none", "ray", "slurm"):
-        line = f"give 'ecrnn compare --engine {engine}', or let ecrnn.work(STUDY) on every machine train a study"
-        raise EcrnnError(f"engine: in Python here, processes or one of your own, not '{engine}'; {line}")
-
-
 def check_many(many: bool, moderators: Sequence[str], groups: Any, *, until_decided: bool) -> None:
     """Look whether what a comparison is asked for goes with one data set, or with ``many``.
 

@@ -20,6 +20,7 @@ from ecrnn.core.recipe_search import SearchSettings, TunedSettings
 from ecrnn.core.search_space import DEFAULT, Space, parse_space
 from ecrnn.core.text import counted
 from ecrnn.models.names import parse
+from ecrnn.studies.fine_tuning import form_of
 from ecrnn.studies.settings import read_settings
 from ecrnn.training.tried_points import ModelSearch, Tuning, best_recipe, read_tuning
 
@@ -110,7 +111,7 @@ def trained_defaults(tuning: Tuning) -> dict[str, Any]:
 
 
 def training_settings(asked: Mapping[str, Any], recipes: Path | None, progress: Progress) -> TrainSettings:
-    """The settings of a training.
+    """The settings of a training, with the form of the bundle that it starts from.
 
     Args:
         asked: nested plain data.
@@ -120,10 +121,11 @@ def training_settings(asked: Mapping[str, Any], recipes: Path | None, progress: 
     Raises:
         EcrnnError: as of `read_settings`, `read_recipes` and `with_recipe`.
     """
+    form = form_of(asked["start"]) if asked.get("start") else {}
     if recipes is None:
-        return read_settings(TrainSettings, asked)
+        return read_settings(TrainSettings, merge(form, asked))
     tuning = read_recipes(recipes)
-    settings, line = with_recipe(read_settings(TrainSettings, merge(trained_defaults(tuning), asked)), tuning)
+    settings, line = with_recipe(read_settings(TrainSettings, merge(form, trained_defaults(tuning), asked)), tuning)
     progress(Message(line))
     return settings
 

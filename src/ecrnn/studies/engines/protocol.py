@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ecrnn.core.config import StudySettings
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Event
 from ecrnn.data.example_set import ExampleSet
 
@@ -58,3 +59,10 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """Begin no more trials, and have those under way write a checkpoint and leave; does not wait for them."""
+
+
+def check_engine(engine: Engine | str | None) -> None:
+    """Raise an EcrnnError for an engine that writes a study and ends before there is anything to report."""
+    if engine in ("none", "ray", "slurm"):
+        line = f"give 'ecrnn compare --engine {engine}', or let ecrnn.work(STUDY) on every machine train a study"
+        raise EcrnnError(f"engine: in Python here, processes or one of your own, not '{engine}'; {line}")
