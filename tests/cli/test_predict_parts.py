@@ -53,6 +53,10 @@ def test_a_finished_part_is_skipped_and_a_torn_one_done_again(
     assert call("predict", bundle, images, "--top", 2, "-o", tmp_path / "parts", "--part", "2/3").out != skipped
     assert call(*words, "--part", "2/3").out != skipped  # that was with other options
     assert call(*words, "--part", "2/3").out == skipped
+    whole = outs[1].read_bytes()
+    refused = call("predict", bundle, images, "--top", 3, "-o", outs[1], "--part", "3/3")  # a file of another part
+    assert (refused.status, outs[1].read_bytes()) == (2, whole)
+    assert f"--out: {outs[1]} holds part 2/3; name one folder for all parts" in refused.err
 
 
 def test_a_finished_part_with_a_bad_file_still_says_so(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:
@@ -61,7 +65,8 @@ def test_a_finished_part_with_a_bad_file_still_says_so(call: Any, bundle: Path, 
     words = ("predict", bundle, tmp_path / "c", "--part", "1/1", "-o", tmp_path / "a.csv")
     assert call(*words).status == 1
     again = call(*words)
-    assert (again.status, again.out) == (1, f"part 1/1 is done already: 12 predictions in {tmp_path / 'a.csv'}\n")
+    line = f"part 1/1 is done already: 12 predictions in {tmp_path / 'a.csv'}, 1 of its inputs could not be predicted\n"
+    assert (again.status, again.out) == (1, line)
     (tmp_path / "c" / "bad.png").unlink()
     assert call(*words).status == 0
 

@@ -86,11 +86,16 @@ def predict_part(
         missing: those that are none.
         how: the model, and the options that change the predictions.
         predict: writes the predictions of some files into ``out``.
+
+    Raises:
+        WrongCall: ``out`` holds another of the parts.
     """
     mine = part.taken(files)
     wanted = {"part": str(part), "files": len(mine), "files_sha256": _digest(mine, missing), **how}
+    _check_free(out, part)
     if (before := done(out, wanted)) is not None:
-        say(f"part {part} is done already: {counted(before.predicted, 'predictions')} in {out}")
+        failed = f", {before.failed:,} of its inputs could not be predicted" if before.failed else ""
+        say(f"part {part} is done already: {counted(before.predicted, 'predictions')} in {out}{failed}")
         return before
     written = predict(mine)
     content = {"format": 1, "kind": _KIND, "of": wanted, "sha256": sha256(out, _LARGEST), **written._asdict()}
@@ -113,6 +118,23 @@ def _digest(files: Sequence[Path], missing: Mapping[Path, str]) -> str:
 
 def done(out: Path, wanted: Mapping[str, Any]) -> Written | None:
     """What the finished part in ``out`` holds; None where it is not there, torn, or not what is ``wanted``."""
+    found = _whole(out)
+    if found is None or found.get("of") != dict(wanted):
+        return None
+    counts = [found.get(name) for name in Written._fields]
+    return Written(*counts) if all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
+
+
+def _check_free(out: Path, part: Part) -> None:
+    """Raise a WrongCall where the finished predictions of another part would be written over."""
+    of = (_whole(out) or {}).get("of")
+    before = str(of.get("part")) if isinstance(of, dict) else ""
+    if before != str(part) and re.fullmatch(rf"\d+/{part.of}", before, re.ASCII):
+        raise WrongCall(f"--out: {out} holds part {before}; name one folder for all parts, or a file for each")
+
+
+def _whole(out: Path) -> dict[str, Any] | None:
+    """The receipt of finished predictions; None where there is none, or they are torn."""
     receipt = _receipt(out)
     if not (there(out) and there(receipt)):
         return None
@@ -121,10 +143,7 @@ def done(out: Path, wanted: Mapping[str, Any]) -> Written | None:
         torn = found.get("sha256") != sha256(out, _LARGEST)
     except EcrnnError:
         return None
-    if torn or found.get("kind") != _KIND or found.get("of") != dict(wanted):
-        return None
-    counts = [found.get(name) for name in Written._fields]
-    return Written(*counts) if all(type(count) is int for count in counts) else None  # type: ignore[arg-type]
+    return None if torn or found.get("kind") != _KIND else found
 
 
 def _receipt(out: Path) -> Path:

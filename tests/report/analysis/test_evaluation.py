@@ -177,6 +177,8 @@ def test_the_page_shows_the_most_wrong_as_they_were_given(data, tmp_path: Path) 
     [
         (Decision(temperature=0.0), "temperature should be above 0"),
         (Decision(threshold=1.0), "threshold should lie between 0 and 1"),
+        (Decision(temperature="warm"), "temperature should be above 0, or fit, not warm"),
+        (Decision(temperature=5e-324), "temperature 4.94066e-324 is too small"),
         (Decision(threshold=0.5), "threshold is for models of two classes; this one has 4"),
         (Decision(positive="cat"), "positive is for models of two classes"),
     ],

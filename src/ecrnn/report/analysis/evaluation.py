@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -57,9 +58,9 @@ class Decision:
 
     def check(self, classes: Sequence[str]) -> None:
         """Raise an EcrnnError unless this can be of a model with these classes."""
-        if self.temperature != "fit" and not 0 < self.temperature < math.inf:
+        if self.temperature != "fit" and not _between(self.temperature, 0, math.inf):
             raise EcrnnError(f"temperature should be above 0, or fit, not {self.temperature}")
-        if self.threshold is not None and not 0 < self.threshold < 1:
+        if self.threshold is not None and not _between(self.threshold, 0, 1):
             raise EcrnnError(f"threshold should lie between 0 and 1, not {self.threshold}")
         for name, value in (("threshold", self.threshold), ("positive", self.positive)):
             if value is not None and len(classes) != 2:
@@ -70,6 +71,10 @@ class Decision:
     def number(self, classes: Sequence[str]) -> int:
         """The number of the positive one of two ``classes``."""
         return 1 if self.positive is None else list(classes).index(self.positive)
+
+
+def _between(value: object, low: float, high: float) -> bool:
+    return isinstance(value, Real) and low < float(value) < high
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,10 @@ def evaluate_predictions(
     decision.check(classes)
     label, logits = _checked(label, logits, classes, examples, f"{model} on {data}")
     temperature = 1.0 if decision.temperature == "fit" else decision.temperature
-    logits = logits / temperature
+    with np.errstate(over="ignore"):
+        logits = logits / temperature
+    if not np.isfinite(logits).all():
+        raise EcrnnError(f"temperature {temperature:g} is too small: logits divided by it are not finite")
     probability, losses = _softmax(logits, label)
     predicted = logits.argmax(axis=1)
     two = _two_classes(label, probability, classes, decision)

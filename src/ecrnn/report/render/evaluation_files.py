@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecrnn.core.files import make_folder, whole_text, write_atomically
 from ecrnn.core.text import json_text
@@ -25,11 +25,10 @@ from ecrnn.report.content.evaluation_tables import (
     temperature_line,
 )
 from ecrnn.report.content.tables import MANY_CLASSES
-from ecrnn.report.figure import Figure
 from ecrnn.report.render import pixels
 from ecrnn.report.render.csv_file import safe
 from ecrnn.report.render.evaluation_figures import draw_operating_curves, draw_reliability
-from ecrnn.report.render.page import render
+from ecrnn.report.render.page import on_page, render
 from ecrnn.report.render.terminal import rich_table, words
 
 if TYPE_CHECKING:
@@ -57,9 +56,9 @@ def evaluation_page(evaluation: Evaluation) -> str:
         matrix_too=len(evaluation.classes) <= MANY_CLASSES,
         calibration=calibration_table(evaluation),
         fitted=temperature_line(evaluation),
-        reliability=_shown(draw_reliability(evaluation)),
+        reliability=on_page(draw_reliability(evaluation)),
         points=points_table(evaluation),
-        curves=None if two is None else _shown(draw_operating_curves(two)),
+        curves=None if two is None else on_page(draw_operating_curves(two)),
         worst=[
             (
                 one,
@@ -85,12 +84,6 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Expected calibration error", f"{formats.percent(evaluation.calibration.ece)} %"),
         *([("Temperature", f"{evaluation.temperature:g}")] if evaluation.temperature != 1 else []),
     ]
-
-
-def _shown(figure: Figure) -> dict[str, Any]:
-    from markupsafe import Markup
-
-    return {"title": figure.title, "caption": figure.caption, "svg": Markup(figure.svg)}
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
