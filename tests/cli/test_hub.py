@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from serving.fake_hub import FakeHub, serving
 
+from ecrnn.core.seals import seal
+
 pytest.importorskip("huggingface_hub")
 
 
@@ -24,6 +26,12 @@ def test_there_and_back(call: Any, bundle: Path, images: Path, tmp_path: Path, m
         assert (done.status, done.out) == (0, "ada/flowers in flowers; use it: ecrnn predict flowers image.png\n")
         done = call("pull", "ada/flowers", "-o", "again", "--endpoint", hub.endpoint, "--json")
         assert json.loads(done.out) == {"repository": "ada/flowers", "bundle": "again"}
+        description = json.loads(hub.commits["ada/flowers"][0]["bundle.json"])
+        monkeypatch.setattr("ecrnn.serving.hub._check", lambda *_: None)
+        del description["digest"]
+        hub.commits["ada/flowers"][0]["bundle.json"] = json.dumps(seal({**description, "task": "next-token"})).encode()
+        done = call("pull", "ada/flowers", "-o", "writer", "--endpoint", hub.endpoint)
+        assert done.out == "ada/flowers in writer; use it: ecrnn generate writer --prompt 'Once'\n"
     assert call("predict", "again", images, "--json").out == call("predict", bundle, images, "--json").out
     done = call("pull", "flowers")
     assert (done.status, done.err.count("\n")) == (2, 1)

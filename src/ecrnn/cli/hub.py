@@ -65,6 +65,9 @@ def pull(
     as_json: options.Json = False,
 ) -> None:
     """Bring a trained model from the Hugging Face hub: only what a bundle has, bounded and checked; no code is run."""
+    from ecrnn.cli.metrics import use
+    from ecrnn.core.tasks import TASKS
+    from ecrnn.serving.bundle import read_description
     from ecrnn.serving.hub import Repository
     from ecrnn.serving.hub import pull as download
 
@@ -74,4 +77,5 @@ def pull(
     if as_json:
         say_json({"repository": repository, "bundle": str(folder)})
         return
-    say(f"{repository} in {folder}; use it: ecrnn predict {folder} image.png")
+    task = TASKS.get(read_description(folder).task)  # None of a task of somebody's own code
+    say(f"{repository} in {folder}" + (f"; use it: {use(task, str(folder))}" if task else ""))
