@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_a_study_is_written_worked_on_and_shown(call: Any, images: Path, tmp_pat
     assert done.out == f"{out}: 0 of 1 trials are finished; 'ecrnn work {out}' trains the others.\n"
     assert json.loads(call("compare", images, *options, "--engine", "none", "--json").out)["planned"] == 1
     assert f"No worker has a trial; 'ecrnn work {out}' trains" in call("status", out).out
+
+    claim = {"host": "[/red]\x1b[2J", "since": "[bold]\n"}  # of a folder from anywhere
+    (out / ".work").mkdir()
+    (out / ".work" / "mlp-4.0.1").write_text(json.dumps(claim))
+    shown = call("status", out).out
+    assert "[/red]\\x1b[2J, 0" in shown
+    assert "[bold]\\n" in shown
+    shutil.rmtree(out / ".work")
 
     (out / "mlp-4" / "repeat-0").mkdir(parents=True)
     (out / "mlp-4" / "repeat-0" / "error.json").write_text('{"error": "no luck"}')

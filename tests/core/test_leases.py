@@ -185,7 +185,7 @@ def test_a_claim_that_is_cut_or_foreign_is_held_by_somebody(tmp_path: Path, cloc
 
 
 def test_files_that_are_no_claims(tmp_path: Path) -> None:
-    for name in ("cnn.0.1.folder", "cnn.0.01", "cnn.0.x", ".5", "notes"):
+    for name in ("cnn.0.1.folder", "cnn.0.1\u0663", "cnn.0.01", "cnn.0.x", ".5", "notes"):
         (tmp_path / name).write_text("")
     assert Leases(tmp_path).numbers() == {}
     assert Leases(tmp_path).read("cnn.0", 1) is None
@@ -198,3 +198,11 @@ def test_what_is_no_file_is_no_claim(tmp_path: Path) -> None:
     for name in ("cnn.0", "cnn.1"):
         with one_line(EcrnnError, f"cannot read {tmp_path / name}.1"):
             Leases(tmp_path).read(name, 1)
+
+
+def test_numbers_end(tmp_path: Path) -> None:
+    """Beyond the last one a claim would not be seen, and who asks for it would ask for ever."""
+    (tmp_path / "cnn.0.999999").write_text('{"ended": "died"}\n')
+    with one_line(EcrnnError, f"{tmp_path} has a claim with the number 999999 on cnn.0"):
+        Leases(tmp_path).take("cnn.0", Leases(tmp_path).numbers()["cnn.0"][-1] + 1)
+    assert os.listdir(tmp_path) == ["cnn.0.999999"]

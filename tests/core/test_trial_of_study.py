@@ -72,6 +72,8 @@ def test_places_and_what_cannot_change_a_result_may_differ(tmp_path: Path) -> No
     moved = read_settings(study).model_copy(update={"data": "there/images", "repeats": 5, "models": ("x", *MODELS)})
     write_settings(study, moved)
     check(study, "cnn", 1)
+    write_settings(study, moved.model_copy(update={"sources": {"cnn": "ab" * 32}}))  # of which older trials note none
+    check(study, "cnn", 1)
 
 
 def test_a_study_file_of_another_plan(tmp_path: Path) -> None:

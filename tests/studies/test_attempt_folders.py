@@ -10,13 +10,14 @@ from core.lines import one_line
 from studies.small import settings
 
 from ecrnn.core import filesystems
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Message
 from ecrnn.core.files import make_folder
 from ecrnn.core.leases import Lease, Leases
-from ecrnn.core.runs import locked, write_settings
+from ecrnn.core.runs import locked, read_settings, write_settings
 from ecrnn.studies import attempt_folders
 from ecrnn.studies.attempt_folders import WORK, bring_home, folder_of, folders_of, name_of, progress_of, put, trial_of
+from ecrnn.studies.shared_trials import SharedTrials
 
 MANIFEST = "manifest.json"
 
@@ -49,6 +50,24 @@ def test_a_folder_gets_its_place_once(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "1") == []
 
 
+def test_what_is_finished_in_the_last_moment_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker puts its finished trial there after the look, and before what was there is put aside."""
+    home = filled(tmp_path / "cnn" / "repeat-0", "error.json")
+    left, finished = filled(tmp_path / "1" / "t", "metrics.jsonl"), filled(tmp_path / "2" / "t", MANIFEST)
+
+    def late(path: Path) -> bool:
+        found = path.exists()
+        if finished.exists():
+            os.rename(home, tmp_path / "old")
+            os.rename(finished, home)
+        return found
+
+    monkeypatch.setattr(attempt_folders, "there", late)
+    assert not put(left, home)
+    assert os.listdir(home) == [MANIFEST]
+    assert os.listdir(tmp_path / "1") == []
+
+
 def test_progress_is_seen_in_what_a_training_writes(tmp_path: Path) -> None:
     folder = filled(tmp_path / "a" / "t", "config.yaml")
     marks = [progress_of(folder)]
@@ -60,7 +79,9 @@ def test_progress_is_seen_in_what_a_training_writes(tmp_path: Path) -> None:
     marks.append(progress_of(folder))
     (folder / "metrics.jsonl").write_text("{}")
     marks.append(progress_of(folder))
-    assert len(set(marks)) == 4
+    assert len(set(marks[:4])) == 4
+    (folder / "lost.safetensors").symlink_to("nowhere")
+    marks.append(progress_of(folder))
     os.rename(folder, tmp_path / "b")
     assert progress_of(tmp_path / "b") == marks[-1]
 
@@ -118,3 +139,21 @@ def test_workers_of_this_machine_are_known_to_be_gone_by_the_lock(
         bring_home(study, lock, events.append)
     assert len(events) == (0 if locks else 1)
     assert not (study / WORK).exists()
+
+
+@pytest.mark.parametrize("link", [".work", ".work/cnn.0.1.ab.folder", ".work/cnn.0.1.ab.folder/cnn", "cnn"])
+def test_no_link_leads_out_of_a_study(tmp_path: Path, link: str) -> None:
+    """Neither what trains writes elsewhere, nor is anything of elsewhere brought home."""
+    study, elsewhere = make_folder(tmp_path / "study"), tmp_path / "elsewhere"
+    write_settings(study, settings("any", models=("cnn",)))
+    for place in (".", "cnn", "cnn.0.1.ab.folder/cnn"):
+        filled(elsewhere / place / "repeat-0", MANIFEST)
+    before = sorted(elsewhere.rglob("*"))
+    make_folder((study / link).parent)
+    (study / link).symlink_to(elsewhere)
+    make_folder(study / WORK)
+    with one_line(EcrnnError, f"points out of {study}"):
+        SharedTrials(study, read_settings(study)).take()
+    with one_line(EcrnnError, f"points out of {study}"), locked(study) as lock:
+        bring_home(study, lock)
+    assert sorted(elsewhere.rglob("*")) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from studies.small import settings
@@ -18,6 +19,12 @@ def test_a_study_with_one_of_everything(tmp_path: Path) -> None:
     of = settings("any", models=("cnn", "ecnn"), repeats=3, training={"epochs": 4})
     write_settings(tmp_path, of)
     before = status(tmp_path)
+    for facts in ("[]", '"x"', "null"):  # of a manifest from anywhere, which a report refuses
+        (make_folder(tmp_path / "cnn" / "repeat-0") / "manifest.json").write_text(f'{{"facts": {facts}}}')
+        assert SharedTrials(tmp_path, of, host="c").take() is not None
+        assert status(tmp_path).seconds_left is None
+        shutil.rmtree(tmp_path / ".work")
+    shutil.rmtree(tmp_path / "cnn")
     assert (before.planned, before.finished, before.left, before.running, before.seconds_left) == (6, 0, 6, (), None)
 
     def taken(host: str) -> Attempt:

@@ -65,3 +65,15 @@ def test_the_length_of_a_gradient_does_not_matter() -> None:
         return bank.weight.detach()
 
     torch.testing.assert_close(moved(1.0), moved(1e4))
+
+
+def test_a_state_that_is_read_comes_to_the_device_of_the_weights() -> None:
+    """The counts of steps too, which torch leaves where they are unless it knows that Adam is the fused one."""
+    bank = nn.Conv2d(1, 1, 2, device="meta")
+    optimizer = make_optimizer(bank, make_settings(optimizer="muon", lr=0.1))
+    states = {
+        0: {"momentum_buffer": torch.zeros(1, 1, 2, 2), "norm": torch.tensor(1.0)},
+        1: {"step": torch.tensor(3.0), "exp_avg": torch.zeros(1), "exp_avg_sq": torch.zeros(1)},
+    }
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    assert {tensor.device.type for state in optimizer.state.values() for tensor in state.values()} == {"meta"}

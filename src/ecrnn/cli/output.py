@@ -72,7 +72,7 @@ def console() -> Console:
     """The standard output for tables: as wide as the terminal, and without any width in a pipe or a file."""
     from rich.console import Console
 
-    return Console(width=None if terminal() else UNLIMITED)
+    return Console(width=None if terminal() else UNLIMITED, markup=False, emoji=False)
 
 
 def show(table: Table) -> None:

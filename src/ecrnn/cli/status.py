@@ -44,6 +44,7 @@ def _show(found: StudyStatus, study: Path) -> None:
 
     from ecrnn.cli.progress import duration
     from ecrnn.core.runs import read_settings
+    from ecrnn.core.text import printable
 
     settings = read_settings(study)
     parts = [f"{found.finished} of {'at most ' if settings.sequential else ''}{found.planned} trials are finished"]
@@ -55,7 +56,13 @@ def _show(found: StudyStatus, study: Path) -> None:
         table = Table("trial", "worker", "since", "attempt", "epochs", "sign of life", box=box.SIMPLE_HEAD)
         for one in found.running:
             sign = "" if one.seen is None else f"{duration(one.seen)} ago{', lost' if one.silent else ''}"
-            row = (f"{one.host}, {one.pid}", one.since, str(one.attempt), f"{one.epoch} of {one.epochs}", sign)
+            row = (
+                printable(f"{one.host}, {one.pid}"),
+                printable(one.since),
+                str(one.attempt),
+                f"{one.epoch} of {one.epochs}",
+                sign,
+            )
             table.add_row(settings.label(one.model, one.repeat), *row)
         show(table)
     for trial in found.begun:

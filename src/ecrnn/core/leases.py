@@ -35,7 +35,8 @@ from ecrnn.core.text import json_text
 LEASE = 60.0  # seconds without a sign of life, after which a claim may be taken over
 BEATS = 4  # signs of life in that time
 LEFT, DIED, FAILED = "left", "died", "failed"  # how a claim may end; work that is done leaves no claim
-_CLAIM = re.compile(r"(?P<name>.+)\.(?P<number>[1-9]\d{0,5})", re.DOTALL)
+_CLAIM = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,5})", re.DOTALL)
+_MAX_NUMBER = 999_999
 _MAX_CLAIM = 2**20  # bytes: half a year of signs, at the usual lease
 _LONGEST = 500  # characters of a text in a claim
 
@@ -117,8 +118,16 @@ class Leases:
         return claim
 
     def take(self, name: str, number: int) -> Lease | None:
-        """Claim ``name`` with the number after the last one; None if another process was quicker."""
+        """Claim ``name`` with the number after the last one; None if another process was quicker.
+
+        Raises:
+            EcrnnError: there is no such number, or the disk refuses.
+        """
         path = self._path(name, number)
+        if number > _MAX_NUMBER:
+            raise EcrnnError(
+                f"{self.folder} has a claim with the number {_MAX_NUMBER} on {name}; delete the claims on it"
+            )
         with disk_errors(path):
             if not self._make(path):
                 return None

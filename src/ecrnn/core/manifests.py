@@ -89,6 +89,17 @@ def checked_manifest(folder: Path, study: Path | None = None) -> dict[str, Any] 
     return manifest
 
 
+def noted_fact(folder: Path, name: str, study: Path) -> Any:
+    """What a manifest notes as the fact ``name``, unchecked: it may be anything; None where it notes none.
+
+    Raises:
+        EcrnnError: the manifest in ``folder`` cannot be read, or points out of ``study``.
+    """
+    content = read_json(folder / MANIFEST, within=study)
+    facts = content.get("facts") if isinstance(content, dict) else None
+    return facts.get(name) if isinstance(facts, dict) else None
+
+
 def _plain_name(name: str) -> bool:
     """Whether a file of that name lies in the folder, or in one folder in it."""
     parts = name.split("/")

@@ -75,7 +75,7 @@ def other_settings(
     ours = kept.of_trial(model, repeat)  # of older versions it held more of the study's
     if ours.tuning and wanted.tuning and ours.tuning.budget < wanted.tuning.budget:  # which was raised since
         ours = ours.model_copy(update={"tuning": ours.tuning.model_copy(update={"budget": wanted.tuning.budget})})
-    return difference(ours, wanted)
+    return difference(ours, wanted, () if ours.sources else ("sources",))  # of which older versions noted none
 
 
 def other_plan(settings: StudySettings, noted: object) -> str | None:

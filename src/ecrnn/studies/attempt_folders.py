@@ -24,14 +24,14 @@ from ecrnn.core.filesystems import flush_folder
 from ecrnn.core.filesystems import lock as try_lock
 from ecrnn.core.leases import BEATS, Claim, Leases
 from ecrnn.core.manifests import MANIFEST
-from ecrnn.core.reading import there
+from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import LOCK, read_settings, trial_folder
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.planned import planned_trials
 
 WORK = ".work"  # folder of a study
 _FOLDER = ".folder"
-_ATTEMPT = re.compile(r"(?P<name>.+)\.(?P<number>[1-9]\d{0,5})\.[0-9a-f]*" + re.escape(_FOLDER), re.DOTALL)
+_ATTEMPT = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,5})\.[0-9a-f]*" + re.escape(_FOLDER), re.DOTALL)
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
@@ -71,7 +71,8 @@ def put(folder: Path, home: Path) -> bool:
                 shutil.rmtree(folder, ignore_errors=True)
                 return False
             aside = folder.parent / f"{secrets.token_hex(4)}.old"
-            moved(home, aside)
+            if moved(home, aside) and there(aside / MANIFEST):  # finished by another at this moment
+                put(aside, home)
             shutil.rmtree(aside, ignore_errors=True)
         flush_folder(home.parent)
     return True
@@ -106,7 +107,7 @@ def progress_of(folder: Path) -> str:
     for parent, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
             if name.endswith(".safetensors") or name in ("metrics.jsonl", MANIFEST):
-                status = os.stat(Path(parent, name))
+                status = os.lstat(Path(parent, name))
                 digest.update(
                     f"{os.path.relpath(parent, folder)}/{name} {status.st_size} {status.st_mtime_ns}\n".encode()
                 )
@@ -129,6 +130,16 @@ def folders_of(work: Path, trial: Trial, below: int) -> list[Path]:
     return [folder for _, folder in sorted(found, reverse=True)]
 
 
+def check_links(study: Path, trial: Trial) -> None:
+    """Look whether links lead from what is begun of a trial out of its study, before anything is written there.
+
+    Raises:
+        EcrnnError: they do.
+    """
+    for root in (study, *folders_of(study / WORK, trial, below=10**6)):
+        check_inside(trial_folder(root, *trial) / "checkpoint", study)
+
+
 def bring_home(study: Path, lock: int, progress: Progress = silent) -> None:
     """Put all that workers have begun into its place in the study, which this process holds alone.
 
@@ -141,9 +152,10 @@ def bring_home(study: Path, lock: int, progress: Progress = silent) -> None:
         progress: told that it takes a while.
 
     Raises:
-        RunDirectoryError: a worker shows a sign of life.
+        EcrnnError: a worker shows a sign of life; or links lead out of the study.
     """
     work = study / WORK
+    check_inside(work, study)
     if not work.is_dir():
         return
     settings, leases = read_settings(study), Leases(work)
@@ -151,6 +163,7 @@ def bring_home(study: Path, lock: int, progress: Progress = silent) -> None:
     held = [claim for claim in _last_claims(leases) if not claim.ended and not (locks and claim.host == leases.host)]
     _check_silent(leases, held, study, settings, progress)
     for trial in planned_trials(settings):
+        check_links(study, trial)
         home = trial_folder(study, *trial)
         for root in folders_of(work, trial, below=10**6):
             if not home.is_dir() or there(trial_folder(root, *trial) / MANIFEST):

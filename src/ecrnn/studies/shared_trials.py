@@ -19,11 +19,21 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder
 from ecrnn.core.leases import FAILED, LEASE, LEFT, Claim, Lease, Leases
-from ecrnn.core.manifests import MANIFEST
+from ecrnn.core.manifests import MANIFEST, noted_fact
 from ecrnn.core.packed import PACKED
-from ecrnn.core.reading import read_json, there
+from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import read_failure, trial_folder, trial_home
-from ecrnn.studies.attempt_folders import WORK, folder_of, folders_of, moved, name_of, progress_of, put, trial_of
+from ecrnn.studies.attempt_folders import (
+    WORK,
+    check_links,
+    folder_of,
+    folders_of,
+    moved,
+    name_of,
+    progress_of,
+    put,
+    trial_of,
+)
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.looks import Looks
 from ecrnn.studies.planned import planned_trials
@@ -64,7 +74,7 @@ class SharedTrials:
         looks_only: no trial is taken.
 
     Raises:
-        EcrnnError: the trials of such a study cannot be shared.
+        EcrnnError: the trials of such a study cannot be shared, or its claims lie elsewhere.
     """
 
     def __init__(
@@ -79,6 +89,7 @@ class SharedTrials:
         if not looks_only and settings.tuning is not None and settings.tuning.search == "tpe":
             line = "in a search with tpe each point waits for all before it, which workers cannot share"
             raise EcrnnError(f"{study}: {line}; the 'ecrnn tune' that it was begun with goes on with it")
+        check_inside(study / WORK, study)
         self.study, self.settings = study, settings
         self.leases = Leases(study / WORK, lease, host)
         self.planned = planned_trials(settings)
@@ -144,7 +155,7 @@ class SharedTrials:
                 hosts.setdefault(repeat, set()).add(host)
         for trial in self.finished:  # of a repeat of which nothing is known, one manifest is read
             if trial[1] in asked and trial[1] not in hosts:
-                self.finished[trial] = _host(trial_home(self.study, *trial) / MANIFEST, self.study)
+                self.finished[trial] = _host(self.study, trial)
                 hosts[trial[1]] = {self.finished[trial] or ""}
 
         def strange(trial: Trial) -> int:
@@ -171,6 +182,7 @@ class SharedTrials:
         """Claim a trial, and bring what there is of it to a folder of its own; None: somebody was quicker, or it has
         ended."""
         name, number = name_of(trial), last.number + 1 if last else 1
+        check_links(self.study, trial)
         lease = self.leases.take(name, number)
         if lease is None:
             return None
@@ -273,10 +285,9 @@ class SharedTrials:
             self.leases.folder.rmdir()  # when it is empty
 
 
-def _host(manifest: Path, study: Path) -> str:
+def _host(study: Path, trial: Trial) -> str:
     """The machine that a finished trial was trained on, "" where its manifest does not say."""
     with contextlib.suppress(EcrnnError):
-        content = read_json(manifest, within=study)
-        host = content.get("facts", {}).get("host") if isinstance(content, dict) else None
+        host = noted_fact(trial_home(study, *trial), "host", study)
         return host if isinstance(host, str) else ""
     return ""

@@ -14,8 +14,8 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import disk_errors, path_of
 from ecrnn.core.leases import Claim
-from ecrnn.core.manifests import MANIFEST
-from ecrnn.core.reading import read_json, there
+from ecrnn.core.manifests import noted_fact
+from ecrnn.core.reading import there
 from ecrnn.core.runs import METRICS, read_metrics, read_settings, trial_folder, trial_home
 from ecrnn.studies.attempt_folders import folder_of
 from ecrnn.studies.engines.protocol import Trial
@@ -166,9 +166,7 @@ def _times(trials: SharedTrials) -> dict[str, list[float]]:
     for model, repeat in reversed(trials.finished):
         if len(times.setdefault(model, [])) >= 5:
             continue
-        path = trial_home(trials.study, model, repeat) / MANIFEST
-        content = read_json(path, within=trials.study)
-        seconds = content.get("facts", {}).get("seconds") if isinstance(content, dict) else None
+        seconds = noted_fact(trial_home(trials.study, model, repeat), "seconds", trials.study)
         if isinstance(seconds, int | float):
             times[model].append(float(seconds))
     return times

@@ -23,6 +23,7 @@ from ecrnn.core.files import path_of
 from ecrnn.core.leases import LEASE
 from ecrnn.core.runs import locked, read_settings
 from ecrnn.models.own_code import check_workers_know, load_code, loaded_files
+from ecrnn.studies.attempt_folders import trial_of
 from ecrnn.studies.engines.processes import how_it_ended
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.places import spelt_as_it_exists
@@ -180,8 +181,7 @@ class _Crew:
             reason = how_it_ended(status)
             buried = self.leases.bury(self.leases.host, worker.pid, reason)
             for name in buried:
-                model, _, repeat = name.rpartition(".")
-                self.sent.put(Message(f"{self.label(model, int(repeat))} was interrupted: {reason}"))
+                self.sent.put(Message(f"{self.label(*trial_of(name))} was interrupted: {reason}"))
             deaths = 0 if events or buried else deaths + 1
             if deaths == _EARLY_DEATHS:
                 self.fatal = f"{reason}, {deaths} times before it had begun a trial"

@@ -37,7 +37,8 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0) -> None:
-        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+        # "fused" has torch bring the counts of steps of a checkpoint to the device of the weights
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay, "fused": True})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
