@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from core.lines import one_line
 from studies.small import Study, predictions
 
-from ecrnn.core.errors import RunDirectoryError, TrainingError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.events import Event, Failed, Finished, Message, Step
 from ecrnn.core.runs import read_failure
 from ecrnn.studies.attempt_folders import WORK
@@ -120,3 +122,14 @@ def test_a_disk_that_refuses_ends_it_and_leaves_the_trial_to_others(
         work(written, Answers())
     assert not list(written.rglob("error.json"))
     assert not list((written / WORK).glob("*.folder"))
+
+
+def test_a_machine_without_the_gpu_of_the_study_fails_none_of_its_trials(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run_study(study.settings(training={"device": "cuda"}), tmp_path / "run", engine="none")
+    with one_line(EcrnnError, f"{tmp_path / 'run'} trains on GPUs, and torch finds no CUDA device on this machine"):
+        work(tmp_path / "run", Answers())
+    assert not list(tmp_path.rglob("error.json"))
+    assert not (tmp_path / "run" / WORK).exists()

@@ -15,6 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Failed, Finished, Message
@@ -60,6 +62,8 @@ class _Worker:
     def __init__(self, study: Path, asked: dict[str, Any], answers: Answers, interruption: Interruption) -> None:
         self.answers, self.interruption, self.asked = answers, interruption, asked
         self.settings = read_settings(study)
+        if self.settings.training.device == "cuda" and not torch.cuda.is_available():  # or every trial fails here
+            raise EcrnnError(f"{study} trains on GPUs, and torch finds no CUDA device on this machine")
         self.trials = SharedTrials(study, self.settings, asked["lease"])
         self.data = _data(self.settings, asked["places"])
 
