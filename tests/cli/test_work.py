@@ -99,3 +99,4 @@ def test_an_array_of_workers_is_submitted(
     assert call(*command, "--sbatch", "long").status == 2
     done = call("compare", images, *options, "--dry-run")
     assert (done.status, done.err) == (2, "ecrnn: --sbatch and --dry-run are for --engine slurm\n")
+    assert call("compare", "digits", images, "--dry-run").err == done.err

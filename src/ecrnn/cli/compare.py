@@ -127,6 +127,10 @@ def compare(
     from ecrnn.models.names import DEFAULT_MODELS
     from ecrnn.studies.tuned_recipes import check_searches, nested_search, read_recipes, tuned_defaults, with_recipes
 
+    if (sbatch or dry_run) and engine != "slurm":
+        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm")
+    if ray_address and engine != "ray":
+        raise options.WrongCall("--ray-address is for --engine ray")
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
     chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs), "recipes": None}
@@ -163,10 +167,6 @@ def compare(
     place = out or default_out(asked[0])
     if engine == "slurm":
         return _submit(asked[0], place, workers, sbatch or [], dry_run=dry_run, as_json=as_json)
-    if sbatch or dry_run:
-        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm")
-    if ray_address and engine != "ray":
-        raise options.WrongCall("--ray-address is for --engine ray")
     return run(asked[0], place, jobs=jobs, engine=engine, ray_address=ray_address, as_json=as_json)
 
 
