@@ -88,10 +88,16 @@ def test_a_watcher_that_was_stopped_itself_has_not_watched(tmp_path: Path, clock
     assert not watcher.is_silent(read(watcher))
 
 
-def test_a_holder_notices_a_higher_number_and_a_claim_that_is_gone(tmp_path: Path) -> None:
+def test_a_holder_notices_a_higher_number_and_a_claim_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leases = Leases(tmp_path)
     first = taken(leases)
     assert first.sign()
+    monkeypatch.setattr(module, "_MAX_CLAIM", 10)  # of a claim that is full, signs are still seen
+    full = read(leases)
+    assert first.sign()
+    assert read(leases).signs == full.signs + 1
     second = taken(leases, number=2)
     before = (tmp_path / "cnn.0.1").read_bytes()
     assert not first.sign()

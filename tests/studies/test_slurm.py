@@ -124,6 +124,9 @@ def test_what_slurm_refuses(queue: Path, study: Path) -> None:
     queue.with_suffix(".refuse").touch()
     with one_line(EcrnnError, "sbatch refuses: sbatch: error: invalid partition specified: long"):
         submit(study)
+    (queue.parent / "bin" / "squeue").write_text("#!/bin/sh\nprintf 'caf\\351 is closed' >&2\nexit 1\n")
+    with one_line(EcrnnError, "squeue refuses: caf\ufffd is closed"):
+        submit(study)
 
 
 def test_no_slurm(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ BEATS = 4  # signs of life in that time
 LEFT, DIED, FAILED = "left", "died", "failed"  # how a claim may end; work that is done leaves no claim
 _CLAIM = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,5})", re.DOTALL)
 _MAX_NUMBER = 999_999
-_MAX_CLAIM = 2**20  # bytes: half a year of signs, at the usual lease
+_MAX_CLAIM = 2**20  # bytes that are read: half a year of signs, at the usual lease
 _LONGEST = 500  # characters of a text in a claim
 
 
@@ -107,12 +107,12 @@ class Leases:
         if (name, number) in self._ended:
             return self._ended[name, number]
         try:
-            content, age = _content(self._path(name, number))
+            content, size, age = _content(self._path(name, number))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise EcrnnError(f"cannot read {self._path(name, number)}: {error.strerror or error}") from error
-        claim = _parsed(name, number, content.decode(errors="replace"), age)
+        claim = _parsed(name, number, content.decode(errors="replace"), size, age)
         if claim.ended:
             self._ended[name, number] = claim
         return claim
@@ -252,8 +252,8 @@ def _first_words(token: str) -> bytes:
     return json_text({"token": token}).removesuffix("}").encode()
 
 
-def _content(path: Path) -> tuple[bytes, float]:
-    """What the file of a claim holds, and seconds since it was written; one call to open it, as many are read.
+def _content(path: Path) -> tuple[bytes, int, float]:
+    """What the file of a claim holds, its bytes in all, and seconds since it was written; opened once, as many are.
 
     Raises:
         OSError: it cannot be read, or is a link or no file.
@@ -263,12 +263,12 @@ def _content(path: Path) -> tuple[bytes, float]:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is no file")
-        return os.read(handle, _MAX_CLAIM), time.time() - status.st_mtime
+        return os.read(handle, _MAX_CLAIM), status.st_size, time.time() - status.st_mtime
     finally:
         os.close(handle)
 
 
-def _parsed(name: str, number: int, text: str, age: float) -> Claim:
+def _parsed(name: str, number: int, text: str, size: int, age: float) -> Claim:
     """A claim from its file, of which a line may be cut: its maker may be killed at any moment."""
     fields: dict[str, Any] = {}
     for line in text.split("\n"):
@@ -294,6 +294,6 @@ def _parsed(name: str, number: int, text: str, age: float) -> Claim:
         mark=words("mark"),
         ended=words("ended"),
         reason=words("reason"),
-        signs=len(text),
+        signs=size,
         seen=max(0.0, age),
     )

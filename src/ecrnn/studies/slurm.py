@@ -157,7 +157,9 @@ def _answer(command: str, *arguments: str) -> str:
         line = "start 'ecrnn work' on each machine yourself, or look at the script with --dry-run"
         raise EcrnnError(f"there is no {command} here, so no SLURM; {line}")
     try:
-        done = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        done = subprocess.run(
+            [command, *arguments], capture_output=True, errors="replace", timeout=_PATIENCE, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise EcrnnError(f"{command} has not answered for {_PATIENCE:.0f} s") from error
     if done.returncode:
