@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,12 @@ def test_there_and_back(call: Any, bundle: Path, images: Path, tmp_path: Path, m
         assert hub.private == {"ada/flowers": True}
         done = call("pull", "ada/flowers", "--endpoint", hub.endpoint)
         assert (done.status, done.out) == (0, "ada/flowers in flowers; use it: ecrnn predict flowers image.png\n")
-        done = call("pull", "ada/flowers", "-o", "again", "--endpoint", hub.endpoint, "--json")
-        assert json.loads(done.out) == {"repository": "ada/flowers", "bundle": "again"}
+        command = (sys.executable, "-m", "ecrnn", "pull", "ada/flowers", "-o", "again", "--endpoint", hub.endpoint)
+        alone = subprocess.run(
+            [*command, "--json"], capture_output=True, text=True, check=False
+        )  # nothing is loaded yet
+        assert (alone.returncode, alone.stderr) == (0, "")
+        assert json.loads(alone.stdout) == {"repository": "ada/flowers", "bundle": "again"}
         description = json.loads(hub.commits["ada/flowers"][0]["bundle.json"])
         monkeypatch.setattr("ecrnn.serving.hub._check", lambda *_: None)
         del description["digest"]

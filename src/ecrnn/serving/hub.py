@@ -169,6 +169,8 @@ def pull(repository: str, out: str | Path, *, endpoint: str | None = None) -> Pa
 def _package() -> Any:
     try:
         import huggingface_hub
+        import huggingface_hub.errors
+        import huggingface_hub.utils
     except ImportError as error:
         raise EcrnnError("push and pull need huggingface_hub, which comes with: pip install 'ecrnn[hub]'") from error
     return huggingface_hub
