@@ -20,6 +20,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Finished, Message, Waiting
 from ecrnn.core.files import make_folder
 from ecrnn.core.runs import locked, write_settings
+from ecrnn.models.own_code import loaded_files
 from ecrnn.studies import work as module
 from ecrnn.studies.study import run_study
 from ecrnn.studies.work import Work, work
@@ -131,7 +132,8 @@ def test_what_workers_are_told(stub: Any, tmp_path: Path) -> None:
     stub("finishes", lease=7.0, wait=False, most=2, data="/elsewhere", data_dir=tmp_path)
     asked = json.loads((tmp_path / "study" / "starts").read_text())
     places = {"data": "/elsewhere", "data_dir": str(tmp_path)}
-    assert asked == {"code": [], "lease": 7.0, "wait": False, "most": 2, "places": places}
+    code = list(map(str, loaded_files()))  # by other tests of this process
+    assert asked == {"code": code, "lease": 7.0, "wait": False, "most": 2, "places": places}
 
 
 def test_a_command_that_holds_the_study_alone_and_workers_exclude_each_other(tmp_path: Path) -> None:
