@@ -162,10 +162,10 @@ class Translator:
 
     def _with_remark(self, text: str) -> str | None:
         """A sentence, and what is said of it in parentheses before its full stop."""
-        said = re.fullmatch(r"(.+) \(([^()]+)\)\.", text)
-        if said is None:
+        parts = re.fullmatch(r"(.+) \(([^()]+)\)\.", text)
+        if parts is None:
             return None
-        sentence, remark = self._any(f"{said[1]}."), self._any(said[2])
+        sentence, remark = self._any(f"{parts[1]}."), self._any(parts[2])
         return None if sentence is None or remark is None else f"{sentence.removesuffix('.')}({remark})."
 
     def _in_a_row(self, sentences: Sequence[str]) -> str | None:

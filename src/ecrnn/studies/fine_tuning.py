@@ -113,18 +113,20 @@ def start_from(start: Start, network: nn.Module, model: ModelName, processor: Pr
     """
     if start.processor.task != model.task:
         raise EcrnnError(f"{start.name} is for {start.processor.task.name}, and {model} is for {model.task.name}")
-    own = network.state_dict()
+    fresh = network.state_dict()
     others = _of_other_names(start.processor, processor, model)
     fits = {
         name: tensor
         for name, tensor in start.weights.items()
-        if name in own and (tensor.shape, tensor.dtype) == (own[name].shape, own[name].dtype) and name not in others
+        if name in fresh
+        and (tensor.shape, tensor.dtype) == (fresh[name].shape, fresh[name].dtype)
+        and name not in others
     }
     taken = {name: tensor for name, tensor in fits.items() if not name.endswith(_COUNT)}
     if not taken:
         raise EcrnnError(f"nothing of {start.name} ({start.model}) fits {model}: no weights of one name and shape")
     network.load_state_dict(taken, strict=False)
-    names = [name for name in own if not name.endswith(_COUNT)]
+    names = [name for name in fresh if not name.endswith(_COUNT)]
     return Taken(start, tuple(filter(taken.__contains__, names)), tuple(n for n in names if n not in taken))
 
 

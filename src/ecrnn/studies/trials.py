@@ -272,12 +272,12 @@ def identity_of(data: ExampleSet, rule: str, split: Split, processor: Processor)
         processor: what they are to the network.
     """
     parts = hashlib.sha256(split.train.astype("<i8").tobytes() + b"|" + split.validation.astype("<i8").tobytes())
-    made = json.dumps([processor.to_plain(), processor.files()], sort_keys=True)
+    processing = json.dumps([processor.to_plain(), processor.files()], sort_keys=True)
     return {
         "fingerprint": data.fingerprint,
         "split": rule,
         "examples": parts.hexdigest(),
-        "processor": hashlib.sha256(made.encode()).hexdigest(),
+        "processor": hashlib.sha256(processing.encode()).hexdigest(),
     }
 
 

@@ -43,8 +43,8 @@ def tuning_search(space: Space | None, budget: int | None, search: str | None, p
     """
     points = SearchSettings.model_fields["budget"].default if budget is None else budget
     asked = {"budget": budget, "search": search}  # a tuning that goes on has its own where nothing is said
-    given = {"space": parse_space(DEFAULT if space is None else space), "part": part or PART}
-    return {"repeats": points, "tuning": {**given, **{key: value for key, value in asked.items() if value is not None}}}
+    fixed = {"space": parse_space(DEFAULT if space is None else space), "part": part or PART}
+    return {"repeats": points, "tuning": {**fixed, **{key: value for key, value in asked.items() if value is not None}}}
 
 
 def nested_search(space: Space | None, budget: int | None, search: str | None) -> dict[str, Any]:

@@ -53,12 +53,12 @@ class Classification(Objective):
         labels = targets.labels if isinstance(targets, MixedLabels) else targets
         correct = (logits.argmax(1) == labels).sum()
         smoothing, weights = self.settings.label_smoothing, self._class_weights(logits.shape[1])
-        own = getattr(model, "loss", None)
-        if own is not None and (smoothing or weights is not None or labels is not targets):
+        loss_of_model = getattr(model, "loss", None)
+        if loss_of_model is not None and (smoothing or weights is not None or labels is not targets):
             line = "this model has a loss of its own, without label_smoothing, class_weights and mixup"
             raise TrainingError(line)
-        if own is not None:
-            error = own(logits, labels)
+        if loss_of_model is not None:
+            error = loss_of_model(logits, labels)
         elif isinstance(targets, MixedLabels):
             error = _mixed_error(logits, targets, weights, smoothing)
         else:
