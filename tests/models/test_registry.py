@@ -49,10 +49,18 @@ def test_every_model_file_registers_and_every_task_has_families():
     assert {row.task for row in built_in().values()} == set(TASKS)
 
 
-def test_a_file_with_no_literal_says_so(tmp_path):
-    (tmp_path / "mine.py").write_text(
-        'SIDE = 8\n@register("mine", task="captioning", min_side=SIDE)\nclass Mine: ...\n'
-    )
+MINE = '@register("mine", task="captioning", min_side=SIDE)\nclass Mine: ...\n'
+
+
+def test_an_argument_may_be_the_name_of_a_literal(tmp_path):
+    (tmp_path / "mine.py").write_text(f"SIDE = 24\n\n{MINE}")
+    [row] = rows_in(tmp_path / "mine.py", tmp_path)
+    assert (row.name, row.min_side) == ("mine", 24)
+
+
+@pytest.mark.parametrize("before", ["SIDE = max(8, 24)\n", "from elsewhere import SIDE\n"])
+def test_a_file_with_no_literal_says_so(tmp_path, before):
+    (tmp_path / "mine.py").write_text(f"{before}\n{MINE}")
     with pytest.raises(ValueError, match="malformed node"):
         rows_in(tmp_path / "mine.py", tmp_path)
 

@@ -32,6 +32,16 @@ CHANNELS = (64, 256, 256)
 SIDE = 3  # of the map that is read
 LATENT = 160
 NODES = (64,)
+RECIPE = {
+    "optimizer": "muon",
+    "lr": 0.24,
+    "schedule": "cosine",
+    "epochs": 14,
+    "batch_size": 500,
+    "augment": "flip-crop",
+    "label_smoothing": 0.2,
+    "standardise": "per-channel",
+}
 
 
 class PlusNetwork(nn.Module):
@@ -86,20 +96,7 @@ class ResidualEncoderDecoder(nn.Module):
         return vector + self.decoder(self.encoder(vector))
 
 
-@register(
-    "ecrnn-plus",
-    task="image-classification",
-    recipe={
-        "optimizer": "muon",
-        "lr": 0.24,
-        "schedule": "cosine",
-        "epochs": 14,
-        "batch_size": 500,
-        "augment": "flip-crop",
-        "label_smoothing": 0.2,
-        "standardise": "per-channel",
-    },
-)
+@register("ecrnn-plus", task="image-classification", recipe=RECIPE)
 class ECRNNPlus(PlusNetwork):
     """Encoder-decoder and recurrence; see `PlusNetwork`."""
 
@@ -107,20 +104,7 @@ class ECRNNPlus(PlusNetwork):
         super().__init__(spec, encoder=True, recurrence=True)
 
 
-@register(
-    "crnn-plus",
-    task="image-classification",
-    recipe={
-        "optimizer": "muon",
-        "lr": 0.24,
-        "schedule": "cosine",
-        "epochs": 14,
-        "batch_size": 500,
-        "augment": "flip-crop",
-        "label_smoothing": 0.2,
-        "standardise": "per-channel",
-    },
-)
+@register("crnn-plus", task="image-classification", recipe=RECIPE)
 class CRNNPlus(PlusNetwork):
     """Recurrence without encoder-decoder; see `PlusNetwork`."""
 
@@ -128,20 +112,7 @@ class CRNNPlus(PlusNetwork):
         super().__init__(spec, encoder=False, recurrence=True)
 
 
-@register(
-    "ecnn-plus",
-    task="image-classification",
-    recipe={
-        "optimizer": "muon",
-        "lr": 0.24,
-        "schedule": "cosine",
-        "epochs": 14,
-        "batch_size": 500,
-        "augment": "flip-crop",
-        "label_smoothing": 0.2,
-        "standardise": "per-channel",
-    },
-)
+@register("ecnn-plus", task="image-classification", recipe=RECIPE)
 class ECNNPlus(PlusNetwork):
     """Encoder-decoder without recurrence; see `PlusNetwork`."""
 
@@ -149,20 +120,7 @@ class ECNNPlus(PlusNetwork):
         super().__init__(spec, encoder=True, recurrence=False)
 
 
-@register(
-    "cnn-plus",
-    task="image-classification",
-    recipe={
-        "optimizer": "muon",
-        "lr": 0.24,
-        "schedule": "cosine",
-        "epochs": 14,
-        "batch_size": 500,
-        "augment": "flip-crop",
-        "label_smoothing": 0.2,
-        "standardise": "per-channel",
-    },
-)
+@register("cnn-plus", task="image-classification", recipe=RECIPE)
 class CNNPlus(PlusNetwork):
     """Neither encoder-decoder nor recurrence; see `PlusNetwork`."""
 

@@ -5,9 +5,9 @@
         def __init__(self, name: ModelName, spec: InputSpec) -> None: ...
 
 Names must be known before torch is loaded, so the rows of ecrnn's own families are read from the source of the modules
-in `ecrnn.models`, and of `models.py` of a task: the arguments of their `register` are literals, as in the configuration
-of a package. A module is imported when a network of it is built. Families of other packages come through the
-entry-point group `ecrnn.models`, those of a file through `ecrnn.models.own_code`.
+in `ecrnn.models`, and of `models.py` of a task: the arguments of their `register` are literals, or names of literals of
+the module, as in the configuration of a package. A module is imported when a network of it is built. Families of other
+packages come through the entry-point group `ecrnn.models`, those of a file through `ecrnn.models.own_code`.
 """
 
 from __future__ import annotations
@@ -148,21 +148,28 @@ def rows_in(path: Path, package: Path) -> list[Family]:
         package: the folder of `ecrnn` that it lies in.
 
     Raises:
-        ValueError: an argument of `register` is no literal.
+        ValueError: an argument of `register` is neither a literal nor the name of one at the top of the module.
     """
     source = path.read_text("utf-8")
     if "\n@register(" not in source:
         return []
     module = ".".join(("ecrnn", *path.relative_to(package).with_suffix("").parts))
-    rows = []
+    rows, named = [], {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named[node.targets[0].id] = node.value
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             for call in node.decorator_list:
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == register.__name__:
                     (name,) = (ast.literal_eval(argument) for argument in call.args)
-                    facts = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+                    facts = {str(word.arg): ast.literal_eval(_literal(word.value, named)) for word in call.keywords}
                     rows.append(replace(_row(name, **facts), target=f"{module}:{node.name}"))
     return rows
+
+
+def _literal(value: ast.expr, named: Mapping[str, ast.expr]) -> ast.expr:
+    """``value``, or what its name stands for."""
+    return named.get(value.id, value) if isinstance(value, ast.Name) else value
 
 
 def families() -> Mapping[str, Family]:
