@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,23 @@ def test_an_array_of_workers_is_submitted(
     done = call("compare", images, *options, "--dry-run")
     assert (done.status, done.err) == (2, "ecrnn: --sbatch and --dry-run are for --engine slurm\n")
     assert call("compare", "digits", images, "--dry-run").err == done.err
+    done = call("compare", images, *options, "--workers", 3)
+    line = "ecrnn: --workers is for --engine slurm; --jobs is the number of trials side by side\n"
+    assert (done.status, done.err) == (2, line)
+
+
+def test_what_an_engine_needs_is_looked_for_before_a_study_is_written(
+    call: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "study"
+    command = ("compare", images, "--models", "majority", "--repeats", 1, "--image-size", 8, "-o", out, "--engine")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = call(*command, "ray")
+    assert (done.status, done.err) == (1, "ecrnn: --engine ray needs the package ray; pip install 'ecrnn[ray]'\n")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "there is no squeue here" in call(*command, "slurm").err
+    assert not out.exists()
+    assert call(*command, "here").status == 0
+    done = call(*command, "slurm")  # of which nothing is left
+    assert (done.status, done.err) == (0, "")
+    assert "0 trials left to train, 0 workers in the queue; nothing was submitted" in done.out

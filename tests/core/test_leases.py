@@ -11,7 +11,7 @@ from core.lines import one_line
 
 from ecrnn.core import leases as module
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.leases import DIED, LEFT, Claim, Lease, Leases
+from ecrnn.core.leases import DIED, FAILED, LEFT, Claim, Lease, Leases
 
 
 class Clock:
@@ -122,6 +122,24 @@ def test_a_holder_of_old_does_not_write_into_a_claim_of_the_same_number(tmp_path
     assert (tmp_path / "cnn.0.1").read_bytes() == before
     assert new.sign()
     assert read(leases).token == new.token != old.token
+
+
+def test_a_watcher_of_old_knows_a_new_claim_of_the_same_number(tmp_path: Path, clock: Clock) -> None:
+    """It takes it neither for the one that ended, nor for the silent one, also where both are as long."""
+    leases, watcher = Leases(tmp_path, host="a"), Leases(tmp_path, host="b")
+    taken(leases).end(FAILED, "no luck")
+    assert read(watcher).ended == FAILED
+    leases.forget("cnn.0", [1])
+    taken(leases)
+    assert read(watcher).ended == ""
+
+    silent = []
+    for token in ("a", "b"):
+        (tmp_path / "cnn.0.1").write_text(f'{{"token": "{token}", "lease": 60.0}}')
+        for _ in range(4):
+            silent.append(watcher.is_silent(read(watcher)))
+            clock.pass_by(15)
+    assert not any(silent)
 
 
 def test_signs_come_by_themselves_until_it_is_lost(tmp_path: Path) -> None:

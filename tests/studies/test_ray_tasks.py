@@ -136,6 +136,18 @@ def test_a_node_that_cannot_train_stops_all(place: Path, monkeypatch: pytest.Mon
     assert ray.calls[-1] == "shutdown"
 
 
+def test_an_error_of_ray_is_one_line_with_and_without_a_text(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> str:
+        raise PretendedRay.RayError(*texts[-1])
+
+    pretend(monkeypatch, fails)
+    texts: list[tuple[str, ...]] = []
+    for text, line in ((("first\nthe last one",), "the last one"), ((), "RayError"), (("\n",), "RayError")):
+        texts.append(text)
+        with one_line(EcrnnError, f"a task of Ray failed: {line}"):
+            run_on_ray(place)
+
+
 def test_a_signal_cancels_without_force(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pretend(monkeypatch, lambda: signal.raise_signal(signal.SIGINT) or "")
     with pytest.raises(Interrupted) as stopped:

@@ -174,6 +174,42 @@ def test_a_trial_whose_worker_dies_three_times_has_failed_unless_it_got_further(
     assert taken(worker(tmp_path, "c", of)).lease.number == 1
 
 
+def test_what_one_machine_lost_is_left_to_others_while_there_are_any(tmp_path: Path) -> None:
+    a, b = worker(tmp_path, "a"), worker(tmp_path, "b")
+    lost, of_b = taken(a), taken(b)
+    (lost.folder / "checkpoint").mkdir()
+    a.lose(lost, "MemoryError: ")
+    rest = [taken(a) for _ in range(4)]
+    assert lost.trial not in {attempt.trial for attempt in rest}
+    assert a.take() is None  # b is at work
+    again = taken(b)
+    assert (again.trial, again.lease.number) == (lost.trial, 2)
+    assert (again.folder / "checkpoint").exists()
+    b.lose(again, "MemoryError: ")
+    for attempt in (of_b, *rest):
+        train(attempt)
+        a.publish(attempt)
+    last = taken(worker(tmp_path, "a"))  # nobody else is there any more
+    assert (last.trial, last.lease.number) == (lost.trial, 3)
+    a.lose(last, "MemoryError: too large")
+    assert worker(tmp_path, "c").take() is None
+    assert (read_failure(tmp_path, *lost.trial) or "").endswith(
+        "lost before the next checkpoint: MemoryError: too large"
+    )
+
+
+def test_one_who_always_comes_second_pauses_and_at_last_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials, pauses = worker(tmp_path, "a"), list[float]()
+    monkeypatch.setattr(trials.leases, "take", lambda name, number: None)
+    monkeypatch.setattr("ecrnn.studies.shared_trials.time.sleep", pauses.append)
+    assert trials.take() is None
+    assert 3 <= len(pauses) <= 20
+    assert all(0 <= pause <= 1 for pause in pauses)
+    assert len(set(pauses)) > 1
+
+
 def test_an_error_of_its_own_is_written_down_and_not_tried_again(tmp_path: Path) -> None:
     of = settings("any", models=("cnn",), repeats=1)
     trials = worker(tmp_path, "a", of)

@@ -129,6 +129,13 @@ def test_what_slurm_refuses(queue: Path, study: Path) -> None:
         submit(study)
 
 
+def test_where_nothing_is_left_slurm_is_not_asked(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    for trial in SharedTrials(study, settings("any", models=("cnn", "ecnn"), repeats=2)).planned:
+        (make_folder(study / trial[0] / f"repeat-{trial[1]}") / "manifest.json").write_text("{}")
+    assert submit(study) == Submission(str(study), left=0, queued=0, workers=0, job="")
+
+
 def test_no_slurm(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with one_line(EcrnnError, "there is no squeue here, so no SLURM; start 'ecrnn work'"):

@@ -53,3 +53,7 @@ def test_a_study_with_one_of_everything(tmp_path: Path) -> None:
     assert (now.running[0].epoch, now.running[0].epochs, now.running[0].pid) == (1, 4, os.getpid())
     assert now.seconds_left == 4 * 100 - 25  # four trainings, a quarter of one done, one worker that lives
     assert status(tmp_path) == now or status(tmp_path).running[0].seen != now.running[0].seen  # nothing is changed
+
+    trials["a"].lose(runs, "killed")
+    assert status(tmp_path).begun == (("cnn", 1), ("ecnn", 2))
+    assert [one.repeat for one in status(tmp_path).running] == [2]

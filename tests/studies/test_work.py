@@ -39,6 +39,7 @@ fate = open(place + "/fates").read().split()[number - 1]
 def say(kind, **more):
     print(json.dumps({"kind": kind, **more}), flush=True)
 if fate == "crash": sys.exit(3)
+if fate == "fault": say("message", text="interrupted: MemoryError"); sys.exit(1)
 if fate in ("dies", "dies-quietly"):
     os.makedirs(place + "/.work", exist_ok=True)
     with open(place + "/.work/cnn.0.1", "w") as file:
@@ -98,6 +99,12 @@ def test_one_that_dies_is_replaced_and_nobody_waits_for_its_claim(stub: Any, tmp
         Finished("cnn", 0),
     ]
     assert '"ended": "died"' in (tmp_path / "study" / ".work" / "cnn.0.1").read_text()
+
+
+def test_one_after_another_whose_machine_has_a_fault_is_no_end(stub: Any) -> None:
+    """What fails a trial is the count of its attempts, and that the folder keeps."""
+    done, _ = stub("fault", "fault", "fault", "finishes")
+    assert done.finished == 1
 
 
 def test_workers_that_die_before_they_have_begun(stub: Any) -> None:

@@ -78,7 +78,9 @@ def compare(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Address of a Ray cluster, or auto. Default: one of this machine."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Number of workers in SLURM's array.", min=1, max=10_000)] = 8,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of workers in SLURM's array. Default: 8.", min=1, max=10_000)
+    ] = None,
     sbatch: Annotated[
         list[str] | None,
         typer.Option(metavar="OPTION", help="Option of sbatch, as in '--partition=long'. May be given several times."),
@@ -127,8 +129,9 @@ def compare(
     from ecrnn.models.names import DEFAULT_MODELS
     from ecrnn.studies.tuned_recipes import check_searches, nested_search, read_recipes, tuned_defaults, with_recipes
 
-    if (sbatch or dry_run) and engine != "slurm":
-        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm")
+    if (sbatch or dry_run or workers) and engine != "slurm":
+        line = "--workers is for --engine slurm; --jobs is the number of trials side by side"
+        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm" if sbatch or dry_run else line)
     if ray_address and engine != "ray":
         raise options.WrongCall("--ray-address is for --engine ray")
     named = moderators_of(moderators)
@@ -162,11 +165,12 @@ def compare(
     if named:
         raise options.WrongCall("--moderators wants several DATA, between which the difference may change")
 
+    from ecrnn.studies.slurm import WORKERS
     from ecrnn.studies.study import default_out
 
     place = out or default_out(asked[0])
     if engine == "slurm":
-        return _submit(asked[0], place, workers, sbatch or [], dry_run=dry_run, as_json=as_json)
+        return _submit(asked[0], place, workers or WORKERS, sbatch or [], dry_run=dry_run, as_json=as_json)
     return run(asked[0], place, jobs=jobs, engine=engine, ray_address=ray_address, as_json=as_json)
 
 
@@ -188,8 +192,10 @@ def run(
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
         if engine == "ray":
+            from ecrnn.core.ray_cluster import import_ray
             from ecrnn.studies.ray_tasks import run_on_ray
 
+            import_ray(ray_address)  # before anything is written
             run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
             failed = run_on_ray(folder, address=ray_address, progress=display.show).failed
         else:
@@ -225,7 +231,7 @@ def _submit(
     from ecrnn.core.runs import STUDY
     from ecrnn.core.text import counted
     from ecrnn.studies.places import spelt_as_it_exists
-    from ecrnn.studies.slurm import preview, queued, submit
+    from ecrnn.studies.slurm import preview, queued, submit, trials_left
     from ecrnn.studies.study import NO_ENGINE, run_study
 
     folder = Path(spelt_as_it_exists(folder))
@@ -234,7 +240,8 @@ def _submit(
     if dry_run:
         typer.echo(script, nl=False)
         return 0
-    if not (queued(folder) and there(folder / STUDY)):  # workers hold it, and it does not change under them
+    waiting = trials_left(folder) if there(folder / STUDY) else None
+    if waiting == 0 or not (queued(folder) and waiting):  # else workers hold it, and it does not change under them
         with Display(quiet=as_json) as display:
             run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
     done = submit(folder, workers, sbatch)

@@ -85,8 +85,7 @@ class Leases:
     def __init__(self, folder: Path, lease: float = LEASE, host: str | None = None) -> None:
         self.folder, self.lease = folder, lease
         self.host = socket.gethostname() if host is None else host
-        self._ended: dict[tuple[str, int], Claim] = {}  # which never change again
-        self._watched: dict[tuple[str, int], tuple[int, float, float]] = {}  # signs, when looked, seconds watched
+        self._watched: dict[tuple[str, int, str], tuple[int, float, float]] = {}  # signs, when looked, seconds watched
 
     def numbers(self) -> dict[str, list[int]]:
         """The numbers of all claims by name, ascending. One reading of the folder."""
@@ -104,18 +103,13 @@ class Leases:
 
     def read(self, name: str, number: int) -> Claim | None:
         """A claim, or None if it is gone."""
-        if (name, number) in self._ended:
-            return self._ended[name, number]
         try:
             content, size, age = _content(self._path(name, number))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise EcrnnError(f"cannot read {self._path(name, number)}: {error.strerror or error}") from error
-        claim = _parsed(name, number, content.decode(errors="replace"), size, age)
-        if claim.ended:
-            self._ended[name, number] = claim
-        return claim
+        return _parsed(name, number, content.decode(errors="replace"), size, age)
 
     def take(self, name: str, number: int) -> Lease | None:
         """Claim ``name`` with the number after the last one; None if another process was quicker.
@@ -142,7 +136,7 @@ class Leases:
         From one look to the next at most the time between two signs counts: a watcher that was stopped itself, or
         whose whole machine slept, has not watched.
         """
-        key, now = (claim.name, claim.number), time.monotonic()
+        key, now = (claim.name, claim.number, claim.token), time.monotonic()
         signs, looked, watched = self._watched.get(key, (-1, now, 0.0))
         watched = watched + min(now - looked, claim.lease / BEATS) if signs == claim.signs else 0.0
         self._watched[key] = claim.signs, now, watched

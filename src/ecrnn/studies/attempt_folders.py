@@ -130,6 +130,13 @@ def folders_of(work: Path, trial: Trial, below: int) -> list[Path]:
     return [folder for _, folder in sorted(found, reverse=True)]
 
 
+def begun_in(work: Path) -> set[Trial]:
+    """The trials of which attempts have left a folder in ``work``."""
+    with contextlib.suppress(FileNotFoundError):
+        return {trial_of(attempt["name"]) for entry in os.listdir(work) if (attempt := _ATTEMPT.fullmatch(entry))}
+    return set()
+
+
 def check_links(study: Path, trial: Trial) -> None:
     """Look whether links lead from what is begun of a trial out of its study, before anything is written there.
 

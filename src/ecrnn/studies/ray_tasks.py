@@ -4,18 +4,11 @@ A task is `ecrnn.studies.work.work` for one trial, on a node that sees the folde
 through Ray, and what is finished says the folder. So a worker or a node may be lost at any moment: Ray starts the task
 again elsewhere, and the trial goes on from its checkpoint under the same leases as without Ray. The error of a trial
 is written down in the study and is no error of the task, so it is not repeated.
-
-Inside a cluster Ray protects nothing: who reaches its ports and has its token can run what he likes. A cluster that is
-started here listens on this machine alone and has no dashboard.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +16,7 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Failed, Finished, Progress, Waiting, silent
 from ecrnn.core.leases import LEASE
+from ecrnn.core.ray_cluster import cluster, last_line
 from ecrnn.core.runs import METRICS, locked, read_metrics, read_settings, trial_folder
 from ecrnn.models.own_code import check_workers_know, load_code, loaded_files
 from ecrnn.studies.attempt_folders import folder_of
@@ -32,7 +26,6 @@ from ecrnn.studies.shared_trials import SharedTrials
 from ecrnn.studies.work import Work, work
 from ecrnn.training.interruption import Interrupted, Interruption
 
-_LOCAL = "local"
 _LOOK = 1.0  # seconds between two looks at what has happened
 _AHEAD = 2  # tasks for each that can run: the others wait in Ray, so that new nodes get them at once
 _GRACE = 90.0  # seconds for all trainings to write their checkpoints
@@ -61,39 +54,13 @@ def run_on_ray(study: Path, *, address: str | None = None, lease: float = LEASE,
     trials.count()
     before = set(trials.finished)
     progress(Waiting(len(trials.needed())))
-    with locked(study, shared=True), Interruption() as interruption, _cluster(address) as ray:
+    with locked(study, shared=True), Interruption() as interruption, cluster(address) as ray:
         _Tasks(ray, trials, settings, lease, progress).run(interruption)
     if interruption.received:
         raise Interrupted(interruption.received)
     trials.count()
     trained = [trial for trial in trials.finished if trial not in before]
     return Work(trained, len(trials.finished), len(trials.planned), trials.failed, len(trials.needed()))
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
-    """The module ray, connected to a cluster."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or it reports home
-    if address is None and "ray" not in sys.modules:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # by which it listens on loopback alone, on Linux too
-    try:
-        ray: Any = import_module("ray")
-    except ImportError as error:
-        raise EcrnnError("--engine ray needs the package ray; pip install 'ecrnn[ray]'") from error
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address is None and ray._private.ray_constants.ENABLE_RAY_CLUSTER:
-        line = "Ray was imported before and would listen to other machines"
-        raise EcrnnError(f"{line}; name a cluster, or start ecrnn in a process of its own")
-    here = {"include_dashboard": False}
-    try:
-        ray.init(address=address or _LOCAL, **quiet, **(here if address is None else {}))
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EcrnnError(f"there is no Ray cluster at {address or _LOCAL}: {line[:200]}") from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 class _Tasks:
@@ -136,7 +103,7 @@ class _Tasks:
         try:
             line = self.ray.get(task)
         except self.ray.exceptions.RayError as error:
-            line = f"a task of Ray failed: {str(error).strip().splitlines()[-1][:300]}"
+            line = f"a task of Ray failed: {last_line(error)}"
         if line:
             raise RunDirectoryError(line)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from pathlib import Path
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder
-from ecrnn.core.leases import FAILED, LEASE, LEFT, Claim, Lease, Leases
+from ecrnn.core.leases import DIED, FAILED, LEASE, LEFT, Claim, Lease, Leases
 from ecrnn.core.manifests import MANIFEST, noted_fact
 from ecrnn.core.packed import PACKED
 from ecrnn.core.reading import check_inside, there
@@ -39,6 +41,8 @@ from ecrnn.studies.looks import Looks
 from ecrnn.studies.planned import planned_trials
 
 ATTEMPTS = 3  # that may end without a result and without a step further
+_ROUNDS = 10  # that a worker may lose to quicker ones, before it pauses as one that finds nothing
+_PAUSE = 0.2  # seconds at the most between two rounds, drawn so that workers part
 
 
 @dataclass(frozen=True)
@@ -108,20 +112,42 @@ class SharedTrials:
         return [trial for trial in wanted if trial not in self.finished and trial not in self.failed]
 
     def take(self) -> Attempt | None:
-        """Claim the next trial; None where there is none that nobody has."""
+        """Claim the next trial; None where there is none that nobody has, or others were quicker many times."""
         if not self._counted:
             self.count()
+        lost = 0  # rounds, in which others were quicker
         while needed := self.needed():
             claims = self.claims(needed)
-            free = [trial for trial in needed if (claim := claims.get(trial)) is None or claim.ended]
-            if not free:  # only then those of workers that have gone
-                free = [trial for trial in needed if self.leases.is_silent(claims[trial])]
+            free = self._free(needed, claims)
             for trial in sorted(free, key=self._strange(free, claims)):
                 if not self._has_ended(trial) and (attempt := self._begin(trial, claims.get(trial))):
                     return attempt
-            if not free and not any(self._has_ended(trial) for trial in needed):
+            if any(self._has_ended(trial) for trial in needed):
+                continue
+            lost += 1
+            if not free or lost == _ROUNDS:
                 return None
+            time.sleep(random.uniform(0, _PAUSE))
         return None
+
+    def _free(self, needed: list[Trial], claims: Mapping[Trial, Claim]) -> list[Trial]:
+        """The trials that nobody has; where there are none, those of workers that have gone.
+
+        One that was lost on this machine, as for want of memory, is left to the others as long as there are any.
+        """
+        silent = {trial for trial, claim in claims.items() if not claim.ended and self.leases.is_silent(claim)}
+        others = any(
+            not claim.ended and trial not in silent and claim.host != self.leases.host
+            for trial, claim in claims.items()
+        )
+
+        def is_free(trial: Trial) -> bool:
+            claim = claims.get(trial)
+            if claim is None or claim.ended != DIED:
+                return claim is None or bool(claim.ended)
+            return not (others and claim.host == self.leases.host)
+
+        return [trial for trial in needed if is_free(trial)] or [trial for trial in needed if trial in silent]
 
     def count(self) -> None:
         """Look which trials have ended, where it is not known. `take` does it once, and then asks for one at a time."""
@@ -239,6 +265,10 @@ class SharedTrials:
         put(attempt.folder, attempt.home)
         shutil.rmtree(attempt.root, ignore_errors=True)
         attempt.lease.end(LEFT)
+
+    def lose(self, attempt: Attempt, reason: str) -> None:
+        """End an attempt that this machine cannot go on with, which counts as one; others go on with its folder."""
+        attempt.lease.end(DIED, reason)
 
     def fail(self, attempt: Attempt, error: BaseException) -> str:
         """Write down why a trial has failed, so that no worker tries it again; gives the line."""

@@ -40,7 +40,7 @@ class Submission:
     Attributes:
         study: the study's folder.
         left: trials still to be trained.
-        queued: workers of it that were in the queue before.
+        queued: workers of it that were in the queue before; where no trial is left, nobody has asked.
         workers: that were submitted now.
         job: SLURM's number of their array, "" where none was.
     """
@@ -64,9 +64,8 @@ def submit(study: Path, workers: int = WORKERS, options: Sequence[str] = ()) -> 
         EcrnnError: there is no SLURM here, or it refuses; the line is its own.
     """
     settings = read_settings(study)
-    trials = SharedTrials(study, settings)
-    trials.count()
-    left, before = len(trials.needed()), queued(study)
+    left = trials_left(study)
+    before = queued(study) if left else 0
     missing = max(0, min(workers, left) - before)
     if not missing:
         return Submission(str(study), left, before, 0, "")
@@ -74,6 +73,13 @@ def submit(study: Path, workers: int = WORKERS, options: Sequence[str] = ()) -> 
     write_atomically(path, script(study, settings, missing, options))
     job = _answer("sbatch", "--parsable", str(path)).strip().partition(";")[0]
     return Submission(str(study), left, before, missing, job)
+
+
+def trials_left(study: Path) -> int:
+    """How many trials of a study that is written are still to be trained."""
+    trials = SharedTrials(study, read_settings(study))
+    trials.count()
+    return len(trials.needed())
 
 
 def queued(study: Path) -> int:

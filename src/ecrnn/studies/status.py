@@ -17,7 +17,7 @@ from ecrnn.core.leases import Claim
 from ecrnn.core.manifests import noted_fact
 from ecrnn.core.reading import there
 from ecrnn.core.runs import METRICS, read_metrics, read_settings, trial_folder, trial_home
-from ecrnn.studies.attempt_folders import folder_of
+from ecrnn.studies.attempt_folders import begun_in, folder_of
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.shared_trials import SharedTrials
@@ -68,8 +68,8 @@ class StudyStatus:
         planned: trials that it has, at the most where it trains until it is decided.
         finished: of them; whether they are whole, a report looks.
         running: what workers have claimed, by repeat.
-        begun: trials that somebody has begun and left, which go on from their checkpoints, or which a command without
-            claims trains now.
+        begun: trials that somebody has begun and left or lost, which go on from their checkpoints, or which a command
+            without claims trains now.
         failed: by repeat.
         left: trials that are still to be trained, those that run among them.
         decided: whether nothing more is to be trained.
@@ -106,6 +106,7 @@ def status(study: str | Path) -> StudyStatus:
         _running(trials, trial, claims[trial]) for trial in needed if trial in claims and not claims[trial].ended
     ]
     at_work = {(one.model, one.repeat) for one in running}
+    lost = begun_in(trials.leases.folder)
     failed = [
         FailedTrial(*trial, line, claims[trial].number if trial in claims else 0)
         for trial, line in trials.failed.items()
@@ -115,7 +116,7 @@ def status(study: str | Path) -> StudyStatus:
         planned=len(trials.planned),
         finished=len(trials.finished),
         running=tuple(running),
-        begun=tuple(t for t in needed if t not in at_work and there(trial_folder(folder, *t))),
+        begun=tuple(t for t in needed if t not in at_work and (t in lost or there(trial_folder(folder, *t)))),
         failed=tuple(failed),
         left=len(needed),
         decided=not needed,

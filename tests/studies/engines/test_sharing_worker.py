@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from studies.small import Study, predictions
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.events import Event, Failed, Finished, Message, Step
+from ecrnn.core.leases import DIED, Leases
 from ecrnn.core.runs import read_failure
 from ecrnn.studies.attempt_folders import WORK
 from ecrnn.studies.engines import sharing_worker
@@ -122,6 +124,39 @@ def test_a_disk_that_refuses_ends_it_and_leaves_the_trial_to_others(
         work(written, Answers())
     assert not list(written.rglob("error.json"))
     assert not list((written / WORK).glob("*.folder"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        MemoryError("no room"),
+        OSError(28, "No space left on device"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        BrokenProcessPool("a child process terminated abruptly"),
+    ],
+)
+def test_a_fault_of_the_machine_is_an_attempt_and_no_failure(
+    written: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """The process ends, since its memory may be damaged; the claim says why, and the folder lies there for the next."""
+
+    def broken(*_: object) -> Any:
+        raise fault
+
+    monkeypatch.setattr(sharing_worker, "run_trial", broken)
+    answers = Answers()
+    with pytest.raises(sharing_worker.MachineFault):
+        work(written, answers)
+    said, *more = answers.events
+    assert more == []
+    assert isinstance(said, Message)
+    assert said.text.startswith(f"cnn, repeat 0 was interrupted: {type(fault).__name__}: ")
+    claim = Leases(written / WORK).read("cnn.0", 1)
+    assert claim is not None
+    assert (claim.ended, f"cnn, repeat 0 was interrupted: {claim.reason}") == (DIED, said.text)
+    assert not list(written.rglob("error.json"))
+    assert len(list((written / WORK).glob("cnn.0.1.*.folder"))) == 1
 
 
 def test_a_machine_without_the_gpu_of_the_study_fails_none_of_its_trials(

@@ -22,9 +22,11 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Failed, Finished, Message
 from ecrnn.core.leases import BEATS
 from ecrnn.core.runs import locked, read_settings
+from ecrnn.core.text import printable
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.models.own_code import load_code
 from ecrnn.studies.engines.worker import Answers, listen, say_nothing_twice
+from ecrnn.studies.machine_faults import is_of_machine
 from ecrnn.studies.shared_trials import Attempt, SharedTrials
 from ecrnn.studies.trials import load, run_trial
 from ecrnn.training.interruption import Interrupted, Interruption
@@ -34,6 +36,10 @@ MAX_PAUSE = 5.0  # seconds between two looks for a trial that has become free
 
 class _Lost(Exception):
     """Another worker has taken over the trial under way."""
+
+
+class MachineFault(Exception):
+    """This process had better not go on: memory, a GPU or a disk of the machine has failed a trial."""
 
 
 def main(study: Path, asked: dict[str, Any]) -> None:
@@ -55,6 +61,8 @@ def main(study: Path, asked: dict[str, Any]) -> None:
                 _Worker(study, asked, answers, interruption).run()
         except EcrnnError as error:
             answers.fatal(error)
+        except MachineFault:
+            os._exit(1)  # and the process that started this one starts another, with memory of its own
     os._exit(0)  # the listening thread may wait for input for ever
 
 
@@ -108,6 +116,12 @@ class _Worker:
             elif isinstance(error, RunDirectoryError):
                 self.trials.leave(attempt)
                 raise
+            elif is_of_machine(error):
+                line = printable(f"{type(error).__name__}: {error}".splitlines()[0])
+                self.trials.lose(attempt, line)
+                label = self.settings.label(model, repeat)
+                self.answers.send(Message(f"{label} was interrupted: {line}"))
+                raise MachineFault from error
             else:
                 self.answers.send(Failed(model, repeat, self.trials.fail(attempt, error)))
         else:

@@ -1,0 +1,71 @@
+"""Ray, where it is installed: a cluster that is there, or one of this machine alone. Extra `ray`.
+
+Inside a cluster Ray protects nothing: who reaches its ports and has its token can run what he likes. A cluster that is
+started here listens on this machine alone, has no dashboard and reports nothing home.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from ecrnn.core.errors import EcrnnError
+
+_LOCAL = "local"
+
+
+def import_ray(address: str | None = None) -> Any:
+    """The module ray, not connected yet.
+
+    Args:
+        address: of the cluster that will be connected; None: one of this machine.
+
+    Raises:
+        EcrnnError: it is not installed; or it was imported before, so that a cluster of this machine would listen to
+            others.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or it reports home
+    if address is None and "ray" not in sys.modules:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # by which it listens on loopback alone, on Linux too
+    try:
+        ray: Any = import_module("ray")
+    except ImportError as error:
+        raise EcrnnError("--engine ray needs the package ray; pip install 'ecrnn[ray]'") from error
+    if address is None and ray._private.ray_constants.ENABLE_RAY_CLUSTER:
+        line = "Ray was imported before and would listen to other machines"
+        raise EcrnnError(f"{line}; name a cluster, or start ecrnn in a process of its own")
+    return ray
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[Any]:
+    """The module ray, connected to a cluster for as long as the block lasts.
+
+    Args:
+        address: such as "auto" or "10.0.0.1:6379"; None: one of this machine, which ends with the block.
+
+    Raises:
+        EcrnnError: as `import_ray`, or there is no such cluster.
+    """
+    ray = import_ray(address)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    here = {"include_dashboard": False}
+    try:
+        ray.init(address=address or _LOCAL, **quiet, **(here if address is None else {}))
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EcrnnError(f"there is no Ray cluster at {address or _LOCAL}: {line[:200]}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an error of Ray, whose text begins with the traces of other machines; or its kind."""
+    lines = str(error).strip().splitlines()
+    return lines[-1][:300] if lines else type(error).__name__
