@@ -1,4 +1,4 @@
-// Runs the kernels of the convolution and dense stages, in training (stages.cpp) and for one image (image.cpp), over odd
+// Runs the kernels of the convolution and dense stages, in training (stages.cpp, gelu_stages.cpp) and for one image (image.cpp), over odd
 // sizes in buffers of exactly the right size, so that the sanitizers see every read and write beside them. Compiled and run by
 // test_cpp.py, for the instruction set ECRNN_ONLY.
 //
@@ -83,6 +83,7 @@ struct Size {
     ptrdiff_t B, H, W, C;
     bool pool;
     Element element;
+    bool gelu;
 
     ptrdiff_t side() const { return pool ? 2 : 1; }
     ptrdiff_t in() const { return B * H * W * C; }
@@ -124,12 +125,43 @@ Made plainly(const Size& z, const Doubles& map, const Doubles& weight, const Dou
     return m;
 }
 
+// A GELU stage: the maxima of the windows are normalised, and GELU follows.
+Made plain_gelu(const Size& z, const Doubles& map, const Doubles& weight, const Doubles& bias, const Doubles& d_out) {
+    const ptrdiff_t side = z.side(), h = z.H / side, w = z.W / side, n = z.B * h * w;
+    const double scale = std::sqrt(2 / std::acos(-1.0));
+    Made m{Doubles(z.out()), Doubles(z.C), Doubles(z.C), Doubles(z.C), Doubles(z.in()), Doubles(z.C), Doubles(z.C)};
+    for (ptrdiff_t c = 0; c < z.C; ++c) {
+        std::vector<ptrdiff_t> best(n);
+        for (ptrdiff_t o = 0; o < n; ++o) {
+            ptrdiff_t first = (o / (h * w) * z.H + o / w % h * side) * z.W + o % w * side;
+            best[o] = first;
+            for (ptrdiff_t k = 1; k < side * side; ++k)
+                if (ptrdiff_t p = first + k / side * z.W + k % side; map[p * z.C + c] > map[best[o] * z.C + c]) best[o] = p;
+            m.mean[c] += map[best[o] * z.C + c] / n;
+        }
+        for (ptrdiff_t p : best) m.variance[c] += (map[p * z.C + c] - m.mean[c]) * (map[p * z.C + c] - m.mean[c]) / n;
+        m.inverse[c] = 1 / std::sqrt(m.variance[c] + EPS);
+        auto normal = [&](ptrdiff_t p) { return (map[p * z.C + c] - m.mean[c]) * m.inverse[c]; };
+        Doubles d(n);
+        for (ptrdiff_t o = 0; o < n; ++o) {
+            double y = weight[c] * normal(best[o]) + bias[c], t = std::tanh(scale * (y + 0.044715 * y * y * y));
+            m.out[o * z.C + c] = y / 2 * (1 + t);
+            d[o] = d_out[o * z.C + c] * ((1 + t) / 2 + y / 2 * (1 - t * t) * scale * (1 + 3 * 0.044715 * y * y));
+            m.d_bias[c] += d[o];
+            m.d_weight[c] += d[o] * normal(best[o]);
+        }
+        for (ptrdiff_t o = 0; o < n; ++o)
+            m.d_map[best[o] * z.C + c] = weight[c] * m.inverse[c] * (d[o] - m.d_bias[c] / n - normal(best[o]) * m.d_weight[c] / n);
+    }
+    return m;
+}
+
 Made by_kernels(const Size& z, const Values& map, const Floats& weight, const Floats& bias, const Values& d_out, int threads) {
     Values out(z.element, z.out()), d_map(z.element, z.in());
     Floats mean(z.C, NAN), variance = mean, inverse = mean, d_weight = mean, d_bias = mean;
     Stage stage{z.element, z.B, z.H, z.W, z.C, z.pool, map.memory.data(), weight.data(), bias.data(), threads};
-    stage_kernels.forward({stage, EPS, out.memory.data(), mean.data(), variance.data(), inverse.data()});
-    stage_kernels.backward({stage, mean.data(), inverse.data(), d_out.memory.data(), d_map.memory.data(), d_weight.data(), d_bias.data()});
+    (z.gelu ? stage_kernels.gelu_forward : stage_kernels.forward)({stage, EPS, out.memory.data(), mean.data(), variance.data(), inverse.data()});
+    (z.gelu ? stage_kernels.gelu_backward : stage_kernels.backward)({stage, mean.data(), inverse.data(), d_out.memory.data(), d_map.memory.data(), d_weight.data(), d_bias.data()});
     auto doubles = [](const Floats& from) { return Doubles(from.begin(), from.end()); };
     return {out.read(), doubles(mean), doubles(variance), doubles(inverse), d_map.read(), doubles(d_weight), doubles(d_bias)};
 }
@@ -139,7 +171,7 @@ bool stage_is_right(const Size& z) {
     weight[1] = 0;                                                           // all normalised values are equal
     for (ptrdiff_t p = 0; p < z.in() / z.C; ++p) numbers[p * z.C + 2] = -1;  // nothing is above 0
     Values map(z.element, numbers), d_out(z.element, cotangents);
-    Made right = plainly(z, numbers, weight, bias, cotangents);
+    Made right = (z.gelu ? plain_gelu : plainly)(z, numbers, weight, bias, cotangents);
     Made one = by_kernels(z, map, floats(weight), floats(bias), d_out, 1), two = by_kernels(z, map, floats(weight), floats(bias), d_out, 2);
     const double rounded = z.element == Element::float32 ? 2e-5 : 1.0 / 256;
     bool good = near("out", one.out, right.out, rounded, 2e-5) && near("d_map", one.d_map, right.d_map, rounded, 1e-4);
@@ -159,12 +191,15 @@ int wrong_stages(int& cases) {
     int wrong = 0;
     for (const auto& [B, H, W, C] : MAPS)
         for (bool pool : {false, true})
-            for (Element element : {Element::float32, Element::bfloat16}) {
-                ++cases;
-                if (stage_is_right({B, H, W, C, pool, element})) continue;
-                std::printf("map %td %td %td %td, %s, %s\n", B, H, W, C, pool ? "pooled" : "not pooled", element == Element::float32 ? "float32" : "bfloat16");
-                ++wrong;
-            }
+            for (Element element : {Element::float32, Element::bfloat16})
+                for (bool gelu : {false, true}) {
+                    if (gelu && pool && std::min(H, W) < 2) continue;  // there is nothing to normalise
+                    ++cases;
+                    if (stage_is_right({B, H, W, C, pool, element, gelu})) continue;
+                    std::printf("map %td %td %td %td, %s, %s, %s\n", B, H, W, C, pool ? "pooled" : "not pooled",
+                                element == Element::float32 ? "float32" : "bfloat16", gelu ? "GELU" : "ReLU");
+                    ++wrong;
+                }
     return wrong;
 }
 

@@ -12,22 +12,23 @@ IMAGES = RNG.integers(0, 256, (40, 9, 12, 3), dtype=np.uint8)
 INDICES = RNG.permutation(1000)[:40]
 
 
-def reference(image: np.ndarray, flip: bool, down: int, right: int) -> np.ndarray:
-    """One image with np.pad and slices: mirrored after the cut, (down, right) from 0 to 2 PAD."""
+def reference(image: np.ndarray, flip: bool, down: int, right: int, pad: int) -> np.ndarray:
+    """One image with np.pad and slices: mirrored after the cut, (down, right) from 0 to 2 pad."""
     height, width, _ = image.shape
-    padded = np.pad(image, ((PAD, PAD), (PAD, PAD), (0, 0)), mode="reflect")
+    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
     cut = padded[down : down + height, right : right + width]
     return cut[:, ::-1] if flip else cut
 
 
-@pytest.mark.parametrize("kind", [("flip",), ("crop",), ("flip", "crop")])
+@pytest.mark.parametrize("kind", [("flip",), ("crop",), ("flip", "crop"), ("shift",), ("mirror", "shift")])
 def test_each_image_is_one_that_the_kind_can_make(kind):
     found = augment(IMAGES, INDICES, 1, 2, kind)
     assert found.dtype == np.uint8
-    places = [PAD] if kind == ("flip",) else range(2 * PAD + 1)
-    flips = (False,) if kind == ("crop",) else (False, True)
+    pad = 2 if "shift" in kind else 4
+    places = [pad] if kind == ("flip",) else range(2 * pad + 1)
+    flips = (False,) if len(kind) == 1 and kind != ("flip",) else (False, True)
     for image, result in zip(IMAGES, found, strict=True):
-        options = [reference(image, f, d, r) for f in flips for d in places for r in places]
+        options = [reference(image, f, d, r, pad) for f in flips for d in places for r in places]
         assert any((result == option).all() for option in options)
 
 
@@ -55,19 +56,21 @@ def test_seed_epoch_and_index_all_matter(kind):
     np.testing.assert_array_equal(IMAGES, fresh)  # not written to
 
 
-def test_flips_and_places_are_uniform_and_independent():
-    n = 81_000
-    rows, columns = draw(np.arange(n), 0, 0, kinds=("flip", "crop"), height=9, width=32)
+@pytest.mark.parametrize(
+    ("kinds", "limit"), [(("flip", "crop"), 240), (("mirror", "shift"), 96)]
+)  # 99.99 % points: 235, 92
+def test_flips_and_places_are_uniform_and_independent(kinds, limit):
+    n, pad = 81_000, PAD[kinds[1]]
+    rows, columns = draw(np.arange(n), 0, 0, kinds=kinds, height=9, width=32)
     middle = columns[:, 16] - columns[:, 15]  # no reflection there: 1, or -1 when flipped
     assert set(middle.tolist()) == {-1, 1}
     flip = middle < 0
-    down = rows[:, 4] - 4 + PAD
-    right = np.where(flip, 31 - columns[:, 15], columns[:, 15]) - 15 + PAD
-    right = np.where(flip, columns[:, 15] - 16 + PAD, right)
-    counts = np.zeros((2, 9, 9))
+    down = rows[:, 4] - 4 + pad
+    right = np.where(flip, columns[:, 15] - 16, columns[:, 15] - 15) + pad
+    counts = np.zeros((2, 2 * pad + 1, 2 * pad + 1))
     np.add.at(counts, (flip.astype(int), down, right), 1)
-    expected = n / 162
-    assert ((counts - expected) ** 2 / expected).sum() < 240  # 161 degrees of freedom; 99.99 % point 235
+    expected = n / counts.size
+    assert ((counts - expected) ** 2 / expected).sum() < limit
 
 
 def test_a_crop_is_a_flip_crop_unflipped():
@@ -82,6 +85,15 @@ def test_flips_differ_from_epoch_to_epoch():
     flips = np.array([draw(np.arange(500), 0, e, kinds=("flip",), height=1, width=2)[1][:, 0] for e in range(100)])
     assert np.abs(flips.mean(0) - 0.5).max() < 5 * 0.05  # each image, over the epochs
     assert np.abs(np.corrcoef(flips)[0, 1:]).max() < 5 / np.sqrt(500)
+
+
+def test_two_epochs_of_mirror_show_both_sides_of_every_image():
+    even, odd, again = (augment(IMAGES, INDICES, 3, epoch, ("mirror",)) for epoch in (4, 5, 6))
+    assert (even == again).all()
+    assert (even == odd[:, :, ::-1]).all()
+    turned = [(image != shown).any() for image, shown in zip(IMAGES, even, strict=True)]
+    assert 10 < sum(turned) < 30
+    assert (augment(IMAGES, INDICES, 4, 4, ("mirror",)) != even).any()
 
 
 def test_errors():

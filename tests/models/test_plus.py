@@ -15,9 +15,10 @@ PARTS = {"ecrnn-plus": (True, True), "crnn-plus": (False, True), "ecnn-plus": (T
 
 
 def stage(maps: Tensor, w: dict[str, Tensor], name: str, pool: bool) -> Tensor:
-    maps = F.relu(F.conv2d(maps, w[f"{name}.0.weight"], padding=1))
-    maps = normalised(maps, w, f"{name}.2")
-    return F.max_pool2d(maps, 2) if pool else maps
+    maps = F.conv2d(maps, w[f"{name}.0.weight"], padding=1)
+    maps = F.max_pool2d(maps, 2) if pool else maps
+    maps = normalised(maps, w, f"{name}.{2 if pool else 1}")
+    return maps / 2 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (maps + 0.044715 * maps**3)))
 
 
 def normalised(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:

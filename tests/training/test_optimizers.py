@@ -63,6 +63,11 @@ def test_constant() -> None:
     assert {learning_rate(make_settings(lr=0.3), step, 10) for step in range(10)} == {0.3}
 
 
+def test_linear() -> None:
+    rates = [learning_rate(make_settings(lr=0.3, schedule="linear"), step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.3 - 0.03 * step for step in range(10)])
+
+
 def test_cosine() -> None:
     rates = [learning_rate(make_settings(lr=0.3, schedule="cosine"), step, 10) for step in range(10)]
     assert rates[0] == 0.3
@@ -89,7 +94,7 @@ def test_one_cycle_is_torchs(steps: int, warmup: float | None) -> None:
 
 
 def test_a_warm_up_rises_in_equal_steps_to_the_rate() -> None:
-    for schedule in ("constant", "cosine"):
+    for schedule in ("constant", "linear", "cosine"):
         warm, plain = (make_settings(lr=0.4, schedule=schedule, warmup=warmup) for warmup in (0.3, None))
         rates = [learning_rate(warm, step, 10) for step in range(10)]
         assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])

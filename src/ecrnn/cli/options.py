@@ -137,16 +137,16 @@ Lr = Annotated[
 Augment = Annotated[
     str | None,
     typer.Option(
-        help="Augmentation of training images: none, or some of flip, crop, rotate, colour, cutout, mixup with commas "
-        "between. Default: none, or the task's.",
+        help="Augmentation of training images: none, or some of flip, mirror, crop, shift, rotate, colour, cutout, "
+        "mixup with commas between. Default: none, or the task's.",
         rich_help_panel=RECIPE_PANEL,
     ),
 ]
 Schedule = Annotated[
     str | None,
     typer.Option(
-        help="Course of the learning rate: constant, cosine or one-cycle (up to --lr and down). Default: constant, or "
-        "the task's.",
+        help="Course of the learning rate: constant, linear, cosine or one-cycle (up to --lr and down). Default: "
+        "constant, or the task's.",
         rich_help_panel=RECIPE_PANEL,
     ),
 ]

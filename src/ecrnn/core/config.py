@@ -43,7 +43,7 @@ _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one o
 
 Contrasts = dict[str, dict[Literal["plus", "minus"], tuple[str, ...]]]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Schedule = Literal["constant", "cosine", "one-cycle"]
+Schedule = Literal["constant", "linear", "cosine", "one-cycle"]
 ClassWeights = Literal["none", "balanced"]
 
 

@@ -15,7 +15,8 @@ from ecrnn.core.augmentations import KINDS
 from ecrnn.core.errors import DataError
 from ecrnn.data import counter_rng
 
-PAD = 4  # pixels of reflected border from which the crops cut; the usual choice for 32x32 images
+PAD = {"crop": 4, "shift": 2}  # pixels of reflected border that are cut from; 4 is usual for 32x32 images
+MOVES = {"flip", "mirror", *PAD}
 COLOUR = 0.3  # brightness, contrast and saturation are each multiplied by 1 - this to 1 + this
 ANGLE = 15.0  # degrees, the largest rotation either way
 MIXUP = 0.2  # both parameters of the beta distribution
@@ -27,13 +28,15 @@ def draw(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which row and which column of the image each output pixel comes from.
 
-    "flip": mirrored left to right with probability 1/2. "crop": padded by `PAD` pixels reflected at the edge (the edge
-    itself is not repeated) and cut at one of 9 x 9 places, all equally likely; alone for what has another meaning
-    mirrored, such as digits.
+    "flip": mirrored left to right with probability 1/2. "mirror": in every second epoch, half of the images in even
+    and the others in odd ones, so that two epochs show both sides of all. "crop" and "shift": padded by `PAD` pixels
+    reflected at the edge (the edge itself is not repeated) and cut at one of 9 x 9 or 5 x 5 places, all equally likely;
+    alone for what has another meaning mirrored, such as digits. Source of "mirror": Jordan, 94% on CIFAR-10 in 3.29
+    seconds on a single GPU, 2024.
 
     Args:
         indices: integers (B,), each image's index in the image set.
-        kinds: of `ecrnn.core.augmentations`; others than flip and crop are not done here.
+        kinds: of `ecrnn.core.augmentations`; others than these four are not done here.
         height, width: of the images.
 
     Returns:
@@ -42,26 +45,27 @@ def draw(
         ``images[b[:, None, None], rows[:, :, None], columns[:, None, :]]``.
 
     Raises:
-        DataError: a crop of images with a side of `PAD` pixels or less.
+        DataError: images with a side of `PAD` pixels or less.
     """
     batch = len(indices)
     rows = np.broadcast_to(np.arange(height), (batch, height))
     columns = np.broadcast_to(np.arange(width), (batch, width))
-    if not {"flip", "crop"} & set(kinds):
-        return rows, columns
     bits = counter_rng.hashed((counter_rng.AUGMENT, seed, epoch), np.asarray(indices))
-    if "crop" in kinds:
-        if min(height, width) <= PAD:
-            raise DataError(f"augmentation crop needs images larger than {PAD}x{PAD}, not {height}x{width}")
-        places = np.uint64(2 * PAD + 1)
-        downwards = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
-        across = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - PAD
+    for kind in set(PAD) & set(kinds):
+        pad = PAD[kind]
+        if min(height, width) <= pad:
+            raise DataError(f"augmentation {kind} needs images larger than {pad}x{pad}, not {height}x{width}")
+        places = np.uint64(2 * pad + 1)
+        downwards = ((bits & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - pad
+        across = (((bits >> np.uint64(31)) & np.uint64(2**31 - 1)) * places >> np.uint64(31)).astype(np.int64) - pad
         rows = _reflect(rows + downwards[:, None], height)
         columns = _reflect(columns + across[:, None], width)
-    if "flip" not in kinds:
+    if "mirror" in kinds:
+        bits = counter_rng.hashed((counter_rng.AUGMENT, seed), np.asarray(indices)) ^ np.uint64(epoch % 2 << 63)
+    elif "flip" not in kinds:
         return rows, columns
-    flip = (bits >> np.uint64(63)).astype(bool)
-    return rows, np.where(flip[:, None], columns[:, ::-1], columns)
+    mirrored = (bits >> np.uint64(63)).astype(bool)
+    return rows, np.where(mirrored[:, None], columns[:, ::-1], columns)
 
 
 def _reflect(position: np.ndarray, size: int) -> np.ndarray:
@@ -70,7 +74,7 @@ def _reflect(position: np.ndarray, size: int) -> np.ndarray:
 
 
 def augment(images: np.ndarray, indices: np.ndarray, seed: int, epoch: int, kinds: Collection[str]) -> np.ndarray:
-    """The images flipped and cropped as this epoch shows them.
+    """The images mirrored and cropped as this epoch shows them.
 
     Args:
         images: uint8 (B, H, W, C).
@@ -78,13 +82,13 @@ def augment(images: np.ndarray, indices: np.ndarray, seed: int, epoch: int, kind
         kinds: as of `draw`.
 
     Returns:
-        uint8 (B, H, W, C); ``images`` itself without flip and crop, else a new array.
+        uint8 (B, H, W, C); ``images`` itself where no kind does so, else a new array.
 
     Raises:
         DataError: as in `draw`.
     """
     batch, height, width, channels = images.shape
-    if not {"flip", "crop"} & set(kinds):
+    if not MOVES & set(kinds):
         return images
     rows, columns = draw(indices, seed, epoch, kinds=kinds, height=height, width=width)
     first = np.arange(batch)[:, None] * height + rows  # (B, H), the row's number in the flattened batch

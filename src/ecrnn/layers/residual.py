@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.layers.normalisation import BatchNorm2d
-from ecrnn.layers.stages import Stage
+from ecrnn.layers.stages import GeluStage
 
 
 class PassingConvolution(nn.Conv2d):
@@ -30,16 +30,19 @@ class SilentLinear(nn.Linear):
 
 
 class ResidualStage(nn.Module):
-    """Two stages of convolution, ReLU and batch normalisation; the second adds to what it is given.
+    """Two stages of convolution, batch normalisation and GELU; the second adds to what it is given.
 
     Takes (B, in_channels, H, W), gives (B, out_channels, H // 2, W // 2), or H, W without pooling.
     """
 
     def __init__(self, in_channels: int, out_channels: int, pool: bool) -> None:
         super().__init__()
-        layers = [PassingConvolution(in_channels, out_channels), nn.ReLU(), BatchNorm2d(out_channels)]
-        self.first = Stage(*layers, *([nn.MaxPool2d(2)] if pool else []))
-        self.second = Stage(PassingConvolution(out_channels, out_channels), nn.ReLU(), BatchNorm2d(out_channels))
+        pooling = [nn.MaxPool2d(2)] if pool else []
+        after = [BatchNorm2d(out_channels), nn.GELU("tanh")]
+        self.first = GeluStage(PassingConvolution(in_channels, out_channels), *pooling, *after)
+        self.second = GeluStage(
+            PassingConvolution(out_channels, out_channels), BatchNorm2d(out_channels), nn.GELU("tanh")
+        )
 
     def forward(self, maps: Tensor) -> Tensor:
         maps = self.first(maps)

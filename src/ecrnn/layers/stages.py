@@ -1,4 +1,4 @@
-"""A stage of a network: convolution or dense layer, ReLU, batch normalisation and, or not, 2x2 max-pooling.
+"""Stages of a network: a convolution or dense layer, an activation, batch normalisation and, or not, 2x2 max-pooling.
 
 In training on a CPU everything after the layer is one operator of the C++ extension. torch's modules each read and
 write the whole map, which takes a third of a training step; the operator reads it twice on the way forward and twice on
@@ -9,6 +9,7 @@ nn.Sequential. The weights have the same names either way.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -30,52 +31,66 @@ class Stage(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         layer, *rest = self
-        values = layer(x)
-        normalisation = rest[1]
-        assert isinstance(normalisation, BatchNorm1d | BatchNorm2d)
-        if normalisation.training and _served(values):
-            return _fused(values, normalisation, pool=len(rest) == 3)
-        for module in rest:
-            values = module(values)
-        return values
+        return _followed(layer(x), rest, rest[1], pool=len(rest) == 3, gelu=False)
 
 
-def _served(values: Tensor) -> bool:
-    """Whether the kernels take what the stage's layer gave."""
+class GeluStage(nn.Sequential):
+    """A layer, `nn.MaxPool2d(2)` or not, `BatchNorm1d` or `BatchNorm2d`, and `nn.GELU("tanh")`, in this order."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer, *rest = self
+        return _followed(layer(x), rest, rest[-2], pool=len(rest) == 3, gelu=True)
+
+
+def _followed(values: Tensor, rest: list[nn.Module], normalisation: nn.Module, *, pool: bool, gelu: bool) -> Tensor:
+    """What the modules after a stage's layer make of its values."""
+    assert isinstance(normalisation, BatchNorm1d | BatchNorm2d)
+    if normalisation.training and _served(values, 2 if pool and gelu else 1):
+        return _fused(values, normalisation, pool, gelu)
+    for module in rest:
+        values = module(values)
+    return values
+
+
+def _served(values: Tensor, side: int = 1) -> bool:
+    """Whether the kernels take what the stage's layer gave; ``side``: of the windows whose maxima are normalised."""
     channels = values.shape[1]
+    normalised = math.prod((len(values), *(length // side for length in values.shape[2:])))  # values a channel
     return (
         kernels is not None
         and not torch.compiler.is_compiling()
         and values.device.type == "cpu"
         and values.dtype in (torch.float32, torch.bfloat16)
         and channels % CHANNELS == 0
-        and values.numel() > channels  # else torch says what is wrong with a single value a channel
+        and normalised > 1  # else torch says what is wrong with a single value a channel
         and _channel_last(values).is_contiguous()
     )
 
 
-def _fused(values: Tensor, normalisation: BatchNorm1d | BatchNorm2d, pool: bool) -> Tensor:
+def _fused(values: Tensor, normalisation: BatchNorm1d | BatchNorm2d, pool: bool, gelu: bool) -> Tensor:
     weight, bias = normalisation.weight, normalisation.bias
-    out, mean, variance = _ReluNormalisePool.apply(values, weight, bias, pool, normalisation.eps)  # type: ignore[no-untyped-call]
-    normalisation.take(mean, variance, values.numel() // values.shape[1])
+    out, mean, variance = _Fused.apply(values, weight, bias, pool, normalisation.eps, gelu)  # type: ignore[no-untyped-call]
+    normalised = out if gelu else values
+    normalisation.take(mean, variance, normalised.numel() // values.shape[1])
     return out
 
 
-class _ReluNormalisePool(torch.autograd.Function):
+class _Fused(torch.autograd.Function):
     """From a layer's values (B, C, H, W) or (B, C) to a stage's; also mean and variance (C,) of the batch."""
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor, pool: bool, eps: float
+        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor, pool: bool, eps: float, gelu: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         maps = _channel_last(values)  # (B, H, W, C)
         batch, height, width, channels = maps.shape
         out = maps.new_empty(batch, height // 2, width // 2, channels) if pool else torch.empty_like(maps)
         mean, variance, inverse = (torch.empty_like(weight) for _ in range(3))
+        arrays = (out, mean, variance, inverse)
         threads = torch.get_num_threads()
-        kernels.forward(maps.detach(), weight.detach(), bias.detach(), pool, eps, out, mean, variance, inverse, threads)
+        kernels.forward(maps.detach(), weight.detach(), bias.detach(), pool, eps, *arrays, threads, gelu=gelu)
         ctx.save_for_backward(values, weight, bias, mean, inverse)
-        ctx.pool = pool
+        ctx.pool, ctx.gelu = pool, gelu
         ctx.mark_non_differentiable(mean, variance)
         return _channel_second(out, values.dim()), mean, variance
 
@@ -86,9 +101,9 @@ class _ReluNormalisePool(torch.autograd.Function):
         maps = _channel_last(values)
         d_maps, d_weight, d_bias = torch.empty_like(maps), torch.empty_like(weight), torch.empty_like(bias)
         d_out = _channel_last(d_out).contiguous()  # free where the next layer works in channels-last memory
-        threads = torch.get_num_threads()
-        kernels.backward(maps, weight, bias, ctx.pool, mean, inverse, d_out, d_maps, d_weight, d_bias, threads)
-        return _channel_second(d_maps, values.dim()), d_weight, d_bias, None, None
+        arrays = (mean, inverse, d_out, d_maps, d_weight, d_bias)
+        kernels.backward(maps, weight, bias, ctx.pool, *arrays, torch.get_num_threads(), gelu=ctx.gelu)
+        return _channel_second(d_maps, values.dim()), d_weight, d_bias, None, None, None
 
 
 def _channel_last(values: Tensor) -> Tensor:

@@ -5,7 +5,7 @@
 | part            | here                                             | source                                      |
 |-----------------|--------------------------------------------------|---------------------------------------------|
 | whitening       | fixed cosine filters over 2x2 pixels and colours | as a first layer: Jordan 2024               |
-| stages          | two convolutions each, the second one residual   | He et al. 2015; sizes of Jordan 2024        |
+| stages          | two convolutions each, the second one residual   | He et al. 2015; sizes, order of Jordan 2024 |
 | first filters   | pass their inputs on                             | Zagoruyko and Komodakis 2017 (Dirac)        |
 | encoder-decoder | residual, and 0 at first                         | the paper's, on a map                       |
 | recurrence      | LSTM in both directions over nine positions      | the paper's, with a position a step         |
@@ -35,10 +35,10 @@ NODES = (64,)
 RECIPE = {
     "optimizer": "muon",
     "lr": 0.24,
-    "schedule": "cosine",
-    "epochs": 14,
+    "schedule": "linear",
+    "epochs": 16,
     "batch_size": 500,
-    "augment": "flip-crop",
+    "augment": "mirror-shift",
     "label_smoothing": 0.2,
     "standardise": "per-channel",
 }

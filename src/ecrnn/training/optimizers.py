@@ -32,7 +32,8 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     """The rate for optimizer step ``step`` (from 0) of ``steps``.
 
-    "constant", or "cosine": half a cosine from lr towards 0; both after a warm-up, in which the rate rises linearly.
+    "constant", "linear": a straight line from lr towards 0, or "cosine": half a cosine from lr towards 0; each after a
+    warm-up, in which the rate rises linearly.
     "one-cycle": half a cosine from lr / 25 up to lr and half a cosine down to lr / 250,000, without a cycle of the
     momentum, as `torch.optim.lr_scheduler.OneCycleLR` has it. Source: Smith and Topin, "Super-convergence", 2019.
     """
@@ -41,6 +42,8 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     warm = round((settings.warmup or 0.0) * steps)
     if step < warm:
         return settings.lr * (step + 1) / (warm + 1)
+    if settings.schedule == "linear":
+        return settings.lr * (1 - (step - warm) / (steps - warm))
     if settings.schedule == "cosine":
         return settings.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
     return settings.lr

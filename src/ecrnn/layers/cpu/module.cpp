@@ -150,7 +150,7 @@ NB_MODULE(_cpu, module) {
     module.def(
         "forward",
         [](Map map, Given weight, Given bias, bool pool, float eps, Map out, Made mean, Made variance, Made inverse, int threads,
-           const std::string& instructions) {
+           const std::string& instructions, bool gelu) {
             const Kernels& kernels = *instructions_named(instructions).stages;
             StageForward f{};
             f.stage = stage_of(map, weight, bias, pool, threads);
@@ -160,16 +160,16 @@ NB_MODULE(_cpu, module) {
             f.variance = channels(f.stage, variance, "variance");
             f.inverse = channels(f.stage, inverse, "inverse");
             nb::gil_scoped_release unlocked;
-            kernels.forward(f);
+            (gelu ? kernels.gelu_forward : kernels.forward)(f);
         },
         nb::arg("map").noconvert(), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("pool"), nb::arg("eps"),
         nb::arg("out").noconvert(), nb::arg("mean").noconvert(), nb::arg("variance").noconvert(), nb::arg("inverse").noconvert(),
-        nb::arg("threads"), nb::arg("instructions") = "");
+        nb::arg("threads"), nb::arg("instructions") = "", nb::arg("gelu") = false);
 
     module.def(
         "backward",
         [](Map map, Given weight, Given bias, bool pool, Given mean, Given inverse, Map d_out, Map d_map, Made d_weight, Made d_bias, int threads,
-           const std::string& instructions) {
+           const std::string& instructions, bool gelu) {
             const Kernels& kernels = *instructions_named(instructions).stages;
             StageBackward b{};
             b.stage = stage_of(map, weight, bias, pool, threads);
@@ -180,11 +180,11 @@ NB_MODULE(_cpu, module) {
             b.d_weight = channels(b.stage, d_weight, "d_weight");
             b.d_bias = channels(b.stage, d_bias, "d_bias");
             nb::gil_scoped_release unlocked;
-            kernels.backward(b);
+            (gelu ? kernels.gelu_backward : kernels.backward)(b);
         },
         nb::arg("map").noconvert(), nb::arg("weight").noconvert(), nb::arg("bias").noconvert(), nb::arg("pool"), nb::arg("mean").noconvert(),
         nb::arg("inverse").noconvert(), nb::arg("d_out").noconvert(), nb::arg("d_map").noconvert(), nb::arg("d_weight").noconvert(),
-        nb::arg("d_bias").noconvert(), nb::arg("threads"), nb::arg("instructions") = "");
+        nb::arg("d_bias").noconvert(), nb::arg("threads"), nb::arg("instructions") = "", nb::arg("gelu") = false);
 
     nb::class_<Image>(module, "Image")
         .def(nb::init<const std::string&>(), nb::arg("instructions") = "")

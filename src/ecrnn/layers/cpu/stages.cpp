@@ -7,52 +7,13 @@
 #include "stages.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
 #include <vector>
 
-#include "../../recurrence/cpu/simd.hpp"
+#include "maps.hpp"
 
 namespace ecrnn::layers::ECRNN_ISA {
 
-using namespace ecrnn::ECRNN_ISA;
-using std::ptrdiff_t;
-
-typedef std::uint16_t bfloat16;
-typedef std::uint16_t HalfVec __attribute__((vector_size(2 * ECRNN_LANES)));
-typedef std::uint32_t WordVec __attribute__((vector_size(4 * ECRNN_LANES)));
-
-ECRNN_INLINE Vec read(const float* from) { return load(from); }
-ECRNN_INLINE void write(float* to, Vec v) { store(to, v); }
-
-ECRNN_INLINE Vec read(const bfloat16* from) {
-    HalfVec half;
-    std::memcpy(&half, from, sizeof half);
-    return (Vec)(__builtin_convertvector(half, WordVec) << 16);
-}
-
-// Rounded to nearest, ties to even.
-ECRNN_INLINE void write(bfloat16* to, Vec v) {
-    WordVec word = (WordVec)v;
-    HalfVec half = __builtin_convertvector((word + 0x7fff + ((word >> 16) & 1)) >> 16, HalfVec);
-    std::memcpy(to, &half, sizeof half);
-}
-
 ECRNN_INLINE Vec relu(Vec v) { return v < 0.0f ? Vec{} : v; }  // NaN stays
-
-// The map cut into chunks of rows of windows. Without pooling a window is one position.
-struct Layout {
-    ptrdiff_t B, H, W, C, side, rows, chunks;
-
-    explicit Layout(const Stage& s)
-        : B(s.batch), H(s.height), W(s.width), C(s.channels), side(s.pool ? 2 : 1), rows((H + side - 1) / side), chunks(std::min<ptrdiff_t>(64, B * rows)) {}
-    ptrdiff_t first(ptrdiff_t chunk) const { return chunk * B * rows / chunks; }
-    ptrdiff_t position(ptrdiff_t row) const { return (row / rows * H + row % rows * side) * W; }  // where a row of windows begins
-    bool whole(ptrdiff_t row) const { return (row % rows + 1) * side <= H; }                      // not a last odd row, which no window covers
-    ptrdiff_t out(ptrdiff_t row) const { return (row / rows * (H / side) + row % rows) * (W / side); }
-    double count() const { return static_cast<double>(B) * static_cast<double>(H) * static_cast<double>(W); }
-};
 
 // The values of one window after ReLU, and which of them gives the maximum of the normalised values: the first of equals.
 template <class T, int side>
@@ -112,19 +73,7 @@ void forward_as(const StageForward& f) {
             for (; c < C; c += LANES) add_moments<T, 1>(map + from * C + c, to - from, C, &reference[c], sum + c, square + c);
         }
 #pragma omp single
-        for (ptrdiff_t c = 0; c < C; ++c) {
-            double sum = 0.0, square = 0.0, n = l.count();
-            for (ptrdiff_t chunk = 0; chunk < l.chunks; ++chunk) {
-                sum += sums[chunk * 2 * C + c];
-                square += sums[chunk * 2 * C + C + c];
-            }
-            double variance = std::max(0.0, (square - sum * sum / n) / n);
-            f.mean[c] = static_cast<float>(reference[c] + sum / n);
-            f.variance[c] = static_cast<float>(variance);
-            f.inverse[c] = static_cast<float>(1.0 / std::sqrt(variance + f.eps));
-            factor[c] = f.stage.weight[c] * f.inverse[c];
-            shift[c] = f.stage.bias[c] - f.mean[c] * factor[c];
-        }
+        take_moments(f, l.chunks, l.positions(), reference, sums, factor, shift);
 #pragma omp for schedule(static)
         for (ptrdiff_t chunk = 0; chunk < l.chunks; ++chunk)
             for (ptrdiff_t row = l.first(chunk); row < l.first(chunk + 1); ++row) {
@@ -170,18 +119,7 @@ void backward_as(const StageBackward& b) {
             }
         }
 #pragma omp single
-        for (ptrdiff_t c = 0; c < C; ++c) {
-            double sum = 0.0, product = 0.0, n = l.count();
-            for (ptrdiff_t chunk = 0; chunk < l.chunks; ++chunk) {
-                sum += sums[chunk * 2 * C + c];
-                product += sums[chunk * 2 * C + C + c];
-            }
-            double inverse = b.inverse[c], falls = factor[c] * inverse * inverse * product / n;
-            b.d_bias[c] = static_cast<float>(sum);
-            b.d_weight[c] = static_cast<float>(product * inverse);
-            slope[c] = static_cast<float>(-falls);
-            offset[c] = static_cast<float>(-factor[c] * sum / n);
-        }
+        take_sums(b, l.chunks, l.positions(), sums, factor, slope, offset);
         // d_map = factor * d - mean(factor * d) - (value - mean) * falls where the map is above 0, d being d_out at the maxima
 #pragma omp for schedule(static)
         for (ptrdiff_t chunk = 0; chunk < l.chunks; ++chunk)
@@ -229,5 +167,6 @@ namespace ecrnn::layers {
 #define ECRNN_NAME(isa) ECRNN_NAME_OF(isa)
 #define ECRNN_TABLE_OF(isa) isa##_kernels
 #define ECRNN_TABLE(isa) ECRNN_TABLE_OF(isa)
-extern const Kernels ECRNN_TABLE(ECRNN_ISA) = {ECRNN_NAME(ECRNN_ISA), ECRNN_ISA::forward, ECRNN_ISA::backward};
+extern const Kernels ECRNN_TABLE(ECRNN_ISA) = {ECRNN_NAME(ECRNN_ISA), ECRNN_ISA::forward, ECRNN_ISA::backward, ECRNN_ISA::gelu_forward,
+                                                    ECRNN_ISA::gelu_backward};
 }  // namespace ecrnn::layers

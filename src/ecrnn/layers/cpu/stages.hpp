@@ -1,5 +1,6 @@
-// What the kernels of a stage take. A stage is ReLU, batch normalisation by the batch's own statistics and, or not,
-// 2x2 max-pooling, over the map (B, H, W, C) that a convolution gave; a dense layer's rows are a map with H = W = 1.
+// What the kernels of a stage take, over the map (B, H, W, C) that a convolution gave; a dense layer's rows are a map with
+// H = W = 1. A stage is ReLU, batch normalisation by the batch's own statistics and, or not, 2x2 max-pooling. A GELU stage is,
+// or not, 2x2 max-pooling, the normalisation, and GELU by its formula with tanh.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,7 @@ struct Stage {
     Element element;                          // of map, out and their gradients; all else is float32
     std::ptrdiff_t batch, height, width, channels;  // channels a multiple of 16
     bool pool;
-    const void* map;                          // (B, H, W, C), before ReLU
+    const void* map;                          // (B, H, W, C), as the layer gave it
     const float *weight, *bias;               // (C): of the normalisation
     int threads;
 };
@@ -21,7 +22,7 @@ struct StageForward {
     Stage stage;
     float eps;
     void* out;                     // (B, H, W, C), or (B, H / 2, W / 2, C) with pooling
-    float *mean, *variance;        // (C): of ReLU(map), the variance with divisor B * H * W
+    float *mean, *variance;        // (C): of what is normalised, the variance with its number as divisor
     float* inverse;                // (C): 1 / sqrt(variance + eps)
 };
 
@@ -37,6 +38,8 @@ struct Kernels {
     const char* name;
     void (*forward)(const StageForward&);
     void (*backward)(const StageBackward&);
+    void (*gelu_forward)(const StageForward&);
+    void (*gelu_backward)(const StageBackward&);
 };
 
 extern const Kernels portable_kernels;

@@ -27,7 +27,7 @@ TASK = Task(
     small={"image": (3, 32, 32), "tokens": 13},
     parts=("preprocessing", "vocabulary", "length"),
     writes="caption",
-    augmentations=("flip", "crop", "rotate", "colour", "cutout"),
+    augmentations=("flip", "crop", "rotate", "colour", "cutout", "mirror", "shift"),
     data_sets=("flickr8k",),
     defaults={
         "split": "0.9",

@@ -32,7 +32,7 @@ TASK = Task(
     parts=("preprocessing", "vocabulary"),
     any_width=True,
     writes="text",
-    augmentations=("crop",),
+    augmentations=("crop", "shift"),
     data_sets=("captcha",),
     defaults={
         "split": "0.9",

@@ -53,7 +53,7 @@ class Transcription(Objective):
     ) -> None:
         super().__init__(split, settings, np.array([data.images[i].shape[1] for i in split.train]))
         self.kinds = kinds_of(settings.augment)
-        if "flip" in self.kinds:
+        if {"flip", "mirror"} & set(self.kinds):
             raise TrainingError(f"--augment {settings.augment} mirrors, and so no text can be read; use crop or none")
         self.data, self.processor, self.seed = data, processor, seed
         self.standardise = processor.standardise().to(self.device)
