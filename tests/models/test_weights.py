@@ -5,7 +5,7 @@ import torch
 
 from ecrnn.core.errors import BundleError
 from ecrnn.models.build import build
-from ecrnn.models.weights import load_weights, save_weights
+from ecrnn.models.weights import load_weights, round_to_half, save_weights
 
 
 @pytest.mark.parametrize("name", ["cnn", "ecnn", "crnn-bilstm-3", "ecrnn-gru-3-2@random"])
@@ -55,6 +55,18 @@ def test_values_that_are_not_finite(value, tmp_path):
     save_weights(network, tmp_path / "w")
     with pytest.raises(BundleError, match=r"values of 'head\.bias' are not finite"):
         load_weights(build("cnn", (1, 8, 8), 3), tmp_path / "w")
+
+
+def test_16_bits_are_enough_for_weights_only(tmp_path):
+    network = build("cnn", (1, 8, 8), 3)
+    save_weights(network.half(), tmp_path / "w")
+    with pytest.raises(BundleError, match=r"'cnn\.0\.0\.bias' should be float32 of shape \[\d+\], not float16"):
+        load_weights(build("cnn", (1, 8, 8), 3), tmp_path / "w")
+    network = build("cnn", (1, 8, 8), 3)
+    with torch.no_grad():
+        network.head.weight[0, 0] = 1e5
+    with pytest.raises(BundleError, match=r"'head\.weight' has values beyond 65,504"):
+        round_to_half(network)
 
 
 def test_no_file(tmp_path):

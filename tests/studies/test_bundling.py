@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from core.lines import one_line
+from scipy.special import log_softmax
 from studies.small import Study, everything
 
 from ecrnn.core.config import StudySettings, read_yaml
@@ -69,6 +70,29 @@ def test_it_is_the_trial(left_alone: Path, study: Study, tmp_path: Path, repeat:
     assert (metrics["n_train"], metrics["n_validation"], metrics["epochs"]) == (38, 10, 2)
     assert "test" not in metrics
     assert f"repeat {repeat} in the study study " in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_half_the_bits_and_the_figures_of_these_weights(left_alone: Path, study: Study, tmp_path: Path) -> None:
+    bundle_trial(left_alone, "cnn", tmp_path / "whole", repeat=0)
+    metrics = bundle_trial(left_alone, "cnn", tmp_path / "half", repeat=0, half=True)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "whole")]
+    assert sizes[0] < 0.52 * sizes[1]
+    whole, half = load(tmp_path / "whole", "cpu"), load(tmp_path / "half", "cpu")
+    tensors = half.network.state_dict()
+    for key, tensor in whole.network.state_dict().items():
+        wide = tensor.numpy()
+        rounded = wide.astype(np.float16).astype(np.float32) if wide.ndim >= 2 else wide
+        np.testing.assert_array_equal(tensors[key].numpy(), rounded)
+        assert tensors[key].dtype == tensor.dtype
+    trial = read_trial(left_alone, "cnn", 0)
+    assert trial is not None
+    data = image_data.load(study.data, image_size=8)
+    judged = half.judge(data, trial.predictions.index).predictions
+    assert metrics["accuracy"] == judged.correct.mean()
+    log_likelihood = log_softmax(judged.logits.astype(float), axis=1)[np.arange(len(judged.label)), judged.label]
+    assert metrics["loss"] == pytest.approx(-log_likelihood.mean(), rel=1e-6)
+    assert metrics["loss"] != read_metrics(tmp_path / "whole")["loss"]
+    assert "; weights of 16 bits, of which all figures are |" in (tmp_path / "half" / "README.md").read_text()
 
 
 def test_an_archive_has_no_weights_to_bundle(left_alone: Path, tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ def bundle(
         int | None,
         typer.Option(help="Number of the repeat whose trial is bundled. Default: the one with the best score.", min=0),
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Weights of 16 bits, half the size; the figures are of these weights.")
+    ] = False,
     data_dir: options.DataDir = None,
     code: options.Code = None,
     as_json: options.Json = False,
@@ -38,7 +41,7 @@ def bundle(
     from ecrnn.studies.bundling import bundle_trial
 
     with Display(quiet=as_json) as display:
-        metrics = bundle_trial(study, model, out, repeat=repeat, data_dir=data_dir, progress=display.show)
+        metrics = bundle_trial(study, model, out, repeat=repeat, half=half, data_dir=data_dir, progress=display.show)
     if as_json:
         say_json({"bundle": str(out), **metrics})
         return

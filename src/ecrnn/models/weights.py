@@ -30,19 +30,40 @@ DTYPES = (  # that files of weights hold; the models here have the first two, ow
 )
 
 
-def weights_of(model: nn.Module) -> bytes:
-    """The weights and buffers of ``model`` as safetensors."""
+def weights_of(model: nn.Module, half: bool = False) -> bytes:
+    """The weights and buffers of ``model`` as safetensors; ``half``: matrices and filters as float16."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        tensors = {name: tensor.half() if _halved(tensor) else tensor for name, tensor in tensors.items()}
     places = Counter(tensor.untyped_storage().data_ptr() for tensor in tensors.values())
     shared = {name for name, tensor in tensors.items() if places[tensor.untyped_storage().data_ptr()] > 1}
     return save({name: tensor.clone() if name in shared else tensor for name, tensor in tensors.items()})
 
 
-def save_weights(model: nn.Module, path: Path) -> str:
-    """Write the weights and buffers of ``model`` as safetensors, atomically; gives the SHA-256 of the file."""
-    content = weights_of(model)
+def save_weights(model: nn.Module, path: Path, half: bool = False) -> str:
+    """Write `weights_of` a model, atomically; gives the SHA-256 of the file."""
+    content = weights_of(model, half)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
+
+
+@torch.no_grad()
+def round_to_half(model: nn.Module) -> None:
+    """Give the matrices and filters of ``model`` the values that they have as float16.
+
+    Raises:
+        BundleError: a value is beyond the range of float16.
+    """
+    for name, tensor in model.state_dict().items():
+        if _halved(tensor):
+            tensor.copy_(tensor.half())
+            if not tensor.isfinite().all():
+                raise BundleError(f"'{name}' has values beyond 65,504, the largest of 16 bits; keep 32 bits")
+
+
+def _halved(tensor: Tensor) -> bool:
+    """Whether 16 bits are enough for a tensor: for weights, not for biases, statistics and what normalises."""
+    return tensor.dtype == torch.float32 and tensor.dim() >= 2
 
 
 def load_network(name: ModelName, sizes: InputSpec, path: Path, within: Path, digest: str | None = None) -> nn.Module:
@@ -74,7 +95,7 @@ def load_weights(model: nn.Module, path: Path, within: Path | None = None, diges
 def read_weights(
     path: Path, expected: Mapping[str, Tensor], within: Path | None = None, digest: str | None = None
 ) -> dict[str, Tensor]:
-    """The tensors in ``path``, if they are those of a model.
+    """The tensors in ``path``, if they are those of a model; of the model's types, also where the file has float16.
 
     Args:
         path: of a safetensors file.
@@ -100,7 +121,7 @@ def read_weights(
     bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if bad:
         raise BundleError(f"{path}: values of '{bad[0]}' are not finite; the file is damaged or not a trained model")
-    return tensors
+    return {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
 
 
 def _compare(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
@@ -110,7 +131,8 @@ def _compare(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, T
         what = f"'{missing[0]}' is missing" if missing else f"'{foreign[0]}' is not part of it"
         raise BundleError(f"{path} holds weights of another model: {what}")
     for name, tensor in expected.items():
-        if _kind(tensors[name]) != _kind(tensor):
+        half = _halved(tensor) and _kind(tensors[name]) == _kind(tensor.half())
+        if not half and _kind(tensors[name]) != _kind(tensor):
             raise BundleError(f"{path}: '{name}' should be {_kind(tensor)}, not {_kind(tensors[name])}")
 
 

@@ -115,12 +115,16 @@ def write_bundle(
     metrics: dict[str, Any],
     card: str,
     trained_on: TrainedOn | None = None,
+    half: bool = False,
 ) -> None:
-    """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet."""
+    """Write a bundle; `bundle.json` comes last, so a folder without it is not a bundle yet.
+
+    ``half``: its weights take 16 bits each, as `ecrnn.models.weights.round_to_half` has rounded them.
+    """
     describe(model, processor)  # fails before anything is written
     _check(model, processor)
     make_folder(folder)
-    files = {WEIGHTS: save_weights(network, folder / WEIGHTS)}
+    files = {WEIGHTS: save_weights(network, folder / WEIGHTS, half)}
     # With a digest of its own, as seconds are in it: the others are the same every time.
     write_json(folder / METRICS, seal({**metrics, WEIGHTS: files[WEIGHTS]}))
     write_atomically(folder / CARD, card)

@@ -33,7 +33,7 @@ from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_code import check_digest
 from ecrnn.models.processor import PARTS, Processor
 from ecrnn.models.registry import families, plugins
-from ecrnn.models.weights import load_network
+from ecrnn.models.weights import load_network, round_to_half
 from ecrnn.serving.bundle import describe, file_names, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.evaluation import choose
@@ -60,6 +60,7 @@ def bundle_trial(
     out: Path,
     *,
     repeat: int | None = None,
+    half: bool = False,
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -74,6 +75,8 @@ def bundle_trial(
         out: the bundle's folder, new or empty.
         repeat: whose weights; None for those of the trial with the best score, which is the study's: the mean of its
             metric on the validation examples over the last epochs that count.
+        half: keep 16 bits of each weight, in a file of half the size. All figures are then those of the rounded
+            weights, measured anew.
         data_dir: local copies of registered data sets; default: where the study had them.
         progress: called while data is downloaded or decoded.
 
@@ -113,32 +116,29 @@ def bundle_trial(
     killed = (out / LOCK).exists()
     _check_free_or_ours(out, config, processor, killed)
     network = load_network(name, processor.sizes, home / WEIGHTS, study)
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": str(data_dir)})
+    predictions: AnyPredictions = trial.predictions
+    if half:
+        round_to_half(network)
+        rounded = in_use(describe(name, processor), processor, network, {}, "cpu")
+        predictions = rounded.judge(load(settings, progress), predictions.index).predictions
     metrics = measured(
         settings.of_trial(model, trial.repeat),
         task,
-        trial.predictions,
+        predictions,
         trial.metrics,
         n_train=facts["n_train"],
         parameters=facts["parameters"],
         multiply_adds=facts["multiply_adds"],
     )
-    best = max(values.values()) if metric.higher_is_better else min(values.values())
-    trials_of_model: dict[str, Any] = {
-        "finished": len(finished),
-        "best": best,
-        "mean": math.fsum(values.values()) / len(values),
-    }
-    if settings.score_epochs > 1 or metric.name != task.metric:  # or the score is the metric of the last epoch
-        epochs = min(settings.score_epochs, len(trial.metrics))
-        trials_of_model |= {"score": values[trial.repeat], "score_epochs": epochs, "metric": metric.name}
     metrics |= {
         "study": study.resolve().name,
         "repeat": trial.repeat,
         **({"seeds_per_split": settings.seeds_per_split} if settings.seeds_per_split > 1 else {}),
-        "trials": trials_of_model,
+        "trials": _trials_of_model(trial, values, settings.score_epochs, metric, task),
+        **({"weights": "float16"} if half else {}),
     }
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": str(data_dir)})
     trained_on = _trained_on(study, trial, settings, progress)
     if facts["n_images"] > facts.get("n_train_part", facts["n_train"] + facts["n_validation"]):
         model_in_use = in_use(describe(name, processor), processor, network, metrics, "cpu")
@@ -147,8 +147,25 @@ def bundle_trial(
     with locked(out, keep=False):
         _check_free_or_ours(out, config, processor, killed)  # again, now that nobody else works in it
         write_atomically(out / CONFIG, config)
-        write_bundle(out, network, name, processor, metrics, model_card(name, processor, metrics, out.name), trained_on)
+        card = model_card(name, processor, metrics, out.name)
+        write_bundle(out, network, name, processor, metrics, card, trained_on, half)
     return metrics
+
+
+def _trials_of_model(
+    trial: FinishedTrial, values: dict[int, float], score_epochs: int, metric: Metric, task: Task
+) -> dict[str, Any]:
+    """How many trials of a model there are, with which scores; and the score of ``trial``, if it is not its figure."""
+    best = max(values.values()) if metric.higher_is_better else min(values.values())
+    found: dict[str, Any] = {
+        "finished": len(values),
+        "best": best,
+        "mean": math.fsum(values.values()) / len(values),
+    }
+    if score_epochs > 1 or metric.name != task.metric:  # or the score is the metric of the last epoch
+        epochs = min(score_epochs, len(trial.metrics))
+        found |= {"score": values[trial.repeat], "score_epochs": epochs, "metric": metric.name}
+    return found
 
 
 def _check_known(model: str, settings: StudySettings, study: Path) -> None:
