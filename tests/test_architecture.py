@@ -55,6 +55,7 @@ FORBIDDEN_ARGUMENTS = {"shell", "allow_pickle"}  # given as anything but False
 # Tests without a file of the same name in src, and what they test.
 OTHER_TESTS = {
     "test_own_model.py": "a model of somebody else's in all commands",
+    "test_field.py": "benchmarks/field, the programs of a study",
     "tasks/test_foreign_task.py": "a task of somebody else's in all commands",
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "cli/test_bad_input.py": "the errors of all commands",

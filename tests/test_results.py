@@ -64,20 +64,21 @@ def faults(committed: Path, analysis: Analysis) -> list[str]:
             found += [f"{committed / name} is not what the predictions give"] if text != files[name] else []
         else:
             found += [
-                f"{committed / name}: {where}" for where in _differences(json.loads(text), json.loads(files[name]))
+                f"{committed / name}: {where}"
+                for where in differences_of_values(json.loads(text), json.loads(files[name]))
             ]
     return found
 
 
-def _differences(mine: Any, theirs: Any, where: str = "") -> list[str]:
+def differences_of_values(mine: Any, theirs: Any, where: str = "") -> list[str]:
     """The places at which two nested values differ; floats may in their last digits, and folders in their names."""
     if where == ".folders":
         return []
     if isinstance(mine, dict) and isinstance(theirs, dict) and mine.keys() == theirs.keys():
-        return [line for key in mine for line in _differences(mine[key], theirs[key], f"{where}.{key}")]
+        return [line for key in mine for line in differences_of_values(mine[key], theirs[key], f"{where}.{key}")]
     if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
         pairs = enumerate(zip(mine, theirs, strict=True))
-        return [line for i, pair in pairs for line in _differences(*pair, f"{where}[{i}]")]
+        return [line for i, pair in pairs for line in differences_of_values(*pair, f"{where}[{i}]")]
     if (
         isinstance(mine, float)
         and isinstance(theirs, float)
@@ -106,7 +107,7 @@ def test_the_report_across_is_rebuilt_from_its_studies(monkeypatch: pytest.Monke
     committed = across / "report"
     assert files["report.md"].read_text() == (committed / "report.md").read_text()
     mine, theirs = (json.loads(path.read_text()) for path in (files["report.json"], committed / "report.json"))
-    assert _differences(mine, theirs) == []
+    assert differences_of_values(mine, theirs) == []
     assert theirs["named_before"] is True
     assert [(one["planned"], one["missing"]) for one in theirs["data_sets"]] == [(9, 0)] * 5
 

@@ -147,7 +147,7 @@ def analyse_studies(
         )
     if baseline is None and pairs is None:
         baseline, pairs = planned_baseline, planned_pairs
-    names = [Path(record.settings.data).name or record.settings.data for record in records]
+    names = [Path(record.settings.data).name.removesuffix(".npz") or record.settings.data for record in records]
     if len(set(names)) < len(names):
         names = [f"{name} ({folder.name})" for name, folder in zip(names, folders, strict=True)]
     return analyse_across(
