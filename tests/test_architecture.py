@@ -75,6 +75,7 @@ OTHER_TESTS = {
     "recurrence/cpu/test_arguments.py": "what the kernels refuse",
     "recurrence/cpu/test_bits.py": "the kernels' bits and bounds",
     "recurrence/cpu/test_cutoff.py": "the backward pass that ends early",
+    "recurrence/cpu/test_denormals.py": "denormal numbers in the kernels",
     "recurrence/cpu/test_memory.py": "memory that is kept between calls",
     "recurrence/cpu/test_not_finite.py": "NaN and infinity in the kernels",
     "recurrence/cpu/test_process.py": "the process that loads the kernels",

@@ -1,6 +1,7 @@
 // Few samples, all of them: how they are shared out to threads.
 #pragma once
 
+#include "denormals.hpp"
 #include "nodes.hpp"
 
 namespace ecrnn::ECRNN_ISA {
@@ -34,20 +35,24 @@ void forward_samples(const Forward& f, int threads) {
     const Groups groups(f);
     const bool in_turns = f.D == 2 && groups.count % threads == 0 && 2 * Cell::GATES * (f.I + f.H) * packed[0].width <= MOST_WEIGHTS;
     const ptrdiff_t apart = in_turns ? 1 : f.D;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (ptrdiff_t unit = 0; unit < groups.count * apart; ++unit)
-        groups.with(unit / apart, [&](auto size, ptrdiff_t first) {
-            const ptrdiff_t d = unit % apart;
-            Samples<Cell, decltype(size)::value> one(f, packed[d], first, d), other(f, packed[f.D - 1], first, f.D - 1);
-            one.begin();
-            if (in_turns) other.begin();
-            for (ptrdiff_t k = 0; k < f.T; ++k) {
-                one.advance(k);
-                if (in_turns) other.advance(k);
-            }
-            one.finish();
-            if (in_turns) other.finish();
-        });
+#pragma omp parallel num_threads(threads)
+    {
+        const FlushToZero flushing;
+#pragma omp for schedule(dynamic, 1)
+        for (ptrdiff_t unit = 0; unit < groups.count * apart; ++unit)
+            groups.with(unit / apart, [&](auto size, ptrdiff_t first) {
+                const ptrdiff_t d = unit % apart;
+                Samples<Cell, decltype(size)::value> one(f, packed[d], first, d), other(f, packed[f.D - 1], first, f.D - 1);
+                one.begin();
+                if (in_turns) other.begin();
+                for (ptrdiff_t k = 0; k < f.T; ++k) {
+                    one.advance(k);
+                    if (in_turns) other.advance(k);
+                }
+                one.finish();
+                if (in_turns) other.finish();
+            });
+    }
 }
 
 template <class Cell>
@@ -62,16 +67,20 @@ ptrdiff_t backward_samples(const Backward& b, int threads) {
     std::vector<ptrdiff_t> made(static_cast<std::size_t>(units), 0);
     const ptrdiff_t turns = b.d_x.data ? f.D : 1;  // the second direction adds its d_x when the first has ended
 #pragma omp parallel num_threads(threads)
-    for (ptrdiff_t turn = 0; turn < turns; ++turn) {
+    {
+        const FlushToZero flushing;
+        for (ptrdiff_t turn = 0; turn < turns; ++turn) {
 #pragma omp for schedule(dynamic, 1)
-        for (ptrdiff_t at = 0; at < units / turns; ++at) {
-            const ptrdiff_t unit = at * turns + turn, d = unit % f.D;
-            groups.with(unit / f.D, [&](auto count, ptrdiff_t first) {
-                Samples<Cell, decltype(count)::value> samples(f, packed[d], first, d);
-                made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size);
-            });
+            for (ptrdiff_t at = 0; at < units / turns; ++at) {
+                const ptrdiff_t unit = at * turns + turn, d = unit % f.D;
+                groups.with(unit / f.D, [&](auto count, ptrdiff_t first) {
+                    Samples<Cell, decltype(count)::value> samples(f, packed[d], first, d);
+                    made[static_cast<std::size_t>(unit)] = samples.backward(b, sums.get() + unit * size);
+                });
+            }
         }
     }
+    const FlushToZero flushing;
     for (ptrdiff_t d = 0; d < f.D; ++d) {
         float* own = sums.get() + d * size;
         for (ptrdiff_t unit = d + f.D; unit < units; unit += f.D)

@@ -1,4 +1,5 @@
 // The entry points of one instruction set; CMake compiles this file once for each, with its flags.
+#include "denormals.hpp"
 #include "groups.hpp"
 #include "tile.hpp"
 
@@ -20,6 +21,7 @@ void forward_tiles(const Forward& f) {
     for (ptrdiff_t d = 0; d < f.D; ++d) packed.emplace_back(g, f.weights[d], false, false);
 #pragma omp parallel num_threads(threads_for(f))
     {
+        const FlushToZero flushing;
         Tile<Cell, V> tile(g, false);
 #pragma omp for schedule(dynamic, 1)
         for (ptrdiff_t unit = 0; unit < g.tiles * g.D; ++unit) tile.forward(f, packed[unit % g.D], unit);
@@ -36,6 +38,7 @@ ptrdiff_t backward_tiles(const Backward& b) {
     Buffer sums = allocate(units * size);
 #pragma omp parallel num_threads(threads_for(f))
     {
+        const FlushToZero flushing;
         Tile<Cell, V> tile(g, true);
         // The directions share d_x, so one thread takes both, the second of which finds the tile's sequences in its caches.
         const ptrdiff_t together = b.d_x.data ? g.D : 1;
@@ -47,6 +50,7 @@ ptrdiff_t backward_tiles(const Backward& b) {
                 most = std::max(most, tile.backward(b, packed[unit % g.D], unit, own));
             }
     }
+    const FlushToZero flushing;
     for (ptrdiff_t d = 0; d < g.D; ++d) Tile<Cell, V>::unpack(g, sums.get() + d * size, g.D * size, b.d_weights[d]);
     return most;
 }
