@@ -65,6 +65,7 @@ def serve(
         import uvicorn
 
         from ecrnn.serving.http.app import Server
+        from ecrnn.serving.http.connections import timed
     except ImportError as error:
         raise EcrnnError(f"serve needs {error.name}, which comes with: pip install 'ecrnn[serve]'") from error
     from ecrnn.serving.http.limits import Limits
@@ -85,7 +86,7 @@ def serve(
         log_level="warning",
         access_log=False,
         server_header=False,
-        http="h11",
+        http=timed(timeout),
         ws="none",
         lifespan="on",
         timeout_keep_alive=5,

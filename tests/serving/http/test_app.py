@@ -24,7 +24,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import describe
 from ecrnn.serving.http.app import Server
-from ecrnn.serving.http.limits import Limits
+from ecrnn.serving.http.limits import Bodies, Limits, Refused
 from ecrnn.tasks.image_classification.predictor import ImagePredictor
 
 CLASSES = ("cat", "<i>dog</i>", "fox")
@@ -49,6 +49,11 @@ def png(seed: int = 0, size: tuple[int, int] = (40, 30)) -> bytes:
 def asked(**options: Any) -> TestClient:
     limits = Limits(**options.pop("limits", {}))
     return TestClient(Server(options.pop("model", MODEL), limits, threads=1, **options).app())
+
+
+PART = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.png"\r\n\r\n' + png() + b"\r\n"
+TWO_LENGTHS = {"transfer-encoding": "chunked", "content-length": "4"}
+TWO_FILES = PART + PART + b"--b--\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +116,8 @@ def test_files_of_a_form_fail_alone(client: TestClient, tmp_path: Path) -> None:
         ({"content": png(size=(60, 60)), "headers": {"content-type": "image/png"}}, 422, "2,000 pixels"),
         ({"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=y"}}, 422, "form"),
         ({"content": b"--x", "headers": {"content-type": "multipart/form-data"}}, 422, "form cannot be read"),
+        ({"content": png(), "headers": {"content-type": "image/png", **TWO_LENGTHS}}, 400, "not both"),
+        ({"content": TWO_FILES[:-60], "headers": {"content-type": "multipart/form-data; boundary=b"}}, 422, "cut off"),
         ({"data": {"a": "b"}, "files": {}}, 415, "send an image"),
         ({"files": [("f", (f"{i}.png", b"x")) for i in range(4)]}, 422, "form cannot be read"),
         ({"content": png(), "headers": {"content-type": "image/png"}, "params": {"top": "0"}}, 422, "top is a"),
@@ -152,6 +159,7 @@ def test_tokens_and_names() -> None:
         assert client.get("/model").status_code == 401
         assert client.get("/model", headers={"Authorization": "Bearer " + "b" * 16}).status_code == 401
         assert client.get("/model", headers={"Authorization": "Bearer " + "a" * 16}).status_code == 200
+        assert client.get("/nothing").status_code == 401
         assert client.get("/health").status_code == 200
         assert client.get("/health", headers={"Host": "evil.example"}).status_code == 421
         assert client.get("/health", headers={"Host": "localhost:80"}).status_code == 200
@@ -189,6 +197,27 @@ def test_too_late_and_too_many() -> None:
         assert status == 200
 
 
+def test_all_requests_together_hold_no_more_than_a_bound() -> None:
+    """The first bodies that come are held, the next is refused, and what was held is free after the answers."""
+    bodies = Bodies(100)
+    with bodies.of_request() as take:
+        take(60)
+        with bodies.of_request() as other:
+            other(30)
+            with pytest.raises(Refused, match="100 bytes of other requests"):
+                other(20)
+        assert bodies.held == 60
+    assert bodies.held == 0
+    server = Server(MODEL, Limits(), threads=1)
+    server.bodies.most = len(png()) + 10
+    kind = {"content-type": "image/png"}
+    with TestClient(server.app()) as client:
+        statuses = [client.post("/predict", content=png(), headers=kind).status_code for _ in range(3)]
+        assert client.post("/predict", files=[("f", ("a", png()))]).status_code == 429
+        assert client.post("/explain", content=png() + b"0" * 99, headers=kind).status_code == 429
+    assert (statuses, server.bodies.held) == ([200] * 3, 0)
+
+
 def test_pages_for_people_and_machines(client: TestClient) -> None:
     assert client.get("/health").json() == {"status": "alive"}
     assert client.get("/ready").json() == {"status": "ready"}
@@ -203,8 +232,9 @@ def test_pages_for_people_and_machines(client: TestClient) -> None:
     assert 'path="/health",status="200"' in client.get("/metrics").text
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {"/predict", "/explain", "/model", "/health", "/ready", "/metrics"}
-    assert client.get("/nothing").status_code == 404
-    assert client.get("/predict").status_code == 405
+    nothing, wrong = client.get("/nothing"), client.get("/predict")
+    assert (nothing.status_code, wrong.status_code, wrong.headers["allow"]) == (404, 405, "POST")
+    assert (nothing.json()["error"][:9], wrong.headers["x-content-type-options"]) == ("Not Found", "nosniff")
 
 
 def test_an_explanation(client: TestClient) -> None:

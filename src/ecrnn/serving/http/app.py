@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -32,7 +33,7 @@ from ecrnn.serving.http.batching import Batcher
 from ecrnn.serving.http.bodies import Upload, uploads
 from ecrnn.serving.http.counters import Counters
 from ecrnn.serving.http.front_page import front_page
-from ecrnn.serving.http.limits import Limits, Refused
+from ecrnn.serving.http.limits import Bodies, Limits, Refused
 from ecrnn.serving.http.openapi import description_of
 from ecrnn.serving.predictor import Explains, Predictor
 
@@ -72,7 +73,7 @@ class Server:
         least: float | None = None,
     ) -> None:
         self.model, self.limits, self.token, self.hosts, self.least = model, limits, token, hosts, least
-        self.counters = Counters()
+        self.counters, self.bodies = Counters(), Bodies(limits.held)
         self._images: Any = model  # its methods are those of `ImagePredictor`
         self.batcher = Batcher(self._logits, limits, self.counters.batch, lambda: torch.set_num_threads(threads))
         self._decoders = ThreadPoolExecutor(threads, "decode")
@@ -98,7 +99,7 @@ class Server:
             Route("/metrics", self._counted(self._metrics), methods=["GET"]),
             Route("/openapi.json", self._counted(self._openapi), methods=["GET"]),
         ]
-        return Starlette(routes=routes, lifespan=lifespan)
+        return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: self._nowhere, 405: self._nowhere})
 
     def close(self) -> None:
         """Answer what waits, then end all threads."""
@@ -142,10 +143,23 @@ class Server:
 
         return counted
 
+    async def _nowhere(self, request: Request, error: Exception) -> Response:
+        """Another address or method: refused as all else is; its path is anybody's, and is not counted."""
+        assert isinstance(error, HTTPException)
+        try:
+            self._admit(request)
+            response = _refusal(error.status_code, f"{error.detail}; GET /openapi.json says what there is")
+        except Refused as refused:
+            response = _refusal(refused.status, refused.reason)
+        response.headers.update({**_HEADERS, **(error.headers or {})})
+        return response
+
     def _admit(self, request: Request) -> None:
         host = request.headers.get("host", "").rsplit(":", 1)[0].strip("[]").lower()
         if self.hosts and host not in self.hosts:
             raise Refused(421, "this server is asked for under another name")
+        if "content-length" in request.headers and "transfer-encoding" in request.headers:
+            raise Refused(400, "send Content-Length or Transfer-Encoding, not both: a proxy may see two requests there")
         if self.token is not None and request.url.path not in _OPEN:
             token = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(token.encode(), self.token.encode()):
@@ -153,8 +167,9 @@ class Server:
 
     async def _predict(self, request: Request) -> Response:
         top = _number(request, "top", 5, most=1000)
-        found, listed = await uploads(request, self.limits)
-        answers = await asyncio.gather(*(self._judged(upload, top) for upload in found))
+        with self.bodies.of_request() as take:
+            found, listed = await uploads(request, self.limits, take)
+            answers = await asyncio.gather(*(self._judged(upload, top) for upload in found))
         if listed:
             return JSONResponse({"images": answers})
         (answer,) = answers
@@ -197,10 +212,11 @@ class Server:
         if not isinstance(self.model, Explains):
             raise Refused(422, f"models of {self.model.task.name} are not explained")
         target, against = request.query_params.get("class"), request.query_params.get("against")
-        found, listed = await uploads(request, self.limits)
-        if listed and len(found) != 1:
-            raise Refused(422, "one image at a time is explained")
-        image = await self._decoded(found[0])
+        with self.bodies.of_request() as take:
+            found, listed = await uploads(request, self.limits, take)
+            if listed and len(found) != 1:
+                raise Refused(422, "one image at a time is explained")
+            image = await self._decoded(found[0])
         if self._explaining >= _EXPLANATIONS:
             raise Refused(429, f"{_EXPLANATIONS} images wait to be explained; try again later")
         self._explaining += 1
@@ -251,7 +267,12 @@ class Server:
 
 
 def _refusal(status: int, reason: str) -> Response:
-    headers = {429: {"Retry-After": "1"}, 503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": "Bearer"}}
+    headers = {
+        400: {"Connection": "close"},
+        401: {"WWW-Authenticate": "Bearer"},
+        429: {"Retry-After": "1"},
+        503: {"Retry-After": "5"},
+    }
     return JSONResponse({"error": reason}, status, headers=headers.get(status))
 
 

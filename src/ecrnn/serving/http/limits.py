@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+_LEAST_HELD = 2**28  # bytes
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,11 @@ class Limits:
     images: int = 64
     seconds: float = 30.0
 
+    @property
+    def held(self) -> int:
+        """Bytes of all requests together that are held at once; more are refused (429)."""
+        return max(_LEAST_HELD, 4 * self.body)
+
 
 class Refused(Exception):
     """A request that is not answered.
@@ -39,3 +48,31 @@ class Refused(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+
+
+class Bodies:
+    """The bytes of requests that a server holds, of all connections together.
+
+    Args:
+        most: how many it may hold.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.held = most, 0
+
+    @contextlib.contextmanager
+    def of_request(self) -> Iterator[Callable[[int], None]]:
+        """What takes so many bytes more for a request, or raises Refused; in the end they are free again."""
+        mine = 0
+
+        def take(count: int) -> None:
+            nonlocal mine
+            if self.held + count > self.most:
+                raise Refused(429, f"{self.most:,} bytes of other requests are held already; try again later")
+            self.held += count
+            mine += count
+
+        try:
+            yield take
+        finally:
+            self.held -= mine

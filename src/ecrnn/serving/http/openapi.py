@@ -11,6 +11,7 @@ _ERROR = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 _REASONS = {
+    "400": "A length that is said in two ways.",
     "401": "Without the token.",
     "413": "Too many bytes.",
     "415": "Another type than an image or a form.",
