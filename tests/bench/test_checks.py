@@ -29,7 +29,7 @@ def test_ours_and_stock_are_the_same_layer(cell: str, layers: int, directions: i
 
 def test_the_measured_shape_is_checked_whole_or_as_much_as_the_oracle_can(monkeypatch: pytest.MonkeyPatch) -> None:
     cases: list = []
-    monkeypatch.setattr(checks, "check", lambda layer, case: cases.append(case))
+    monkeypatch.setattr(checks, "check", lambda layer, case, precision: cases.append(case))
     checks.check_first(Settings(steps=1024, batch=128), "reference")
     assert (cases[0].steps, cases[0].batch) == (1024, 128)
     checks.check_first(Settings(hidden=512, steps=4096, batch=128, input=512), "reference")

@@ -40,7 +40,7 @@ def backend(obstacle=None, available=True):
     return types.SimpleNamespace(obstacle=lambda shape: obstacle, available=lambda: available)
 
 
-ALL = {"cpu": backend(), "triton": backend(), "reference": types.SimpleNamespace()}
+ALL = {"cpu": backend(), "cpu-bfloat16": backend(), "triton": backend(), "reference": types.SimpleNamespace()}
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,14 @@ def test_explain_says_of_every_backend_why(modules):
             False,
             "not chosen: faster than torch up to 200,000 weights a gate at this batch, input and length (cpu)",
         ),
+        ("cpu-bfloat16", True, False, "it rounds to bfloat16, only by name"),
         ("reference", True, False, "a slow oracle, only by name"),
     ]
     assert explain(NARROW, "torch") == [
         ("torch", True, True, "named"),
         ("cpu", True, False, "not the one named"),
         ("triton", False, False, "the layer is on cpu"),
+        ("cpu-bfloat16", True, False, "not the one named"),
         ("reference", True, False, "not the one named"),
     ]
 

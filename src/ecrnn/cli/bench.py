@@ -51,7 +51,9 @@ def recurrence(
         int, typer.Option(help="Number of directions: 1, or 2 for a bidirectional layer.", min=1, max=2)
     ] = 1,
     threads: Threads = 2,
-    backend: Annotated[str, typer.Option(help="Backend of our layer: auto, cpu, triton, torch or reference.")] = "auto",
+    backend: Annotated[
+        str, typer.Option(help="Backend of our layer: auto, cpu, cpu-bfloat16, triton, torch or reference.")
+    ] = "auto",
     rounds: Rounds = 15,
     forward_only: Annotated[
         bool, typer.Option("--forward-only", help="Forward pass only, without a backward pass.")

@@ -154,7 +154,7 @@ def by_layer_last_state(layer: Any, x: np.ndarray, d_h_n: np.ndarray) -> dict[st
     return {"h_n": h_n, "d_x": inputs.grad, **gradients}
 
 
-def check(layer: nn.Module, case: Case, seed: int = 0) -> None:
+def check(layer: nn.Module, case: Case, seed: int = 0, precision: str | None = None) -> None:
     """Compare all that ``layer`` computes with the oracle: outputs, last states and every gradient.
 
     Once with random cotangents to everything, once with a loss at the last state alone.
@@ -163,13 +163,14 @@ def check(layer: nn.Module, case: Case, seed: int = 0) -> None:
         layer: batch-first, of the sizes that ``case`` says, float32 or float64.
         case: what it is, and how much it reads.
         seed: of inputs, initial states and cotangents.
+        precision: row of the table of tolerances: "bfloat16" for a layer that rounds so; by default its weights' dtype.
 
     Raises:
         Wrong: something is off; the line says what, where and by how much.
     """
     x, initial, d_output, d_last = _drawn(case, seed)
     weights = {name: p.detach().cpu().double().numpy() for name, p in layer.named_parameters()}
-    allowed = tolerance(next(layer.parameters()).dtype, case.steps)
+    allowed = tolerance(precision or next(layer.parameters()).dtype, case.steps)
     expected = by_reference(case.cell, weights=weights, x=x, initial=initial, d_output=d_output, d_last=d_last)
     off = faults(expected, by_layer(layer, x, initial, d_output, d_last), allowed)
     nothing = tuple(np.zeros_like(state) for state in initial)

@@ -1,10 +1,10 @@
 """Which backend computes a recurrent layer, and why the others do not.
 
 A backend is a module with ``forward`` and ``backward`` over one layer in one or two directions: ``cpu`` (C++),
-``triton`` (``gpu.py``) and ``reference`` (the float64 oracle, slow). ``torch`` stands for the stock kernels, which take
-everything. A backend may have functions ``available()``, whether it was built, and ``obstacle(shape)``, in a few words
-why it cannot serve a shape, or None. A backend that is named serves or an error says why not; ``auto`` goes by the rule
-in ``choose``.
+``cpu-bfloat16``, ``triton`` (``gpu.py``) and ``reference`` (the float64 oracle, slow). ``torch`` stands for the stock
+kernels, which take everything. A backend may have functions ``available()``, whether it was built, and
+``obstacle(shape)``, in a few words why it cannot serve a shape, or None. A backend that is named serves or an error
+says why not; ``auto`` goes by the rule in ``choose``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from typing import Any, NamedTuple
 
 from ecrnn.core.errors import EcrnnError, unknown_name
 
-BACKENDS = ("cpu", "triton", "torch", "reference")
+BACKENDS = ("cpu", "triton", "torch", "cpu-bfloat16", "reference")
 CUTOFF = 1e-8  # where the backward pass may end, relative to its largest gradient: under float32's rounding
+
+_BY_NAME = {"reference": "a slow oracle, only by name", "cpu-bfloat16": "it rounds to bfloat16, only by name"}
 
 _LANES = 16  # samples in a vector
 
 _DEVICES: dict[str, Callable[[], tuple[str, ...]]] = {
     "cpu": lambda: ("cpu",),
+    "cpu-bfloat16": lambda: ("cpu",),
     # looked at before triton is imported, which takes a second: Triton's interpreter runs on the CPU
     "triton": lambda: ("cuda", "cpu") if os.environ.get("TRITON_INTERPRET") == "1" else ("cuda",),
     "reference": lambda: ("cpu", "cuda"),
@@ -123,7 +126,7 @@ def resolve(backend: str, shape: Shape) -> Choice:
         EcrnnError: if the backend that was named cannot serve; its line says why.
     """
     if backend == "auto":
-        return choose(shape, tuple(name for name in BACKENDS if obstacle(name, shape) is None))
+        return choose(shape, tuple(name for name in BACKENDS if name not in _BY_NAME and obstacle(name, shape) is None))
     check_backend(backend)
     if fault := obstacle(backend, shape):
         raise EcrnnError(f"backend '{backend}' cannot serve: {fault} (recurrence, {shape.cell})")
@@ -153,7 +156,7 @@ def explain(shape: Shape, backend: str = "auto") -> list[Verdict]:
 def _passed_over(name: str, chosen: Choice) -> str:
     if chosen.reason == "named":
         return "not the one named"
-    return "a slow oracle, only by name" if name == "reference" else f"not chosen: {chosen.reason} ({chosen.backend})"
+    return _BY_NAME.get(name, f"not chosen: {chosen.reason} ({chosen.backend})")
 
 
 def check_backend(backend: str) -> None:
@@ -168,6 +171,8 @@ def load(backend: str) -> ModuleType:
     match backend:
         case "cpu":
             return import_module("ecrnn.recurrence.cpu")
+        case "cpu-bfloat16":
+            return import_module("ecrnn.recurrence.bfloat16")
         case "triton":
             return import_module("ecrnn.recurrence.gpu")
         case _:

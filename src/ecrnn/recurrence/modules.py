@@ -57,8 +57,9 @@ class LSTM(Recurrent, nn.LSTM):
         bias_vectors: 2 as torch and cuDNN have it; 1 leaves out ``bias_hh``, which adds nothing that
             ``bias_ih`` cannot express, so that a direction has 4 * H * (I + H + 1) parameters as in Keras.
             Default 2.
-        backend: who computes: "cpu" (C++), "triton", "torch" (the stock kernels) or "reference" (float64, slow); one
-            that cannot serve is an error. Default "auto": the fastest that can, see ``dispatch.explain``.
+        backend: who computes: "cpu" (C++), "cpu-bfloat16" (which rounds), "triton", "torch" (the stock kernels) or
+            "reference" (float64, slow); one that cannot serve is an error. Default "auto": the fastest that can, see
+            ``dispatch.explain``.
         cutoff: the backward pass ends where gradients, once none come in from above any more, are below this part of
             their maximum; the rest is taken as 0. 0 goes back through all steps. Default 1e-8, below rounding.
 

@@ -40,7 +40,7 @@ def recurrence(backend: str, call: Call, want_output: bool, cutoff: float) -> tu
     """One layer by the backend of that name, with gradients where torch records them.
 
     Args:
-        backend: "cpu", "triton" or "reference".
+        backend: "cpu", "cpu-bfloat16", "triton" or "reference".
         call: float32, contiguous or not.
         want_output: whether the outputs of all steps are wanted, or the last states alone.
         cutoff: where the backward pass may end, relative to its largest gradient; 0 for never.

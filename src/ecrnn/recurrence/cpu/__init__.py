@@ -20,7 +20,7 @@ from ecrnn.recurrence._call import Call
 from ecrnn.recurrence.cpu import buffers
 from ecrnn.recurrence.cpu.buffers import release
 
-__all__ = ["available", "backward", "forward", "instructions", "release"]
+__all__ = ["available", "backward", "bfloat16_instructions", "forward", "instructions", "release"]
 
 
 @cache
@@ -44,6 +44,12 @@ def instructions() -> list[str]:
     return list(extension.instructions()) if extension else []
 
 
+def bfloat16_instructions() -> str:
+    """The instruction set that multiplies bfloat16 here, which is not among ``instructions``; empty where none does."""
+    extension = _extension()
+    return str(extension.bfloat16_instructions()) if extension else ""
+
+
 def forward(
     call: Call,
     want_output: bool,
@@ -61,7 +67,7 @@ def forward(
         cutoff: what ``backward`` will be given, from which follows whether it pays to keep the gates.
         keep_gates: with ``keep``, whether to keep the gates too, or None to let the shape decide. They need T/K times
             the memory of the states and spare ``backward`` to compute them anew.
-        instruction_set: one of ``instructions()``; the first by default.
+        instruction_set: one of ``instructions()``, or ``bfloat16_instructions()``; the first of them by default.
 
     Returns:
         output (B, T, D*H), its memory time-first where x's is, or None; h_n and c_n (D, B, H), c_n None unless lstm;

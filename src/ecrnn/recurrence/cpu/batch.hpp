@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cells.hpp"
+#include "halves.hpp"
 #include "kernels.hpp"
 
 namespace ecrnn::ECRNN_ISA {
@@ -58,6 +59,7 @@ struct Geometry {
         K = std::clamp<ptrdiff_t>(CHUNK_FLOATS / step, 4, 32);
     }
     ptrdiff_t plane() const { return Hp * W; }
+    ptrdiff_t operands() const { return HALVES ? (H + 1) / 2 : H; }  // of the product with the states: rows, or pairs of them
     ptrdiff_t chunks() const { return blocks(T, K); }
     ptrdiff_t checkpoints() const { return tiles * D * chunks() * Cell::STATES * plane(); }
     float* checkpoint(float* saved, ptrdiff_t unit, ptrdiff_t chunk) const { return saved + (unit * chunks() + chunk) * Cell::STATES * plane(); }
@@ -77,7 +79,8 @@ struct Packed {
         ptrdiff_t I = g.I, H = g.H, node_blocks = g.Hp / U;
         bias = allocate(g.Hp * SUMS);
         forward_x = allocate(g.Hp * I * GATES);
-        forward_h = allocate(g.Hp * H * GATES);
+        const ptrdiff_t operands = g.operands();
+        forward_h = allocate(g.Hp * operands * GATES);
         for (ptrdiff_t block = 0; block < node_blocks; ++block)
             for (int u = 0; u < U; ++u) {
                 ptrdiff_t j = block * U + u;
@@ -92,8 +95,9 @@ struct Packed {
                     }
                     for (ptrdiff_t k = 0; k < I; ++k)
                         forward_x[((block * I + k) * U + u) * GATES + gate] = real ? w.w_ih[row * I + k] * Cell::scale[in] : 0.0f;
-                    for (ptrdiff_t k = 0; k < H; ++k)
-                        forward_h[((block * H + k) * U + u) * GATES + gate] = real ? w.w_hh[row * H + k] * Cell::scale[hidden] : 0.0f;
+                    auto weight = [&](ptrdiff_t k) { return real && k < H ? w.w_hh[row * H + k] * Cell::scale[hidden] : 0.0f; };
+                    for (ptrdiff_t k = 0; k < operands; ++k)
+                        forward_h[((block * operands + k) * U + u) * GATES + gate] = HALVES ? as_halves(weight(2 * k), weight(2 * k + 1)) : weight(k);
                 }
             }
         x_columns = I == 1 ? 1 : COLUMNS;
@@ -112,13 +116,24 @@ struct Packed {
     }
 };
 
-// One step forwards of all nodes of a tile. x (I, W), h (H, W), c in place unless c_to differs.
+// The rows of a state as the halves of words, row by row of pairs, from `plane` behind the state on.
+template <int W>
+ECRNN_INLINE void pair_rows(float* state, ptrdiff_t plane, ptrdiff_t first, ptrdiff_t rows) {
+    for (ptrdiff_t j = first; j < first + rows; j += 2)
+#pragma GCC unroll 4
+        for (ptrdiff_t at = 0; at < W; at += LANES)
+            store(state + plane + j / 2 * W + at, as_halves(load(state + j * W + at), load(state + (j + 1) * W + at)));
+}
+
+// One step forwards of all nodes of a tile. x (I, W), h (H, W), c in place unless c_to differs. With HALVES their pairs lie
+// behind the rows of h, and of h_to.
 template <class Cell, int V, Keep keep>
 inline void step_forward(const Geometry<Cell, V>& g, const Packed<Cell, V>& packed, const float* x, const float* h,
                          const float* c, float* h_to, float* c_to, float* planes, const IntVec* reads) {
     constexpr int W = V * LANES, U = Geometry<Cell, V>::U, GATES = Cell::GATES, SUMS = Cell::SUMS;
     const float *wx = packed.forward_x.get(), *wh = packed.forward_h.get(), *bias = packed.bias.get();
-    const ptrdiff_t I = g.I, H = g.H, plane = g.plane();
+    static_assert(!HALVES || U % 2 == 0);
+    const ptrdiff_t I = g.I, plane = g.plane();
     for (ptrdiff_t j = 0; j < g.Hp; j += U) {
         Vec a[U][V][SUMS];
 #pragma GCC unroll 16
@@ -128,7 +143,7 @@ inline void step_forward(const Geometry<Cell, V>& g, const Packed<Cell, V>& pack
 #pragma GCC unroll 16
                 for (int v = 0; v < V; ++v) a[u][v][s] = broadcast(bias[u * SUMS + s]);
         bias += U * SUMS;
-        auto multiply = [&](const float*& w, const float* from, ptrdiff_t n, const int(&sum)[GATES]) {
+        auto multiply = [&](auto halves, const float*& w, const float* from, ptrdiff_t n, const int(&sum)[GATES]) {
             for (ptrdiff_t k = 0; k < n; ++k, from += W, w += U * GATES) {
                 Vec value[V];
 #pragma GCC unroll 16
@@ -138,11 +153,15 @@ inline void step_forward(const Geometry<Cell, V>& g, const Packed<Cell, V>& pack
 #pragma GCC unroll 16
                     for (int gate = 0; gate < GATES; ++gate)
 #pragma GCC unroll 16
-                        for (int v = 0; v < V; ++v) a[u][v][sum[gate]] = fma(w[u * GATES + gate], value[v], a[u][v][sum[gate]]);
+                        for (int v = 0; v < V; ++v) {
+                            Vec& to = a[u][v][sum[gate]];
+                            const float* weight = w + u * GATES + gate;
+                            to = decltype(halves)::value ? fma_halves(weight, value[v], to) : fma(*weight, value[v], to);
+                        }
             }
         };
-        multiply(wx, x, I, Cell::input_sum);
-        multiply(wh, h, H, Cell::hidden_sum);
+        multiply(std::false_type{}, wx, x, I, Cell::input_sum);
+        multiply(std::bool_constant<HALVES>{}, wh, HALVES ? h + plane : h, g.operands(), Cell::hidden_sum);
 #pragma GCC unroll 16
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 16
@@ -159,6 +178,7 @@ inline void step_forward(const Geometry<Cell, V>& g, const Packed<Cell, V>& pack
                 store(h_to + at, after);
                 if constexpr (Cell::STATES == 2) store(c_to + at, cell);
             }
+        if constexpr (HALVES) pair_rows<W>(h_to, plane, j, U);
     }
 }
 

@@ -76,7 +76,7 @@ auto with_tiles(const Forward& f, Run run) {
     });
 }
 
-bool few(const Forward& f) { return f.B < LANES; }
+bool few(const Forward& f) { return !HALVES && f.B < LANES; }
 
 std::size_t saved_size(const Forward& f) {
     if (few(f)) return with_cell(f, [&](auto cell) { return NodesGeometry<decltype(cell)>::saved_size(f); });

@@ -59,6 +59,7 @@ struct Kernels {
 extern const Kernels portable_kernels;
 #ifdef ECRNN_X86
 extern const Kernels avx2_kernels, avx512_kernels;
+extern const Kernels avx512_bfloat16_kernels;  // see halves.hpp; where the compiler knows the instructions
 #endif
 
 }  // namespace ecrnn

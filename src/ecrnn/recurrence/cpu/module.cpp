@@ -62,9 +62,20 @@ std::vector<const Kernels*> available() {
     return found;
 }
 
+// Those with a product in bfloat16, which are only taken by name, because they round; null where the processor has no such
+// instructions, or the compiler had none.
+const Kernels* with_bfloat16() {
+#ifdef ECRNN_HAS_BFLOAT16
+    if (available().front() == &avx512_kernels && __builtin_cpu_supports("avx512bf16")) return &avx512_bfloat16_kernels;
+#endif
+    return nullptr;
+}
+
 const Kernels& kernels_named(const std::string& name) {
     static const std::vector<const Kernels*> found = available();
+    static const Kernels* const bfloat16 = with_bfloat16();
     if (name.empty()) return *found.front();
+    if (bfloat16 && name == bfloat16->name) return *bfloat16;
     for (const Kernels* kernels : found)
         if (name == kernels->name) return *kernels;
     refuse("this machine has no instruction set '" + name + "'");
@@ -152,6 +163,11 @@ NB_MODULE(_cpu, module) {
         std::vector<std::string> names;
         for (const Kernels* kernels : available()) names.push_back(kernels->name);
         return names;
+    });
+
+    module.def("bfloat16_instructions", [] {
+        const Kernels* kernels = with_bfloat16();
+        return std::string(kernels ? kernels->name : "");
     });
 
     // Asks for pages of 2 MiB, in the part of an array where they fit; where there are none, nothing changes.

@@ -13,7 +13,11 @@
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #include <immintrin.h>
+#ifdef ECRNN_BFLOAT16
+#define ECRNN_ISA avx512_bfloat16
+#else
 #define ECRNN_ISA avx512
+#endif
 #define ECRNN_LANES 16
 #define ECRNN_REGISTERS 32
 #elif defined(__AVX2__) && defined(__FMA__)

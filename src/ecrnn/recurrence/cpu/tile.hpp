@@ -18,7 +18,7 @@ class Tile {
   public:
     // For one thread, in its working memory, used for one tile after the other.
     Tile(const G& g, bool backward) : g(g), K(backward ? g.K : std::min<ptrdiff_t>(g.K, LANES)),
-          state_step(g.plane() + W), planes_step(Cell::PLANES * g.plane() + W) {
+          state_step(g.plane() + (HALVES ? g.plane() / 2 : 0) + W), planes_step(Cell::PLANES * g.plane() + W) {
         float* memory = nullptr;
         ptrdiff_t needed = 0;
         auto take = [&](ptrdiff_t floats) {
@@ -209,6 +209,7 @@ class Tile {
 
     void load_states(const float* h_0, const float* c_0) {
         load_plane(h_0, h);
+        if constexpr (HALVES) pair_rows<W>(h, g.plane(), 0, g.Hp);
         if constexpr (Cell::STATES == 2) load_plane(c_0, c);
     }
     void load_gradient(const float* from, float* to) {
@@ -301,6 +302,7 @@ class Tile {
                         Sequence<float> d_x) {
         const float* start = g.checkpoint(b.forward.saved, unit, s0 / g.K);
         std::copy_n(start, g.plane(), h);
+        if constexpr (HALVES) pair_rows<W>(h, g.plane(), 0, g.Hp);
         if constexpr (Cell::STATES == 2) std::copy_n(start + g.plane(), g.plane(), c);
         load_x(b.forward.x, s0, n);
         const ptrdiff_t plane = g.plane(), slot = (g.I + 1) * W;
