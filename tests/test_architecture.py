@@ -58,6 +58,7 @@ OTHER_TESTS = {
     "test_field.py": "benchmarks/field, the programs of a study",
     "tasks/test_foreign_task.py": "a task of somebody else's in all commands",
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
+    "bench/test_machines.py": "benchmarks/machines.py, and the rows of measured machines",
     "cli/test_bad_input.py": "the errors of all commands",
     "cli/test_hostile_images.py": "a folder made to harm, in all commands that read images",
     "cli/test_classics.py": "the classics in all commands",

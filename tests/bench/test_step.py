@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -73,10 +74,36 @@ def test_a_measurement_has_what_a_reader_needs(
     assert found["tuned_best"] in bench.TUNED
     assert found["keras_best"] == "keras"
     assert [found[f"ratio_{name}"] for name in ("stock", "tuned", "keras")] == [3, 3, 3]
+    assert found["times_arithmetic"] == pytest.approx(0.1e3 / found["arithmetic_ms"], rel=1e-3)
     with_memory = {name for name, variant in found["variants"].items() if "peak_mib" in variant}
     assert with_memory == {"ecrnn", "stock", found["tuned_best"], "keras"}
     assert [layer["layer"] for layer in found["served"]] == ["lstm, 4 nodes, 1024 steps, batch 2, input 1"]
     assert found["checked_shapes"] == 5
+
+
+def test_ours_keeps_the_memory_that_it_frees_as_a_training_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first run, which takes fresh pages, is not timed."""
+    order: list[str] = []
+
+    @contextlib.contextmanager
+    def kept() -> Iterator[None]:
+        order.append("begin")
+        yield
+        order.append("end")
+
+    monkeypatch.setattr(bench, "freed_memory_kept", kept)
+    monkeypatch.setattr(bench, "timed", lambda once: lambda times: [once() for _ in range(times)] and 7.0)
+    assert bench.in_kept_memory(lambda: order.append("step"))(3) == 7.0
+    assert order == ["begin", *4 * ["step"], "end"]
+
+
+def test_any_model_of_images_is_measured_alone(three_times: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    three_times(bench)
+    monkeypatch.setattr(bench.arithmetic, "SIZE", 16)
+    found = bench.measure(Settings("cnn-plus", batch=2), 1, 2, alone=True, with_memory=False)
+    assert list(found["variants"]) == ["ecrnn"]
+    assert found["times_arithmetic"] > 0
+    assert not [key for key in found if key.startswith("ratio")]
 
 
 def test_a_scan_of_ones_own_is_not_measured() -> None:

@@ -128,7 +128,8 @@ def test_explain(call: Any) -> None:
     assert all(one["reason"] for one in found["backends"])
 
 
-def test_step(call: Any, unchecked: None) -> None:
+def test_step(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecrnn.bench.arithmetic.SIZE", 64)
     options = ("--models", "cnn,crnn-lstm-4", "--batch", 2, "--rounds", 2, "--threads", 1, "--no-keras", "--no-memory")
     done = call("bench", "step", *options, "--json")
     assert done.status == 0, done.err
@@ -138,9 +139,13 @@ def test_step(call: Any, unchecked: None) -> None:
     for model in found["models"]:
         assert {"ratio_stock", "ratio_tuned", "tuned_best", "precision", "batch", "served"} <= set(model)
         assert all(set(variant) == TIMES for variant in model["variants"].values())
+        assert set(model["multiply_adds"]) == set(model["multiply_adds_per_second"])
     table = call("bench", "step", *options)
     assert "crnn-lstm-4, a training step at batch 2" in " ".join(table.out.split())
     assert "ratio_tuned" in table.out
+    alone = " ".join(call("bench", "step", *options, "--alone").out.split())
+    assert "times its arithmetic: " in alone
+    assert "stock" not in alone
 
 
 def test_one_image(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +175,7 @@ def test_one_image(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch) 
         ("recurrence --keras-python /none --no-keras", 2, "--no-keras and --keras-python contradict"),
         ("recurrence --keras-python /none", 1, "--keras-python /none cannot be run"),
         ("step --models ,", 2, "--models names none"),
+        ("step --alone --keras-python python", 2, "--alone measures no opponents"),
         ("step --models cnnn", 2, "unknown model 'cnnn', did you mean 'cnn'?"),
         ("step --models crnn-lstm-4@rows --no-keras --threads 1", 1, "only models with the scan flatten-hwc"),
         ("one-image --rounds 0", 2, "--rounds: "),

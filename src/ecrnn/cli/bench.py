@@ -127,30 +127,41 @@ def step(
     batch: Annotated[int, typer.Option(help="Number of images per step.", min=2)] = 128,
     threads: Threads = 2,
     rounds: Rounds = 15,
+    precision: options.Precision = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Our step alone, beside the machine's rate; any model of images.")
+    ] = False,
     keras_python: KerasPython = None,
     no_keras: NoKeras = False,
     memory: Memory = True,
     as_json: options.Json = False,
 ) -> None:
-    """Time a training step: ours, the same network as a user of torch writes it and tuned, and in Keras."""
+    """Time a training step: ours, the same network as a user of torch writes it and tuned, and in Keras.
+
+    And how many times as long it takes as its products alone would, at the rate of this machine.
+    """
     names = _names(models)
+    if alone and keras_python:
+        raise options.WrongCall("--alone measures no opponents; leave out --keras-python")
     from ecrnn.bench import step as bench
     from ecrnn.bench.settings import StepSettings
 
     display = Display(quiet=as_json)
-    with display, _keras(keras_python, no_keras, threads) as keras:
+    with display, _keras(keras_python, no_keras or alone, threads) as keras:
         found = [
             bench.measure(
-                StepSettings(str(name), batch),
+                StepSettings(str(name), batch, precision or "auto"),
                 threads,
                 rounds,
                 keras=keras,
+                alone=alone,
                 with_memory=memory,
                 tick=_ticker(display, str(name)),
             )
             for name in names
         ]
-        _show({"what": "step", "models": found, **_about(threads, rounds, keras), **_missing(keras, no_keras)}, as_json)
+        missing = _missing(keras, no_keras or alone)
+        _show({"what": "step", "models": found, **_about(threads, rounds, keras), **missing}, as_json)
 
 
 @app.command("one-image", epilog=IMAGE_EXAMPLE)

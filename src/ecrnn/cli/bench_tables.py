@@ -78,12 +78,25 @@ def _models(console: Console, found: Mapping[str, Any]) -> None:
     for model in found["models"]:
         batch = f"a training step at batch {model['batch']}" if "batch" in model else "one image"
         _variants(console, model, f"{model['model']}, {batch}")
+        if "times_arithmetic" in model:
+            console.print(_arithmetic(model), highlight=False, markup=False)
         for layer in model["served"]:
             console.print(
                 f"Ours: {layer['layer']}: backend {layer['backend']} ({layer['reason']}).",
                 highlight=False,
                 markup=False,
             )
+
+
+def _arithmetic(model: Mapping[str, Any]) -> str:
+    """How far a step is from the machine's rate."""
+    counts, rates = (model[key] for key in ("multiply_adds", "multiply_adds_per_second"))
+    rate = ", ".join(f"{name} {value / 1e9:,.0f}" for name, value in rates.items())
+    return (
+        f"Ours takes {model['times_arithmetic']:.2f} times its arithmetic: {sum(counts.values()) / 1e9:.2f} thousand "
+        f"million multiply-adds, which take {model['arithmetic_ms']:.4g} ms at this machine's rate "
+        f"({rate} thousand million a second)."
+    )
 
 
 def _grid(console: Console, found: Mapping[str, Any]) -> None:
@@ -119,6 +132,8 @@ def _variants(console: Console, found: Mapping[str, Any], title: str) -> None:
         table.add_row(name, f"{variant['median_ms']:.4g}", f"{lower:.4g} to {upper:.4g}", times, peak)
     output.show(table)
     ratios = {key: value for key, value in found.items() if key.startswith("ratio_")}
+    if not ratios:
+        return
     console.print(
         "Within rounds, medians: " + ", ".join(f"{name} {value:.2f}" for name, value in ratios.items()),
         highlight=False,
