@@ -44,6 +44,17 @@ def _after_x() -> torch.Generator:
     return generator
 
 
+def test_the_loss_may_see_all_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = checks.layer("stock", settings := Settings(hidden=3, steps=4, batch=2, directions=2, all_outputs=True))
+    monkeypatch.setattr(bench, "layer", lambda *given: made)
+    seen: list[torch.Tensor] = []
+    made.register_forward_hook(lambda module, inputs, outputs: seen.append(inputs[0]))
+    bench.make("stock", settings)()
+    other = seen[0].detach().clone().requires_grad_()
+    made(other)[0].backward(torch.randn(2, 4, 6, generator=_after_x()))
+    torch.testing.assert_close(seen[0].grad, other.grad)
+
+
 def test_forward_only_keeps_nothing_for_a_backward_pass() -> None:
     last = bench.make("stock", Settings(hidden=3, steps=4, batch=2, forward_only=True))()
     assert isinstance(last, torch.Tensor)

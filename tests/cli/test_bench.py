@@ -14,7 +14,19 @@ from ecrnn.recurrence.checking import Wrong
 from ecrnn.recurrence.dispatch import BACKENDS
 
 SHORT = ("--steps", 8, "--batch", 4, "--hidden", 4, "--rounds", 3, "--threads", 1)
-SIZES = {"cell", "hidden", "steps", "batch", "input", "layers", "directions", "forward_only", "backend", "cutoff"}
+SIZES = {
+    "cell",
+    "hidden",
+    "steps",
+    "batch",
+    "input",
+    "layers",
+    "directions",
+    "forward_only",
+    "backend",
+    "cutoff",
+    "all_outputs",
+}
 ABOUT = {"what", "threads", "rounds", "environment"}
 TIMES = {"median_ms", "quartiles_ms", "n"}
 
@@ -172,6 +184,7 @@ def test_one_image(call: Any, unchecked: None, monkeypatch: pytest.MonkeyPatch) 
         ("recurrence --cutoff -1", 2, "--cutoff: "),
         ("recurrence --grid big", 2, "unknown grid 'big'"),
         ("recurrence --grid small --keras-python python", 2, "--grid measures against torch alone"),
+        ("recurrence --all-outputs --keras-python python", 2, "--all-outputs measures against torch alone"),
         ("recurrence --keras-python /none --no-keras", 2, "--no-keras and --keras-python contradict"),
         ("recurrence --keras-python /none", 1, "--keras-python /none cannot be run"),
         ("step --models ,", 2, "--models names none"),

@@ -102,6 +102,19 @@ def test_a_layer_takes_it_by_name_and_auto_never():
 
 
 @has_instructions
+def test_samples_end_at_their_lengths():
+    lengths = [1 + b % 6 for b in range(40)]
+    problem = Problem("lstm", B=40, T=6, I=2, H=9, lengths=lengths)
+    h_n = problem.forward(instruction_set="avx512_bfloat16")[1][0]
+    for length in range(1, 7):
+        call = problem.call()
+        short = call._replace(x=call.x[:, :length].contiguous(), lengths=None)
+        expected = cpu.forward(short, False, False, instruction_set="avx512_bfloat16")[1][0]
+        chosen = np.array(lengths) == length
+        assert torch.equal(h_n[chosen], expected[chosen])
+
+
+@has_instructions
 def test_states_that_are_not_numbers_stay_so_and_samples_apart():
     problem = Problem("lstm", B=20, T=5, I=1, H=5)
     problem.initial[0][0, 7, 2] = np.nan

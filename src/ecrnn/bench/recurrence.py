@@ -1,7 +1,8 @@
 """`ecrnn bench recurrence`: our recurrent layers against torch.nn's, and Keras's on TensorFlow.
 
 One call is a forward pass over a whole sequence and, unless ``forward_only``, a backward pass to the input and to all
-weights from a loss that sees the last state alone, as in a classifier. Ours is called as a drop-in: ``layer(x)``.
+weights from a loss that sees the last state alone, as in a classifier, or all outputs. Ours is called as a drop-in:
+``layer(x)``.
 """
 
 from __future__ import annotations
@@ -29,17 +30,21 @@ def make(variant: str, settings: RecurrenceSettings) -> Callable[[], object]:
     module = layer(variant, settings)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(settings.batch, settings.steps, settings.input, generator=generator)
-    d_last = torch.randn(settings.directions, settings.batch, settings.hidden, generator=generator)
+    shape = (settings.directions, settings.batch, settings.hidden)
+    if settings.all_outputs:
+        shape = (settings.batch, settings.steps, settings.directions * settings.hidden)
+    cotangent = torch.randn(*shape, generator=generator)
 
     def forward() -> torch.Tensor:
-        _, last = module(x)
+        output: torch.Tensor
+        output, last = module(x)
         h_n: torch.Tensor = last if isinstance(last, torch.Tensor) else last[0]
-        return h_n[-settings.directions :]
+        return output if settings.all_outputs else h_n[-settings.directions :]
 
     def forward_and_backward() -> None:
         module.zero_grad(set_to_none=True)
         x.grad = None
-        torch.autograd.backward(forward(), d_last)
+        torch.autograd.backward(forward(), cotangent)
 
     if settings.forward_only:
         return torch.no_grad()(forward)

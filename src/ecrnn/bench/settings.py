@@ -24,6 +24,7 @@ class RecurrenceSettings:
         forward_only: no backward pass, under no_grad.
         backend: of our layer, a name or "auto".
         cutoff: where our backward pass may end early; 0 is the full one.
+        all_outputs: the loss sees the outputs of all steps, not the last state alone.
     """
 
     cell: str = "lstm"
@@ -36,6 +37,7 @@ class RecurrenceSettings:
     forward_only: bool = False
     backend: str = "auto"
     cutoff: float = 1e-8
+    all_outputs: bool = False
 
     def __post_init__(self) -> None:
         if self.cell not in CELLS:

@@ -66,6 +66,10 @@ def recurrence(
             max=0.5,
         ),
     ] = 1e-8,
+    all_outputs: Annotated[
+        bool,
+        typer.Option("--all-outputs", help="Loss at the outputs of all steps, not at the last state; without Keras."),
+    ] = False,
     grid: Annotated[
         str | None, typer.Option(help="Grid of shapes measured instead of one: full or small, against torch alone.")
     ] = None,
@@ -87,17 +91,20 @@ def recurrence(
 
     with options.wrong_call():
         layer = settings.RecurrenceSettings(
-            cell, hidden, steps, batch, inputs, layers, directions, forward_only, backend, cutoff
+            cell, hidden, steps, batch, inputs, layers, directions, forward_only, backend, cutoff, all_outputs
         )
         shapes = list(bench.grid(layer, grid)) if grid else []
         if grid and keras_python:
             raise options.WrongCall("--grid measures against torch alone; leave out --keras-python")
+        if all_outputs and keras_python:
+            raise options.WrongCall("--all-outputs measures against torch alone; leave out --keras-python")
     if explain:
         verdicts = checks.served(layer, threads)
         _show({"what": "explain", **tables.settings_of(layer), "backends": [v._asdict() for v in verdicts]}, as_json)
         return
     display = Display(quiet=as_json)
     if not grid:
+        no_keras = no_keras or all_outputs
         with display, _keras(keras_python, no_keras, threads) as keras:
             tick = _ticker(display, str(layer.case))
             found = bench.measure(layer, threads, rounds, keras=keras, with_memory=memory, tick=tick)

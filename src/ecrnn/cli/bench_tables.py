@@ -143,4 +143,5 @@ def _variants(console: Console, found: Mapping[str, Any], title: str) -> None:
 
 def _title(found: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{key} {found[key]}" for key in _SIZES)
-    return f"{sizes}, {'forward' if found['forward_only'] else 'forward and backward'}"
+    loss = ", loss at all outputs" if found["all_outputs"] else ""
+    return f"{sizes}, {'forward' if found['forward_only'] else 'forward and backward'}{loss}"
