@@ -16,6 +16,7 @@ from ecrnn.core.runs import read_trial
 from ecrnn.data.image_set import from_arrays
 from ecrnn.data.splits import tuning_part
 from ecrnn.models import registry
+from ecrnn.studies.engines.protocol import OnRay
 
 X = image_set(60).images
 Y = np.array(["low", "high"])[np.arange(60) % 2]
@@ -63,7 +64,13 @@ def test_a_bundle_of_arrays(tmp_path: Path) -> None:
         ((X, np.full(60, "a")), {}, "a classifier needs 2 to 100,000 classes, not 1"),
         ((X, Y), {"models": ["charlm"]}, "next-token takes no arrays (X, y); give a file or a folder"),
         ((X, Y), {"models": {"svm": SVC}}, "model 'svm': give an object, SVC(), not the class"),
-        ((X, Y), {"models": ["mlp-4"], "engine": "slurm"}, "engine: in Python here, processes or one of your own"),
+        ((X, Y), {"models": ["mlp-4"], "engine": "slurm"}, "engine: in Python here, processes, ray or one of your own"),
+        (
+            (X, Y),
+            {"models": ["mlp-4"], "engine": "none"},
+            "not 'none'; give 'ecrnn compare --engine none', or let ecrn",
+        ),
+        ((X, Y), {"models": ["mlp-4"], "engine": OnRay(collect=True)}, "arrays are kept in the study's folder, which"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path: Path, data: tuple, options: dict, line: str) -> None:

@@ -17,7 +17,7 @@ from ecrnn.report import AcrossReport, Report, TuningReport, write_across_report
 from ecrnn.serving.load import load
 from ecrnn.studies.across_studies import run_across
 from ecrnn.studies.array_data import ARRAYS, Arrays, images_of
-from ecrnn.studies.engines.protocol import Engine, check_engine
+from ecrnn.studies.engines.protocol import Place, check_engine
 from ecrnn.studies.keyword_settings import CompareOptions, balance, check_many, names_of, nested_settings, run_code
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.planning import StudyPlan, plan_study
@@ -68,7 +68,7 @@ def compare(
     seeds_per_split: int | None = None,
     seed: int = 0,
     jobs: int = 1,
-    engine: Engine | str | None = None,
+    engine: Place = None,
     code: str | Path | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -112,7 +112,8 @@ def compare(
         seed: of splits, weights and order; the same for all models of a repeat.
         jobs: trials side by side.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
-            or one of your own, see `ecrnn.studies.engines.protocol`. Default: "here" for one job, else "processes".
+            "ray", or `ecrnn.studies.engines.protocol.OnRay` for a cluster that is there; or one of your own, see there.
+            "none" and "slurm" are of the command line. Default: "here" for one job, else "processes".
         code: a Python file with your models, which is run.
         out: the study's folder; default `runs/compare-<data>`, for arrays `runs/compare-arrays`. Of several data sets
             the folder that holds a study of each, default `runs/compare-across`.
@@ -201,7 +202,7 @@ def tune(
     split: str | float = "0.7",
     seed: int = 0,
     jobs: int = 1,
-    engine: Engine | str | None = None,
+    engine: Place = None,
     code: str | Path | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,

@@ -75,6 +75,7 @@ def test_wrong_calls(call: Any, tmp_path: Path) -> None:
         "ecrnn: --engine none is of one DATA; name one after another, with an --out each\n",
     )
     assert call("compare", "digits", "--ray-address", "auto").err == "ecrnn: --ray-address is for --engine ray\n"
+    assert call("compare", "digits", "--collect").err == "ecrnn: --collect is for --engine ray\n"
     assert "did you mean 'none'?" in call("compare", "digits", "--engine", "nnoe", "-o", tmp_path / "x").err
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from studies.nodes import RayCluster, ray_cluster
 from studies.small import Study
 from training.trainings import image_set
 
@@ -37,3 +39,10 @@ def left_alone(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = study.run(place)
     assert len(outcome.trained) == 4
     return place
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RayCluster]:
+    """As of `studies.nodes.ray_cluster`."""
+    with ray_cluster(tmp_path) as made:
+        yield made

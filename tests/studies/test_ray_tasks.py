@@ -9,19 +9,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from core.lines import one_line
+from studies.nodes import RayCluster, await_
 from studies.small import Study, predictions, settings
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Waiting
 from ecrnn.core.runs import locked, trial_folder, write_settings
 from ecrnn.studies import ray_tasks
+from ecrnn.studies.engines.protocol import OnRay
 from ecrnn.studies.ray_tasks import run_on_ray
 from ecrnn.studies.shared_trials import SharedTrials
 from ecrnn.studies.study import run_study
@@ -114,6 +116,40 @@ def test_tasks_until_nothing_is_left(place: Path, monkeypatch: pytest.MonkeyPatc
     assert ray.needs == {"num_cpus": 1, "num_gpus": 0, "scheduling_strategy": "SPREAD"}
 
 
+def test_an_engine_of_a_study(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, or with the address of a cluster that is there."""
+    out, options = tmp_path / "run", {"models": ("cnn", "ecnn"), "repeats": 2}
+
+    def act() -> str:
+        return trains(out)()  # by a worker that knows nothing of before
+
+    ray = pretend(monkeypatch, act)
+    done = run_study(study.settings(**options), out, engine="ray")
+    assert sorted(done.trained) == [("cnn", 0), ("cnn", 1), ("ecnn", 1)]
+    assert done.failed == {("ecnn", 0): "RuntimeError: no luck"}
+    run_study(study.settings(**options), out, engine=OnRay("10.0.0.1:6379"))
+    assert ray.calls == ["init local", "shutdown", "init 10.0.0.1:6379", "shutdown"]
+    tuning = {"space": {"lr": "1e-4..1e-2:log"}, "search": "tpe", "part": "0.2"}
+    with one_line(EcrnnError, "each point waits for all before it, which workers cannot share"):
+        run_study(study.settings(models=("cnn",), tuning=tuning), tmp_path / "tuning", engine="ray")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for engine in ("ray", OnRay(collect=True)):
+        with one_line(EcrnnError, "--engine ray needs the package ray"):
+            run_study(study.settings(), tmp_path / "other", engine=engine)
+    assert not (tmp_path / "other").exists()
+    assert not (tmp_path / "tuning").exists()
+
+
+def test_paths_start_from_the_drivers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ray_tasks, "work", lambda *_, **options: seen.append(os.getcwd()))
+    (tmp_path / "here").mkdir()
+    assert ray_tasks._train("s", 60.0, [], str(tmp_path / "here")) == ""
+    assert ray_tasks._train("s", 60.0, [], str(tmp_path / "not there")) == ""
+    assert seen == [str(tmp_path / "here")] * 2
+
+
 def test_what_a_cluster_is_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of this machine: no dashboard, nothing reported; another one is left as it is."""
     ray = pretend(monkeypatch, trains(place))
@@ -175,19 +211,6 @@ def test_without_ray(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run_on_ray(place)
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head that trains nothing, and two nodes with a processor each."""
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    made.nodes_of_work = [made.add_node(num_cpus=1) for _ in range(2)]
-    yield made
-    made.shutdown()
-
-
 LOOPBACK = ("0100007F:", "0000000000000000FFFF00000100007F:", "00000000000000000000000001000000:")  # as /proc has it
 DRIVER = """
 import json, sys
@@ -203,16 +226,9 @@ def begun(out: Path) -> list[Path]:
     return list((out / ".work").glob("*.folder/*/repeat-*/checkpoint/*.safetensors"))
 
 
-def await_(condition: Callable[[], object], seconds: float = 400) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_that_loses_a_worker_and_a_node(cluster: Any, study: Study, tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_worker_and_a_node(cluster: RayCluster, study: Study, tmp_path: Path) -> None:
     """Twelve trials: all of them finished, with the bytes of a study that one process has trained."""
     options: dict[str, Any] = {"models": ("mlp-4", "ecnn"), "repeats": 6}
     options["training"] = {"epochs": 30, "checkpoint_seconds": 0.1}
@@ -228,7 +244,7 @@ def test_a_cluster_that_loses_a_worker_and_a_node(cluster: Any, study: Study, tm
         lost.append("worker")
         count = len(list(out.glob("*/*/manifest.json")))
         await_(lambda: len(list(out.glob("*/*/manifest.json"))) > count and begun(out))
-        cluster.remove_node(cluster.nodes_of_work[1], allow_graceful=False)
+        cluster.lose_second()
         lost.append("node")
 
     thread = threading.Thread(target=lose)

@@ -140,7 +140,7 @@ def test_what_workers_are_told(stub: Any, tmp_path: Path) -> None:
     asked = json.loads((tmp_path / "study" / "starts").read_text())
     places = {"data": "/elsewhere", "data_dir": str(tmp_path)}
     code = list(map(str, loaded_files()))  # by other tests of this process
-    assert asked == {"code": code, "lease": 7.0, "wait": False, "most": 2, "places": places}
+    assert asked == {"code": code, "lease": 7.0, "wait": False, "most": 2, "only": None, "places": places}
 
 
 def test_a_command_that_holds_the_study_alone_and_workers_exclude_each_other(tmp_path: Path) -> None:

@@ -74,10 +74,14 @@ def compare(
             "or none (the study is written for 'ecrnn work'). Default: here for one job, else processes."
         ),
     ] = None,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Address of a Ray cluster, or auto. Default: one of this machine."),
-    ] = None,
+    ray_address: options.RayAddress = None,
+    collect: Annotated[
+        bool,
+        typer.Option(
+            "--collect",
+            help="Return of finished trials over Ray, from nodes that do not see the folder of the study.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Number of workers in SLURM's array. Default: 8.", min=1, max=10_000)
     ] = None,
@@ -132,8 +136,8 @@ def compare(
     if (sbatch or dry_run or workers) and engine != "slurm":
         line = "--workers is for --engine slurm; --jobs is the number of trials side by side"
         raise options.WrongCall("--sbatch and --dry-run are for --engine slurm" if sbatch or dry_run else line)
-    if ray_address and engine != "ray":
-        raise options.WrongCall("--ray-address is for --engine ray")
+    if (ray_address or collect) and engine != "ray":
+        raise options.WrongCall(f"{'--ray-address' if ray_address else '--collect'} is for --engine ray")
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
     chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs), "recipes": None}
@@ -171,7 +175,7 @@ def compare(
     place = out or default_out(asked[0])
     if engine == "slurm":
         return _submit(asked[0], place, workers or WORKERS, sbatch or [], dry_run=dry_run, as_json=as_json)
-    return run(asked[0], place, jobs=jobs, engine=engine, ray_address=ray_address, as_json=as_json)
+    return run(asked[0], place, jobs=jobs, engine=engine, ray_address=ray_address, collect=collect, as_json=as_json)
 
 
 def run(
@@ -182,29 +186,25 @@ def run(
     as_json: bool,
     engine: str | None = None,
     ray_address: str | None = None,
+    collect: bool = False,
 ) -> int:
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
     from ecrnn.cli.report import show
+    from ecrnn.studies.engines.protocol import OnRay
     from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.study import NO_ENGINE, run_study
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
-        if engine == "ray":
-            from ecrnn.core.ray_cluster import import_ray
-            from ecrnn.studies.ray_tasks import run_on_ray
-
-            import_ray(ray_address)  # before anything is written
-            run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
-            failed = run_on_ray(folder, address=ray_address, progress=display.show).failed
-        else:
-            outcome = run_study(settings, folder, jobs=jobs, engine=engine, progress=display.show)
-            failed = outcome.failed
+        place = OnRay(ray_address, collect) if engine == "ray" else engine
+        outcome = run_study(settings, folder, jobs=jobs, engine=place, progress=display.show)
     if engine == NO_ENGINE:
         return _written(folder, len(outcome.found), as_json=as_json)
     show([folder], baseline=settings.baseline, pairs=settings.pairs, rope=settings.rope, as_json=as_json)
-    return complain_of_failures([f"{model}, repeat {repeat}: {line}" for (model, repeat), line in failed.items()])
+    return complain_of_failures(
+        [f"{model}, repeat {repeat}: {line}" for (model, repeat), line in outcome.failed.items()]
+    )
 
 
 def _written(folder: Path, finished: int, *, as_json: bool) -> int:

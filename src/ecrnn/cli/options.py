@@ -191,6 +191,10 @@ Threads = Annotated[
         rich_help_panel=MACHINE_PANEL,
     ),
 ]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Address of a Ray cluster, or auto. Default: one of this machine."),
+]
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file of settings, such as the study.yaml of a run directory.")
 ]

@@ -84,7 +84,7 @@ def checked_manifest(folder: Path, study: Path | None = None) -> dict[str, Any] 
         for name, digest in files.items():
             if not _plain_name(name):
                 raise RunDirectoryError(f"{path} names a file {_shown(name)}, which is no file of a trial")
-            if sha256(folder / name, _limit(name), within=study) != digest:
+            if sha256(folder / name, most_bytes(name), within=study) != digest:
                 raise RunDirectoryError(f"{folder / name} is damaged: it does not match manifest.json")
     return manifest
 
@@ -106,7 +106,7 @@ def _plain_name(name: str) -> bool:
     return len(name) <= 100 and len(parts) <= 2 and name.isprintable() and not {"", ".", ".."} & set(parts)
 
 
-def _limit(name: str) -> int:
+def most_bytes(name: str) -> int:
     """The most bytes of a trial's file."""
     if name.endswith(".safetensors"):
         return MAX_WEIGHTS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -63,6 +63,13 @@ def cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def slots(ray: Any, needs: Mapping[str, float]) -> int:
+    """How many tasks with those needs, such as {"CPU": 2.0, "GPU": 0.0}, the cluster can run at one time, as it is
+    now."""
+    resources = ray.cluster_resources()
+    return int(min(resources.get(kind, 0.0) // need for kind, need in needs.items() if need))
 
 
 def last_line(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from ecrnn.core.runs import STUDY, check_free, read_settings
 from ecrnn.core.spelling import nfc
 from ecrnn.models.names import common_task
 from ecrnn.models.spec import check
-from ecrnn.studies.engines.protocol import Engine, Trial
+from ecrnn.studies.engines.protocol import Place, Trial
 from ecrnn.studies.places import data_name
 from ecrnn.studies.settings import check_plan, models_of
 from ecrnn.studies.study import run_study
@@ -29,7 +29,7 @@ def run_across(
     *,
     moderators: Sequence[str] = (),
     jobs: int = 1,
-    engine: Engine | str | None = None,
+    engine: Place = None,
     progress: Progress = silent,
 ) -> dict[tuple[str, Trial], str]:
     """Train what is not finished yet of the studies of all data sets.

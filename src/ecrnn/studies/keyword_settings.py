@@ -17,7 +17,7 @@ from ecrnn.data import catalogue
 from ecrnn.models.baselines import is_estimator, register_object
 from ecrnn.models.own_code import load_code
 from ecrnn.models.registry import register
-from ecrnn.studies.engines.protocol import Engine
+from ecrnn.studies.engines.protocol import Place
 
 
 class CompareOptions(Keywords, total=False):
@@ -33,7 +33,7 @@ class CompareOptions(Keywords, total=False):
     seeds_per_split: int | None
     seed: int
     jobs: int
-    engine: Engine | str | None
+    engine: Place
     code: str | Path | None
     out: str | Path | None
     data_dir: str | Path | None

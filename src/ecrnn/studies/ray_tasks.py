@@ -8,6 +8,8 @@ is written down in the study and is no error of the task, so it is not repeated.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Failed, Finished, Progress, Waiting, silent
 from ecrnn.core.leases import LEASE
-from ecrnn.core.ray_cluster import cluster, last_line
+from ecrnn.core.ray_cluster import cluster, last_line, slots
 from ecrnn.core.runs import METRICS, locked, read_metrics, read_settings, trial_folder
 from ecrnn.models.own_code import check_workers_know, load_code, loaded_files
 from ecrnn.studies.attempt_folders import folder_of
@@ -75,7 +77,7 @@ class _Tasks:
         self.needs = {"CPU": float(threads), "GPU": float(cards)}
         task = ray.remote(max_retries=-1, retry_exceptions=False)(_train)
         self.task = task.options(num_cpus=threads, num_gpus=cards, scheduling_strategy="SPREAD")
-        self.arguments = (str(trials.study), lease, [str(file.resolve()) for file in loaded_files()])
+        self.arguments = (str(trials.study), lease, [str(file.resolve()) for file in loaded_files()], os.getcwd())
         self.epochs: dict[Trial, int] = {}  # that were shown
         self.known = {*trials.finished, *trials.failed}
         self.under_way: list[Any] = []
@@ -89,8 +91,8 @@ class _Tasks:
                 needed = self.trials.needed()
                 if not needed and not self.under_way:
                     return
-                slots = _AHEAD * max(1, self._slots())
-                while len(self.under_way) < min(slots, len(needed)):
+                most = _AHEAD * max(1, slots(self.ray, self.needs))
+                while len(self.under_way) < min(most, len(needed)):
                     self.under_way.append(self.task.remote(*self.arguments))
                 ended, self.under_way = self.ray.wait(self.under_way, timeout=_LOOK)
                 for task in ended:
@@ -106,11 +108,6 @@ class _Tasks:
             line = f"a task of Ray failed: {last_line(error)}"
         if line:
             raise RunDirectoryError(line)
-
-    def _slots(self) -> int:
-        """How many tasks the cluster can run at one time, as it is now."""
-        resources = self.ray.cluster_resources()
-        return int(min(resources.get(kind, 0.0) // need for kind, need in self.needs.items() if need))
 
     def _stop(self) -> None:
         """Have all trainings write a checkpoint and leave, and wait for that."""
@@ -148,8 +145,13 @@ def _new_epochs(metrics: Path, trials: SharedTrials, trial: Trial, shown: int) -
         yield Epoch(label, number, epochs, number, epochs, {"seconds": 0.0, **figures})
 
 
-def _train(study: str, lease: float, code: list[str]) -> str:
-    """What a node does: train one trial that nobody has; gives the line of what keeps it from training any, or ""."""
+def _train(study: str, lease: float, code: list[str], here: str) -> str:
+    """What a node does: train one trial that nobody has; gives the line of what keeps it from training any, or "".
+
+    Paths in the settings start from the folder ``here``, as for the driver, if the node sees it too.
+    """
+    with contextlib.suppress(OSError):
+        os.chdir(here)
     try:
         for file in code:
             load_code(file)

@@ -67,6 +67,13 @@ class Attempt:
         return trial_folder(self.root, *self.trial)
 
 
+def check_shared(settings: StudySettings, study: Path) -> None:
+    """Raise an EcrnnError where workers cannot share the trials of a study."""
+    if settings.tuning is not None and settings.tuning.search == "tpe":
+        line = "in a search with tpe each point waits for all before it, which workers cannot share"
+        raise EcrnnError(f"{study}: {line}; the 'ecrnn tune' that it was begun with goes on with it")
+
+
 class SharedTrials:
     """The trials of a study, as one worker sees them.
 
@@ -76,6 +83,7 @@ class SharedTrials:
         lease: seconds without a sign of life, after which others may take a trial of this worker.
         host: what this machine is called.
         looks_only: no trial is taken.
+        only: the one trial that this worker is to train; None: any.
 
     Raises:
         EcrnnError: the trials of such a study cannot be shared, or its claims lie elsewhere.
@@ -89,18 +97,18 @@ class SharedTrials:
         host: str | None = None,
         *,
         looks_only: bool = False,
+        only: Trial | None = None,
     ) -> None:
-        if not looks_only and settings.tuning is not None and settings.tuning.search == "tpe":
-            line = "in a search with tpe each point waits for all before it, which workers cannot share"
-            raise EcrnnError(f"{study}: {line}; the 'ecrnn tune' that it was begun with goes on with it")
+        if not (looks_only or only):
+            check_shared(settings, study)
         check_inside(study / WORK, study)
         self.study, self.settings = study, settings
         self.leases = Leases(study / WORK, lease, host)
-        self.planned = planned_trials(settings)
+        self.planned = planned_trials(settings) if only is None else [only]
         self.finished: dict[Trial, str | None] = {}  # and on which machine, where that was asked: "" if nobody knows
         self.failed: dict[Trial, str] = {}
         self._counted, self._archive = False, there(study / PACKED)
-        self._looks = Looks(study, settings) if settings.sequential is not None else None
+        self._looks = Looks(study, settings) if settings.sequential is not None and only is None else None
 
     def needed(self) -> list[Trial]:
         """What is still to be trained, as far as is known, in the order of the study."""

@@ -12,6 +12,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
 from ecrnn.core.files import disk_errors, write_atomically, write_json
 from ecrnn.core.manifests import MANIFEST, checked_manifest, read_manifest
+from ecrnn.core.ray_cluster import import_ray
 from ecrnn.core.reading import check_inside, is_file, there
 from ecrnn.core.runs import STUDY, check_free, grown, locked, read_settings, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
@@ -29,14 +30,17 @@ from ecrnn.models.spec import check
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study, study_bytes
 from ecrnn.studies.array_data import keep_arrays
 from ecrnn.studies.attempt_folders import bring_home
+from ecrnn.studies.engines.collecting import CollectingEngine
 from ecrnn.studies.engines.local import LocalEngine
 from ecrnn.studies.engines.processes import ProcessEngine
-from ecrnn.studies.engines.protocol import Engine, OpenStudy, Trial
+from ecrnn.studies.engines.protocol import Engine, OnRay, OpenStudy, Place, Trial
 from ecrnn.studies.looks import check_sequential, next_trials, with_sequential_plan
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.places import check_same_kind_of_data, data_name
 from ecrnn.studies.planned import planned_trials
+from ecrnn.studies.ray_tasks import run_on_ray
 from ecrnn.studies.settings import as_begun, check_plan, check_seeds, models_of, with_fit, with_sources
+from ecrnn.studies.shared_trials import check_shared
 from ecrnn.studies.tasks import check_bad_files, prepare
 from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too, tuned_on
 from ecrnn.studies.tuning import (
@@ -51,7 +55,7 @@ from ecrnn.training import checkpoints
 
 ENGINES: dict[str, Callable[[int], Engine]] = {"here": lambda jobs: LocalEngine(), "processes": ProcessEngine}
 NO_ENGINE = "none"
-ENGINE_NAMES = (*ENGINES, NO_ENGINE, "ray", "slurm")  # these two: none, and then ray_tasks or slurm
+ENGINE_NAMES = (*ENGINES, NO_ENGINE, "ray", "slurm")  # the last: none, and then `ecrnn.studies.slurm`
 
 
 def run_study(
@@ -60,7 +64,7 @@ def run_study(
     *,
     arrays: ImageSet | None = None,
     jobs: int = 1,
-    engine: Engine | str | None = None,
+    engine: Place = None,
     progress: Progress = silent,
 ) -> Outcome:
     """Train what is not finished yet of a study.
@@ -72,8 +76,8 @@ def run_study(
         jobs: trials side by side; they share the threads of this machine.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             "none": nowhere, the study is written for workers, see `ecrnn.studies.work.work`, which try again what has
-            failed; or an `ecrnn.studies.engines.protocol.Engine`. None: "here" for one trial at a time, else
-            "processes".
+            failed; "ray" or an `ecrnn.studies.engines.protocol.OnRay`; or an `Engine` as that module has it. None:
+            "here" for one trial at a time, else "processes".
         progress: called with everything that happens, see `ecrnn.core.events`.
 
     Returns:
@@ -84,8 +88,9 @@ def run_study(
         RunDirectoryError: ``out`` holds another study, or the disk refuses.
         Interrupted: by a signal; what is finished is kept and the same call goes on.
     """
-    if isinstance(engine, str) and engine not in (*ENGINES, NO_ENGINE):
-        raise unknown_name("engine", engine, ENGINE_NAMES)
+    engine = _chosen(engine, arrays)
+    if isinstance(engine, OnRay):
+        return _by_workers_on_ray(settings, out, arrays, engine.address, progress)
     models = models_of(settings)
     settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)
@@ -102,7 +107,8 @@ def run_study(
     check_models(spec, *models)
     with locked(out) as lock:
         bring_home(out, lock, progress)
-        settings = _open(settings, models, data, splits, out, jobs, elsewhere=engine == NO_ENGINE)
+        elsewhere = engine == NO_ENGINE or isinstance(engine, CollectingEngine)
+        settings = _open(settings, models, data, splits, out, jobs, elsewhere)
         if arrays is not None:
             keep_arrays(arrays, out)
         keys, first = _kept_keys(data, out), splits[0]
@@ -135,6 +141,33 @@ def run_study(
                     check_workers_know(parse(model).family for model, _ in waiting)
                 _run(chosen, study, waiting, outcome, progress)
         return outcome
+
+
+def _chosen(engine: Place, arrays: ImageSet | None) -> Place:
+    """The engine that a name means, and a check that there is what it needs; `OnRay` for nodes that see the folder."""
+    if engine == "ray":
+        engine = OnRay()
+    if arrays is not None and isinstance(engine, OnRay) and engine.collect:
+        line = "arrays are kept in the study's folder, which nodes do not see where trials are collected"
+        raise EcrnnError(f"{line}; write them as a folder of images that is on every node")
+    if isinstance(engine, OnRay):
+        import_ray(engine.address)
+        if engine.collect:
+            engine = CollectingEngine(engine.address)
+    if isinstance(engine, str) and engine not in (*ENGINES, NO_ENGINE):
+        raise unknown_name("engine", engine, ENGINE_NAMES)
+    return engine
+
+
+def _by_workers_on_ray(
+    settings: StudySettings, out: Path, arrays: ImageSet | None, address: str | None, progress: Progress
+) -> Outcome:
+    check_shared(settings, out)
+    outcome = run_study(settings, out, arrays=arrays, engine=NO_ENGINE, progress=progress)
+    done = run_on_ray(out, address=address, progress=progress)
+    outcome.trained += done.trained
+    outcome.failed |= done.failed
+    return outcome
 
 
 def _clear_for_workers(out: Path, settings: StudySettings, outcome: Outcome) -> None:

@@ -103,6 +103,7 @@ def work(
         "lease": lease,
         "wait": wait,
         "most": most,
+        "only": None,
         "places": {key: str(value) for key, value in places.items() if value},
     }
     trials = SharedTrials(folder, settings, lease)

@@ -25,7 +25,7 @@ from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.study import run_study
 from ecrnn.training.interruption import Interruption
 
-ASKED: dict[str, Any] = {"code": [], "lease": 60.0, "wait": False, "most": None, "places": {}}
+ASKED: dict[str, Any] = {"code": [], "lease": 60.0, "wait": False, "most": None, "only": None, "places": {}}
 
 
 class Answers:

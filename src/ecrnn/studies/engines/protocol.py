@@ -61,8 +61,24 @@ class Engine(Protocol):
         """Begin no more trials, and have those under way write a checkpoint and leave; does not wait for them."""
 
 
-def check_engine(engine: Engine | str | None) -> None:
+@dataclass(frozen=True)
+class OnRay:
+    """A Ray cluster, where an engine is asked for; "ray" means `OnRay()`.
+
+    Attributes:
+        address: such as "auto" or "10.0.0.1:6379"; None: a cluster of this machine alone, which ends with the study.
+        collect: bring finished trials back from nodes that do not see the folder of the study; else all nodes see it.
+    """
+
+    address: str | None = None
+    collect: bool = False
+
+
+Place = Engine | OnRay | str | None  # where trials run
+
+
+def check_engine(engine: Place) -> None:
     """Raise an EcrnnError for an engine that writes a study and ends before there is anything to report."""
-    if engine in ("none", "ray", "slurm"):
+    if engine in ("none", "slurm"):
         line = f"give 'ecrnn compare --engine {engine}', or let ecrnn.work(STUDY) on every machine train a study"
-        raise EcrnnError(f"engine: in Python here, processes or one of your own, not '{engine}'; {line}")
+        raise EcrnnError(f"engine: in Python here, processes, ray or one of your own, not '{engine}'; {line}")

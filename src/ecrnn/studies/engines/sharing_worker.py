@@ -48,7 +48,8 @@ def main(study: Path, asked: dict[str, Any]) -> None:
     Args:
         study: the study's folder.
         asked: "code", files of own models; "lease", seconds; "wait", whether to wait for trials that others have;
-            "places", settings that say where the data lies on this machine; "most", trials to train, or None.
+            "places", settings that say where the data lies on this machine; "most", trials to train, or None; "only",
+            the one trial to train, or None.
     """
     answers = Answers()
     with Interruption() as interruption:
@@ -72,7 +73,8 @@ class _Worker:
         self.settings = read_settings(study)
         if self.settings.training.device == "cuda" and not torch.cuda.is_available():  # or every trial fails here
             raise EcrnnError(f"{study} trains on GPUs, and torch finds no CUDA device on this machine")
-        self.trials = SharedTrials(study, self.settings, asked["lease"])
+        only = asked["only"] and (asked["only"][0], asked["only"][1])
+        self.trials = SharedTrials(study, self.settings, asked["lease"], only=only)
         self.data = _data(self.settings, asked["places"])
 
     def run(self) -> None:
