@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.output import complain
 from ecrnn.cli.rejecting import least_of
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, unknown_name
 
 if TYPE_CHECKING:
     from ecrnn.cli.predicted import Prediction
+    from ecrnn.cli.predictions import Written
     from ecrnn.serving.predictor import Predictor, ReadsFiles
 
 EXAMPLE = "Example: ecrnn predict my-classifier photos/ --out predictions.csv"
 
 
 def predict(
+    context: typer.Context,
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -54,6 +56,21 @@ def predict(
             help="Part of the sorted files, such as 3/40; --out may be one folder for all. A finished part is skipped.",
         ),
     ] = None,
+    parts: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of parts with --engine ray. Default: one for every 2,000 files.", min=1, max=1_000_000
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Place where the parts are done: here, or ray (a cluster). Default: here."),
+    ] = None,
+    ray_address: options.RayAddress = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Number of threads that decode and compute. Default: as many as cores, on Ray 2.", min=1),
+    ] = None,
     reject: options.Reject = None,
     code: options.Code = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, the same as --format jsonl.")] = False,
@@ -69,18 +86,22 @@ def predict(
     """
     from ecrnn.cli import predict_parts
     from ecrnn.cli.predicted import Shape
-    from ecrnn.cli.predictions import Written, style_of, write
+    from ecrnn.cli.predictions import style_of, write
 
     style = "jsonl" if as_json else style
     its_part = None if part is None else predict_parts.part_of(part)
-    if its_part is not None:
-        out = its_part.place(out, style)
+    folder = out
+    if (on_ray := _is_ray(engine, part, parts, ray_address)) or its_part is not None:
+        out = (its_part or predict_parts.Part(1, parts or 1)).place(out, style)
+    if on_ray and out == folder:
+        raise options.WrongCall("--engine ray wants a folder for its parts, as in -o predictions/")
     style = style_of(style, out, paths, excel)
     if style == "parquet":
         from ecrnn.cli.predictions_parquet import check_parquet
 
         check_parquet()
 
+    from ecrnn.core.devices import threads as computing_threads
     from ecrnn.serving import pretrained
     from ecrnn.serving.load import load
     from ecrnn.serving.predictor import ReadsFiles, ReadsTexts
@@ -97,8 +118,10 @@ def predict(
     if model.task.reads == "texts" and isinstance(model, ReadsTexts):
         from ecrnn.cli.predict_texts import of_texts
 
-        if its_part is not None:
-            raise options.WrongCall(f"--part is for files, not for {model.task.reads}")
+        if on_ray or its_part is not None:
+            raise options.WrongCall(
+                f"{'--engine ray' if on_ray else '--part'} is for files, not for {model.task.reads}"
+            )
         written = write(of_texts(model, text or [], inputs), shape, style, out, excel=excel)
     elif isinstance(model, ReadsFiles):
         files, missing = files_at(inputs, model.task.suffixes)
@@ -108,16 +131,63 @@ def predict(
             complain(f"no bundle is named, so '{pretrained.DEFAULT}' answers, a pretrained {name} that knows {known}")
 
         def some(of: list[Path]) -> Written:
-            return write(_of_files(model, of, missing), shape, style, out, excel=excel)
+            with computing_threads(threads):
+                return write(_of_files(model, of, missing, threads), shape, style, out, excel=excel)
 
-        if its_part is not None and out is not None:
-            how = {"bundle": _digest(model), "format": style, "excel": excel, "top": top, "least": least, "beam": beam}
+        how = {"bundle": _digest(model), "format": style, "excel": excel, "top": top, "least": least, "beam": beam}
+        if on_ray and folder is not None:
+            written = _by_ray(context, files, missing, how, folder, style)
+        elif its_part is not None and out is not None:
             written = predict_parts.predict_part(its_part, out, files, missing, how, some)
         else:
             written = some(files)
     else:
         raise EcrnnError(f"the predictor of {model.task.name} has no method to read {model.task.reads} one by one")
     return 1 if written.failed else 0
+
+
+def _is_ray(engine: str | None, part: str | None, parts: int | None, ray_address: str | None) -> bool:
+    """Whether the parts are to be done on Ray; a WrongCall where the options do not go together."""
+    if engine not in (None, "here", "ray"):
+        raise unknown_name("engine", engine, ("here", "ray"))
+    if engine != "ray" and (parts or ray_address):
+        raise options.WrongCall(f"{'--parts' if parts else '--ray-address'} is for --engine ray")
+    if engine == "ray" and part:
+        raise options.WrongCall("--engine ray does all parts; --parts says how many, and --part is of a single one")
+    return engine == "ray"
+
+
+def _by_ray(
+    context: typer.Context,
+    files: list[Path],
+    missing: dict[Path, str],
+    how: dict[str, Any],
+    folder: Path,
+    style: str,
+) -> Written:
+    """Have a Ray cluster do the parts that are not done yet, with the options of this command."""
+    from ecrnn.cli.predict_on_ray import FILES_A_PART, predict_on_ray
+    from ecrnn.cli.predict_parts import Part, done, in_order, wanted_of
+    from ecrnn.core.devices import THREADS_ELSEWHERE
+
+    asked, ordered = context.params, in_order(files)
+    threads = asked["threads"] or THREADS_ELSEWHERE
+    words = ["--format", style, "--top", asked["top"], "--beam", asked["beam"], "--threads", threads, "--out", folder]
+    words += ["--excel"] if asked["excel"] else []
+    for name in ("reject", "code", "device"):
+        words += [] if asked[name] is None else [f"--{name}", asked[name]]
+
+    def found(part: Part) -> Written | None:
+        return done(part.place(folder, style), wanted_of(part, part.among(ordered), missing, how))
+
+    return predict_on_ray(
+        [*map(str, words), "--", *map(str, asked["paths"])],
+        asked["parts"] or max(1, -(-len(files) // FILES_A_PART)),
+        found,
+        threads=threads,
+        gpu=asked["device"] == "cuda",
+        address=asked["ray_address"],
+    )
 
 
 def _digest(model: Predictor) -> str:
@@ -188,10 +258,12 @@ def _with_suffix(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return [path / name for name in found]
 
 
-def _of_files(model: ReadsFiles, files: list[Path], missing: dict[Path, str]) -> Iterator[Prediction]:
+def _of_files(
+    model: ReadsFiles, files: list[Path], missing: dict[Path, str], threads: int | None
+) -> Iterator[Prediction]:
     """The model's answer to each file, or the line that says why it is missing or cannot be read."""
     from ecrnn.cli.predicted import Prediction
     from ecrnn.serving.bulk import answers_of
 
-    for file, answer, error in answers_of(model, files, missing):
+    for file, answer, error in answers_of(model, files, missing, threads):
         yield Prediction(str(file), error) if answer is None else Prediction.of(str(file), answer)

@@ -51,9 +51,17 @@ class Part:
 
     def taken(self, files: Sequence[Path]) -> list[Path]:
         """Its files; those of all parts, one part after the other, are all, sorted."""
-        ordered = sorted(files, key=lambda file: order(str(file)))
+        return self.among(in_order(files))
+
+    def among(self, ordered: Sequence[Path]) -> list[Path]:
+        """As `taken`, of files that are sorted already."""
         ends = [k * len(ordered) // self.of for k in (self.number - 1, self.number)]
-        return ordered[ends[0] : ends[1]]
+        return list(ordered[ends[0] : ends[1]])
+
+
+def in_order(files: Sequence[Path]) -> list[Path]:
+    """The files sorted as parts take them."""
+    return sorted(files, key=lambda file: order(str(file)))
 
 
 def part_of(text: str) -> Part:
@@ -91,7 +99,7 @@ def predict_part(
         WrongCall: ``out`` holds another of the parts.
     """
     mine = part.taken(files)
-    wanted = {"part": str(part), "files": len(mine), "files_sha256": _digest(mine, missing), **how}
+    wanted = wanted_of(part, mine, missing, how)
     _check_free(out, part)
     if (before := done(out, wanted)) is not None:
         failed = f", {before.failed:,} of its inputs could not be predicted" if before.failed else ""
@@ -101,6 +109,11 @@ def predict_part(
     content = {"format": 1, "kind": _KIND, "of": wanted, "sha256": sha256(out, _LARGEST), **written._asdict()}
     write_json(_receipt(out), seal(content))
     return written
+
+
+def wanted_of(part: Part, mine: Sequence[Path], missing: Mapping[Path, str], how: Mapping[str, Any]) -> dict[str, Any]:
+    """What the receipt of a part must say for it to be done: of its files ``mine``, the rest as of `predict_part`."""
+    return {"part": str(part), "files": len(mine), "files_sha256": _digest(mine, missing), **how}
 
 
 def _digest(files: Sequence[Path], missing: Mapping[Path, str]) -> str:
