@@ -64,7 +64,7 @@ def write_header(path, header, values: bytes):
 
 def test_round_trip(bundle, network, description, processor, images):
     read, parts, loaded, metrics = read_bundle(bundle)
-    assert read.model_copy(update={"files": {}}) == description
+    assert read.model_copy(update={"files": {}, "metrics": None}) == description
     assert list(read.files) == [WEIGHTS]
     assert parts == processor
     assert not loaded.training
@@ -485,3 +485,17 @@ def test_metrics_of_another_bundle(bundle, tmp_path, network, processor):
         read_metrics(bundle)
     (bundle / "metrics.json").write_bytes(mine)
     assert read_metrics(bundle) == {"accuracy": 0.5}
+
+
+def test_metrics_of_another_time(bundle, tmp_path, network, processor):
+    """Of the same weights, as where the best epoch stays the best while a training goes on; seconds are free."""
+    history = [{"epoch": 1, "validation_accuracy": 0.5, "seconds": 2.0}]
+    for name, figures in (("now", {"accuracy": 0.5}), ("before", {"accuracy": 0.4}), ("again", {"accuracy": 0.5})):
+        figures |= {"history": history, "seconds": 1.0 + (name == "again"), "study": name}
+        write_bundle(tmp_path / name, network, parse(MODEL), processor, figures, "")
+    assert (tmp_path / "now" / DESCRIPTION).read_bytes() == (tmp_path / "again" / DESCRIPTION).read_bytes()
+    shutil.copy(tmp_path / "again" / "metrics.json", tmp_path / "now")
+    assert read_bundle(tmp_path / "now")[3]["seconds"] == 2.0
+    shutil.copy(tmp_path / "before" / "metrics.json", tmp_path / "now")
+    with pytest.raises(BundleError, match=r"metrics.json is of another bundle, or of another time: it does not match"):
+        read_bundle(tmp_path / "now")

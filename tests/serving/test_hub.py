@@ -67,6 +67,9 @@ def test_what_goes_is_the_bundle_with_a_card_for_the_hub(pushed: FakeHub, bundle
 def test_the_card_has_the_figure(hub: FakeHub, bundle: Path) -> None:
     metrics = {"data": "pets: & 'cats'\n---\n", "accuracy": 0.5, "test": {"accuracy": 0.75}}
     (bundle / "metrics.json").write_text(json.dumps(seal(metrics)))
+    description = json.loads((bundle / "bundle.json").read_text())
+    of_earlier_versions = {key: value for key, value in description.items() if key not in ("digest", "metrics")}
+    (bundle / "bundle.json").write_text(json.dumps(seal(of_earlier_versions)))
     (bundle / "README.md").write_text("---\nlicense: mine\n---\n\n# card\n")
     push(bundle, "ada/pets", endpoint=hub.endpoint)
     card = hub.commits["ada/pets"][0]["README.md"].decode()

@@ -20,6 +20,7 @@ from ecrnn.core.runs import read_settings, read_trial
 from ecrnn.data.image_set import from_arrays
 from ecrnn.studies import trials
 from ecrnn.studies.array_data import ARRAYS
+from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import run_study
 from ecrnn.studies.trials import load, split_of
 from ecrnn.studies.verification.verify import verify
@@ -107,6 +108,10 @@ def test_the_best_point_is_trained_again_on_all_of_it(nested: Path, study: Study
         assert (one / name).read_bytes() == (other / name).read_bytes()
     config = StudySettings.read(read_yaml(other / "config.yaml"))
     assert (config.training.lr, config.tuned) == ({**TRAINING, "lr": 1e-3, **inner.best.point}["lr"], None)
+    bundled = bundle_trial(nested, "mlp-4", tmp_path / "bundle", repeat=1)
+    assert inner.best.number != 0, "else the recipe is that of the study"
+    assert bundled["training"]["lr"] == config.training.lr
+    assert f"at {config.training.lr:g}" in bundled["recipe"]
 
 
 @pytest.mark.slow

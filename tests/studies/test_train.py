@@ -17,11 +17,12 @@ from studies.small import everything, train_settings
 from training.forks import DONE, INTERRUPTED, Forks
 from training.trainings import stop_at
 
-from ecrnn.core.config import TrainSettings, read_yaml
+from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError
 from ecrnn.core.events import Message, silent
 from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked
+from ecrnn.core.seals import seal_text
 from ecrnn.serving.bundle import read_bundle, read_metrics
 from ecrnn.studies.train import train_bundle
 from ecrnn.studies.verification.of_bundle import check_bundle
@@ -69,6 +70,19 @@ def test_a_finished_bundle(bundle: Path, folder: Path) -> None:
     with one_line(RunDirectoryError, bundle, "another training", "seed is 1 here and 0 there"):
         train_bundle(train_settings(str(folder), seed=1), bundle, resume=True)
     assert everything(bundle) == before
+
+
+def test_the_settings_of_another_training_beside_a_bundle(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    """They would have said that the bundle is finished, though it was trained with another rate."""
+    mine = tmp_path / "mine"
+    shutil.copytree(bundle, mine)
+    saved = TrainSettings.read(read_yaml(mine / "train.yaml"))
+    other = saved.model_copy(update={"training": saved.training.model_copy(update={"lr": 0.5})})
+    (mine / "train.yaml").write_text(seal_text(to_yaml(other)))
+    with one_line(RunDirectoryError, mine, "of another training than the bundle beside it: lr is 0.5 here and 0.0"):
+        train_bundle(train_settings(str(folder), training={"lr": 0.5}), mine, resume=True)
+    plan = {check.name: check for check in check_bundle(mine, False, None, silent)}["plan"]
+    assert any("notes another training than the settings: lr" in line for line in plan.lines)
 
 
 def test_leftover_checkpoints_of_a_finished_bundle(bundle: Path, folder: Path, tmp_path: Path) -> None:

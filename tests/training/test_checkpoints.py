@@ -129,11 +129,13 @@ def test_absent_or_of_another_training(tmp_path: Path, small) -> None:
         checkpoints.read_latest(tmp_path, IDENTITY | {"seed": 4})
     with one_line(RunDirectoryError, tmp_path, "another lr;"):
         checkpoints.read_latest(tmp_path, IDENTITY | {"lr": 4})
-    now = IDENTITY | {"examples": "ab", "processor": "cd"}
+    now = IDENTITY | {"examples": "ab", "processor": "cd", "source": "01"}
     assert checkpoints.read_latest(tmp_path, now) is not None, "older ones do not name them"
     checkpoints.write(checkpoints.capture(*small), tmp_path / "epoch.safetensors", now)
     with one_line(RunDirectoryError, tmp_path, "another examples;"):  # as of two seeds a split, on the same data
         checkpoints.read_latest(tmp_path, now | {"examples": "ef"})
+    with one_line(RunDirectoryError, tmp_path, "another source;"):  # of an own model, before its code was changed
+        checkpoints.read_latest(tmp_path, now | {"source": "02"})
     with one_line(RunDirectoryError, tmp_path, "another seed;"):
         checkpoints.read_latest(tmp_path, now | {"examples": "ef", "seed": 4})
 

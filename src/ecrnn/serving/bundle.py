@@ -6,7 +6,8 @@
     vocabulary.json, tokenizer.json, source-...
                         tokens of texts, of the tasks that have any, as `ecrnn.data.tokens` writes them
     code.py             the file of a model that is not ecrnn's own, for the record
-    metrics.json        what was measured, on which data, and the SHA-256 of the weights that it is of
+    metrics.json        what was measured, on which data, and the SHA-256 of the weights that it is of; bundle.json has
+                        the SHA-256 of its figures, without seconds
     examples.bin        keys by which the examples of training and validation are recognised, see `trained_on`
     README.md           model card
 
@@ -19,6 +20,7 @@ Format 1 had no digests.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -49,6 +51,7 @@ FORMAT: Literal[2] = 2
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 CODE = "code.py"
 MAX_VOCABULARY = 64 * 2**20
+_PASSING = ("seconds", "study")  # of metrics.json: another machine takes other time, and a folder may be renamed
 
 ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=MAX_CLASSES, fail_fast=True)]
@@ -74,6 +77,7 @@ class Description(Settings):
     source: Digest | None = None
     ecrnn_version: str = Field(max_length=50)
     files: dict[str, Digest] = Field({}, max_length=16)
+    metrics: Digest | None = None  # of what metrics.json holds, `_of_figures`; of earlier versions none
     bad_files: tuple[str, ...] | None = Field(None, max_length=MAX_BAD_FILES)  # of its data, left out
 
     @property
@@ -138,6 +142,7 @@ def write_bundle(
         write_atomically(folder / name, text)
         files[name] = hashlib.sha256(text.encode()).hexdigest()
     description = describe(model, processor, files, metrics.get("bad_files", ()))
+    description = description.model_copy(update={"metrics": _of_figures(json.loads(json.dumps(metrics)))})
     write_json(folder / DESCRIPTION, seal(description.model_dump(mode="json", exclude_none=True)))
 
 
@@ -254,7 +259,20 @@ def _metrics(folder: Path, description: Description) -> dict[str, Any]:
     of_weights = metrics.pop(WEIGHTS, None)  # earlier versions noted none
     if newer and of_weights not in (None, description.files.get(WEIGHTS)):
         raise BundleError(f"{path} is of another bundle: it does not match {DESCRIPTION}")
+    if description.metrics not in (None, _of_figures(metrics)):
+        raise BundleError(f"{path} is of another bundle, or of another time: it does not match {DESCRIPTION}")
     return metrics
+
+
+def _of_figures(metrics: dict[str, Any]) -> str:
+    """The SHA-256 of what `metrics.json` says of a training, which is the same whenever and wherever it is done."""
+
+    def lasting(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: lasting(inner) for key, inner in value.items() if key not in _PASSING}
+        return [lasting(inner) for inner in value] if isinstance(value, list) else value
+
+    return hashlib.sha256(json.dumps(lasting(metrics), sort_keys=True).encode()).hexdigest()
 
 
 def _digest(description: Description, folder: Path, name: str) -> str | None:

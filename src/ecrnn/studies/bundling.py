@@ -15,6 +15,7 @@ from ecrnn.core.config import (
     TrainingSettings,
     TrainSettings,
     begins,
+    differences,
     read_yaml,
     to_yaml,
 )
@@ -25,7 +26,7 @@ from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
 from ecrnn.core.tasks import Task
-from ecrnn.core.trial_of_study import CONFIG, check_planned
+from ecrnn.core.trial_of_study import CONFIG, check_planned, with_recipe
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.sources import TERMS
 from ecrnn.models.build import check_network
@@ -51,6 +52,7 @@ from ecrnn.training.classification import score as class_score
 from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_finished, trial_task
 
+_OF_MACHINES = ("device", "threads", "checkpoint_seconds")
 LAST_EPOCHS = 5  # whose spread a model card shows
 
 
@@ -123,8 +125,11 @@ def bundle_trial(
         round_to_half(network)
         rounded = in_use(describe(name, processor), processor, network, {}, "cpu")
         predictions = rounded.judge(load(settings, progress), predictions.index).predictions
+    trained = settings.of_trial(model, trial.repeat)
+    if trained.nested and facts.get("recipe"):
+        trained = with_recipe(trained, facts["recipe"])
     metrics = measured(
-        settings.of_trial(model, trial.repeat),
+        trained,
         task,
         predictions,
         trial.metrics,
@@ -268,11 +273,30 @@ def measured(
         "epochs": epochs,
         **({} if epochs == training.epochs and ended else _shorter(training, ended)),
         "recipe": _recipe(training),
+        "training": training.model_dump(
+            mode="json", exclude={*_OF_MACHINES, "epochs", "patience"}, exclude_defaults=True
+        ),
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
+
+
+def other_training(settings: TrainSettings | StudySettings, metrics: dict[str, Any]) -> str | None:
+    """The first difference between settings and those that a bundle's `metrics.json` notes of its training, in words.
+
+    None where nothing differs, or it notes none, as of earlier versions. More epochs are no difference.
+    """
+    noted = metrics.get("training")
+    if not isinstance(noted, dict):
+        return None
+    for key in ("fingerprint", "split", "seed"):
+        if metrics.get(key) != getattr(settings, key):
+            return f"{key} is {getattr(settings, key)} here and {metrics.get(key)} there"
+    places = settings.training.model_dump(include={*_OF_MACHINES, "epochs", "patience"})
+    found = differences(settings.training, TrainingSettings.read({**noted, **places}, "metrics.json, training"))
+    return found[0] if found else None
 
 
 def _shorter(training: TrainingSettings, ended: bool) -> dict[str, Any]:

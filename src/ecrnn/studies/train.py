@@ -23,9 +23,9 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import is_bundle
+from ecrnn.serving.bundle import is_bundle, read_metrics
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundling import check_free
+from ecrnn.studies.bundling import check_free, other_training
 from ecrnn.studies.fine_tuning import read_start, start_from, with_examples
 from ecrnn.studies.going_on import (
     check_goes_on,
@@ -41,7 +41,7 @@ from ecrnn.studies.kept_bundle import KeptBundle
 from ecrnn.studies.places import check_same_kind_of_data, spelt_as_it_exists
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, objective, prepare
-from ecrnn.studies.trials import contradiction, identity_of, load, sizes_of_groups, split_of, trained_on_too
+from ecrnn.studies.trials import contradiction, identity_of, load, of_model, sizes_of_groups, split_of, trained_on_too
 from ecrnn.training.event_files import to_tensorboard
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
@@ -147,11 +147,14 @@ def _settings_before(out: Path) -> TrainSettings | None:
     if not there(path):
         return None
     try:
-        return TrainSettings.read(read_yaml(path, out, sealed=True), str(path))
+        settings = TrainSettings.read(read_yaml(path, out, sealed=True), str(path))
     except EcrnnError:
         if is_bundle(out):
             raise
         return None
+    if is_bundle(out) and (line := other_training(settings, read_metrics(out))):
+        raise RunDirectoryError(f"{path} is of another training than the bundle beside it: {line}; put back its copy")
+    return settings
 
 
 def _check_folder(out: Path, resume: bool) -> None:
@@ -180,7 +183,7 @@ def _train(
         progress(Message(line))
     seed = trial_seed(settings.seed, 0)
     network = make(model, processor.sizes, seed)
-    identity = {**identity_of(data, settings.split, split, processor), "model": settings.model}
+    identity = {**identity_of(data, settings.split, split, processor), **of_model(model)}
     taken = None
     if settings.start is not None:
         start = read_start(spelt_as_it_exists(settings.start), settings.start_digest)

@@ -226,7 +226,7 @@ def _fit_network(
     network = make(model, processor.sizes, seed)
     summary = summarise(network, processor.sizes, model)
     task = objective(data, split, processor, training, seed)
-    identity = {**identity_of(data, settings.split, split, processor), "model": str(model), "repeat": repeat}
+    identity = {**identity_of(data, settings.split, split, processor), **of_model(model), "repeat": repeat}
     label = settings.label(str(model), repeat)
     trained = yield from fit_events(
         network,
@@ -279,6 +279,12 @@ def identity_of(data: ExampleSet, rule: str, split: Split, processor: Processor)
         "examples": parts.hexdigest(),
         "processor": hashlib.sha256(processing.encode()).hexdigest(),
     }
+
+
+def of_model(model: ModelName) -> dict[str, str]:
+    """What tells the training of a model from those of others: its name, and the code of one that is not ecrnn's."""
+    source = model.row.source
+    return {"model": str(model), **({"source": source.sha256} if source else {})}
 
 
 def _fit_classifier(

@@ -26,7 +26,7 @@ from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, opened, parse_json
 
 NAMES = ("step.safetensors", "epoch.safetensors")
-_NEWER = ("examples", "processor")  # of an identity, which older checkpoints do not name
+_NEWER = ("examples", "processor", "source")  # of an identity, which older checkpoints do not name
 _EARLIER = "earlier."  # begins the names of the predictions of epochs before the last that count
 _AVERAGE = "average."  # begins the names of averaged weights
 

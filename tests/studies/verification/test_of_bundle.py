@@ -34,9 +34,12 @@ def copy(trained: Path, tmp_path: Path) -> Path:
 
 
 def change_metrics(folder: Path, **changes: object) -> None:
-    metrics = json.loads((folder / "metrics.json").read_text())
-    del metrics["digest"]
+    metrics, description = (json.loads((folder / name).read_text()) for name in ("metrics.json", "bundle.json"))
+    for content in (metrics, description):
+        del content["digest"]
+    description.pop("metrics", None)  # of the figures, which are changed
     (folder / "metrics.json").write_text(json.dumps(seal(metrics | changes)))
+    (folder / "bundle.json").write_text(json.dumps(seal(description)))
 
 
 def test_a_training_holds(trained: Path) -> None:

@@ -25,6 +25,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_trained_on
 from ecrnn.serving.trained_on import TrainedOn
+from ecrnn.studies.bundling import other_training
 from ecrnn.studies.tasks import objective
 from ecrnn.studies.train import SETTINGS, train_bundle
 from ecrnn.studies.trials import WEIGHTS as TRIAL_WEIGHTS
@@ -107,6 +108,8 @@ def _plan(folder: Path, settings: Settings, model: str, metrics: dict[str, Any])
         for key, value in wanted.items()
         if (planned if key == "epochs" else metrics.get(key)) != value
     ]
+    if line := other_training(settings, metrics):
+        wrong.append(f"metrics.json notes another training than the settings: {line}")
     if model != _model(settings):
         wrong.append(f"bundle.json is of {model}, the settings of {_model(settings)}")
     history = metrics.get("history", [])
