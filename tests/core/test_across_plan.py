@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ecrnn.core.across_plan import ACROSS, AcrossPlan, is_across, read_plan, studies_of, write_plan
+from ecrnn.core.across_plan import ACROSS, AcrossPlan, check_of_plan, is_across, read_plan, studies_of, write_plan
+from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
+from ecrnn.core.runs import write_settings
 
 PLAN = AcrossPlan(data={"b": "/data/b", "a é": "photos/a é"}, moderators=("classes",))
 
@@ -38,3 +40,21 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> No
 def test_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(EcrnnError, match=r"holds no comparison across data sets: it has no across\.yaml$"):
         read_plan(tmp_path)
+
+
+def test_studies_that_are_not_of_the_plan(tmp_path: Path) -> None:
+    """An earlier across.yaml, and the study of another comparison, put in the place of one."""
+    plan = AcrossPlan(data={name: name for name in "abc"})
+    for name, changes in {"a": {}, "b": {}, "c": {"image_size": 16}}.items():
+        (tmp_path / name).mkdir()
+        write_settings(tmp_path / name, StudySettings.read({"data": name, "models": ["cnn"], **changes}))
+    (tmp_path / "report").mkdir()
+    assert check_of_plan(tmp_path, plan) == []
+    earlier = AcrossPlan(data={"a": "a"})
+    line = f"{tmp_path / 'b'} and 1 more lie there, but {tmp_path / ACROSS} does not plan them; "
+    assert check_of_plan(tmp_path, earlier) == [f"{line}put back its last copy, or move them elsewhere."]
+    write_settings(tmp_path / "b", StudySettings.read({"data": "b", "models": ["cnn"], "seed": 1}))
+    (line,) = check_of_plan(tmp_path, plan)
+    assert line.endswith(
+        f"was not begun with the others of {tmp_path / ACROSS}: seed is 1 there, and 0 in {tmp_path / 'a'}."
+    )

@@ -7,10 +7,11 @@ from pathlib import Path
 from pydantic import Field
 
 from ecrnn.core.checked_settings import Settings
-from ecrnn.core.config import read_yaml, to_yaml
+from ecrnn.core.config import StudySettings, read_yaml, to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import write_atomically
 from ecrnn.core.reading import there
+from ecrnn.core.runs import STUDY, read_settings
 from ecrnn.core.seals import seal_text
 
 ACROSS = "across.yaml"
@@ -63,6 +64,34 @@ def write_plan(folder: Path, plan: AcrossPlan) -> None:
 def studies_of(folder: Path, plan: AcrossPlan) -> list[Path]:
     """The folders of the studies of ``plan`` that are there, in its order."""
     return [folder / name for name in plan.data if there(folder / name)]
+
+
+def check_of_plan(folder: Path, plan: AcrossPlan) -> list[str]:
+    """Sentences on studies in ``folder`` that cannot be of its plan: not planned, or trained otherwise than the others.
+
+    Raises:
+        EcrnnError: the settings of a planned study cannot be read.
+    """
+    others = sorted({path.parent.name for path in folder.glob(f"*/{STUDY}")} - {*plan.data})
+    found = []
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        line = f"{folder / others[0]}{more} {'lie' if more else 'lies'} there, but {folder / ACROSS} does not plan"
+        found.append(f"{line} {'them' if more else 'it'}; put back its last copy, or move them elsewhere.")
+    begun = {place: _of_all(read_settings(place)) for place in studies_of(folder, plan)}
+    first = next(iter(begun), folder)
+    for place, settings in begun.items():
+        for key in [key for key, value in settings.items() if value != begun[first][key]][:1]:
+            what = f"{key} is {settings[key]} there, and {begun[first][key]} in {first}"
+            found.append(f"{place} was not begun with the others of {folder / ACROSS}: {what}.")
+    return found
+
+
+def _of_all(settings: StudySettings) -> dict[str, object]:
+    """What all studies of a comparison across data sets have alike, having been begun by one call."""
+    training = settings.training
+    of_training = {"epochs": training.epochs, "optimizer": training.optimizer}
+    return {"seed": settings.seed, "split": settings.split, **of_training}
 
 
 def check_name(name: str, where: str) -> None:

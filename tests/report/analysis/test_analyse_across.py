@@ -91,3 +91,15 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
     assert found.warnings[0] == "cnn has no finished repeat on set-0; its pairs leave these out."
     assert found.data_sets[0].missing == 3
     assert [one.model for one in found.profiles] == ["ecrnn-bilstm-16", "crnn-bilstm-16"]
+
+
+def test_what_is_damaged_is_named(tmp_path: Path) -> None:
+    """Its figures are left out, which would change the means without a word."""
+    folders = make_studies(tmp_path, 3)
+    for repeat in (0, 1):
+        (folders[1] / "cnn" / f"repeat-{repeat}" / "predictions.npz").write_bytes(b"")
+    found = analyse_studies(folders, notes=["First."])
+    home = folders[1] / "cnn" / "repeat-0" / "predictions.npz"
+    which = f"first cnn, repeat 0: {home} is damaged: it does not match manifest.json"
+    assert found.warnings[-2:] == ("First.", f"{folders[1]}: 2 of 9 trials are damaged and left out, {which}.")
+    assert found.data_sets[1].missing == 2

@@ -110,6 +110,7 @@ def analyse_studies(
     rope: float | None = None,
     moderators: Sequence[str] = (),
     named_before: bool = False,
+    notes: Sequence[str] = (),
 ) -> AcrossAnalysis:
     """All figures of a report across studies.
 
@@ -121,6 +122,7 @@ def analyse_studies(
         rope: half the width of the region of practical equivalence; None takes the studies', or the metric's own.
         moderators: names in `ecrnn.core.across_plan.MODERATORS`.
         named_before: whether the moderators were named before the first training.
+        notes: lines that stand with those of the studies.
 
     Raises:
         EcrnnError: a folder is no study or has nothing finished, two are of one data set, of different tasks or scores,
@@ -138,7 +140,8 @@ def analyse_studies(
     plans = [record.settings for record in records]
     planned_pairs, planned_rope = _common(plans, "pairs"), _common(plans, "rope")
     planned_baseline = _common(plans, "baseline")
-    notes = [note for record in records for note in record.notes]
+    notes = [*notes, *(note for record in records for note in record.notes)]
+    notes += [line for record in records if (line := _damaged(record))]
     asked = [(baseline, planned_baseline), (pairs and tuple(pairs), planned_pairs), (rope, planned_rope)]
     after = any(mine not in (None, planned) for mine, planned in asked)
     if after:
@@ -161,6 +164,16 @@ def analyse_studies(
         warnings=notes,
         chosen_after=after,
     )
+
+
+def _damaged(record: StudyRecord) -> str:
+    """A sentence on the trials of a study that are there and cannot be used; "" where there are none."""
+    found = [trial for trial in record.unfinished if trial.state == "damaged"]
+    if not found:
+        return ""
+    folder, planned, first = record.folders[0], record.planned, found[0]
+    which = f"{first.model}, repeat {first.repeat}"
+    return f"{folder}: {len(found)} of {planned} trials are damaged and left out, first {which}: {first.reason}."
 
 
 def _common(plans: Sequence[StudySettings], name: str) -> Any:

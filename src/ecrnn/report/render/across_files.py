@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecrnn.core.across_plan import is_across, read_plan, studies_of
+from ecrnn.core.across_plan import check_of_plan, is_across, read_plan, studies_of
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
@@ -82,6 +82,7 @@ def write_across_report(
         rope=rope,
         moderators=named,
         named_before=named == before,
+        notes=check_of_plan(places[0], plan) if plan else (),
     )
     return write_across(analysis, folder, language)
 
