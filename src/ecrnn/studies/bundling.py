@@ -12,23 +12,19 @@ import numpy as np
 from ecrnn.core.config import (
     MAX_SETTINGS,
     StudySettings,
-    TrainingSettings,
-    TrainSettings,
     begins,
-    differences,
     read_yaml,
     to_yaml,
 )
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import disk_errors, write_atomically
-from ecrnn.core.predictions import AnyPredictions, PredictedClasses, Predictions
+from ecrnn.core.predictions import AnyPredictions, PredictedClasses
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
 from ecrnn.core.tasks import Task
 from ecrnn.core.trial_of_study import CONFIG, check_planned, with_recipe
 from ecrnn.data.example_set import ExampleSet
-from ecrnn.data.sources import TERMS
 from ecrnn.models.build import check_network
 from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_code import check_digest
@@ -40,20 +36,14 @@ from ecrnn.serving.card import model_card
 from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import in_use
 from ecrnn.serving.predictor import Predictor
-from ecrnn.serving.rejection import rejection_table
 from ecrnn.serving.trained_on import STUDY_FILE, TrainedOn, read_study
-from ecrnn.stats import Metric, metric_interval
+from ecrnn.stats import Metric
 from ecrnn.stats.class_scores import metric_for
-from ecrnn.stats.metrics import METRICS
-from ecrnn.studies.places import data_name
+from ecrnn.studies.bundle_metrics import measured, scores
 from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.trials import WEIGHTS, load, split_of
-from ecrnn.training.classification import score as class_score
 from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_finished, trial_task
-
-_OF_MACHINES = ("device", "threads", "checkpoint_seconds")
-LAST_EPOCHS = 5  # whose spread a model card shows
 
 
 def bundle_trial(
@@ -216,131 +206,6 @@ def check_free(out: Path, besides: Set[str] = frozenset()) -> None:
         free = all(path.relative_to(out).as_posix() in besides or holds_nothing(path.name) for path in out.rglob("*"))
     if not free:
         raise RunDirectoryError(f"{out} is not empty and holds no training; choose another -o")
-
-
-def measured(
-    settings: TrainSettings | StudySettings,
-    task: Task,
-    predictions: AnyPredictions,
-    history: list[dict[str, Any]],
-    *,
-    n_train: int,
-    parameters: int,
-    multiply_adds: int,
-    best: tuple[int, AnyPredictions | None] | None = None,
-    ended: bool = True,
-) -> dict[str, Any]:
-    """What `metrics.json` holds: figures of the last epoch, and on which examples they were measured.
-
-    Where the best epoch's weights are kept, theirs is a figure of its own: on the examples that the epoch was chosen
-    with it is no estimate for new ones, and the last epoch's is.
-
-    Args:
-        settings: resolved.
-        task: task of the model.
-        predictions: predictions of the last epoch's weights, for the validation examples.
-        history: the metrics of each epoch.
-        n_train: examples trained on.
-        parameters, multiply_adds: of the network.
-        best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
-        ended: the training has ended, at its last epoch or by its patience.
-    """
-    training = settings.training
-    epochs = len(history)
-    kept: dict[str, Any] = {"keep": "last", "epoch": epochs}
-    of_the_bundle = predictions
-    if best is not None:
-        epoch, chosen = best
-        assert chosen is not None
-        assert isinstance(settings, TrainSettings)
-        of_the_bundle = chosen
-        kept = {"keep": "best", "epoch": epoch, "keep_window": settings.keep_window}
-        kept[f"kept_{task.metric}"] = scores(task, chosen)[task.metric]
-    return {
-        "data": data_name(settings),
-        "terms": TERMS.get(settings.data),
-        "fingerprint": settings.fingerprint,
-        **({"bad_files": list(settings.bad_files)} if settings.bad_files else {}),
-        "split": settings.split,
-        "seed": settings.seed,
-        **_left_out(settings),
-        "n_train": n_train,
-        "n_validation": len(predictions.index),
-        **scores(task, predictions),
-        **spread(task, history),
-        **kept,
-        **({"rejection": rejection_table(of_the_bundle)} if isinstance(of_the_bundle, Predictions) else {}),
-        "epochs": epochs,
-        **({} if epochs == training.epochs and ended else _shorter(training, ended)),
-        "recipe": _recipe(training),
-        "training": training.model_dump(
-            mode="json", exclude={*_OF_MACHINES, "epochs", "patience"}, exclude_defaults=True
-        ),
-        "parameters": parameters,
-        "multiply_adds": multiply_adds,
-        "seconds": sum(line.get("seconds") or 0.0 for line in history),
-        "history": history,
-    }
-
-
-def other_training(settings: TrainSettings | StudySettings, metrics: dict[str, Any]) -> str | None:
-    """The first difference between settings and those that a bundle's `metrics.json` notes of its training, in words.
-
-    None where nothing differs, or it notes none, as of earlier versions. More epochs are no difference.
-    """
-    noted = metrics.get("training")
-    if not isinstance(noted, dict):
-        return None
-    for key in ("fingerprint", "split", "seed"):
-        if metrics.get(key) != getattr(settings, key):
-            return f"{key} is {getattr(settings, key)} here and {metrics.get(key)} there"
-    places = settings.training.model_dump(include={*_OF_MACHINES, "epochs", "patience"})
-    found = differences(settings.training, TrainingSettings.read({**noted, **places}, "metrics.json, training"))
-    return found[0] if found else None
-
-
-def _shorter(training: TrainingSettings, ended: bool) -> dict[str, Any]:
-    """Why there are fewer epochs than were asked for."""
-    if not ended:
-        return {"unfinished": {"epochs": training.epochs}}
-    return {"stopped": {"epochs": training.epochs, "patience": training.patience}}
-
-
-def _recipe(training: TrainingSettings) -> str:
-    schedule = "" if training.schedule == "constant" else f", {training.schedule}"
-    parts = (
-        f"{training.optimizer} at {training.lr:g}{schedule}",
-        f"batch {training.batch_size}",
-        *(() if training.augment == "none" else (f"augmentation {training.augment}",)),
-        *training.besides,
-        training.precision,
-    )
-    return ", ".join(parts)
-
-
-def _left_out(settings: TrainSettings | StudySettings) -> dict[str, Any]:
-    """What recipes were tuned on, so that nothing of it was drawn for this training."""
-    tuned = settings.tuned if isinstance(settings, StudySettings) else None
-    return {"tuning_part": {"part": tuned.part, "seed": tuned.seed}} if tuned and tuned.part else {}
-
-
-def spread(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
-    """Lowest, mean and highest metric of the last epochs, at most `LAST_EPOCHS`; nothing of a single epoch."""
-    values = [line[f"validation_{task.metric}"] for line in history[-LAST_EPOCHS:]]
-    if len(values) < 2:
-        return {}
-    mean = sum(values) / len(values)
-    return {"last_epochs": {"epochs": len(values), "lowest": min(values), "mean": mean, "highest": max(values)}}
-
-
-def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
-    """The task's metric with its interval over examples; beside accuracy cross-entropy (nats)."""
-    name = task.metric
-    interval = metric_interval(predictions.statistics, METRICS[name])
-    found = {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return found | (
-        {"loss": class_score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {}
-    )
 
 
 def processor_of(model: ModelName, trial: FinishedTrial, study: Path) -> Processor:

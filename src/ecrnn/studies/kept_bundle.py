@@ -22,7 +22,8 @@ from ecrnn.serving.bundle import DESCRIPTION, describe, is_bundle, write_bundle
 from ecrnn.serving.card import model_card
 from ecrnn.serving.load import in_use
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundling import measured, on_test_part
+from ecrnn.studies.bundle_metrics import measured
+from ecrnn.studies.bundling import on_test_part
 from ecrnn.studies.fine_tuning import Taken
 from ecrnn.training.trainer import Trained
 

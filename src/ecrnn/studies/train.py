@@ -25,7 +25,8 @@ from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
 from ecrnn.serving.bundle import is_bundle, read_metrics
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundling import check_free, other_training
+from ecrnn.studies.bundle_metrics import other_training
+from ecrnn.studies.bundling import check_free
 from ecrnn.studies.fine_tuning import read_start, start_from, with_examples
 from ecrnn.studies.going_on import (
     check_goes_on,

@@ -25,7 +25,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_trained_on
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundling import other_training
+from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.tasks import objective
 from ecrnn.studies.train import SETTINGS, train_bundle
 from ecrnn.studies.trials import WEIGHTS as TRIAL_WEIGHTS

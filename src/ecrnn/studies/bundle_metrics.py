@@ -1,0 +1,143 @@
+"""What `metrics.json` of a bundle holds of its training, and whether settings are those of that training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings, differences
+from ecrnn.core.predictions import AnyPredictions, Predictions
+from ecrnn.core.tasks import Task
+from ecrnn.data.sources import TERMS
+from ecrnn.serving.rejection import rejection_table
+from ecrnn.stats import metric_interval
+from ecrnn.stats.metrics import METRICS
+from ecrnn.studies.places import data_name
+from ecrnn.training.classification import score as class_score
+
+_OF_MACHINES = ("device", "threads", "checkpoint_seconds")
+LAST_EPOCHS = 5  # whose spread a model card shows
+
+
+def measured(
+    settings: TrainSettings | StudySettings,
+    task: Task,
+    predictions: AnyPredictions,
+    history: list[dict[str, Any]],
+    *,
+    n_train: int,
+    parameters: int,
+    multiply_adds: int,
+    best: tuple[int, AnyPredictions | None] | None = None,
+    ended: bool = True,
+) -> dict[str, Any]:
+    """What `metrics.json` holds: figures of the last epoch, and on which examples they were measured.
+
+    Where the best epoch's weights are kept, theirs is a figure of its own: on the examples that the epoch was chosen
+    with it is no estimate for new ones, and the last epoch's is.
+
+    Args:
+        settings: resolved.
+        task: task of the model.
+        predictions: predictions of the last epoch's weights, for the validation examples.
+        history: the metrics of each epoch.
+        n_train: examples trained on.
+        parameters, multiply_adds: of the network.
+        best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
+        ended: the training has ended, at its last epoch or by its patience.
+    """
+    training = settings.training
+    epochs = len(history)
+    kept: dict[str, Any] = {"keep": "last", "epoch": epochs}
+    of_the_bundle = predictions
+    if best is not None:
+        epoch, chosen = best
+        assert chosen is not None
+        assert isinstance(settings, TrainSettings)
+        of_the_bundle = chosen
+        kept = {"keep": "best", "epoch": epoch, "keep_window": settings.keep_window}
+        kept[f"kept_{task.metric}"] = scores(task, chosen)[task.metric]
+    return {
+        "data": data_name(settings),
+        "terms": TERMS.get(settings.data),
+        "fingerprint": settings.fingerprint,
+        **({"bad_files": list(settings.bad_files)} if settings.bad_files else {}),
+        "split": settings.split,
+        "seed": settings.seed,
+        **_left_out(settings),
+        "n_train": n_train,
+        "n_validation": len(predictions.index),
+        **scores(task, predictions),
+        **spread(task, history),
+        **kept,
+        **({"rejection": rejection_table(of_the_bundle)} if isinstance(of_the_bundle, Predictions) else {}),
+        "epochs": epochs,
+        **({} if epochs == training.epochs and ended else _shorter(training, ended)),
+        "recipe": _recipe(training),
+        "training": training.model_dump(
+            mode="json", exclude={*_OF_MACHINES, "epochs", "patience"}, exclude_defaults=True
+        ),
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "seconds": sum(line.get("seconds") or 0.0 for line in history),
+        "history": history,
+    }
+
+
+def other_training(settings: TrainSettings | StudySettings, metrics: dict[str, Any]) -> str | None:
+    """The first difference between settings and those that a bundle's `metrics.json` notes of its training, in words.
+
+    None where nothing differs, or it notes none, as of earlier versions. More epochs are no difference.
+    """
+    noted = metrics.get("training")
+    if not isinstance(noted, dict):
+        return None
+    for key in ("fingerprint", "split", "seed"):
+        if metrics.get(key) != getattr(settings, key):
+            return f"{key} is {getattr(settings, key)} here and {metrics.get(key)} there"
+    places = settings.training.model_dump(include={*_OF_MACHINES, "epochs", "patience"})
+    found = differences(settings.training, TrainingSettings.read({**noted, **places}, "metrics.json, training"))
+    return found[0] if found else None
+
+
+def _shorter(training: TrainingSettings, ended: bool) -> dict[str, Any]:
+    """Why there are fewer epochs than were asked for."""
+    if not ended:
+        return {"unfinished": {"epochs": training.epochs}}
+    return {"stopped": {"epochs": training.epochs, "patience": training.patience}}
+
+
+def _recipe(training: TrainingSettings) -> str:
+    schedule = "" if training.schedule == "constant" else f", {training.schedule}"
+    parts = (
+        f"{training.optimizer} at {training.lr:g}{schedule}",
+        f"batch {training.batch_size}",
+        *(() if training.augment == "none" else (f"augmentation {training.augment}",)),
+        *training.besides,
+        training.precision,
+    )
+    return ", ".join(parts)
+
+
+def _left_out(settings: TrainSettings | StudySettings) -> dict[str, Any]:
+    """What recipes were tuned on, so that nothing of it was drawn for this training."""
+    tuned = settings.tuned if isinstance(settings, StudySettings) else None
+    return {"tuning_part": {"part": tuned.part, "seed": tuned.seed}} if tuned and tuned.part else {}
+
+
+def spread(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lowest, mean and highest metric of the last epochs, at most `LAST_EPOCHS`; nothing of a single epoch."""
+    values = [line[f"validation_{task.metric}"] for line in history[-LAST_EPOCHS:]]
+    if len(values) < 2:
+        return {}
+    mean = sum(values) / len(values)
+    return {"last_epochs": {"epochs": len(values), "lowest": min(values), "mean": mean, "highest": max(values)}}
+
+
+def scores(task: Task, predictions: AnyPredictions) -> dict[str, float]:
+    """The task's metric with its interval over examples; beside accuracy cross-entropy (nats)."""
+    name = task.metric
+    interval = metric_interval(predictions.statistics, METRICS[name])
+    found = {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found | (
+        {"loss": class_score(predictions)["validation_loss"]} if isinstance(predictions, Predictions) else {}
+    )
