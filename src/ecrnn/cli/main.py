@@ -41,6 +41,7 @@ from ecrnn.cli import (
 from ecrnn.cli.output import complain
 from ecrnn.cli.usage import Group, sentence
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
+from ecrnn.core.waiting import wait_briefly_beside_others
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
 
@@ -106,6 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     128 + n: stopped by signal n; 141, as with any program in a pipe, if the reader of the output has gone.
     """
     streams.prepare()
+    wait_briefly_beside_others()
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line
     status = _run([argument for argument in line if argument != "--debug"], debug)
