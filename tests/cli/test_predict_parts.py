@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ecrnn.cli.options import WrongCall
 from ecrnn.cli.predict_parts import Part, part_of
 
 
@@ -27,6 +28,9 @@ def test_a_part_has_a_file_of_its_own_in_a_folder(tmp_path: Path) -> None:
     assert part.place(tmp_path / "out", None) == tmp_path / "out" / "part-03-of-40.jsonl"
     assert part.place(tmp_path / "out", "csv") == tmp_path / "out" / "part-03-of-40.csv"
     assert part.place(tmp_path / "a.csv", None) == tmp_path / "a.csv"
+    assert part.place(tmp_path / "run.v2", None).parent == tmp_path / "run.v2"
+    with pytest.raises(WrongCall, match="or lie in a folder, not in"):
+        part.place(tmp_path / "predictions.txt", None)
 
 
 def test_a_finished_part_is_skipped_and_a_torn_one_done_again(
@@ -41,6 +45,14 @@ def test_a_finished_part_is_skipped_and_a_torn_one_done_again(
         outs.append(out)
     together = "".join(out.read_text() for out in outs)
     assert together == call("predict", bundle, images, "--top", 3, "--json").out
+
+    (tmp_path / "fewer").mkdir()
+    shutil.copytree(images / "c", tmp_path / "fewer" / "c")  # on a machine that sees fewer files
+    seen = call(
+        "predict", bundle, tmp_path / "fewer", "--top", 3, "-o", tmp_path / "parts", "--format", "csv", "--part", "1/3"
+    )
+    assert (seen.status, seen.err.count("is a part of other files than these 12")) == (0, 3)
+    (tmp_path / "parts" / "part-1-of-3.csv.part.json").unlink()
 
     whole, receipt = outs[1].read_bytes(), outs[1].with_name(f"{outs[1].name}.part.json")
     skipped = f"part 2/3 is done already: 12 predictions in {outs[1]}\n"

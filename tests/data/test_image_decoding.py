@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,25 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path, memory_limit):
         load_images(tmp_path, FILES, (8, 8), 3, cache=tmp_path / "cache", memory_limit=memory_limit)
     with pytest.raises(DataError, match="none of the 1 images in"):
         load_readable(tmp_path, ["2.png"], (8, 8), 3)
+
+
+def test_the_cache_of_another_folder(tmp_path):
+    """All of its files are whole, and of as many images; that of an earlier version, without its name, is taken."""
+
+    def read(folder):
+        return load_images(folder, FILES, (8, 8), 3, cache=tmp_path / "cache", memory_limit=10)
+
+    for value, folder in enumerate((tmp_path / "a", tmp_path / "b")):
+        folder.mkdir()
+        for name in FILES:
+            Image.new("RGB", (8, 8), (value, 0, 0)).save(folder / name)
+        assert read(folder)[0, 0, 0, 0] == value
+    a, b = sorted((tmp_path / "cache").rglob("*.npy"), key=lambda path: np.load(path)[0, 0, 0, 0])
+    checksum = a.with_suffix(".crc32")
+    checksum.write_bytes(checksum.read_bytes()[:8] + b"\n")
+    assert read(tmp_path / "a").shape == (7, 8, 8, 3)
+    assert checksum.read_text().endswith(f" {a.stem}\n")
+    for suffix in (".npy", ".crc32"):
+        shutil.copy(b.with_suffix(suffix), a.with_suffix(suffix))
+    with pytest.raises(DataError, match=r"\.npy is damaged; delete it"):
+        read(tmp_path / "a")

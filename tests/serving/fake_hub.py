@@ -86,7 +86,9 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
                 return self.answer(404, {}, X_Error_Code="RevisionNotFound")
             listed = [{"rfilename": n, "size": hub.sizes.get(n, len(c))} for n, c in files.items()]
             number = hub.commits[name].index(files) if files in hub.commits[name] else 0
-            return self.answer(200, {"id": name, "sha": hub.sha(name, number), "siblings": listed})
+            return self.answer(
+                200, {"id": name, "sha": hub.sha(name, number), "siblings": listed, "private": hub.private.get(name)}
+            )
 
         def file(self, name: str, revision: str, file: str) -> None:
             content = (hub.files(name, revision) or {}).get(file)

@@ -62,6 +62,11 @@ def test_what_goes_is_the_bundle_with_a_card_for_the_hub(pushed: FakeHub, bundle
     push(bundle, "hf://ada/private", private=True, examples=False, endpoint=pushed.endpoint)
     assert (pushed.private["ada/private"], pushed.private["ada/flowers"]) == (True, False)
     assert FILE not in pushed.commits["ada/private"][0]
+    count = len(pushed.commits["ada/flowers"])
+    with one_line(EcrnnError, "ada/flowers is on the hub already and everybody can read it; make it private there"):
+        push(bundle, "ada/flowers", private=True, endpoint=pushed.endpoint)
+    assert len(pushed.commits["ada/flowers"]) == count, "nothing was uploaded"
+    push(bundle, "ada/private", private=True, endpoint=pushed.endpoint)
 
 
 def test_the_card_has_the_figure(hub: FakeHub, bundle: Path) -> None:
@@ -200,3 +205,11 @@ def test_without_the_package_it_says_what_to_install(bundle: Path, monkeypatch: 
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with one_line(EcrnnError, "pip install 'ecrnn[hub]'"):
         module.push(bundle, "ada/flowers")
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "huggingface.co", "http://a:99999", "http://", "ftp://a", ""])
+def test_an_address_that_is_none(bundle: Path, tmp_path: Path, address: str) -> None:
+    with one_line(EcrnnError, "the address of the hub is as in https://huggingface.co, not"):
+        pull("ada/flowers", tmp_path / "new", endpoint=address)
+    with one_line(EcrnnError, "the address of the hub"):
+        push(bundle, "ada/flowers", endpoint=address)

@@ -7,6 +7,7 @@ predictions. A part whose receipt says all that of the files on the disk is done
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -16,18 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from ecrnn.cli.options import WrongCall
-from ecrnn.cli.output import say
+from ecrnn.cli.output import complain, say
 from ecrnn.cli.predictions import SUFFIXES, Written
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import disk_errors, write_json
 from ecrnn.core.reading import read_json, sha256, there
 from ecrnn.core.seals import seal, unsealed
-from ecrnn.core.spelling import order
+from ecrnn.core.spelling import nfc, order
 from ecrnn.core.text import counted
 
 _MOST = 1_000_000  # parts
 _LARGEST = 2**40  # bytes of the predictions of a part
-_KIND = "ecrnn part"
+_KIND, _RECEIPT = "ecrnn part", ".part.json"
+_TEXTS = (".txt", ".tsv", ".xlsx", ".html", ".md", ".gz", ".zip")  # with which no folder's name ends
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Part:
             raise WrongCall("--part wants a file or a folder for the predictions, as in --part 3/40 -o predictions/")
         if out.suffix.lower() in SUFFIXES and not out.is_dir():
             return out
+        if out.suffix.lower() in _TEXTS and not out.is_dir():
+            raise WrongCall(f"--out: predictions of a part are {', '.join(SUFFIXES)}, or lie in a folder, not in {out}")
         digits = len(str(self.of))
         return out / f"part-{self.number:0{digits}d}-of-{self.of}.{style or 'jsonl'}"
 
@@ -100,13 +104,25 @@ def predict_part(
     """
     mine = part.taken(files)
     wanted = wanted_of(part, mine, missing, how)
+    everything = {"files": len(files), "names_sha256": _names(files)}
     _check_free(out, part)
+    for other in _of_other_files(out, part, everything):
+        place = other.with_name(other.name.removesuffix(_RECEIPT))
+        what = f"{place} is a part of other files than these {len(files):,}"
+        complain(f"{what}: some are in no part or in two; do that part again where it sees the same files")
     if (before := done(out, wanted)) is not None:
         failed = f", {before.failed:,} of its inputs could not be predicted" if before.failed else ""
         say(f"part {part} is done already: {counted(before.predicted, 'predictions')} in {out}{failed}")
         return before
     written = predict(mine)
-    content = {"format": 1, "kind": _KIND, "of": wanted, "sha256": sha256(out, _LARGEST), **written._asdict()}
+    content = {
+        "format": 1,
+        "kind": _KIND,
+        "of": wanted,
+        "all": everything,
+        "sha256": sha256(out, _LARGEST),
+        **written._asdict(),
+    }
     write_json(_receipt(out), seal(content))
     return written
 
@@ -127,6 +143,28 @@ def _digest(files: Sequence[Path], missing: Mapping[Path, str]) -> str:
             status = (found.st_size, found.st_mtime_ns)
         digest.update(repr((os.fsencode(file), status)).encode())
     return digest.hexdigest()
+
+
+def _names(files: Sequence[Path]) -> str:
+    """SHA-256 of the names of files, which may lie in another place on another machine."""
+    return hashlib.sha256(
+        "\0".join(sorted(nfc(file.name) for file in files)).encode(errors="surrogateescape")
+    ).hexdigest()
+
+
+def _of_other_files(out: Path, part: Part, everything: Mapping[str, Any]) -> list[Path]:
+    """Receipts beside ``out`` of parts of as many, that are of other files than ``everything``."""
+    found = []
+    for receipt in sorted(out.parent.glob(f"*{_RECEIPT}")):
+        if receipt == _receipt(out):
+            continue
+        with contextlib.suppress(EcrnnError):
+            content = unsealed(read_json(receipt, within=out.parent), receipt, required=True)
+            of = content.get("of")
+            same = isinstance(of, dict) and str(of.get("part")).endswith(f"/{part.of}")
+            if same and content.get("all") not in (None, dict(everything)):  # earlier versions noted none
+                found.append(receipt)
+    return found
 
 
 def done(out: Path, wanted: Mapping[str, Any]) -> Written | None:
@@ -160,4 +198,4 @@ def _whole(out: Path) -> dict[str, Any] | None:
 
 
 def _receipt(out: Path) -> Path:
-    return out.with_name(f"{out.name}.part.json")
+    return out.with_name(f"{out.name}{_RECEIPT}")

@@ -217,11 +217,13 @@ def _check_unchanged(path: Path, images: np.ndarray, bad: Mapping[str, str], fre
     step = max(1, 2**24 // max(1, images[:1].nbytes))
     for start in range(0, len(images), step):
         found = zlib.crc32(images[start : start + step].data, found)
-    line = f"{found:08x}\n".encode()
-    if fresh or not checksum.exists():
+    plain = f"{found:08x}\n".encode()  # as earlier versions wrote it
+    line = f"{found:08x} {path.stem}\n".encode()  # with the name, as all files of another folder's images are whole
+    kept = None if fresh or not checksum.exists() else read_bytes(checksum, 1000)
+    if kept is None or kept == plain:
         with cached_file(checksum) as file:
             file.write(line)
-    elif read_bytes(checksum, len(line)) != line:
+    elif kept != line:
         raise DataError(f"{path} is damaged; delete it and give the command again")
 
 

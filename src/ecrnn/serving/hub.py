@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import disk_errors, make_folder, path_of, write_json
@@ -88,7 +89,7 @@ def push(
     Args:
         bundle: its folder; it is read as `ecrnn.load` does, and nothing damaged is uploaded.
         repository: "owner/name".
-        private: make a new repository private.
+        private: make a new repository private; one that is there and public is refused.
         examples: whether the hashes of its training examples go too, by which `ecrnn evaluate` leaves them out.
         endpoint: address of the hub; None: https://huggingface.co, or what HF_ENDPOINT says.
 
@@ -102,7 +103,7 @@ def push(
     to = Repository.parse(repository)
     folder = find(bundle)
     description, processor, _, metrics = read_bundle(folder)
-    hub = _package()
+    hub = _package(endpoint)
     names = {name for name in file_names(processor) if there(folder / name)} - (set() if examples else {EXAMPLES})
     with raised_as(BundleError):
         for name in sorted(names):
@@ -116,7 +117,11 @@ def push(
     with _one_line(hub, to.name):
         api = hub.HfApi(endpoint=endpoint, library_name="ecrnn")
         api.create_repo(to.name, private=private, exist_ok=True)
-        before = {file.rfilename for file in api.model_info(to.name, revision=to.revision).siblings or ()}
+        there_now = api.model_info(to.name, revision=to.revision)
+        if private and there_now.private is False:
+            line = f"{to.name} is on the hub already and everybody can read it"
+            raise EcrnnError(f"{line}; make it private there, name another repository, or leave --private out")
+        before = {file.rfilename for file in there_now.siblings or ()}
         old = sorted(before & set(_LIMITS) - names - {CARD})
         operations += [hub.CommitOperationDelete(name) for name in old]
         commit = api.create_commit(
@@ -144,7 +149,7 @@ def pull(repository: str, out: str | Path, *, endpoint: str | None = None) -> Pa
     with disk_errors(out, "read"):
         if out.exists() and not (out.is_dir() and not any(out.iterdir())):
             raise EcrnnError(f"{out} is there already; choose another folder for the bundle")
-    hub = _package()
+    hub = _package(endpoint)
     with _one_line(hub, of.name):
         found = hub.HfApi(endpoint=endpoint, library_name="ecrnn").model_info(
             of.name, revision=of.revision, files_metadata=True
@@ -166,13 +171,23 @@ def pull(repository: str, out: str | Path, *, endpoint: str | None = None) -> Pa
     return out
 
 
-def _package() -> Any:
+def _package(endpoint: str | None) -> Any:
+    """The package, once the address of the hub is known to be one."""
     try:
         import huggingface_hub
+        import huggingface_hub.constants
         import huggingface_hub.errors
         import huggingface_hub.utils
     except ImportError as error:
         raise EcrnnError("push and pull need huggingface_hub, which comes with: pip install 'ecrnn[hub]'") from error
+    address = huggingface_hub.constants.ENDPOINT if endpoint is None else endpoint
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # as of http://[::1
+        good = False
+    if not good:
+        raise EcrnnError(f"the address of the hub is as in https://huggingface.co, not '{address[:100]}'")
     return huggingface_hub
 
 

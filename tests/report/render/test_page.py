@@ -14,6 +14,7 @@ from report.across import make_studies
 from report.synthetic import make_study
 
 import ecrnn
+from ecrnn.core.errors import EcrnnError
 from ecrnn.report import Analysis, write_across_report, write_report
 from ecrnn.report.render.figures import draw_figures
 from ecrnn.report.render.page import report_page
@@ -82,6 +83,8 @@ def test_a_check_of_a_folder(tmp_path: Path) -> None:
     twin = tmp_path / "photos" / "undecided" / "3.png"
     twin.write_bytes((tmp_path / "photos" / "고양이 <b>" / "0.png").read_bytes())
     (tmp_path / "photos" / "undecided" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(EcrnnError, match="unknown language 'xx', pages are in"):  # before anything is read
+        ecrnn.check(tmp_path / "nowhere", language="xx")
     ecrnn.check(tmp_path / "photos", out=tmp_path / "out", language="ko", repeats=1)
     page = (tmp_path / "out" / "check.html").read_text(encoding="utf-8")
     assert "같은 이미지가 두 클래스에 있음" in page

@@ -23,6 +23,7 @@ from ecrnn.core.form import BadData
 from ecrnn.core.spelling import on_disk
 from ecrnn.core.text import counted, json_text
 from ecrnn.core.translation import Translator
+from ecrnn.core.translation import checked as checked_language
 from ecrnn.data.check.findings import KINDS, Check, Finding
 from ecrnn.data.check.folder_check import NEAR, check_folder
 from ecrnn.data.check.near_duplicates import MOST_BITS
@@ -204,6 +205,7 @@ def check(
         >>> found.would_train, found.counts()["label-conflict"]
         (True, 1)
     """
+    checked_language(language)
     folder = on_disk(path_of(data, "data"))
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; check looks at a folder of images, one sub-folder a class")
