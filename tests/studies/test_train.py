@@ -81,6 +81,10 @@ def test_the_settings_of_another_training_beside_a_bundle(bundle: Path, folder: 
     (mine / "train.yaml").write_text(seal_text(to_yaml(other)))
     with one_line(RunDirectoryError, mine, "of another training than the bundle beside it: lr is 0.5 here and 0.0"):
         train_bundle(train_settings(str(folder), training={"lr": 0.5}), mine, resume=True)
+    (mine / "train.yaml").write_text(seal_text(to_yaml(saved.model_copy(update={"model": "ecnn"}))))
+    with one_line(RunDirectoryError, mine, "than the bundle beside it: model is ecnn here and cnn there"):
+        train_bundle(train_settings(str(folder), model="ecnn"), mine, resume=True)
+    (mine / "train.yaml").write_text(seal_text(to_yaml(other)))
     plan = {check.name: check for check in check_bundle(mine, False, None, silent)}["plan"]
     assert any("notes another training than the settings: lr" in line for line in plan.lines)
 

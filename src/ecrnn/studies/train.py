@@ -23,7 +23,7 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import is_bundle, read_metrics
+from ecrnn.serving.bundle import is_bundle, read_description, read_metrics
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.bundling import check_free
@@ -153,7 +153,12 @@ def _settings_before(out: Path) -> TrainSettings | None:
         if is_bundle(out):
             raise
         return None
-    if is_bundle(out) and (line := other_training(settings, read_metrics(out))):
+    if not is_bundle(out):
+        return settings
+    line, model = other_training(settings, read_metrics(out)), read_description(out).model
+    if model != settings.model:
+        line = f"model is {settings.model} here and {model} there"
+    if line:
         raise RunDirectoryError(f"{path} is of another training than the bundle beside it: {line}; put back its copy")
     return settings
 
