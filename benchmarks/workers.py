@@ -2,7 +2,8 @@
 
 The same small study is trained by `ecrnn compare --jobs 1`, and by `ecrnn work` with 1, 2 and 4 workers that are
 commands of their own. For each: seconds until the last one has left, seconds of the trainings as their manifests say,
-and the seconds a trial that are neither. A quiet machine is needed.
+the seconds a trial that are neither, and the processor's seconds of all of it. The last are about the same on a
+busy machine; for the others a quiet one is needed.
 """
 
 from __future__ import annotations
@@ -41,10 +42,12 @@ def main() -> None:
         for workers in (0, *asked.workers):
             name = f"{workers} workers" if workers else "compare --jobs 1"
             rows.setdefault(name, []).append(measure(study, workers, asked.repeats, asked.folder))
+    starts = [start(asked.folder) for _ in range(asked.rounds)]
     found = {
         "trials": asked.repeats,
         "rows": {name: _medians(of) for name, of in rows.items()},
-        "start_of_a_worker": statistics.median(start(asked.folder) for _ in range(asked.rounds)),
+        "start_of_a_worker": [statistics.median(times) for times in zip(*starts, strict=True)],
+        "load": os.getloadavg(),
         "environment": environment(),
     }
     print(json.dumps(found, indent=2))
@@ -60,7 +63,7 @@ def measure(study: list[str], workers: int, repeats: int, folder: Path | None) -
         if workers:
             subprocess.run([*command, "--engine", "none"], check=True, capture_output=True, env=_environment())
             command = [*ECRNN, "work", str(out), "--no-wait"]
-        begin = time.monotonic()
+        begin, before = time.monotonic(), processor()
         running = [
             subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment())
             for _ in range(workers or 1)
@@ -72,11 +75,18 @@ def measure(study: list[str], workers: int, repeats: int, folder: Path | None) -
         training = sum(of["seconds"] for of in facts if of is not None)
         assert None not in facts
         beside = ((workers or 1) * seconds - training) / repeats
-        return {"seconds": seconds, "training": training, "beside_a_trial": beside}
+        used = processor() - before
+        return {"seconds": seconds, "training": training, "beside_a_trial": beside, "processor": used}
 
 
-def start(folder: Path | None) -> float:
-    """Seconds that a worker takes to find that there is nothing to do."""
+def processor() -> float:
+    """The processor's seconds of all processes that have ended and were waited for."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def start(folder: Path | None) -> tuple[float, float]:
+    """Seconds, and the processor's seconds, that a worker takes to find that there is nothing to do."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         study = [
             "digits",
@@ -93,9 +103,9 @@ def start(folder: Path | None) -> float:
         ]
         run = [*ECRNN, "compare", *study, "--out", f"{place}/study"]
         subprocess.run(run, check=True, capture_output=True, env=_environment())
-        begin = time.monotonic()
+        begin, before = time.monotonic(), processor()
         subprocess.run([*ECRNN, "work", f"{place}/study"], check=True, capture_output=True, env=_environment())
-        return time.monotonic() - begin
+        return time.monotonic() - begin, processor() - before
 
 
 def _environment() -> dict[str, str]:
