@@ -59,6 +59,7 @@ OTHER_TESTS = {
     "tasks/test_foreign_task.py": "a task of somebody else's in all commands",
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "bench/test_machines.py": "benchmarks/machines.py, and the rows of measured machines",
+    "bench/test_gpu_all.py": "benchmarks/gpu_all.sh",
     "cli/test_bad_input.py": "the errors of all commands",
     "cli/test_hostile_images.py": "a folder made to harm, in all commands that read images",
     "cli/test_classics.py": "the classics in all commands",

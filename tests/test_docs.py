@@ -31,14 +31,13 @@ SLURM_PAGE = ROOT / "docs" / "how-to" / "slurm.md"  # there is none here; tests/
 RAY_PAGE = ROOT / "docs" / "how-to" / "ray.md"  # takes a minute, as tests/studies/test_ray_tasks.py does
 SERVE_PAGE = ROOT / "docs" / "how-to" / "serve.md"  # a server does not end; tests/cli/test_serve.py asks one
 HUB_PAGE = ROOT / "docs" / "how-to" / "hub.md"  # there is no hub; tests/serving/fake_hub.py is one
+PROCESSES_PAGE = ROOT / "docs" / "how-to" / "several-processes.md"  # tests/studies/test_following.py starts some
+GPU_PAGE = ROOT / "docs" / "how-to" / "gpu.md"  # there is none here; tests/bench/test_gpu_all.py pretends
+ELSEWHERE = (FAMILY_PAGE, TASK_PAGE, RAY_PAGE, SLURM_PAGE, SERVE_PAGE, HUB_PAGE, PROCESSES_PAGE, GPU_PAGE)
 RUN = [
     ROOT / "README.md",
     ROOT / "docs" / "tutorial.md",
-    *(
-        page
-        for page in sorted((ROOT / "docs" / "how-to").glob("*.md"))
-        if page not in (FAMILY_PAGE, TASK_PAGE, RAY_PAGE, SLURM_PAGE, SERVE_PAGE, HUB_PAGE)
-    ),
+    *(page for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if page not in ELSEWHERE),
 ]
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"\d+(?:[.,]\d+)*")

@@ -393,8 +393,8 @@ def train(
         "keep_window": keep_window,
         "start": None if start is None else str(path_of(start, "start")),
     }
-    settings = training_settings(asked, None if recipes is None else path_of(recipes, "recipes"), progress)
-    arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
+    settings = training_settings(asked, None if recipes is None else path_of(recipes, "recipes"), progress, folder)
+    arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
     train_bundle(settings, folder, arrays=arrays, resume=resume, tensorboard=tensorboard, progress=progress)
     return load(folder)

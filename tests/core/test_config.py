@@ -113,6 +113,7 @@ TRAIN = DATA | {
     "start_digest": ([None, "0" * 64], ["0" * 63, 5]),
     "continued": ([(), [15, 30]], [None, 5, [1.5], ["many"]]),
     "keep_window": ([1, 3, 1000], [0, 1001, 2.5, None]),
+    "processes": ([1, 2, 100_000], [0, 100_001, 2.5, None]),
 }
 TABLE = {TrainingSettings: TRAINING, StudySettings: STUDY, TrainSettings: TRAIN}
 TAKEN = [(kind, key, value) for kind, keys in TABLE.items() for key, (good, _) in keys.items() for value in good]

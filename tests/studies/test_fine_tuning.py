@@ -113,8 +113,16 @@ def test_stopped_and_gone_on_with(source: Path, three: Path, tmp_path: Path) -> 
         train_bundle(settings, out, progress=stop_at(3, lambda: signal.raise_signal(signal.SIGTERM)))
     with one_line(RunDirectoryError, "another training: start_digest is None here"):
         train_bundle(train_settings(str(three)), out, resume=True)
+    with one_line(RunDirectoryError, "another training: start_digest"):
+        train_bundle(train_settings(str(three), start=str(tmp_path / "whole")), out, resume=True)
     moved = copy.rename(tmp_path / "moved")
     with one_line(BundleError, "there is no folder"):
-        train_bundle(settings, out, resume=True)
-    train_bundle(train_settings(str(three), start=str(moved)), out, resume=True)
+        train_bundle(settings, tmp_path / "new", resume=True)
+    assert form_of(str(copy), out) == form_of(str(moved))
+    train_bundle(settings, out, resume=True)  # which keeps a copy of the bundle
+    assert read_metrics(out)["start"] == read_metrics(tmp_path / "whole")["start"]
+    assert (out / "examples.bin").read_bytes() == (tmp_path / "whole" / "examples.bin").read_bytes()
     assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    longer = train_settings(str(three), start=str(copy), training={"epochs": settings.training.epochs + 1})
+    assert train_bundle(longer, out, resume=True)  # the finished one still keeps it
+    assert read_metrics(out)["start"] == read_metrics(tmp_path / "whole")["start"]

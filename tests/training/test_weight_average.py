@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
+from torch import nn
 from training.trainings import STEPS, image_set, left_on_disk, make_settings, make_task, same, stop_at, train, weights
 
 from ecrnn.core.events import Epoch, Step
 from ecrnn.models.build import build
+from ecrnn.training import loop
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.trainer import Trainer
 from ecrnn.training.weight_average import BATCHES
@@ -68,6 +70,24 @@ def test_on_disk_stopped_and_in_memory_it_is_the_same(tmp_path: Path, keep: str)
     assert (again.best_epoch, again.best_value) == (trained.best_epoch, trained.best_value)
     assert again.predictions.logits.tolist() == trained.predictions.logits.tolist()
     assert any(name.startswith("average.") for name in left_on_disk(tmp_path))
+
+
+def test_best_weights_with_other_last_bits_are_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill left them unwritten, and the machine that makes them again rounds the averaged statistics otherwise."""
+    monkeypatch.setattr(Trainer, "is_best", lambda trainer: len(trainer.position.history) == 1)
+    settings = {"keep": "best", "epochs": 3, "weight_averaging": DECAY}
+    with pytest.raises(Interrupted):
+        train(tmp_path, progress=stop_at(STEPS + 2, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    (tmp_path / "checkpoint" / "best.safetensors").unlink()
+
+    def other_bits(model: nn.Module) -> bytes:
+        tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        return save(tensors | {"1.running_var": torch.nextafter(tensors["1.running_var"], torch.tensor(9.0))})
+
+    monkeypatch.setattr(loop, "weights_of", other_bits)
+    with pytest.raises(Interrupted):  # and stopped once more
+        train(tmp_path, progress=stop_at(STEPS + 4, lambda: signal.raise_signal(signal.SIGTERM)), **settings)
+    assert train(tmp_path, **settings)[1].best_epoch == 1
 
 
 def test_the_training_itself_is_another_ones() -> None:

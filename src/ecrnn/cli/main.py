@@ -41,6 +41,7 @@ from ecrnn.cli import (
 from ecrnn.cli.output import complain
 from ecrnn.cli.usage import Group, sentence
 from ecrnn.core.errors import EcrnnError, SettingsError, UnknownNameError
+from ecrnn.core.torchrun import place, refuse_several
 from ecrnn.core.waiting import wait_briefly_beside_others
 
 WRONG_CALL = (options.WrongCall, SettingsError, UnknownNameError)
@@ -98,6 +99,8 @@ def _options(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
+    if context.invoked_subcommand != "train":
+        refuse_several(f"ecrnn {context.invoked_subcommand}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,7 +136,9 @@ def _run(arguments: list[str], debug: bool) -> int:
             return _say(f"cannot write the output: {error.strerror or error}", 1)
         if debug:
             traceback.print_exc()
-        return _say(*_sentence(error))
+        line, status = _sentence(error)
+        known = status == 2 or status > 128  # to all processes that torchrun has started, of which the first says it
+        return status if known and place().rank else _say(line, status)
 
 
 def _sentence(error: Exception) -> tuple[str, int]:

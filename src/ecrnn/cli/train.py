@@ -80,6 +80,7 @@ def train(
     """Train one model and keep it as a bundle: a folder with weights, all that they need, and a model card."""
     from ecrnn.core.config import TrainSettings
     from ecrnn.core.events import Message
+    from ecrnn.core.torchrun import place
     from ecrnn.studies.fine_tuning import form_of
     from ecrnn.studies.tuned_recipes import read_recipes, trained_defaults, with_recipe
 
@@ -87,7 +88,7 @@ def train(
     defaults = trained_defaults(found) if found else {}
     if start is not None:
         with options.wrong_call():
-            defaults = {**form_of(start), **defaults}
+            defaults = {**form_of(start, out), **defaults}
     settings = options.settings(TrainSettings, context.params, defaults)
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
@@ -104,10 +105,12 @@ def train(
         with options.wrong_call():
             settings, recipe = with_recipe(settings, found)
     out = Path(spelt_as_it_exists(out))
-    with Display(quiet=as_json) as display:
+    with Display(quiet=as_json or place().rank > 0) as display:
         if recipe:
             display.show(Message(recipe))
         trained = train_bundle(settings, out, resume=resume, tensorboard=tensorboard, progress=display.show)
+    if place().rank > 0:  # of several processes the first alone speaks
+        return
     metrics = read_metrics(out)
     if as_json:
         say_json({"bundle": str(out), **metrics})

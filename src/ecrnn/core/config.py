@@ -291,6 +291,7 @@ class TrainSettings(_RunSettings):
     start: str | None = Field(None, max_length=4096)  # the bundle from whose weights it starts
     start_digest: Digest | None = None  # SHA-256 of these
     continued: tuple[int, ...] = Field((), max_length=1000)  # epochs planned before, where the rate depended on them
+    processes: int = Field(1, ge=1, le=100_000)  # that torchrun has started, which train together
     keep_window: int = Field(5, ge=1, le=1000)  # epochs over whose mean score the best one is chosen
     training: TrainingSettings = TrainingSettings()
 

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ecrnn.layers.normalisation import BatchNorm2d
+from ecrnn.layers.normalisation import BatchNorm2d, normalised
 from ecrnn.layers.stages import Stage
 
 CHANNELS = (32, 64, 128, 128)
@@ -92,11 +92,5 @@ def _normalised(values: Tensor, widths: Tensor, normalisation: BatchNorm2d) -> T
     """Batch normalisation with the statistics of the columns that count; what it gives for others has no meaning."""
     if not normalisation.training:
         return normalisation(values)
-    values = values.to(normalisation.weight.dtype)  # from bfloat16, whose sums are not exact enough
-    mask, count = within(widths, values), int(widths.sum()) * values.shape[2]
-    mean = (values * mask).sum((0, 2, 3)) / count  # (C,)
-    centred = (values - mean.view(-1, 1, 1)) * mask
-    variance = centred.square().sum((0, 2, 3)) / count
-    normalisation.take(mean.detach(), variance.detach(), count)
-    factor = normalisation.weight * torch.rsqrt(variance + normalisation.eps)
-    return centred * factor.view(-1, 1, 1) + normalisation.bias.view(-1, 1, 1)
+    mask = within(widths, values).to(normalisation.weight.dtype)
+    return normalised(values, normalisation, mask, int(widths.sum()) * values.shape[2])

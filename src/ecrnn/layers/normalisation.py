@@ -15,7 +15,7 @@ docs/decisions/batch-statistics.md.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
@@ -31,19 +31,25 @@ class _BatchNorm(nn.modules.batchnorm._BatchNorm):
 
     Attributes:
         rule: by which batches are averaged, "recent" or "even"; see `average`.
+        summed: gives the sum over all processes that compute a batch together; None where one computes it.
     """
+
+    summed: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=EPS, momentum=MOMENTUM)
         self.rule = "recent"
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            self._set_momentum()
+        if not self.training:
+            return super().forward(x)
+        if self.summed is not None:
+            return normalised(x, self).to(x.dtype)
+        self._set_momentum()
         return super().forward(x)
 
     @torch.no_grad()
-    def take(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def take(self, mean: Tensor, variance: Tensor, count: Tensor | int) -> None:
         """Take into the running statistics what a batch's were, where something else than `forward` normalised it.
 
         Args:
@@ -74,6 +80,39 @@ class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
     """Over maps (B, channels, H, W)."""
 
 
+def normalised(
+    values: Tensor, normalisation: _BatchNorm, mask: Tensor | None = None, count: Tensor | int | None = None
+) -> Tensor:
+    """Batch normalisation in training by torch's own operators, over all processes that the layer sums by.
+
+    Args:
+        values: (B, C) or (B, C, H, W).
+        normalisation: the layer, whose running statistics take the batch in.
+        mask: 1 for the values that count and 0 for others, (B, 1, 1, W); None: all count.
+        count: values a channel that count, where there is a mask.
+
+    Returns:
+        Of the shape of ``values`` and the type of the layer's weights; where the mask is 0 it has no meaning.
+    """
+    values = values.to(normalisation.weight.dtype)  # from bfloat16, whose sums are not exact enough
+    summed, channels = normalisation.summed, values.shape[1]
+    over, shape = [d for d in range(values.dim()) if d != 1], (channels, *[1] * (values.dim() - 2))
+    count = values.numel() // channels if count is None else count
+    sums = (values if mask is None else values * mask).sum(over)  # (C,)
+    if summed is not None:
+        together = summed(torch.cat([sums, sums.new_tensor([count])]))
+        sums, count = together[:-1], together[-1].detach()
+    mean = sums / count
+    centred = values - mean.view(shape)
+    if mask is not None:
+        centred = centred * mask
+    squares = centred.square().sum(over)
+    variance = (squares if summed is None else summed(squares)) / count
+    normalisation.take(mean.detach(), variance.detach(), count)
+    factor = normalisation.weight * torch.rsqrt(variance + normalisation.eps)
+    return centred * factor.view(shape) + normalisation.bias.view(shape)
+
+
 def average(model: nn.Module, rule: Literal["recent", "even"]) -> None:
     """Let the running statistics of a network average its batches by ``rule`` from now on.
 
@@ -84,6 +123,25 @@ def average(model: nn.Module, rule: Literal["recent", "even"]) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.rule = rule
+
+
+def sum_by(model: nn.Module, summed: Callable[[Tensor], Tensor]) -> list[str]:
+    """Let a network normalise batches that several processes compute together.
+
+    Args:
+        model: a network from `ecrnn.build`.
+        summed: gives the sum over all processes.
+
+    Returns:
+        The names of layers that cannot: batch normalisation of torch's own.
+    """
+    others = []
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            module.summed = summed
+        elif isinstance(module, nn.modules.batchnorm._BatchNorm):
+            others.append(name)
+    return others
 
 
 @contextlib.contextmanager

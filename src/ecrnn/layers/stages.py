@@ -45,7 +45,8 @@ class GeluStage(nn.Sequential):
 def _followed(values: Tensor, rest: list[nn.Module], normalisation: nn.Module, *, pool: bool, gelu: bool) -> Tensor:
     """What the modules after a stage's layer make of its values."""
     assert isinstance(normalisation, BatchNorm1d | BatchNorm2d)
-    if normalisation.training and _served(values, 2 if pool and gelu else 1):
+    alone = normalisation.training and normalisation.summed is None
+    if alone and _served(values, 2 if pool and gelu else 1):
         return _fused(values, normalisation, pool, gelu)
     for module in rest:
         values = module(values)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ecrnn.layers.normalisation import BatchNorm2d
+from ecrnn.layers.normalisation import BatchNorm2d, normalised
 
 SIDE = 2  # pixels of a patch
 
@@ -52,6 +52,8 @@ class Whitening(nn.Module):
         """Batch normalisation. In training its means are over images first, so that threads change no bit."""
         if not self.training:
             return self.norm(components)
+        if self.norm.summed is not None:
+            return normalised(components, self.norm)
         values = components.to(self.norm.weight.dtype)  # from bfloat16, whose sums are not exact enough
         mean = values.mean((2, 3)).mean(0)
         centred = values - mean.view(-1, 1, 1)

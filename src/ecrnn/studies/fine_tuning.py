@@ -10,22 +10,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.reading import MAX_WEIGHTS, read_bytes
+from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.reading import MAX_WEIGHTS, read_bytes, there
 from ecrnn.core.tasks import default
 from ecrnn.core.text import counted
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
-from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_trained_on
+from ecrnn.serving.best_so_far import CHECKPOINTS
+from ecrnn.serving.bundle import DESCRIPTION, WEIGHTS, file_names, is_bundle, read_bundle, read_trained_on
 from ecrnn.serving.pretrained import find
 from ecrnn.serving.trained_on import TrainedOn
+from ecrnn.studies.places import spelt_as_it_exists
 
+COPY = "start"  # folder, beside the checkpoints
 _COUNT = "num_batches_tracked"
 _MOST_NAMES = 100
 
@@ -90,9 +95,31 @@ def read_start(name: str, digest: str | None = None) -> Start:
     return Start(name, description.model, found, processor, network.state_dict(), read_trained_on(folder))
 
 
-def form_of(name: str) -> dict[str, object]:
-    """Settings that a training from the bundle ``name`` has where nothing is said: its model and the form of images."""
-    description, processor, *_ = read_bundle(find(name))
+def place_of(name: str, out: Path | None) -> str:
+    """The bundle ``name``; where it is gone, the copy of it that the training in ``out`` keeps."""
+    name = spelt_as_it_exists(name)
+    copy = None if out is None else out / CHECKPOINTS / COPY
+    return str(copy) if copy is not None and is_bundle(copy) and not is_bundle(find(name)) else name
+
+
+def keep(start: Start, out: Path) -> None:
+    """Keep a copy of a bundle beside the checkpoints of the training in ``out``, which goes on without the bundle."""
+    source, copy = find(start.name), make_folder(out / CHECKPOINTS / COPY)
+    if source == copy:
+        return
+    for name in sorted(file_names(start.processor), key=lambda name: name == DESCRIPTION):  # which comes last
+        if there(source / name):
+            write_atomically(copy / name, read_bytes(source / name, MAX_WEIGHTS, source))
+
+
+def form_of(name: str, out: Path | None = None) -> dict[str, object]:
+    """Settings that a training from a bundle has where nothing is said: its model and the form of images.
+
+    Args:
+        name: of the bundle.
+        out: folder of the training, which may have begun before.
+    """
+    description, processor, *_ = read_bundle(find(place_of(name, out)))
     found: dict[str, object] = {"model": description.model}
     if processor.preprocessing is not None and processor.task == default():
         channels, height, width = processor.preprocessing.image

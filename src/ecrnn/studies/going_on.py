@@ -18,6 +18,7 @@ from ecrnn.core.runs import difference, holds_nothing
 from ecrnn.core.tasks import Task
 from ecrnn.serving.best_so_far import CHECKPOINTS, remove
 from ecrnn.serving.bundle import WEIGHTS, is_bundle, read_metrics
+from ecrnn.studies.fine_tuning import COPY
 
 LAST = "epoch.safetensors"  # the checkpoint of the last whole epoch
 
@@ -83,7 +84,7 @@ def leftovers(out: Path) -> list[str]:
     with disk_errors(out, "read"):
         left = [name for name in os.listdir(out) if holds_nothing(name)]
         checkpoints = os.listdir(out / CHECKPOINTS) if (out / CHECKPOINTS).is_dir() else [LAST]
-    return left + [name for name in checkpoints if name != LAST] + ([] if checkpoints else [CHECKPOINTS])
+    return left + [name for name in checkpoints if name not in (LAST, COPY)] + ([] if checkpoints else [CHECKPOINTS])
 
 
 def put_best_back(out: Path) -> None:

@@ -14,6 +14,7 @@ from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
+from ecrnn.core.torchrun import place
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Split, parse_split
@@ -27,7 +28,8 @@ from ecrnn.serving.bundle import is_bundle, read_description, read_metrics
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.bundling import check_free
-from ecrnn.studies.fine_tuning import read_start, start_from, with_examples
+from ecrnn.studies.fine_tuning import keep, place_of, read_start, start_from, with_examples
+from ecrnn.studies.following import Begin, follow, leading
 from ecrnn.studies.going_on import (
     check_goes_on,
     check_same_training,
@@ -39,13 +41,14 @@ from ecrnn.studies.going_on import (
     put_best_back,
 )
 from ecrnn.studies.kept_bundle import KeptBundle
-from ecrnn.studies.places import check_same_kind_of_data, spelt_as_it_exists
+from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, objective, prepare
 from ecrnn.studies.trials import contradiction, identity_of, load, of_model, sizes_of_groups, split_of, trained_on_too
 from ecrnn.training.event_files import to_tensorboard
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
+from ecrnn.training.torchrun_ranks import joined
 
 SETTINGS = "train.yaml"
 _LEFTOVERS = frozenset({"checkpoint", "checkpoint/.lock"})  # of a training killed before its settings were written
@@ -60,7 +63,7 @@ def train_bundle(
     tensorboard: str | Path | None = None,
     progress: Progress = silent,
 ) -> bool:
-    """Train one model and leave a bundle in ``out``.
+    """Train one model and leave a bundle in ``out``; where torchrun has started several processes, with all of them.
 
     Args:
         settings: as given; the resolved ones are saved as `train.yaml`.
@@ -82,6 +85,28 @@ def train_bundle(
     """
     model = parse(settings.model)
     check_network(model)
+    with joined(settings.training.device) as ranks:
+        if ranks is not None and ranks.rank:
+            return follow(ranks, model, arrays)
+        if ranks is None:
+            return _train_bundle(model, settings, out, arrays, resume, tensorboard, progress)
+        with leading(ranks) as begin:
+            trained = _train_bundle(model, settings, out, arrays, resume, tensorboard, progress, begin)
+        ranks.send({"trained": trained})
+        return trained
+
+
+def _train_bundle(
+    model: ModelName,
+    settings: TrainSettings,
+    out: Path,
+    arrays: ImageSet | None,
+    resume: bool,
+    tensorboard: str | Path | None,
+    progress: Progress,
+    begin: Begin | None = None,
+) -> bool:
+    """As `train_bundle`, in one process or as the first of several."""
     asked = settings.model_copy(update={"model": str(model), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
     asked = with_fit(asked, _settings_before(out), model.task)
@@ -106,7 +131,7 @@ def train_bundle(
             try:
                 logs = None if tensorboard is None else path_of(tensorboard, "tensorboard")
                 with to_tensorboard(logs, progress) if logs else nullcontext(progress) as passed:
-                    _train(model, data, split, processor, settings, out, passed)
+                    _train(model, data, split, processor, settings, out, passed, begin)
             except Interrupted as stop:
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         clear(out)
@@ -127,11 +152,17 @@ def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Pat
     update = {
         "fingerprint": data.fingerprint,
         "bad_files": tuple(sorted(data.bad_files)),
-        "training": resolve(asked.training),
-        "start_digest": None if asked.start is None else read_start(spelt_as_it_exists(asked.start)).digest,
+        "training": resolve(asked.training, place().local_world),
+        "processes": place().world,
+        "start_digest": None if asked.start is None else read_start(place_of(asked.start, out)).digest,
     }
     settings = asked.model_copy(update=update)
     if before:
+        if before.processes != settings.processes:
+            begun = before.processes
+            how = f"torchrun --nproc-per-node {begun}" if begun > 1 else "without torchrun"
+            line = f"{out} holds a training by {begun} process{'es' * (begun > 1)}, on whose number its bits depend"
+            raise RunDirectoryError(f"{line}; go on with it {how}, or choose another -o")
         check_same_kind_of_data(before, settings, out, "-o")
         settings = lengthened(before, settings)
         check_same_training(before, settings, out, model.task)
@@ -180,6 +211,7 @@ def _train(
     settings: TrainSettings,
     out: Path,
     progress: Progress,
+    begin: Begin | None,
 ) -> None:
     keys = data.keys()
     trained_on = TrainedOn.of(keys, split.train, split.validation)
@@ -190,9 +222,13 @@ def _train(
     seed = trial_seed(settings.seed, 0)
     network = make(model, processor.sizes, seed)
     identity = {**identity_of(data, settings.split, split, processor), **of_model(model)}
+    ranks = None if begin is None else begin(settings, identity)
+    if ranks is not None:
+        identity["processes"] = str(ranks.world)
     taken = None
     if settings.start is not None:
-        start = read_start(spelt_as_it_exists(settings.start), settings.start_digest)
+        start = read_start(place_of(settings.start, out), settings.start_digest)
+        keep(start, out)
         taken = start_from(start, network, model, processor)
         trained_on = with_examples(trained_on, start)
         identity["start"] = start.digest
@@ -214,6 +250,7 @@ def _train(
         longer=True,
         kept=bundle.write_so_far,
         label=settings.model,
+        ranks=ranks,
         progress=progress,
     )
     bundle.write(trained)

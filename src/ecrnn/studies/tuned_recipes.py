@@ -110,18 +110,21 @@ def trained_defaults(tuning: Tuning) -> dict[str, Any]:
     return {key: value for key, value in tuned_defaults(tuning).items() if key in TrainSettings.model_fields}
 
 
-def training_settings(asked: Mapping[str, Any], recipes: Path | None, progress: Progress) -> TrainSettings:
+def training_settings(
+    asked: Mapping[str, Any], recipes: Path | None, progress: Progress, out: Path | None = None
+) -> TrainSettings:
     """The settings of a training, with the form of the bundle that it starts from.
 
     Args:
         asked: nested plain data.
         recipes: folder of a tuning, whose recipe the model gets; None: no recipe.
         progress: called with a line about the recipe.
+        out: folder of the training, which may have begun before.
 
     Raises:
         EcrnnError: as of `read_settings`, `read_recipes` and `with_recipe`.
     """
-    form = form_of(asked["start"]) if asked.get("start") else {}
+    form = form_of(asked["start"], out) if asked.get("start") else {}
     if recipes is None:
         return read_settings(TrainSettings, merge(form, asked))
     tuning = read_recipes(recipes)

@@ -78,6 +78,15 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     position: Position
 
+    def to_plain(self) -> dict[str, Any]:
+        """Its tensors by name, and its position as plain data."""
+        return {"tensors": self.tensors, "position": vars(self.position)}
+
+    @staticmethod
+    def from_plain(plain: dict[str, Any]) -> Checkpoint:
+        """What `to_plain` gave."""
+        return Checkpoint(plain["tensors"], Position(**plain["position"]))
+
 
 def capture(
     model: nn.Module,

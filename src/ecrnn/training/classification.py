@@ -63,7 +63,7 @@ class Classification(Objective):
             error = _mixed_error(logits, targets, weights, smoothing)
         else:
             error = F.cross_entropy(logits, labels, weight=weights, label_smoothing=smoothing)
-        return Loss(error, correct, len(labels))
+        return Loss(error, correct, len(labels), None if weights is None else _weight(targets, weights))
 
     def _class_weights(self, classes: int) -> Tensor | None:
         """The weight of each class in the loss, (classes,); None where all weigh the same."""
@@ -111,6 +111,13 @@ def _mixed_error(logits: Tensor, targets: MixedLabels, weights: Tensor | None, s
         errors.append((error * share).sum())
         sums.append((share if weights is None else weights[labels] * share).sum())
     return (errors[0] + errors[1]) / (sums[0] + sums[1])
+
+
+def _weight(targets: Tensor | MixedLabels, weights: Tensor) -> Tensor:
+    """The sum of the weights of a batch, by which its mean error is divided."""
+    if not isinstance(targets, MixedLabels):
+        return weights[targets].sum()
+    return (weights[targets.labels] * targets.share + weights[targets.others] * (1 - targets.share)).sum()
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

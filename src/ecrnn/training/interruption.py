@@ -22,10 +22,15 @@ class Interruption:
 
     A second signal ends it at once, as without this class. Outside the main thread, where Python cannot hear signals,
     nothing changes.
+
+    Args:
+        forgiving: a second signal does nothing: torchrun passes on what its processes may have got already, and ends
+            them itself where they take too long.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forgiving: bool = False) -> None:
         self.received: int | None = None
+        self.forgiving = forgiving
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Interruption:
@@ -40,7 +45,8 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._put_back()
+        if not self.forgiving:
+            self._put_back()
 
     def _put_back(self) -> None:
         for number, handler in self._before.items():

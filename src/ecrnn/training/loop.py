@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import time
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch import nn
@@ -30,6 +31,7 @@ from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint
 from ecrnn.training.interruption import Interrupted, Interruption
 from ecrnn.training.objective import Objective
+from ecrnn.training.torchrun_ranks import Ranks
 from ecrnn.training.trainer import Trained, Trainer
 
 # Settings that checkpoints name only where they are not these: older checkpoints do not name them.
@@ -60,6 +62,7 @@ def fit(
     longer: bool = False,
     kept: Kept | None = None,
     label: str = "training",
+    ranks: Ranks | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Train ``model`` in place.
@@ -82,6 +85,7 @@ def fit(
         kept: called after each epoch whose weights are to be kept so far, with the model that has them, the metrics of
             all epochs and its predictions.
         label: what the events call this training.
+        ranks: processes that share its batches, of which rank 0 alone has a folder; None: this one alone.
         progress: called with a `Step` after every step, and with an `Epoch` after every epoch.
 
     Raises:
@@ -102,6 +106,7 @@ def fit(
         longer=longer,
         kept=kept,
         label=label,
+        ranks=ranks,
     )
     return passed_on(events, progress)
 
@@ -120,12 +125,21 @@ def fit_events(
     longer: bool = False,
     kept: Kept | None = None,
     label: str = "training",
+    ranks: Ranks | None = None,
 ) -> Generator[Event, None, Trained]:
     """The events that `fit` passes on; at its end the generator returns what `fit` does. Arguments as of `fit`."""
-    interruptible = Interruption() if folder else nullcontext()
+    interruptible = Interruption(forgiving=ranks is not None) if folder or ranks else nullcontext()
     with threads(settings.threads), freed_memory_kept(), torch.random.fork_rng(), interruptible as interruption:
         torch.manual_seed(seed)
-        trainer = Trainer(model, objective, settings, seed=seed, window=window, score_epochs=score_epochs, label=label)
+        counted = {"window": window, "score_epochs": score_epochs}
+        trainer = Trainer(model, objective, settings, seed=seed, **counted, label=label, ranks=ranks)
+        if ranks is not None:
+            assert interruption is not None
+            ranks.heard = lambda: interruption.received
+            if ranks.rank or folder is None:
+                trainer.load_state_dict(ranks.same_state(trainer.state_dict()))
+            if ranks.rank:
+                return (yield from _followed(trainer, ranks))
         if folder is None:
             return (yield from trainer.events(keep))
         assert interruption is not None
@@ -134,6 +148,18 @@ def fit_events(
         if interruption.received:  # in the last epoch; what the caller had in mind next is not begun
             raise Interrupted(interruption.received)
         return trained
+
+
+def _followed(trainer: Trainer, ranks: Ranks) -> Generator[Event, None, Trained]:
+    """The events of another rank than the first, which stops where that one does, once its checkpoint is written."""
+    for event in trainer.epochs():
+        yield event
+        if ranks.stop and (isinstance(event, Epoch) or trainer.position.step < trainer.steps):
+            ranks.receive()
+            raise Interrupted(ranks.stop)
+    position = trainer.position
+    counts = (position.skipped, position.roll_backs, position.epoch * trainer.steps)
+    return Trained(position.history, *position.best, *counts, None, None)
 
 
 class _OnDisk:
@@ -163,14 +189,16 @@ class _OnDisk:
     def events(self) -> Generator[Event, None, Trained]:
         """The trainer's events; what each is about is on disk."""
         self.resume()
+        if self.trainer.ranks is not None:
+            self.trainer.ranks.same_state(self.trainer.state_dict())
         for event in self.trainer.epochs():
             if isinstance(event, Epoch):
                 self._keep_epoch()
             yield event
             if isinstance(event, Step):
                 self._checkpoint_if_due()
-            elif self.interruption.received:  # now that all of the epoch is on disk
-                raise Interrupted(self.interruption.received)
+            elif self.stop:  # now that all of the epoch is on disk
+                self._leave()
         last = self.trainer.predictions()
         best = None
         if self.keep == "best":
@@ -215,23 +243,35 @@ class _OnDisk:
         except EcrnnError:  # cut, missing, or something else
             pass
         of_epoch = self._of_epoch()
-        if of_epoch is None or of_epoch.position.epoch != epoch or of_epoch.position.best_digest != digest:
-            return False
-        if not self.trainer.fits(of_epoch):
+        if of_epoch is None or of_epoch.position.epoch != epoch or not self.trainer.fits(of_epoch):
             return False
         self.trainer.restore(of_epoch)
         with self.trainer.predicting():
-            write_atomically(self.best_path, weights_of(self.trainer.model))
+            best = weights_of(self.trainer.model)
+        # On another machine the statistics of averaged weights may have other last bits, and then it is another file.
+        latest.position.best_digest = hashlib.sha256(best).hexdigest()
+        write_atomically(self.best_path, best)
         return True
 
     def _checkpoint_if_due(self) -> None:
-        trainer, stop = self.trainer, self.interruption.received
+        trainer, stop = self.trainer, self.stop
         due = time.monotonic() - self.saved_at >= trainer.settings.checkpoint_seconds
         inside = trainer.position.step < trainer.steps  # else the epoch's own checkpoint comes next
         if inside and (stop or due):
             self._save("step.safetensors")
         if inside and stop:
-            raise Interrupted(stop)
+            self._leave()
+
+    @property
+    def stop(self) -> int | None:
+        """The signal by which the training stops after this step; of several ranks, when all have heard of it."""
+        ranks = self.trainer.ranks
+        return self.interruption.received if ranks is None else ranks.stop
+
+    def _leave(self) -> NoReturn:
+        if self.trainer.ranks is not None:
+            self.trainer.ranks.send({})  # the others may go, too: torchrun ends all when one has gone
+        raise Interrupted(self.stop or signal.SIGTERM)
 
     def _save(self, name: str) -> None:
         trainer = self.trainer

@@ -26,11 +26,13 @@ class Loss:
         mean: scalar, over what was counted; back-propagated.
         correct: scalar, number of correct predictions among them; None where training does not know it.
         count: images, texts or tokens that the mean is over.
+        divisor: scalar, of the mean, where it is not ``count``: the sum of weights.
     """
 
     mean: Tensor
     correct: Tensor | None
     count: int
+    divisor: Tensor | None = None
 
 
 class Objective(ABC):
@@ -73,6 +75,10 @@ class Objective(ABC):
     @abstractmethod
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Any, Any]:
         """Inputs and targets of the examples at ``positions``, on the device."""
+
+    def part(self, positions: np.ndarray, epoch: int, start: int, end: int) -> tuple[Any, Any]:
+        """The examples from ``start`` to ``end`` of a batch, as `batch` makes them where it makes all of it."""
+        return self.batch(positions[start:end], epoch)
 
     @abstractmethod
     def loss(self, model: nn.Module, inputs: Any, targets: Any) -> Loss:

@@ -23,8 +23,9 @@ from ecrnn.layers.normalisation import average
 from ecrnn.recurrence import configure
 from ecrnn.training import checkpoints
 from ecrnn.training.checkpoints import Checkpoint, Position
-from ecrnn.training.objective import Objective
+from ecrnn.training.objective import Loss, Objective
 from ecrnn.training.optimizers import learning_rate, make_optimizer
+from ecrnn.training.torchrun_ranks import Ranks
 from ecrnn.training.weight_average import WeightAverage, copies
 
 MAX_ROLL_BACKS = 5
@@ -66,6 +67,7 @@ class Trainer:
             where few examples validate, the best of many single epochs is above all a lucky one.
         score_epochs: so many of the last epochs count, or as many as there are: their predictions are kept.
         label: what the events call this training.
+        ranks: processes that share its batches; None: this one alone.
 
     Attributes:
         position: where it stands.
@@ -88,6 +90,7 @@ class Trainer:
         window: int = 1,
         score_epochs: int = 1,
         label: str = "training",
+        ranks: Ranks | None = None,
     ) -> None:
         self.model = model.to(device=settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         configure(model, cutoff=settings.cutoff, truncate=settings.truncate_steps)
@@ -95,7 +98,9 @@ class Trainer:
         if settings.patience and score_epochs > 1:
             raise TrainingError(f"{label}: patience chooses the end, over whose last epochs no score can be the mean")
         self.objective, self.settings, self.seed = objective, settings, seed
-        self.window, self.label = window, label
+        self.window, self.label, self.ranks = window, label, ranks
+        if ranks is not None:
+            ranks.share_statistics(self.model)
         self.score_epochs = min(score_epochs, settings.epochs)
         self.optimizer = make_optimizer(self.model, settings)
         self.steps = objective.steps
@@ -179,7 +184,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that the training needs to go on: tensors by name, and the position as plain data."""
-        return {"now": _plain(self.capture()), "epoch_start": self.epoch_start and _plain(self.epoch_start)}
+        return {"now": self.capture().to_plain(), "epoch_start": self.epoch_start and self.epoch_start.to_plain()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave, in this process or another; the bits are those of a training left alone.
@@ -187,9 +192,9 @@ class Trainer:
         Raises:
             TrainingError: it is of another network or optimizer.
         """
-        self.restore(_checkpoint(state["now"]))
+        self.restore(Checkpoint.from_plain(state["now"]))
         if state["epoch_start"] is not None:
-            self.epoch_start = _checkpoint(state["epoch_start"])
+            self.epoch_start = Checkpoint.from_plain(state["epoch_start"])
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint.
@@ -243,7 +248,11 @@ class Trainer:
                 return
             self.position.step += 1
             yield Step(*self._place(), self.position.epoch + 1, self.settings.epochs)
-        metrics = self._end_epoch()
+        if self.ranks is None or self.ranks.rank == 0:
+            self._end_epoch()
+        if self.ranks is not None:
+            self.position = self.ranks.after_epoch(self.position)
+        metrics = self.position.history[-1]
         yield Epoch(*self._place(), self.position.epoch, self.settings.epochs, metrics)
 
     def step(self, positions: np.ndarray) -> bool:
@@ -259,13 +268,11 @@ class Trainer:
             TrainingError: they were not, and that policy is to stop.
         """
         position = self.position
-        inputs, targets = self.objective.batch(positions, position.epoch)
         before = [b.clone() for b in self.model.buffers()] if self.settings.non_finite == "skip" else []
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.objective.loss(self.model, inputs, targets)
-        loss.mean.backward()  # type: ignore[no-untyped-call]
+        loss = self._backward(positions)
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         known = [loss.mean.detach(), norm, *([] if loss.correct is None else [loss.correct])]
@@ -287,8 +294,18 @@ class Trainer:
         position.seen += loss.count
         return True
 
-    def _end_epoch(self) -> dict[str, Any]:
-        """Validate, and put the position at the start of the next epoch; gives the epoch's metrics."""
+    def _backward(self, positions: np.ndarray) -> Loss:
+        """The loss on a batch, whose gradient the parameters then have."""
+        epoch = self.position.epoch
+        if self.ranks is not None:
+            seed = (self.seed, epoch, self.position.step)
+            return self.ranks.backward(self.model, self.objective, positions, epoch, seed)
+        loss = self.objective.loss(self.model, *self.objective.batch(positions, epoch))
+        loss.mean.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def _end_epoch(self) -> None:
+        """Validate, and put the position at the start of the next epoch."""
         position, started = self.position, time.monotonic()
         if not position.seen:
             raise TrainingError(f"{self.label}: no step of epoch {position.epoch + 1} was finite; use a smaller --lr")
@@ -312,7 +329,6 @@ class Trainer:
             position.best = (position.epoch + 1, score)
         position.epoch, position.step = position.epoch + 1, 0
         position.loss_sum, position.correct, position.seen, position.seconds = 0.0, 0, 0, 0.0
-        return metrics
 
     def _keep(self, predictions: AnyPredictions | None) -> dict[str, float]:
         """Keep the predictions of an epoch that counts; gives what they will not tell any more."""
@@ -382,11 +398,3 @@ def early_end(label: str, position: Position, settings: TrainingSettings, metric
     better = f"no better validation {metric} for {counted(settings.patience, 'epochs')}"
     stopped = f"{label}: stopped after epoch {position.epoch} of {settings.epochs}"
     return f"{stopped}: {better}, best is epoch {position.best[0]}"
-
-
-def _plain(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {"tensors": checkpoint.tensors, "position": vars(checkpoint.position)}
-
-
-def _checkpoint(plain: dict[str, Any]) -> Checkpoint:
-    return Checkpoint(plain["tensors"], Position(**plain["position"]))

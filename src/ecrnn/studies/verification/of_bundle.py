@@ -164,6 +164,9 @@ def _again(folder: Path, settings: Settings, data: ExampleSet, metrics: dict[str
     if isinstance(settings, TrainSettings) and settings.continued:
         line = f"it was begun with {settings.continued[0]} epochs and got more, which is not done again"
         return check(NAME, "", unknown=[line])
+    if isinstance(settings, TrainSettings) and settings.processes > 1:
+        line = f"it was trained by {settings.processes} processes of torchrun together, which is not done again"
+        return check(NAME, "", unknown=[line])
     kept = read_bytes(folder / WEIGHTS, MAX_WEIGHTS, folder)
     history = metrics.get("history", [])
     with tempfile.TemporaryDirectory(prefix="ecrnn-verify-") as place:

@@ -66,6 +66,14 @@ class ImageClassification(Classification):
         (share,) = self._tensors(shares(index, self.seed, epoch).astype(np.float32))
         return mixed(images, share), MixedLabels(labels, labels.roll(-1, 0), share)
 
+    def part(self, positions: np.ndarray, epoch: int, start: int, end: int) -> tuple[Tensor, Tensor | MixedLabels]:
+        """As `Objective.part`. The last image is mixed with the next one of the whole batch."""
+        if "mixup" not in self.augmented.kinds:
+            return self.batch(positions[start:end], epoch)
+        images, labels = self.batch(positions.take(range(start, end + 1), mode="wrap"), epoch)
+        assert isinstance(labels, MixedLabels)
+        return images[:-1], MixedLabels(*(of_labels[:-1] for of_labels in labels))
+
     def features(self, index: np.ndarray) -> np.ndarray:
         """Standardised values, float32 (n, C * H * W)."""
         return side_by_side(self.images.images, index, self.standardise)

