@@ -57,6 +57,7 @@ OTHER_TESTS = {
     "test_own_model.py": "a model of somebody else's in all commands",
     "test_field.py": "benchmarks/field, the programs of a study",
     "tasks/test_foreign_task.py": "a task of somebody else's in all commands",
+    "tasks/image_classification/test_peak_memory.py": "the memory of a training, from the command's settings on",
     "cpp/test_cpp.py": "tests/cpp/*.cpp, programs in C++",
     "bench/test_machines.py": "benchmarks/machines.py, and the rows of measured machines",
     "bench/test_gpu_all.py": "benchmarks/gpu_all.sh",

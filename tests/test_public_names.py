@@ -22,6 +22,7 @@ NAMES = [
     "plan",
     "register",
     "status",
+    "track",
     "train",
     "tune",
     "verify",

@@ -1,7 +1,7 @@
 """ecrnn: build, train, compare honestly, explain and ship CNN-RNN networks.
 
 The public names are `check`, `compare`, `work`, `status`, `tune`, `judge`, `plan`, `train`, `verify`, `load`, `export`,
-`build`, `register`, `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used:
+`track`, `build`, `register`, `ImageClassifier`, `SequenceClassifier` and `EcrnnError`. They are loaded when first used:
 importing ecrnn imports nothing heavy.
 """
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ecrnn.serving.export.exporting import export
     from ecrnn.serving.load import load
     from ecrnn.studies.status import status
+    from ecrnn.studies.trackers.track import track
     from ecrnn.studies.verification.verify import verify
     from ecrnn.studies.work import work
     from ecrnn.tasks.image_classification.estimator import ImageClassifier
@@ -38,6 +39,7 @@ __all__ = [
     "plan",
     "register",
     "status",
+    "track",
     "train",
     "tune",
     "verify",
@@ -57,6 +59,7 @@ _HOMES = {
     "plan": "ecrnn.api",
     "register": "ecrnn.models.registry",
     "status": "ecrnn.studies.status",
+    "track": "ecrnn.studies.trackers.track",
     "train": "ecrnn.api",
     "tune": "ecrnn.api",
     "verify": "ecrnn.studies.verification.verify",

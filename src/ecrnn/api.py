@@ -91,10 +91,9 @@ def compare(
     written down before the first training; a study that goes on keeps it.
 
     Args:
-        data: a registered data set such as "digits" or "cifar10", or a folder with one sub-folder a class; for the
-            tasks with texts see docs/systems.md. Or arrays (X, y): images (n, H, W) or (n, H, W, C), uint8 or floats
-            between 0 and 1, and a label each, texts or numbers. They are kept in the study's folder.
-            Or a list of several, for a study of each and one report across them.
+        data: a registered data set such as "digits", or a folder with one sub-folder a class; for texts see
+            docs/systems.md. Or arrays (X, y): images (n, H, W) or (n, H, W, C), uint8 or floats between 0 and 1, and a
+            label each, texts or numbers, which are kept in the study's folder. Or a list of several data sets.
         models: model names of one task, see `ecrnn.models.names`; or a mapping of names of your own to functions or
             classes that build networks, as `ecrnn.register` takes them, to classifiers of scikit-learn, such as
             ``SVC()``, or to model names.
@@ -137,8 +136,8 @@ def compare(
             see `ecrnn.core.keywords.Keywords`. Bounds and defaults are those of the task, see `ecrnn.tasks`.
 
     Returns:
-        The report: its `analysis` holds every figure, its `paths` the files written under `<out>/report`. Of several
-        data sets it is the one across them, `ecrnn.report.AcrossReport`.
+        The report: `analysis` holds every figure, `paths` the files under `<out>/report`. Of several data sets: the
+        report across them.
 
     Raises:
         EcrnnError: wrong names, data or settings; one line says what would be right.
@@ -344,6 +343,7 @@ def train(
     seed: int = 0,
     recipes: str | Path | None = None,
     start: str | Path | None = None,
+    freeze: str | None = None,
     resume: bool = False,
     tensorboard: str | Path | None = None,
     code: str | Path | None = None,
@@ -358,16 +358,15 @@ def train(
     """Train one model to be kept, and leave it in a folder (a bundle).
 
     Args:
-        data, data_dir, image_size, channels, groups, stratify, seed, code, progress, more: as in `compare`; a bundle
-            keeps no arrays.
+        data, data_dir, image_size, channels, groups, stratify, seed, code, progress, more: as in `compare`.
         model: a model name.
-        out: the bundle's folder, new or empty.
+        out: the bundle's folder, new or empty; arrays are not kept in it.
         split: the part that trains; the rest validates. Default: the task's, "0.8" for images.
         keep: weights of the epoch that is best on the validation examples, or of the last.
         keep_window: the best epoch is that with the best mean metric over so many epochs up to it; default 5.
         recipes: folder of a tuning (`ecrnn.tune`), whose recipe the model gets; what is not said is as it was tuned.
-        start: a bundle, a folder or "cifar10", from whose weights it starts, at its image size and channels if nothing
-            else is asked for; see docs/how-to/fine-tune.md.
+        start: a bundle, a folder or "cifar10", at whose weights and image size it starts: docs/how-to/fine-tune.md.
+        freeze: stage up to which what it takes does not move, such as "cnn"; "all": all it takes.
         resume: go on with the training in ``out``, unfinished or with more ``epochs``; see docs/how-to/train.md.
         tensorboard: folder for TensorBoard's event files with each epoch's metrics; extra `tensorboard`.
 
@@ -392,6 +391,7 @@ def train(
         "keep": keep,
         "keep_window": keep_window,
         "start": None if start is None else str(path_of(start, "start")),
+        "freeze": freeze,
     }
     folder = Path(spelt_as_it_exists(path_of(out, "out")))
     settings = training_settings(asked, None if recipes is None else path_of(recipes, "recipes"), progress, folder)

@@ -33,6 +33,7 @@ COMMANDS = (
     "predict",
     "explain",
     "export",
+    "track",
     "push",
     "pull",
     "serve",

@@ -33,7 +33,7 @@ NEEDED: dict[type[Settings], dict[str, Any]] = {
 # key: (values that are taken, values that are refused)
 TRAINING = {
     "epochs": ([1, 100_000], [0, -1, 100_001, 1.5, "many", None, NAN]),
-    "batch_size": ([2, 65_536], [1, 0, 65_537, 2.5, None]),
+    "batch_size": ([2, 65_536, "auto"], [1, "Auto", 0, 65_537, 2.5, None]),
     "lr": ([1e-12, 10, "1e-3"], [0, -1e-3, 10.1, NAN, INF, -INF, "fast", None]),
     "optimizer": (["adam", "adamw", "sgd", "muon"], ["Adam", "lion", 1, None]),
     "weight_decay": ([0, 1, 0.01], [-1e-9, 1.1, NAN, INF]),
@@ -111,6 +111,7 @@ TRAIN = DATA | {
     "keep": (["best", "last"], ["first", None]),
     "start": ([None, "cifar10", "a/bundle"], [5, "a" * 4097]),
     "start_digest": ([None, "0" * 64], ["0" * 63, 5]),
+    "freeze": ([None, "all", "cnn.1"], [5, "", "a" * 201]),
     "continued": ([(), [15, 30]], [None, 5, [1.5], ["many"]]),
     "keep_window": ([1, 3, 1000], [0, 1001, 2.5, None]),
     "processes": ([1, 2, 100_000], [0, 100_001, 2.5, None]),

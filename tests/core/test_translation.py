@@ -24,6 +24,7 @@ SOURCE = ROOT / "src" / "ecrnn"
 SPEAKING = (
     *("stats/_sentences.py", "stats/_across_sentences.py", "stats/_warnings.py", "stats/verdicts.py"),
     *("stats/failures.py", "stats/across.py", "stats/contrasts.py", "stats/mcnemar.py", "report/formats.py"),
+    *("scores/score_analysis.py", "scores/records.py"),
     *("report/analysis/*.py", "report/content/*.py", "report/render/*.py", "paper/*.py", "data/check/*.py"),
 )
 OTHER_PAGES = (
@@ -48,6 +49,7 @@ NOT_ON_A_PAGE = {
         "baseline MODEL shortens the list",
         "in the report's files",
     ),
+    *("does not say how many examples train and test a model", "percent reads scores in percent"),
     *("has no readable environment", "url data image", "data image jpeg", "data image png"),
 }
 

@@ -15,14 +15,14 @@ from training.trainings import stop_at
 
 from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.errors import BundleError, EcrnnError, RunDirectoryError
-from ecrnn.core.events import Message, silent
+from ecrnn.core.events import Event, Message, silent
 from ecrnn.models.build import make
 from ecrnn.models.names import parse
 from ecrnn.models.spec import InputSpec
 from ecrnn.serving.bundle import read_metrics
 from ecrnn.serving.evaluation import choose
 from ecrnn.serving.load import load
-from ecrnn.studies.fine_tuning import form_of, read_start, start_from
+from ecrnn.studies.fine_tuning import form_of, frozen, read_start, start_from
 from ecrnn.studies.tasks import load_examples
 from ecrnn.studies.train import train_bundle
 from ecrnn.studies.tuned_recipes import training_settings
@@ -55,7 +55,9 @@ def test_all_that_fits_is_taken(source: Path, folder: Path, three: Path, tmp_pat
     weights = before.network.state_dict()
     texts = [event.text for event in events if isinstance(event, Message)]
     named = [name for name in weights if not name.endswith("num_batches_tracked")]
-    assert f"starts from {source} (cnn): {len(named) - 2} of {len(named)} tensors taken, anew are head.w" in texts[0]
+    assert (
+        f"starts from {source} (cnn): {len(named) - 2} of {len(named)} tensors taken (cnn), anew are head.w" in texts[0]
+    )
     saved = TrainSettings.read(read_yaml(out / "train.yaml", sealed=True))
     start = read_metrics(out)["start"]
     assert start == {
@@ -126,3 +128,68 @@ def test_stopped_and_gone_on_with(source: Path, three: Path, tmp_path: Path) -> 
     longer = train_settings(str(three), start=str(copy), training={"epochs": settings.training.epochs + 1})
     assert train_bundle(longer, out, resume=True)  # the finished one still keeps it
     assert read_metrics(out)["start"] == read_metrics(tmp_path / "whole")["start"]
+
+
+def test_what_is_frozen_has_the_same_bits_at_the_end(source: Path, three: Path, tmp_path: Path) -> None:
+    """Adam's weight decay, averages of weights with statistics anew, and validation between epochs change nothing."""
+    out, events = tmp_path / "tuned", []
+    how = {"optimizer": "adamw", "weight_decay": 0.5, "weight_averaging": 0.6, "lr": 0.01}
+    settings = train_settings(str(three), start=str(source), freeze="all", training=how)
+    with pytest.raises(Interrupted):
+        train_bundle(settings, out, progress=stop_at(3, lambda: signal.raise_signal(signal.SIGTERM)))
+    with one_line(RunDirectoryError, "another training: freeze is cnn.0 here and all there"):
+        train_bundle(settings.model_copy(update={"freeze": "cnn.0"}), out, resume=True)
+    train_bundle(settings, out, resume=True, progress=events.append)
+    before, after, fresh = (
+        load(source).network.state_dict(),
+        load(out).network.state_dict(),
+        {"head.weight", "head.bias"},
+    )
+    assert any(name.endswith("num_batches_tracked") and before[name] > 0 for name in before)
+    for name in before.keys() - fresh:
+        assert torch.equal(before[name], after[name]), name
+    n = len(before) - 2 - sum(name.endswith("num_batches_tracked") for name in before)
+    (line,) = [event.text for event in events if isinstance(event, Message) and "starts from" in event.text]
+    assert f"{n} of {n + 2} tensors taken (cnn), {n} of these frozen (cnn), anew are head.weight, head.bias" in line
+    start = read_metrics(out)["start"]
+    assert (start["frozen"], start["frozen_stages"]) == (n, ["cnn"])
+    assert f"tensors taken, frozen {n} (cnn), anew head.weight" in (out / "README.md").read_text()
+
+
+def test_frozen_up_to_a_stage(source: Path) -> None:
+    start, model = read_start(str(source)), parse("crnn-gru-2")
+    network = make(model, start.processor.sizes, 7)
+    taken = start_from(start, network, model, start.processor)
+    for stage, line in {
+        "rnn": "--freeze rnn would freeze what starts anew: rnn.layers.0.weight_ih_l0",
+        "cnn.9": "no such stage; stages are all, cnn.0, cnn.1, cnn.2, cnn.3, cnn, rnn, head",
+    }.items():
+        with one_line(EcrnnError, line):
+            frozen(taken, network, stage)
+    found = frozen(taken, network, "cnn.1")
+    assert found.frozen_stages == ("cnn.0", "cnn.1")
+    network.train()(torch.rand(4, 3, 8, 8)).sum().backward()
+    for name, parameter in network.named_parameters():
+        assert (parameter.grad is None) == name.startswith(("cnn.0.", "cnn.1.")), name
+    counts = {name: int(n) for name, n in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    assert counts["cnn.1.2.num_batches_tracked"] == start.weights["cnn.1.2.num_batches_tracked"]
+    assert counts["cnn.2.2.num_batches_tracked"] == 1  # batch statistics of the new images from the first batch on
+    whole = make(parse("cnn"), start.processor.sizes, 7)
+    with one_line(EcrnnError, "--freeze all leaves nothing to train"):
+        frozen(start_from(start, whole, parse("cnn"), start.processor), whole, "all")
+    with one_line(EcrnnError, "freeze: nothing to freeze: it keeps weights of a bundle, which --from names"):
+        training_settings({"data": "digits", "model": "cnn", "freeze": "all"}, None, silent)
+
+
+def test_auto_is_written_down_as_the_number(folder: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    settings = train_settings(str(folder), training={"batch_size": "auto", "epochs": 1})
+    train_bundle(settings, tmp_path / "auto", progress=events.append)
+    saved = TrainSettings.read(read_yaml(tmp_path / "auto" / "train.yaml", sealed=True))
+    assert saved.training.batch_size == 8
+    assert "cnn: batch size 8, by auto: 5 steps for 38 images" in next(e.text for e in events if isinstance(e, Message))
+    train_bundle(train_settings(str(folder), training={"batch_size": 8, "epochs": 2}), tmp_path / "number")
+    longer = train_settings(str(folder), training={"batch_size": "auto", "epochs": 2})
+    assert train_bundle(longer, tmp_path / "auto", resume=True)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("auto", "number")]
+    assert weights[0] == weights[1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.output import console, say
+from ecrnn.cli.output import complain, console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,13 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Class that is looked for, of two. Default: the second one."),
     ] = None,
+    write_rejection: Annotated[
+        bool,
+        typer.Option(
+            "--write-rejection",
+            help="Thresholds of --reject written into BUNDLE, from these examples, none of which it was trained on.",
+        ),
+    ] = False,
     beam: options.Beam = 1,
     device: options.Device = None,
     code: options.Code = None,
@@ -57,13 +64,18 @@ def evaluate(
 ) -> None:
     """Judge a trained model: its metric with interval; classes, calibration, errors; or what it writes."""
     from ecrnn.serving.evaluation import judge
+    from ecrnn.serving.kept_rejection import keep_rejection
     from ecrnn.serving.load import load
 
     model = load(bundle, device or "auto")
     with options.wrong_call():
         model.search(beam)
         decision = _decision(model, temperature, threshold, positive)
+        if write_rejection and not model.task.classes:
+            raise options.WrongCall(f"--write-rejection is for classifiers, not for {model.task.name}")
     judgement = judge(model, data, data_dir=data_dir, part=part)
+    if write_rejection:
+        complain(keep_rejection(bundle, model, judgement))
     show(model, judgement, Path(data).name or data, out, as_json, decision)
 
 

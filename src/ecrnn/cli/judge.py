@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecrnn.report import Report
 
 EXAMPLE = "Example: ecrnn judge scores.csv --n-train 35000 --n-test 15000 --baseline cnn"
-_LEFT_OUT = ("scores", "out", "as_json")  # of the command that gives a report again, or written first
+_LEFT_OUT = ("scores", "out", "lang", "as_json")  # of the command that gives a report again, or written first
 
 
 def judge(
@@ -89,6 +89,7 @@ def judge(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the report. Default: runs/judge-SCORES.")
     ] = None,
+    lang: options.Lang = "en",
     as_json: options.Json = False,
 ) -> None:
     """Judge scores that other programs computed: the verdicts and the report of a study.
@@ -98,6 +99,8 @@ def judge(
     """
     if across and dataset is not None:
         raise options.WrongCall("--across is of all data sets, and --dataset names one; leave one of them out")
+
+    language = options.language(lang)
 
     from ecrnn.report import print_across, print_report
     from ecrnn.scores import How, judge_across, judge_each, read
@@ -113,8 +116,8 @@ def judge(
     (complain if as_json else say)(reading.said)
     how = How(n_train, n_test, fixed_test, baseline, options.pairs(pairs), rope, difference, alpha)
     if across:
-        return show_report(judge_across(reading, how, out), print_across, as_json=as_json)
-    reports = judge_each(reading, how, dataset, out, _command(context.params))
+        return show_report(judge_across(reading, how, out, language), print_across, as_json=as_json)
+    reports = judge_each(reading, how, dataset, out, _command(context.params), language)
     if as_json and len(reports) > 1:
         return _print_json(reports)
     for report in reports.values():

@@ -33,6 +33,7 @@ from ecrnn.cli import (
     status,
     streams,
     summary,
+    track,
     train,
     tune,
     verify,
@@ -72,6 +73,7 @@ app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("predict", epilog=predict.EXAMPLE)(predict.predict)
 app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("track", epilog=track.EXAMPLE)(track.track)
 app.command("push", epilog=hub.PUSH_EXAMPLE)(hub.push)
 app.command("pull", epilog=hub.PULL_EXAMPLE)(hub.pull)
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)

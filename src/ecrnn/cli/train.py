@@ -44,6 +44,15 @@ def train(
             rich_help_panel=options.RECIPE_PANEL,
         ),
     ] = None,
+    freeze: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STAGE",
+            help="Stage up to which what --from brings stays as it is, such as cnn; or all: everything that it brings. "
+            "Default: none, all trains.",
+            rich_help_panel=options.RECIPE_PANEL,
+        ),
+    ] = None,
     resume: options.Resume = False,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
@@ -53,7 +62,15 @@ def train(
     groups: options.Groups = None,
     stratify: options.Stratify = False,
     epochs: options.Epochs = None,
-    batch_size: options.BatchSize = None,
+    batch_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|auto",
+            help="Number of examples per step; or auto: the default, halved until an epoch has enough steps and a step "
+            "fits into memory. Default: 128, or the task's.",
+            rich_help_panel=options.RECIPE_PANEL,
+        ),
+    ] = None,
     lr: options.Lr = None,
     schedule: options.Schedule = None,
     augment: options.Augment = None,

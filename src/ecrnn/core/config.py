@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ecrnn.core.augmentations import Augment
+from ecrnn.core.batch_size import BatchSize
 from ecrnn.core.checked_settings import Settings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.form import (
@@ -51,7 +52,7 @@ class TrainingSettings(Settings):
     """How one network is trained. The defaults are the recipe of the paper's study, where the paper is silent ours."""
 
     epochs: int = Field(15, ge=1, le=100_000)
-    batch_size: int = Field(128, ge=2, le=65_536)  # one image a batch has no batch statistics
+    batch_size: BatchSize = 128
     lr: float = Field(1e-3, gt=0, le=10, allow_inf_nan=False)
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     weight_decay: float = Field(0.0, ge=0, le=1, allow_inf_nan=False)
@@ -153,6 +154,7 @@ _OMITTED = (
     "tuned",
     "start",
     "start_digest",
+    "freeze",
     "continued",
     *PLAN,
 )
@@ -290,6 +292,7 @@ class TrainSettings(_RunSettings):
     keep: Literal["best", "last"] = "best"
     start: str | None = Field(None, max_length=4096)  # the bundle from whose weights it starts
     start_digest: Digest | None = None  # SHA-256 of these
+    freeze: str | None = Field(None, min_length=1, max_length=200)  # the stage up to which these do not move, or "all"
     continued: tuple[int, ...] = Field((), max_length=1000)  # epochs planned before, where the rate depended on them
     processes: int = Field(1, ge=1, le=100_000)  # that torchrun has started, which train together
     keep_window: int = Field(5, ge=1, le=1000)  # epochs over whose mean score the best one is chosen

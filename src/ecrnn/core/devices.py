@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.config import TrainingSettings
-from ecrnn.core.errors import TrainingError
+from ecrnn.core.errors import SettingsError, TrainingError
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,10 @@ def resolve(settings: TrainingSettings, jobs: int = 1, *, elsewhere: bool = Fals
 
     Raises:
         TrainingError: a device was named that the machine does not have, or the precision of one elsewhere was not.
+        SettingsError: the batch size is still "auto", which `ecrnn.training.auto_batch_size` decides for one training.
     """
+    if settings.batch_size == "auto":
+        raise SettingsError("training.batch_size", "auto is for 'ecrnn train'; give a number")
     device: str = settings.device
     if elsewhere and device == "cuda" and settings.precision == "auto":
         line = "what a GPU elsewhere can do is not known here"

@@ -15,7 +15,7 @@ class Keywords(TypedDict, total=False):
     """
 
     epochs: int | None
-    batch_size: int | None
+    batch_size: int | Literal["auto"] | None  # auto: of `ecrnn.train` alone
     lr: float | None
     optimizer: Literal["adam", "adamw", "sgd", "muon"] | None
     weight_decay: float | None

@@ -18,12 +18,14 @@ import numpy as np
 from ecrnn.core.errors import DataError
 from ecrnn.core.events import Loading, Progress, silent
 from ecrnn.core.form import FIT_BEFORE, Fit
+from ecrnn.core.machine_memory import machine_memory
 from ecrnn.core.reading import read_bytes, read_json
 from ecrnn.core.text import json_text
 from ecrnn.data.downloads import cached_file, default_cache
 from ecrnn.data.image_file import decode, quiet_pillow
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded images; more go to a memory map in the cache
+MEMORY_SHARE = 0.25  # of the memory of the machine, of which decoded images take no more either
 _CHUNK = 256  # images decoded at a time
 
 
@@ -47,8 +49,9 @@ def load_images(
         channels: 1 (grey) or 3 (RGB).
         fit: what is done to other shapes, see `fitting`.
         cache: for sets beyond ``memory_limit``; default: `downloads.default_cache`.
-        memory_limit: bytes; a larger set is decoded once into a memory-mapped file in the cache and used from
-            there as long as names, sizes and times of the files stay the same.
+        memory_limit: bytes; a set larger than that, or than a quarter of the machine's memory, is decoded once into a
+            memory-mapped file in the cache and used from there as long as names, sizes and times of the files stay the
+            same.
         progress: called with `Loading` events of `ecrnn.core.events`.
 
     Returns:
@@ -98,7 +101,7 @@ def _loaded(
     bad: dict[str, str] | None,
 ) -> np.ndarray:
     """The images of the files of which ``bad`` does not say afterwards why they cannot be read; see `decode_files`."""
-    if np.prod(shape, dtype=np.int64) > memory_limit:
+    if np.prod(shape, dtype=np.int64) > min(memory_limit, MEMORY_SHARE * machine_memory()):
         return _mapped(folder, files, shape, fit, default_cache() if cache is None else Path(cache), progress, bad)
     images, done = np.empty(shape, np.uint8), 0
     for chunk in _stacked(folder, files, shape, fit, progress, bad):

@@ -21,6 +21,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ecrnn.layers.freezing import is_frozen
+
 EPS = 1e-3
 MOMENTUM = 0.01  # weight of the new batch in the long run; Keras writes the same as momentum=0.99
 RECENT, SHARE = 0.3, 40  # by the rule "recent": weight of a new batch at first, and later times the number of batches
@@ -150,9 +152,10 @@ def statistics_anew(model: nn.Module) -> Iterator[bool]:
 
     For weights that no training step has seen, such as averages of them (Izmailov et al., "Averaging weights leads to
     wider optima", 2018, section 3.2). All but batch normalisation is in evaluation mode inside, so nothing is dropped.
-    Gives whether there is any batch normalisation.
+    Gives whether there is any batch normalisation that is not frozen.
     """
-    layers = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    kind = nn.modules.batchnorm._BatchNorm
+    layers = [m for m in model.modules() if isinstance(m, kind) and m.track_running_stats and not is_frozen(m)]
     before, was_training = [(layer.momentum, getattr(layer, "rule", "recent")) for layer in layers], model.training
     model.eval()
     for layer in layers:

@@ -38,6 +38,7 @@ def judge(
     difference: float | None = None,
     alpha: float = 0.05,
     out: str | Path | None = None,
+    language: str = "en",
 ) -> Report:
     """Judge scores that other programs computed, and write the report of them. Nothing is trained, torch is not needed.
 
@@ -64,6 +65,7 @@ def judge(
             report then says how many repeats would find it.
         alpha: level of the tests after Holm's adjustment.
         out: the folder for the report; default `runs/judge-<file>`.
+        language: of the page, "en" or "ko"; all other files are English.
 
     Returns:
         The report: its `analysis` holds every figure, its `paths` the files.
@@ -89,7 +91,7 @@ def judge(
             f"there are {len(reading.scores)} data sets, {_few(reading.scores)}; dataset= names the one to report"
         )
     how = How(n_train, n_test, fixed_test, baseline, pairs, rope, difference, alpha)
-    found = judge_each(reading, how, dataset, out)
+    found = judge_each(reading, how, dataset, out, language=language)
     return next(iter(found.values()))
 
 
@@ -180,6 +182,7 @@ def judge_each(
     dataset: str | None = None,
     out: str | Path | None = None,
     command: Sequence[str] = (),
+    language: str = "en",
 ) -> dict[str, Report]:
     """Write a report of each data set, or of one.
 
@@ -187,6 +190,7 @@ def judge_each(
         reading, how, dataset: as of `analyse_each`.
         out: the folder; of several data sets, each has a folder in it. None: `runs/judge-<file>`.
         command: as of `analyse_each`.
+        language: of the pages.
 
     Raises:
         EcrnnError: as `analyse_each`, or the files cannot be written.
@@ -195,7 +199,7 @@ def judge_each(
     folder = path_of(out, "out") if out is not None else Path("runs") / f"judge-{_stem(reading.sources[0])}"
     places = _places(list(analyses))
     return {
-        name: write_analysis(analysis, folder / places[name] if len(analyses) > 1 else folder)
+        name: write_analysis(analysis, folder / places[name] if len(analyses) > 1 else folder, language)
         for name, analysis in analyses.items()
     }
 
@@ -206,13 +210,14 @@ def _refuse_no_column(reading: Reading) -> None:
         raise EcrnnError(f"{line}; --columns dataset=COLUMN says which it is")
 
 
-def judge_across(reading: Reading, how: How, out: str | Path | None = None) -> AcrossReport:
+def judge_across(reading: Reading, how: How, out: str | Path | None = None, language: str = "en") -> AcrossReport:
     """Write one report across all data sets, of which each is a sample of one.
 
     Args:
         reading: from `read`.
         how: sizes, models and levels.
         out: the folder; None: `runs/judge-<file>/across`.
+        language: of the page.
 
     Raises:
         EcrnnError: as `analyse_each`, fewer than two data sets, or the files cannot be written.
@@ -233,7 +238,7 @@ def judge_across(reading: Reading, how: How, out: str | Path | None = None) -> A
         examples=first.examples,
     )
     default = Path("runs") / f"judge-{_stem(reading.sources[0])}" / "across"
-    return write_across(analysis, default if out is None else path_of(out, "out"))
+    return write_across(analysis, default if out is None else path_of(out, "out"), language)
 
 
 def _stem(source: str) -> str:

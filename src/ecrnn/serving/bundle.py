@@ -51,7 +51,7 @@ FORMAT: Literal[2] = 2
 WEIGHTS, DESCRIPTION, METRICS, CARD = "model.safetensors", "bundle.json", "metrics.json", "README.md"
 CODE = "code.py"
 MAX_VOCABULARY = 64 * 2**20
-_PASSING = ("seconds", "study")  # of metrics.json: another machine takes other time, and a folder may be renamed
+_PASSING = ("seconds", "study", "kept_rejection")  # of metrics.json: what another machine, name or time makes other
 
 ClassName = Annotated[str, Field(min_length=1, max_length=LONGEST_CLASS)]
 ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=MAX_CLASSES, fail_fast=True)]
@@ -174,6 +174,18 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """
     with raised_as(BundleError):
         return _metrics(folder, _description(folder))
+
+
+def add_metrics(folder: Path, more: dict[str, Any]) -> None:
+    """Put ``more`` into `metrics.json` of a bundle, whose digest is then that of both; of `_PASSING` names alone.
+
+    Raises:
+        BundleError: the folder is no bundle, the file is damaged, or it cannot be written.
+    """
+    with raised_as(BundleError):
+        path, newer = folder / METRICS, _description(folder).format > 1
+        content = unsealed(read_json(path, MAX_METRICS, folder), path, required=newer) if there(path) or newer else {}
+        write_json(path, seal({**content, **more}))
 
 
 def read_trained_on(folder: Path) -> TrainedOn | None:

@@ -20,6 +20,7 @@ from ecrnn.models.inference import softmax
 from ecrnn.stats import Interval, wilson
 
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+KEPT = "kept_rejection"  # where a table that was made after the training stands, with the name of its data
 _MOST = 10**12  # examples
 
 
@@ -79,11 +80,12 @@ def rejection(metrics: dict[str, Any], share: float) -> Rejection:
         EcrnnError: the bundle has none so small.
         BundleError: the bundle has none at all, or they are not as they should be.
     """
-    rows = metrics.get("rejection")
+    kept = metrics.get(KEPT)
+    rows = kept.get("rows") if isinstance(kept, dict) else metrics.get("rejection")
     if rows is None:
         raise BundleError(
             "the bundle does not say which probabilities its validation examples got, as those of earlier versions and "
-            "of other tasks; make it anew with 'ecrnn train' or 'ecrnn bundle'"
+            "of other tasks; 'ecrnn evaluate BUNDLE DATA --write-rejection' takes them of examples that it has not seen"
         )
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows[:100]):
         raise BundleError("metrics.json: rejection should be a list of objects")

@@ -3,12 +3,14 @@
 What hangs on the classes or the tokens starts anew where these are others, also where there are as many. So does the
 count of batches of the running statistics, which are then those of the new images from the first batch on. The examples
 that the bundle knows stay known: they were trained on, and no evaluation takes them for new ones.
+
+What was taken may be frozen, all of it or up to a stage: it then has the bits of the bundle at the end, too.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, nearest
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.reading import MAX_WEIGHTS, read_bytes, there
 from ecrnn.core.tasks import default
 from ecrnn.core.text import counted
+from ecrnn.layers.freezing import COUNT, freeze, parts
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName
 from ecrnn.models.processor import Processor
@@ -31,7 +34,7 @@ from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.places import spelt_as_it_exists
 
 COPY = "start"  # folder, beside the checkpoints
-_COUNT = "num_batches_tracked"
+ALL = "all"  # freezes all that is taken
 _MOST_NAMES = 100
 
 
@@ -58,23 +61,43 @@ class Start:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a network has from a `Start`: names of tensors that were taken, and of those that are anew."""
+    """What a network has from a `Start`.
+
+    Attributes:
+        start: the bundle.
+        taken, anew: names of tensors.
+        frozen: names of those taken that do not move.
+        stages: names of the largest modules that were taken whole.
+        frozen_stages: of those that are frozen.
+    """
 
     start: Start
     taken: tuple[str, ...]
     anew: tuple[str, ...]
+    frozen: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    frozen_stages: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, object]:
         """What `metrics.json` holds."""
         plain = {"model": self.start.model, "sha256": self.start.digest, "taken": len(self.taken)}
-        return {**plain, "anew": list(self.anew[:_MOST_NAMES])}
+        frozen = {"frozen": len(self.frozen), "frozen_stages": list(self.frozen_stages[:_MOST_NAMES])}
+        return {**plain, "anew": list(self.anew[:_MOST_NAMES]), **(frozen if self.frozen else {})}
 
     def line(self) -> str:
-        """What was taken, in words."""
-        of = f"{len(self.taken)} of {counted(len(self.taken) + len(self.anew), 'tensors')}"
-        shown = ", ".join(self.anew[:6]) + (f" and {len(self.anew) - 6} more" if len(self.anew) > 6 else "")
-        anew = f"anew {'are' if len(self.anew) > 1 else 'is'} {shown}" if self.anew else "none is anew"
-        return f"starts from {self.start.name} ({self.start.model}): {of} taken, {anew}"
+        """What was taken and what of it is frozen, in words."""
+        of = f"{len(self.taken)} of {counted(len(self.taken) + len(self.anew), 'tensors')} taken{_of(self.stages)}"
+        anew = f"anew {'are' if len(self.anew) > 1 else 'is'} {_listed(self.anew)}" if self.anew else "none is anew"
+        frozen = f", {len(self.frozen)} of these frozen{_of(self.frozen_stages)}" if self.frozen else ""
+        return f"starts from {self.start.name} ({self.start.model}): {of}{frozen}, {anew}"
+
+
+def _of(stages: Sequence[str]) -> str:
+    return f" ({_listed(stages)})" if any(stages) else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def read_start(name: str, digest: str | None = None) -> Start:
@@ -149,12 +172,63 @@ def start_from(start: Start, network: nn.Module, model: ModelName, processor: Pr
         and (tensor.shape, tensor.dtype) == (fresh[name].shape, fresh[name].dtype)
         and name not in others
     }
-    taken = {name: tensor for name, tensor in fits.items() if not name.endswith(_COUNT)}
+    taken = {name: tensor for name, tensor in fits.items() if not name.endswith(COUNT)}
     if not taken:
         raise EcrnnError(f"nothing of {start.name} ({start.model}) fits {model}: no weights of one name and shape")
     network.load_state_dict(taken, strict=False)
-    names = [name for name in fresh if not name.endswith(_COUNT)]
-    return Taken(start, tuple(filter(taken.__contains__, names)), tuple(n for n in names if n not in taken))
+    names = [name for name in fresh if not name.endswith(COUNT)]
+    stages = tuple(name for name, _ in parts(network, taken))
+    return Taken(
+        start, tuple(filter(taken.__contains__, names)), tuple(n for n in names if n not in taken), stages=stages
+    )
+
+
+def frozen(taken: Taken, network: nn.Module, stage: str) -> Taken:
+    """Freeze what a network has taken, see `ecrnn.layers.freezing`.
+
+    Args:
+        taken: from `start_from`.
+        network: changed in place.
+        stage: name of a module, up to whose end all is frozen, in the order of the network's weights; or `ALL`.
+
+    Raises:
+        EcrnnError: there is no such stage, some of it is anew, or nothing would be left to train.
+    """
+    names = [name for name in network.state_dict() if not name.endswith(COUNT)]
+    chosen = taken.taken
+    if stage != ALL:
+        inside = [place for place, name in enumerate(names) if name.startswith(f"{stage}.")]
+        if not inside:
+            raise EcrnnError(f"--freeze {stage[:100]}: {_unknown_stage(stage, network)}")
+        chosen = tuple(names[: inside[-1] + 1])
+    if anew := [name for name in chosen if name in taken.anew]:
+        line = f"--freeze {stage} would freeze what starts anew: {_listed(anew)}"
+        raise EcrnnError(f"{line}; '{ALL}' freezes what was taken and nothing else")
+    freeze(network, chosen)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise EcrnnError(f"--freeze {stage} leaves nothing to train: all of {taken.start.name} was taken")
+    counts = {f"{name.rpartition('.')[0]}.{COUNT}" for name in chosen} & network.state_dict().keys()
+    network.load_state_dict({n: taken.start.weights[n] for n in counts if n in taken.start.weights}, strict=False)
+    stages = tuple(name for name, _ in parts(network, chosen))
+    return replace(taken, frozen=chosen, frozen_stages=stages)
+
+
+def _unknown_stage(stage: str, network: nn.Module) -> str:
+    """That there is none, and which there are: the modules with weights, and those of them with numbers."""
+    known = [ALL]
+    for name, child in network.named_children():
+        inner = [
+            f"{name}.{number}" for number, part in child.named_children() if number.isdigit() and any(_tensors(part))
+        ]
+        known += [*inner, name] if any(_tensors(child)) else []
+    close = nearest(stage, known)
+    return "the network has no such stage; " + (
+        f"did you mean '{close}'?" if close else f"stages are {', '.join(known)}"
+    )
+
+
+def _tensors(module: nn.Module) -> Mapping[str, Tensor]:
+    return module.state_dict()
 
 
 def _of_other_names(before: Processor, now: Processor, model: ModelName) -> set[str]:

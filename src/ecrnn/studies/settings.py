@@ -73,7 +73,12 @@ def _check_training(task: Task, settings: StudySettings | TrainSettings) -> None
         SettingsError: it has not.
     """
     recipes = settings.recipes.values() if isinstance(settings, StudySettings) else ()
+    if isinstance(settings, TrainSettings) and settings.freeze is not None and settings.start is None:
+        raise SettingsError("freeze", "nothing to freeze: it keeps weights of a bundle, which --from names")
     for recipe in (settings.training.model_dump(), *recipes):
+        if isinstance(settings, StudySettings) and recipe.get("batch_size") == "auto":
+            line = "auto is for 'ecrnn train': a study says the number, which is the same on all of its machines"
+            raise SettingsError("training.batch_size", line)
         if isinstance(settings, StudySettings) and recipe.get("patience"):
             line = "the examples that would stop a training also score it, and a score must not choose its own end"
             raise SettingsError("training.patience", f"{line}; it is for 'ecrnn train', omit it here")
@@ -154,6 +159,8 @@ def as_begun(settings: AnySettings, before: AnySettings, task: Task) -> AnySetti
     """
     training, begun = settings.training, before.training
     update: dict[str, Any] = {"threads": training.threads or begun.threads}
+    if training.batch_size == "auto":
+        update["batch_size"] = begun.batch_size
     if "batch_statistics" not in training.model_fields_set:
         update["batch_statistics"] = begun.batch_statistics
     whole: dict[str, Any] = {"training": training.model_copy(update=update)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
+from ecrnn.core.config import TrainSettings, merge, read_yaml, to_yaml
 from ecrnn.core.devices import resolve
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Message, Progress, silent
@@ -28,7 +28,7 @@ from ecrnn.serving.bundle import is_bundle, read_description, read_metrics
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.bundling import check_free
-from ecrnn.studies.fine_tuning import keep, place_of, read_start, start_from, with_examples
+from ecrnn.studies.fine_tuning import frozen, keep, place_of, read_start, start_from, with_examples
 from ecrnn.studies.following import Begin, follow, leading
 from ecrnn.studies.going_on import (
     check_goes_on,
@@ -45,6 +45,7 @@ from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
 from ecrnn.studies.tasks import check_bad_files, objective, prepare
 from ecrnn.studies.trials import contradiction, identity_of, load, of_model, sizes_of_groups, split_of, trained_on_too
+from ecrnn.training.auto_batch_size import choose
 from ecrnn.training.event_files import to_tensorboard
 from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
@@ -109,8 +110,11 @@ def _train_bundle(
     """As `train_bundle`, in one process or as the first of several."""
     asked = settings.model_copy(update={"model": str(model), "split": str(parse_split(settings.split))})
     _check_folder(out, resume)
-    asked = with_fit(asked, _settings_before(out), model.task)
+    before = _settings_before(out)
+    asked = with_fit(asked, before, model.task)
     data = load(asked, progress) if arrays is None else arrays
+    if asked.training.batch_size == "auto" and before is None:
+        asked = _with_batch_size(asked, model, data, progress)
     settings = _resolved(asked, model, data, out)
     if is_finished(out, settings) and not leftovers(out):
         return False
@@ -136,6 +140,20 @@ def _train_bundle(
                 raise Interrupted(stop.signal, "--resume goes on with it") from stop
         clear(out)
     return not finished
+
+
+def _with_batch_size(asked: TrainSettings, model: ModelName, data: ExampleSet, progress: Progress) -> TrainSettings:
+    """The settings with the batch size that is chosen for these examples, this network and this machine."""
+    usual = merge(model.task.defaults, {"training": model.row.recipe})["training"].get("batch_size", 128)
+    measured = resolve(asked.training.model_copy(update={"batch_size": usual}))
+    split = split_of(data, asked, repeat=0)
+    processor = prepare(model.task, data, split, asked)
+    check(processor.sizes, model)
+    check_models(processor.sizes, model)
+    found = choose(make(model, processor.sizes), objective(data, split, processor, measured, 0), usual)
+    progress(Message(f"{asked.model}: {found.line(model.task.examples)}"))
+    training = asked.training.model_copy(update={"batch_size": found.batch_size})
+    return asked.model_copy(update={"training": training})
 
 
 def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Path) -> TrainSettings:
@@ -222,6 +240,8 @@ def _train(
     seed = trial_seed(settings.seed, 0)
     network = make(model, processor.sizes, seed)
     identity = {**identity_of(data, settings.split, split, processor), **of_model(model)}
+    if begin is not None and settings.freeze is not None:
+        raise EcrnnError("--freeze trains in one process, not in several of torchrun; leave one of them out")
     ranks = None if begin is None else begin(settings, identity)
     if ranks is not None:
         identity["processes"] = str(ranks.world)
@@ -232,6 +252,9 @@ def _train(
         taken = start_from(start, network, model, processor)
         trained_on = with_examples(trained_on, start)
         identity["start"] = start.digest
+        if settings.freeze is not None:
+            taken = frozen(taken, network, settings.freeze)
+            identity["freeze"] = settings.freeze
         progress(Message(taken.line()))
     both = trained_on.overlap(keys, split.validation)
     if both:

@@ -42,13 +42,14 @@ def to_tensorboard(folder: Path, progress: Progress) -> Iterator[Progress]:
                     writers[event.label] = stack.enter_context(writer(str(folder / event.label)))
                 for name, value in event.metrics.items():
                     if name != "epoch":
-                        writers[event.label].add_scalar(_tag(name), value, event.epoch)
+                        writers[event.label].add_scalar(tag(name), value, event.epoch)
                 writers[event.label].flush()
             progress(event)
 
         yield written
 
 
-def _tag(name: str) -> str:
+def tag(name: str) -> str:
+    """What trackers call a metric: "loss/train" for "train_loss"."""
     part, _, metric = name.partition("_")
     return f"{metric}/{part}" if part in ("train", "validation") else name

@@ -43,11 +43,12 @@ class Objective(ABC):
 
     Args:
         split: which examples train and which validate.
-        settings: resolved (device and precision are not "auto").
+        settings: resolved (device, precision and batch size are not "auto").
         lengths: of the training examples, used to batch examples of similar length; None: shuffle freely.
 
     Attributes:
         metric: by which the network is judged.
+        batch_size: examples of a batch.
         device: where batches are made.
     """
 
@@ -56,6 +57,8 @@ class Objective(ABC):
     def __init__(self, split: Split, settings: TrainingSettings, lengths: np.ndarray | None = None) -> None:
         self.split, self.settings, self.lengths = split, settings, lengths
         self.device = torch.device(settings.device)
+        assert settings.batch_size != "auto"
+        self.batch_size: int = settings.batch_size
 
     def __len__(self) -> int:
         """Training examples."""
@@ -64,13 +67,13 @@ class Objective(ABC):
     @property
     def steps(self) -> int:
         """Batches an epoch, the same in every epoch."""
-        return len(batch_bounds(len(self), self.settings.batch_size))
+        return len(batch_bounds(len(self), self.batch_size))
 
     def order(self, seed: int, epoch: int) -> list[np.ndarray]:
         """The positions (B,) of each batch of an epoch."""
         if self.lengths is None:
-            return shuffled(len(self), self.settings.batch_size, seed, epoch)
-        return bucketed(self.lengths, self.settings.batch_size, seed, epoch)
+            return shuffled(len(self), self.batch_size, seed, epoch)
+        return bucketed(self.lengths, self.batch_size, seed, epoch)
 
     @abstractmethod
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Any, Any]:

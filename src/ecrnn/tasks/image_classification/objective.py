@@ -1,7 +1,8 @@
 """Image classification as the training loop sees them.
 
-The images stay uint8, one (N, H, W, C) array, on the GPU where there is one; a batch becomes float and standardised
-on the device. Stored height, width, channel, a batch is already in channels-last memory and is never copied for it.
+The images stay uint8, one (N, H, W, C) array, on the GPU where there is one and they take no more than a quarter of its
+memory; a batch becomes float and standardised on the device. Stored height, width, channel, a batch is already in
+channels-last memory and is never copied for it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecrnn.core.config import TrainingSettings
+from ecrnn.core.machine_memory import device_memory
 from ecrnn.data.augmentation import shares
 from ecrnn.data.image_set import ImageSet
 from ecrnn.data.splits import Split
@@ -20,6 +22,9 @@ from ecrnn.models.processor import Processor
 from ecrnn.models.spec import InputSpec
 from ecrnn.training.classification import Classification, MixedLabels, side_by_side
 from ecrnn.training.image_augmentation import ImageAugmentation, mixed
+
+_SHARE = 0.25  # of the memory of a device, for images
+_PIECE = 1024  # images that are brought there at a time
 
 
 class ImageClassification(Classification):
@@ -44,9 +49,8 @@ class ImageClassification(Classification):
         super().__init__(split, settings)
         self.images, self.labels, self.seed = images, images.labels, seed
         self.standardise = processor.standardise().to(self.device)
-        on_cpu = self.device.type == "cpu"
         self.augmented = ImageAugmentation(settings.augment, seed, self.standardise)
-        self.on_device = None if on_cpu else torch.from_numpy(np.array(images.images)).to(self.device)
+        self.on_device = None if self.device.type == "cpu" else _on_device(images.images, self.device)
 
     def batch(self, positions: np.ndarray, epoch: int) -> tuple[Tensor, Tensor | MixedLabels]:
         """Training images by their ``positions`` (B,) in the training part.
@@ -80,6 +84,16 @@ class ImageClassification(Classification):
 
     def logits(self, model: nn.Module, index: np.ndarray) -> np.ndarray:
         return predict_logits(model, self.images.images, index, self.standardise)
+
+
+def _on_device(images: np.ndarray, device: torch.device) -> Tensor | None:
+    """All images on a device, in pieces, as they may be a memory map; None where they would take too much of it."""
+    if images.nbytes > _SHARE * device_memory(device.type):
+        return None
+    whole = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(images), _PIECE):
+        whole[start : start + _PIECE] = torch.from_numpy(np.array(images[start : start + _PIECE])).to(device)
+    return whole
 
 
 def random_batch(spec: InputSpec, n: int, steps: int, generator: torch.Generator) -> Batch:

@@ -1,0 +1,162 @@
+"""What trackers are told of a run: its trials with their settings and the metrics of each epoch, without torch.
+
+A trial has a key that does not depend on where the run lies, so an export that is repeated finds what it wrote before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecrnn.core.config import StudySettings, TrainSettings, read_yaml
+from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.reading import there
+from ecrnn.core.runs import METRICS, STUDY, read_settings, trial_home
+from ecrnn.serving.bundle import is_bundle, read_metrics
+from ecrnn.training.finished import read_finished
+
+TRAINING = "train.yaml"
+
+
+@dataclass(frozen=True)
+class TrackedTrial:
+    """One training that has ended.
+
+    Attributes:
+        key: SHA-256 of what it is; another place on the disk does not change it.
+        name: "cnn/repeat-0", of a training that was kept the model.
+        settings: by their dotted names, as text.
+        history: the metrics of each epoch, each a number.
+        figures: numbers about the whole training, such as its parameters.
+        digest: SHA-256 of all that.
+        ended: seconds since 1970, of its file of metrics.
+    """
+
+    key: str
+    name: str
+    settings: dict[str, str]
+    history: list[dict[str, float]]
+    figures: dict[str, float]
+    digest: str
+    ended: float
+
+    def times(self) -> list[float]:
+        """When each epoch ended, in seconds since 1970, by the seconds that those after it took."""
+        left, found = self.ended, []
+        for line in reversed(self.history):
+            found.append(left)
+            left -= line.get("seconds", 0.0)
+        return found[::-1]
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A study with its finished trials, or one training that was kept.
+
+    Attributes:
+        key: as of `TrackedTrial`; the same for a study with more models and repeats.
+        name: of its folder.
+        settings: that all its trials share.
+        trials: those that are finished.
+        unfinished: number of others.
+    """
+
+    key: str
+    name: str
+    settings: dict[str, str]
+    trials: tuple[TrackedTrial, ...]
+    unfinished: int
+
+
+def read_tracked(folder: Path) -> TrackedRun:
+    """The run that lies in ``folder``, from `ecrnn compare`, `tune` or `train`.
+
+    Raises:
+        EcrnnError: there is none, or a file of it is damaged.
+    """
+    if there(folder / STUDY):
+        return _study(folder, read_settings(folder))
+    if there(folder / TRAINING) and is_bundle(folder):
+        return _training(folder)
+    line = f"{folder} is no run: it has neither {STUDY} nor {TRAINING} with a finished bundle"
+    raise RunDirectoryError(f"{line}; give the folder of 'ecrnn compare', 'tune' or 'train'")
+
+
+def _study(folder: Path, settings: StudySettings) -> TrackedRun:
+    shared = settings.model_copy(update={"models": (), "repeats": 1, "recipes": {}, "sources": {}})
+    plain = _flat(
+        shared.model_dump(mode="json", exclude={"models", "repeats", "recipes", "sources", "planned_repeats"})
+    )
+    key = _sha256({name: value for name, value in plain.items() if name not in ("data", "data_dir")})
+    trials, unfinished = [], 0
+    for model in settings.models:
+        for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
+            finished = read_finished(folder, settings, model, repeat)
+            if finished is None:
+                unfinished += 1
+                continue
+            of_trial = settings.of_trial(model, repeat).model_dump(mode="json", exclude={"models", "repeats"})
+            told = {"model": model, "repeat": str(repeat), **_flat(of_trial)}
+            ended = _modified(trial_home(folder, model, repeat) / METRICS, folder)
+            name = f"{model}/repeat-{repeat}"
+            trials.append(_trial([key, model, repeat], name, told, finished.metrics, finished.facts, ended))
+    return TrackedRun(key, folder.resolve().name, plain, tuple(trials), unfinished)
+
+
+def _training(folder: Path) -> TrackedRun:
+    settings = TrainSettings.read(read_yaml(folder / TRAINING, folder, sealed=True), str(folder / TRAINING))
+    metrics, plain = read_metrics(folder), _flat(settings.model_dump(mode="json"))
+    key = _sha256({name: value for name, value in plain.items() if name not in ("data", "data_dir", "training.epochs")})
+    history = metrics.get("history")
+    if not isinstance(history, list) or not all(isinstance(line, dict) for line in history):
+        raise RunDirectoryError(f"{folder} has no metrics of its epochs in metrics.json")
+    ended = _modified(folder / "metrics.json", folder)
+    trial = _trial([key, "training"], settings.model, plain, history, metrics, ended)
+    return TrackedRun(key, folder.resolve().name, plain, (trial,), 0)
+
+
+def _trial(
+    parts: list[Any],
+    name: str,
+    settings: dict[str, str],
+    history: list[dict[str, Any]],
+    facts: Mapping[str, Any],
+    ended: float,
+) -> TrackedTrial:
+    lines, figures = [_numbers(line) for line in history], _numbers(facts)
+    digest = _sha256([settings, lines, figures])
+    return TrackedTrial(_sha256(parts), name, settings, lines, figures, digest, ended)
+
+
+def _modified(path: Path, folder: Path) -> float:
+    """When a file was written; of an archive, when the folder was."""
+    return (path if path.is_file() else folder).stat().st_mtime
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those of ``values`` that are finite numbers."""
+    return {
+        str(name)[:200]: float(value)
+        for name, value in values.items()
+        if type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
+    }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings by dotted names, as text; those that are not given are not named."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None and value not in ([], ()):
+            flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
