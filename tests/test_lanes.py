@@ -28,7 +28,10 @@ ORACLES = (  # what results are compared with
     "onnxruntime",
     "torch.nn",
 )
-WHOLLY_SLOW = {"serving/export/test_web_page_browser.py"}  # each of its tests exports a model and starts a browser
+WHOLLY_SLOW = {
+    "serving/export/test_web_page_browser.py",  # each of its tests exports a model and starts a browser
+    "tasks/image_classification/test_peak_memory.py",  # its one test decodes 8,000 images
+}
 
 
 def test_any_two_values_meet() -> None:

@@ -13,6 +13,12 @@ from studies.small import Study
 from training.trainings import image_set
 
 
+@pytest.fixture
+def no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file of models is loaded, whatever other tests of this process have loaded."""
+    monkeypatch.setattr("ecrnn.models.own_code._loaded", {})
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_images(tmp_path_factory.mktemp("data") / "images")

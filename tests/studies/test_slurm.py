@@ -50,6 +50,7 @@ def test_as_many_workers_as_are_missing(queue: Path, study: Path) -> None:
     assert "--array=1-1\n" in (study / "slurm" / "workers.sh").read_text()
 
 
+@pytest.mark.usefixtures("no_code")
 def test_the_script(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of = settings("any", training={"threads": 3})
     lines = script(study, of, 5, ["--partition=long", "-t 01:00:00", "--exclusive"]).splitlines()
@@ -77,6 +78,7 @@ def test_the_script(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert job_name(study) != job_name(study / "other")
 
 
+@pytest.mark.usefixtures("no_code")
 def test_the_script_is_run_and_passes_signals_on(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker takes the shell's place, so what SLURM sends to the batch shell comes to it."""
     python = tmp_path / "python"

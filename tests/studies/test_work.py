@@ -20,7 +20,6 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Finished, Message, Waiting
 from ecrnn.core.files import make_folder
 from ecrnn.core.runs import locked, write_settings
-from ecrnn.models.own_code import loaded_files
 from ecrnn.studies import work as module
 from ecrnn.studies.study import run_study
 from ecrnn.studies.work import Work, work
@@ -135,12 +134,12 @@ def test_a_signal_is_passed_on_and_said(stub: Any) -> None:
     assert str(stopped.value).endswith("checkpoints are written, and any worker goes on with them")
 
 
+@pytest.mark.usefixtures("no_code")
 def test_what_workers_are_told(stub: Any, tmp_path: Path) -> None:
     stub("finishes", lease=7.0, wait=False, most=2, data="/elsewhere", data_dir=tmp_path)
     asked = json.loads((tmp_path / "study" / "starts").read_text())
     places = {"data": "/elsewhere", "data_dir": str(tmp_path)}
-    code = list(map(str, loaded_files()))  # by other tests of this process
-    assert asked == {"code": code, "lease": 7.0, "wait": False, "most": 2, "only": None, "places": places}
+    assert asked == {"code": [], "lease": 7.0, "wait": False, "most": 2, "only": None, "places": places}
 
 
 def test_a_command_that_holds_the_study_alone_and_workers_exclude_each_other(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ecrnn.cli import options
 from ecrnn.cli.output import complain
 from ecrnn.cli.rejecting import least_of
 from ecrnn.core.errors import EcrnnError, unknown_name
+from ecrnn.core.text import json_text
 
 if TYPE_CHECKING:
     from ecrnn.cli.predicted import Prediction
@@ -192,7 +193,7 @@ def _by_ray(
 
 def _digest(model: Predictor) -> str:
     """Tells bundles apart."""
-    return hashlib.sha256(model.description.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(json_text(model.description.model_dump(mode="json")).encode()).hexdigest()
 
 
 def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Path]]:

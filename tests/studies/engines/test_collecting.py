@@ -131,6 +131,7 @@ def collect(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
     return run
 
 
+@pytest.mark.usefixtures("no_code")
 def test_a_study_has_the_bytes_that_its_nodes_sent(collect: Any, left_alone: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     home = trial_folder(tmp_path / "run", "cnn", 1)

@@ -30,7 +30,7 @@ def test_what_it_knows(classifier, description):
     assert classifier.classes == ("ant", "bee", "cat")
     assert classifier.image == (3, 9, 12)
     assert classifier.metrics == {"accuracy": 0.5}
-    assert classifier.description.model_copy(update={"files": {}}) == description
+    assert classifier.description.model_copy(update={"files": {}, "metrics": None}) == description
     assert not classifier.network.training
 
 
