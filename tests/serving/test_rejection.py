@@ -32,6 +32,13 @@ def test_the_threshold_is_the_kth_smallest_of_n_and_one_more() -> None:
     assert found.accuracy == wilson(found.right, 57)
 
 
+def test_examples_that_were_trained_on_do_not_count() -> None:
+    predictions, seen = drawn(99), np.array([3, 98, 40])
+    new = np.delete(np.arange(99), seen)
+    others = Predictions(new, predictions.label[new], predictions.logits[new])
+    assert rejection_table(predictions, seen) == rejection_table(others) != rejection_table(predictions)
+
+
 def test_new_examples_are_rejected_no_more_often_than_the_share_says() -> None:
     shares = []
     for seed in range(300):

@@ -92,7 +92,11 @@ def test_half_the_bits_and_the_figures_of_these_weights(left_alone: Path, study:
     log_likelihood = log_softmax(judged.logits.astype(float), axis=1)[np.arange(len(judged.label)), judged.label]
     assert metrics["loss"] == pytest.approx(-log_likelihood.mean(), rel=1e-6)
     assert metrics["loss"] != read_metrics(tmp_path / "whole")["loss"]
-    assert "; weights of 16 bits, of which all figures are |" in (tmp_path / "half" / "README.md").read_text()
+    assert metrics["trials"] == read_metrics(tmp_path / "whole")["trials"]
+    assert (
+        "; weights of 16 bits, with which it was measured; scores of epochs and trials are of 32 |"
+        in (tmp_path / "half" / "README.md").read_text()
+    )
 
 
 def test_an_archive_has_no_weights_to_bundle(left_alone: Path, tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ def test_all_that_fits_is_taken(source: Path, folder: Path, three: Path, tmp_pat
     assert known.all()
     overlap = read_metrics(out)["validation_trained_on"]  # images that the source was trained on
     assert overlap > 0
+    rejection = read_metrics(out)["rejection"]
+    assert {row["n"] for row in rejection} <= {read_metrics(out)["n_validation"] - overlap}
     assert any("validat" in text and str(overlap) in text for text in texts)
     data = load_examples(parse("cnn").task, train_settings(str(folder)))
     choice = choose(after, data, "new")

@@ -22,7 +22,7 @@ def bundle(
         typer.Option(help="Number of the repeat whose trial is bundled. Default: the one with the best score.", min=0),
     ] = None,
     half: Annotated[
-        bool, typer.Option("--half", help="Weights of 16 bits, half the size; the figures are of these weights.")
+        bool, typer.Option("--half", help="Weights of 16 bits, half the size; accuracy is measured with them.")
     ] = False,
     data_dir: options.DataDir = None,
     code: options.Code = None,

@@ -40,6 +40,11 @@ def weights_of(model: nn.Module, half: bool = False) -> bytes:
     return save({name: tensor.clone() if name in shared else tensor for name, tensor in tensors.items()})
 
 
+def halved(content: bytes) -> bytes:
+    """Of a file of weights the one of `weights_of` with ``half``."""
+    return save({name: tensor.half() if _halved(tensor) else tensor for name, tensor in load(content).items()})
+
+
 def save_weights(model: nn.Module, path: Path, half: bool = False) -> str:
     """Write `weights_of` a model, atomically; gives the SHA-256 of the file."""
     content = weights_of(model, half)

@@ -48,13 +48,16 @@ class Rejection:
         return wilson(self.right, self.kept)
 
 
-def rejection_table(predictions: Predictions) -> list[dict[str, Any]]:
+def rejection_table(predictions: Predictions, seen: np.ndarray | None = None) -> list[dict[str, Any]]:
     """What a bundle keeps: a row for each share of `SHARES` that so many examples can tell.
 
     Args:
         predictions: those of the bundle's weights for the validation examples.
+        seen: indices of examples that are left out, as the weights were trained on them.
     """
-    n, sure = len(predictions.label), softmax(predictions.logits).max(axis=1)
+    new = np.isin(predictions.index, [] if seen is None else seen, invert=True)
+    sure, correct = softmax(predictions.logits[new]).max(axis=1), predictions.correct[new]
+    n = len(sure)
     ordered = np.sort(sure)
     rows = []
     for share in SHARES:
@@ -63,7 +66,7 @@ def rejection_table(predictions: Predictions) -> list[dict[str, Any]]:
             continue
         threshold = float(ordered[place - 1])
         kept = sure >= threshold
-        right = int(predictions.correct[kept].sum())
+        right = int(correct[kept].sum())
         rows.append({"share": share, "threshold": threshold, "n": n, "kept": int(kept.sum()), "right": right})
     return rows
 

@@ -63,9 +63,13 @@ class TrainedOn:
         counts = (len(self.train), len(self.validation), len(self.looks))
         return _packed(_MAGIC, counts, self.train, self.validation, self.looks)
 
+    def seen(self, keys: Keys, index: np.ndarray) -> np.ndarray:
+        """Those of the examples ``index`` of a data set with these keys that were trained on."""
+        return index[keys.known(self.train)[index]]
+
     def overlap(self, keys: Keys, index: np.ndarray) -> int:
         """How many of the examples ``index`` of a data set with these keys were trained on."""
-        return int(keys.known(self.train)[index].sum())
+        return len(self.seen(keys, index))
 
     def alike(self, keys: Keys, index: np.ndarray) -> int:
         """How many of the images ``index`` of a data set with these keys look much like one that was trained on.

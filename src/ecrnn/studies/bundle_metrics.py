@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings, differences
 from ecrnn.core.predictions import AnyPredictions, Predictions
 from ecrnn.core.tasks import Task
@@ -29,6 +31,7 @@ def measured(
     multiply_adds: int,
     best: tuple[int, AnyPredictions | None] | None = None,
     ended: bool = True,
+    seen: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """What `metrics.json` holds: figures of the last epoch, and on which examples they were measured.
 
@@ -44,6 +47,7 @@ def measured(
         parameters, multiply_adds: of the network.
         best: the epoch (from 1) whose weights were kept as the best, and their predictions; None if the last's were.
         ended: the training has ended, at its last epoch or by its patience.
+        seen: places of examples that were trained on, which say nothing of how sure the model is of others.
     """
     training = settings.training
     epochs = len(history)
@@ -69,7 +73,7 @@ def measured(
         **scores(task, predictions),
         **spread(task, history),
         **kept,
-        **({"rejection": rejection_table(of_the_bundle)} if isinstance(of_the_bundle, Predictions) else {}),
+        **({"rejection": rejection_table(of_the_bundle, seen)} if isinstance(of_the_bundle, Predictions) else {}),
         "epochs": epochs,
         **({} if epochs == training.epochs and ended else _shorter(training, ended)),
         "recipe": _recipe(training),

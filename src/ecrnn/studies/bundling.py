@@ -67,8 +67,8 @@ def bundle_trial(
         out: the bundle's folder, new or empty.
         repeat: whose weights; None for those of the trial with the best score, which is the study's: the mean of its
             metric on the validation examples over the last epochs that count.
-        half: keep 16 bits of each weight, in a file of half the size. All figures are then those of the rounded
-            weights, measured anew.
+        half: keep 16 bits of each weight, in a file of half the size. Metric, loss and what is rejected are then those
+            of the rounded weights, measured anew; the course of the training and the trials' scores are not.
         data_dir: local copies of registered data sets; default: where the study had them.
         progress: called while data is downloaded or decoded.
 
@@ -131,7 +131,7 @@ def bundle_trial(
         "study": study.resolve().name,
         "repeat": trial.repeat,
         **({"seeds_per_split": settings.seeds_per_split} if settings.seeds_per_split > 1 else {}),
-        "trials": _trials_of_model(trial, values, settings.score_epochs, metric, task),
+        "trials": _trials_of_model(trial, values, settings.score_epochs, metric, task, half),
         **({"weights": "float16"} if half else {}),
     }
     trained_on = _trained_on(study, trial, settings, progress)
@@ -148,7 +148,7 @@ def bundle_trial(
 
 
 def _trials_of_model(
-    trial: FinishedTrial, values: dict[int, float], score_epochs: int, metric: Metric, task: Task
+    trial: FinishedTrial, values: dict[int, float], score_epochs: int, metric: Metric, task: Task, half: bool
 ) -> dict[str, Any]:
     """How many trials of a model there are, with which scores; and the score of ``trial``, if it is not its figure."""
     best = max(values.values()) if metric.higher_is_better else min(values.values())
@@ -157,7 +157,7 @@ def _trials_of_model(
         "best": best,
         "mean": math.fsum(values.values()) / len(values),
     }
-    if score_epochs > 1 or metric.name != task.metric:  # or the score is the metric of the last epoch
+    if half or score_epochs > 1 or metric.name != task.metric:  # or the score is the bundle's own figure
         epochs = min(score_epochs, len(trial.metrics))
         found |= {"score": values[trial.repeat], "score_epochs": epochs, "metric": metric.name}
     return found

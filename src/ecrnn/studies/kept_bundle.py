@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from ecrnn.core.config import TrainSettings
@@ -41,7 +42,8 @@ class KeptBundle:
         summary: of the network.
         data, split: that it is trained on.
         trained_on: these examples, with those of a bundle from which it started.
-        both: examples that it is trained on and validated on.
+        seen: (n,) int64, places in the data of examples that it, or the bundle it started from, is trained on, and
+            that it is validated on.
         taken: what it has from a bundle.
     """
 
@@ -54,7 +56,7 @@ class KeptBundle:
     data: ExampleSet
     split: Split
     trained_on: TrainedOn
-    both: int
+    seen: np.ndarray
     taken: Taken | None
 
     def write_so_far(self, _: nn.Module, history: list[dict[str, Any]], found: AnyPredictions | None) -> None:
@@ -93,11 +95,12 @@ class KeptBundle:
             multiply_adds=self.summary.multiply_adds,
             best=best if self.settings.keep == "best" else None,
             ended=ended,
+            seen=self.seen,
         )
         more = {
             "continued": list(self.settings.continued),
             "start": self.taken and self.taken.to_plain(),
-            "validation_trained_on": self.both,
+            "validation_trained_on": len(self.seen),
             "files_left_out": dict(self.data.left_out),
         }
         return {**found, **{key: value for key, value in more.items() if value}}

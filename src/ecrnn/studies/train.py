@@ -256,11 +256,11 @@ def _train(
             taken = frozen(taken, network, settings.freeze)
             identity["freeze"] = settings.freeze
         progress(Message(taken.line()))
-    both = trained_on.overlap(keys, split.validation)
-    if both:
-        progress(Message(trained_on_too(data.name, both, split, processor.task.examples)))
+    seen = trained_on.seen(keys, split.validation)
+    if len(seen):
+        progress(Message(trained_on_too(data.name, len(seen), split, processor.task.examples)))
     summary = summarise(network, processor.sizes, model)
-    bundle = KeptBundle(out, settings, model, processor, network, summary, data, split, trained_on, both, taken)
+    bundle = KeptBundle(out, settings, model, processor, network, summary, data, split, trained_on, seen, taken)
     trained = fit(
         network,
         objective(data, split, processor, settings.training, seed),

@@ -50,8 +50,9 @@ def test_a_training_holds(trained: Path) -> None:
     assert list(found(trained, train=False)) == ["seals", "plan"]
 
 
-def test_a_bundle_of_a_study_holds(left_alone: Path, tmp_path: Path) -> None:
-    bundle_trial(left_alone, "cnn", tmp_path / "bundle", repeat=1)
+@pytest.mark.parametrize("half", [False, True])
+def test_a_bundle_of_a_study_holds(left_alone: Path, tmp_path: Path, half: bool) -> None:
+    bundle_trial(left_alone, "cnn", tmp_path / "bundle", repeat=1, half=half)
     checks = found(tmp_path / "bundle")
     assert {status for status, _ in checks.values()} == {"holds"}
     assert checks["training"][1] == ("trained again, 2 epochs: the same to the bit",)

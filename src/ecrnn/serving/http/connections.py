@@ -38,13 +38,14 @@ def timed(seconds: float, head: float = HEAD, reading: float = READING) -> type[
         def data_received(self, data: bytes) -> None:
             waited = self.conn.their_state is h11.IDLE
             super().data_received(data)
-            if waited and self.conn.their_state is not h11.IDLE:  # the head is there
+            if waited and self.conn.their_state not in (h11.IDLE, h11.ERROR):  # the head is there
                 self._arm(seconds + reading)
 
         def on_response_complete(self) -> None:
+            answered = self.cycle
             self._arm(reading if self.transport.get_write_buffer_size() else head)
-            super().on_response_complete()  # which begins the next request, if it has come already
-            if self.conn.their_state is not h11.IDLE:
+            super().on_response_complete()
+            if self.cycle is not answered:  # the next request had come already, and has begun
                 self._arm(seconds + reading)
 
         def connection_lost(self, exc: Exception | None) -> None:

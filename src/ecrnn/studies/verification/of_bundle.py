@@ -23,6 +23,7 @@ from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.splits import Split
 from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
+from ecrnn.models.weights import halved
 from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_trained_on
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundle_metrics import other_training
@@ -182,7 +183,9 @@ def _again(folder: Path, settings: Settings, data: ExampleSet, metrics: dict[str
                 weights, lines = home / TRIAL_WEIGHTS, read_lines(home / METRICS_LINES)
         except EcrnnError as error:
             return check(NAME, "", unknown=[f"it could not be trained again: {error}"])
-        differences = [*other_metrics(history, lines), *other_weights(kept, read_bytes(weights, MAX_WEIGHTS))]
+        now = read_bytes(weights, MAX_WEIGHTS)
+        now = halved(now) if metrics.get("weights") == "float16" else now
+        differences = [*other_metrics(history, lines), *other_weights(kept, now)]
     if not differences:
         return check(NAME, f"trained again, {counted(len(history), 'epochs')}: the same to the bit")
     machine = "on which machine and by which versions it was trained a bundle does not say"
