@@ -15,6 +15,7 @@ import pytest
 from studies.nodes import await_, ray_cluster
 
 from ecrnn.cli import predict_on_ray as module
+from ecrnn.cli.predict import _options_of_part
 
 
 class PretendedRay:
@@ -95,6 +96,19 @@ def test_what_is_missing_is_done(call: Any, bundle: Path, images: Path, tmp_path
     for option in (("--top", 1), ("--format", "csv"), ("--reject", 0.5)):  # those are others
         assert call(*words, *option).status == 0
         assert ray.begun[-2] == "1/1"
+
+
+def test_the_options_of_a_part() -> None:
+    asked = {
+        "top": 3,
+        "beam": 4,
+        "excel": True,
+        "reject": 0.05,
+        "device": None,
+        "code": [Path("/a b/mine.py"), Path("x")],
+    }
+    words = ["--format", "csv", "--top", "3", "--beam", "4", "--threads", "2", "--excel", "--reject", "0.05", "--code"]
+    assert _options_of_part(asked, "csv", 2) == [*words, "/a b/mine.py", "--code", str(Path("x").resolve())]
 
 
 def test_a_bad_file_is_said_and_a_part_that_fails_is_tried_again(

@@ -9,6 +9,7 @@ from torch import nn
 
 from ecrnn.layers import stages
 from ecrnn.layers.areas import ConvolutionArea, convolution_stage, dense_stage
+from ecrnn.layers.freezing import freeze
 
 needs_kernels = pytest.mark.skipif(stages.kernels is None, reason="the C++ extension ecrnn.layers._cpu is not built")
 
@@ -212,6 +213,20 @@ def test_other_layouts_types_and_modes_are_left_to_the_modules():
     stage = stages.Stage(_Given(values), nn.ReLU(), normalisation).eval()
     expected = normalisation(values.relu())
     assert torch.equal(stage(None), expected)
+
+
+@needs_kernels
+@both_kinds
+def test_a_frozen_normalisation_behind_a_layer_that_is_not(kind):
+    normalisation, values = normalised((2, 16, 4, 4))
+    normalisation.running_mean += 1
+    before = {name: tensor.clone() for name, tensor in normalisation.state_dict().items()}
+    stage = stage_of(kind, _Given(values), normalisation, False)
+    place = next(name for name, module in stage.named_children() if module is normalisation)
+    freeze(stage, {f"{place}.{name}" for name in before})
+    out = stage.train()(None)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in normalisation.state_dict().items())
+    assert torch.equal(out, stage.eval()(None))
 
 
 @needs_kernels

@@ -173,22 +173,29 @@ def _by_ray(
 
     asked, ordered = context.params, in_order(files)
     threads = asked["threads"] or THREADS_ELSEWHERE
-    words = ["--format", style, "--top", asked["top"], "--beam", asked["beam"], "--threads", threads, "--out", folder]
-    words += ["--excel"] if asked["excel"] else []
-    for name in ("reject", "code", "device"):
-        words += [] if asked[name] is None else [f"--{name}", asked[name]]
 
     def found(part: Part) -> Written | None:
         return done(part.place(folder, style), wanted_of(part, part.among(ordered), missing, how))
 
     return predict_on_ray(
-        [*map(str, words), "--", *map(str, asked["paths"])],
+        [*_options_of_part(asked, style, threads), "--out", str(folder), "--", *map(str, asked["paths"])],
         asked["parts"] or max(1, -(-len(files) // FILES_A_PART)),
         found,
         threads=threads,
         gpu=asked["device"] == "cuda",
         address=asked["ray_address"],
     )
+
+
+def _options_of_part(asked: dict[str, Any], style: str, threads: int) -> list[str]:
+    """The options of a command that does one part, on any machine."""
+    words = ["--format", style, "--top", asked["top"], "--beam", asked["beam"], "--threads", threads]
+    words += ["--excel"] if asked["excel"] else []
+    for name in ("reject", "device"):
+        words += [] if asked[name] is None else [f"--{name}", asked[name]]
+    for file in asked["code"] or ():
+        words += ["--code", file.resolve()]
+    return [str(word) for word in words]
 
 
 def _digest(model: Predictor) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ecrnn.layers.freezing import is_frozen
 from ecrnn.layers.normalisation import BatchNorm1d, BatchNorm2d
 
 try:
@@ -46,7 +47,7 @@ def _followed(values: Tensor, rest: list[nn.Module], normalisation: nn.Module, *
     """What the modules after a stage's layer make of its values."""
     assert isinstance(normalisation, BatchNorm1d | BatchNorm2d)
     alone = normalisation.training and normalisation.summed is None
-    if alone and _served(values, 2 if pool and gelu else 1):
+    if alone and not is_frozen(normalisation) and _served(values, 2 if pool and gelu else 1):
         return _fused(values, normalisation, pool, gelu)
     for module in rest:
         values = module(values)
