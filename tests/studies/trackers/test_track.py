@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import yaml
 from core.lines import one_line
-from studies.small import Study, train_settings
+from studies.small import Study, settings, train_settings
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.manifests import MANIFEST
+from ecrnn.core.runs import FinishedTrial, write_settings
+from ecrnn.core.seals import seal
 from ecrnn.studies.trackers.track import track
 from ecrnn.studies.trackers.tracked_run import read_tracked
 from ecrnn.studies.train import train_bundle
@@ -88,6 +92,73 @@ def test_a_training_that_was_kept(folder: Path, tmp_path: Path) -> None:
     train_bundle(train_settings(str(folder), training={"epochs": 3}), tmp_path / "mine", resume=True)
     (trial,) = read_tracked(tmp_path / "mine").trials
     assert (trial.key, len(trial.history)) == (key, 3)  # so the export of two epochs is replaced
+    train, described = tmp_path / "mine" / "train.yaml", tmp_path / "mine" / "bundle.json"
+    for model in ("../../..", str(tmp_path / "elsewhere"), "cnn/../..", "ecnn"):  # a path would be a folder of -o
+        train.write_text(yaml.safe_dump(yaml.safe_load(train.read_text()) | {"model": model}))
+        with one_line(RunDirectoryError, "train.yaml is of another training", f"model is {model!r} here and 'cnn'"):
+            read_tracked(tmp_path / "mine")
+        plain = {name: value for name, value in json.loads(described.read_text()).items() if name != "digest"}
+        for source in () if model == "ecnn" else (None, "0" * 64):
+            described.write_text(json.dumps(seal(plain | {"model": model, "source": source})))
+            with one_line(EcrnnError, "unknown model" if source is None else "is no name of a model"):
+                track(tmp_path / "mine", "tensorboard", out=tmp_path / "logs")
+        described.write_text(json.dumps(seal(plain)))
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.fixture
+def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, dict[str, str]]]:
+    """The key of a study with these settings, and by name those of its trials, all finished."""
+    facts: dict[str, Any] = {}
+    finished = FinishedTrial("", 0, facts, [], cast(Any, None))
+    monkeypatch.setattr("ecrnn.studies.trackers.tracked_run.read_finished", lambda *_: finished)
+
+    def of(found: dict[str, Any] | None = None, **changes: Any) -> tuple[str, dict[str, str]]:
+        facts["recipe"] = found
+        write_settings(tmp_path, settings("any", **changes))
+        run = read_tracked(tmp_path)
+        found = {trial.name: trial.key + trial.digest for trial in run.trials}
+        assert len({trial.key for trial in run.trials}) == len(found)
+        return run.key, found
+
+    return of
+
+
+def test_keys_stay_as_a_study_grows(keys: Callable[..., tuple[str, dict[str, str]]]) -> None:
+    one, more = {"models": ("cnn",), "repeats": 1}, {"models": ("ecnn", "cnn"), "repeats": 3, "planned_repeats": 3}
+    search = {"space": {"lr": "1e-4..1e-2"}, "budget": 2}
+    points = ({}, {"lr": 0.001}, {"lr": 0.002})
+    of_cnn, of_both = {"points": {"cnn": points[:2]}}, {"points": {"cnn": points, "ecnn": points[:1]}, "budget": 3}
+    edges = {"edges": {"cnn": ("lr",)}, "budget": 3}
+    for before, after, n in (
+        (one, more, 6),
+        ({"tuning": search | of_cnn, **one}, {"tuning": search | of_both, **more}, 4),
+        ({"tuned": search | {"part": "0.3"}, **one}, {"tuned": search | {"part": "0.3"} | edges, **more}, 6),
+    ):
+        (run, trials), (larger_run, larger) = keys(**before), keys(**after)
+        assert run == larger_run
+        assert len(larger) == n
+        assert trials.items() <= larger.items()
+
+
+def test_keys_tell_recipes_points_and_code_apart(keys: Callable[..., tuple[str, dict[str, str]]]) -> None:
+    search = {"space": {"lr": "1e-4..1e-2"}, "budget": 2}
+    found = [
+        keys(models=("cnn",), repeats=1, **changes)[1]["cnn/repeat-0"][:64]
+        for changes in (
+            {},
+            {"recipes": {"cnn": {"lr": 0.002}}},
+            {"sources": {"cnn": "1" * 64}},
+            {"sources": {"cnn": "2" * 64}},
+            {"tuning": search | {"points": {"cnn": ({"lr": 0.003},)}}},
+            {"tuning": search | {"points": {"cnn": ({"lr": 0.004},)}}},
+            {"tuned": search, "found": {"lr": 0.003}},
+            {"tuned": search, "found": {"lr": 0.004}},
+            {"training": {"lr": 0.002}},
+        )
+    ]
+    assert len(set(found)) == len(found)
+    assert keys(models=("cnn",), repeats=1, recipes={"ecnn": {"lr": 0.1}})[1]["cnn/repeat-0"][:64] == found[0]
 
 
 def test_what_cannot_be_tracked(

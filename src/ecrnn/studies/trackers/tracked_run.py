@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,17 @@ from ecrnn.core.config import StudySettings, TrainSettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.reading import there
 from ecrnn.core.runs import METRICS, STUDY, read_settings, trial_home
-from ecrnn.serving.bundle import is_bundle, read_metrics
+from ecrnn.models.names import parse
+from ecrnn.serving.bundle import DESCRIPTION, is_bundle, read_description, read_metrics
+from ecrnn.studies.planned import planned_trials
 from ecrnn.training.finished import read_finished
 
 TRAINING = "train.yaml"
+_PLACES = ("data", "data_dir")  # where the examples lie; what they are, the fingerprint says
+_GROWS = {"points": True, "budget": True, "edges": True}  # of a search, and of what it found, as models are added
+_OF_TRIALS = {"models": True, "repeats": True, "recipes": True, "sources": True, "planned_repeats": True}
+_OF_STUDY: dict[str, Any] = {"models": True, "repeats": True, "tuning": {"budget"}, "tuned": {"budget"}}
+_SOMEBODYS_MODEL = re.compile(r"[a-z0-9][\w.@+=-]{0,199}")  # a name of a folder and no path
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class TrackedRun:
     """A study with its finished trials, or one training that was kept.
 
     Attributes:
-        key: as of `TrackedTrial`; the same for a study with more models and repeats.
+        key: as of `TrackedTrial`; the same for a study with more models, repeats and points of a search.
         name: of its folder.
         settings: that all its trials share.
         trials: those that are finished.
@@ -88,36 +96,53 @@ def read_tracked(folder: Path) -> TrackedRun:
 
 
 def _study(folder: Path, settings: StudySettings) -> TrackedRun:
-    shared = settings.model_copy(update={"models": (), "repeats": 1, "recipes": {}, "sources": {}})
-    plain = _flat(
-        shared.model_dump(mode="json", exclude={"models", "repeats", "recipes", "sources", "planned_repeats"})
-    )
-    key = _sha256({name: value for name, value in plain.items() if name not in ("data", "data_dir")})
+    plain = _flat(settings.model_dump(mode="json", exclude={**_OF_TRIALS, "tuning": _GROWS, "tuned": _GROWS}))
+    key = _sha256({name: value for name, value in plain.items() if name not in _PLACES})
     trials, unfinished = [], 0
-    for model in settings.models:
-        for repeat in range(settings.first_repeat, settings.first_repeat + settings.repeats):
-            finished = read_finished(folder, settings, model, repeat)
-            if finished is None:
-                unfinished += 1
-                continue
-            of_trial = settings.of_trial(model, repeat).model_dump(mode="json", exclude={"models", "repeats"})
-            told = {"model": model, "repeat": str(repeat), **_flat(of_trial)}
-            ended = _modified(trial_home(folder, model, repeat) / METRICS, folder)
-            name = f"{model}/repeat-{repeat}"
-            trials.append(_trial([key, model, repeat], name, told, finished.metrics, finished.facts, ended))
+    for model, repeat in planned_trials(settings):
+        finished = read_finished(folder, settings, model, repeat)
+        if finished is None:
+            unfinished += 1
+            continue
+        trial = settings.of_trial(model, repeat)
+        of_trial = trial.model_dump(mode="json", exclude=_OF_STUDY)
+        told = {"model": model, "repeat": str(repeat), **_flat(of_trial)}
+        ended = _modified(trial_home(folder, model, repeat) / METRICS, folder)
+        found = finished.facts.get("recipe") if settings.nested else None  # by a search inside the trial
+        parts = [key, model, repeat, settings.recipe(model, repeat), found, trial.sources]
+        trials.append(_trial(parts, f"{model}/repeat-{repeat}", told, finished.metrics, finished.facts, ended))
     return TrackedRun(key, folder.resolve().name, plain, tuple(trials), unfinished)
 
 
 def _training(folder: Path) -> TrackedRun:
     settings = TrainSettings.read(read_yaml(folder / TRAINING, folder, sealed=True), str(folder / TRAINING))
+    model = _model(folder, settings)
     metrics, plain = read_metrics(folder), _flat(settings.model_dump(mode="json"))
-    key = _sha256({name: value for name, value in plain.items() if name not in ("data", "data_dir", "training.epochs")})
+    free = (*_PLACES, "start", "training.epochs", "continued")
+    key = _sha256({name: value for name, value in plain.items() if name not in free})
     history = metrics.get("history")
     if not isinstance(history, list) or not all(isinstance(line, dict) for line in history):
         raise RunDirectoryError(f"{folder} has no metrics of its epochs in metrics.json")
     ended = _modified(folder / "metrics.json", folder)
-    trial = _trial([key, "training"], settings.model, plain, history, metrics, ended)
+    trial = _trial([key, "training"], model, plain, history, metrics, ended)
     return TrackedRun(key, folder.resolve().name, plain, (trial,), 0)
+
+
+def _model(folder: Path, settings: TrainSettings) -> str:
+    """The model of a bundle, which names a folder of an export and so must be no path.
+
+    Raises:
+        EcrnnError: it is no model's name, or train.yaml has another one.
+    """
+    described = read_description(folder)
+    if settings.model != described.model:
+        line = f"model is {settings.model[:100]!r} here and {described.model[:100]!r} there"
+        raise RunDirectoryError(f"{folder / TRAINING} is of another training than the bundle beside it: {line}")
+    if described.source is None:
+        return str(parse(described.model))
+    if not _SOMEBODYS_MODEL.fullmatch(described.model):  # whose code is not run here
+        raise RunDirectoryError(f"{folder / DESCRIPTION}: {described.model[:100]!r} is no name of a model")
+    return described.model
 
 
 def _trial(
