@@ -26,12 +26,12 @@ from report.synthetic import make_study
 from scipy import stats
 from test_results import differences_of_values
 
-from ecrnn.core.across_plan import AcrossPlan, is_across, write_plan
+from ecrnn.core.across_plan import AcrossPlan, check_of_plan, is_across, read_plan, write_plan
 from ecrnn.models.build import make
 from ecrnn.models.names import parse
 from ecrnn.models.own_code import load_code
 from ecrnn.models.spec import InputSpec
-from ecrnn.report import read_study
+from ecrnn.report import analyse, read_study
 from ecrnn.stats import corrected_resampled_t, holm, random_effects
 
 ROOT = Path(__file__).parents[1]
@@ -196,29 +196,40 @@ def test_contrasts_are_those_of_their_definition(field: SimpleNamespace) -> None
 
 def test_a_mean_of_two_random_sides(field: SimpleNamespace) -> None:
     table = np.array([[1.0, 2.0], [2.0, 3.0], [6.0, 7.0]])  # no rest: rows 1.5, 2.5, 6.5, columns 3, 4
-    found = field.publish.crossed_mean(table)
-    rows, columns = 2 * np.var([1.5, 2.5, 6.5], ddof=1), 3 * np.var([3.0, 4.0], ddof=1)
+    found = field.publish.crossed_mean(table, 70, 30)
+    rows, columns = 2 * np.var([1.5, 2.5, 6.5], ddof=1), 3 * np.var([3.0, 4.0], ddof=1) * (1 + 2 * 30 / 70)
     df = (rows + columns) ** 2 / (rows**2 / 2 + columns**2)
     assert found["mean"] == 3.5
     assert found["degrees_of_freedom"] == pytest.approx(df)
     assert found["high"] - 3.5 == pytest.approx(stats.t.ppf(0.975, df) * math.sqrt((rows + columns) / 6))
+    alike = np.array([[1.0, 2.0, 4.0]] * 2)  # permutations that do not differ: the test of the splits alone
+    found, expected = field.publish.crossed_mean(alike, 70, 30), corrected_resampled_t([1.0, 2.0, 4.0], 70, 30)
+    assert (found["low"], found["p"]) == pytest.approx((expected.low, expected.p))
+
+
+STEPS = "secondary/steps"
 
 
 @pytest.fixture(scope="module")
 def synthetic(field: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a published study looks like: three data sets, steps, and scores of two superclasses; ECRNN fails once."""
     folder = tmp_path_factory.mktemp("field")
-    small = {"n_validation": 60, "images": 200, "epochs": 2, "facts": IMAGE}
+    small = {"n_validation": 60, "images": 200, "facts": IMAGE}
     names, rng = ("cifar10", "cifar100", "digits"), np.random.default_rng(5)
     for d, name in enumerate(names):
-        accuracies = {model: 0.6 + rng.uniform(0, 0.1) for model in field.plan.MODELS} | {"ecrnn-bilstm-16": 0.8}
+        accuracies = {model: 0.6 + rng.uniform(0, 0.1) for model in field.plan.MODELS}
+        accuracies |= {"ecrnn-bilstm-16": 0.8, "crnn-bilstm-16": rng.uniform(0.4, 0.5)}
         fails = [("ecrnn-bilstm-16", 1)] if name == "digits" else []
         of_set = {"data": f"data/{name}.npz", "fingerprint": f"{d:02x}" * 32, "classes": ["a", "b", "c", "d"]}
-        plan = {"pairs": field.plan.PAIRS, "rope": 0.01, "planned_repeats": 3}
+        plan = {"pairs": field.plan.PAIRS, "rope": 0.01, "planned_repeats": 3, "epochs": d + 2}
         make_study(folder / name, accuracies, repeats=3, failed=fails, **small, **of_set, **plan)
     write_plan(folder, AcrossPlan(data={name: name for name in names}, moderators=field.plan.MODERATORS))
     steps = {model: 0.6 - 0.01 * n for n, model in enumerate(field.plan.STEP_MODELS)}
-    make_study(folder / "steps", steps, repeats=3, fingerprint="ef" * 32, baseline="steps+count=1024", **small)
+    failed = {"failed": [("steps+count=64", 1)], "fingerprint": "ef" * 32, "baseline": "steps+count=1024"}
+    make_study(folder / STEPS, steps, repeats=4, epochs=2, planned_repeats=4, **small, **failed)
+    tried = [{"point": {"lr": lr}, "score": 0.5} for lr in (2e-4, 1e-3, 8e-3)]
+    searched = {"points": {"tune": {"cnn": tried}}, "recipes": {"crnn-bilstm-16": {"lr": 8e-3}, "cnn": {"lr": 1e-3}}}
+    (folder / "tuning.json").write_text(json.dumps(searched))
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("dataset", "model", "repeat", "accuracy", "n_train", "n_test"))
@@ -234,12 +245,74 @@ def derived(field: SimpleNamespace, folder: Path, out: Path) -> dict[str, Any]:
     return json.loads((out / "answers.json").read_text())
 
 
+def test_a_search_and_a_study_end_with_trainings_that_diverged(
+    field: SimpleNamespace, synthetic: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And with no others: a training that a lack of memory ended is tried again, and so is one that is not begun."""
+    monkeypatch.chdir(tmp_path)
+
+    def ends(kind: str, out: Path, repeats: int = 3) -> bool:
+        name, words = f"{kind}-{out.name}", ["--repeats", str(repeats), "-o", str(out)]
+        ended = field.run.done(name, [sys.executable, "-c", "raise SystemExit(1)", "", kind, *words])
+        assert ended == (tmp_path / "done" / name).exists()
+        (tmp_path / "done" / name).unlink(missing_ok=True)
+        return ended
+
+    assert ends("compare", synthetic / "digits")
+    assert not ends("compare", synthetic / "digits", 4)  # the command has not come so far
+    assert not ends("compare", tmp_path / "nothing")
+    study = make_study(tmp_path / "s", {"cnn": 0.6}, repeats=3, failed=[("cnn", 0)], missing=[("cnn", 2)], epochs=2)
+    assert not ends("compare", study)
+    killed = make_study(tmp_path / "k", {"cnn": 0.6}, repeats=3, failed=[("cnn", 0)], epochs=2)
+    (killed / "cnn" / "repeat-0" / "error.json").write_text('{"error": "RuntimeError: the process was killed"}')
+    assert not ends("compare", killed)
+    for error, missing, ended in (
+        ("loss nan is not finite", 0, True),
+        ("no memory", 0, False),
+        ("not finite", 1, False),
+    ):
+        points = [SimpleNamespace(error=""), SimpleNamespace(error=error)]
+        tuning = SimpleNamespace(missing=missing, models=[SimpleNamespace(points=points)])
+        monkeypatch.setattr(field.run, "read_tuning", lambda _, found=tuning: found)
+        assert ends("tune", tmp_path / "t") == ended
+
+
+def test_studies_of_the_plan_may_differ_in_their_passes(synthetic: Path) -> None:
+    """And what is published beside them is none of them."""
+    assert check_of_plan(synthetic, read_plan(synthetic)) == []
+    assert {path.parent.name for path in synthetic.glob("*/study.yaml")} == {"cifar10", "cifar100", "digits"}
+
+
+def test_a_failed_training_leaves_out_its_repeat_of_the_pair(field: SimpleNamespace, synthetic: Path) -> None:
+    values = {"ecrnn-bilstm-16": {0: 0.9, 2: 0.7}, "cnn": {0: 0.6, 1: 0.1, 2: 0.6}, "logistic": {0: 0.5}}
+    models = [
+        SimpleNamespace(model=model, repeats=tuple(of), scores=tuple(of.values()), failed=(1,) if len(of) == 2 else ())
+        for model, of in values.items()
+    ]
+    failed = {"ecrnn-bilstm-16": 1, "crnn-bilstm-16": 3}  # the second never succeeded
+    one = SimpleNamespace(comparison=SimpleNamespace(models=models), failed=failed)
+    found = field.publish.differences(one)
+    assert found.keys() == {("ecrnn-bilstm-16", "cnn"), ("ecrnn-bilstm-16", "logistic"), ("cnn", "logistic")}
+    assert found["ecrnn-bilstm-16", "cnn"] == pytest.approx((0.3 + 0.1) / 2)  # and not 0.8 - 1.3 / 3
+    at_chance = field.publish.differences(one, 0.25)
+    assert at_chance["ecrnn-bilstm-16", "cnn"] == pytest.approx((0.3 + 0.15 + 0.1) / 3)
+    assert at_chance["crnn-bilstm-16", "cnn"] == pytest.approx(0.25 - 1.3 / 3)
+    study = read_study([synthetic / STEPS])
+    scores, _, _ = field.publish.step_scores(study)
+    assert scores.shape == (4, 5, 3)  # three repeats that all networks have
+    of = {one.model: one for one in analyse(study).comparison.models}
+    assert scores[0, 1].tolist() == [of["steps+count=16"].scores[repeat] for repeat in (0, 2, 3)]
+    assert scores[0, 2].tolist() == list(of["steps+count=64"].scores)
+
+
 @pytest.mark.slow
 def test_everything_is_computed_from_the_published_files(
     field: SimpleNamespace, synthetic: Path, tmp_path: Path
 ) -> None:
     found = derived(field, synthetic, tmp_path)
-    assert found["failed"] == {"digits": {"ecrnn-bilstm-16": 1}}
+    assert found["primary"] == {"planned": 54, "unfinished": 0, "failed": {"digits": {"ecrnn-bilstm-16": 1}}}
+    assert found["secondary"] == {"unfinished": 0, "failed": {"steps+count=64": 1}}
+    assert found["edges"] == {"crnn-bilstm-16": ["lr"]}
     assert found["sensitivity"]["cifar10 and cifar100 as one"] == {}  # two are too few
     at_chance = found["sensitivity"]["failed trainings at chance"]["ecrnn-bilstm-16 - cnn"]
     report = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -247,12 +320,25 @@ def test_everything_is_computed_from_the_published_files(
     assert at_chance["n"] == pair["effects"]["n"] == 3
     assert at_chance["mean"] < pair["effects"]["mean"]
     assert [one["name"] for one in report["data_sets"]] == ["cifar10", "cifar100", "digits"]
+    assert not any("was not begun with" in line or "not plan" in line for line in report["warnings"])
+    assert report["headline"].endswith("(ecrnn-bilstm-16 failed in 1 of 9 trainings).")
+    (beaten,) = (p for p in report["across"]["pairs"] if (p["model_a"], p["model_b"]) == field.plan.PAIRS[0])
+    assert beaten["verdict"] == "better"
+    assert "But lr of the recipe of crnn-bilstm-16 lies at the edge" in beaten["sentence"]
     assert report["named_before"] is True
     assert len(report["across"]["pairs"]) == 3
     slope = found["steps"]["contrasts"][0]
     assert slope["mean"] == pytest.approx(-0.005, abs=0.002)
-    assert len(json.loads((tmp_path / "superclasses" / "report.json").read_text())["across"]["pairs"]) == 5
-    assert (tmp_path / "exploratory" / "report.md").is_file()
+    for name, pairs in (("superclasses", 5), ("exploratory", 6)):
+        explored = json.loads((tmp_path / name / "report.json").read_text())
+        assert explored["headline"].startswith(f"Exploratory: {pairs} pairs over 3 data sets")
+        assert {pair["verdict"] for pair in explored["across"]["pairs"]} == {None}
+        assert not any("Chosen after" in line for line in explored["warnings"])
+        assert (tmp_path / name / "report.md").is_file()
+    (synthetic / "superclasses.csv").rename(tmp_path / "kept.csv")  # what is left out where time is short
+    derived(field, synthetic, tmp_path / "again")
+    (tmp_path / "kept.csv").rename(synthetic / "superclasses.csv")
+    assert not (tmp_path / "again" / "superclasses").exists()
 
 
 @pytest.mark.skipif(not is_across(RESULTS), reason="results/field has no results yet")
@@ -279,6 +365,6 @@ def test_the_plan_is_older_than_the_first_result() -> None:
     if git("rev-parse", "--is-shallow-repository").strip() == "true":
         pytest.skip("a shallow clone does not know when the plan was committed")
     committed = int(git("log", "--diff-filter=A", "--format=%ct", "--", "docs/field.md").split()[-1])
-    trials = [trial for folder in RESULTS.glob("*/trials.zip") for trial in read_study([folder.parent]).trials]
+    trials = [trial for folder in RESULTS.rglob("trials.zip") for trial in read_study([folder.parent]).trials]
     finished = [datetime.fromisoformat(trial.facts["finished"]).timestamp() for trial in trials]
     assert committed < min(finished)

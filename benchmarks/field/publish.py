@@ -9,6 +9,7 @@ derived from these files, `derive` writes; tests/test_field.py compares it with 
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -19,21 +20,49 @@ from typing import Any
 
 import numpy as np
 from data_sets import PRIMARY, TUNING
-from plan import CNN, COUNTS, CRNN, ECRNN, EXPLORATORY, FLOOR, NETWORKS, ORDERS, PAIRS, POSITIONS, step_model
+from plan import (
+    CNN,
+    CODE,
+    COUNTS,
+    CRNN,
+    EXPLORATORY,
+    FLOOR,
+    NETWORKS,
+    ORDERS,
+    PAIRS,
+    POSITIONS,
+    SPACE,
+    step_model,
+)
 from run import BLOCK, FIELD, RECIPES, STEP_TUNING
 from scipy import stats as scipy_stats
 
-from ecrnn.core.across_plan import read_plan, write_plan
+from ecrnn.core.across_plan import read_plan, studies_of, write_plan
 from ecrnn.core.config import read_yaml
 from ecrnn.core.files import make_folder, write_atomically
+from ecrnn.core.reading import read_json, there
+from ecrnn.core.search_space import parse_space, read_space
 from ecrnn.core.text import json_text
-from ecrnn.report import AcrossAnalysis, analyse, archive_study, read_study, write_across_report
+from ecrnn.models.own_code import load_code
+from ecrnn.report import (
+    AcrossAnalysis,
+    ScoredDataSet,
+    StudyRecord,
+    analyse,
+    archive_study,
+    read_study,
+    write_across_report,
+)
+from ecrnn.report.analysis.plan import unfinished_of
 from ecrnn.scores.judging import How, judge_across, read
-from ecrnn.stats import Comparison, corrected_resampled_t, holm, random_effects
+from ecrnn.stats import corrected_resampled_t, holm, random_effects
 from ecrnn.training.tried_points import read_tuning
 
-RESULTS = Path(__file__).parents[2] / "results" / "field"
-SCORES, SEARCHES, STEPS = "superclasses.csv", "tuning.json", "steps"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "results" / "field"
+SCORES, SECOND, SEARCHES = "superclasses.csv", "superclasses.json", "tuning.json"
+RUN_STEPS, STEPS = "steps", "secondary/steps"  # of the results deeper, as it is none of the studies of across.yaml
+SECOND_PAIRS = (*PAIRS, (POSITIONS, CRNN), (POSITIONS, CNN))
 KEPT = ("report.md", "report.json", "report-forest-1.svg", "report-forest-2.svg", "report-forest-3.svg")
 CLEAR = 0.05  # of accuracy above the floor
 
@@ -42,17 +71,28 @@ def main(work: Path) -> None:
     for one in PRIMARY:
         archive_study(work / FIELD / one.name, RESULTS / one.name)
     write_plan(RESULTS, read_plan(work / FIELD))
-    archive_study(work / STEPS, RESULTS / STEPS)
-    with tempfile.TemporaryDirectory() as place:
-        written = write_across_report([work / BLOCK], Path(place))
-        header, rows = written.paths["report-results.csv"].read_text().split("\n", 1)
-        write_atomically(RESULTS / SCORES, f"{header.replace('score', 'accuracy')}\n{rows}")
+    archive_study(work / RUN_STEPS, RESULTS / STEPS)
+    if len(studies_of(work / BLOCK, read_plan(work / BLOCK))) > 1:  # what is left out where time is short
+        with tempfile.TemporaryDirectory() as place:
+            written = write_across_report([work / BLOCK], Path(place), exploratory=True)
+            header, rows = written.paths["report-results.csv"].read_text().split("\n", 1)
+            write_atomically(RESULTS / SCORES, f"{header.replace('score', 'accuracy')}\n{rows}")
+            write_atomically(RESULTS / SECOND, json_text(trained(written.analysis), indent=1) + "\n")
     write_atomically(RESULTS / SEARCHES, json_text(searches(work), indent=1) + "\n")
-    derive(RESULTS, RESULTS)
+    os.chdir(ROOT)  # a report says where its studies lie
+    results = RESULTS.relative_to(ROOT)
+    derive(results, results)
+
+
+def trained(analysis: AcrossAnalysis) -> dict[str, Any]:
+    """How many trainings were planned, how many of them have not ended, and which models failed how often."""
+    failed = {one.name: dict(one.failed) for one in analysis.data_sets if one.failed}
+    return {"planned": analysis.planned, "unfinished": analysis.unfinished, "failed": failed}
 
 
 def searches(work: Path) -> dict[str, Any]:
     """Every point of every search, and the recipes that came of them."""
+    load_code(CODE)
     places = [*(work / "tuning" / one.name for one in TUNING), work / STEP_TUNING]
     found = {
         place.name: {search.model: [asdict(point) for point in search.points] for search in read_tuning(place).models}
@@ -61,30 +101,48 @@ def searches(work: Path) -> dict[str, Any]:
     return {"format": 1, "kind": "searches of the field study", "points": found, **read_yaml(work / RECIPES, work)}
 
 
+def edges(folder: Path) -> dict[str, list[str]]:
+    """By model the settings of its recipe that lie at an end of the space of the searches, or of what was tried."""
+    found = read_json(folder / SEARCHES)
+    points = [one["point"] for of in found["points"].values() for tried in of.values() for one in tried]
+    ends: dict[str, list[str]] = {}
+    for dimension in read_space(parse_space(SPACE)):
+        name = dimension.name
+        values = [point[name] for point in points if name in point]
+        for model, recipe in found["recipes"].items():
+            if name in recipe and (dimension.near_end(recipe[name]) or recipe[name] in (min(values), max(values))):
+                ends.setdefault(model, []).append(name)
+    return ends
+
+
 def derive(folder: Path, out: Path) -> None:
     """Write everything that follows from the archives and tables in ``folder``."""
-    primary = _report([folder], out / "report")
-    _report([folder], out / "exploratory", pairs=EXPLORATORY)
-    second = ((ECRNN, CRNN), (ECRNN, CNN), (CRNN, CNN), (POSITIONS, CRNN), (POSITIONS, CNN))
-    with tempfile.TemporaryDirectory() as place:
-        reading = read(folder / SCORES)
-        judge_across(reading, How(pairs=second), place)
-        _keep(Path(place), out / "superclasses", KEPT[:2])
-    comparisons = {one.name: one.comparison for one in primary.data_sets}
+    at_edges = edges(folder)
+    primary = _report([folder], out / "report", edges=at_edges)
+    _report([folder], out / "exploratory", KEPT[:2], pairs=EXPLORATORY, exploratory=True)
+    if there(folder / SCORES):
+        with tempfile.TemporaryDirectory() as place:
+            judge_across(read(folder / SCORES), How(pairs=SECOND_PAIRS), place, exploratory=True)
+            _keep(Path(place), out / "superclasses", KEPT[:2])
+    of_steps = read_study([folder / STEPS])
+    failed_steps = {model: len(repeats) for model, repeats in of_steps.failed.items()}
     answers = {
         "format": 1,
         "kind": "answers of the field study",
-        "failed": {name: failures(one) for name, one in comparisons.items() if failures(one)},
-        "sensitivity": sensitivity(comparisons, {one.name: one.classes or 2 for one in primary.data_sets}),
-        "steps": asdict(contrasts(*step_scores(folder / STEPS))),
+        "primary": trained(primary),
+        "secondary": {"unfinished": unfinished_of(of_steps), "failed": failed_steps},
+        "superclasses": read_json(folder / SECOND) if there(folder / SECOND) else {},
+        "edges": at_edges,
+        "sensitivity": sensitivity(primary.data_sets),
+        "steps": asdict(contrasts(*step_scores(of_steps))),
     }
     write_atomically(out / "answers.json", json_text(answers, indent=1) + "\n")
 
 
-def _report(folders: Sequence[Path], out: Path, pairs: Sequence[tuple[str, str]] | None = None) -> AcrossAnalysis:
+def _report(folders: Sequence[Path], out: Path, names: Sequence[str] = KEPT, **how: Any) -> AcrossAnalysis:
     with tempfile.TemporaryDirectory() as place:
-        written = write_across_report(folders, Path(place), pairs=pairs)
-        _keep(Path(place), out, KEPT if pairs is None else KEPT[:2])
+        written = write_across_report(folders, Path(place), **how)
+        _keep(Path(place), out, names)
     return written.analysis
 
 
@@ -94,53 +152,50 @@ def _keep(folder: Path, out: Path, names: Sequence[str]) -> None:
         shutil.copyfile(folder / name, out / name)
 
 
-def failures(comparison: Comparison) -> dict[str, int]:
-    """By model the trainings that failed."""
-    return {one.model: len(one.failed) for one in comparison.models if one.failed}
-
-
 # Sensitivity of the primary analysis
 
 
-def means(comparison: Comparison, chance: float | None = None) -> dict[str, float]:
-    """By model the mean score; with ``chance`` that of a training that failed."""
+def differences(one: ScoredDataSet, chance: float | None = None) -> dict[tuple[str, str], float]:
+    """By pair the mean difference over the repeats that both models have; with ``chance`` that of failed trainings."""
+    scores: dict[str, dict[int, float]] = {}
+    for model in one.comparison.models:
+        scores[model.model] = dict(zip(model.repeats, model.scores, strict=True))
+        if chance is not None:
+            scores[model.model] |= dict.fromkeys(model.failed, chance)
+    if chance is not None:  # a model that never succeeded is not in the comparison
+        scores |= {model: dict.fromkeys(range(n), chance) for model, n in one.failed.items() if model not in scores}
     found = {}
-    for one in comparison.models:
-        scores = [*one.scores, *([] if chance is None else [chance] * len(one.failed))]
-        if scores:
-            found[one.model] = float(np.mean(scores))
+    for a, b in (*PAIRS, *((network, FLOOR) for network in NETWORKS)):
+        of_a, of_b = scores.get(a, {}), scores.get(b, {})
+        if both := [of_a[repeat] - of_b[repeat] for repeat in of_a if repeat in of_b]:
+            found[a, b] = float(np.mean(both))
     return found
 
 
-def sensitivity(comparisons: Mapping[str, Comparison], classes: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """The primary differences under other choices of data sets: for each choice by pair n, mean, low, high and p.
-
-    Args:
-        comparisons: of the primary data sets, by name.
-        classes: their numbers.
-    """
-    whole = {name: means(one) for name, one in comparisons.items()}
+def sensitivity(data_sets: Sequence[ScoredDataSet]) -> dict[str, dict[str, Any]]:
+    """The primary differences under other choices of data sets: for each choice by pair n, mean, low, high and p."""
+    whole = {one.name: differences(one) for one in data_sets}
     choices = {f"without {name}": {k: v for k, v in whole.items() if k != name} for name in whole}
     if {"cifar10", "cifar100"} <= whole.keys():
         one, other = whole["cifar10"], whole["cifar100"]
-        joined = {model: (one[model] + other[model]) / 2 for model in one.keys() & other.keys()}
+        joined = {pair: (one[pair] + other[pair]) / 2 for pair in one.keys() & other.keys()}
         rest = {name: of for name, of in whole.items() if name not in ("cifar10", "cifar100")}
         choices["cifar10 and cifar100 as one"] = {**rest, "cifar": joined}
     choices["networks clearly above the floor"] = {
         name: of
         for name, of in whole.items()
-        if FLOOR in of and max(of[model] for model in NETWORKS if model in of) > of[FLOOR] + CLEAR
+        if max(of.get((network, FLOOR), -math.inf) for network in NETWORKS) > CLEAR
     }
-    choices["failed trainings at chance"] = {name: means(one, 1 / classes[name]) for name, one in comparisons.items()}
-    return {choice: _differences(of) for choice, of in choices.items()}
+    choices["failed trainings at chance"] = {one.name: differences(one, 1 / (one.classes or 2)) for one in data_sets}
+    return {choice: _effects(of) for choice, of in choices.items()}
 
 
-def _differences(scores: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def _effects(by_data_set: Mapping[str, Mapping[tuple[str, str], float]]) -> dict[str, Any]:
     found = {}
     for a, b in PAIRS:
-        differences = [of[a] - of[b] for of in scores.values() if a in of and b in of]
-        if len(differences) > 2:
-            effects = random_effects(differences)
+        known = [of[a, b] for of in by_data_set.values() if (a, b) in of]
+        if len(known) > 2:
+            effects = random_effects(known)
             found[f"{a} - {b}"] = {key: getattr(effects, key) for key in ("n", "mean", "low", "high", "p")}
     return found
 
@@ -171,11 +226,14 @@ class Steps:
     order_of_any_permutation: dict[str, float]
 
 
-def step_scores(study: Path) -> tuple[np.ndarray, int, int]:
-    """Scores (orders, counts, repeats), training images and scored images of a repeat."""
-    comparison = analyse(read_study([study])).comparison
-    of = {one.model: one.scores for one in comparison.models}
-    scores = np.array([[of[step_model(count, order)] for count in COUNTS] for order in ORDERS])
+def step_scores(study: StudyRecord) -> tuple[np.ndarray, int, int]:
+    """Scores (orders, counts, repeats) of the repeats that all networks have finished, training images and scored
+    images of a repeat."""
+    comparison = analyse(study).comparison
+    of = {one.model: dict(zip(one.repeats, one.scores, strict=True)) for one in comparison.models}
+    table = [[of.get(step_model(count, order), {}) for count in COUNTS] for order in ORDERS]
+    whole = sorted(set.intersection(*(set(scores) for row in table for scores in row)))
+    scores = np.array([[[scores[repeat] for repeat in whole] for scores in row] for row in table])
     return scores, comparison.n_train, comparison.n_test
 
 
@@ -194,14 +252,16 @@ def contrasts(scores: np.ndarray, n_train: int, n_test: int) -> Steps:
             Contrast(name, tuple(values[name].tolist()), test.difference, test.low, test.high, test.p, float(p))
             for (name, test), p in zip(tests.items(), adjusted, strict=True)
         ),
-        order_of_any_permutation=crossed_mean(by_permutation),
+        order_of_any_permutation=crossed_mean(by_permutation, n_train, n_test),
     )
 
 
-def crossed_mean(table: np.ndarray) -> dict[str, float]:
+def crossed_mean(table: np.ndarray, n_train: int, n_test: int) -> dict[str, float]:
     """The mean of a table (J, R) of which rows and columns are both random, with Satterthwaite's degrees of freedom.
 
-    The variance of the mean is (MS rows + MS columns - MS rest) / (J R), and at least MS rest / (J R).
+    Columns are random splits of one data set, which share images, so that their mean square counts
+    1 + R n_test / n_train times, as in the corrected resampled t test (Nadeau and Bengio 2003). The variance of the
+    mean is (MS rows + that - MS rest) / (J R), and at least MS rest / (J R).
     """
     rows, columns = table.shape
     mean = table.mean()
@@ -209,7 +269,7 @@ def crossed_mean(table: np.ndarray) -> dict[str, float]:
     squares = np.array(
         [
             columns * table.mean(1).var(ddof=1),
-            rows * table.mean(0).var(ddof=1),
+            rows * table.mean(0).var(ddof=1) * (1 + columns * n_test / n_train),
             -(rest**2).sum() / ((rows - 1) * (columns - 1)),
         ]
     )
@@ -227,4 +287,4 @@ def crossed_mean(table: np.ndarray) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).resolve())

@@ -4,8 +4,8 @@
 
 WORK gets the data sets, the searches for recipes, the studies, and `recipes.yaml`. First the recipes are searched for,
 then every data set is trained once, then a second and a third time, then the steps, then the second block.
-docs/field.md has the design, `plan.py` the commands. The status is 1 if a command has failed; what can be trained is
-trained all the same.
+docs/field.md has the design, `plan.py` the commands. A training that diverges is a result and is not tried again. The
+status is 1 if a command has failed otherwise; what can be trained is trained all the same.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ from plan import (
 from prepare import DATA, prepare
 
 from ecrnn.core.across_plan import AcrossPlan, write_plan
+from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.reading import read_json
+from ecrnn.core.runs import read_failure, read_settings
 from ecrnn.models.own_code import load_code
+from ecrnn.report import read_study
 from ecrnn.training.tried_points import Tuning, read_tuning
 
 FIELD, BLOCK, STEP_TUNING = "field", "second", "tuning/steps"
 RECIPES = "recipes.yaml"
+DIVERGED = "finite"  # is in the line of every training of which loss, gradients or state were not
 
 
 def main(downloads: Path, work: Path) -> int:
@@ -131,15 +135,36 @@ def studies(images: dict[str, int]) -> Iterator[tuple[str, list[str]]]:
 
 
 def done(name: str, command: list[str]) -> bool:
-    """Run a command unless it has ended well before; whether it has."""
+    """Run a command unless it has ended well before, or with no failure but trainings that diverged; whether it has."""
     mark = Path("done") / name
     if not mark.exists():
         begin = time.time()
         print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {name}", flush=True)
-        if subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode:
+        if subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode and not only_diverged(command):
             return False
+        make_folder(mark.parent)
         write_atomically(mark, f"{time.time() - begin:.0f} s\n")
     return True
+
+
+def only_diverged(command: list[str]) -> bool:
+    """Whether all that a command trains has ended, by diverging where it is not finished."""
+    out = Path(command[command.index("-o") + 1])
+    if "--code" in command:
+        load_code(CODE)
+    try:
+        if command[4] == "tune":
+            tuning = read_tuning(out)
+            missing = tuning.missing
+            errors = [point.error for search in tuning.models for point in search.points if point.error]
+        else:
+            left = read_study([out]).unfinished
+            missing = int(command[command.index("--repeats") + 1]) - read_settings(out).repeats
+            missing += sum(trial.state != "failed" for trial in left)
+            errors = [read_failure(out, trial.model, trial.repeat) or "" for trial in left]
+    except EcrnnError:  # nothing is finished
+        return False
+    return missing == 0 and all(DIVERGED in error for error in errors)
 
 
 if __name__ == "__main__":

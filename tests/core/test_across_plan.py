@@ -45,7 +45,7 @@ def test_there_is_none(tmp_path: Path) -> None:
 def test_studies_that_are_not_of_the_plan(tmp_path: Path) -> None:
     """An earlier across.yaml, and the study of another comparison, put in the place of one."""
     plan = AcrossPlan(data={name: name for name in "abc"})
-    for name, changes in {"a": {}, "b": {}, "c": {"image_size": 16}}.items():
+    for name, changes in {"a": {}, "b": {"training": {"epochs": 7}}, "c": {"image_size": 16}}.items():
         (tmp_path / name).mkdir()
         write_settings(tmp_path / name, StudySettings.read({"data": name, "models": ["cnn"], **changes}))
     (tmp_path / "report").mkdir()

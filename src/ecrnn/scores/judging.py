@@ -210,7 +210,9 @@ def _refuse_no_column(reading: Reading) -> None:
         raise EcrnnError(f"{line}; --columns dataset=COLUMN says which it is")
 
 
-def judge_across(reading: Reading, how: How, out: str | Path | None = None, language: str = "en") -> AcrossReport:
+def judge_across(
+    reading: Reading, how: How, out: str | Path | None = None, language: str = "en", *, exploratory: bool = False
+) -> AcrossReport:
     """Write one report across all data sets, of which each is a sample of one.
 
     Args:
@@ -218,6 +220,7 @@ def judge_across(reading: Reading, how: How, out: str | Path | None = None, lang
         how: sizes, models and levels.
         out: the folder; None: `runs/judge-<file>/across`.
         language: of the page.
+        exploratory: adjust no p and give no verdict.
 
     Raises:
         EcrnnError: as `analyse_each`, fewer than two data sets, or the files cannot be written.
@@ -227,7 +230,9 @@ def judge_across(reading: Reading, how: How, out: str | Path | None = None, lang
     first = next(iter(analyses.values()))
     analysis = analyse_across(
         [
-            ScoredDataSet(name, one.comparison, classes=len(one.classes) or None, planned=one.planned)
+            ScoredDataSet(
+                name, one.comparison, classes=len(one.classes) or None, planned=one.planned, failed=_failed(one)
+            )
             for name, one in analyses.items()
         ],
         baseline=how.baseline,
@@ -236,9 +241,14 @@ def judge_across(reading: Reading, how: How, out: str | Path | None = None, lang
         rope=first.comparison.rope,
         alpha=how.alpha,
         examples=first.examples,
+        exploratory=exploratory,
     )
     default = Path("runs") / f"judge-{_stem(reading.sources[0])}" / "across"
     return write_across(analysis, default if out is None else path_of(out, "out"), language)
+
+
+def _failed(analysis: Analysis) -> dict[str, int]:
+    return {one.model: len(one.failed) for one in analysis.comparison.models if one.failed}
 
 
 def _stem(source: str) -> str:

@@ -11,6 +11,7 @@ from report.synthetic import make_study
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.report import ScoredDataSet, analyse, analyse_across, analyse_studies, read_study
+from ecrnn.report.content.across_tables import evidence_table, pairs_table
 from ecrnn.stats import ACCURACY, compare_across, compare_scores, profile
 
 
@@ -103,3 +104,47 @@ def test_what_is_damaged_is_named(tmp_path: Path) -> None:
     which = f"first cnn, repeat 0: {home} is damaged: it does not match manifest.json"
     assert found.warnings[-2:] == ("First.", f"{folders[1]}: 2 of 9 trials are damaged and left out, {which}.")
     assert found.data_sets[1].missing == 2
+
+
+def test_before_all_planned_trainings_have_ended_there_is_no_verdict(studies: list[Path], tmp_path: Path) -> None:
+    """A data set that is not begun, and repeats that are not. A training that failed has ended."""
+    whole = analyse_studies(studies, data_sets=5)
+    assert whole.headline.startswith("On average over 5 data sets")
+    absent = analyse_studies(studies, data_sets=6)
+    begun = analyse_studies(make_studies(tmp_path, 3, planned_repeats=4, n_validation=30, failed=[("cnn", 0)]))
+    for found, line in ((absent, "45 of 54 planned trainings have ended."), (begun, "27 of 36 planned trainings have")):
+        assert found.headline.startswith(f"Interim, no verdict: {line}")
+        assert found.certainty == "A verdict is given when all trainings of the plan have ended."
+        assert [pair.verdict for pair in found.across.pairs] == [None] * 3
+        assert all(pair.sentence.startswith("Interim, no verdict on ") for pair in found.across.pairs)
+    assert begun.headline.endswith("(cnn failed in 3 of 9 trainings).")
+    assert (absent.unfinished, begun.unfinished) == (9, 9)
+    assert [pair.effects for pair in absent.across.pairs] == [pair.effects for pair in whole.across.pairs]
+
+
+def test_exploratory_pairs_get_neither_adjustment_nor_verdict(studies: list[Path]) -> None:
+    pairs = [("ecrnn-bilstm-16", "cnn"), ("crnn-bilstm-16", "cnn")]
+    found = analyse_studies(studies, pairs=pairs, exploratory=True)
+    assert found.headline == "Exploratory: 2 pairs over 5 data sets, without adjustment and without verdict."
+    assert not any("Chosen after the results" in line for line in found.warnings)
+    for pair, judged in zip(found.across.pairs, analyse_studies(studies, pairs=pairs).across.pairs, strict=True):
+        assert pair.effects == judged.effects
+        assert {pair.verdict, pair.p_holm, pair.p_equivalent_holm, pair.wilcoxon_holm} == {None}
+        assert judged.verdict is not None
+    table, evidence = pairs_table(found), evidence_table(found)
+    assert [column.title for column in table.columns][5:7] == ["p", "New data set, 95 %"]
+    assert [row[5].values for row in table.rows] == [(pair.effects.p,) for pair in found.across.pairs if pair.effects]
+    assert "Holm" not in " ".join([table.caption, evidence.caption, *(one.title for one in evidence.columns)])
+
+
+def test_a_verdict_against_a_recipe_at_an_edge_says_so(studies: list[Path]) -> None:
+    found = analyse_studies(studies, edges={"cnn": ("lr",), "ecrnn-bilstm-16": ("lr",)})
+    line = "But lr of the recipe of cnn lies at the edge of the space that was searched"
+    verdicts = {(pair.model_a, pair.model_b): line in pair.sentence for pair in found.across.pairs}
+    assert verdicts == {
+        ("ecrnn-bilstm-16", "cnn"): True,
+        ("crnn-bilstm-16", "cnn"): False,  # undecided
+        ("crnn-bilstm-16", "ecrnn-bilstm-16"): False,  # against the first, of which no edge is named
+    }
+    assert found.certainty.endswith("so a better recipe may lie beyond.")
+    assert found.certainty.count("But ") == 1

@@ -15,7 +15,8 @@ from report.synthetic import make_study
 
 import ecrnn
 from ecrnn.core.errors import EcrnnError
-from ecrnn.report import Analysis, write_across_report, write_report
+from ecrnn.report import Analysis, analyse_studies, write_across_report, write_report
+from ecrnn.report.render.across_files import across_page
 from ecrnn.report.render.figures import draw_figures
 from ecrnn.report.render.page import report_page
 
@@ -68,9 +69,11 @@ def test_it_has_the_form_and_the_figures_of_the_english_page(korean: str, analys
 
 
 def test_across_data_sets(tmp_path: Path) -> None:
-    folders = make_studies(tmp_path / "runs", 3)
+    folders = make_studies(tmp_path / "runs", 3, failed=[("cnn", 1)])
     page = write_across_report(folders, tmp_path / "out", language="ko").paths["report.html"].read_text()
-    assert english(page, [*map(str, folders), *(f"set-{i}" for i in range(3)), "crnn-bilstm-16", "cnn"]) == []
+    others = [analyse_studies(folders, exploratory=True), analyse_studies(folders, data_sets=4)]
+    for shown in (page, *(across_page(one, (), "ko") for one in others)):
+        assert english(shown, [*map(str, folders), *(f"set-{i}" for i in range(3)), "crnn-bilstm-16", "cnn"]) == []
 
 
 def test_a_check_of_a_folder(tmp_path: Path) -> None:

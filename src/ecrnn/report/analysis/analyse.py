@@ -145,7 +145,7 @@ def analyse(
     if plan and plan.unfinished:
         comparison = without_verdicts(comparison, plan, metric)
     edges = edges_of(record)
-    comparison = with_edges(comparison, edges)
+    comparison = replace(comparison, pairs=with_edges(comparison.pairs, edges))
     models = tuple(_row(scores, by_model[scores.model], metric) for scores in comparison.models)
     data = Path(record.settings.data).name or record.settings.data
     subject = subject_of(record, comparison, data, epochs)
@@ -155,7 +155,7 @@ def analyse(
             [
                 headline(comparison, models, subject, plan),
                 *failures(comparison, record.failed),
-                *losers(comparison, edges),
+                *losers(comparison.pairs, edges),
             ]
         ),
         certainty=sequential_certainty(decided, len(record.trials), len(record.settings.models), metric, seeds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ import numpy as np
 from ecrnn.core.across_plan import MODERATORS
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, unknown_name
-from ecrnn.core.text import counted
 from ecrnn.report import formats
+from ecrnn.report.analysis.across_headline import Standing, certainty, headline, without_adjustment, without_verdicts
 from ecrnn.report.analysis.analyse import analyse
+from ecrnn.report.analysis.plan import unfinished_of
 from ecrnn.report.analysis.read import StudyRecord, read_study
+from ecrnn.report.analysis.tuned import edges_of, with_edges
 from ecrnn.stats import (
     Across,
     AcrossPair,
@@ -32,7 +34,6 @@ from ecrnn.stats import (
     metric_named,
     profile,
 )
-from ecrnn.stats.across import MIN_DATA_SETS
 from ecrnn.stats.signed_rank import signed_rank_draws
 
 _PROFILE_POINTS = 101
@@ -44,7 +45,7 @@ class ScoredDataSet:
     """One data set of a report across many: the comparison of the models on it, and what is known of it.
 
     ``planned`` and ``missing`` count trials. ``fingerprint`` tells data sets apart, ``folder`` is where the study lies;
-    both are "" for scores from elsewhere.
+    both are "" for scores from elsewhere. ``failed`` counts the trainings of a model that failed.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ScoredDataSet:
     missing: int = 0
     fingerprint: str = ""
     folder: str = ""
+    failed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class AcrossAnalysis:
 
     ``named_before`` says whether the moderators were written down before the first training, ``metric`` by which the
     models are compared, ``chosen_after`` that pairs, baseline or region of equivalence are not those that were planned.
+    ``exploratory``: no p is adjusted and nothing is judged. ``unfinished`` of the ``planned`` trainings have not ended,
+    so that no verdict is given.
     """
 
     title: str
@@ -99,6 +103,9 @@ class AcrossAnalysis:
     named_before: bool
     metric: Metric = field(metadata={"key": None})
     chosen_after: bool = False
+    exploratory: bool = False
+    planned: int = 0
+    unfinished: int = 0
     clouds: tuple[Cloud, ...] = field(default=(), metadata={"key": None})
 
 
@@ -111,6 +118,9 @@ def analyse_studies(
     moderators: Sequence[str] = (),
     named_before: bool = False,
     notes: Sequence[str] = (),
+    exploratory: bool = False,
+    data_sets: int = 0,
+    edges: Mapping[str, Sequence[str]] | None = None,
 ) -> AcrossAnalysis:
     """All figures of a report across studies.
 
@@ -123,6 +133,9 @@ def analyse_studies(
         moderators: names in `ecrnn.core.across_plan.MODERATORS`.
         named_before: whether the moderators were named before the first training.
         notes: lines that stand with those of the studies.
+        exploratory: adjust no p and give no verdict, as was planned for these pairs.
+        data_sets: how many were planned; with fewer studies the report is interim and has no verdict.
+        edges: by model the settings of its recipe that lie at an end of a space, beside those that the studies know.
 
     Raises:
         EcrnnError: a folder is no study or has nothing finished, two are of one data set, of different tasks or scores,
@@ -142,8 +155,10 @@ def analyse_studies(
     planned_baseline = _common(plans, "baseline")
     notes = [*notes, *(note for record in records for note in record.notes)]
     notes += [line for record in records if (line := _damaged(record))]
+    planned, unfinished = _waiting(records, data_sets)
+    at_edges = {model: names for record in records for model, names in edges_of(record).items()} | dict(edges or {})
     asked = [(baseline, planned_baseline), (pairs and tuple(pairs), planned_pairs), (rope, planned_rope)]
-    after = any(mine not in (None, planned) for mine, planned in asked)
+    after = not exploratory and any(mine not in (None, before) for mine, before in asked)
     if after:
         notes.append(
             "Chosen after the results: baseline, pairs or region of equivalence are not those that the studies planned."
@@ -163,7 +178,19 @@ def analyse_studies(
         examples=records[0].task.examples,
         warnings=notes,
         chosen_after=after,
+        exploratory=exploratory,
+        planned=planned,
+        unfinished=unfinished,
+        edges=at_edges,
     )
+
+
+def _waiting(records: Sequence[StudyRecord], data_sets: int) -> tuple[int, int]:
+    """The trainings of the plan, and those that it still waits for; studies that are not there are as the first."""
+    studies = [record.settings for record in records]
+    planned = [len(of.models) * max(of.repeats, of.planned_repeats or 0) for of in studies]
+    absent = planned[0] * max(0, data_sets - len(records))
+    return sum(planned) + absent, sum(map(unfinished_of, records)) + absent
 
 
 def _damaged(record: StudyRecord) -> str:
@@ -195,6 +222,10 @@ def analyse_across(
     examples: str = "examples",
     warnings: Sequence[str] = (),
     chosen_after: bool = False,
+    exploratory: bool = False,
+    planned: int = 0,
+    unfinished: int = 0,
+    edges: Mapping[str, Sequence[str]] | None = None,
 ) -> AcrossAnalysis:
     """All figures of a report across data sets, from a comparison a data set.
 
@@ -210,6 +241,10 @@ def analyse_across(
         examples: what the scored examples are called, in the plural.
         warnings: lines that stand with those of the statistics.
         chosen_after: whether what is compared was chosen after the results.
+        exploratory: adjust no p and give no verdict.
+        planned: trainings of the plan.
+        unfinished: those of them that have not ended; before all have, there is no verdict.
+        edges: by model the settings of its recipe that lie at an end of the space that was searched.
 
     Raises:
         EcrnnError: fewer than two data sets, a name twice, a moderator that is not known of a data set, and what
@@ -228,11 +263,17 @@ def analyse_across(
         moderators={name: _moderator(name, data_sets) for name in dict.fromkeys(moderators)},
     )
     metric = metric or metric_named(across.metric)
+    if unfinished:
+        across = without_verdicts(across, metric)
+    if exploratory:
+        across = without_adjustment(across, metric)
+    across = replace(across, pairs=with_edges(across.pairs, edges or {}))
+    standing = Standing(planned, unfinished, chosen_after, exploratory, _failures(data_sets))
     after = ["The moderators were named after the results: their slopes are ideas, not findings."]
     return AcrossAnalysis(
         title=f"{formats.listed(across.models)} on {len(data_sets)} data sets",
-        headline=_headline(across, metric, chosen_after),
-        certainty=_certainty(across),
+        headline=headline(across, metric, standing),
+        certainty=certainty(across, standing, edges or {}),
         warnings=(*across.warnings, *warnings, *(after if moderators and not named_before else [])),
         data_sets=tuple(data_sets),
         across=across,
@@ -241,8 +282,22 @@ def analyse_across(
         named_before=named_before,
         metric=metric,
         chosen_after=chosen_after,
+        exploratory=exploratory,
+        planned=planned,
+        unfinished=unfinished,
         clouds=tuple(_cloud(pair, pair.signed_rank, metric) for pair in across.pairs if pair.signed_rank),
     )
+
+
+def _failures(data_sets: Sequence[ScoredDataSet]) -> dict[str, tuple[int, int]]:
+    """By model how many trainings failed, of how many that ended."""
+    failed: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
+    for one in data_sets:
+        failed.update(one.failed)
+        ended.update(one.failed)
+        ended.update({model.model: model.trainings or len(model.repeats) for model in one.comparison.models})
+    return {model: (n, ended[model]) for model, n in failed.items()}
 
 
 def _cloud(pair: AcrossPair, posterior: Posterior, metric: Metric) -> Cloud:
@@ -282,6 +337,7 @@ def _of_study(record: StudyRecord, name: str) -> ScoredDataSet:
         missing=len(record.unfinished),
         fingerprint=record.settings.fingerprint or "",
         folder=str(record.folders[0]),
+        failed={model: len(repeats) for model, repeats in record.failed.items()},
     )
 
 
@@ -322,52 +378,3 @@ def _profiles(across: Across, data_sets: Sequence[ScoredDataSet], metric: Metric
         scores = tuple(sign * score for score in found.scores)
         profiles.append(ModelProfile(model, Profile(scores, found.share, found.low, found.high, found.level)))
     return tuple(profiles)
-
-
-def _headline(across: Across, metric: Metric, chosen_after: bool) -> str:
-    """One sentence: who is better than whom on average, or that it is not known."""
-    finding = _finding(across, metric)
-    return f"{finding.removesuffix('.')} (chosen after the results)." if chosen_after else finding
-
-
-def _finding(across: Across, metric: Metric) -> str:
-    over = f"over {len(across.data_sets)} data sets"
-    judged = [pair for pair in across.pairs if pair.verdict]
-    if not across.pairs:
-        return f"There is one model {over}, so nothing is compared."
-    if not judged:
-        return f"No verdict {over}: at least {MIN_DATA_SETS} in common are wanted."
-    beaten: dict[str, list[str]] = {}
-    for pair in judged:
-        if pair.verdict in ("better", "worse"):
-            winner, loser = _winner_first(pair)
-            beaten.setdefault(winner, []).append(loser)
-    by_wins = sorted(beaten.items(), key=lambda item: -len(item[1]))
-    sentences = [f"{winner} is better than {formats.listed(losers)}" for winner, losers in by_wins]
-    equal = [f"{pair.model_a} and {pair.model_b}" for pair in judged if pair.verdict == "equivalent"]
-    if equal:
-        within = formats.rope(across.rope, metric)
-        sentences.append(
-            f"{formats.listed(equal, noun='pairs')} {'is' if len(equal) > 4 else 'are'} equivalent within {within}"
-        )
-    if sentences:
-        return f"On average {over}, {'; '.join(sentences)}."
-    return f"On average {over}, no model is shown to be better than another, nor equivalent to it."
-
-
-def _winner_first(pair: AcrossPair) -> tuple[str, str]:
-    return (pair.model_a, pair.model_b) if pair.verdict == "better" else (pair.model_b, pair.model_a)
-
-
-def _certainty(across: Across) -> str:
-    """What was tested, and what the intervals are about."""
-    judged = Counter(pair.verdict for pair in across.pairs if pair.verdict)
-    if not judged:
-        return "Data sets are the sample: more of them are wanted, not more repeats."
-    decided, equal, open_ = judged["better"] + judged["worse"], judged["equivalent"], judged["undecided"]
-    return (
-        f"Of {counted(judged.total(), 'pairs')}, {decided} differ{'s' if decided == 1 else ''}, {equal} "
-        f"{'is' if equal == 1 else 'are'} equivalent and {open_} {'is' if open_ == 1 else 'are'} undecided (random "
-        f"effects, Hartung-Knapp t over data sets, Holm-adjusted, level {across.alpha:g}). Verdicts are about the mean "
-        "over data sets like these; on a single new one the difference may be any that its prediction interval holds."
-    )

@@ -88,15 +88,17 @@ def plan_of(record: StudyRecord, chosen: Choices, metric: Metric) -> Plan | None
         repeats=settings.planned_repeats // settings.seeds_per_split,
         repeats_now=settings.repeats // settings.seeds_per_split,
         chosen_after=tuple(after),
-        unfinished=_unfinished(record),
+        unfinished=unfinished_of(record),
     )
 
 
-def _unfinished(record: StudyRecord) -> int:
+def unfinished_of(record: StudyRecord) -> int:
     """How many trainings the plan still waits for. One that failed is a result: the same settings fail again."""
     settings = record.settings
+    if settings.planned_repeats is None:
+        return 0
     begun = sum(trial.state in ("unfinished", "not started") for trial in record.unfinished)
-    return begun + len(settings.models) * max(0, (settings.planned_repeats or 0) - settings.repeats)
+    return begun + len(settings.models) * max(0, settings.planned_repeats - settings.repeats)
 
 
 def notes(plan: Plan | None, until_decided: bool = False) -> tuple[str, ...]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from ecrnn.core.recipe_search import TunedSettings
 from ecrnn.core.search_space import shown
 from ecrnn.report import formats
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine
-from ecrnn.stats import Comparison, Pair
+from ecrnn.stats import AcrossPair, Pair
+
+P = TypeVar("P", Pair, AcrossPair)
 
 _MOST = 6  # recipes of a model that a line lists
 
@@ -29,16 +32,16 @@ def edges_of(record: StudyRecord) -> dict[str, tuple[str, ...]]:
     return {model: tuple(dict.fromkeys(names)) for model, names in found.items() if names}
 
 
-def with_edges(comparison: Comparison, edges: Mapping[str, Sequence[str]]) -> Comparison:
-    """The comparison; each verdict against a model whose recipe lies at an edge of the space says so."""
+def with_edges(pairs: Sequence[P], edges: Mapping[str, Sequence[str]]) -> tuple[P, ...]:
+    """The pairs; each verdict against a model whose recipe lies at an edge of the space says so."""
 
-    def with_edge(pair: Pair) -> Pair:
+    def with_edge(pair: P) -> P:
         loser = {"worse": pair.model_a, "better": pair.model_b}.get(pair.verdict or "")
         if loser is None or loser not in edges:
             return pair
         return replace(pair, sentence=f"{pair.sentence} {of_edge(loser, edges[loser])}")
 
-    return replace(comparison, pairs=tuple(map(with_edge, comparison.pairs)))
+    return tuple(map(with_edge, pairs))
 
 
 def of_edge(model: str, names: Sequence[str]) -> str:
@@ -48,10 +51,10 @@ def of_edge(model: str, names: Sequence[str]) -> str:
     return f"But {of}, so a better recipe may lie beyond."
 
 
-def losers(comparison: Comparison, edges: Mapping[str, Sequence[str]]) -> list[str]:
+def losers(pairs: Sequence[Pair | AcrossPair], edges: Mapping[str, Sequence[str]]) -> list[str]:
     """A sentence for each model at an edge of the space that is said to be worse than another one."""
-    worse = {pair.model_a for pair in comparison.pairs if pair.verdict == "worse"}
-    worse |= {pair.model_b for pair in comparison.pairs if pair.verdict == "better"}
+    worse = {pair.model_a for pair in pairs if pair.verdict == "worse"}
+    worse |= {pair.model_b for pair in pairs if pair.verdict == "better"}
     return [of_edge(model, names) for model, names in edges.items() if model in worse]
 
 

@@ -33,21 +33,23 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
     across, metric = analysis.across, analysis.metric
     level = formats.level(1 - across.alpha)
     lower = "" if metric.higher_is_better else " Lower is better, so a difference below 0 is in favour of A."
+    judged = not analysis.exploratory
+    adjusted = ", p adjusted by Holm over all pairs of this table" if judged else ", p not adjusted"
+    verdict = "The verdict is said of A and of the mean." if judged else "The pairs are exploratory and get no verdict."
+    after = ("chosen_after_the_results",) if analysis.chosen_after else ()
     return pair_table(
         _names(analysis),
         key="pairs",
         title="Comparisons over data sets",
         caption=f"Mean of the differences A {MINUS} B over the data sets, in {metric.points}, each data set weighing "
-        f"alike: random effects, Hartung-Knapp t, p adjusted by Holm over all pairs of this table.{lower} The verdict "
-        "is said of A and of the mean. The last column holds what a study like these would show on one new data set.",
+        f"alike: random effects, Hartung-Knapp t{adjusted}.{lower} {verdict} "
+        "The last column holds what a study like these would show on one new data set.",
         columns=(
             Column("Data sets", ("data_sets",)),
             Column(f"A {MINUS} B ({metric.points})", ("mean",)),
             Column(f"{level} interval", ("low", "high")),
-            Column("p (Holm)", ("p_holm",)),
-            Column(
-                "Verdict on A", ("verdict", *(("chosen_after_the_results",) if analysis.chosen_after else ())), "left"
-            ),
+            Column("p (Holm)", ("p_holm",)) if judged else Column("p", ("p",)),
+            *([Column("Verdict on A", ("verdict", *after), "left")] if judged else []),
             Column(f"New data set, {level}", ("new_low", "new_high")),
         ),
         rows=[
@@ -57,8 +59,8 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
                     (
                         Cell(formats.difference(effects.mean, metric), (effects.mean,), "strong"),
                         _interval(effects.low, effects.high, analysis),
-                        Cell(formats.p_value(pair.p_holm), (pair.p_holm,)),
-                        _verdict(pair, analysis),
+                        _p(pair.p_holm if judged else effects.p),
+                        *([_verdict(pair, analysis)] if judged else []),
                         _interval(effects.new_low, effects.new_high, analysis),
                     )
                     if (effects := pair.effects)
@@ -66,7 +68,7 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
                         Cell(NOTHING, (None,)),
                         Cell(NOTHING, (None, None)),
                         Cell(NOTHING, (None,)),
-                        _verdict(pair, analysis),
+                        *([_verdict(pair, analysis)] if judged else []),
                         Cell(NOTHING, (None, None)),
                     )
                 ),
@@ -79,8 +81,13 @@ def pairs_table(analysis: AcrossAnalysis) -> Table:
 def _verdict(pair: AcrossPair, analysis: AcrossAnalysis) -> Cell:
     """The word, and with it that the pair, the baseline or the region was chosen after the results."""
     word, after = pair.verdict, analysis.chosen_after
-    shown = f"{word} (chosen after the results)" if word and after else word or "no verdict"
+    none = "interim, no verdict" if analysis.unfinished else "no verdict"
+    shown = f"{word} (chosen after the results)" if word and after else word or none
     return Cell(shown, (word, *(("yes",) if after else ())), word or "none")
+
+
+def _p(p: float | None) -> Cell:
+    return Cell(formats.p_value(p), (p,))
 
 
 def scores_table(analysis: AcrossAnalysis) -> Table:
@@ -99,23 +106,29 @@ def scores_table(analysis: AcrossAnalysis) -> Table:
 def evidence_table(analysis: AcrossAnalysis) -> Table:
     """What stands beside the primary test."""
     metric, level = analysis.metric, formats.level(1 - analysis.across.alpha)
-    fewest = analysis.across.fewest
+    judged, fewest = not analysis.exploratory, analysis.across.fewest
+    before = ", before Holm's adjustment" if judged else ""
+    adjusted = (
+        f", adjusted by Holm. Wilcoxon's signed-rank test is exact and adjusted by Holm; with so many pairs it can "
+        f"decide nothing below {fewest} data sets."
+        if judged
+        else ". Wilcoxon's signed-rank test is exact. No p is adjusted."
+    )
     return pair_table(
         _names(analysis),
         key="evidence",
-        title="Evidence behind the verdicts",
+        title="Evidence behind the verdicts" if judged else "Evidence",
         caption="'Between' is the SD of the true differences between data sets; t, df and p are the Hartung-Knapp "
-        "test's, before Holm's adjustment. 'p equivalent' is of two one-sided tests that the mean lies within "
-        f"{formats.rope(analysis.across.rope, metric)}, adjusted by Holm. Wilcoxon's signed-rank test is exact and "
-        f"adjusted by Holm; with so many pairs it can decide nothing below {fewest} data sets. 'A beats B' is the "
+        f"test's{before}. 'p equivalent' is of two one-sided tests that the mean lies within "
+        f"{formats.rope(analysis.across.rope, metric)}{adjusted} 'A beats B' is the "
         "probability in a repeat, averaged over the data sets, with Clopper and Pearson's interval over data sets.",
         columns=(
             Column(f"Between ({metric.points})", ("between_sd",)),
             Column("t", ("t",)),
             Column("df", ("degrees_of_freedom",)),
             Column("p", ("p",)),
-            Column("p equivalent", ("p_equivalent_holm",)),
-            Column("Wilcoxon p (Holm)", ("wilcoxon_holm",)),
+            Column("p equivalent", ("p_equivalent_holm" if judged else "p_equivalent",)),
+            Column("Wilcoxon p (Holm)", ("wilcoxon_holm",)) if judged else Column("Wilcoxon p", ("wilcoxon_p",)),
             Column("A beats B", ("probability_a_beats_b",)),
             Column(f"{level} interval", ("probability_low", "probability_high")),
         ),
@@ -127,14 +140,15 @@ def _evidence(pair: AcrossPair, analysis: AcrossAnalysis) -> tuple[Cell, ...]:
     effects, chance = pair.effects, pair.improvement
     if effects is None or chance is None:
         return ()
+    ranked = pair.wilcoxon.p if pair.wilcoxon else None
     ends = f"{formats.probability(chance.low)} to {formats.probability(chance.high)}"
     return (
         Cell(formats.value(effects.between_sd, analysis.metric), (effects.between_sd,)),
         Cell(formats.number(effects.statistic), (effects.statistic,)),
         Cell(str(effects.degrees_of_freedom), (effects.degrees_of_freedom,)),
-        Cell(formats.p_value(effects.p), (effects.p,)),
-        Cell(formats.p_value(pair.p_equivalent_holm), (pair.p_equivalent_holm,)),
-        Cell(formats.p_value(pair.wilcoxon_holm), (pair.wilcoxon_holm,)),
+        _p(effects.p),
+        _p(pair.p_equivalent if analysis.exploratory else pair.p_equivalent_holm),
+        _p(ranked if analysis.exploratory else pair.wilcoxon_holm),
         Cell(formats.probability(chance.estimate), (chance.estimate,)),
         Cell(ends, (chance.low, chance.high)),
     )

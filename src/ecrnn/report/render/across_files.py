@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +48,8 @@ def write_across_report(
     pairs: Sequence[tuple[str, str]] | None = None,
     rope: float | None = None,
     moderators: Sequence[str] = (),
+    exploratory: bool = False,
+    edges: Mapping[str, Sequence[str]] | None = None,
     language: str = "en",
 ) -> AcrossReport:
     """Make the report across studies, each of another data set.
@@ -59,6 +61,8 @@ def write_across_report(
         pairs: compare these alone, in place of a baseline.
         rope: half the width of the region of practical equivalence; None takes the studies' or the metric's own.
         moderators: names in `ecrnn.core.across_plan.MODERATORS`; named here, they are named after the results.
+        exploratory: adjust no p and give no verdict.
+        edges: by model the settings of its recipe that lie at an end of the space that was searched.
         language: of the page report.html, "en" or "ko"; all other files are English.
 
     Raises:
@@ -83,6 +87,9 @@ def write_across_report(
         moderators=named,
         named_before=named == before,
         notes=check_of_plan(places[0], plan) if plan else (),
+        exploratory=exploratory,
+        data_sets=len(plan.data) if plan else 0,
+        edges=edges,
     )
     return write_across(analysis, folder, language)
 
