@@ -2,12 +2,15 @@
 
 Only MLflow's client is used, whose store is a file of SQLite unless another is named; no server is started, and nothing
 is sent to anybody but the store. Each run has the tags `ecrnn.key`, by which a repeated export finds it, and
-`ecrnn.digest`, by which it sees that nothing has changed.
+`ecrnn.digest`, the last that is written, by which it sees that the run is whole and that nothing has changed.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
+import re
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -17,9 +20,11 @@ from ecrnn.studies.trackers.tracked_run import TrackedRun, TrackedTrial
 from ecrnn.training.event_files import tag
 
 URI = "sqlite:///mlflow.db"
-_KEY, _DIGEST = "ecrnn.key", "ecrnn.digest"
+_KEY, _DIGEST, _PARENT = "ecrnn.key", "ecrnn.digest", "mlflow.parentRunId"
 _AT_ONCE = 100  # parameters of one call, and a tenth of the metrics
 _LONGEST = 500  # characters of a parameter
+_LONGEST_NAME = 250
+_REFUSED = re.compile(r"[^\w/.:\- ]")  # in names of parameters and metrics
 
 
 def log_runs(run: TrackedRun, uri: str = URI, experiment: str | None = None) -> int:
@@ -59,37 +64,52 @@ class _Store:
         self.entities, self.client, self.experiment = mlflow.entities, client, experiment
 
     def put(self, run: TrackedRun) -> int:
-        inside = {}
-        if len(run.trials) != 1 or run.trials[0].key != run.key:
-            parent = self._found(run.key)
-            if parent is None:
-                parent = self._begin(run.key, run.name, {}, min((one.times() or [0.0])[0] for one in run.trials))
-                self._parameters(parent, run.settings)
-                self.client.set_terminated(parent, "FINISHED")
-            inside = {"mlflow.parentRunId": parent}
+        alone = len(run.trials) == 1 and run.trials[0].key == run.key
+        inside = None if alone else self._parent(run)
         return sum(self._trial(trial, inside) for trial in run.trials)
 
-    def _trial(self, trial: TrackedTrial, tags: dict[str, str]) -> bool:
-        """Put one trial there; False if it is there."""
+    def _parent(self, run: TrackedRun) -> str:
+        """The run of a study, put there if it is not, or not whole."""
+        before = self._found(run.key)
+        if before is not None:
+            if _DIGEST in self.client.get_run(before).data.tags:
+                return before
+            self.client.delete_run(before)  # of a killed export
+        parent = self._begin(run.key, run.name, {}, min((one.times() or [0.0])[0] for one in run.trials))
+        self._parameters(parent, run.settings)
+        self.client.set_terminated(parent, "FINISHED")
+        self.client.set_tag(parent, _DIGEST, run.key)
+        return parent
+
+    def _trial(self, trial: TrackedTrial, inside: str | None) -> bool:
+        """Put one trial there, inside a run or by itself; False if it is there."""
         before = self._found(trial.key)
         if before is not None:
-            if self.client.get_run(before).data.tags.get(_DIGEST) == trial.digest:
+            known = self.client.get_run(before).data.tags
+            if known.get(_DIGEST) == trial.digest:
+                if inside is not None and known.get(_PARENT) != inside:  # that one is there anew
+                    self.client.set_tag(before, _PARENT, inside)
                 return False
             self.client.delete_run(before)  # of a killed export, or of fewer epochs
         times = trial.times()
+        tags = {} if inside is None else {_PARENT: inside}
         run = self._begin(trial.key, trial.name, tags, (times or [trial.ended])[0])
         self._parameters(run, trial.settings)
         metric = self.entities.Metric
-        found = [metric(name, value, int(1000 * trial.ended), 0) for name, value in trial.figures.items()]
+        names = _names(trial.figures)
+        found = [metric(names[name], value, int(1000 * trial.ended), 0) for name, value in trial.figures.items()]
+        names = _names({tag(name) for line in trial.history for name in line})
         for line, time in zip(trial.history, times, strict=True):
             step = int(line["epoch"])
             found += [
-                metric(tag(name), value, int(1000 * time), step) for name, value in line.items() if name != "epoch"
+                metric(names[tag(name)], value, int(1000 * time), step)
+                for name, value in line.items()
+                if name != "epoch"
             ]
         for start in range(0, len(found), 10 * _AT_ONCE):
             self.client.log_batch(run, metrics=found[start : start + 10 * _AT_ONCE])
-        self.client.set_tag(run, _DIGEST, trial.digest)  # last: a run without it is not whole
         self.client.set_terminated(run, "FINISHED", int(1000 * trial.ended))
+        self.client.set_tag(run, _DIGEST, trial.digest)
         return True
 
     def _found(self, key: str) -> str | None:
@@ -103,6 +123,21 @@ class _Store:
         return run
 
     def _parameters(self, run: str, settings: dict[str, str]) -> None:
-        found = [self.entities.Param(name, value[:_LONGEST]) for name, value in settings.items()]
+        names = _names(settings)
+        found = [self.entities.Param(names[name], value[:_LONGEST]) for name, value in settings.items()]
         for start in range(0, len(found), _AT_ONCE):
             self.client.log_batch(run, params=found[start : start + _AT_ONCE])
+
+
+def _names(names: Iterable[str]) -> dict[str, str]:
+    """For each name one that MLflow takes: word characters, blanks and ``/ . : -``, and no path with a detour."""
+    found: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (_REFUSED.search(name) is not None, name)):
+        taken = _REFUSED.sub("_", name)[: _LONGEST_NAME - 10]
+        if posixpath.normpath(taken) != taken or taken.startswith(("/", ".")):
+            taken = f"_{taken.replace('/', '_')}"
+        stem, number = taken, 2
+        while taken in found.values():
+            taken, number = f"{stem}_{number}", number + 1
+        found[name] = taken
+    return found

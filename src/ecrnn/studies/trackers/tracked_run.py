@@ -67,7 +67,8 @@ class TrackedRun:
     """A study with its finished trials, or one training that was kept.
 
     Attributes:
-        key: as of `TrackedTrial`; the same for a study with more models, repeats and points of a search.
+        key: as of `TrackedTrial`, of one training its own; the same for a study with more models, repeats and points of
+            a search.
         name: of its folder.
         settings: that all its trials share.
         trials: those that are finished.
@@ -125,7 +126,7 @@ def _training(folder: Path) -> TrackedRun:
         raise RunDirectoryError(f"{folder} has no metrics of its epochs in metrics.json")
     ended = _modified(folder / "metrics.json", folder)
     trial = _trial([key, "training"], model, plain, history, metrics, ended)
-    return TrackedRun(key, folder.resolve().name, plain, (trial,), 0)
+    return TrackedRun(trial.key, folder.resolve().name, plain, (trial,), 0)
 
 
 def _model(folder: Path, settings: TrainSettings) -> str:
