@@ -50,8 +50,8 @@ class PretendedRay:
         self.begun.append(words[2])
         return lambda: function(words, os.getcwd())
 
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 4.0}
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0}}]
 
     def wait(self, tasks: list[Any], num_returns: int = 1, timeout: float = 0) -> tuple[list[Any], list[Any]]:
         return tasks[:num_returns], tasks[num_returns:]

@@ -21,6 +21,7 @@ from studies.small import Study, predictions, settings
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Waiting
+from ecrnn.core.ray_cluster import slots
 from ecrnn.core.runs import locked, trial_folder, write_settings
 from ecrnn.studies import ray_tasks
 from ecrnn.studies.engines.protocol import OnRay
@@ -54,8 +55,8 @@ class PretendedRay:
         task.options = lambda **needs: setattr(self, "needs", needs) or task
         return lambda function: task
 
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0}
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 2.0}}]
 
     def wait(self, tasks: list[int], num_returns: int = 1, timeout: float = 0) -> tuple[list[int], list[int]]:
         return tasks[:num_returns], tasks[num_returns:]
@@ -162,6 +163,22 @@ def test_what_a_cluster_is_asked_for(place: Path, monkeypatch: pytest.MonkeyPatc
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = True
     with one_line(EcrnnError, "Ray was imported before and would listen to other machines"):
         run_on_ray(place)
+
+
+def test_a_task_that_no_node_can_hold_is_said_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processors and its GPU must be of one node; the one with a GPU is the largest of such a task."""
+    ray = pretend(monkeypatch, trains(place))
+    nodes = [{"CPU": 64.0}, {"CPU": 4.0, "GPU": 1.0}]
+    ray.nodes = lambda: [{"NodeID": str(has), "Alive": True, "Resources": has} for has in nodes]  # type: ignore
+    training = {"threads": 8, "device": "cuda"}
+    write_settings(place.parent / "cuda", settings("any", models=("cnn",), training=training))
+    with one_line(
+        EcrnnError, "8 processors and 1 GPUs, and no node of the Ray cluster has them: the largest has 4 pro"
+    ):
+        run_on_ray(place.parent / "cuda")
+    assert ray.tasks == []
+    assert slots(ray, {"CPU": 3.0, "GPU": 0.0}) == {str(nodes[0]): 21, str(nodes[1]): 1}
+    assert slots(ray, {"CPU": 3.0, "GPU": 1.0}) == {str(nodes[1]): 1}
 
 
 def test_a_node_that_cannot_train_stops_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

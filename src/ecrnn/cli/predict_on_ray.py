@@ -20,7 +20,7 @@ from ecrnn.cli.output import complain, say
 from ecrnn.cli.predict_parts import Part
 from ecrnn.cli.predictions import Written
 from ecrnn.core.errors import EcrnnError
-from ecrnn.core.ray_cluster import cluster, last_line, slots
+from ecrnn.core.ray_cluster import check_fits, cluster, last_line, slots
 from ecrnn.core.text import counted
 from ecrnn.training.interruption import Interrupted, Interruption
 
@@ -55,7 +55,7 @@ def predict_on_ray(
         The sums over all parts.
 
     Raises:
-        EcrnnError: there is no Ray or no such cluster, or a part cannot be done.
+        EcrnnError: there is no Ray or no such cluster, none of its nodes can hold a part, or a part cannot be done.
         Interrupted: SIGINT or SIGTERM came; finished parts stay.
     """
     all_parts = [Part(number, parts) for number in range(1, parts + 1)]
@@ -85,10 +85,11 @@ class _Tasks:
 
     def run(self, waiting: list[Part], interruption: Interruption) -> dict[Part, Written]:
         """Do the parts; gives those that are done."""
+        check_fits(self.ray, self.needs)
         finished: dict[Part, Written] = {}
         try:
             while (waiting or self.under_way) and not interruption.received:
-                most = _AHEAD * max(1, slots(self.ray, self.needs))
+                most = _AHEAD * max(1, sum(slots(self.ray, self.needs).values()))
                 while waiting and len(self.under_way) < most:
                     part = waiting.pop(0)
                     words = ["predict", "--part", str(part), *self.words]

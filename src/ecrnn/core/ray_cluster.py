@@ -65,11 +65,43 @@ def cluster(address: str | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def slots(ray: Any, needs: Mapping[str, float]) -> int:
-    """How many tasks with those needs, such as {"CPU": 2.0, "GPU": 0.0}, the cluster can run at one time, as it is
-    now."""
-    resources = ray.cluster_resources()
-    return int(min(resources.get(kind, 0.0) // need for kind, need in needs.items() if need))
+def slots(ray: Any, needs: Mapping[str, float]) -> dict[str, int]:
+    """How many tasks with those needs, such as {"CPU": 2.0, "GPU": 0.0}, each node can run at one time, by its id.
+
+    Nodes that can run none, and those that are lost, are left out.
+    """
+    found = {}
+    for node in ray.nodes():
+        resources = node["Resources"]
+        if node["Alive"]:
+            found[node["NodeID"]] = int(min(resources.get(kind, 0.0) // need for kind, need in needs.items() if need))
+    return {node: number for node, number in found.items() if number}
+
+
+def check_fits(ray: Any, needs: Mapping[str, float]) -> None:
+    """Look whether a node can run a task with those needs, for which Ray would wait without end and without a word.
+
+    Raises:
+        EcrnnError: none can, as the cluster is now; the line says what the largest has.
+    """
+    if slots(ray, needs):
+        return
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    largest: Mapping[str, float] = max(
+        alive, key=lambda has: (needs["GPU"] and has.get("GPU", 0.0), has.get("CPU", 0.0)), default={}
+    )
+    wanted = f"a task needs {_amounts(needs)}, and no node of the Ray cluster has them"
+    raise EcrnnError(f"{wanted}: the largest has {_amounts(largest)}; take fewer threads, or add a node first")
+
+
+def _amounts(resources: Mapping[str, float]) -> str:
+    return f"{resources.get('CPU', 0.0):g} processors and {resources.get('GPU', 0.0):g} GPUs"
+
+
+def node_id() -> str:
+    """The id of the node that this task of Ray runs on; "" outside one."""
+    ray: Any = sys.modules.get("ray")
+    return ray.get_runtime_context().get_node_id() if ray is not None and ray.is_initialized() else ""
 
 
 def last_line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Failed, Finished, Progress, Waiting, silent
 from ecrnn.core.leases import LEASE
-from ecrnn.core.ray_cluster import cluster, last_line, slots
+from ecrnn.core.ray_cluster import check_fits, cluster, last_line, slots
 from ecrnn.core.runs import METRICS, locked, read_metrics, read_settings, trial_folder
 from ecrnn.models.own_code import check_workers_know, load_code, loaded_files
 from ecrnn.studies.attempt_folders import folder_of
@@ -46,7 +46,7 @@ def run_on_ray(study: Path, *, address: str | None = None, lease: float = LEASE,
         What was done, as of `ecrnn.studies.work.work`.
 
     Raises:
-        EcrnnError: Ray is not installed, there is no such cluster, or a node cannot train.
+        EcrnnError: Ray is not installed, there is no such cluster, no node can hold a task, or one cannot train.
         Interrupted: SIGINT or SIGTERM came; checkpoints are written.
     """
     study = study.resolve()
@@ -84,6 +84,7 @@ class _Tasks:
 
     def run(self, interruption: Interruption) -> None:
         """Until nothing is left, or a signal comes."""
+        check_fits(self.ray, self.needs)
         try:
             while not interruption.received:
                 self.trials.count()
@@ -91,7 +92,7 @@ class _Tasks:
                 needed = self.trials.needed()
                 if not needed and not self.under_way:
                     return
-                most = _AHEAD * max(1, slots(self.ray, self.needs))
+                most = _AHEAD * max(1, sum(slots(self.ray, self.needs).values()))
                 while len(self.under_way) < min(most, len(needed)):
                     self.under_way.append(self.task.remote(*self.arguments))
                 ended, self.under_way = self.ray.wait(self.under_way, timeout=_LOOK)

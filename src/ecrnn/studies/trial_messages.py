@@ -1,7 +1,8 @@
 """A trial as messages, from a machine that trained it to one that cannot see its disk.
 
 A message is a line of JSON, its head, and bytes. The heads are {"kind": "event", ...} for what happens while it trains,
-{"kind": "piece", "name": ..., "at": ...} for a piece of a file, and one {"kind": "end", "how": ..., "line": ...}.
+{"kind": "piece", "name": ..., "at": ...} for a piece of a file, and one {"kind": "end", "how": ..., "line": ...,
+"node": ...}.
 A message has a bound, so a trial of any size passes through a little memory. What arrives is looked at as a folder from
 anywhere is: names, sizes, digests, and whether it is the trial that was asked for.
 """

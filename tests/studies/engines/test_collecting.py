@@ -17,7 +17,7 @@ from core.lines import one_line
 from studies.nodes import RayCluster, await_
 from studies.small import Study, everything, predictions
 
-from ecrnn.core.errors import RunDirectoryError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Finished, Message, to_json
 from ecrnn.core.runs import read_failure, read_settings, trial_folder
 from ecrnn.studies.engines.collecting import ATTEMPTS
@@ -44,6 +44,9 @@ class PretendedRay:
 
     def __init__(self, script: Script) -> None:
         self.script, self.tasks, self.cancelled = script, list[tuple[Any, ...]](), 0
+        self.machines = [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 1.0}}]
+        strategies = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: (node, soft))
+        self.util = SimpleNamespace(scheduling_strategies=strategies)
         self.exceptions = SimpleNamespace(RayError=RayError, NodeDiedError=NodeDiedError)
         self._private = SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=False))
 
@@ -64,8 +67,8 @@ class PretendedRay:
         self.tasks.append((study, trial, code, here))
         return Messages(self.script(trial, number))
 
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 1.0}
+    def nodes(self) -> list[dict[str, Any]]:
+        return self.machines
 
     def wait(self, tasks: list[Any], num_returns: int = 1, timeout: float = 0) -> tuple[list[Any], list[Any]]:
         return tasks[:1], tasks[1:]
@@ -229,21 +232,72 @@ def test_the_error_of_a_trial_comes_back_and_is_final(collect: Any, left_alone: 
     assert (trial_folder(tmp_path / "run", "ecnn", 0) / FAILURE).read_bytes() == (home / FAILURE).read_bytes()
 
 
-def test_nodes_that_cannot_train_end_the_study_with_their_line(collect: Any, left_alone: Path) -> None:
-    def unfit(trial: tuple[str, int]) -> list[Any]:
-        return [message("end", how=UNFIT, line="the data is not here")]
-
-    done, _ = collect(instead(left_alone, *[unfit] * (ATTEMPTS - 1)))
-    assert len(done.trained) == 4
+def unfit(node: str) -> bytes:
+    return message("end", how=UNFIT, line="the data is not here", node=node)
 
 
-def test_nodes_of_which_none_can_train(collect: Any, left_alone: Path, tmp_path: Path) -> None:
-    def unfit(trial: tuple[str, int]) -> list[Any]:
-        return [message("end", how=UNFIT, line="the data is not here")]
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The cluster has nodes a, b and c; c has no processor. The strategies of the tasks, as they begin."""
+    strategies: list[Any] = []
+    begin = PretendedRay.begin
 
+    def begin_of_three(ray: PretendedRay, *arguments: Any) -> Any:
+        ray.machines = [
+            {"NodeID": node, "Alive": node != "d", "Resources": {"CPU": 0.0 if node == "c" else 2.0}} for node in "abcd"
+        ]
+        strategies.append(ray.needs["scheduling_strategy"])
+        return begin(ray, *arguments)
+
+    monkeypatch.setattr(PretendedRay, "begin", begin_of_three)
+    return strategies
+
+
+def test_one_bad_node_gets_no_more_trials(collect: Any, left_alone: Path, three: list[Any]) -> None:
+    """Every task that Ray places runs on it, as it is always idle; the others name the other node."""
+
+    def script(trial: tuple[str, int], number: int) -> Iterator[Any]:
+        return iter([unfit("a")]) if three[-1] == "SPREAD" else whole(left_alone)(trial, number)
+
+    events: list[Event] = []
+    done, ray = collect(script, events.append)
+    assert (len(done.trained), done.failed) == (4, {})
+    assert three.count(("b", True)) == 4
+    assert len(ray.tasks) == 4 + three.count("SPREAD")
+    assert [event.text.partition(" is ")[2] for event in events if isinstance(event, Message)] == [
+        "done on another node: the data is not here"
+    ] * three.count("SPREAD")
+
+
+def test_a_study_ends_when_all_nodes_cannot_train_and_nothing_is_under_way(
+    collect: Any, left_alone: Path, tmp_path: Path, three: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trials that they can train arrive first."""
+    finished: list[Event] = []
+    monkeypatch.setattr(PretendedRay, "wait", lambda ray, tasks, timeout: (tasks[-1:], tasks[:-1]))
     with one_line(RunDirectoryError, "the data is not here"):
-        collect(instead(left_alone, *[unfit] * ATTEMPTS))
+        collect(instead(left_alone, lambda _: [unfit("a")], lambda _: [unfit("b")]), finished.append)
+    assert len([event for event in finished if isinstance(event, Finished)]) == 3
+    assert sys.modules["ray"].cancelled == 0
     assert not (tmp_path / "run" / ".work").exists()
+
+
+@pytest.mark.parametrize("node", ["x", None, ["a"], "c" * 9999])
+def test_one_that_cannot_train_and_is_no_node_counts_as_lost(collect: Any, left_alone: Path, node: Any) -> None:
+    done, _ = collect(instead(left_alone, *[lambda _: [unfit(node)]] * ATTEMPTS))
+    assert list(done.failed) == [("ecnn", 0)]
+
+
+def test_a_task_that_no_node_can_hold_is_said_at_once(collect: Any, left_alone: Path, monkeypatch: Any) -> None:
+    wanted = "a task needs 1 processors and 0 GPUs, and no node of the Ray cluster has them"
+    machines = [
+        {"NodeID": "a", "Alive": True, "Resources": {"CPU": 0.5}},
+        {"NodeID": "b", "Alive": True, "Resources": {"memory": 1e9}},
+        {"NodeID": "c", "Alive": False, "Resources": {"CPU": 64.0}},
+    ]
+    monkeypatch.setattr(PretendedRay, "nodes", lambda ray: machines)
+    with one_line(EcrnnError, f"{wanted}: the largest has 0.5 processors and 0 GPUs; take fewer threads, or add"):
+        collect(whole(left_alone))
 
 
 def test_a_signal_gives_up_what_is_under_way(collect: Any, left_alone: Path, tmp_path: Path) -> None:

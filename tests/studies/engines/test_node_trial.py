@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,7 +130,12 @@ def test_the_code_of_own_models_comes_along(temporary: Path, monkeypatch: pytest
         yield
 
     monkeypatch.setattr(module, "_trained", trained)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
     found = list(train_and_send(b"{}", ("mine", 3), [("a.py", b"one"), ("a.py", b"two")], "/not/there"))
-    assert found == [message("end", how=LOST, line="so")]
+    assert found == [message("end", how=LOST, line="so", node="")]
     assert seen == [(["mine", 3], ["one", "two"], None)]
+    context = SimpleNamespace(get_node_id=lambda: "1f")
+    ray = SimpleNamespace(is_initialized=lambda: True, get_runtime_context=lambda: context)
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    assert list(train_and_send(b"{}", ("mine", 3), [], "/")) == [message("end", how=LOST, line="so", node="1f")]
     assert os.listdir(temporary) == []

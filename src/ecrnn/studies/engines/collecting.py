@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from ecrnn.core.config import MAX_SETTINGS
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Message, from_json
 from ecrnn.core.files import make_folder
-from ecrnn.core.ray_cluster import cluster, last_line, slots
+from ecrnn.core.ray_cluster import check_fits, cluster, last_line, slots
 from ecrnn.core.reading import check_inside, read_bytes
 from ecrnn.core.runs import STUDY, read_failure, trial_folder
 from ecrnn.core.text import printable
@@ -34,7 +34,7 @@ from ecrnn.studies.trial_messages import FAILED, FAILURE, FINISHED, LOST, UNFIT,
 from ecrnn.studies.trials import record_failure
 from ecrnn.training.interruption import Interrupted, Interruption
 
-ATTEMPTS = 3  # at a trial, of which none came back; those that ended with their node do not count
+ATTEMPTS = 3  # at a trial, of which none came back, though its node stayed and could train
 _AHEAD = 2  # tasks for each that can run: the others wait in Ray, so that new nodes get them at once
 _UNREAD = 8  # messages of a task that wait here
 _LOOK = 1.0  # seconds between two looks for a signal
@@ -49,6 +49,7 @@ class _Task:
     trial: Trial
     messages: Any  # Ray's generator of references to them
     arriving: Arriving
+    node: str | None  # that it was given to; None: Ray chooses
 
 
 class CollectingEngine:
@@ -66,6 +67,7 @@ class CollectingEngine:
         self.study, self.waiting = study, list(trials)
         self.under_way: list[_Task] = []
         self.lost: Counter[Trial] = Counter()
+        self.unfit: defaultdict[Trial, dict[str, str]] = defaultdict(dict)  # nodes that cannot train it, and why not
         self.stopping = False
         self.arrivals = study.folder / WORK / "arriving"
         check_inside(self.arrivals, study.folder)
@@ -88,23 +90,53 @@ class CollectingEngine:
     def _run(self, ray: Any, interruption: Interruption) -> Iterator[Event]:
         training = self.study.settings.training
         needs = {"CPU": float(training.threads or 1), "GPU": float(training.device == "cuda")}
+        check_fits(ray, needs)
         task = ray.remote(max_retries=0)(train_and_send)  # whose other half may have arrived, so this process retries
-        options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "scheduling_strategy": "SPREAD"}
-        task = task.options(**options, _generator_backpressure_num_objects=_UNREAD)
+        options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "_generator_backpressure_num_objects": _UNREAD}
         place = self.study.folder
         study = read_bytes(place / STUDY, MAX_SETTINGS, place)
         code = [(file.name, read_bytes(file, MAX_SOURCE)) for file in loaded_files()]
         while (self.waiting or self.under_way) and not (interruption.received or self.stopping):
-            most = _AHEAD * max(1, slots(ray, needs))
-            while self.waiting and len(self.under_way) < most:
-                trial = self.waiting.pop(0)
+            nodes = slots(ray, needs)
+            most = _AHEAD * max(1, sum(nodes.values()))
+            while len(self.under_way) < most and (trial := self._next(nodes)) is not None:
+                node = self._node(trial, nodes)
                 root = make_folder(self.arrivals / f"{name_of(trial)}.{secrets.token_hex(4)}")
-                messages = task.remote(study, trial, code, os.getcwd())
-                self.under_way.append(_Task(trial, messages, Arriving(root, trial)))
+                messages = task.options(**options, scheduling_strategy=_strategy(ray, node)).remote(
+                    study, trial, code, os.getcwd()
+                )
+                self.under_way.append(_Task(trial, messages, Arriving(root, trial), node))
             tasks = {id(one.messages): one for one in self.under_way}
             ready, _ = ray.wait([one.messages for one in self.under_way], timeout=_LOOK)
             for messages in ready:
                 yield from self._take(ray, tasks[id(messages)])
+
+    def _next(self, nodes: Mapping[str, int]) -> Trial | None:
+        """The next trial that a node may be able to train, taken from those that wait.
+
+        Raises:
+            RunDirectoryError: nothing is under way, and each node has answered for each trial that it cannot train it.
+        """
+        for trial in self.waiting:
+            if not nodes or nodes.keys() - self.unfit[trial].keys():
+                self.waiting.remove(trial)
+                return trial
+        if self.waiting and not self.under_way:
+            *_, line = self.unfit[self.waiting[0]].values()
+            raise RunDirectoryError(line)
+        return None
+
+    def _node(self, trial: Trial, nodes: Mapping[str, int]) -> str | None:
+        """The node for a trial; None where Ray may choose, as long as no node has answered that it cannot train.
+
+        A node that cannot train is idle again in seconds, so Ray would give it all that is left.
+        """
+        avoided = {node for found in self.unfit.values() for node in found}
+        fit = nodes.keys() - self.unfit[trial].keys()
+        if not avoided or not fit:
+            return None
+        busy = Counter(task.node for task in self.under_way)
+        return min(sorted(fit), key=lambda node: (node in avoided, busy[node] / nodes[node]))
 
     def _take(self, ray: Any, task: _Task) -> Iterator[Event]:
         """Take the next message of a task."""
@@ -121,7 +153,7 @@ class CollectingEngine:
                     task.arriving.add(head, payload)
                 case "end":
                     self.under_way.remove(task)
-                    yield from self._end(task, str(head.get("how")), str(head.get("line"))[:_LONGEST])
+                    yield from self._end(ray, task, head)
                 case _:
                     raise EcrnnError("a machine sent a message of no kind")
         except StopIteration:
@@ -137,9 +169,19 @@ class CollectingEngine:
             ray.cancel(task.messages, force=False)
             yield from self._again(task, str(error))
 
-    def _end(self, task: _Task, how: str, line: str) -> Iterator[Event]:
+    def _is_unfit(self, ray: Any, task: _Task, node: object, line: str) -> bool:
+        """Note a node that cannot train a trial, which waits for another one; gives whether this is news of a node."""
+        unfit = self.unfit[task.trial]
+        if not isinstance(node, str) or node in unfit or node not in [known["NodeID"] for known in ray.nodes()]:
+            return False
+        unfit[node] = line
+        self.waiting.append(task.trial)
+        return True
+
+    def _end(self, ray: Any, task: _Task, head: Mapping[str, Any]) -> Iterator[Event]:
         """Put a trial that has ended on its machine into its place, or have it done again."""
         study, trial = self.study, task.trial
+        how, line = head.get("how"), printable(str(head.get("line"))[:_LONGEST])
         home = trial_folder(study.folder, *trial)
         if how == FINISHED:
             try:
@@ -156,8 +198,8 @@ class CollectingEngine:
             else:
                 record_failure(study.folder, *trial, RunDirectoryError(failure))
             yield Failed(*trial, failure)
-        elif how == UNFIT and self.lost[trial] + 1 == ATTEMPTS:
-            raise RunDirectoryError(line)
+        elif how == UNFIT and self._is_unfit(ray, task, head.get("node"), line):
+            yield Message(f"{study.settings.label(*trial)} is done on another node: {line}")
         else:
             yield from self._again(task, line if how in (LOST, UNFIT) else "a machine sent no end of a trial")
             return
@@ -184,3 +226,8 @@ class CollectingEngine:
         if self.under_way:
             ends = [task.messages.completed() for task in self.under_way]
             ray.wait(ends, num_returns=len(ends), timeout=_GRACE)
+
+
+def _strategy(ray: Any, node: str | None) -> Any:
+    """How Ray places a task: on that node for as long as it lives; spread where there is none."""
+    return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True) if node else "SPREAD"

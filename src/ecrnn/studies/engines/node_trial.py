@@ -24,6 +24,7 @@ from typing import Any
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.files import make_folder
+from ecrnn.core.ray_cluster import node_id
 from ecrnn.core.runs import STUDY, locked, trial_folder
 from ecrnn.studies.engines.processes import how_it_ended
 from ecrnn.studies.engines.protocol import Trial
@@ -45,7 +46,7 @@ def train_and_send(study: bytes, trial: Trial, code: Sequence[tuple[str, bytes]]
 
     Yields:
         Messages as of `ecrnn.studies.trial_messages`: events, the pieces of the trial or of the error that it left, and
-        how it ended.
+        how it ended, and on which node.
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as place, locked(Path(place), shared=True):
@@ -61,7 +62,9 @@ def train_and_send(study: bytes, trial: Trial, code: Sequence[tuple[str, bytes]]
         home = trial_folder(folder, *trial)
         if how in (FINISHED, FAILED):
             yield from pieces(home, files_of(home) if how == FINISHED else [FAILURE])
-    yield message("end", how=how, line=line)  # with which the cluster may end too, so the folder is gone before
+    yield message(
+        "end", how=how, line=line, node=node_id()
+    )  # with which the cluster may end too, so the folder is gone before
 
 
 def _trained(command: list[str], here: str | None) -> Generator[bytes, None, tuple[str, str]]:
