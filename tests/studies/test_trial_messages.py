@@ -11,7 +11,7 @@ import pytest
 from core.lines import one_line
 from studies.small import Study, settings
 
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import read_settings, trial_folder
 from ecrnn.studies import trial_messages as module
 from ecrnn.studies.trial_messages import Arriving, files_of, message, parsed, pieces
@@ -63,8 +63,46 @@ def test_files_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     "name",
     [
+        *("weights.safetensors", "checkpoint/weights.safetensors", "search/ecrnn-bilstm-16@rows/0/metrics.jsonl"),
+        *("search/lr=1e-3+a/ecnn@cols/7/checkpoint/a.b", "search/a@b=c+d"),
+    ],
+)
+def test_names_that_files_of_a_trial_have(tmp_path: Path, name: str) -> None:
+    arriving = Arriving(tmp_path, TRIAL)
+    arriving.add({"name": name, "at": 0}, memoryview(b"x"))
+    assert (arriving.folder / name).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    "names", [("checkpoint", "checkpoint/x"), ("checkpoint/x", "checkpoint"), ("search/a", "search/a/b/c")]
+)
+def test_a_file_is_no_folder(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Of the machine that sent it: the disk, whose errors end the study, has refused nothing."""
+    arriving = Arriving(tmp_path, TRIAL)
+    arriving.add({"name": names[0], "at": 0}, memoryview(b"x"))
+    with pytest.raises(EcrnnError, match=f"a machine sent {names[1]} as a file and as a folder") as refused:
+        arriving.add({"name": names[1], "at": 0}, memoryview(b"x"))
+    assert not isinstance(refused.value, RunDirectoryError)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
         *("../a", "/a", "a/b", "checkpoint/../../a", "search/../../../a", "checkpoint//a", ".lock", "checkpoint/.a"),
-        *("", "a\n", "a\0", "\u00e9", "a" * 300, "search/a/b/c/d/e/f", "checkpoint/a/b", None, 3, ["a"]),
+        *(
+            "",
+            "a\n",
+            "a\0",
+            "\u00e9",
+            "a" * 300,
+            "search/a/b/c/d/e/f",
+            "checkpoint/a/b",
+            "@a",
+            "search/=/a",
+            None,
+            3,
+            ["a"],
+        ),
     ],
 )
 def test_names_that_no_file_of_a_trial_has(tmp_path: Path, name: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ecrnn.core.config import StudySettings
@@ -32,7 +32,7 @@ _PIECE = 4 * 2**20  # bytes of a file in a message
 _HEAD = 64 * 2**10  # bytes of a head
 _MOST_FILES = 20_000
 _MOST_BYTES = 2**35  # of a trial
-_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}"
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.@+=-]{0,199}"  # @ + = are of names of models, by which searches have folders
 _NAME = re.compile(f"({SEARCH}/({_PART}/){{0,4}}|checkpoint/)?{_PART}")
 
 
@@ -86,6 +86,7 @@ class Arriving:
         self.root, self.trial = root, trial
         self.folder = make_folder(trial_folder(root, *trial))
         self._sizes: dict[str, int] = {}
+        self._folders: set[str] = set()
         self._bytes = 0
 
     def add(self, head: dict[str, Any], payload: memoryview) -> None:
@@ -100,6 +101,10 @@ class Arriving:
             raise EcrnnError(f"a machine sent the file {str(name)[:60]!r}, which is none of a trial")
         if at != self._sizes.get(name, 0) or (name in self._sizes and not at):
             raise EcrnnError(f"a machine sent the pieces of {name} in another order")
+        folders = [folder.as_posix() for folder in PurePosixPath(name).parents]
+        if name in self._folders or any(folder in self._sizes for folder in folders):
+            raise EcrnnError(f"a machine sent {name[:60]} as a file and as a folder")
+        self._folders.update(folders)
         size = self._sizes[name] = at + len(payload)
         self._bytes += len(payload)
         path = self.folder / name

@@ -184,6 +184,24 @@ def test_what_is_lost_is_done_again(collect: Any, left_alone: Path, tmp_path: Pa
     assert not (tmp_path / "run" / ".work").exists()
 
 
+NO_EPOCHS: list[tuple[int, int, int, int, dict[str, float]]] = [
+    (1, 2, 1, 2, {}),
+    (0, 0, 1, 2, {"seconds": 1.0}),
+    (1, 2, 1, 2, {"seconds": float("nan")}),
+    (1, 2, 1, 2, {"seconds": 1.0, "validation_accuracy": 10**400}),
+    (1, 10**400, 1, 2, {"seconds": 1.0}),
+    (3, 2, 1, 2, {"seconds": 1.0}),
+]
+
+
+def epoch(step: int, steps: int, number: int, epochs: int, metrics: dict[str, float]) -> bytes:
+    return message("event", to_json(Epoch("ecnn, repeat 0", step, steps, number, epochs, metrics)).encode())
+
+
+def pieces_of(*names: str) -> Iterator[bytes]:
+    return (message("piece", b"x", name=name, at=0) for name in names)
+
+
 @pytest.mark.parametrize(
     ("sent", "line"),
     [
@@ -196,6 +214,8 @@ def test_what_is_lost_is_done_again(collect: Any, left_alone: Path, tmp_path: Pa
         ([SimpleNamespace()], "a machine sent what is no message of a trial"),
         ([message("event", b'{"kind": "epoch"}')], "is no event"),
         ([RayError()], "RayError"),
+        *(([epoch(*numbers)], "an epoch whose numbers are none of a training") for numbers in NO_EPOCHS),
+        (list(pieces_of("checkpoint", "checkpoint/x")), "a machine sent checkpoint/x as a file and as a folder"),
     ],
 )
 def test_a_trial_that_never_comes_back_has_failed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from studies.small import Study
 
+from ecrnn.core import filesystems
 from ecrnn.core.events import Epoch, from_json
 from ecrnn.core.runs import STUDY, locked, read_settings, trial_folder
 from ecrnn.studies.engines import node_trial as module
@@ -106,7 +108,11 @@ def test_one_that_is_given_up_kills_its_worker() -> None:
         os.kill(process, 0)
 
 
-def test_remnants_of_killed_processes_are_swept(temporary: Path) -> None:
+def no_locks(handle: int, how: int) -> None:
+    raise OSError(errno.ENOLCK, "no locks")
+
+
+def test_remnants_of_killed_processes_are_swept(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("old", "held", "young"):
         (temporary / f"ecrnn-trial-{name}" / "study").mkdir(parents=True)
     (temporary / "another").mkdir()
@@ -115,6 +121,11 @@ def test_remnants_of_killed_processes_are_swept(temporary: Path) -> None:
         for name in ("ecrnn-trial-old", "ecrnn-trial-held", "another"):
             os.utime(temporary / name, (time.time() - 4000,) * 2)
         os.utime(temporary / "ecrnn-trial-link", (0, 0), follow_symlinks=False)
+        with monkeypatch.context() as patch:  # a file system without locks: any of them may be trained in
+            patch.setattr(filesystems.fcntl, "flock", no_locks)
+            module._sweep()
+        assert len(os.listdir(temporary)) == 5
+        os.utime(temporary / "ecrnn-trial-old", (time.time() - 4000,) * 2)
         module._sweep()
     assert sorted(os.listdir(temporary)) == ["another", "ecrnn-trial-held", "ecrnn-trial-link", "ecrnn-trial-young"]
     assert os.listdir(temporary / "another") == []

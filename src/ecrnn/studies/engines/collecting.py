@@ -38,6 +38,7 @@ ATTEMPTS = 3  # at a trial, of which none came back, though its node stayed and 
 _AHEAD = 2  # tasks for each that can run: the others wait in Ray, so that new nodes get them at once
 _UNREAD = 8  # messages of a task that wait here
 _LOOK = 1.0  # seconds between two looks for a signal
+_MOST = 2**53  # of seconds, steps and whole numbers in an epoch
 _LONGEST = 1000  # characters of a line from a node
 _GRACE = 30.0  # seconds for the nodes to delete what they have begun
 
@@ -148,6 +149,7 @@ class CollectingEngine:
                     if isinstance(event, Message):
                         yield Message(printable(event.text[:_LONGEST]))
                     elif isinstance(event, Epoch) and event.label == self.study.settings.label(*task.trial):
+                        _check(event)
                         yield event
                 case "piece":
                     task.arriving.add(head, payload)
@@ -226,6 +228,18 @@ class CollectingEngine:
         if self.under_way:
             ends = [task.messages.completed() for task in self.under_way]
             ray.wait(ends, num_returns=len(ends), timeout=_GRACE)
+
+
+def _check(event: Epoch) -> None:
+    """Look whether an epoch can be shown: displays divide by its numbers.
+
+    Raises:
+        EcrnnError: it cannot.
+    """
+    seconds = event.metrics.get("seconds", -1.0)
+    counted = 0 < event.epoch <= event.epochs < _MOST and 0 < event.step <= event.steps < _MOST
+    if not (counted and 0 <= seconds < _MOST and all(abs(x) < _MOST for x in event.metrics.values() if type(x) is int)):
+        raise EcrnnError("a machine sent an epoch whose numbers are none of a training")
 
 
 def _strategy(ray: Any, node: str | None) -> Any:

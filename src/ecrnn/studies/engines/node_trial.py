@@ -24,8 +24,9 @@ from typing import Any
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.files import make_folder
+from ecrnn.core.filesystems import lock, open_lock_file
 from ecrnn.core.ray_cluster import node_id
-from ecrnn.core.runs import STUDY, locked, trial_folder
+from ecrnn.core.runs import LOCK, STUDY, locked, trial_folder
 from ecrnn.studies.engines.processes import how_it_ended
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.trial_messages import FAILED, FAILURE, FINISHED, LOST, UNFIT, files_of, message, pieces
@@ -115,5 +116,9 @@ def _sweep() -> None:
         with contextlib.suppress(OSError, RunDirectoryError):
             status = folder.lstat()
             if status.st_uid == os.getuid() and stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _OLD:
-                with locked(folder, patience=0):
-                    shutil.rmtree(folder, ignore_errors=True)
+                handle = open_lock_file(folder / LOCK)
+                try:
+                    if lock(handle, folder / LOCK) == "taken":  # and where there are no locks, any may be trained in
+                        shutil.rmtree(folder, ignore_errors=True)
+                finally:
+                    os.close(handle)
