@@ -78,6 +78,12 @@ def ray(monkeypatch: pytest.MonkeyPatch, call: Any) -> PretendedRay:
 
 def test_what_is_missing_is_done(call: Any, bundle: Path, images: Path, tmp_path: Path, ray: PretendedRay) -> None:
     words = ("predict", bundle, images, "-o", tmp_path / "parts", "--engine", "ray")
+    refused = call(*words, "--parts", 3, "--threads", 5)
+    assert refused.err.startswith(
+        "ecrnn: a task needs 5 processors and 0 GPUs, and no node of the Ray cluster has them"
+    )
+    assert (refused.status, ray.begun) == (1, ["init local", "shutdown"])
+    ray.begun.clear()
     done = call(*words, "--parts", 3, "--threads", 2, "--top", 2)
     outs = [tmp_path / "parts" / f"part-{number}-of-3.jsonl" for number in (1, 2, 3)]
     assert (done.status, done.err) == (0, "")
