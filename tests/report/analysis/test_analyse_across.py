@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from report.across import make_studies
 from report.synthetic import make_study
 
 from ecrnn.core.errors import EcrnnError
-from ecrnn.report import ScoredDataSet, analyse, analyse_across, analyse_studies, read_study
+from ecrnn.report import Analysis, ScoredDataSet, StudyRecord, analyse, analyse_across, analyse_studies, read_study
 from ecrnn.report.content.across_tables import evidence_table, pairs_table
 from ecrnn.stats import ACCURACY, compare_across, compare_scores, profile
 
@@ -120,6 +121,21 @@ def test_before_all_planned_trainings_have_ended_there_is_no_verdict(studies: li
     assert begun.headline.endswith("(cnn failed in 3 of 9 trainings).")
     assert (absent.unfinished, begun.unfinished) == (9, 9)
     assert [pair.effects for pair in absent.across.pairs] == [pair.effects for pair in whole.across.pairs]
+
+
+def test_trainings_that_a_decision_saved_are_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in the report of such a study alone, whose plan says what it waits for."""
+    folders = make_studies(tmp_path, 2, planned_repeats=3, n_validation=30, missing=[("cnn", 2)])
+    assert analyse_studies(folders).unfinished == 2
+
+    def decided(record: StudyRecord) -> Analysis:
+        found = analyse(record)
+        assert found.plan is not None
+        return replace(found, plan=replace(found.plan, unfinished=0))
+
+    monkeypatch.setattr("ecrnn.report.analysis.analyse_across.analyse", decided)
+    found = analyse_studies(folders)
+    assert (found.unfinished, found.planned) == (0, 16)
 
 
 def test_exploratory_pairs_get_neither_adjustment_nor_verdict(studies: list[Path]) -> None:

@@ -15,6 +15,7 @@ from report.chromium import chromium, executable
 from report.synthetic import make_study
 from rich.console import Console
 
+from ecrnn.core.across_plan import AcrossPlan, write_plan
 from ecrnn.core.errors import EcrnnError
 from ecrnn.report import AcrossAnalysis, analyse_studies, print_across, write_across_report
 from ecrnn.report.render.across_figures import draw_across
@@ -119,6 +120,19 @@ def test_where_it_goes(tmp_path: Path) -> None:
     elsewhere = make_study(tmp_path / "other" / "run", fingerprint="ff" * 32, repeats=1, n_validation=30)
     with pytest.raises(EcrnnError, match=r"^the studies lie in several folders; say with --out where the report goes$"):
         write_across_report([runs[0], elsewhere])
+
+
+def test_a_folder_without_all_data_sets_of_its_plan_is_interim(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = folders[0].parent
+    monkeypatch.setattr("ecrnn.report.render.across_files.write_across", lambda analysis, *_: analysis)
+    for count, unfinished in ((8, 0), (9, 9)):
+        write_plan(home, AcrossPlan(data={f"s{d}": f"set-{d}" for d in range(count)}))
+        found = write_across_report([home])
+        (home / "across.yaml").unlink()
+        assert (found.unfinished, found.planned) == (unfinished, 72 + unfinished)
+        assert {pair.verdict is None for pair in found.across.pairs} == {unfinished > 0}
 
 
 @pytest.mark.skipif(executable() is None, reason="chromium is not installed")

@@ -20,8 +20,8 @@ from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.report import formats
 from ecrnn.report.analysis.across_headline import Standing, certainty, headline, without_adjustment, without_verdicts
 from ecrnn.report.analysis.analyse import analyse
-from ecrnn.report.analysis.plan import unfinished_of
 from ecrnn.report.analysis.read import StudyRecord, read_study
+from ecrnn.report.analysis.schema import Analysis
 from ecrnn.report.analysis.tuned import edges_of, with_edges
 from ecrnn.stats import (
     Across,
@@ -155,7 +155,8 @@ def analyse_studies(
     planned_baseline = _common(plans, "baseline")
     notes = [*notes, *(note for record in records for note in record.notes)]
     notes += [line for record in records if (line := _damaged(record))]
-    planned, unfinished = _waiting(records, data_sets)
+    analyses = [analyse(record) for record in records]
+    planned, unfinished = _waiting(records, analyses, data_sets)
     at_edges = {model: names for record in records for model, names in edges_of(record).items()} | dict(edges or {})
     asked = [(baseline, planned_baseline), (pairs and tuple(pairs), planned_pairs), (rope, planned_rope)]
     after = not exploratory and any(mine not in (None, before) for mine, before in asked)
@@ -169,7 +170,7 @@ def analyse_studies(
     if len(set(names)) < len(names):
         names = [f"{name} ({folder.name})" for name, folder in zip(names, folders, strict=True)]
     return analyse_across(
-        [_of_study(record, name) for record, name in zip(records, names, strict=True)],
+        [_of_study(*study) for study in zip(records, analyses, names, strict=True)],
         baseline=baseline,
         pairs=pairs,
         rope=planned_rope if rope is None else rope,
@@ -185,12 +186,13 @@ def analyse_studies(
     )
 
 
-def _waiting(records: Sequence[StudyRecord], data_sets: int) -> tuple[int, int]:
+def _waiting(records: Sequence[StudyRecord], analyses: Sequence[Analysis], data_sets: int) -> tuple[int, int]:
     """The trainings of the plan, and those that it still waits for; studies that are not there are as the first."""
-    studies = [record.settings for record in records]
-    planned = [len(of.models) * max(of.repeats, of.planned_repeats or 0) for of in studies]
+    unfinished = [one.plan.unfinished if one.plan else 0 for one in analyses]
+    ended = [len(of.trials) + sum(trial.state in ("failed", "damaged") for trial in of.unfinished) for of in records]
+    planned = [ended_of + waiting for ended_of, waiting in zip(ended, unfinished, strict=True)]
     absent = planned[0] * max(0, data_sets - len(records))
-    return sum(planned) + absent, sum(map(unfinished_of, records)) + absent
+    return sum(planned) + absent, sum(unfinished) + absent
 
 
 def _damaged(record: StudyRecord) -> str:
@@ -321,8 +323,8 @@ def _refuse_one_twice(records: Sequence[StudyRecord]) -> None:
             seen[fingerprint] = record.folders[0]
 
 
-def _of_study(record: StudyRecord, name: str) -> ScoredDataSet:
-    comparison = analyse(record).comparison
+def _of_study(record: StudyRecord, analysis: Analysis, name: str) -> ScoredDataSet:
+    comparison = analysis.comparison
     preprocessing = record.trials[0].facts.get("preprocessing")
     shape = preprocessing.get("image") if isinstance(preprocessing, dict) else None
     side = shape[-1] if isinstance(shape, list) and shape and isinstance(shape[-1], int) else None
