@@ -128,7 +128,10 @@ def test_stopped_and_gone_on_with(source: Path, three: Path, tmp_path: Path) -> 
     assert (out / "examples.bin").read_bytes() == (tmp_path / "whole" / "examples.bin").read_bytes()
     assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
     longer = train_settings(str(three), start=str(copy), training={"epochs": settings.training.epochs + 1})
-    assert train_bundle(longer, out, resume=True)  # the finished one still keeps it
+    shutil.copytree(tmp_path / "whole", copy)  # trained anew meanwhile
+    with one_line(RunDirectoryError, "another training: start_digest"):
+        train_bundle(train_settings(str(three), start=str(tmp_path / "whole")), out, resume=True)
+    assert train_bundle(longer, out, resume=True)  # the finished one still keeps its copy
     assert read_metrics(out)["start"] == read_metrics(tmp_path / "whole")["start"]
 
 

@@ -48,6 +48,7 @@ from ecrnn.core.reading import MAX_METRICS, parse_json, read_json, read_text, th
 from ecrnn.core.seals import seal_text, unsealed
 
 STUDY, METRICS, ENVIRONMENT = "study.yaml", "metrics.jsonl", "environment.json"
+TRAINING = "train.yaml"  # in the folder of one training, which is kept
 _WITHOUT_DIGEST = "0.1.0"  # the version whose environment.json has none
 LOCK = ".lock"  # the file that `locked` locks
 MAX_EPOCHS = 100_000

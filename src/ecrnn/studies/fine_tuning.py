@@ -18,9 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ecrnn.core.config import TrainSettings, read_yaml
 from ecrnn.core.errors import EcrnnError, nearest
 from ecrnn.core.files import make_folder, write_atomically
-from ecrnn.core.reading import MAX_WEIGHTS, read_bytes, there
+from ecrnn.core.reading import MAX_WEIGHTS, read_bytes, sha256, there
+from ecrnn.core.runs import TRAINING
 from ecrnn.core.tasks import default
 from ecrnn.core.text import counted
 from ecrnn.layers.freezing import COUNT, freeze, parts
@@ -119,10 +121,27 @@ def read_start(name: str, digest: str | None = None) -> Start:
 
 
 def place_of(name: str, out: Path | None) -> str:
-    """The bundle ``name``; where it is gone, the copy of it that the training in ``out`` keeps."""
+    """Where the bundle ``name`` is read: itself, or the copy of it that the training in ``out`` keeps.
+
+    The copy stands for a bundle that is gone, and for the one from which the training was begun, whatever lies in that
+    folder by now.
+    """
     name = spelt_as_it_exists(name)
     copy = None if out is None else out / CHECKPOINTS / COPY
-    return str(copy) if copy is not None and is_bundle(copy) and not is_bundle(find(name)) else name
+    if out is None or copy is None or not is_bundle(copy):
+        return name
+    return str(copy) if not is_bundle(find(name)) or _begun_from(name, copy, out) else name
+
+
+def _begun_from(name: str, copy: Path, out: Path) -> bool:
+    """Whether the training in ``out`` was begun from the bundle ``name``, of which ``copy`` is."""
+    try:
+        begun = TrainSettings.read(read_yaml(out / TRAINING, out, sealed=True), str(out / TRAINING))
+    except EcrnnError:
+        return False  # a damaged one is written anew while the training is under way; else `train_bundle` refuses it
+    if begun.start is None or find(spelt_as_it_exists(begun.start)).resolve() != find(name).resolve():
+        return False
+    return begun.start_digest == sha256(copy / WEIGHTS, MAX_WEIGHTS, copy)
 
 
 def keep(start: Start, out: Path) -> None:

@@ -11,7 +11,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Message, Progress, silent
 from ecrnn.core.files import path_of, write_atomically
 from ecrnn.core.reading import check_inside, there
-from ecrnn.core.runs import locked
+from ecrnn.core.runs import TRAINING, locked
 from ecrnn.core.seals import seal_text
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.torchrun import place
@@ -51,7 +51,6 @@ from ecrnn.training.interruption import Interrupted
 from ecrnn.training.loop import fit
 from ecrnn.training.torchrun_ranks import joined
 
-SETTINGS = "train.yaml"
 _LEFTOVERS = frozenset({"checkpoint", "checkpoint/.lock"})  # of a training killed before its settings were written
 
 
@@ -130,7 +129,7 @@ def _train_bundle(
             if line := message(_settings_before(out), settings):
                 progress(Message(f"{out}: {line}"))
             check_goes_on(out)
-            write_atomically(out / SETTINGS, seal_text(to_yaml(settings)))
+            write_atomically(out / TRAINING, seal_text(to_yaml(settings)))
             put_best_back(out)
             try:
                 logs = None if tensorboard is None else path_of(tensorboard, "tensorboard")
@@ -193,7 +192,7 @@ def _settings_before(out: Path) -> TrainSettings | None:
     A damaged file is passed over while a training is under way: its checkpoints say themselves which training they are
     of, and the file is written anew.
     """
-    path = out / SETTINGS
+    path = out / TRAINING
     if not there(path):
         return None
     try:
@@ -213,7 +212,7 @@ def _settings_before(out: Path) -> TrainSettings | None:
 
 
 def _check_folder(out: Path, resume: bool) -> None:
-    begun = there(out / SETTINGS)
+    begun = there(out / TRAINING)
     if begun and not resume and not is_bundle(out):
         raise RunDirectoryError(f"{out} holds an unfinished training; add --resume to go on, or choose another -o")
     check_inside(out / "checkpoint", out)

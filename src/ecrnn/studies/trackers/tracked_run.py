@@ -17,13 +17,12 @@ from typing import Any
 from ecrnn.core.config import StudySettings, TrainSettings, read_yaml
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.reading import there
-from ecrnn.core.runs import METRICS, STUDY, read_settings, trial_home
+from ecrnn.core.runs import METRICS, STUDY, TRAINING, read_settings, trial_home
 from ecrnn.models.names import parse
 from ecrnn.serving.bundle import DESCRIPTION, is_bundle, read_description, read_metrics
 from ecrnn.studies.planned import planned_trials
 from ecrnn.training.finished import read_finished
 
-TRAINING = "train.yaml"
 _PLACES = ("data", "data_dir")  # where the examples lie; what they are, the fingerprint says
 _GROWS = {"points": True, "budget": True, "edges": True}  # of a search, and of what it found, as models are added
 _OF_TRIALS = {"models": True, "repeats": True, "recipes": True, "sources": True, "planned_repeats": True}

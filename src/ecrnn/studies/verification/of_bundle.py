@@ -15,8 +15,8 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Progress, passed_on
 from ecrnn.core.reading import MAX_WEIGHTS, read_bytes, there
 from ecrnn.core.runs import METRICS as METRICS_LINES
+from ecrnn.core.runs import TRAINING, trial_folder
 from ecrnn.core.runs import read_metrics as read_lines
-from ecrnn.core.runs import trial_folder
 from ecrnn.core.text import counted
 from ecrnn.core.trial_of_study import CONFIG
 from ecrnn.data.example_set import ExampleSet
@@ -28,7 +28,7 @@ from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_traine
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.tasks import objective
-from ecrnn.studies.train import SETTINGS, train_bundle
+from ecrnn.studies.train import train_bundle
 from ecrnn.studies.trials import WEIGHTS as TRIAL_WEIGHTS
 from ecrnn.studies.trials import load, run_trial, split_of
 from ecrnn.studies.verification.again import NAME, other_metrics, other_weights
@@ -57,7 +57,7 @@ def check_bundle(folder: Path, train: bool, data_dir: Path | None, progress: Pro
         "seals", "settings, description, weights, vocabularies, metrics and examples match their digests", (), old
     )
     if settings is None:
-        line = f"it keeps no {SETTINGS} and no {CONFIG}, so how it was trained is not known"
+        line = f"it keeps no {TRAINING} and no {CONFIG}, so how it was trained is not known"
         return seals, check(NAME, "", unknown=[line])
     kept = seals, _plan(folder, settings, description.model, metrics)
     if not train:
@@ -79,8 +79,8 @@ def check_bundle(folder: Path, train: bool, data_dir: Path | None, progress: Pro
 
 def _settings(folder: Path) -> Settings | None:
     """How it was trained: by `ecrnn train`, or as a trial of a study."""
-    if there(folder / SETTINGS):
-        return TrainSettings.read(read_yaml(folder / SETTINGS, folder, sealed=True), str(folder / SETTINGS))
+    if there(folder / TRAINING):
+        return TrainSettings.read(read_yaml(folder / TRAINING, folder, sealed=True), str(folder / TRAINING))
     if there(folder / CONFIG):
         return StudySettings.read(read_yaml(folder / CONFIG, folder), str(folder / CONFIG))
     return None
