@@ -7,6 +7,7 @@
 # --dry tries the script where there is no card: nothing is installed, what can computes on the CPU at small sizes, and
 # the rest is recorded as "no card". Status 0: every part was done (with --dry, every part that needs no card).
 set -uo pipefail
+CALLER=$PWD # where paths of options begin
 cd "$(dirname "$0")/.." || exit 2
 SELF=benchmarks/gpu_all.sh
 PYTHON=${PYTHON:-python3}
@@ -77,11 +78,11 @@ print(json.dumps({key: found.get(key) for key in ("headline", "certainty", "mode
 PY
 }
 
-resume() {
-    local train=("$PYTHON" -m ecrnn train digits --model ecrnn-bilstm-16 --device "$DEVICE" --resume "${SMALL[@]}")
+resume() { # by a training long enough for a signal after its first epoch to come before its end
+    local train=("$PYTHON" -m ecrnn train digits --model ecrnn-bilstm-16 --device "$DEVICE" --resume "${SMALL[@]}" --epochs 6)
     "${train[@]}" -o "$LOGS/whole" >&2 || return
     "${train[@]}" -o "$LOGS/cut" >&2 &
-    local pid=$! waited
+    local pid=$! waited stopped
     for waited in $(seq 400); do
         if [ -e "$LOGS/cut/checkpoint/epoch.safetensors" ] || ! kill -0 $pid 2> /dev/null; then break; fi
         sleep 0.1
@@ -89,9 +90,9 @@ resume() {
     echo "stopped after $waited tenths of a second" >&2
     kill -TERM $pid
     wait $pid
-    echo "status $?" >&2
+    stopped=$?
     "${train[@]}" -o "$LOGS/cut" >&2 || return
-    "$PYTHON" - << 'PY'
+    STOPPED=$stopped "$PYTHON" - << 'PY' || return
 import json, os
 from pathlib import Path
 from safetensors.torch import load_file
@@ -99,8 +100,10 @@ from safetensors.torch import load_file
 whole, cut = (Path(os.environ["LOGS"], name, "model.safetensors") for name in ("whole", "cut"))
 one, other = load_file(whole), load_file(cut)
 far = max(float((one[name] - other[name]).abs().max()) for name in one if one[name].is_floating_point())
-print(json.dumps({"same_bits": whole.read_bytes() == cut.read_bytes(), "largest_difference": far}))
+same, stopped = whole.read_bytes() == cut.read_bytes(), int(os.environ["STOPPED"])
+print(json.dumps({"stopped": stopped, "same_bits": same, "largest_difference": far}))
 PY
+    [ "$stopped" -eq 143 ] || { echo "ended with status $stopped, not by the signal (143)" >&2; return 1; }
 }
 
 recurrence() { "$PYTHON" benchmarks/gpu.py --json "$@"; }
@@ -161,6 +164,8 @@ done
 WHOLE=465           # seconds of all parts together
 BUSY=${BUSY:-1}     # times all limits, where other work keeps the machine busy
 LOGS=$(mktemp -d)
+case $OUT in /*) ;; *) OUT=$CALLER/$OUT ;; esac
+case $WHEELS in '' | /*) ;; *) WHEELS=$CALLER/$WHEELS ;; esac
 trap 'rm -rf "$LOGS"' EXIT
 NO_CARD='' DEVICE=cuda
 if [ -n "$DRY" ] || ! "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2> /dev/null; then

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_all.sh"
 SHELLCHECK = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -31,7 +33,7 @@ def test_it_runs_dry(tmp_path: Path) -> None:
     without, with_card = ("machine", "study", "resume", "step", "ranks"), ("tests", "lstm-16", "lstm-32", "gru-16")
     status = {name: part["status"] for name, part in parts.items()}
     assert status == dict.fromkeys(without, "done") | dict.fromkeys(with_card, "no card")
-    assert parts["resume"]["found"] == {"same_bits": True, "largest_difference": 0.0}
+    assert parts["resume"]["found"] == {"stopped": 143, "same_bits": True, "largest_difference": 0.0}
     assert 0 < parts["ranks"]["found"]["accuracy"] < 1
 
 
@@ -50,3 +52,28 @@ def test_parts_that_fail_are_recorded(tmp_path: Path) -> None:
     parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
     failed = {name: part["errors"].splitlines()[0] for name, part in parts.items() if part["status"] == "failed"}
     assert failed == dict.fromkeys(("study", "resume", "step", "ranks"), "broken")
+
+
+def test_a_training_that_no_signal_stopped_and_paths_of_the_caller(tmp_path: Path) -> None:
+    """All programs do nothing, but for a training, which is over before the signal."""
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "a.whl").touch()
+    save_file({"weight": torch.ones(2)}, tmp_path / "model.safetensors")
+    python = tmp_path / "python"
+    python.write_text(f"""#!/bin/sh
+echo "$@" >> {tmp_path}/calls
+case "$*" in
+    "-m ecrnn train"*) for out; do :; done; mkdir -p "$out"; exec cp {tmp_path}/model.safetensors "$out" ;;
+    -) exec {sys.executable} - ;;
+    *) exit 3 ;;
+esac
+""")
+    python.chmod(0o755)
+    command = ["bash", os.path.relpath(SCRIPT, tmp_path), "--wheels", "wheels", "-o", "gpu.json"]
+    variables = os.environ | {"PYTHON": str(python), "OMP_NUM_THREADS": "1", "BUSY": "5"}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    resume = json.loads((tmp_path / "gpu.json").read_text())["parts"]["resume"]
+    assert (resume["status"], resume["found"]["stopped"], resume["found"]["same_bits"]) == ("failed", 0, True)
+    assert resume["errors"].endswith("ended with status 0, not by the signal (143)\n")
+    assert f" {tmp_path}/wheels/a.whl\n" in (tmp_path / "calls").read_text()
