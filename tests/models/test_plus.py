@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ecrnn.layers.whitening import Whitening, cosines
 from ecrnn.models.build import build
 from ecrnn.models.names import parse
+from ecrnn.models.plus import LargestOfParts
 
 PARTS = {"ecrnn-plus": (True, True), "crnn-plus": (False, True), "ecnn-plus": (True, False), "cnn-plus": (False, False)}
 
@@ -105,6 +106,16 @@ def test_at_first_stages_pass_on_and_the_encoder_adds_nothing() -> None:
     assert torch.equal(wider[:8, :, 1, 1] != 0, torch.eye(8) == 1)
     assert wider[8:].std() > 0
     assert wider.norm().item() == pytest.approx(8.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 3), (7, 7), (4, 3), (5, 11), (8, 6)])
+def test_the_largest_of_parts_are_torchs(height: int, width: int) -> None:
+    maps = torch.randn(2, 4, height, width).bfloat16().float().requires_grad_()  # some of them alike
+    found, expected = LargestOfParts(3, 3)(maps), F.adaptive_max_pool2d(maps, 3)
+    assert torch.equal(found, expected)
+    cotangent = torch.randn(found.shape)
+    (mine,), (theirs,) = (torch.autograd.grad(out, maps, cotangent) for out in (found, expected))
+    torch.testing.assert_close(mine, theirs)
 
 
 @pytest.mark.parametrize("image", [(1, 8, 8), (3, 9, 200), (3, 96, 96)])

@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
 
 from ecrnn.layers.areas import RecurrentArea, dense_stage
 from ecrnn.layers.residual import ResidualStage, SilentLinear
@@ -65,7 +66,7 @@ class PlusNetwork(nn.Module):
             if pool:
                 height, width = height // 2, width // 2
         channels, height, width = CHANNELS[-1], min(height, SIDE), min(width, SIDE)
-        self.reduce = nn.AdaptiveMaxPool2d((height, width))
+        self.reduce = LargestOfParts(height, width)
         self.encoder = ResidualEncoderDecoder(channels * height * width) if encoder else nn.Identity()
         self.flatten = Flatten()
         self.scan = Scan("positions", height, width, channels)
@@ -81,6 +82,32 @@ class PlusNetwork(nn.Module):
         if self.rnn is not None:
             features = torch.cat((features, self.rnn(sequence).to(features.dtype)), 1)  # (B, 256 + 128)
         return self.head(features)
+
+
+class LargestOfParts(nn.Module):
+    """A map (B, C, H, W) to (B, C, height, width): the largest values of as many parts, which overlap where they must.
+
+    They are those of `nn.AdaptiveMaxPool2d`, which ONNX has no operator for.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.sides = height, width
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.shape[2:] == self.sides:
+            return maps
+        rows, columns = (_parts(length, count) for length, count in zip(maps.shape[2:], self.sides, strict=True))
+        lines = [torch.cat([_largest(maps[:, :, row, column]) for column in columns], 3) for row in rows]
+        return torch.cat(lines, 2)
+
+
+def _parts(length: int, count: int) -> list[slice]:
+    return [slice(k * length // count, -(-(k + 1) * length // count)) for k in range(count)]
+
+
+def _largest(part: Tensor) -> Tensor:
+    return max_pool2d(part, (part.shape[2], part.shape[3]))
 
 
 class ResidualEncoderDecoder(nn.Module):

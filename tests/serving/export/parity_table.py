@@ -32,6 +32,7 @@ CASES: list[tuple[str, tuple[int, int, int] | None]] = [
     *((name, (3, 16, 20)) for name in _OF_IMAGES),
     *((name, (3, 63, 70)) for name in ("alexnet", "alexnet-lrn")),
     *((name, (3, 32, 32)) for name in ("ecrnn-plus", "crnn-plus", "cnn-plus", "ecnn-plus")),
+    ("ecrnn-plus", (3, 48, 64)),
     *((name, size) for name in ("ecrnn-bilstm-16", "crnn-gru-16") for size in _SIZES),
     *((name, (1, 16, 24)) for name in ("frames-bigru-8", "frames-lstm-8")),
     *((name, (1, 16, 40)) for name in ("ocr-bilstm-8-7", "ocr-gru-8")),
