@@ -123,7 +123,7 @@ def serve(session: Session, bundle: Path, files: Sequence[Path], predictions: Pa
     """Start the server, ask it about ``files``, compare its answers with those of `ecrnn predict`, and stop it."""
     words = ["ecrnn", "serve", str(bundle), "--port", str(port)]
     with predictions.open(encoding="utf-8", newline="") as file:
-        said = {row["image"]: row["prediction"] for row in csv.DictReader(file)}
+        said = {row["file"]: row["prediction"] for row in csv.DictReader(file)}
     begun, address = time.monotonic(), f"http://127.0.0.1:{port}"
     with subprocess.Popen([ECRNN, *words[1:]], stderr=subprocess.DEVNULL) as process:
         try:
