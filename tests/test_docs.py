@@ -33,7 +33,10 @@ SERVE_PAGE = ROOT / "docs" / "how-to" / "serve.md"  # a server does not end; tes
 HUB_PAGE = ROOT / "docs" / "how-to" / "hub.md"  # there is no hub; tests/serving/fake_hub.py is one
 PROCESSES_PAGE = ROOT / "docs" / "how-to" / "several-processes.md"  # tests/studies/test_following.py starts some
 GPU_PAGE = ROOT / "docs" / "how-to" / "gpu.md"  # there is none here; tests/bench/test_gpu_all.py pretends
-ELSEWHERE = (FAMILY_PAGE, TASK_PAGE, RAY_PAGE, SLURM_PAGE, SERVE_PAGE, HUB_PAGE, PROCESSES_PAGE, GPU_PAGE)
+SESSION_PAGE = (
+    ROOT / "docs" / "how-to" / "from-folder-to-service.md"
+)  # benchmarks/folder_session.py runs it on photographs
+ELSEWHERE = (FAMILY_PAGE, TASK_PAGE, RAY_PAGE, SLURM_PAGE, SERVE_PAGE, HUB_PAGE, PROCESSES_PAGE, GPU_PAGE, SESSION_PAGE)
 RUN = [
     ROOT / "README.md",
     ROOT / "docs" / "tutorial.md",
