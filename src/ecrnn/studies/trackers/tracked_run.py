@@ -1,4 +1,4 @@
-"""What trackers are told of a run: its trials with their settings and the metrics of each epoch, without torch.
+"""What trackers get of a run: its trials with their settings and the metrics of each epoch, without torch.
 
 A trial has a key that does not depend on where the run lies, so an export that is repeated finds what it wrote before.
 """
@@ -106,11 +106,13 @@ def _study(folder: Path, settings: StudySettings) -> TrackedRun:
             continue
         trial = settings.of_trial(model, repeat)
         of_trial = trial.model_dump(mode="json", exclude=_OF_STUDY)
-        told = {"model": model, "repeat": str(repeat), **_flat(of_trial)}
+        settings_of_trial = {"model": model, "repeat": str(repeat), **_flat(of_trial)}
         ended = _modified(trial_home(folder, model, repeat) / METRICS, folder)
         found = finished.facts.get("recipe") if settings.nested else None  # by a search inside the trial
         parts = [key, model, repeat, settings.recipe(model, repeat), found, trial.sources]
-        trials.append(_trial(parts, f"{model}/repeat-{repeat}", told, finished.metrics, finished.facts, ended))
+        trials.append(
+            _trial(parts, f"{model}/repeat-{repeat}", settings_of_trial, finished.metrics, finished.facts, ended)
+        )
     return TrackedRun(key, folder.resolve().name, plain, tuple(trials), unfinished)
 
 
