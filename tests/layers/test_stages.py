@@ -221,12 +221,13 @@ def test_a_frozen_normalisation_behind_a_layer_that_is_not(kind):
     normalisation, values = normalised((2, 16, 4, 4))
     normalisation.running_mean += 1
     before = {name: tensor.clone() for name, tensor in normalisation.state_dict().items()}
-    stage = stage_of(kind, _Given(values), normalisation, False)
+    layer = nn.Conv2d(16, 16, 1).to(memory_format=torch.channels_last)  # has weights, so that not all is frozen
+    stage = stage_of(kind, layer, normalisation, False)
     place = next(name for name, module in stage.named_children() if module is normalisation)
     freeze(stage, {f"{place}.{name}" for name in before})
-    out = stage.train()(None)
+    out = stage.train()(values)
     assert all(torch.equal(tensor, before[name]) for name, tensor in normalisation.state_dict().items())
-    assert torch.equal(out, stage.eval()(None))
+    assert torch.equal(out, stage.eval()(values))
 
 
 @needs_kernels
