@@ -77,5 +77,6 @@ def test_no_denormal_gradient(cell, batch, instruction_set):
         assert {name: denormals(d) for name, d in gradients.items()} == dict.fromkeys(gradients, 0)
     expected = problem.expected()["d_x"]
     assert denormals(expected) > 100
-    alive = np.abs(expected) > 1e-30
-    np.testing.assert_allclose(gradients["d_x"].numpy()[alive], expected[alive], rtol=1e-2)
+    size = np.abs(expected).max(axis=-1)  # of a sample's inputs at a step: one of them alone may nearly cancel
+    error = np.abs(gradients["d_x"].numpy() - expected).max(axis=-1)
+    assert (error[size > 1e-30] < 1e-3 * size[size > 1e-30]).all()

@@ -99,4 +99,4 @@ def test_schemathesis_finds_nothing() -> None:
 
         tried()
     assert {path for path, _ in seen} == {"/predict", "/explain", "/model", "/health", "/ready", "/metrics"}
-    assert seen["/predict", 422] > 10
+    assert {status for path, status in seen if path == "/predict"} >= {200, 422}  # hypothesis decides how many of each
