@@ -56,7 +56,7 @@ def chosen(header: str, row: str, **options: object) -> Choice:
     ],
 )
 def test_what_is_taken_is_said(header: str, row: str, said: str) -> None:
-    assert chosen(header, row).said() == f"t.csv was read as {said}"
+    assert chosen(header, row).sentence() == f"t.csv was read as {said}"
 
 
 def test_a_run_name_is_a_model_only_where_runs_share_it() -> None:
@@ -83,8 +83,13 @@ def test_a_run_name_is_a_model_only_where_runs_share_it() -> None:
         ("model,repeat,acc", "m,0,1", {"metric": "f1"}, "unknown score 'f1', known are acc"),
         ("model,score", "m,1", {}, "columns: none of t.csv is known as the repeat"),
         ("cnn,mlp", ".5,.6", {}, "known as the model; .*among cnn, mlp; --from wide reads a column a model"),
-        ("model,repeat,score", "m,0,1", {"told": "mlfow"}, "unknown kind of table 'mlfow', did you mean 'mlflow'"),
-        ("model,repeat,score", "m,0,1", {"told": "mlflow"}, "t.csv does not look like mlflow: its columns are model,"),
+        ("model,repeat,score", "m,0,1", {"kind_name": "mlfow"}, "unknown kind of table 'mlfow', did you mean 'mlflow'"),
+        (
+            "model,repeat,score",
+            "m,0,1",
+            {"kind_name": "mlflow"},
+            "t.csv does not look like mlflow: its columns are model,",
+        ),
         ("model,repeat,score", "m,0,1", {"columns": {"mode": "model"}}, "unknown role 'mode', did you mean 'model'"),
         ("model,repeat,score", "m,0,1", {"columns": {"repeat": "sed"}}, "unknown column 'sed'"),
         ("Estimators:,A,B", "Wine,.5,.6", {}, "one mean a data set and no repeats"),

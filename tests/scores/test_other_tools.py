@@ -47,7 +47,7 @@ def check_with_statsmodels(analysis: Analysis) -> None:
 
 def test_mlflow_and_autorank() -> None:
     reading = read(MADE / "mlflow-runs.csv", metric="test_accuracy")
-    assert "read as MLflow runs: model from 'params.model', repeat from 'params.seed'" in reading.said
+    assert "read as MLflow runs: model from 'params.model', repeat from 'params.seed'" in reading.sentence
     (analysis,) = analyse_each(reading, How()).values()
     assert (analysis.comparison.n_train, analysis.comparison.n_test) == (1257, 540)  # params of every run
     check_with_statsmodels(analysis)
@@ -107,7 +107,7 @@ def test_aeon_in_python() -> None:
     """What get_estimator_results gives: resamples by estimator and data set."""
     held = {"HC2": {"Chinatown": np.array([0.98, 0.97, 0.99])}, "TSF": {"Chinatown": np.array([0.95, 0.96, 0.95])}}
     reading = read(held)
-    assert reading.said.startswith("the table was read as aeon's results")
+    assert reading.sentence.startswith("the table was read as aeon's results")
     assert reading.scores["Chinatown"].values == {
         "HC2": {0: 0.98, 1: 0.97, 2: 0.99},
         "TSF": {0: 0.95, 1: 0.96, 2: 0.95},

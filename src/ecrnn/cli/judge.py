@@ -113,7 +113,7 @@ def judge(
         lower_is_better=lower_is_better,
         percent=percent,
     )
-    (complain if as_json else say)(reading.said)
+    (complain if as_json else say)(reading.sentence)
     how = How(n_train, n_test, fixed_test, baseline, options.pairs(pairs), rope, difference, alpha)
     if across:
         return show_report(judge_across(reading, how, out, language), print_across, as_json=as_json)

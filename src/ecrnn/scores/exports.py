@@ -1,8 +1,8 @@
 """What other tools write, and which column of it is the model, the repeat and the score.
 
-A kind of table is known by its columns, or told by its name. Of each role, the first column of a list that the table
+A kind of table is known by its columns, or chosen by its name. Of each role, the first column of a list that the table
 has is taken; where none or more than one could be meant, the line says so and asks. What was taken is always said, by
-`Choice.said`. The columns are those of the tools' documentation:
+`Choice.sentence`. The columns are those of the tools' documentation:
 
 - MLflow: `mlflow.search_runs` and `mlflow experiments csv` write run_id, status, `metrics.*`, `params.*`, `tags.*`; the
   download of its page writes Run ID, Source Type, Status and then parameters and metrics by their bare names.
@@ -63,13 +63,13 @@ class Kind:
     """A kind of table.
 
     Attributes:
-        name: by which it is told.
+        name: by which users choose it.
         title: what it is called.
         fits: whether a table is of this kind, by its columns.
         prefixes: of columns of parameters and of scores, for those tools that write them.
         models: more columns that may name the model, where several rows share each name.
         state: the column that says whether a run has finished, and what it then says.
-        own: columns of the tool itself, which hold no score.
+        columns: those of the tool itself, which hold no score.
         long: makes a row of each score, where there is none.
     """
 
@@ -79,7 +79,7 @@ class Kind:
     prefixes: tuple[str, str] = ("", "")
     models: tuple[str, ...] = ()
     state: tuple[str, str] | None = None
-    own: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     long: Callable[[Table], Table] | None = None
 
 
@@ -93,7 +93,7 @@ class Choice:
     metric: str = ""
     parts: tuple[str, ...] = field(default=())  # of the repeat, where several columns number it
 
-    def said(self) -> str:
+    def sentence(self) -> str:
         """What was taken for what, in a line."""
         taken = [f"{role} from '{self.roles[role]}'" for role in ROLES if role in self.roles]
         return f"{self.table.name} was read as {self.kind.title}: {', '.join(taken)}"
@@ -107,8 +107,8 @@ def _begins(*names: str) -> Callable[[Table], bool]:
     return lambda table: next(iter(table.columns)).lower() in names
 
 
-_MLFLOW_OWN = ("Start Time", "Duration", "Run ID", "Name", "Source Type", "Source Name", "User", "Status")
-_WANDB_OWN = (
+_MLFLOW_COLUMNS = ("Start Time", "Duration", "Run ID", "Name", "Source Type", "Source Name", "User", "Status")
+_WANDB_COLUMNS = (
     "Name",
     "Agent",
     "State",
@@ -138,7 +138,7 @@ _KINDS = (
         _has("Run ID", "Source Type", "Status"),
         models=("Name",),
         state=("Status", "FINISHED"),
-        own=_MLFLOW_OWN,
+        columns=_MLFLOW_COLUMNS,
     ),
     Kind(
         "wandb",
@@ -146,13 +146,13 @@ _KINDS = (
         _has("Name", "State", "Created"),
         models=("Group", "Job Type", "Name"),
         state=("State", "finished"),
-        own=_WANDB_OWN,
+        columns=_WANDB_COLUMNS,
     ),
     Kind(
         "sklearn", "scikit-learn's cv_results_", lambda table: bool(reshape.splits(table)), long=reshape.of_cv_results
     ),
     Kind("sklearn", "scikit-learn's cross_validate by model", reshape.are_validations, long=reshape.of_validations),
-    Kind("mlr3", "mlr3's scores", _has("task_id", "learner_id"), own=("nr",)),
+    Kind("mlr3", "mlr3's scores", _has("task_id", "learner_id"), columns=("nr",)),
     Kind("aeon", "tsml-eval's resamples", _begins("resamples:", "folds:"), long=reshape.of_resamples),
     Kind("aeon", "aeon's results", lambda table: table.kind == "results", long=reshape.of_estimators),
     Kind("wide", "a column a model", lambda table: False, long=reshape.of_wide),
@@ -161,23 +161,23 @@ _KINDS = (
 KINDS = tuple(dict.fromkeys(kind.name for kind in _KINDS))
 
 
-def kind_of(table: Table, told: str | None = None) -> Kind:
+def kind_of(table: Table, name: str | None = None) -> Kind:
     """What kind of table this is.
 
     Args:
         table: as it was read.
-        told: the name of its kind; None: what its columns say.
+        name: of the kind that it is; None: what its columns say.
 
     Raises:
         EcrnnError: no such kind, or the table lacks its columns, or it holds no repeats.
     """
-    if told is not None and told not in KINDS:
-        raise unknown_name("kind of table", told, KINDS, "--from")
-    if told in ("wide", "table"):
-        return next(kind for kind in _KINDS if kind.name == told)
-    found = next((kind for kind in _KINDS if kind.fits(table) and told in (None, kind.name)), None)
+    if name is not None and name not in KINDS:
+        raise unknown_name("kind of table", name, KINDS, "--from")
+    if name in ("wide", "table"):
+        return next(kind for kind in _KINDS if kind.name == name)
+    found = next((kind for kind in _KINDS if kind.fits(table) and name in (None, kind.name)), None)
     if found is None:
-        raise EcrnnError(f"{table.name} does not look like {told}: its columns are {_some(table.columns)}")
+        raise EcrnnError(f"{table.name} does not look like {name}: its columns are {_some(table.columns)}")
     if _begins("estimators:")(table):
         raise EcrnnError(
             f"{table.name} has one mean a data set and no repeats, so nothing can be judged on any of them; give the "
@@ -192,20 +192,20 @@ def kind_of(table: Table, told: str | None = None) -> Kind:
 
 
 def choose(
-    table: Table, told: str | None = None, columns: Mapping[str, str] | None = None, metric: str | None = None
+    table: Table, kind_name: str | None = None, columns: Mapping[str, str] | None = None, metric: str | None = None
 ) -> Choice:
     """The column of each role.
 
     Args:
         table: as it was read.
-        told: the name of its kind; None: what its columns say.
+        kind_name: of the kind that it is; None: what its columns say.
         columns: of roles, as the user names them; the repeat may be several, "repeat+fold".
         metric: the name of the score, as the user names it.
 
     Raises:
         EcrnnError: a role without a column, or a score that could be several; the line says which there are.
     """
-    kind = kind_of(table, told)
+    kind = kind_of(table, kind_name)
     long = kind.long(table) if kind.long else table
     columns = dict(columns or {})
     for role, column in columns.items():
@@ -247,7 +247,7 @@ def _parts(table: Table, role: str, column: str) -> tuple[str, ...]:
 def _usual(table: Table, kind: Kind, role: str) -> str | None:
     """The first column that a table of this kind has for a role."""
     prefix = kind.prefixes[0]
-    names = {column.lower(): column for column in table.columns if column not in kind.own}
+    names = {column.lower(): column for column in table.columns if column not in kind.columns}
     found = [names[f"{prefix}{name}"] for name in _USUAL[role] if f"{prefix}{name}" in names]
     if role == "repeat":  # a split that is the same everywhere numbers nothing
         found.sort(key=lambda column: len(set(map(str, table.columns[column]))) < 2)
@@ -310,7 +310,7 @@ def _is_numeric(table: Table, column: str) -> bool:
 
 def _free(table: Table, kind: Kind, roles: Mapping[str, str]) -> list[str]:
     """The columns that have no role yet and are none of the tool's own."""
-    taken = {*roles.values(), *kind.own}
+    taken = {*roles.values(), *kind.columns}
     return [column for column in table.columns if column not in taken]
 
 

@@ -107,11 +107,11 @@ class Reading:
     sources: tuple[str, ...]
 
     @property
-    def said(self) -> str:
+    def sentence(self) -> str:
         """What was taken for what, a line."""
         ways = "higher" if self.metric.higher_is_better else "lower"
         files = [table.name for table in self.tables]
-        first = self.choices[0].said()
+        first = self.choices[0].sentence()
         more = f" and {len(files) - 1} more files alike" if len(files) > 1 else ""
         return f"{first}{more}; {self.metric.title}, {ways} is better"
 
@@ -172,7 +172,7 @@ def analyse_each(
     chosen = list(reading.scores) if dataset is None else [dataset]
     files = tuple(table.name for table in reading.tables)
     settings = {**reading.settings, "n_train": how.n_train, "n_test": how.n_test, "fixed_test": how.fixed_test}
-    origin = Origin(files, reading.said, shlex.join(command) if command else "ecrnn.judge(...)", settings)
+    origin = Origin(files, reading.sentence, shlex.join(command) if command else "ecrnn.judge(...)", settings)
     return {name: analyse_scores(reading.scores[name], reading.metric, how, origin) for name in chosen}
 
 

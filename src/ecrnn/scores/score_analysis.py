@@ -52,13 +52,13 @@ class Origin:
 
     Attributes:
         files: names of its files.
-        said: what was read as what, a line.
+        sentence: what was read as what, a line.
         command: that gives the report again.
         settings: of the reading, for report.json.
     """
 
     files: tuple[str, ...]
-    said: str
+    sentence: str
     command: str
     settings: Mapping[str, Any]
 
@@ -341,7 +341,7 @@ def _fairness(scores: Scores, comparison: Comparison, origin: Origin, fixed: str
         _shared("Seeds", "seed", scores.seeds),
         *([_shared("Splits", "split", scores.splits)] if scores.splits else []),
         FairnessLine("Training and choices", "note", _UNKNOWN),
-        FairnessLine("Columns", "note", f"{origin.said}."),
+        FairnessLine("Columns", "note", f"{origin.sentence}."),
     )
 
 

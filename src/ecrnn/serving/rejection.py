@@ -66,8 +66,8 @@ def rejection_table(predictions: Predictions, seen: np.ndarray | None = None) ->
             continue
         threshold = float(ordered[place - 1])
         kept = sure >= threshold
-        right = int(correct[kept].sum())
-        rows.append({"share": share, "threshold": threshold, "n": n, "kept": int(kept.sum()), "right": right})
+        hits = int(correct[kept].sum())
+        rows.append({"share": share, "threshold": threshold, "n": n, "kept": int(kept.sum()), "right": hits})
     return rows
 
 
@@ -104,9 +104,9 @@ def rejection(metrics: dict[str, Any], share: float) -> Rejection:
 def _checked(row: dict[str, Any]) -> Rejection:
     """A row of a file that may come from anywhere."""
     share, threshold = row.get("share"), row.get("threshold")
-    n, kept, right = (row.get(name) for name in ("n", "kept", "right"))
+    n, kept, hits = (row.get(name) for name in ("n", "kept", "right"))
     fractions = isinstance(share, float) and isinstance(threshold, float) and 0 < share < 1 and 0 <= threshold <= 1
-    counts = type(n) is int and type(kept) is int and type(right) is int
-    if not (fractions and counts and 0 <= right <= kept <= n <= _MOST and kept > 0):  # type: ignore[operator]
+    counts = type(n) is int and type(kept) is int and type(hits) is int
+    if not (fractions and counts and 0 <= hits <= kept <= n <= _MOST and kept > 0):  # type: ignore[operator]
         raise BundleError(f"metrics.json: rejection has a row that cannot be: {str(row)[:100]}")
-    return Rejection(share, threshold, n, kept, right)  # type: ignore[arg-type]
+    return Rejection(share, threshold, n, kept, hits)  # type: ignore[arg-type]

@@ -82,14 +82,14 @@ def calibration(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS, see
         raise EcrnnError("confidences must lie between 0 and 1")
     n = len(sure)
     number = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
-    count, total, right = (np.bincount(number, weights, bins) for weights in (None, sure, hit))
+    count, total, hits = (np.bincount(number, weights, bins) for weights in (None, sure, hit))
     found = tuple(
         ConfidenceBin(
             k / bins,
             (k + 1) / bins,
             int(count[k]),
             float(total[k] / count[k]) if count[k] else None,
-            wilson(int(right[k]), int(count[k])) if count[k] else None,
+            wilson(int(hits[k]), int(count[k])) if count[k] else None,
         )
         for k in range(bins)
     )
@@ -98,7 +98,7 @@ def calibration(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS, see
         n,
         float(sure.mean()),
         float(hit.mean()),
-        float(np.abs(right - total).sum() / n),
+        float(np.abs(hits - total).sum() / n),
         float(expected.mean()),
         float(np.quantile(expected, 0.95)),
         found,

@@ -184,9 +184,9 @@ def _precisions(mine: NDArray[np.float64], ends: NDArray[np.int64], seed: int) -
         rows = min(step, resamples - start)
         drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
         times = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        right, every = (times * mine).cumsum(axis=1)[:, ends], times.cumsum(axis=1)[:, ends]
-        some = right[:, -1] > 0
-        right, every = right[some], every[some]
-        steps = np.diff(right, prepend=0, axis=1)
-        found.append((steps * right / np.maximum(every, 1)).sum(axis=1) / right[:, -1])
+        hits, every = (times * mine).cumsum(axis=1)[:, ends], times.cumsum(axis=1)[:, ends]
+        some = hits[:, -1] > 0
+        hits, every = hits[some], every[some]
+        steps = np.diff(hits, prepend=0, axis=1)
+        found.append((steps * hits / np.maximum(every, 1)).sum(axis=1) / hits[:, -1])
     return np.concatenate(found)

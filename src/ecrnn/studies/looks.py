@@ -49,8 +49,8 @@ def check_sequential(settings: StudySettings, before: StudySettings | None, out:
             raise RunDirectoryError(f"{line}; choose another --out")
         if planned is None:
             return
-        given = {} if asked is None else asked.model_dump(exclude_unset=True)
-        for key, value in given.items():
+        changes = {} if asked is None else asked.model_dump(exclude_unset=True)
+        for key, value in changes.items():
             if value is not None and value != getattr(planned, key):
                 line = f"{out} was planned with {key} {_shown(getattr(planned, key))}, not {_shown(value)}"
                 raise RunDirectoryError(f"{line}, and a plan does not change; leave it out, or choose another --out")

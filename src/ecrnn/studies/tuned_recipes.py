@@ -101,8 +101,8 @@ def tuned_defaults(tuning: Tuning) -> dict[str, Any]:
     settings = tuning.settings
     training = settings.training.model_dump(exclude=set(_OF_MACHINES))
     form = {key: getattr(settings, key) for key in (*FORM, "bad_data", "groups", "form", "metric", "score_epochs")}
-    given = {key: value for key, value in form.items() if value not in (None, {})}
-    return {"models": list(settings.models), "training": training, **given}
+    fixed = {key: value for key, value in form.items() if value not in (None, {})}
+    return {"models": list(settings.models), "training": training, **fixed}
 
 
 def trained_defaults(tuning: Tuning) -> dict[str, Any]:

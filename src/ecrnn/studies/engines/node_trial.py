@@ -71,13 +71,13 @@ def train_and_send(study: bytes, trial: Trial, code: Sequence[tuple[str, bytes]]
 def _trained(command: list[str], here: str | None) -> Generator[bytes, None, tuple[str, str]]:
     """Pass on what a worker says; gives how its trial ended, and a line on it where it did not end well."""
     how, line = LOST, ""
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=here
     ) as worker:
-        threading.Thread(target=_listen, args=(worker, said), daemon=True).start()
+        threading.Thread(target=_listen, args=(worker, lines), daemon=True).start()
         try:
-            while (heard := _next(said)) is not None:
+            while (heard := _next(lines)) is not None:
                 event: dict[str, Any] = json.loads(heard)
                 match event["kind"]:
                     case "epoch" | "message":
@@ -96,18 +96,18 @@ def _trained(command: list[str], here: str | None) -> Generator[bytes, None, tup
     return how, line or (how_it_ended(worker.returncode) if how == LOST else "")
 
 
-def _listen(worker: subprocess.Popen[str], said: queue.SimpleQueue[str | None]) -> None:
+def _listen(worker: subprocess.Popen[str], lines: queue.SimpleQueue[str | None]) -> None:
     assert worker.stdout is not None
     for line in worker.stdout:
-        said.put(line)
-    said.put(None)
+        lines.put(line)
+    lines.put(None)
 
 
-def _next(said: queue.SimpleQueue[str | None]) -> str | None:
+def _next(lines: queue.SimpleQueue[str | None]) -> str | None:
     """The next line; a signal, which Python hears between two calls, does not wait for it."""
     while True:
         with contextlib.suppress(queue.Empty):
-            return said.get(timeout=0.2)
+            return lines.get(timeout=0.2)
 
 
 def _sweep() -> None:
