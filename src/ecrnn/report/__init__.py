@@ -20,7 +20,8 @@ A report is made in three steps, each a folder, and each imports from those befo
 
 from ecrnn.core.predictions import Example
 from ecrnn.report.analysis.analyse import analyse
-from ecrnn.report.analysis.analyse_across import AcrossAnalysis, ScoredDataSet, analyse_across, analyse_studies
+from ecrnn.report.analysis.analyse_across import AcrossAnalysis, ScoredDataSet, analyse_across
+from ecrnn.report.analysis.analyse_studies import analyse_studies
 from ecrnn.report.analysis.analyse_tuning import TuningAnalysis, analyse_tuning
 from ecrnn.report.analysis.archive import Archived, archive_study
 from ecrnn.report.analysis.evaluation import Decision, Evaluation, evaluate_predictions

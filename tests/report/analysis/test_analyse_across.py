@@ -133,7 +133,7 @@ def test_trainings_that_a_decision_saved_are_not_waited_for(monkeypatch: pytest.
         assert found.plan is not None
         return replace(found, plan=replace(found.plan, unfinished=0))
 
-    monkeypatch.setattr("ecrnn.report.analysis.analyse_across.analyse", decided)
+    monkeypatch.setattr("ecrnn.report.analysis.analyse_studies.analyse", decided)
     found = analyse_studies(folders)
     assert (found.unfinished, found.planned) == (0, 16)
 

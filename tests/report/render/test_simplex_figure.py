@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from report.across import make_studies
 
-from ecrnn.report.analysis.analyse_across import AcrossAnalysis, analyse_studies
+from ecrnn.report.analysis.analyse_across import AcrossAnalysis
+from ecrnn.report.analysis.analyse_studies import analyse_studies
 from ecrnn.report.render.across_files import across_files
 from ecrnn.stats import bayesian_signed_rank
 from ecrnn.stats.signed_rank import signed_rank_draws

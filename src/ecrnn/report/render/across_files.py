@@ -14,7 +14,8 @@ from ecrnn.core.reading import check_inside
 from ecrnn.core.text import counted, json_text
 from ecrnn.core.translation import Translator
 from ecrnn.report import formats
-from ecrnn.report.analysis.analyse_across import AcrossAnalysis, analyse_studies
+from ecrnn.report.analysis.analyse_across import AcrossAnalysis
+from ecrnn.report.analysis.analyse_studies import analyse_studies
 from ecrnn.report.analysis.schema import plain
 from ecrnn.report.content.across_tables import across_tables, pairs_table, scores_table
 from ecrnn.report.figure import Figure
