@@ -33,6 +33,7 @@ from ecrnn.report.render.write import to_json
 ROOT = Path(__file__).parents[1]
 STUDIES = (
     "cells",
+    "confirm",
     "paper",
     "pilot",
     "recipes",
@@ -185,6 +186,39 @@ def test_our_studys_table_holds_the_committed_figures() -> None:
     table = (ROOT / "docs" / "paper.md").read_text().split("## The second study")[1]
     rows = re.findall(r"^\| `(\S+)` \| [^|]+ \| [\d,]+ \| ([^|]+(?: \| [^|]+)?) \|", table, re.MULTILINE)
     assert {model: figures.strip(" |") for model, figures in rows} == expected
+
+
+def test_the_third_study_has_the_figures_of_its_page() -> None:
+    """On the validation images from the report; on the test part from the answers of the networks, t by its formula."""
+    page = " ".join((ROOT / "docs" / "paper.md").read_text().split("## The third study")[1].split("\n## ")[0].split())
+    analysis = json.loads((ROOT / "results" / "confirm" / "report" / "report.json").read_text())
+    (pair,) = analysis["comparison"]["pairs"]
+    points = [f"{100 * pair[name]:.2f}" for name in ("difference",)]
+    points += [f"{100 * pair['test'][end]:.2f}" for end in ("low", "high")]
+    assert "CNN by {} points** (repeated 95 % interval {} to {}, ".format(*points) in page
+    assert f"sequential p = {pair['p_holm']:.3f})" in page
+    means = {model["model"]: 100 * statistics.mean(model["scores"]) for model in analysis["models"]}
+    assert f"{means['ecrnn-bilstm-16']:.2f} against {means['cnn']:.2f} %" in page
+
+    with np.load(ROOT / "results" / "confirm" / "test-part.npz") as file:
+        models = ("ecrnn-bilstm-16", "cnn")
+        hits = {m: np.array([np.unpackbits(file[f"{m}/repeat-{r}"]) for r in range(10, 18)]) for m in models}
+        assert {m: array.shape for m, array in hits.items()} == dict.fromkeys(models, (8, int(file["images"])))
+    ecrnn, cnn = (100 * hits[m].mean(axis=1) for m in models)
+    assert f"{ecrnn.mean():.2f} and {cnn.mean():.2f} %: ECRNN is {(ecrnn - cnn).mean():.2f} points higher" in page
+    assert (ecrnn > cnn).sum() == 7
+    differences = hits["ecrnn-bilstm-16"].astype(float) - hits["cnn"]  # (networks, images): one crossed with the other
+    r, n = differences.shape
+    total, networks, images = differences.mean(), differences.mean(axis=1), differences.mean(axis=0)
+    rest = differences - networks[:, None] - images[None] + total
+    squares = n * networks.var(ddof=1), r * images.var(ddof=1), (rest**2).sum() / ((r - 1) * (n - 1))
+    variance = (squares[0] + squares[1] - squares[2]) / (r * n)
+    freedom = (variance * r * n) ** 2 / sum(
+        x**2 / k for x, k in zip(squares, (r - 1, n - 1, (r - 1) * (n - 1)), strict=True)
+    )
+    t, half = total / variance**0.5, 100 * variance**0.5 * student.ppf(0.975, freedom)
+    low, high = (f"{100 * total + side * half:.2f}".replace("-", "−") for side in (-1, 1))
+    assert f"interval {low} to {high} over networks and images, p = {2 * student.sf(t, freedom):.2f}" in page
 
 
 def test_the_questions_of_the_paper_hold_the_committed_figures() -> None:
