@@ -30,6 +30,7 @@ ORACLES = (  # what results are compared with
 )
 WHOLLY_SLOW = {
     "serving/export/test_web_page_browser.py",  # each of its tests exports a model and starts a browser
+    "tasks/image_classification/test_peak_memory.py",  # its one test decodes 16,000 images
 }
 
 

@@ -1,5 +1,7 @@
 """Images through a network: standardisation, batches, probabilities."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,20 @@ def test_logits_by_hand_in_any_order_and_batch(images, network):
         made = predict_logits(network, images, index, standardise, batch=batch)
         assert made.dtype == np.float32
         np.testing.assert_allclose(made, expected, rtol=0, atol=tolerance("float32", 9) * np.abs(expected).max())
+
+
+def test_outputs_of_earlier_batches_are_not_kept(images, network):
+    """Between two batches they would hold the freed memory in pieces, of which each next batch then takes new ones."""
+    outputs = []
+
+    def look(_module, _inputs, output):
+        assert sum(earlier() is not None for earlier in outputs) <= 1  # that of the batch before
+        outputs.append(weakref.ref(output))
+
+    hook = network.register_forward_hook(look)
+    predict_logits(network, images, np.arange(11), Standardise(Preprocessing(IMAGE, (1.0,), (1.0,))), batch=2)
+    hook.remove()
+    assert len(outputs) == 6
 
 
 @pytest.mark.parametrize("training", [True, False])

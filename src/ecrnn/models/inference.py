@@ -69,12 +69,15 @@ def predict_logits(
     device = standardise.mean.device
     frames = images.shape[1] if images.ndim > 4 else 1
     batch = batch or max(1, BATCH[device.type] // frames)
+    logits = np.empty((0, 0), np.float32)
     with evaluating(model):
-        parts = [
-            model(standardise(torch.from_numpy(images[index[start : start + batch]]).to(device))).float().cpu()
-            for start in range(0, max(1, len(index)), batch)  # no images: one empty batch, for the shape
-        ]
-        return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
+        for start in range(0, max(1, len(index)), batch):  # no images: one empty batch, for the shape
+            part = images[index[start : start + batch]]
+            outputs = model(standardise(torch.from_numpy(part).to(device))).float().cpu().numpy()
+            if start == 0:  # one array for all: small ones kept between batches would hold the freed memory in pieces
+                logits = np.empty((len(index), *outputs.shape[1:]), np.float32)
+            logits[start : start + len(part)] = outputs
+    return logits
 
 
 def check_finite(outputs: np.ndarray) -> np.ndarray:
