@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import pytest
+from commands import Commands, one_of_the_cores
 from lanes import leave_to_slow, longest_first
+from report.undrawn import leave_undrawn
 from training.forks import Forks
 
 
@@ -51,17 +56,50 @@ def forks() -> Iterator[Forks]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def commands(forks: Forks) -> Commands:
+    """Commands in processes of their own that begin at once."""
+    return Commands(forks)
+
+
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports of studies with one empty figure: drawing takes most of their second, and tests/report looks at it."""
-    from ecrnn.report.figure import Figure
-    from ecrnn.report.render import write
+    leave_undrawn(monkeypatch)
 
-    def draw(analysis: Any) -> tuple[Figure, ...]:
-        supplement = () if analysis.supplement is None else (analysis.supplement.draw(),)
-        return (*supplement, Figure("scores", "Scores", "", "<svg ><title>Scores</title></svg>"))
 
-    monkeypatch.setattr(write, "draw_figures", draw)
+@pytest.fixture(scope="session", autouse=True)
+def digits_are_read_once() -> Iterator[None]:
+    """Those of scikit-learn, and by which any images are recognised: a tenth of a second each, in every study."""
+    from ecrnn.data import image_set
+    from ecrnn.data.digits import DigitsSource
+    from ecrnn.data.keys import Keys
+
+    of_images, load, found = image_set.of_images, functools.cache(DigitsSource.load), {}
+
+    def keys(images: np.ndarray) -> Keys:
+        of = images.shape, hashlib.sha256(images.tobytes()).digest()
+        return found[of] if of in found else found.setdefault(of, of_images(images))
+
+    with (
+        patch.object(image_set, "of_images", keys),
+        patch.object(DigitsSource, "load", lambda self, *others: load(self, None, None)),
+    ):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_flushed() -> Iterator[None]:
+    """What only a loss of power would show takes a disk milliseconds a file; tests of flushing have their own."""
+    with patch.object(os, "fsync", os.fstat):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core() -> Iterator[None]:
+    """As many threads as cores are for a training alone: oneDNN's wait actively, beside other tests for each other."""
+    with patch.object(os, "sched_getaffinity", one_of_the_cores, create=True):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from commands import Commands
 
 from ecrnn.models import own_code, registry
 from ecrnn.models.registry import built_in
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").rglob("*.md"))]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = re.compile(r"^(?:    |\$ )?(ecrnn [^#\n`]*)", re.MULTILINE)
 
 
@@ -59,12 +63,17 @@ def all_commands() -> dict[str, Any]:
     return dict(group.commands)
 
 
-def run(*command: str, folder: Path) -> str:
-    """What a command of a page prints; "ecrnn" and "python" are those under test."""
+def alone(*command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command of a page as a shell runs it; "ecrnn" and "python" are those under test."""
     word, *rest = command
     begin = [sys.executable, "-m", "ecrnn"] if word == "ecrnn" else [sys.executable]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    done = subprocess.run([*begin, *rest], cwd=folder, env=environment, capture_output=True, text=True)
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run([*begin, *rest], cwd=folder, env=variables, capture_output=True, text=True)
+
+
+def printed_by(command: Sequence[str], folder: Path, run: Run) -> str:
+    """What a command of a page prints."""
+    done = run(*command, folder=folder, COLUMNS="200")
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
     return done.stdout
 
@@ -78,16 +87,16 @@ def write_files(page: Path, folder: Path) -> list[str]:
     return [title for title, _ in files]
 
 
-def run_page(page: Path, folder: Path) -> int:
+def run_page(page: Path, folder: Path, run: Run) -> int:
     """Run a page's blocks in their order; a block "text" is what the block before prints, but for its figures."""
     write_files(page, folder)
     ran, printed = 0, ""
     for language, title, text in BLOCK.findall(page.read_text()):
         if language == "sh":
-            printed = "\n".join(run(*shlex.split(line), folder=folder) for line in text.splitlines())
+            printed = "\n".join(printed_by(shlex.split(line), folder, run) for line in text.splitlines())
         elif language == "python" and not title:
             (folder / "block.py").write_text(text)
-            printed = run("python", "block.py", folder=folder)
+            printed = printed_by(("python", "block.py"), folder, run)
         elif language == "text":
             lines = {shape(line) for line in printed.splitlines()}
             assert [line for line in text.splitlines() if shape(line) not in lines] == [], printed
@@ -101,18 +110,10 @@ def shape(line: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
-def test_the_page_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
-    assert run_page(page, tmp_path) >= 2
-    assert page.stem in (
-        "check",
-        "evaluate",
-        "own-scores",
-        "explain",
-        "export",
-        "predict",
-        "train",
-        "fine-tune",
-    ) or list(tmp_path.rglob("report.html"))
+def test_the_page_runs_as_it_stands(page: Path, tmp_path: Path, commands: Commands) -> None:
+    assert run_page(page, tmp_path, alone if page.stem == "README" else commands) >= 2
+    without = ("check", "evaluate", "own-scores", "explain", "export", "predict", "train", "fine-tune")
+    assert page.stem in without or list(tmp_path.rglob("report.html"))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,35 @@ def test_a_page_that_is_not_true_is_seen(text: str, fault: str, tmp_path: Path) 
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(AssertionError, match=fault):
-        run_page(page, tmp_path)
+        run_page(page, tmp_path, alone)
+
+
+@pytest.mark.slow
+def test_what_fails_in_a_process_that_began_at_once_is_seen(tmp_path: Path, commands: Commands) -> None:
+    (tmp_path / "fails.py").write_text(
+        "import os, sys\nprint(os.getcwd(), sys.argv, os.environ['MARK'])\nraise KeyError(7)\n"
+    )
+    done = commands("python", "fails.py", "x", folder=tmp_path, MARK="m")
+    assert (done.returncode, done.stdout) == (1, f"{tmp_path} ['fails.py', 'x'] m\n")
+    assert done.stderr.endswith("KeyError: 7\n")
+    done = commands("ecrnn", "sumary", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "ecrnn: unknown command 'sumary', did you mean 'summary'?\n"
+    done = commands("ecrnn", "--version", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with pytest.raises(AssertionError, match="unknown command"):
+        printed_by(("ecrnn", "sumary"), tmp_path, commands)
+
+
+ALL_OF = """
+import json, sys
+from ecrnn.cli.main import main
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as left:
+        print("left with", left.code, flush=True)
+"""
 
 
 @pytest.mark.slow
@@ -175,14 +204,13 @@ def test_a_built_in_family_is_the_diff_that_the_page_shows(tmp_path: Path) -> No
     ]
     done = subprocess.run(pytest_line, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    for _, _, text in (block for block in BLOCK.findall(FAMILY_PAGE.read_text()) if block[0] == "sh"):
-        for command in text.splitlines():
-            words = [sys.executable, "-m", *shlex.split(command)]
-            done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            assert "allconv" in done.stdout
-    words = [sys.executable, "-m", "ecrnn", "summary", "allconf-8"]
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    shown = [text for kind, _, text in BLOCK.findall(FAMILY_PAGE.read_text()) if kind == "sh"]
+    words = [shlex.split(line)[1:] for line in "".join(shown).splitlines()] + [["summary", "allconf-8"]]
+    command = [sys.executable, "-c", ALL_OF, json.dumps(words)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    *pieces, last = done.stdout.split("left with ")
+    assert [piece.count("allconv") > 0 for piece in pieces] == [True, True, False], done.stdout
+    assert [int(piece.split()[0]) for piece in (*pieces[1:], last)] == [0, 0, 2], done.stderr
     assert "did you mean 'allconv-8'?" in done.stderr
 
 
@@ -194,15 +222,15 @@ def test_every_family_has_a_row_in_the_table_of_models(family: str) -> None:
 
 
 @pytest.mark.slow
-def test_comparing_runs_as_it_stands(tmp_path: Path) -> None:
+def test_comparing_runs_as_it_stands(tmp_path: Path, commands: Commands) -> None:
     blocks = [(kind, text) for kind, title, text in BLOCK.findall((ROOT / "docs" / "comparing.md").read_text())]
     script = "\n".join(text for kind, text in blocks if kind == "python")
     (tmp_path / "page.py").write_text(script)  # a model registered at a prompt has no source
-    run("python", "page.py", folder=tmp_path)
+    printed_by(("python", "page.py"), tmp_path, commands)
     lines = [line for kind, text in blocks for line in text.splitlines() if kind == "sh" and "of-arrays" in line]
     assert len(lines) == 2
     for line in lines:
-        run(*shlex.split(line), folder=tmp_path)
+        printed_by(shlex.split(line), tmp_path, commands)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import Commands
 
 from ecrnn.core.config import StudySettings, read_yaml
 
@@ -24,9 +23,8 @@ def test_every_example_is_run() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_example(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(EXAMPLES / name), *SMALL[name]]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+def test_example(name: str, tmp_path: Path, commands: Commands) -> None:
+    done = commands("python", str(EXAMPLES / name), *SMALL[name], folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -7,9 +7,11 @@ import functools
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from lanes import LONGEST, covering, evenly, longest_first
+from lanes import LONGEST, covering, evenly, leave_to_slow, longest_first
 
 TESTS = Path(__file__).parent
 ORACLES = (  # what results are compared with
@@ -62,8 +64,37 @@ def test_evenly() -> None:
 
 
 class Item:
-    def __init__(self, nodeid: str) -> None:
-        self.nodeid = nodeid
+    def __init__(self, nodeid: str, sampled: pytest.MarkDecorator | None = None, **params: int) -> None:
+        self.nodeid, self.callspec = nodeid, SimpleNamespace(params=params)
+        self.marks = {"sampled": sampled.mark} if sampled else {}
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        return self.marks.get(name)
+
+    def add_marker(self, mark: pytest.MarkDecorator) -> None:
+        self.marks[mark.name] = mark.mark
+
+
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ({"cover": 1}, (10, 20)),
+        ({"cover": 1, "slow": 4}, (10, 4)),
+        ({"most": 2, "slow": 30}, (2, 28)),
+        ({"most": 1, "kinds": lambda case: {"a": case["a"], "odd": case["b"] % 2}}, (1, 6)),
+    ],
+)
+def test_which_cases_each_lane_has(options: dict[str, Any], counts: tuple[int, int]) -> None:
+    """The others are there, and run where every case is asked for."""
+    marks = []
+    for _ in range(2):
+        items = [Item(f"x[{a}-{b}]", pytest.mark.sampled(**options), a=a, b=b) for a in range(3) for b in range(10)]
+        leave_to_slow(cast(list[pytest.Item], items))
+        marks.append([sorted(item.marks) for item in items])
+    first, again = marks
+    assert first == again
+    assert (first.count(["sampled"]), first.count(["sampled", "slow"])) == counts
+    assert first.count(["sampled", "skipif", "slow"]) == 30 - sum(counts)
 
 
 def test_the_longest_files_come_first_then_those_with_most_tests() -> None:

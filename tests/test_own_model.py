@@ -1,6 +1,6 @@
 """A stranger's model, from an empty folder to a bundle in use: `summary`, `compare`, killed and continued, and more.
 
-Everything but its table is done as a user does it, in processes of its own.
+Everything but its table is done as a user does it, in processes of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli.conftest import call_main
+from commands import Commands
 from PIL import Image
 
 from ecrnn.models import registry
@@ -66,12 +67,6 @@ STUDY = (
 SETTINGS = ["--epochs", "6", "--threads", "1", "--set", "training.checkpoint_seconds=0.01"]
 
 
-def ecrnn(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ecrnn", *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
-
-
 def predictions(study: Path) -> dict[str, bytes]:
     return {
         path.parent.relative_to(study).as_posix(): b"".join(array.tobytes() for array in np.load(path).values())
@@ -88,10 +83,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(alone: Path) -> Path:
-    """The same with the studies, one left alone and one killed halfway and continued."""
+def folder(alone: Path, commands: Commands) -> Path:
+    """The same with the studies, one left alone in one process, one of two workers killed halfway and continued."""
     folder = alone
-    done = ecrnn(*STUDY.split(), *SETTINGS, "-o", "whole", folder=folder)
+    done = commands("ecrnn", *STUDY.replace("--jobs 2", "").split(), *SETTINGS, "-o", "whole", folder=folder)
     assert done.returncode == 0, done.stderr
     words = [*STUDY.split(), *SETTINGS, "-o", "killed"]
     study = subprocess.Popen(
@@ -108,7 +103,7 @@ def folder(alone: Path) -> Path:
     os.killpg(study.pid, signal.SIGKILL)
     study.wait()
     assert 0 < len(list((folder / "killed").glob("resnet*/repeat-*/config.yaml"))) < 7
-    done = ecrnn(*words, folder=folder)
+    done = commands("ecrnn", *words, folder=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -125,8 +120,8 @@ def test_its_table(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_its_gradients(alone: Path) -> None:
-    done = ecrnn("gradcheck", "resnet", "--code", "resnet.py", "--image", "1x8x8", folder=alone)
+def test_its_gradients(alone: Path, commands: Commands) -> None:
+    done = commands("ecrnn", "gradcheck", "resnet", "--code", "resnet.py", "--image", "1x8x8", folder=alone)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -138,8 +133,8 @@ def test_killed_and_continued_it_has_the_same_bits(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_report_names_its_recipe(folder: Path) -> None:
-    done = ecrnn("report", "whole", "--json", folder=folder)
+def test_its_report_names_its_recipe(folder: Path, commands: Commands) -> None:
+    done = commands("ecrnn", "report", "whole", "--json", folder=folder)
     assert done.returncode == 0, done.stderr
     report = (folder / "whole" / "report" / "report.md").read_text()
     assert "but resnet with lr 0.003; resnet+width=4 with lr 0.003" in report
@@ -148,42 +143,45 @@ def test_its_report_names_its_recipe(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_bundle_is_used_only_with_its_file(folder: Path) -> None:
-    assert "name its file with --code" in ecrnn("bundle", "whole", "--model", "resnet", "-o", "b", folder=folder).stderr
-    done = ecrnn("bundle", "whole", "--model", "resnet", "-o", "b", "--code", "resnet.py", folder=folder)
+def test_its_bundle_is_used_only_with_its_file(folder: Path, commands: Commands) -> None:
+    assert (
+        "name its file with --code"
+        in commands("ecrnn", "bundle", "whole", "--model", "resnet", "-o", "b", folder=folder).stderr
+    )
+    done = commands("ecrnn", "bundle", "whole", "--model", "resnet", "-o", "b", "--code", "resnet.py", folder=folder)
     assert done.returncode == 0, done.stderr
     assert (folder / "b" / "code.py").read_text() == RESNET
     Image.fromarray(np.full((8, 8), 99, np.uint8)).save(folder / "one.png")
 
-    refused = ecrnn("predict", "b", "one.png", folder=folder)
+    refused = commands("ecrnn", "predict", "b", "one.png", folder=folder)
     assert refused.returncode == 1
     assert "never run unasked; read b/code.py, then name it with --code" in refused.stderr
     (folder / "other.py").write_text(RESNET + "# changed\n")
-    refused = ecrnn("evaluate", "b", "digits", "--code", "other.py", folder=folder)
+    refused = commands("ecrnn", "evaluate", "b", "digits", "--code", "other.py", folder=folder)
     assert "other.py has SHA-256" in refused.stderr
     (folder / "b" / "code.py").write_text("raise SystemExit('run unasked')\n")  # a copy is never run
 
-    predicted = ecrnn("predict", "b", "one.png", "--code", "resnet.py", "--json", folder=folder)
+    predicted = commands("ecrnn", "predict", "b", "one.png", "--code", "resnet.py", "--json", folder=folder)
     assert json.loads(predicted.stdout)["classes"][0]["class"] in set("0123456789")
-    evaluated = ecrnn("evaluate", "b", "digits", "--code", "resnet.py", "--json", folder=folder)
+    evaluated = commands("ecrnn", "evaluate", "b", "digits", "--code", "resnet.py", "--json", folder=folder)
     assert 0.5 < json.loads(evaluated.stdout)["accuracy"]["estimate"] <= 1
 
 
 @pytest.mark.slow
-def test_it_is_trained_to_be_kept(alone: Path) -> None:
+def test_it_is_trained_to_be_kept(alone: Path, commands: Commands) -> None:
     words = "--model resnet --code resnet.py --image-size 8 --epochs 1 -o kept"
-    done = ecrnn("train", "digits", *words.split(), folder=alone)
+    done = commands("ecrnn", "train", "digits", *words.split(), folder=alone)
     assert done.returncode == 0, done.stderr
     assert (alone / "kept" / "code.py").is_file()
     assert "lr: 0.003" in (alone / "kept" / "train.yaml").read_text()
 
 
 @pytest.mark.slow
-def test_changed_code_does_not_go_on_with_an_old_study(folder: Path) -> None:
+def test_changed_code_does_not_go_on_with_an_old_study(folder: Path, commands: Commands) -> None:
     (folder / "changed").mkdir()
     (folder / "changed" / "resnet.py").write_text(RESNET + "# changed\n")
     words = [*STUDY.replace("resnet.py", "changed/resnet.py").split(), *SETTINGS, "-o", "whole"]
-    done = ecrnn(*words, folder=folder)
+    done = commands("ecrnn", *words, folder=folder)
     assert done.returncode == 1
     line = done.stderr.strip()
     assert "\n" not in line
@@ -191,15 +189,15 @@ def test_changed_code_does_not_go_on_with_an_old_study(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_study_never_runs_code_by_itself(folder: Path) -> None:
+def test_a_study_never_runs_code_by_itself(folder: Path, commands: Commands) -> None:
     words = [word for word in STUDY.split() if word not in ("--code", "resnet.py")]
-    done = ecrnn(*words, *SETTINGS, "-o", "whole", folder=folder)
+    done = commands("ecrnn", *words, *SETTINGS, "-o", "whole", folder=folder)
     assert done.returncode == 2
     assert "unknown model 'resnet'" in done.stderr
 
 
 @pytest.mark.slow
-def test_objects_are_models_in_python(folder: Path) -> None:
+def test_objects_are_models_in_python(folder: Path, commands: Commands) -> None:
     script = """
 import ecrnn
 from sklearn.pipeline import make_pipeline
@@ -221,13 +219,7 @@ except ecrnn.EcrnnError as error:
     print(error)
 """
     (folder / "script.py").write_text(script)
-    done = subprocess.run(
-        [sys.executable, "script.py"],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = commands("python", "script.py", folder=folder)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().split("\n")
     assert first == "['mine', 'mlp-8', 'svm']"

@@ -85,7 +85,6 @@ EXAMPLES = [
 @pytest.mark.parametrize(("module", "objects"), EXAMPLES, ids=lambda v: v if isinstance(v, str) else "")
 def test_the_examples_are_true(module, objects, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ecrnn.core.devices.available_cores", lambda: 1)  # or it takes minutes where others compute too
     module = importlib.import_module(module)
     tests = [test for test in doctest.DocTestFinder().find(module) if test.examples]
     assert {test.name.removeprefix(module.__name__ + ".") for test in tests} >= set(objects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import subprocess
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from report.undrawn import leave_undrawn
 
 from ecrnn.cli.main import main
 
@@ -32,16 +36,23 @@ class Done:
 
 Call = Callable[..., Done]
 
+commands_of = functools.cache(typer.main.get_command)  # some 50 ms, in each call
+
 
 @pytest.fixture(autouse=True)
 def _quick_reports(undrawn: None) -> None:
-    """Those of `study` are drawn all the same, which is made before."""
+    """What is in figures is for tests/report."""
 
 
 def call_main(*arguments: object, screen: TextIO | None = None) -> Done:
     """`ecrnn ARGUMENTS` in this process, its output on ``screen`` if there is one."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(screen or out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+    with (
+        patch.object(typer.main, "get_command", commands_of),
+        contextlib.redirect_stdout(screen or out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as left,
+    ):
         main([str(argument) for argument in arguments])
     return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
@@ -85,7 +96,9 @@ def bundle(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of two models and two repeats on digits, made by the command. Not to be written to."""
     folder = tmp_path_factory.mktemp("studies") / "digits"
-    done = call_main("compare", "digits", "--models", "cnn,ecnn", "--repeats", "2", *TINY, "-o", folder)
+    with pytest.MonkeyPatch.context() as patched:
+        leave_undrawn(patched)
+        done = call_main("compare", "digits", "--models", "cnn,ecnn", "--repeats", "2", *TINY, "-o", folder)
     assert done.status == 0, done.err
     return folder
 

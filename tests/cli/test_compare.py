@@ -152,17 +152,6 @@ def test_a_wrong_baseline_is_said_before_anything_is_trained(call: Any, tiny: tu
 
 
 @pytest.mark.slow
-def test_two_jobs_end_with_the_bits_of_one(call: Any, study: Path, tiny: tuple, tmp_path: Path) -> None:
-    out = tmp_path / "study"
-    done = call("compare", "digits", "--models", "cnn,ecnn", "--repeats", "1", *tiny, "--jobs", "2", "--out", out)
-    assert done.status == 0, done.err
-    assert "cnn, repeat 0: epoch 1 of 1" in done.err
-    for model in ("cnn", "ecnn"):
-        name = Path(model, "repeat-0", "predictions.npz")
-        assert (out / name).read_bytes() == (study / name).read_bytes()
-
-
-@pytest.mark.slow
 def test_cifar10_from_local_copies(call: Any, real_data: Path, tmp_path: Path) -> None:
     """The real images at 8x8, where an epoch of the paper's 35,000 takes seconds; a wrong baseline leaves nothing."""
     out = tmp_path / "study"

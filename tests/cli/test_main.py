@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.conftest import commands_of
 
 from ecrnn.cli.main import app
 
@@ -73,13 +74,11 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example_that_parses(call: Any, command: str) -> None:
-    import typer
-
     done = call(command, "--help")
     assert done.status == 0
     assert f"Example: ecrnn {command} " in " ".join(done.out.replace("│", " ").split())
     assert done.err == ""
-    group = typer.main.get_command(app)
+    group = commands_of(app)
     arguments = shlex.split(group.commands[command].epilog.partition(" > ")[0])[3:]
     group.commands[command].make_context(command, arguments)
 
@@ -95,12 +94,10 @@ def test_the_example_runs(
     call: Any, command: str, bundle: Path, study: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there is what it names; those of the others take minutes or a data set."""
-    import typer
-
     monkeypatch.chdir(tmp_path)
     for source, name in ((bundle, "my-classifier"), (study, "runs/compare-cifar10"), (images, "photos")):
         shutil.copytree(source, name)
-    group: Any = typer.main.get_command(app)
+    group: Any = commands_of(app)
     done = call(*shlex.split(group.commands[command].epilog)[2:])
     assert (done.status, done.err) == (0, "")
     assert done.out
@@ -113,9 +110,7 @@ NO_NOUN = re.compile(  # what help texts began with once
 
 def documented() -> list[tuple[str, str, str]]:
     """Every command, argument or option, and its help text."""
-    import typer
-
-    group: Any = typer.main.get_command(app)
+    group: Any = commands_of(app)
     bench = group.commands["bench"].commands
     commands = {**group.commands, **{f"bench {name}": command for name, command in bench.items()}}
     return [

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lanes import seldom
 
 ECRNN = (sys.executable, "-m", "ecrnn")
 BUFFERED = {
@@ -50,7 +51,7 @@ def epochs(metrics: Path) -> int:
     return len(metrics.read_text().splitlines()) if metrics.is_file() else 0
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=[pytest.mark.slow, seldom])])
 def test_ctrl_c_in_a_study_and_the_same_command_finishes(call: Any, tmp_path: Path, jobs: int) -> None:
     out = tmp_path / "study"
     begun = out / "cnn" / "repeat-0" / "metrics.jsonl"
@@ -110,7 +111,7 @@ def on_terminal(columns: int, *arguments: object) -> tuple[int, list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*use of (fork|pty).*:DeprecationWarning")
-@pytest.mark.parametrize("columns", [pytest.param(100, marks=pytest.mark.slow), 44])
+@pytest.mark.parametrize("columns", [100, pytest.param(44, marks=seldom)])
 def test_a_terminal_shows_bars_with_the_time_left(tmp_path: Path, columns: int) -> None:
     options = ("--image-size", 8, "--epochs", 3, "--batch-size", 128, "--threads", 1)
     command = ("compare", "digits", "--models", "cnn", "--repeats", 2, *options, "--out", tmp_path / "study")

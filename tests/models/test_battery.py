@@ -9,9 +9,10 @@ form, every cell and the scans run through all of them, at sizes at which that t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -149,10 +150,17 @@ def check_evaluation_has_no_side_effects(make: Make, side: int = MIN_SIDE) -> No
     assert not changed, f"evaluation changed {changed}"
 
 
+def kinds(case: Mapping[str, Any]) -> dict[str, str]:
+    """What a check of a model is one of: every check meets every family, cell, scan and form."""
+    name = parse(case["name"])
+    parts = {"family": name.family, "cell": name.cell, "scan": name.scan, "form": name.variant, "check": case["check"]}
+    return {part: str(value) for part, value in parts.items() if value}
+
+
 CHECKS = {name.removeprefix("check_"): f for name, f in list(globals().items()) if name.startswith("check_")}
 
 
-@pytest.mark.sampled(cover=1)
+@pytest.mark.sampled(cover=1, kinds=kinds)
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_battery(name, check):

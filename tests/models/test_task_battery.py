@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from models.test_battery import kinds
 from oracles import compare, tolerance
 from torch import Tensor, nn
 
@@ -241,7 +242,7 @@ def check_evaluation_has_no_side_effects(make: Make, name: str) -> None:
 CHECKS = {name.removeprefix("check_"): f for name, f in list(globals().items()) if name.startswith("check_")}
 
 
-@pytest.mark.sampled(cover=1)
+@pytest.mark.sampled(cover=1, kinds=kinds)
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_battery(name, check):

@@ -24,7 +24,7 @@ def layer(case: Case) -> nn.RNNBase:
     return KINDS[case.cell](case.input, case.hidden, num_layers=case.layers, batch_first=True, bidirectional=both)
 
 
-@pytest.mark.sampled(cover=1)
+@pytest.mark.sampled(cover=1, slow=3)
 @pytest.mark.parametrize("cell", KINDS)
 @pytest.mark.parametrize(("layers", "directions"), [(1, 1), (1, 2), (2, 2)])
 def test_torch_is_right(cell: str, layers: int, directions: int) -> None:

@@ -62,7 +62,7 @@ def check(case, made, seed=0):
     compare(everything("_by_reference", case, seed=seed), made, tolerance("float32", case.steps))
 
 
-@pytest.mark.sampled(most=2)
+@pytest.mark.sampled(most=2, slow=14)
 @each_cell
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"H{case.hidden}-T{case.steps}-B{case.batch}-I{case.inputs}")
 def test_outputs_and_gradients_are_the_oracles(interpreted, cell, case):

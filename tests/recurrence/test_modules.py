@@ -96,7 +96,7 @@ def test_relu_and_layers_without_bias_equal_the_oracle(backend, kind, options, c
     everything_equals_the_oracle(layer, cell, batch=1, steps=33, dtype=torch.float32)
 
 
-@pytest.mark.sampled(most=20)
+@pytest.mark.sampled(most=20, slow=40)
 @pytest.mark.parametrize("seed", range(200))
 @pytest.mark.parametrize("backend", KERNELS[:1])
 def test_random_shapes_equal_the_oracle(backend, seed):

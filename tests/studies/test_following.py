@@ -75,20 +75,8 @@ class Torchrun:
         self.out = out
         self.before = self.newest()
         command = ["torch.distributed.run", f"--nproc-per-node={processes}", "-m", "ecrnn", "train", "digits"]
-        options = [
-            "--model",
-            "ecrnn-gru-2",
-            "--image-size",
-            "8",
-            "--epochs",
-            "4",
-            "--device",
-            "cpu",
-            "--precision",
-            "float32",
-            "--resume",
-        ]
-        checkpoints = ["--precision", "float32", "--set", "training.checkpoint_seconds=0.1", "--resume"]
+        options = ["--model", "ecrnn-gru-2", "--image-size", "8", "--epochs", "4", "--device", "cpu"]
+        checkpoints = ["--precision", "float32", "--resume", "--set", "training.checkpoint_seconds=0.1"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command, *options, *checkpoints, "-o", str(out), *more],
             stdout=subprocess.PIPE,

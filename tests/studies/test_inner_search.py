@@ -115,7 +115,7 @@ def test_the_best_point_is_trained_again_on_all_of_it(nested: Path, study: Study
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("search", ["same", pytest.param("tpe", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("search", ["same", "tpe"])
 def test_killed_and_continued(forks: Forks, study: Study, nested: Path, tmp_path: Path, search: str) -> None:
     arguments = {**NESTED, "data": study.data}
     whole = nested

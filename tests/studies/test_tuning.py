@@ -96,8 +96,7 @@ def test_two_jobs_give_the_same_bits(tuned: Path, study: Study, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.slow
-@pytest.mark.parametrize("search", ["same", pytest.param("tpe", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("search", ["same", "tpe"])
 def test_a_killed_tuning_goes_on_with_the_same_bits(
     study: Study, forks: Forks, tmp_path: Path, tuned: Path, search: str
 ) -> None:

@@ -12,11 +12,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from configparser import ConfigParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Commands
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-task.md"
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
@@ -24,6 +26,7 @@ BAD = {
     "ecrnn.tasks": {"broken": "counting.nowhere:TASK", "misnamed": "counting.facts:TASK"},
     "ecrnn.models": {"astray": "counting.astray", "lost": "counting.lost"},
 }
+Ecrnn = Callable[..., "subprocess.CompletedProcess[str]"]
 ASTRAY = 'import ecrnn\n\n\n@ecrnn.register("{}", task="{}")\ndef build(spec): ...\n'
 
 
@@ -50,21 +53,25 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(alone: Path) -> Path:
+def folder(alone: Path, ecrnn: Ecrnn) -> Path:
     """The same with a study of two repeats in two processes."""
     done = ecrnn("compare rows --models tally,tally+width=2 --repeats 2 --jobs 2 --threads 1 -o study", alone)
     assert done.returncode == 0, done.stderr
     return alone
 
 
-def ecrnn(words: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-m", "ecrnn", *words.split(), *more]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
+@pytest.fixture(scope="module")
+def ecrnn(commands: Commands) -> Ecrnn:
+    """A command in a folder whose package is found."""
+
+    def run(words: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+        return commands("ecrnn", *words.split(), *more, folder=folder, PYTHONPATH=str(folder))
+
+    return run
 
 
 @pytest.mark.slow
-def test_one_process_has_the_bits_of_two(folder: Path) -> None:
+def test_one_process_has_the_bits_of_two(folder: Path, ecrnn: Ecrnn) -> None:
     done = ecrnn("compare rows --models tally,tally+width=2 --repeats 2 --threads 1 -o alone", folder)
     assert done.returncode == 0, done.stderr
     found = {}
@@ -76,7 +83,7 @@ def test_one_process_has_the_bits_of_two(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_report(folder: Path) -> None:
+def test_its_report(folder: Path, ecrnn: Ecrnn) -> None:
     done = ecrnn("report study", folder)
     assert done.returncode == 0, done.stderr
     report = (folder / "study" / "report" / "report.md").read_text()
@@ -85,7 +92,7 @@ def test_its_report(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_is_trained_judged_and_used(folder: Path) -> None:
+def test_it_is_trained_judged_and_used(folder: Path, ecrnn: Ecrnn) -> None:
     words = "train rows --model tally+width=3 --epochs 12 --threads 1 -o bundle"
     done = ecrnn(words, folder)
     assert done.returncode == 0, done.stderr
@@ -106,7 +113,7 @@ def test_it_is_trained_judged_and_used(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_gradients(alone: Path) -> None:
+def test_its_gradients(alone: Path, ecrnn: Ecrnn) -> None:
     assert ecrnn("gradcheck tally", alone).returncode == 0
 
 

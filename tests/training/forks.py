@@ -32,7 +32,7 @@ class Forks:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": tests},
+            env=os.environ | {"PYTHONPATH": tests, "GOMP_SPINCOUNT": "1000"},  # as ecrnn has it beside others
             start_new_session=True,
         )
 
@@ -62,15 +62,29 @@ class Forks:
             The child's exit status, negative for a signal.
         """
         request = {"function": function, "ticks": ticks, "delay": delay, "signals": signals, "hold": hold}
+        return self._answer(request | {"arguments": arguments})
+
+    def load(self, *modules: str) -> None:
+        """Import ``modules``, so that no later child has to."""
+        self._answer({"modules": modules})
+
+    def _answer(self, request: dict[str, Any]) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps(request | {"arguments": arguments}), file=self.process.stdin, flush=True)
+        print(json.dumps(request), file=self.process.stdin, flush=True)
         return int(json.loads(self.process.stdout.readline()))
 
 
 def _serve() -> None:
     for line in sys.stdin:
-        print(json.dumps(_fork(**json.loads(line))), flush=True)
+        request = json.loads(line)
+        print(json.dumps(_load(**request) if "modules" in request else _fork(**request)), flush=True)
+
+
+def _load(modules: list[str]) -> int:
+    for module in modules:
+        importlib.import_module(module)
+    return DONE
 
 
 def _fork(
@@ -116,6 +130,8 @@ def _child(function: str, arguments: dict[str, Any], writing: int, hold: int | N
         status = DONE
     except KeyboardInterrupt:
         status = KEYBOARD
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else FAILED if end.code else DONE
     except Exception as error:  # noqa: BLE001 said by the status and the traceback
         status = INTERRUPTED if type(error).__name__ == "Interrupted" else FAILED
         if status == FAILED:
@@ -134,7 +150,7 @@ def _wait_until_heard(pid: int) -> None:
 
 
 if __name__ == "__main__":
-    for module in sys.argv[1:]:
-        importlib.import_module(module)
+    os.fsync = os.fstat  # type: ignore[assignment] a kill loses nothing that is written, flushed or not
+    _load(sys.argv[1:])
     with contextlib.suppress(KeyboardInterrupt):
         _serve()

@@ -44,6 +44,7 @@ def with_gradient(problem, where):
     return problem
 
 
+@pytest.mark.sampled(slow=30)
 @each_instruction_set
 @each_cell
 @pytest.mark.parametrize("where", ["last state", "last step", "first step", "stretches", "one sample"])

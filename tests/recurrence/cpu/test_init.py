@@ -187,7 +187,7 @@ def random_problem(rng, seed):
     return Problem(cell, B, T, draw(1, 40), draw(2, 40), D, lengths, seed)  # gradients of a single weight may cancel
 
 
-@pytest.mark.sampled(most=20)
+@pytest.mark.sampled(most=20, slow=40)
 @pytest.mark.parametrize("seed", range(200))
 def test_random_shapes(seed):
     rng = np.random.default_rng(seed)

@@ -58,6 +58,7 @@ def by_torch(problem):
     return {k: v.detach() for k, v in (made | {f"d_{n}": p.grad for n, p in layer.named_parameters()}).items()}
 
 
+@pytest.mark.sampled(slow=150)
 @each_instruction_set
 @each_cell
 @pytest.mark.parametrize("value", VALUES, ids=NAMES)
@@ -84,6 +85,7 @@ def test_as_torch_has_it(cell, place, value, instruction_set):
     assert not lost(expected["output"], inferred, value)
 
 
+@pytest.mark.sampled(slow=12)
 @each_instruction_set
 @each_cell
 @pytest.mark.parametrize("value", VALUES, ids=NAMES)
@@ -99,6 +101,7 @@ def test_few_samples_as_torch_has_it(cell, value, instruction_set):
                 assert not lost(expected[name], tensor, value), (place, name)
 
 
+@pytest.mark.sampled(slow=30)
 @each_instruction_set
 @each_cell
 @pytest.mark.parametrize("value", VALUES, ids=NAMES)
