@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from report.synthetic import make_study
+from scipy.stats import f as fisher
+from scipy.stats import f_oneway
 from scipy.stats import t as student
 
 from ecrnn.core.config import TrainSettings, read_yaml
@@ -219,6 +221,25 @@ def test_the_third_study_has_the_figures_of_its_page() -> None:
     t, half = total / variance**0.5, 100 * variance**0.5 * student.ppf(0.975, freedom)
     low, high = (f"{100 * total + side * half:.2f}".replace("-", "−") for side in (-1, 1))
     assert f"interval {low} to {high} over networks and images, p = {2 * student.sf(t, freedom):.2f}" in page
+
+
+def test_the_correlation_of_repeats_is_that_of_its_table() -> None:
+    """Of Shrout and Fleiss's formulas, with the mean squares of scipy's analysis of variance."""
+    with np.load(ROOT / "results" / "repeat-correlation" / "cifar10.npz") as file:
+        correct = np.unpackbits(file["correct"], axis=-1)  # (data sets, repeats, models, epochs, images)
+    sets, splits, expected = len(correct), 6, []
+    for name, epochs in (("last epoch", 1), ("mean of the last 3 epochs", 3)):
+        cnn, crnn = 100 * correct[:, :, :, -epochs:].mean(axis=(3, 4)).transpose(2, 0, 1)
+        scores = {"cnn": cnn, "crnn-gru-24@positions": crnn, "crnn-gru-24@positions - cnn": crnn - cnn}
+        for model, values in scores.items():
+            f = f_oneway(*values[:, :splits]).statistic
+            between, within = sets - 1, sets * (splits - 1)
+            ratios = (f, f / fisher.ppf(0.975, between, within), f * fisher.ppf(0.975, within, between))
+            value, low, high = (f"{(r - 1) / (r - 1 + splits):+.3f}" for r in ratios)
+            sd, seed = (v.var(axis=1, ddof=1).mean() ** 0.5 for v in (values[:, :splits], values[:, [0, 6, 7, 8, 9]]))
+            expected.append(f"| {name} | {model} | {value} | {low} to {high} | {sd:.2f} | {seed:.2f} |")
+    page = (ROOT / "docs" / "statistics.md").read_text()
+    assert re.findall(r"^\| (?:last epoch|mean of the last 3 epochs) .*$", page, re.MULTILINE) == expected
 
 
 def test_the_questions_of_the_paper_hold_the_committed_figures() -> None:
