@@ -138,7 +138,11 @@ def insertion(network: nn.Module, image: Tensor, score: Score, values: np.ndarra
 def _curve(network: nn.Module, start: Tensor, end: Tensor, target: int, values: np.ndarray, seed: int) -> Curve:
     rng = np.random.default_rng(seed)
     maps = [values, *(moved(values, rng) for _ in range(MOVES))]
-    curves = [_probabilities(network, start, end, target, np.argsort(-one.ravel(), kind="stable")) for one in maps]
+    first, last = _probabilities(network, torch.cat([start, end]), target)  # of every curve
+    curves = []
+    for one in maps:
+        order = np.argsort(-one.ravel(), kind="stable")
+        curves.append([first, *_probabilities(network, _between(start, end, order), target), last])
     return Curve(tuple(curves[0]), tuple(np.mean(curves[1:], axis=0).tolist()))
 
 
@@ -149,13 +153,18 @@ def moved(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.roll(flipped, shifts, (0, 1))
 
 
-@torch.no_grad()
-def _probabilities(network: nn.Module, start: Tensor, end: Tensor, target: int, order: np.ndarray) -> list[float]:
-    images = start.repeat(PARTS + 1, 1, 1, 1)
-    for number, many in enumerate(np.linspace(0, order.size, PARTS + 1).round().astype(int)):
+def _between(start: Tensor, end: Tensor, order: np.ndarray) -> Tensor:
+    """``start`` with more and more pixels of ``end``, in this order: (`PARTS` - 1, C, H, W), neither of them itself."""
+    images = start.repeat(PARTS - 1, 1, 1, 1)
+    for number, many in enumerate(np.linspace(0, order.size, PARTS + 1).round().astype(int)[1:-1]):
         changed = torch.zeros(order.size, dtype=torch.bool)
         changed[torch.as_tensor(order[:many].copy())] = True
         mask = changed.view(1, *start.shape[2:]).to(start.device)
         images[number] = torch.where(mask, end[0], images[number])
+    return images
+
+
+@torch.no_grad()
+def _probabilities(network: nn.Module, images: Tensor, target: int) -> list[float]:
     probabilities: list[float] = network(images).double().softmax(1)[:, target].tolist()
     return probabilities
