@@ -122,7 +122,9 @@ def test_on_a_terminal(call: Any, tmp_path: Path) -> None:
     tiny = TINY["transcription"]
     data = tiny.write(tmp_path)
     assert call("train", data, "--model", tiny.model, *tiny.options, "-o", tmp_path / "b").status == 0
-    done = call("evaluate", tmp_path / "b", data, "--part", "all", "--beam", 2, "--out", tmp_path / "out")
+    done = call(
+        "evaluate", tmp_path / "b", data, "--part", "all", "--beam", 2, "--out", tmp_path / "out", "--lang", "ko"
+    )
     assert (done.status, done.err) == (0, "")
     for part in ("ocr-gru-8 on 20 images of lines: ", "Search: beam search with 2 hypotheses"):
         assert part in " ".join(done.out.split())

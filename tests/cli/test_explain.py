@@ -20,7 +20,8 @@ def test_good_and_bad_files(call: Call, bundle: Path, images: Path, tmp_path: Pa
     assert (tmp_path / "why.html").read_text().count('<section aria-labelledby="h-') == 3  # and the filters
     with np.load(tmp_path / "a.npz") as arrays:
         assert {"1/cam", "2/occlusion"} <= set(arrays)
-    as_json = json.loads(call("explain", *arguments, "--json").out)
+    as_json = json.loads(call("explain", *arguments, "--json", "--lang", "ko").out)
+    assert '<html lang="ko">' in (tmp_path / "why.html").read_text(encoding="utf-8")
     assert [one["file"] for one in as_json["images"]] == [str(path) for path in good]
     assert as_json["images"][0]["maps"].keys() == {"cam", "occlusion"}
 

@@ -1,4 +1,4 @@
-"""`ecrnn report --lang`, and the same option of check and serve: the page in Korean, every other file as it was."""
+"""`ecrnn report --lang`, which four other commands have too: the page is Korean, every other file as it was."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def test_only_the_page_is_korean(synthetic: Path, call, tmp_path: Path) -> None:
 
 
 def test_a_language_without_pages(synthetic: Path, call, tmp_path: Path) -> None:
-    for arguments in (("report", synthetic), ("check", tmp_path), ("serve", "cifar10")):
+    for arguments in (
+        ("report", synthetic),
+        ("check", tmp_path),
+        ("serve", "cifar10"),
+        ("evaluate", "cifar10", tmp_path),
+        ("explain", "cifar10", tmp_path),
+    ):
         done = call(*arguments, "--lang", "fr")
         assert (done.status, done.err) == (2, "ecrnn: unknown language 'fr', pages are in en and ko\n")

@@ -26,12 +26,12 @@ SPEAKING = (
     *("stats/failures.py", "stats/across.py", "stats/contrasts.py", "stats/mcnemar.py", "report/formats.py"),
     *("scores/score_analysis.py", "scores/records.py"),
     *("report/analysis/*.py", "report/content/*.py", "report/render/*.py", "paper/*.py", "data/check/*.py"),
+    *("explain/explanation.py", "serving/evaluation.py", "tasks/captioning/predictor.py"),
+    *("tasks/language_modelling/predictor.py", "serving/seq2seq.py"),
 )
 OTHER_PAGES = (
-    "evaluation",
     "memory",
     "gradient",
-    "explanation",
     "archive",
     "latex",
     "terminal",
@@ -49,6 +49,7 @@ NOT_ON_A_PAGE = {
         "baseline MODEL shortens the list",
         "in the report's files",
     ),
+    *("Judged on", "of the largest gradient", "the prompt"),  # on the terminal
     *("does not say how many examples train and test a model", "percent reads scores in percent"),
     *("has no readable environment", "url data image", "data image jpeg", "data image png"),
 }
@@ -190,7 +191,17 @@ def test_a_new_text_is_noticed(tmp_path: Path) -> None:
 def test_the_texts_of_templates_have_entries() -> None:
     entries = dict(messages("ko"))
     pages = SOURCE / "report" / "render" / "templates"
-    for name in ("base", "report", "across", "tuning", "check", "parts"):
+    for name in (
+        "base",
+        "report",
+        "across",
+        "tuning",
+        "check",
+        "evaluation",
+        "metric_evaluation",
+        "explanation",
+        "parts",
+    ):
         page = (pages / f"{name}.html.j2").read_text(encoding="utf-8")
         assert [text for text in re.findall(r'_\("(.*?)"\)', page) if text not in entries] == []
         said = re.sub(

@@ -57,6 +57,7 @@ def evaluate(
             help="Thresholds of --reject written into BUNDLE, from these examples, none of which it was trained on.",
         ),
     ] = False,
+    lang: options.Lang = "en",
     beam: options.Beam = 1,
     device: options.Device = None,
     code: options.Code = None,
@@ -67,6 +68,7 @@ def evaluate(
     from ecrnn.serving.kept_rejection import keep_rejection
     from ecrnn.serving.load import load
 
+    language = options.language(lang)
     model = load(bundle, device or "auto")
     with options.wrong_call():
         model.search(beam)
@@ -76,7 +78,7 @@ def evaluate(
     judgement = judge(model, data, data_dir=data_dir, part=part)
     if write_rejection:
         complain(keep_rejection(bundle, model, judgement))
-    show(model, judgement, Path(data).name or data, out, as_json, decision)
+    show(model, judgement, Path(data).name or data, out, as_json, decision, language)
 
 
 def _decision(model: Predictor, temperature: str | None, threshold: float | None, positive: str | None) -> Decision:
@@ -109,16 +111,17 @@ def show(
     out: Path | None,
     as_json: bool,
     decision: Decision | None = None,
+    language: str = "en",
 ) -> None:
     """Print how good ``model`` is on the data called ``name``, and write a page and JSON into the folder ``out``."""
     from ecrnn import report
 
     if model.task.classes:
         of_classes = report.write_evaluation, report.evaluation_json, report.print_evaluation
-        _show(_of_classes(model, judgement, name, decision), *of_classes, out, as_json)
+        _show(_of_classes(model, judgement, name, decision), *of_classes, out, as_json, language)
     else:
         of_scores = report.write_metric_evaluation, report.metric_evaluation_json, report.print_metric_evaluation
-        _show(_of_scores(model, judgement, name), *of_scores, out, as_json)
+        _show(_of_scores(model, judgement, name), *of_scores, out, as_json, language)
 
 
 def _of_classes(model: Predictor, judgement: Judgement, name: str, decision: Decision | None) -> Evaluation:
@@ -169,13 +172,14 @@ def _origin(model: Predictor, judgement: Judgement, name: str) -> dict[str, Any]
 
 def _show(
     evaluation: AnyEvaluation,
-    write: Callable[[AnyEvaluation, Path], dict[str, Path]],
+    write: Callable[[AnyEvaluation, Path, str], dict[str, Path]],
     json_of: Callable[[AnyEvaluation], str],
     print_on: Callable[[AnyEvaluation, Console], None],
     out: Path | None,
     as_json: bool,
+    language: str,
 ) -> None:
-    paths = write(evaluation, out) if out else {}
+    paths = write(evaluation, out, language) if out else {}
     if as_json:
         typer.echo(json_of(evaluation), nl=False)
         return

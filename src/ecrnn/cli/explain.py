@@ -37,6 +37,7 @@ def explain(
     ] = None,
     arrays: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="File for all maps as arrays.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the tests.", min=0)] = 0,
+    lang: options.Lang = "en",
     device: options.Device = None,
     code: options.Code = None,
     as_json: options.Json = False,
@@ -53,6 +54,7 @@ def explain(
     from ecrnn.serving.load import load
     from ecrnn.serving.predictor import Explains, Predictor
 
+    language = options.language(lang)
     model: Predictor = load(bundle, device or "auto")
     if not isinstance(model, Explains):
         raise options.WrongCall(f"explain is for classifiers of images; {bundle} is for {model.task.name}")
@@ -88,7 +90,7 @@ def explain(
             )
     if not found:
         return 1
-    write_explanations(found, model.description.model, out, arrays)
+    write_explanations(found, model.description.model, out, arrays, language)
     if as_json:
         typer.echo(explanations_json(found, model.description.model), nl=False)
         return status

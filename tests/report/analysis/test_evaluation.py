@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from core.lines import one_line
 from PIL import Image
+from report.korean import english
 from report.synthetic import make_logits
 from rich.console import Console
 from scipy import special
 from sklearn import metrics
 
 from ecrnn.core.errors import DataError, EcrnnError
-from ecrnn.report import Decision, evaluate_predictions, print_evaluation, write_evaluation
+from ecrnn.report import Decision, evaluate_predictions, evaluation_page, print_evaluation, write_evaluation
 from ecrnn.stats import wilson
 
 CLASSES = ("cat", "dog & <b>", "한국어", "never")
@@ -57,6 +58,12 @@ def test_figures_are_those_of_a_slow_count(data, tmp_path: Path) -> None:
     assert "dog &amp; &lt;b&gt;" in page
     assert "<b>" not in page
     assert made.headline in page
+    korean = evaluation_page(made, "ko")
+    assert english(korean, [*CLASSES, "cnn", "pets", "image"]) == []
+    assert "시험 부분" in korean
+    cell = re.compile(r'<td class="right[^"]*">([^<]*)</td>')
+    for one, other in zip(cell.findall(page), cell.findall(korean), strict=True):
+        assert re.findall(r"[0-9.,]+", one) == re.findall(r"[0-9.,]+", other)
     rows = list(csv.reader(io.StringIO(paths["predictions.csv"].read_text(), newline="")))
     assert rows[0] == ["image", "class", "prediction", "correct", *CLASSES]
     share = special.softmax(logits.astype(float), axis=1)
@@ -81,6 +88,7 @@ def test_a_perfect_model_confuses_nothing(tmp_path: Path) -> None:
     label = np.arange(10) % 4
     made = evaluate_predictions(label, np.eye(4)[label], CLASSES, model="cnn", data="pets")
     assert made.confusion.most_confused == ()
+    assert english(evaluation_page(made, "ko"), [*CLASSES, "cnn", "pets"]) == []
     assert "No image was given a wrong class." in write_evaluation(made, tmp_path)["evaluation.html"].read_text()
 
 
@@ -139,6 +147,7 @@ def test_a_threshold_of_two_classes_decides_everything(two, tmp_path: Path) -> N
     assert {"largest F1", "Youden's J", "chosen"} <= {w for p in found.points for w in p.why.split(", ")}
     assert made.headline.endswith("the right class, which is sick from a probability of 0.2 on.")
     assert made.calibration.accuracy == (share.argmax(axis=1) == label).mean()  # of the more probable class, still
+    assert english(evaluation_page(made, "ko"), ["sick", "well", "cnn", "scans", "image"]) == []
     content = json.loads(write_evaluation(made, tmp_path)["evaluation.json"].read_text())
     assert content["two_classes"]["curve"]["auc"] == made.two_classes.curve.auc.__dict__  # type: ignore[union-attr]
     assert content["temperature"] == 2.0
@@ -154,6 +163,7 @@ def test_a_fitted_temperature_is_shown_and_not_applied(two, tmp_path: Path) -> N
     assert made.calibration == plain.calibration
     assert made.fitted.calibration.ece < 0.5 * made.calibration.ece
     assert made.fitted.cross_entropy < made.cross_entropy == plain.cross_entropy
+    assert english(evaluation_page(made, "ko"), ["sick", "well", "cnn", "scans", "image"]) == []
     assert f"--temperature {made.fitted.all:.4g}" in write_evaluation(made, tmp_path)["evaluation.html"].read_text()
 
 

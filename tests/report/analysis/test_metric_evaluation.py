@@ -7,11 +7,13 @@ import html.parser
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from report.korean import english
 from report.synthetic import make_statistics
 from rich.console import Console
 
@@ -108,6 +110,29 @@ def test_figures_are_those_of_stats_in_every_output(read: MetricEvaluation, tmp_
         for words in (shown, ends, "Word error rate", "33.33", "abd", "none of the images was trained on"):
             assert words in text, words
     assert "200 (the test part)" in page
+    korean = write_metric_evaluation(replace(read, facts={"Search": "greedy"}), tmp_path / "ko", "ko")[
+        "evaluation.html"
+    ]
+    assert (
+        english(
+            korean.read_text(encoding="utf-8"),
+            [
+                HOSTILE.split("\x1b", maxsplit=1)[0],
+                "31m",
+                "x00",
+                "ud800",
+                "second line",
+                "second reference",
+                "captcha",
+                "line-1.png",
+                "abc",
+                "abd",
+                "ocr",
+                "x1b",
+            ],
+        )
+        == []
+    )
 
 
 def test_images_stand_in_the_page_alone(read: MetricEvaluation) -> None:

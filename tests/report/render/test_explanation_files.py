@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explain.explanations import an_explanation
+from report.korean import english
 from rich.console import Console
 
 from ecrnn.report.content.explanation_table import maps_table
@@ -34,6 +35,10 @@ def test_the_page_shows_all_and_escapes_all() -> None:
     assert "default-src 'none'" in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
+    other = replace(one, target=0, against=1)
+    korean = explanation_page([one, other], "ecrnn-bilstm-4", "ko")
+    names = [*one.classes, one.name, *(stage.layer for stage in one.stages), "rnn.layers.0", "cnn.2.2"]
+    assert english(korean, [*names, "ecrnn-bilstm-4", *(of.key for of in one.maps)]) == []
 
 
 def test_a_network_without_maps_and_steps() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from report.across import make_studies
+from report.korean import english
 from report.synthetic import make_study
 
 import ecrnn
@@ -19,24 +19,6 @@ from ecrnn.report import Analysis, analyse_studies, write_across_report, write_r
 from ecrnn.report.render.across_files import across_page
 from ecrnn.report.render.figures import draw_figures
 from ecrnn.report.render.page import report_page
-
-# What Korean papers write in Latin letters too, names of ecrnn's files, commands and options, and of settings.
-LATIN = {
-    *("SD", "BLEU", "AUC", "RNN", "CNN", "LSTM", "GPU", "EXIF", "RGB", "CMYK", "TPE", "UTC", "UTF", "Python", "Holm"),
-    *("McNemar", "Nadeau", "Bengio", "Clopper", "Pearson", "Wilcoxon", "Hartung", "Knapp", "Benavoli", "Corani", "et"),
-    *("al", "df", "log", "ecrnn", "report", "check", "html", "json", "csv", "findings", "groups", "stratify", "across"),
-    *("study", "yaml", "adam", "constant", "cpu", "float", "avx", "train", "test", "results", "data", "skip", "bad"),
-}
-
-
-def english(page: str, names: Iterable[str]) -> list[str]:
-    """The Latin words of a page that are neither names nor in `LATIN`."""
-    page = re.sub(r"<style>.*?</style>|<pre.*?</pre>|<code>.*?</code>", "", page, flags=re.DOTALL)
-    said = re.findall(r">([^<>]+)<", page) + re.findall(r'(?:alt|aria-label)="([^"]*)"', page)
-    text = "\n".join(map(html.unescape, said))
-    for name in sorted(names, key=len, reverse=True):
-        text = text.replace(name, " ")
-    return sorted(set(re.findall("[A-Za-z]{2,}", text)) - LATIN)
 
 
 @pytest.fixture(scope="module")

@@ -137,24 +137,24 @@ def points_table(evaluation: Evaluation) -> Table | None:
         "with --threshold on others. Youden's J is recall + specificity - 1.",
         (
             Column("Threshold", ("threshold",)),
+            Column("Which", ("why",), "left"),
             *_share_columns("Recall", "recall"),
             *_share_columns("Specificity", "specificity"),
             *_share_columns("Precision", "precision"),
             Column("F1 (%)", ("f1",)),
             Column("Missed", ("false_negatives",)),
             Column("False alarms", ("false_positives",)),
-            Column("Which", ("why",), "left"),
         ),
         tuple(
             (
                 Cell(f"{point.threshold:.4g}", (point.threshold,)),
+                text(point.why, "strong" if point.why == "chosen" else ""),
                 *_share(point.recall),
                 *_share(point.specificity),
                 *_share(point.precision),
                 Cell(formats.percent(point.f1), (point.f1,)),
                 Cell(formats.count(point.false_negatives), (point.false_negatives,)),
                 Cell(formats.count(point.false_positives), (point.false_positives,)),
-                text(point.why, "strong" if point.why == "chosen" else ""),
             )
             for point in two.points
         ),

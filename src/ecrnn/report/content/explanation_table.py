@@ -45,5 +45,9 @@ def _row(one: Map) -> tuple[Cell, ...]:
         text(one.title),
         text("failed" if one.faults else "passed", "worse" if one.faults else "better"),
         *(Cell(f"{value:.2f}".replace("-", MINUS), (value,)) for value in numbers),
-        Cell(NOTHING if error is None else f"{100 * error:.2g} %", (error,)),
+        Cell(NOTHING if error is None else _small(error), (error,)),
     )
+
+
+def _small(share: float) -> str:
+    return f"{100 * share:.2g} %" if share >= 0.0001 else "< 0.01 %"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ecrnn.core.files import make_folder, whole_text, write_atomically
 from ecrnn.core.text import json_text
+from ecrnn.core.translation import Translator
 from ecrnn.report import formats
 from ecrnn.report.analysis.evaluation import Evaluation
 from ecrnn.report.analysis.schema import plain
@@ -43,11 +44,17 @@ def evaluation_json(evaluation: Evaluation) -> str:
     return json_text(content, indent=1) + "\n"
 
 
-def evaluation_page(evaluation: Evaluation) -> str:
-    """One self-contained HTML document that shows ``evaluation``."""
+def evaluation_page(evaluation: Evaluation, language: str = "en") -> str:
+    """One self-contained HTML document that shows ``evaluation``.
+
+    Args:
+        evaluation: to be shown.
+        language: of the page, "en" or "ko".
+    """
     two = evaluation.two_classes
     return render(
         "evaluation.html.j2",
+        Translator(language, _names(evaluation)),
         evaluation=evaluation,
         key_facts=_facts(evaluation),
         classes=class_table(evaluation),
@@ -72,6 +79,13 @@ def evaluation_page(evaluation: Evaluation) -> str:
     )
 
 
+def _names(evaluation: Evaluation) -> set[str]:
+    """What is never translated: the model, the data, its classes and examples."""
+    return {evaluation.model, evaluation.data, *(of.name for of in evaluation.classes)} | {
+        one.example for one in evaluation.worst
+    }
+
+
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     note = f" ({evaluation.n_note})" if evaluation.n_note else ""
     return [
@@ -86,8 +100,13 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
+def write_evaluation(evaluation: Evaluation, folder: Path, language: str = "en") -> dict[str, Path]:
     """Write ``evaluation`` as predictions.csv, evaluation.html and evaluation.json into ``folder``, atomically.
+
+    Args:
+        evaluation: to be written.
+        folder: made where there is none.
+        language: of the page, "en" or "ko"; the other files are English.
 
     Returns:
         Their paths by name.
@@ -95,7 +114,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
     make_folder(folder)
     paths = {name: folder / name for name in ("predictions.csv", "evaluation.html", "evaluation.json")}
     _write_rows(evaluation, paths["predictions.csv"])
-    write_atomically(paths["evaluation.html"], evaluation_page(evaluation))
+    write_atomically(paths["evaluation.html"], evaluation_page(evaluation, language))
     write_atomically(paths["evaluation.json"], evaluation_json(evaluation))
     return paths
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.text import json_text
+from ecrnn.core.translation import Translator
 from ecrnn.explain.explanation import Explanation, Map
 from ecrnn.explain.steps import COUNTS, Gates, Steps
 from ecrnn.report import formats
@@ -43,14 +44,16 @@ def headline(explanation: Explanation) -> str:
     return f"{line} Do not trust {formats.listed(failed)}: see why below."
 
 
-def write_explanations(explanations: Sequence[Explanation], model: str, page: Path, arrays: Path | None = None) -> None:
-    """Write the page, and all arrays as .npz where ``arrays`` names a file, atomically.
+def write_explanations(
+    explanations: Sequence[Explanation], model: str, page: Path, arrays: Path | None = None, language: str = "en"
+) -> None:
+    """Write the page, in "en" or "ko", and all arrays as .npz where ``arrays`` names a file, atomically.
 
     Raises:
         EcrnnError: the disk refuses.
     """
     make_folder(page.parent)
-    write_atomically(page, explanation_page(explanations, model))
+    write_atomically(page, explanation_page(explanations, model, language))
     if arrays is None:
         return
     make_folder(arrays.parent)
@@ -101,15 +104,29 @@ def _plain_map(one: Map) -> dict[str, Any]:
     }
 
 
-def explanation_page(explanations: Sequence[Explanation], model: str) -> str:
-    """One self-contained HTML document."""
+def explanation_page(explanations: Sequence[Explanation], model: str, language: str = "en") -> str:
+    """One self-contained HTML document, in "en" or "ko"."""
     return render(
         "explanation.html.j2",
+        Translator(language, {model, *(name for one in explanations for name in _names(one))}),
         model=model,
         images=[_section(number, one) for number, one in enumerate(explanations, 1)],
         filters=_filters(explanations),
         count=formats.plural(len(explanations), "image"),
     )
+
+
+def _names(explanation: Explanation) -> set[str]:
+    """What is never translated: the image's file, the classes and the network's layers."""
+    layers = {stage.layer for stage in explanation.stages} | {gate.layer for gate in explanation.gates}
+    read = {explanation.layer, explanation.steps.layer if explanation.steps else None} - {None}
+    return {
+        Path(explanation.name).name,
+        *explanation.classes,
+        *layers,
+        *map(str, read),
+        *(one.key for one in explanation.maps),
+    }
 
 
 def _section(number: int, explanation: Explanation) -> dict[str, Any]:
@@ -123,9 +140,10 @@ def _section(number: int, explanation: Explanation) -> dict[str, Any]:
         "bars": [(explanation.classes[i], 100 * float(explanation.probabilities[i])) for i in order],
         "layer": explanation.layer,
         "maps": [
-            (one.title, pixels.uri(pixels.png(pixels.overlaid(image, one.attribution.values))), one.faults)
+            (one.title, pixels.uri(pixels.png(pixels.overlaid(image, one.attribution.values))))
             for one in explanation.maps
         ],
+        "faults": [(one.title, " ".join(one.faults)) for one in explanation.maps if one.faults],
         "table": maps_table(explanation, number) if explanation.maps else None,
         "curves": _shown(_curves(number, explanation)) if explanation.maps else None,
         "stages": [
@@ -217,6 +235,7 @@ def _steps(number: int, steps: Steps) -> Figure:
         axes.set_yticks([1e-12, 1e-8, 1e-4, 1], ["1e-12", "1e-8", "1e-4", "1"])
         axes.minorticks_off()
         axes.set_xlim(-0.5, len(gradient) - 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("step, in the order of the sequence")
         axes.set_ylabel("part of the largest")
         alt = f"Gradient of each of {len(gradient)} steps; {steps.counting} are above 1 % of the largest."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ecrnn.core.files import write_files
 from ecrnn.core.tasks import TASKS
 from ecrnn.core.text import json_text
+from ecrnn.core.translation import Translator
 from ecrnn.report import formats
 from ecrnn.report.analysis.metric_evaluation import MetricEvaluation
 from ecrnn.report.analysis.schema import plain
@@ -40,13 +41,19 @@ def metric_evaluation_json(evaluation: MetricEvaluation) -> str:
     return json_text(plain(content), indent=1) + "\n"
 
 
-def metric_evaluation_page(evaluation: MetricEvaluation) -> str:
-    """One self-contained HTML document that shows ``evaluation``."""
+def metric_evaluation_page(evaluation: MetricEvaluation, language: str = "en") -> str:
+    """One self-contained HTML document that shows ``evaluation``.
+
+    Args:
+        evaluation: to be shown.
+        language: of the page, "en" or "ko".
+    """
     noun, result = formats.capital(TASKS[evaluation.task].examples), evaluation.figures[0]
     score = f"{result.metric.measured(result.score.estimate)} ({result.interval})"
     shown = examples_table(evaluation)
     return render(
         "metric_evaluation.html.j2",
+        Translator(language, {evaluation.model, evaluation.data}),
         evaluation=evaluation,
         key_facts=[
             ("Model", evaluation.model),
@@ -68,11 +75,17 @@ def _data_uri(image: bytes | None) -> str:
     return f"data:image/png;base64,{base64.b64encode(image).decode()}" if image is not None else ""
 
 
-def write_metric_evaluation(evaluation: MetricEvaluation, folder: Path) -> dict[str, Path]:
-    """Write ``evaluation`` as evaluation.json and evaluation.html into ``folder``, atomically; their paths by name."""
+def write_metric_evaluation(evaluation: MetricEvaluation, folder: Path, language: str = "en") -> dict[str, Path]:
+    """Write ``evaluation`` as evaluation.json and evaluation.html into ``folder``, atomically; their paths by name.
+
+    Args:
+        evaluation: to be written.
+        folder: made where there is none.
+        language: of the page, "en" or "ko"; the JSON is English.
+    """
     contents = {
         "evaluation.json": metric_evaluation_json(evaluation),
-        "evaluation.html": metric_evaluation_page(evaluation),
+        "evaluation.html": metric_evaluation_page(evaluation, language),
     }
     return write_files(folder, contents)
 
