@@ -7,8 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ecrnn.explain.attribution import Score
-from ecrnn.explain.faithfulness import Curve, deletion, insertion, moved, randomisation, rank_correlation, shuffle
+from ecrnn.explain.attribution import Score, blurred
+from ecrnn.explain.faithfulness import (
+    PARTS,
+    Curve,
+    deletion,
+    insertion,
+    moved,
+    randomisation,
+    rank_correlation,
+    shuffle,
+)
 from ecrnn.models.build import build
 
 
@@ -63,6 +72,25 @@ def test_deletion_and_insertion_know_the_right_pixels() -> None:
         whole = float(network(image).softmax(1)[0, 1])
     assert good.probabilities[-1] == pytest.approx(whole)
     assert deletion(network, image, Score(1), values).probabilities[0] == pytest.approx(whole)
+
+
+def test_each_point_of_a_curve_is_that_of_its_image_alone() -> None:
+    network = Corner()
+    image = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 1, 8, 8))).float()
+    values = np.random.default_rng(1).normal(size=(8, 8))
+    soft, order = blurred(image), np.argsort(-values.ravel())
+    for start, end, found in (
+        (image, soft, deletion(network, image, Score(1), values)),
+        (soft, image, insertion(network, image, Score(1), values)),
+    ):
+        expected = []
+        for part in range(PARTS + 1):
+            shown = start.flatten().clone()
+            many = round(part * 64 / PARTS)
+            shown[order[:many].copy()] = end.flatten()[order[:many].copy()]
+            expected.append(float(network(shown.view(1, 1, 8, 8)).softmax(1)[0, 1]))
+        assert abs(expected[0] - expected[-1]) > 0.01
+        assert found.probabilities == pytest.approx(expected, abs=1e-6)
 
 
 def test_areas_by_hand() -> None:
