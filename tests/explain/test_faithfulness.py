@@ -88,7 +88,7 @@ def test_each_point_of_a_curve_is_that_of_its_image_alone() -> None:
             shown = start.flatten().clone()
             many = round(part * 64 / PARTS)
             shown[order[:many].copy()] = end.flatten()[order[:many].copy()]
-            expected.append(float(network(shown.view(1, 1, 8, 8)).softmax(1)[0, 1]))
+            expected.append(float(network(shown.view(1, 1, 8, 8)).softmax(1)[0, 1].detach()))
         assert abs(expected[0] - expected[-1]) > 0.01
         assert found.probabilities == pytest.approx(expected, abs=1e-6)
 
