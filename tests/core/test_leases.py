@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -44,6 +45,25 @@ def read(leases: Leases, name: str = "cnn.0", number: int = 1) -> Claim:
     claim = leases.read(name, number)
     assert claim is not None
     return claim
+
+
+@pytest.mark.parametrize("room", [None, 5])
+def test_a_full_disk_gives_no_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int | None) -> None:
+    """Nor a file of one, which nobody would have, and whose number would be lost. Where a few bytes fit in, too."""
+    write = os.write
+
+    def full(handle: int, content: bytes) -> int:
+        if room is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, content[:room])
+
+    leases = Leases(tmp_path / "w")
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "write", full)
+        with one_line(EcrnnError, f"cannot write {tmp_path / 'w' / 'cnn.0.1'}: "):
+            leases.take("cnn.0", 1)
+    assert leases.numbers() == {}
+    assert read(leases, number=taken(leases).number).pid == os.getpid()
 
 
 def test_one_process_gets_a_claim_and_all_read_who(tmp_path: Path) -> None:

@@ -127,7 +127,12 @@ class Leases:
                 return None
         lease = Lease(self, name, number, secrets.token_hex(4))
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        lease.begin(host=self.host, pid=os.getpid(), since=since, lease=self.lease)
+        with disk_errors(path):
+            try:
+                lease.begin(host=self.host, pid=os.getpid(), since=since, lease=self.lease)
+            except OSError:  # without its first line nobody has the claim, not even this process
+                path.unlink(missing_ok=True)
+                raise
         return lease
 
     def is_silent(self, claim: Claim) -> bool:
@@ -195,7 +200,11 @@ class Lease:
         return not self.lost
 
     def begin(self, **fields: Any) -> None:
-        """Write the first line of the claim."""
+        """Write the first line of the claim.
+
+        Raises:
+            OSError: the disk refuses, as a full one does.
+        """
         self._append(f"{json_text({'token': self.token, **fields})}\n", first=True)
 
     def note(self, **fields: Any) -> None:
@@ -230,7 +239,9 @@ class Lease:
             handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 if first or os.read(handle, _LONGEST).startswith(_first_words(self.token)):
-                    os.write(handle, text.encode())
+                    written = os.write(handle, text.encode())
+                    if first and written < len(text.encode()):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 else:
                     self.lost = True
             finally:
@@ -238,7 +249,8 @@ class Lease:
         except FileNotFoundError:
             self.lost = True
         except OSError:  # such as ESTALE for a moment: whoever misses the sign waits for the next
-            pass
+            if first:
+                raise
 
 
 def _first_words(token: str) -> bytes:

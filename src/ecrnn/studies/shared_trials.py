@@ -102,13 +102,26 @@ class SharedTrials:
         if not (looks_only or only):
             check_shared(settings, study)
         check_inside(study / WORK, study)
-        self.study, self.settings = study, settings
+        self.study, self.settings, self._inode = study, settings, _inode(study)
         self.leases = Leases(study / WORK, lease, host)
         self.planned = planned_trials(settings) if only is None else [only]
         self.finished: dict[Trial, str | None] = {}  # and on which machine, where that was asked: "" if nobody knows
         self.failed: dict[Trial, str] = {}
         self._counted, self._archive = False, there(study / PACKED)
         self._looks = Looks(study, settings) if settings.sequential is not None and only is None else None
+
+    def check_there(self) -> None:
+        """Look whether the study still lies where it did: in its old place nothing may be left that was made anew.
+
+        Raises:
+            RunDirectoryError: it does not.
+        """
+        if _inode(self.study) != self._inode:
+            for folder in (self.leases.folder, self.study):  # where a training made them anew
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            line = "it was moved or deleted; its new place, given to 'ecrnn work', goes on with what was begun"
+            raise RunDirectoryError(f"{self.study} is no longer there: {line}")
 
     def needed(self) -> list[Trial]:
         """What is still to be trained, as far as is known, in the order of the study."""
@@ -121,6 +134,7 @@ class SharedTrials:
 
     def take(self) -> Attempt | None:
         """Claim the next trial; None where there is none that nobody has, or others were quicker many times."""
+        self.check_there()
         if not self._counted:
             self.count()
         lost = 0  # rounds, in which others were quicker
@@ -259,7 +273,14 @@ class SharedTrials:
         return count
 
     def publish(self, attempt: Attempt) -> bool:
-        """Put a finished trial into its place; False if another worker has done so, or goes on with this folder."""
+        """Put a finished trial into its place; False if another worker has done so, or goes on with this folder.
+
+        Raises:
+            RunDirectoryError: the disk refuses, or the study is gone.
+        """
+        if _inode(self.study) != self._inode:
+            self.give_up(attempt)
+        self.check_there()
         first = put(attempt.folder, attempt.home)
         if self._has_ended(attempt.trial):
             self.finished[attempt.trial] = self.leases.host if first else None
@@ -321,6 +342,13 @@ class SharedTrials:
         self.leases.forget(name, [number for number in self.leases.numbers().get(name, []) if number <= last])
         with contextlib.suppress(OSError):
             self.leases.folder.rmdir()  # when it is empty
+
+
+def _inode(folder: Path) -> int | None:
+    """What tells a folder from another one that is called so later; None where there is none."""
+    with contextlib.suppress(OSError):
+        return os.stat(folder).st_ino
+    return None
 
 
 def _host(study: Path, trial: Trial) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -111,6 +112,18 @@ def test_a_signal_leaves_a_checkpoint_in_the_trials_place(written: Path, study: 
     assert len(study.run(written).trained) == 4
     assert predictions(written) == predictions(left_alone)
     assert not (written / WORK).exists()
+
+
+def test_a_study_that_is_moved_ends_it_and_goes_on_in_its_new_place(
+    written: Path, tmp_path: Path, left_alone: Path
+) -> None:
+    """Nothing is made anew where it was, neither by the training that loses its folder nor by the next trial."""
+    new = tmp_path / "moved"
+    with one_line(RunDirectoryError, f"{written} is no longer there: it was moved or deleted; its new place, given to"):
+        work(written, Answers(lambda step: step.step == 7 and os.rename(written, new)))
+    assert not written.exists()
+    work(new, Answers(), lease=0.4, wait=True)
+    assert predictions(new) == predictions(left_alone)
 
 
 def test_a_disk_that_refuses_ends_it_and_leaves_the_trial_to_others(

@@ -141,6 +141,7 @@ class _Worker:
 
     def _lose(self, attempt: Attempt) -> None:
         self.trials.give_up(attempt)
+        self.trials.check_there()
         label = self.settings.label(*attempt.trial)
         self.answers.send(Message(f"{label} went to another worker: this one showed no sign of life for too long"))
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import queue
+import select
 import signal
 import sys
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from ecrnn.core import filesystems
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.events import Epoch, Event, Failed, Finished, Step, to_json
+from ecrnn.core.events import Epoch, Event, Failed, Finished, Message, Step, to_json
 from ecrnn.core.runs import read_settings
 from ecrnn.core.standard_streams import open_closed_streams
 from ecrnn.data import left_out
@@ -56,9 +57,15 @@ class Answers:
         self.step_sent = 0.0
 
     def send(self, event: Event) -> None:
-        """Pass an event on; of steps not every one."""
+        """Pass an event on; of steps not every one, and none of a training where whoever listens was stopped.
+
+        A training that waited until it is heard would hold its trial, and do nothing, for as long as the command that
+        started it is stopped.
+        """
         now = time.monotonic()
         if isinstance(event, Step) and now - self.step_sent < STEP_SECONDS:
+            return
+        if isinstance(event, Step | Epoch | Message) and not select.select([], [self.file], [], 0)[1]:
             return
         if isinstance(event, Step | Epoch):
             self.step_sent = now
