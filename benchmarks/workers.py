@@ -1,15 +1,22 @@
 """What a trial costs beside its training when workers share a study: python benchmarks/workers.py [--out FILE]
 
 The same small study is trained by `ecrnn compare --jobs 1`, and by `ecrnn work` with 1, 2 and 4 workers that are
-commands of their own. For each: seconds until the last one has left, seconds of the trainings as their manifests say,
-the seconds a trial that are neither, and the processor's seconds of all of it. The last are about the same on a
-busy machine; for the others a quiet one is needed.
+commands of their own, in alternation. A table on the standard output has the medians:
+
+    seconds     until the last command has left
+    training    of it in all trials, as their manifests say
+    beside      seconds of all workers that are no training, a trial
+    processor   the processor's seconds of all commands and what they have started
+    each        of them for one command
+    a trial     of them, without those that as many workers need that find nothing to do
+
+The processor's seconds are about the same on a busy machine; for the others a quiet one is needed. Three rounds of 12
+trials take about 300 s of the processor, which two quiet cores do in some four minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -17,7 +24,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from ecrnn.core.devices import environment
 from ecrnn.core.files import write_atomically
@@ -30,7 +36,7 @@ ECRNN = (sys.executable, "-m", "ecrnn")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="on the file system that is asked about")
     parser.add_argument("--out", type=Path)
@@ -43,16 +49,24 @@ def main() -> None:
             name = f"{workers} workers" if workers else "compare --jobs 1"
             rows.setdefault(name, []).append(measure(study, workers, asked.repeats, asked.folder))
     starts = [start(asked.folder) for _ in range(asked.rounds)]
-    found = {
-        "trials": asked.repeats,
-        "rows": {name: _medians(of) for name, of in rows.items()},
-        "start_of_a_worker": [statistics.median(times) for times in zip(*starts, strict=True)],
-        "load": os.getloadavg(),
-        "environment": environment(),
-    }
-    print(json.dumps(found, indent=2))
+    idle = [statistics.median(times) for times in zip(*starts, strict=True)]
+    medians = {name: _medians(of) for name, of in rows.items()}
+    for name, row in medians.items():
+        commands = int(name.split()[0]) if name[0].isdigit() else 1
+        row["processor_each"] = round(row["processor"] / commands, 3)
+        row["processor_a_trial"] = round((row["processor"] - commands * idle[1]) / asked.repeats, 3)
+    _print(medians, idle)
     if asked.out:
-        write_atomically(asked.out, json_text(found, 2) + "\n")
+        found = {"trials": asked.repeats, "rows": medians, "start_of_a_worker": idle, "load": os.getloadavg()}
+        write_atomically(asked.out, json_text({**found, "environment": environment()}, 2) + "\n")
+
+
+def _print(rows: dict[str, dict[str, float]], idle: list[float]) -> None:
+    heads = ("seconds", "training", "beside", "processor", "each", "a trial")
+    print(" " * 24 + "".join(f"{head:>12}" for head in heads))
+    for name, row in rows.items():
+        print(f"{name:24}" + "".join(f"{value:12.2f}" for value in row.values()))
+    print(f"{'a worker without a trial':24}{idle[0]:12.2f}{'':24}{idle[1]:12.2f}")
 
 
 def measure(study: list[str], workers: int, repeats: int, folder: Path | None) -> dict[str, float]:
@@ -88,19 +102,7 @@ def processor() -> float:
 def start(folder: Path | None) -> tuple[float, float]:
     """Seconds, and the processor's seconds, that a worker takes to find that there is nothing to do."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        study = [
-            "digits",
-            "--models",
-            "mlp-4",
-            "--repeats",
-            "1",
-            "--epochs",
-            "1",
-            "--image-size",
-            "8",
-            "--threads",
-            "1",
-        ]
+        study = ["digits", "--models", "mlp-4", "--repeats", "1", "--epochs", "1", "--image-size", "8", "--threads=1"]
         run = [*ECRNN, "compare", *study, "--out", f"{place}/study"]
         subprocess.run(run, check=True, capture_output=True, env=_environment())
         begin, before = time.monotonic(), processor()
@@ -112,7 +114,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def _medians(rows: list[dict[str, float]]) -> dict[str, Any]:
+def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
     return {key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0]}
 
 
