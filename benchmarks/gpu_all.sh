@@ -114,6 +114,12 @@ step() {
     "$PYTHON" benchmarks/gpu_step.py --device "$DEVICE" "${size[@]}" "$@"
 }
 
+trials() { # how many had better share the card
+    local size=()
+    if [ "$DEVICE" = cpu ]; then size=(--together 1 2 --trials 2 --epochs 1 --image-size 8 --model mlp-4); fi
+    "$PYTHON" benchmarks/gpu_trials.py --device "$DEVICE" "${size[@]}"
+}
+
 ranks() { # NCCL where there are two cards, else gloo on the CPU
     local device=cpu
     if [ "$("$PYTHON" -c 'import torch; print(torch.cuda.device_count())')" -ge 2 ]; then device=cuda; fi
@@ -183,6 +189,7 @@ part lstm-16 50 card recurrence --rounds 30
 part lstm-32 40 card recurrence --hidden 32 --directions 2 --rounds 15
 part gru-16 40 card recurrence --cell gru --rounds 15
 part step 50 any step
+part trials 120 any trials
 part ranks 40 any ranks
 report || exit 1
 echo "wrote $OUT" >&2

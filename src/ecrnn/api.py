@@ -68,6 +68,7 @@ def compare(
     seeds_per_split: int | None = None,
     seed: int = 0,
     jobs: int = 1,
+    trials_per_gpu: int | None = None,
     engine: Place = None,
     code: str | Path | None = None,
     out: str | Path | None = None,
@@ -109,7 +110,7 @@ def compare(
             part; default: the task's, "0.7" for images.
         seeds_per_split: trainings on each split, with other seeds: ten repeats with two are five splits. Default: 1.
         seed: of splits, weights and order; the same for all models of a repeat.
-        jobs: trials side by side.
+        jobs, trials_per_gpu: trials side by side; on each GPU at the most, and with one job as many on all of them.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             "ray", or `ecrnn.studies.engines.protocol.OnRay` for a cluster that is there; or one of your own, see there.
             "none" and "slurm" are of the command line. Default: "here" for one job, else "processes".
@@ -179,14 +180,13 @@ def compare(
     asked = asked if found is None else merge(tuned_defaults(found), asked)
     studies = [read_settings(StudySettings, {**asked, "data": str(place)}) for place in places]
     studies = studies if found is None else [with_recipes(study, found) for study in studies]
+    where: Any = {"jobs": jobs, "engine": engine, "trials_per_gpu": trials_per_gpu, "progress": progress}
     if many:
-        folder = folder or Path("runs") / "compare-across"
-        run_across(studies, folder, moderators=moderators, jobs=jobs, engine=engine, progress=progress)
+        run_across(studies, folder := folder or Path("runs") / "compare-across", moderators=moderators, **where)
         return write_across_report([folder])
     (settings,) = studies
     arrays = images_of(data, settings, groups) if isinstance(data, tuple) else None
-    folder = folder or default_out(settings)
-    run_study(settings, folder, arrays=arrays, jobs=jobs, engine=engine, progress=progress)
+    run_study(settings, folder := folder or default_out(settings), arrays=arrays, **where)
     return write_report([folder], baseline=baseline, pairs=pairs, rope=rope)
 
 

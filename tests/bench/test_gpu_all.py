@@ -30,10 +30,17 @@ def test_it_runs_dry(tmp_path: Path) -> None:
     done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
-    without, with_card = ("machine", "study", "resume", "step", "ranks"), ("tests", "lstm-16", "lstm-32", "gru-16")
+    without, with_card = (
+        ("machine", "study", "resume", "step", "trials", "ranks"),
+        ("tests", "lstm-16", "lstm-32", "gru-16"),
+    )
     status = {name: part["status"] for name, part in parts.items()}
     assert status == dict.fromkeys(without, "done") | dict.fromkeys(with_card, "no card")
     assert parts["resume"]["found"] == {"stopped": 143, "same_bits": True, "largest_difference": 0.0}
+    assert {number: of["same_bytes"] for number, of in parts["trials"]["found"]["together"].items()} == {
+        "1": True,
+        "2": True,
+    }
     assert 0 < parts["ranks"]["found"]["accuracy"] < 1
 
 
@@ -51,7 +58,7 @@ def test_parts_that_fail_are_recorded(tmp_path: Path) -> None:
     assert done.returncode == 1
     parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
     failed = {name: part["errors"].splitlines()[0] for name, part in parts.items() if part["status"] == "failed"}
-    assert failed == dict.fromkeys(("study", "resume", "step", "ranks"), "broken")
+    assert failed == dict.fromkeys(("study", "resume", "step", "trials", "ranks"), "broken")
 
 
 def test_a_training_that_no_signal_stopped_and_paths_of_the_caller(tmp_path: Path) -> None:

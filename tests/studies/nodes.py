@@ -1,8 +1,9 @@
 """A Ray cluster on this machine, in a process of its own, whose nodes have folders of their own for temporary files.
 
-    python tests/studies/nodes.py PLACE
+    python tests/studies/nodes.py FOLDER FOLDER [BLIND]
 
-prints a line of JSON, the address and the folders, removes the second node at a line of input, and ends with it.
+prints a line of JSON, the address, removes the second node at a line of input, and ends with it. BLIND is a folder of
+modules that only the second node has.
 """
 
 from __future__ import annotations
@@ -43,17 +44,33 @@ class RayCluster:
         print(file=self.process.stdin, flush=True)
 
 
+BLIND = """
+import sys
+
+def look(event, arguments):
+    if event == "open" and str(arguments[0]).startswith({folder!r}):
+        raise PermissionError(13, "Permission denied", arguments[0])
+
+sys.addaudithook(look)
+"""  # a sitecustomize.py: whoever starts with it cannot open a file in that folder
+
+
 @contextmanager
-def ray_cluster(place: Path) -> Iterator[RayCluster]:
-    """A cluster whose nodes have folders in ``place``."""
+def ray_cluster(place: Path, hidden: Path | None = None) -> Iterator[RayCluster]:
+    """A cluster whose nodes have folders in ``place``; the second cannot read what lies in ``hidden``."""
     pytest.importorskip("ray")
     folders = (place / "node-0", place / "node-1")
     for folder in folders:
         folder.mkdir()
+    arguments = list(map(str, folders))
+    if hidden is not None:
+        (place / "blind").mkdir()
+        (place / "blind" / "sitecustomize.py").write_text(BLIND.format(folder=str(hidden)))
+        arguments.append(str(place / "blind"))
     more = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "300"}
     for attempt in range(1, TRIES + 1):
         with subprocess.Popen(
-            [sys.executable, __file__, *map(str, folders)],
+            [sys.executable, __file__, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -75,16 +92,18 @@ def await_(condition: Callable[[], object], seconds: float = 400) -> None:
         time.sleep(0.1)
 
 
-def main(folders: list[str]) -> None:
+def main(first: str, second: str, blind: str | None = None) -> None:
     from ray.cluster_utils import Cluster
 
     made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes = [made.add_node(num_cpus=1, env_vars={"TMPDIR": folder}) for folder in folders]
+    more = {"PYTHONPATH": blind} if blind else {}
+    made.add_node(num_cpus=1, env_vars={"TMPDIR": first})
+    lost = made.add_node(num_cpus=1, env_vars={"TMPDIR": second, **more})
     print(json.dumps({"address": made.address}), flush=True)
     for _ in sys.stdin:
-        made.remove_node(nodes[1], allow_graceful=False)
+        made.remove_node(lost, allow_graceful=False)
     made.shutdown()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,11 +17,11 @@ from typing import Any
 
 import pytest
 from core.lines import one_line
-from studies.nodes import RayCluster, await_
+from studies.nodes import RayCluster, await_, ray_cluster
 from studies.small import Study, predictions, settings
 
-from ecrnn.core.errors import EcrnnError
-from ecrnn.core.events import Epoch, Event, Failed, Finished, Waiting
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.events import Epoch, Event, Failed, Finished, Message, Waiting
 from ecrnn.core.ray_cluster import slots
 from ecrnn.core.runs import locked, trial_folder, write_settings
 from ecrnn.studies import ray_tasks
@@ -40,29 +41,46 @@ class PretendedRay:
     def __init__(self, act: Callable[[], str]) -> None:
         self.act, self.calls, self.tasks, self.cancelled = act, list[str](), list[int](), list[int]()
         self.exceptions = SimpleNamespace(RayError=self.RayError)
+        self.machines, self.at = ["a"], ""  # where the task under way runs
+        strategies = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node if soft else None)
+        self.util = SimpleNamespace(scheduling_strategies=strategies)
+        self.asked: list[str] = []  # of each task, SPREAD or a node
         self._private = SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=False))
 
     def init(self, **options: Any) -> None:
         self.calls.append(f"init {options['address']}")
         self.options = options
 
+    def is_initialized(self) -> bool:
+        return False  # where a task runs that this process has called itself
+
     def shutdown(self) -> None:
         self.calls.append("shutdown")
 
     def remote(self, **options: Any) -> Any:
         assert options == {"max_retries": -1, "retry_exceptions": False}
-        task = SimpleNamespace(remote=lambda *arguments: self.tasks.append(len(self.tasks)) or self.tasks[-1])
+        task = SimpleNamespace(remote=self.begin)
         task.options = lambda **needs: setattr(self, "needs", needs) or task
         return lambda function: task
 
+    def begin(self, *arguments: Any) -> int:
+        self.asked.append(self.needs["scheduling_strategy"])
+        self.tasks.append(len(self.tasks))
+        return self.tasks[-1]
+
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 2.0}}]
+        return [
+            {"NodeID": node, "Alive": True, "Resources": {"CPU": 2.0}, "NodeManagerHostname": f"host-{node}"}
+            for node in self.machines
+        ]
 
     def wait(self, tasks: list[int], num_returns: int = 1, timeout: float = 0) -> tuple[list[int], list[int]]:
         return tasks[:num_returns], tasks[num_returns:]
 
-    def get(self, task: int) -> str:
-        return self.act()
+    def get(self, task: int) -> tuple[str, str]:
+        """Ray gives a task that it may place to the first node, which is idle again at once if it cannot train."""
+        self.at = self.machines[0] if self.asked[task] == "SPREAD" else self.asked[task]
+        return self.act(), self.at
 
     def cancel(self, task: int, force: bool) -> None:
         assert not force
@@ -146,8 +164,8 @@ def test_paths_start_from_the_drivers_folder(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ray_tasks, "work", lambda *_, **options: seen.append(os.getcwd()))
     (tmp_path / "here").mkdir()
-    assert ray_tasks._train("s", 60.0, [], str(tmp_path / "here")) == ""
-    assert ray_tasks._train("s", 60.0, [], str(tmp_path / "not there")) == ""
+    assert ray_tasks._train("s", 60.0, [], str(tmp_path / "here"), 1) == ("", "")
+    assert ray_tasks._train("s", 60.0, [], str(tmp_path / "not there"), 1) == ("", "")
     assert seen == [str(tmp_path / "here")] * 2
 
 
@@ -181,24 +199,68 @@ def test_a_task_that_no_node_can_hold_is_said_at_once(place: Path, monkeypatch: 
     assert slots(ray, {"CPU": 3.0, "GPU": 1.0}) == {str(nodes[1]): 1}
 
 
-def test_a_node_that_cannot_train_stops_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ray = pretend(monkeypatch, lambda: "the data is not here")
-    with one_line(EcrnnError, "the data is not here"):
-        run_on_ray(place)
-    assert ray.cancelled
-    assert ray.calls[-1] == "shutdown"
+def test_trials_that_share_a_gpu(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is asked for a part of one, and the trainings know it."""
+    training = {"threads": 1, "device": "cuda"}
+    write_settings(place, settings("any", models=("cnn", "ecnn"), repeats=2, training=training))
+    ray, sharing = pretend(monkeypatch, trains(place)), []
+    begin = ray.begin
+    ray.begin = lambda *arguments: sharing.append(arguments[-1]) or begin(*arguments)  # type: ignore
+    ray.nodes = lambda: [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 9.0, "GPU": 1.0}}]  # type: ignore
+    assert run_on_ray(place, trials_per_gpu=3).finished == 3
+    assert ray.needs["num_gpus"] == 0.3333
+    assert set(sharing) == {3}
+    assert len(ray.tasks) == 4  # of six that have room or wait
+    run_on_ray(place)
+    monkeypatch.setattr(ray_tasks, "work", lambda *_, **options: sharing.append(os.environ["ECRNN_TRIALS_PER_GPU"]))
+    monkeypatch.setenv("ECRNN_TRIALS_PER_GPU", "1")
+    ray_tasks._train("s", 60.0, [], str(place), 3)
+    assert sharing[-1] == "3"
 
 
-def test_an_error_of_ray_is_one_line_with_and_without_a_text(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails() -> str:
-        raise PretendedRay.RayError(*texts[-1])
+@pytest.mark.parametrize("bad", ["ac", "b", "abc"])
+def test_a_node_that_cannot_train_gets_no_more_trials(place: Path, monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
+    """Others train what is left, and the run says which node it was; only where none is left it ends."""
+    train, events = trains(place), list[Event]()
+    ray = pretend(monkeypatch, lambda: f"no data on {ray.at}" if ray.at in bad else train())
+    ray.machines = ["a", "b", "c"]
+    if bad == "abc":
+        with one_line(RunDirectoryError, "no node of the Ray cluster can train: no data on c"):
+            run_on_ray(place, progress=events.append)
+        assert ray.calls[-1] == "shutdown"
+        assert ray.cancelled == []
+    else:
+        assert run_on_ray(place, progress=events.append).finished == 3
+    lines = [event.text for event in events if isinstance(event, Message)]
+    known = [node for node in bad if node in ray.asked or node == "a"]
+    assert lines == [f"node host-{node} ({node}) gets no more trials: no data on {node}" for node in known]
+    after = ray.asked[ray.asked.index("b") :] if "b" in ray.asked else []
+    assert after.count("a") == 0
+    assert "SPREAD" not in after
+    assert all(after.count(node) <= 4 for node in bad)
 
-    pretend(monkeypatch, fails)
-    texts: list[tuple[str, ...]] = []
-    for text, line in ((("first\nthe last one",), "the last one"), ((), "RayError"), (("\n",), "RayError")):
-        texts.append(text)
-        with one_line(EcrnnError, f"a task of Ray failed: {line}"):
-            run_on_ray(place)
+
+def test_a_node_on_which_tasks_of_ray_fail(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray does not say where that was, so the next tasks are given to nodes by name. An error of Ray is one line."""
+    train, events, texts = trains(place), list[Event](), iter(["first\nthe last one", "", "\n", *"x" * 9])
+
+    def act() -> str:
+        if ray.at == "a":
+            raise PretendedRay.RayError(*filter(None, [next(texts)]))
+        return train()
+
+    ray = pretend(monkeypatch, act)
+    ray.machines = ["a", "b"]
+    assert run_on_ray(place, progress=events.append).finished == 3
+    assert ray.asked == ["SPREAD"] * 4 + ["a", "b"] * 2 + ["b"] * (len(ray.asked) - 8)
+    assert [event.text for event in events if isinstance(event, Message)] == [
+        "a node cannot train, and Ray does not say which: a task of Ray failed: the last one",
+        "node host-a (a) gets no more trials: a task of Ray failed: x",
+    ]
+    write_settings(place.parent / "t", settings("any", models=("cnn",), repeats=1))
+    ray.machines, texts = ["a"], iter(["", "\n"])
+    with one_line(RunDirectoryError, "no node of the Ray cluster can train: a task of Ray failed: RayError"):
+        run_on_ray(place.parent / "t")
 
 
 def test_a_signal_cancels_without_force(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,8 +295,11 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from ecrnn.studies.ray_tasks import run_on_ray
-done = run_on_ray(Path(sys.argv[1]), address=sys.argv[2], lease=8.0)
-print(json.dumps([done.finished, done.left, len(done.failed)]))
+from ecrnn.core.events import Message
+said = []
+done = run_on_ray(Path(sys.argv[1]), address=sys.argv[2], lease=8.0, progress=said.append)
+lines = [event.text for event in said if isinstance(event, Message)]
+print(json.dumps([done.finished, done.left, len(done.failed), lines]))
 """
 
 
@@ -271,11 +336,29 @@ def test_a_cluster_that_loses_a_worker_and_a_node(cluster: RayCluster, study: St
     thread.join()
     assert done.returncode == 0, done.stderr
     assert lost == ["worker", "node"]
-    assert json.loads(done.stdout.splitlines()[-1]) == [12, 0, 0]
+    assert json.loads(done.stdout.splitlines()[-1]) == [12, 0, 0, []]
     assert predictions(out, **options) == predictions(alone, **options)
     for model, repeat in predictions(out, **options):
         names = {path.relative_to(alone) for path in trial_folder(alone, model, repeat).rglob("*")}
         assert names == {path.relative_to(out) for path in trial_folder(out, model, repeat).rglob("*")}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_with_a_node_that_does_not_see_the_study(study: Study, tmp_path: Path) -> None:
+    """The other one trains all of it, and the run names the one that did not."""
+    options: dict[str, Any] = {"models": ("mlp-4",), "repeats": 3}
+    out = tmp_path / "run"
+    run_study(study.settings(**options), out, engine="none")
+    (tmp_path / "nodes").mkdir()
+    with ray_cluster(tmp_path / "nodes", hidden=out) as cluster:
+        driver = [sys.executable, "-c", DRIVER, str(out), cluster.address]
+        done = subprocess.run(driver, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stderr
+    finished, left, failed, (line,) = json.loads(done.stdout.splitlines()[-1])
+    assert (finished, left, failed) == (3, 0, 0)
+    assert line.startswith(f"node {socket.gethostname()} ")
+    assert line.endswith(f"gets no more trials: cannot read {out / 'study.yaml'}: Permission denied")
 
 
 def claims(out: Path) -> dict[str, Any]:
@@ -305,7 +388,7 @@ def test_a_cluster_of_this_machine_listens_to_nobody_else(study: Study, tmp_path
             time.sleep(0.2)
         out, err = process.communicate()
     assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[-1]) == [1, 0, 0]
+    assert json.loads(out.splitlines()[-1]) == [1, 0, 0, []]
     assert seen
     assert {address for address in seen if not address.startswith(LOOPBACK)} == set()
 

@@ -74,6 +74,11 @@ def test_the_script(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[-1].endswith(f" -P -m ecrnn work '{study}'")
     cuda = of.model_copy(update={"training": of.training.model_copy(update={"device": "cuda"})})
     assert "#SBATCH --gres=gpu:1" in script(study, cuda, 1)
+    shared = script(study, cuda, 1, trials_per_gpu=4)
+    assert {"#SBATCH --gres=gpu:1", "#SBATCH --cpus-per-task=12", "#SBATCH --mem=16G"} <= set(shared.splitlines())
+    assert shared.endswith(f" -P -m ecrnn work '{study}' --trials-per-gpu 4\n")
+    with one_line(EcrnnError, "trials per GPU are for the device cuda"):
+        script(study, of, 1, trials_per_gpu=4)
     assert "#SBATCH --gres=gpu:a100:1" in script(study, cuda, 1, ["--gres=gpu:a100:1"])
     assert job_name(study) != job_name(study / "other")
 

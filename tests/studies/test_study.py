@@ -34,6 +34,16 @@ from ecrnn.training.checkpoints import NAMES
 from ecrnn.training.interruption import Interrupted
 
 
+def test_trials_share_gpus_where_processes_train_on_them(study: Study, tmp_path: Path) -> None:
+    with one_line(EcrnnError, "trials per GPU are for the device cuda, and these trials run on 'cpu'; take --jobs"):
+        run_study(study.settings(), tmp_path / "run", trials_per_gpu=2)
+    on_gpus = study.settings(training={"device": "cuda"})
+    for engine in ("here", "none"):
+        with one_line(EcrnnError, f"for the engines processes and ray, and for workers, not for '{engine}'"):
+            run_study(on_gpus, tmp_path / "run", engine=engine, trials_per_gpu=2)
+    assert not (tmp_path / "run").exists()
+
+
 def test_trials_run_in_that_order(study: Study, tmp_path: Path) -> None:
     seen: list[str] = []
     outcome = study.run(tmp_path, progress=of_trainings(lambda event: seen.append(event.label)), training={"epochs": 1})

@@ -35,6 +35,8 @@ place = sys.argv[1]
 with open(place + "/starts", "a") as file:
     file.write(sys.argv[2] + "\\n")
 number = len(open(place + "/starts").readlines())
+with open(place + "/gpus", "a") as file:
+    file.write(f"{os.environ.get('CUDA_VISIBLE_DEVICES')} of {os.environ.get('ECRNN_TRIALS_PER_GPU')}\\n")
 fate = open(place + "/fates").read().split()[number - 1]
 def say(kind, **more):
     print(json.dumps({"kind": kind, **more}), flush=True)
@@ -115,6 +117,16 @@ def test_workers_that_die_before_they_have_begun(stub: Any) -> None:
 def test_what_one_finds_wrong_stops_all(stub: Any) -> None:
     with one_line(RunDirectoryError, "the data is not here"):
         stub("fatal")
+
+
+def test_trials_that_share_a_gpu(stub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with one_line(EcrnnError, "trials per GPU are for the device cuda, and these trials run on 'cpu'; take --jobs"):
+        stub(trials_per_gpu=2)
+    write_settings(tmp_path / "study", settings("any", models=("cnn",), repeats=1, training={"device": "cuda"}))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    stub("finishes", "finishes", trials_per_gpu=2)
+    assert (tmp_path / "study" / "gpus").read_text() == "7 of 2\n" * 2
 
 
 def test_the_time_is_over(stub: Any) -> None:

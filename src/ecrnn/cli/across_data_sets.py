@@ -19,6 +19,7 @@ def run(
     *,
     jobs: int,
     engine: str | None,
+    trials_per_gpu: int | None,
     as_json: bool,
     moderators: Sequence[str],
 ) -> int:
@@ -29,7 +30,15 @@ def run(
 
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
-        failed = run_across(settings, folder, moderators=moderators, jobs=jobs, engine=engine, progress=display.show)
+        failed = run_across(
+            settings,
+            folder,
+            moderators=moderators,
+            jobs=jobs,
+            engine=engine,
+            trials_per_gpu=trials_per_gpu,
+            progress=display.show,
+        )
     first = settings[0]
     show([folder], baseline=first.baseline, pairs=first.pairs, rope=first.rope, moderators=(), as_json=as_json)
     return complain_of_failures(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.output import complain_of_failures, say, say_json
+from ecrnn.cli.work import TrialsPerGpu
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
@@ -67,6 +68,7 @@ def compare(
     jobs: Annotated[
         int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
     ] = 1,
+    trials_per_gpu: TrialsPerGpu = None,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -165,7 +167,9 @@ def compare(
         if engine not in (None, "here", "processes"):
             raise options.WrongCall(f"--engine {engine} is of one DATA; name one after another, with an --out each")
         folder = out or Path("runs") / "compare-across"
-        return run_across(asked, folder, jobs=jobs, engine=engine, as_json=as_json, moderators=named)
+        return run_across(
+            asked, folder, jobs=jobs, engine=engine, trials_per_gpu=trials_per_gpu, as_json=as_json, moderators=named
+        )
     if named:
         raise options.WrongCall("--moderators wants several DATA, between which the difference may change")
 
@@ -174,8 +178,18 @@ def compare(
 
     place = out or default_out(asked[0])
     if engine == "slurm":
-        return _submit(asked[0], place, workers or WORKERS, sbatch or [], dry_run=dry_run, as_json=as_json)
-    return run(asked[0], place, jobs=jobs, engine=engine, ray_address=ray_address, collect=collect, as_json=as_json)
+        array = {"workers": workers or WORKERS, "options": sbatch or [], "trials_per_gpu": trials_per_gpu}
+        return _submit(asked[0], place, array, dry_run=dry_run, as_json=as_json)
+    return run(
+        asked[0],
+        place,
+        jobs=jobs,
+        engine=engine,
+        ray_address=ray_address,
+        collect=collect,
+        trials_per_gpu=trials_per_gpu,
+        as_json=as_json,
+    )
 
 
 def run(
@@ -187,6 +201,7 @@ def run(
     engine: str | None = None,
     ray_address: str | None = None,
     collect: bool = False,
+    trials_per_gpu: int | None = None,
 ) -> int:
     """Train what is missing of a study, show its report, and say what failed; gives the status of the command."""
     from ecrnn.cli.progress import Display
@@ -198,7 +213,9 @@ def run(
     folder = Path(spelt_as_it_exists(folder))
     with Display(quiet=as_json) as display:
         place = OnRay(ray_address, collect) if engine == "ray" else engine
-        outcome = run_study(settings, folder, jobs=jobs, engine=place, progress=display.show)
+        outcome = run_study(
+            settings, folder, jobs=jobs, engine=place, trials_per_gpu=trials_per_gpu, progress=display.show
+        )
     if engine == NO_ENGINE:
         return _written(folder, len(outcome.found), as_json=as_json)
     show([folder], baseline=settings.baseline, pairs=settings.pairs, rope=settings.rope, as_json=as_json)
@@ -220,9 +237,7 @@ def _written(folder: Path, finished: int, *, as_json: bool) -> int:
     return 0
 
 
-def _submit(
-    settings: StudySettings, folder: Path, workers: int, sbatch: list[str], *, dry_run: bool, as_json: bool
-) -> int:
+def _submit(settings: StudySettings, folder: Path, array: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
     """Write a study, unless workers of it are in SLURM's queue, and submit what workers are missing."""
     import dataclasses
 
@@ -236,7 +251,7 @@ def _submit(
 
     folder = Path(spelt_as_it_exists(folder))
     with options.wrong_call():
-        script = preview(folder, settings, workers, sbatch)
+        script = preview(folder, settings, **array)
     if dry_run:
         typer.echo(script, nl=False)
         return 0
@@ -244,7 +259,7 @@ def _submit(
     if waiting == 0 or not (queued(folder) and waiting):  # else workers hold it, and it does not change under them
         with Display(quiet=as_json) as display:
             run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
-    done = submit(folder, workers, sbatch)
+    done = submit(folder, **array)
     if as_json:
         say_json(dataclasses.asdict(done))
         return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecrnn.core.config import TrainingSettings
 from ecrnn.core.errors import SettingsError, TrainingError
+from ecrnn.core.gpu_slots import MOST_ON_GPU, sharing_gpu
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +72,24 @@ def resolve_device(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("device 'cuda' was asked for and torch finds no CUDA device; use --device cpu or auto")
     return device
+
+
+def check_shares_gpu(device: str, trials_per_gpu: int | None) -> None:
+    """Look whether trainings can share a GPU.
+
+    Args:
+        device: of the trainings: "cuda", "cpu" or "auto".
+        trials_per_gpu: as asked for; None: it was not.
+
+    Raises:
+        TrainingError: the number is none, or the trainings do not run on a GPU.
+    """
+    if trials_per_gpu is None:
+        return
+    if not 1 <= trials_per_gpu <= MOST_ON_GPU:
+        raise TrainingError(f"trials per GPU must be between 1 and {MOST_ON_GPU}, not {trials_per_gpu}")
+    if (device := resolve_device(device) if device == "auto" else device) != "cuda":
+        raise TrainingError(f"trials per GPU are for the device cuda, and these trials run on '{device}'; take --jobs")
 
 
 def resolve_precision(precision: str, device: str) -> str:
@@ -156,14 +175,15 @@ def environment() -> dict[str, Any]:
     }
 
 
-def machine(device: str) -> dict[str, str]:
+def machine(device: str) -> dict[str, Any]:
     """Where a training runs, as its manifest says: what its bits may depend on beside its settings.
 
     Args:
         device: that computes, resolved.
 
     Returns:
-        "host"; "processor" and its "instruction_set"; "torch", its version; with "cuda" also "gpu".
+        "host"; "processor" and its "instruction_set"; "torch", its version; with "cuda" also "gpu" and how many
+        "trials_per_gpu" share it at the most.
     """
     import torch
 
@@ -172,7 +192,7 @@ def machine(device: str) -> dict[str, str]:
         "processor": _processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
-        **({"gpu": torch.cuda.get_device_name()} if device == "cuda" else {}),
+        **({"gpu": torch.cuda.get_device_name(), "trials_per_gpu": sharing_gpu()} if device == "cuda" else {}),
     }
 
 

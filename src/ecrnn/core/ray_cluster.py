@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -74,8 +74,32 @@ def slots(ray: Any, needs: Mapping[str, float]) -> dict[str, int]:
     for node in ray.nodes():
         resources = node["Resources"]
         if node["Alive"]:
-            found[node["NodeID"]] = int(min(resources.get(kind, 0.0) // need for kind, need in needs.items() if need))
+            room = min(resources.get(kind, 0.0) / need for kind, need in needs.items() if need)
+            found[node["NodeID"]] = int(room + 1e-6)
     return {node: number for node, number in found.items() if number}
+
+
+def freest(slots: Mapping[str, int], busy: Mapping[str | None, int], avoided: Collection[str]) -> str:
+    """The node for the next task, where this process chooses: one that can train before one that could not.
+
+    Args:
+        slots: nodes to choose from, as of `slots`; at least one.
+        busy: tasks that each of them has.
+        avoided: nodes that could not do a task. Such a node is idle again in seconds, so Ray would give it all of them.
+    """
+    return min(sorted(slots), key=lambda node: (node in avoided, busy.get(node, 0) / slots[node]))
+
+
+def placed(ray: Any, node: str | None) -> Any:
+    """How Ray places a task: on that node for as long as it lives; spread where there is none."""
+    return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True) if node else "SPREAD"
+
+
+def name_of_node(ray: Any, node: str) -> str:
+    """What people call a node: the name and address of its machine, and its id, since a machine may have several."""
+    known: Mapping[str, Any] = next((one for one in ray.nodes() if one["NodeID"] == node), {})
+    machine = " ".join(filter(None, (known.get("NodeManagerHostname"), known.get("NodeManagerAddress"))))
+    return f"node {machine or 'of Ray'} ({node[:8]})"
 
 
 def check_fits(ray: Any, needs: Mapping[str, float]) -> None:

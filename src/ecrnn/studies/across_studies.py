@@ -30,6 +30,7 @@ def run_across(
     moderators: Sequence[str] = (),
     jobs: int = 1,
     engine: Place = None,
+    trials_per_gpu: int | None = None,
     progress: Progress = silent,
 ) -> dict[tuple[str, Trial], str]:
     """Train what is not finished yet of the studies of all data sets.
@@ -40,7 +41,7 @@ def run_across(
         settings: one study a data set, with the same models.
         out: the folder of all; each study lies below it, in a folder called as its data.
         moderators: names in `ecrnn.core.across_plan.MODERATORS`, written down before the first training.
-        jobs, engine, progress: as of `ecrnn.studies.study.run_study`.
+        jobs, engine, trials_per_gpu, progress: as of `ecrnn.studies.study.run_study`.
 
     Returns:
         The lines of the trials that failed, by data set and trial.
@@ -64,7 +65,9 @@ def run_across(
     failed: dict[tuple[str, Trial], str] = {}
     for number, (name, study) in enumerate(studies.items(), 1):
         progress(Message(f"data set {number} of {len(studies)}: {name}"))
-        outcome = run_study(study, out / name, jobs=jobs, engine=engine, progress=progress)
+        outcome = run_study(
+            study, out / name, jobs=jobs, engine=engine, trials_per_gpu=trials_per_gpu, progress=progress
+        )
         failed |= {(name, trial): line for trial, line in outcome.failed.items()}
     return failed
 

@@ -33,6 +33,7 @@ class CompareOptions(Keywords, total=False):
     seeds_per_split: int | None
     seed: int
     jobs: int
+    trials_per_gpu: int | None
     engine: Place
     code: str | Path | None
     out: str | Path | None

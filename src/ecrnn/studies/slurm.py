@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecrnn.core.config import StudySettings
-from ecrnn.core.devices import THREADS_ELSEWHERE
+from ecrnn.core.devices import THREADS_ELSEWHERE, check_shares_gpu
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import make_folder, write_atomically
 from ecrnn.core.runs import read_settings
@@ -52,13 +52,16 @@ class Submission:
     job: str
 
 
-def submit(study: Path, workers: int = WORKERS, options: Sequence[str] = ()) -> Submission:
+def submit(
+    study: Path, workers: int = WORKERS, options: Sequence[str] = (), trials_per_gpu: int | None = None
+) -> Submission:
     """Submit as many workers as are missing: not more than there are trials left, and none for one in the queue.
 
     Args:
         study: the folder of a study that is written.
         workers: of it at one time, at the most.
         options: of sbatch, such as "--partition=long", which stand in place of what the script would say.
+        trials_per_gpu: trials of a worker at one time, on its GPU; None: one.
 
     Raises:
         EcrnnError: there is no SLURM here, or it refuses; the line is its own.
@@ -66,11 +69,11 @@ def submit(study: Path, workers: int = WORKERS, options: Sequence[str] = ()) -> 
     settings = read_settings(study)
     left = trials_left(study)
     before = queued(study) if left else 0
-    missing = max(0, min(workers, left) - before)
+    missing = max(0, min(workers, -(-left // (trials_per_gpu or 1))) - before)
     if not missing:
         return Submission(str(study), left, before, 0, "")
     path = make_folder(study / FOLDER) / "workers.sh"
-    write_atomically(path, script(study, settings, missing, options))
+    write_atomically(path, script(study, settings, missing, options, trials_per_gpu))
     job = _answer("sbatch", "--parsable", str(path)).strip().partition(";")[0]
     return Submission(str(study), left, before, missing, job)
 
@@ -97,7 +100,13 @@ def job_name(study: Path) -> str:
     return f"ecrnn-{hashlib.sha256(str(study.resolve()).encode()).hexdigest()[:10]}"
 
 
-def script(study: Path, settings: StudySettings, workers: int, options: Sequence[str] = ()) -> str:
+def script(
+    study: Path,
+    settings: StudySettings,
+    workers: int,
+    options: Sequence[str] = (),
+    trials_per_gpu: int | None = None,
+) -> str:
     """The batch script of an array of workers.
 
     Args:
@@ -105,10 +114,14 @@ def script(study: Path, settings: StudySettings, workers: int, options: Sequence
         settings: of it.
         workers: of the array.
         options: of sbatch, which stand in place of ours.
+        trials_per_gpu: trials of a worker at one time, on its GPU; None: one.
 
     Raises:
-        EcrnnError: an option is none, or is not to be chosen; or the place of the study cannot stand in a script.
+        EcrnnError: an option is none, or is not to be chosen; the place of the study cannot stand in a script; or
+            trials cannot share a GPU.
     """
+    check_shares_gpu(settings.training.device, trials_per_gpu)
+    trials = trials_per_gpu or 1
     place = study.resolve()
     if set("%\"'\\\n") & set(str(place)):
         raise EcrnnError(f"{place}: SLURM takes no path with %, quotes or backslashes for its logs; rename the folder")
@@ -116,8 +129,8 @@ def script(study: Path, settings: StudySettings, workers: int, options: Sequence
         "--job-name": job_name(study),
         "--array": f"1-{workers}",
         "--ntasks": "1",
-        "--cpus-per-task": str(settings.training.threads or THREADS_ELSEWHERE),
-        "--mem": "4G",
+        "--cpus-per-task": str(trials * (settings.training.threads or THREADS_ELSEWHERE)),
+        "--mem": f"{4 * trials}G",
         "--time": "04:00:00",
         "--signal": "B:TERM@120",  # B: to the worker itself, which exec puts in the place of the shell
         "--requeue": "",
@@ -129,6 +142,7 @@ def script(study: Path, settings: StudySettings, workers: int, options: Sequence
     chosen = _named(options)
     asked = "\n".join(f"#SBATCH {key}{'=' if value else ''}{value}" for key, value in {**lines, **chosen}.items())
     words = [sys.executable, "-P", "-m", "ecrnn", "work", str(place), *_code()]
+    words += ["--trials-per-gpu", str(trials)] if trials > 1 else []
     return f"#!/bin/bash\n{asked}\n\ncd -- {shlex.quote(str(Path.cwd()))} || exit\nexec {shlex.join(words)}\n"
 
 
@@ -174,6 +188,13 @@ def _answer(command: str, *arguments: str) -> str:
     return done.stdout
 
 
-def preview(study: Path, settings: StudySettings, workers: int = WORKERS, options: Sequence[str] = ()) -> str:
+def preview(
+    study: Path,
+    settings: StudySettings,
+    workers: int = WORKERS,
+    options: Sequence[str] = (),
+    trials_per_gpu: int | None = None,
+) -> str:
     """The script that would be submitted for a study that need not be written yet."""
-    return script(study, settings, min(workers, len(planned_trials(settings))), options)
+    most = -(-len(planned_trials(settings)) // (trials_per_gpu or 1))
+    return script(study, settings, min(workers, most), options, trials_per_gpu)

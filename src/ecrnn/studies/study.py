@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 from ecrnn.core.config import StudySettings
-from ecrnn.core.devices import environment, resolve
+from ecrnn.core.devices import check_shares_gpu, environment, resolve
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Failed, Finished, Message, Progress, Waiting, silent
 from ecrnn.core.files import disk_errors, write_atomically, write_json
+from ecrnn.core.gpu_slots import jobs_on_gpus
 from ecrnn.core.manifests import MANIFEST, checked_manifest, read_manifest
 from ecrnn.core.ray_cluster import import_ray
 from ecrnn.core.reading import check_inside, is_file, there
@@ -65,6 +66,7 @@ def run_study(
     arrays: ImageSet | None = None,
     jobs: int = 1,
     engine: Place = None,
+    trials_per_gpu: int | None = None,
     progress: Progress = silent,
 ) -> Outcome:
     """Train what is not finished yet of a study.
@@ -73,11 +75,12 @@ def run_study(
         settings: as given; resolved here, or taken from the study in ``out``, which must be the same one.
         out: the study's folder; made if it does not exist.
         arrays: the images, where ``settings.data`` is `ARRAYS` in the study's folder, in which they are then kept.
-        jobs: trials side by side; they share the threads of this machine.
+        jobs: trials side by side; they share the threads of this machine, and have its GPUs in turn.
         engine: where trials run: "here", in this process, one after another; "processes", each in a process of its own;
             "none": nowhere, the study is written for workers, see `ecrnn.studies.work.work`, which try again what has
             failed; "ray" or an `ecrnn.studies.engines.protocol.OnRay`; or an `Engine` as that module has it. None:
             "here" for one trial at a time, else "processes".
+        trials_per_gpu: trials on each GPU at the most, and as many on all of them where ``jobs`` is 1.
         progress: called with everything that happens, see `ecrnn.core.events`.
 
     Returns:
@@ -88,9 +91,12 @@ def run_study(
         RunDirectoryError: ``out`` holds another study, or the disk refuses.
         Interrupted: by a signal; what is finished is kept and the same call goes on.
     """
-    engine = _chosen(engine, arrays)
+    check_shares_gpu(settings.training.device, trials_per_gpu)
+    engine = _chosen(engine, arrays, trials_per_gpu)
     if isinstance(engine, OnRay):
-        return _by_workers_on_ray(settings, out, arrays, engine.address, progress)
+        return _by_workers_on_ray(settings, out, arrays, engine.address, trials_per_gpu, progress)
+    if engine in (None, "processes"):
+        jobs = jobs_on_gpus(jobs, trials_per_gpu)
     models = models_of(settings)
     settings, task = _canonical(settings, models), common_task(models)
     _check_folder(out)
@@ -143,8 +149,11 @@ def run_study(
         return outcome
 
 
-def _chosen(engine: Place, arrays: ImageSet | None) -> Place:
+def _chosen(engine: Place, arrays: ImageSet | None, trials_per_gpu: int | None) -> Place:
     """The engine that a name means, and a check that there is what it needs; `OnRay` for nodes that see the folder."""
+    if trials_per_gpu is not None and not (engine in (None, "processes", "ray") or isinstance(engine, OnRay)):
+        name = engine if isinstance(engine, str) else type(engine).__name__
+        raise EcrnnError(f"trials per GPU are for the engines processes and ray, and for workers, not for '{name}'")
     if engine == "ray":
         engine = OnRay()
     if arrays is not None and isinstance(engine, OnRay) and engine.collect:
@@ -153,18 +162,23 @@ def _chosen(engine: Place, arrays: ImageSet | None) -> Place:
     if isinstance(engine, OnRay):
         import_ray(engine.address)
         if engine.collect:
-            engine = CollectingEngine(engine.address)
+            engine = CollectingEngine(engine.address, trials_per_gpu)
     if isinstance(engine, str) and engine not in (*ENGINES, NO_ENGINE):
         raise unknown_name("engine", engine, ENGINE_NAMES)
     return engine
 
 
 def _by_workers_on_ray(
-    settings: StudySettings, out: Path, arrays: ImageSet | None, address: str | None, progress: Progress
+    settings: StudySettings,
+    out: Path,
+    arrays: ImageSet | None,
+    address: str | None,
+    trials_per_gpu: int | None,
+    progress: Progress,
 ) -> Outcome:
     check_shared(settings, out)
     outcome = run_study(settings, out, arrays=arrays, engine=NO_ENGINE, progress=progress)
-    done = run_on_ray(out, address=address, progress=progress)
+    done = run_on_ray(out, address=address, trials_per_gpu=trials_per_gpu, progress=progress)
     outcome.trained += done.trained
     outcome.failed |= done.failed
     return outcome

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecrnn.core.devices import check_shares_gpu
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Finished, Message, Progress, Waiting, from_plain, silent
 from ecrnn.core.files import path_of
+from ecrnn.core.gpu_slots import jobs_on_gpus, slots
 from ecrnn.core.leases import LEASE
 from ecrnn.core.runs import locked, read_settings
 from ecrnn.models.own_code import check_workers_know, load_code, loaded_files
@@ -61,6 +65,7 @@ def work(
     study: str | Path,
     *,
     jobs: int = 1,
+    trials_per_gpu: int | None = None,
     seconds: float | None = None,
     wait: bool = True,
     retry: bool = False,
@@ -75,7 +80,8 @@ def work(
 
     Args:
         study: the folder of a study that ``compare(..., engine="none")`` wrote, or that any engine has begun.
-        jobs: trials side by side, each in a process of its own.
+        jobs: trials side by side, each in a process of its own; where the study trains on GPUs, on one after another.
+        trials_per_gpu: trials on each GPU at the most, and as many on all of them where ``jobs`` is 1.
         seconds: after which trainings under way write a checkpoint and this call ends; None: when all is done.
         wait: for trials that other workers have, and take them over if those die; False: end where none is free.
         retry: try again what has failed.
@@ -97,6 +103,8 @@ def work(
     folder = Path(spelt_as_it_exists(path_of(study, "study")))
     settings = read_settings(folder)
     check_workers_know(model.family for model in models_of(settings))
+    check_shares_gpu(settings.training.device, trials_per_gpu)
+    jobs = jobs_on_gpus(jobs, trials_per_gpu)
     places = {"data": data and spelt_as_it_exists(data), "data_dir": data_dir and spelt_as_it_exists(data_dir)}
     asked = {
         "code": list(map(str, loaded_files())),
@@ -112,7 +120,7 @@ def work(
             forget_failures(folder, settings)
         trials.count()
         progress(Waiting(len(trials.needed())))
-        crew = _Crew(folder, asked, jobs, trials)
+        crew = _Crew(folder, asked, slots(settings.training.device, jobs), trials)
         done = crew.run(seconds, progress)
     trials.count()
     left = len(trials.needed())
@@ -123,7 +131,9 @@ def work(
 class _Crew:
     """Workers in processes of their own, each served by a thread of this one, which starts another where one dies."""
 
-    def __init__(self, folder: Path, asked: dict[str, Any], jobs: int, trials: SharedTrials) -> None:
+    def __init__(
+        self, folder: Path, asked: dict[str, Any], places: list[Mapping[str, str]], trials: SharedTrials
+    ) -> None:
         self.folder, self.asked, self.leases = folder, asked, trials.leases
         self.label = trials.settings.label
         self.sent: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -131,7 +141,7 @@ class _Crew:
         self.guard = threading.Lock()  # of workers
         self.stopping, self.in_time = False, True
         self.fatal: str | None = None
-        self.threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(jobs)]
+        self.threads = [threading.Thread(target=self._serve, args=(place,), daemon=True) for place in places]
 
     def run(self, seconds: float | None, progress: Progress) -> list[Trial]:
         """Pass on what the workers say until all of them have left; gives the trials that they have finished."""
@@ -170,11 +180,11 @@ class _Crew:
                 if worker.poll() is None:
                     worker.terminate()
 
-    def _serve(self) -> None:
-        """Keep one worker at work until it leaves by itself."""
+    def _serve(self, place: Mapping[str, str]) -> None:
+        """Keep one worker at work, whose environment says where it computes, until it leaves by itself."""
         deaths = 0  # one after another without an event
         while not self.stopping:
-            worker = self._start()
+            worker = self._start(place)
             events = self._listen(worker)
             status = self._end(worker)
             if status == 0 or self.stopping:
@@ -188,13 +198,14 @@ class _Crew:
                 self.fatal = f"{reason}, {deaths} times before it had begun a trial"
                 return
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self, place: Mapping[str, str]) -> subprocess.Popen[str]:
         command = [sys.executable, "-P", "-m", "ecrnn.studies.engines.sharing_worker"]
         worker = subprocess.Popen(
             [*command, str(self.folder), json.dumps(self.asked)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **place},
             start_new_session=True,  # Ctrl-C at the terminal comes to this process, which passes it on once
         )
         with self.guard:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.predictions import PredictedClasses
-from ecrnn.report.analysis.machines import machine_lines
+from ecrnn.report.analysis.machines import machine_lines, shared_gpu_lines
 from ecrnn.report.analysis.read import Trial
 
 XEON = {"host": "a", "processor": "Xeon", "instruction_set": "AVX512", "torch": "2.13.0", "device": "cpu"}
@@ -55,6 +55,18 @@ def test_models_of_one_repeat_on_unlike_machines() -> None:
         "Unlike ones in 1 repeat of 2, where bits can differ between the models that are compared: in repeat 1 m0 on "
         "Xeon, AVX512, torch 2.13.0; m1 on EPYC, AVX2, torch 2.13.0. The order of sums differs there, nothing else."
     )
+
+
+def test_trials_that_shared_a_gpu() -> None:
+    card = {**XEON, "device": "cuda", "gpu": "H200"}
+    one, four = {**card, "trials_per_gpu": 1}, {**card, "trials_per_gpu": 4}
+    assert shared_gpu_lines(trials(XEON, card, one, one)) == []
+    (same,) = shared_gpu_lines(trials(four, XEON, four, four))
+    assert (same.what, same.status) == ("Trials on a GPU", "note")
+    assert same.text == "4 trials shared each GPU at the most: a trial alone takes less time than the tables say."
+    (line,) = shared_gpu_lines(trials(one, four, one, four))
+    assert line.status == "differs"
+    assert line.text.startswith("From 1 (m0) to 4 (m1) trials shared a GPU at the most, so times of trials are not th")
 
 
 def test_what_makes_machines_unlike() -> None:

@@ -62,7 +62,7 @@ class PretendedRay:
         task.options = lambda **needs: setattr(self, "needs", needs) or task
         return lambda function: task
 
-    def begin(self, study: bytes, trial: tuple[str, int], code: Any, here: str) -> Any:
+    def begin(self, study: bytes, trial: tuple[str, int], code: Any, here: str, sharing: int) -> Any:
         number = [sent[1] for sent in self.tasks].count(trial)
         self.tasks.append((study, trial, code, here))
         return Messages(self.script(trial, number))
@@ -285,7 +285,7 @@ def test_one_bad_node_gets_no_more_trials(collect: Any, left_alone: Path, three:
     assert three.count(("b", True)) == 4
     assert len(ray.tasks) == 4 + three.count("SPREAD")
     assert [event.text.partition(" is ")[2] for event in events if isinstance(event, Message)] == [
-        "done on another node: the data is not here"
+        "done elsewhere, since node of Ray (a) cannot train it: the data is not here"
     ] * three.count("SPREAD")
 
 

@@ -88,6 +88,11 @@ for line in sys.stdin:
     model, repeat = json.loads(line)
     with open(sys.argv[1] + "/asked", "a") as file:
         file.write(f"{model} {repeat}\\n")
+    if model == "where":
+        open(f"{sys.argv[1]}/where-{repeat}", "w").write(
+            os.environ.get("CUDA_VISIBLE_DEVICES", "") + os.environ.get("ECRNN_TRIALS_PER_GPU", "")
+        )
+        while len([name for name in os.listdir(sys.argv[1]) if name.startswith("where")]) < 3: time.sleep(0.01)
     if model == "crash": sys.exit(3)
     if model == "killed": os.kill(os.getpid(), signal.SIGKILL)
     if model == "failed": say("failed", model=model, repeat=repeat, error="it failed"); continue
@@ -99,9 +104,9 @@ for line in sys.stdin:
 """
 
 
-def no_study(folder: Path, lock: int) -> OpenStudy:
-    """One of which only the folder and the lock are looked at."""
-    return OpenStudy(folder, settings("any"), None, lock)  # type: ignore[arg-type]
+def no_study(folder: Path, lock: int, device: str = "cpu") -> OpenStudy:
+    """One of which only the folder, the lock and the device are looked at."""
+    return OpenStudy(folder, settings("any", training={"device": device}), None, lock)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -117,12 +122,14 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(processes.subprocess, "Popen", popen)
 
-    def run(models: list[str], jobs: int = 1):
+    def run(models: list[str], jobs: int = 1, device: str = "cpu"):
         events: list[Event] = []
         try:
             with locked(tmp_path / "study") as lock:
                 engine = ProcessEngine(jobs)
-                engine.start(no_study(tmp_path / "study", lock), [(m, number) for number, m in enumerate(models)])
+                engine.start(
+                    no_study(tmp_path / "study", lock, device), [(m, number) for number, m in enumerate(models)]
+                )
                 events += engine.events()
         finally:
             assert all(worker.poll() is not None for worker in started), "a worker is left"
@@ -162,6 +169,14 @@ def test_side_by_side(stub) -> None:
     assert len(stub.started) <= 3
 
 
+def test_workers_have_the_gpus_in_turn(stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two; each worker sees its own and knows how many share it."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "a,b")
+    stub(["where"] * 3, jobs=3, device="cuda")
+    assert sorted((tmp_path / f"where-{number}").read_text() for number in range(3)) == ["a2", "a2", "b1"]
+
+
 def test_a_disk_that_refuses_stops_all(stub) -> None:
     """The one that is in the middle of a long trial too."""
     with one_line(RunDirectoryError, "disk full"):
@@ -193,7 +208,7 @@ def test_workers_do_not_import_from_where_they_are_started(
     with locked(tmp_path / "study") as lock:
         engine = ProcessEngine(1)
         engine.start(no_study(tmp_path / "study", lock), [])
-        worker = engine._start()
+        worker = engine._start({})
         worker.wait(timeout=120)
         answers, _ = worker.communicate()
     assert answers == ""

@@ -1,4 +1,4 @@
-"""Whether the models of a repeat were trained on like machines, and whether their bits can differ for it."""
+"""Whether the models of a repeat were trained on like machines, and whether their bits or times can differ for it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,31 @@ def machine_lines(trials: Sequence[Trial], each: str = "repeat") -> list[Fairnes
         f"{unknown}"
     )
     return [FairnessLine("Machine", "differs", text)]
+
+
+def shared_gpu_lines(trials: Sequence[Trial]) -> list[FairnessLine]:
+    """A line on trials that shared a GPU, if any did: their times are longer than those of trials alone."""
+    numbers = sorted({_sharing(trial) for trial in trials if _sharing(trial)})
+    if not numbers or numbers[-1] == 1:
+        return []
+    if len(numbers) == 1:
+        text = f"{numbers[0]} trials shared each GPU at the most: a trial alone takes less time than the tables say."
+        return [FairnessLine("Trials on a GPU", "note", text)]
+    few, many = (
+        formats.listed(list(dict.fromkeys(trial.model for trial in trials if _sharing(trial) == number)), most=3)
+        for number in (numbers[0], numbers[-1])
+    )
+    text = (
+        f"From {numbers[0]} ({few}) to {numbers[-1]} ({many}) trials shared a GPU at the most, so times of trials are "
+        f"not those of one machine and are not to be compared."
+    )
+    return [FairnessLine("Trials on a GPU", "differs", text)]
+
+
+def _sharing(trial: Trial) -> int:
+    """How many trials shared the GPU of one; 0 where it had none or does not say."""
+    number = trial.facts.get("trials_per_gpu")
+    return number if type(number) is int and trial.facts.get("device") == "cuda" else 0
 
 
 def _kind(trial: Trial) -> str:

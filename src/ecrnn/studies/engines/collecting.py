@@ -21,7 +21,8 @@ from ecrnn.core.config import MAX_SETTINGS
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Message, from_json
 from ecrnn.core.files import make_folder
-from ecrnn.core.ray_cluster import check_fits, cluster, last_line, slots
+from ecrnn.core.gpu_slots import share_of_gpu
+from ecrnn.core.ray_cluster import check_fits, cluster, freest, last_line, name_of_node, placed, slots
 from ecrnn.core.reading import check_inside, read_bytes
 from ecrnn.core.runs import STUDY, read_failure, trial_folder
 from ecrnn.core.text import printable
@@ -59,10 +60,11 @@ class CollectingEngine:
     Args:
         address: of the cluster, such as "auto" or "10.0.0.1:6379"; None: one of this machine, which ends with the
             trials.
+        trials_per_gpu: trials that share a GPU; None: each has one.
     """
 
-    def __init__(self, address: str | None = None) -> None:
-        self.address = address
+    def __init__(self, address: str | None = None, trials_per_gpu: int | None = None) -> None:
+        self.address, self.trials_per_gpu = address, trials_per_gpu
 
     def start(self, study: OpenStudy, trials: Sequence[Trial]) -> None:
         self.study, self.waiting = study, list(trials)
@@ -90,7 +92,7 @@ class CollectingEngine:
 
     def _run(self, ray: Any, interruption: Interruption) -> Iterator[Event]:
         training = self.study.settings.training
-        needs = {"CPU": float(training.threads or 1), "GPU": float(training.device == "cuda")}
+        needs = {"CPU": float(training.threads or 1), "GPU": share_of_gpu(training.device, self.trials_per_gpu)}
         check_fits(ray, needs)
         task = ray.remote(max_retries=0)(train_and_send)  # whose other half may have arrived, so this process retries
         options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "_generator_backpressure_num_objects": _UNREAD}
@@ -103,8 +105,8 @@ class CollectingEngine:
             while len(self.under_way) < most and (trial := self._next(nodes)) is not None:
                 node = self._node(trial, nodes)
                 root = make_folder(self.arrivals / f"{name_of(trial)}.{secrets.token_hex(4)}")
-                messages = task.options(**options, scheduling_strategy=_strategy(ray, node)).remote(
-                    study, trial, code, os.getcwd()
+                messages = task.options(**options, scheduling_strategy=placed(ray, node)).remote(
+                    study, trial, code, os.getcwd(), self.trials_per_gpu or 1
                 )
                 self.under_way.append(_Task(trial, messages, Arriving(root, trial), node))
             tasks = {id(one.messages): one for one in self.under_way}
@@ -128,16 +130,12 @@ class CollectingEngine:
         return None
 
     def _node(self, trial: Trial, nodes: Mapping[str, int]) -> str | None:
-        """The node for a trial; None where Ray may choose, as long as no node has answered that it cannot train.
-
-        A node that cannot train is idle again in seconds, so Ray would give it all that is left.
-        """
+        """The node for a trial; None where Ray may choose, as long as no node has answered that it cannot train."""
         avoided = {node for found in self.unfit.values() for node in found}
-        fit = nodes.keys() - self.unfit[trial].keys()
+        fit = {node: number for node, number in nodes.items() if node not in self.unfit[trial]}
         if not avoided or not fit:
             return None
-        busy = Counter(task.node for task in self.under_way)
-        return min(sorted(fit), key=lambda node: (node in avoided, busy[node] / nodes[node]))
+        return freest(fit, Counter(task.node for task in self.under_way), avoided)
 
     def _take(self, ray: Any, task: _Task) -> Iterator[Event]:
         """Take the next message of a task."""
@@ -201,7 +199,8 @@ class CollectingEngine:
                 record_failure(study.folder, *trial, RunDirectoryError(failure))
             yield Failed(*trial, failure)
         elif how == UNFIT and self._is_unfit(ray, task, head.get("node"), line):
-            yield Message(f"{study.settings.label(*trial)} is done on another node: {line}")
+            label, node = study.settings.label(*trial), name_of_node(ray, str(head.get("node")))
+            yield Message(f"{label} is done elsewhere, since {node} cannot train it: {line}")
         else:
             yield from self._again(task, line if how in (LOST, UNFIT) else "a machine sent no end of a trial")
             return
@@ -240,8 +239,3 @@ def _check(event: Epoch) -> None:
     counted = 0 < event.epoch <= event.epochs < _MOST and 0 < event.step <= event.steps < _MOST
     if not (counted and 0 <= seconds < _MOST and all(abs(x) < _MOST for x in event.metrics.values() if type(x) is int)):
         raise EcrnnError("a machine sent an epoch whose numbers are none of a training")
-
-
-def _strategy(ray: Any, node: str | None) -> Any:
-    """How Ray places a task: on that node for as long as it lives; spread where there is none."""
-    return ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True) if node else "SPREAD"

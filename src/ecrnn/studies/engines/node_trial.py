@@ -25,6 +25,7 @@ from typing import Any
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.files import make_folder
 from ecrnn.core.filesystems import lock, open_lock_file
+from ecrnn.core.gpu_slots import share_gpu
 from ecrnn.core.ray_cluster import node_id
 from ecrnn.core.runs import LOCK, STUDY, locked, trial_folder
 from ecrnn.studies.engines.processes import how_it_ended
@@ -36,7 +37,9 @@ _OLD = 3600.0  # seconds, after which a folder that nobody holds is one of a pro
 _GRACE = 60.0  # seconds for a worker to leave that has said its last word
 
 
-def train_and_send(study: bytes, trial: Trial, code: Sequence[tuple[str, bytes]], here: str) -> Iterator[bytes]:
+def train_and_send(
+    study: bytes, trial: Trial, code: Sequence[tuple[str, bytes]], here: str, sharing: int = 1
+) -> Iterator[bytes]:
     """Train one trial.
 
     Args:
@@ -44,12 +47,14 @@ def train_and_send(study: bytes, trial: Trial, code: Sequence[tuple[str, bytes]]
         trial: model and repeat.
         code: names and contents of the files of own models.
         here: folder that paths in the settings start from, if it is on this machine too.
+        sharing: trials that share the GPU of this one.
 
     Yields:
         Messages as of `ecrnn.studies.trial_messages`: events, the pieces of the trial or of the error that it left, and
         how it ended, and on which node.
     """
     _sweep()
+    share_gpu(sharing)
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as place, locked(Path(place), shared=True):
         folder = make_folder(Path(place, "study"))
         (folder / STUDY).write_bytes(study)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Event, Failed, Finished, from_plain
+from ecrnn.core.gpu_slots import slots
 from ecrnn.models.own_code import loaded_files
 from ecrnn.studies.engines.protocol import OpenStudy, Trial
 from ecrnn.studies.trials import record_failure
@@ -51,7 +53,8 @@ class ProcessEngine:
         self._forget()
         for trial in trials:
             self.waiting.put(trial)
-        self.threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(min(self.jobs, len(trials)))]
+        places = slots(study.settings.training.device, min(self.jobs, len(trials)))
+        self.threads = [threading.Thread(target=self._serve, args=(place,), daemon=True) for place in places]
         for thread in self.threads:
             thread.start()
 
@@ -78,7 +81,8 @@ class ProcessEngine:
                 if worker.poll() is None:
                     worker.terminate()  # SIGINT would have one that is still starting print a traceback
 
-    def _serve(self) -> None:
+    def _serve(self, place: Mapping[str, str]) -> None:
+        """Hand trials to one worker after another, whose environment says where it computes."""
         worker = None
         try:
             while not self.stopping:
@@ -86,7 +90,7 @@ class ProcessEngine:
                     trial = self.waiting.get_nowait()
                 except queue.Empty:
                     break
-                worker = worker or self._start()
+                worker = worker or self._start(place)
                 if not self._run(worker, trial):
                     self._end(worker)
                     worker = None
@@ -97,7 +101,7 @@ class ProcessEngine:
                 self._end(worker)
             self.sent.put(None)
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self, place: Mapping[str, str]) -> subprocess.Popen[str]:
         worker = subprocess.Popen(
             [
                 sys.executable,
@@ -110,6 +114,7 @@ class ProcessEngine:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **place},
             pass_fds=(self.study.lock,),
             start_new_session=True,  # Ctrl-C at the terminal comes to this process, which passes it on once
         )
