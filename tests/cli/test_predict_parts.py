@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from ecrnn.cli.options import WrongCall
-from ecrnn.cli.predict_parts import Part, part_of
+from ecrnn.cli.predict_parts import Part, part_of, predict_part
+from ecrnn.cli.predictions import Written
 
 
 @pytest.mark.parametrize(("count", "of"), [(36, 5), (3, 7), (0, 2), (10, 1)])
@@ -62,13 +63,37 @@ def test_a_finished_part_is_skipped_and_a_torn_one_done_again(
     assert outs[1].read_bytes() == whole
     receipt.write_bytes(receipt.read_bytes().replace(b"12", b"11"))
     assert call(*words, "--part", "2/3").out == f"12 predictions in {outs[1]}\n"
-    assert call("predict", bundle, images, "--top", 2, "-o", tmp_path / "parts", "--part", "2/3").out != skipped
-    assert call(*words, "--part", "2/3").out != skipped  # that was with other options
+    other = call("predict", bundle, images, "--top", 2, "-o", tmp_path / "parts", "--part", "2/3")
+    assert (other.out != skipped, other.err.count("is a part with another top: together they are no")) == (True, 2)
+    again = call(*words, "--part", "2/3")
+    assert (again.out != skipped, again.err) == (True, "")  # that was with other options
     assert call(*words, "--part", "2/3").out == skipped
     whole = outs[1].read_bytes()
     refused = call("predict", bundle, images, "--top", 3, "-o", outs[1], "--part", "3/3")  # a file of another part
     assert (refused.status, outs[1].read_bytes()) == (2, whole)
     assert f"--out: {outs[1]} holds part 2/3; name one folder for all parts" in refused.err
+
+
+def test_parts_that_do_not_go_together_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def do(number: int, files: list[str], **how: Any) -> str:
+        out = tmp_path / f"{number}.jsonl"
+
+        def write(_: object) -> Written:
+            out.write_text("{}\n")
+            return Written(1, 0, 0)
+
+        how = {"bundle": "a", "format": "jsonl", "top": 1, **how}
+        predict_part(Part(number, 2), out, list(map(Path, files)), {}, how, write)
+        return capsys.readouterr().err
+
+    assert do(1, ["a/1.png", "b/2.png"]) == ""
+    assert do(2, ["a/1.png", "b/2.png"]) == ""
+    assert "1.jsonl is a part by another bundle: together" in do(2, ["a/1.png", "b/2.png"], bundle="b")
+    assert "1.jsonl is a part with another top: together" in do(2, ["a/1.png", "b/2.png"], top=3)
+    # The folders lie in another order there, so 2.png would be the first part, too, and 1.png in none.
+    assert "1.jsonl is a part of other files than these 2, or of these in another" in do(2, ["y/1.png", "x/2.png"])
+    assert do(2, ["x/1.png", "y/2.png"]) == ""  # as below another folder
+    assert do(2, ["x/1.png", "y/2.png"], format="csv", top=3) == ""  # which is beside the first ones
 
 
 def test_a_finished_part_with_a_bad_file_still_says_so(call: Any, bundle: Path, images: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,12 +104,10 @@ def predict_part(
     """
     mine = part.taken(files)
     wanted = wanted_of(part, mine, missing, how)
-    everything = {"files": len(files), "names_sha256": _names(files)}
+    everything = {"files": len(files), "names_sha256": _names(files), "order_sha256": _order(files)}
     _check_free(out, part)
-    for other in _of_other_files(out, part, everything):
-        place = other.with_name(other.name.removesuffix(_RECEIPT))
-        what = f"{place} is a part of other files than these {len(files):,}"
-        complain(f"{what}: some are in no part or in two; do that part again where it sees the same files")
+    for place, what in _others(out, part, everything, how):
+        complain(f"{place} is {what}")
     if (before := done(out, wanted)) is not None:
         failed = f", {before.failed:,} of its inputs could not be predicted" if before.failed else ""
         say(f"part {part} is done already: {counted(before.predicted, 'predictions')} in {out}{failed}")
@@ -152,19 +150,34 @@ def _names(files: Sequence[Path]) -> str:
     ).hexdigest()
 
 
-def _of_other_files(out: Path, part: Part, everything: Mapping[str, Any]) -> list[Path]:
-    """Receipts beside ``out`` of parts of as many, that are of other files than ``everything``."""
-    found = []
+def _order(files: Sequence[Path]) -> str:
+    """SHA-256 of the names of files in the order of the parts, which follows from where they lie."""
+    return hashlib.sha256(
+        "\0".join(nfc(file.name) for file in in_order(files)).encode(errors="surrogateescape")
+    ).hexdigest()
+
+
+def _others(
+    out: Path, part: Part, everything: Mapping[str, Any], how: Mapping[str, Any]
+) -> Iterator[tuple[Path, str]]:
+    """Predictions beside ``out`` of parts of as many that do not go together with it, and why not, in words."""
     for receipt in sorted(out.parent.glob(f"*{_RECEIPT}")):
         if receipt == _receipt(out):
             continue
+        content: dict[str, Any] = {}
         with contextlib.suppress(EcrnnError):
             content = unsealed(read_json(receipt, within=out.parent), receipt, required=True)
-            of = content.get("of")
-            same = isinstance(of, dict) and str(of.get("part")).endswith(f"/{part.of}")
-            if same and content.get("all") not in (None, dict(everything)):  # earlier versions noted none
-                found.append(receipt)
-    return found
+        of, whole = content.get("of"), content.get("all")
+        if not isinstance(of, dict) or not str(of.get("part")).endswith(f"/{part.of}"):
+            continue
+        place = receipt.with_name(receipt.name.removesuffix(_RECEIPT))
+        whole = whole if isinstance(whole, dict) else {}  # earlier versions noted less of it, or nothing
+        if any(whole.get(key, value) != value for key, value in everything.items()):
+            what = f"a part of other files than these {everything['files']:,}, or of these in another order"
+            yield place, f"{what}: some are in no part or in two; do that part again where it sees the same files"
+        elif of.get("format") == how.get("format") and (other := [key for key in how if of.get(key) != how[key]]):
+            what = "by another bundle" if "bundle" in other else f"with another {', '.join(other)}"
+            yield place, f"a part {what}: together they are no predictions of one model; do that part again, too"
 
 
 def done(out: Path, wanted: Mapping[str, Any]) -> Written | None:
