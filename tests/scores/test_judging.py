@@ -207,6 +207,11 @@ def test_percent_and_fractions_agree(tmp_path: Path) -> None:
     (a,), (b,) = (analyse_each(read(t, percent=p), How(70, 30)).values() for t, p in ((rows(), False), (hundred, True)))
     for x, y in zip(a.models, b.models, strict=True):
         assert x.scores == pytest.approx(y.scores, abs=1e-15)
+    models = list(dict.fromkeys(row["model"] for row in rows()))
+    mixed = [row if row["model"] == models[0] else {**row, "score": 100 * row["score"]} for row in rows()]
+    (found,) = analyse_each(read(mixed, percent=True), How(70, 30)).values()
+    assert any(note.startswith(f"No score of {models[0]} is above 1, as if they were") for note in found.warnings)
+    assert not any("as if they were shares" in note for note in (*a.warnings, *b.warnings))
     with pytest.raises(EcrnnError, match="row 0, column 'score': 50 is above 1; --percent reads scores in percent"):
         read(hundred)
 

@@ -68,6 +68,11 @@ def test_repeats_that_have_names_are_numbered() -> None:
     rows = [{"model": "a", "fold": fold, "accuracy": 0.5} for fold in (3, 5)]
     read = read_scores([choose(read_table(rows))], ACCURACY, percent=False)
     assert read[""].values == {"a": {3: 0.5, 5: 0.5}}  # whole numbers stay
+    tables = [("a.csv", "a,0,.5\na,1,.6"), ("b.csv", "b,1.0,.7\nb,0.0,.8"), ("c.csv", "c,fold 1,.9\nc,fold 0,.9")]
+    chosen = [choose(parse_csv(f"model,fold,accuracy\n{rows}\n", name)) for name, rows in tables]
+    assert read_scores(chosen[:2], ACCURACY)[""].values == {"a": {0: 0.5, 1: 0.6}, "b": {1: 0.7, 0: 0.8}}
+    with pytest.raises(EcrnnError, match=r"repeats have numbers in a\.csv and names in c\.csv"):
+        read_scores(chosen, ACCURACY)  # where fold 1 would be repeat 0
     both = "model,repeat,fold,accuracy\na,0,0,.5\na,0,1,.6\na,1,0,.7\n"
     with pytest.raises(EcrnnError, match="second score of a in repeat 0"):
         scores(both)

@@ -122,6 +122,10 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     parquet.write_table(pyarrow.table({"model": ["a", "b"], "score": [0.5, None]}), tmp_path / "t.parquet")
     assert dict(read_table(tmp_path / "t.parquet").columns) == {"model": ["a", "b"], "score": [0.5, None]}
+    twice = pyarrow.table([["a"], [0.5], [0.6]], names=["model", "score", "score"])
+    parquet.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(EcrnnError, match=r"twice\.parquet has the column 'score' twice"):
+        read_table(tmp_path / "twice.parquet")
     (tmp_path / "u.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(EcrnnError, match="is no Parquet file"):
         read_table(tmp_path / "u.parquet")

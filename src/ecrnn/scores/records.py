@@ -100,14 +100,22 @@ class _Reader:
         self.places: dict[tuple[str, str, int], str] = {}  # of the row that each score is from
         self.examples: dict[tuple[str, str, int], list[tuple[str, int, Choice]]] = {}
         self.numbers: dict[tuple[str, ...], int] = {}  # of repeats that have a name
+        self.numbered: dict[str, tuple[bool, str]] = {}  # by data set, whether repeats have numbers, and in which table
 
     def read(self, choice: Choice) -> None:
-        numbers = self._repeats(choice)
+        numbers, numbered = self._repeats(choice)
         for row in range(len(choice.table)):
             roles, table = choice.roles, choice.table
             model = cells.name(table, row, roles["model"])
             dataset = cells.name(table, row, roles["dataset"]) if "dataset" in roles else ""
             scores = self.found.setdefault(dataset, Scores(dataset))
+            first, where = self.numbered.setdefault(dataset, (numbered, table.name))
+            if first != numbered:
+                one, other = (where, table.name) if first else (table.name, where)
+                raise EcrnnError(
+                    f"repeats have numbers in {one} and names in {other}, so which are the same is not known; "
+                    "models are paired by repeat, so both want the same numbers or the same names"
+                )
             repeat = numbers[row]
             if "state" in roles and choice.kind.state:
                 state = str(table.columns[roles["state"]][row]).strip()
@@ -124,14 +132,14 @@ class _Reader:
             if len(self.found) > MAX_DATA_SETS or len(scores.values) > MAX_MODELS:
                 raise EcrnnError(f"{table.name} has more than {MAX_MODELS} models or {MAX_DATA_SETS:,} data sets")
 
-    def _repeats(self, choice: Choice) -> list[int]:
-        """The number of each row's repeat: what stands there, or the place of a name among those seen."""
+    def _repeats(self, choice: Choice) -> tuple[list[int], bool]:
+        """The number of each row's repeat: what stands there, or the place of a name among those seen; and which."""
         table, parts = choice.table, choice.parts
         numbered = len(parts) == 1 and all(_is_whole(cell) for cell in table.columns[parts[0]])
         if numbered or parts == ("repeat",):
-            return [cells.whole(table, row, parts[0]) for row in range(len(table))]
+            return [cells.whole(table, row, parts[0]) for row in range(len(table))], True
         names = [tuple(cells.name(table, row, part) for part in parts) for row in range(len(table))]
-        return [self.numbers.setdefault(name, len(self.numbers)) for name in names]
+        return [self.numbers.setdefault(name, len(self.numbers)) for name in names], False
 
     def _place(self, choice: Choice, row: int, key: tuple[str, str, int]) -> None:
         """Note where a score is from; a second one of the same training is refused."""
@@ -223,7 +231,8 @@ class _Reader:
 def _is_whole(cell: object) -> bool:
     if isinstance(cell, (int, float)):
         return not isinstance(cell, bool) and cell >= 0 and cell == cell // 1
-    return isinstance(cell, str) and cell.strip().isascii() and cell.strip().isdigit() and len(cell.strip()) < 16
+    text = cell.strip().removesuffix(".0") if isinstance(cell, str) else ""  # as pandas writes a column with gaps
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def _check_same(model: str, answers: Answers, other: str, theirs: Answers, repeat: int) -> None:

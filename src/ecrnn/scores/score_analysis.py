@@ -310,6 +310,14 @@ def _notes(scores: Scores, comparison: Comparison, origin: Origin, fixed: str) -
             f"Repeats are numbered by '{column}'. The verdicts hold where each has a split of its own; seeds on one "
             "split are judged with --fixed-test."
         )
+    if origin.settings.get("percent"):
+        tops = {model: max(of.values()) for model, of in scores.values.items()}
+        low = [model for model, top in tops.items() if top <= 0.01]
+        if 0 < len(low) < len(tops):
+            notes.append(
+                f"No score of {formats.listed(low)} is above 1, as if they were shares, and those of other models are: "
+                "--percent reads all of them in percent."
+            )
     if comparison.rope == 0:
         notes.append("No difference is named that does not matter (--rope), so nothing is called equivalent.")
     stopped = Counter(model for model, _, state in scores.unfinished if state.lower() not in _FAILED)

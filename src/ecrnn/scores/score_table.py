@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,6 +222,8 @@ def _of_parquet(path: Path) -> Table:
             size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
             if facts.num_rows > MAX_ROWS or facts.num_columns > MAX_COLUMNS or size > MAX_UNPACKED:
                 raise EcrnnError(f"{path} is larger than {MAX_ROWS:,} rows, {MAX_COLUMNS:,} columns or 1 GiB")
+            if twice := [name for name, count in Counter(held.schema_arrow.names).items() if count > 1]:
+                raise EcrnnError(f"{path.name} has the column '{twice[0][:100]}' twice")
             columns = held.read().to_pydict()
         except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
             if isinstance(error, EcrnnError):
