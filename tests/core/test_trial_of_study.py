@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,15 @@ from ecrnn.core.config import to_yaml
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import checked_manifest, write_manifest
 from ecrnn.core.runs import read_settings, trial_home, write_settings
-from ecrnn.core.trial_of_study import check_of_study, check_planned, other_plan, unplanned
+from ecrnn.core.seals import seal
+from ecrnn.core.trial_of_study import (
+    check_of_study,
+    check_planned,
+    failure_of,
+    other_plan,
+    settings_beside,
+    unplanned,
+)
 from ecrnn.report import archive_study, read_study
 
 SMALL: dict[str, Any] = {"n_validation": 30, "epochs": 1, "repeats": 2, "score_epochs": 1}
@@ -111,6 +120,31 @@ def test_a_study_file_of_an_earlier_time_is_told(tmp_path: Path, update: dict[st
         )
         with one_line(RunDirectoryError, folder / "study.yaml", "does not plan them"):
             check_planned(folder, early)
+
+
+def test_why_a_trial_failed_is_of_that_trial(tmp_path: Path) -> None:
+    """Else the failures of a model were counted that another one had, and a point was left out of a search."""
+    study, other = make(tmp_path / "study"), make(tmp_path / "other", seed=7)
+    for folder in (study, other):
+        home = trial_home(folder, "cnn", 1)
+        (home / "manifest.json").unlink()
+        noted = settings_beside(folder, "cnn", 1)
+        (home / "error.json").write_text(json.dumps(seal({"error": "killed", **noted})))
+    settings, record = read_settings(study), read_study([study])
+    assert failure_of(study, settings, "cnn", 1) == "killed"
+    assert record.failed == {"cnn": [1]}
+    home = trial_home(study, "ecnn", 1)
+    (home / "manifest.json").unlink()
+    shutil.copy(trial_home(study, "cnn", 1) / "error.json", home)
+    with one_line(RunDirectoryError, home / "error.json", "is of another trial, cnn, repeat 1"):
+        failure_of(study, settings, "ecnn", 1)
+    shutil.copy(trial_home(other, "cnn", 1) / "error.json", trial_home(study, "cnn", 1))
+    with one_line(RunDirectoryError, "error.json is of another study than study.yaml: seed is 0 here and 7 there"):
+        failure_of(study, settings, "cnn", 1)
+    record = read_study([study])
+    assert (record.failed, [trial.state for trial in record.unfinished]) == ({}, ["damaged", "damaged"])
+    (home / "error.json").write_text('{"error": "no memory"}')  # as earlier versions wrote it
+    assert failure_of(study, settings, "ecnn", 1) == "no memory"
 
 
 def _repeats(settings: Any) -> range:

@@ -50,6 +50,7 @@ from ecrnn.core.seals import seal_text, unsealed
 STUDY, METRICS, ENVIRONMENT = "study.yaml", "metrics.jsonl", "environment.json"
 TRAINING = "train.yaml"  # in the folder of one training, which is kept
 _WITHOUT_DIGEST = "0.1.0"  # the version whose environment.json has none
+FAILURE = "error.json"  # of a failed trial
 LOCK = ".lock"  # the file that `locked` locks
 MAX_EPOCHS = 100_000
 _LONGEST_NAME = 200  # characters of a model's
@@ -223,7 +224,7 @@ def read_metrics(path: Path, within: Path | None = None) -> list[dict[str, Any]]
 
 def read_failure(study: Path, model: str, repeat: int) -> str | None:
     """The one line that a failed trial left, or None."""
-    path = trial_home(study, model, repeat) / "error.json"
+    path = trial_home(study, model, repeat) / FAILURE
     if not there(path):
         return None
     with contextlib.suppress(EcrnnError, KeyError, TypeError):

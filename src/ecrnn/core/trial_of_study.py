@@ -7,6 +7,7 @@ trials that study.yaml does not plan are looked for.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,10 @@ from ecrnn.core.config import MAX_SETTINGS, StudySettings, TrainingSettings, mer
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.manifests import MANIFEST
 from ecrnn.core.packed import PACKED
-from ecrnn.core.reading import is_file, names_in, read_text
+from ecrnn.core.reading import is_file, names_in, read_json, read_text, there
 from ecrnn.core.recipe_search import Point
-from ecrnn.core.runs import STUDY, difference, plan_note, trial_home
-from ecrnn.core.seals import is_sealed
+from ecrnn.core.runs import FAILURE, STUDY, difference, plan_note, read_failure, trial_home
+from ecrnn.core.seals import is_sealed, unsealed
 from ecrnn.core.text import counted
 
 CONFIG = "config.yaml"  # the settings of a trial, in its folder
@@ -71,11 +72,47 @@ def other_settings(
     recipe = facts.get("recipe")
     if wanted.nested and isinstance(recipe, dict):  # which it has found by itself
         wanted = with_recipe(wanted, recipe)
-    kept = _kept(trial_home(study, model, repeat) / CONFIG, study)
+    return _difference(_kept(trial_home(study, model, repeat) / CONFIG, study), wanted, model, repeat)
+
+
+def _difference(kept: StudySettings, wanted: StudySettings, model: str, repeat: int) -> str | None:
+    """The first difference between the settings that a trial kept and those that its study has for it."""
     ours = kept.of_trial(model, repeat)  # of older versions it held more of the study's
     if ours.tuning and wanted.tuning and ours.tuning.budget < wanted.tuning.budget:  # which was raised since
         ours = ours.model_copy(update={"tuning": ours.tuning.model_copy(update={"budget": wanted.tuning.budget})})
     return difference(ours, wanted, () if ours.sources else ("sources",))  # of which older versions noted none
+
+
+def failure_of(study: Path, settings: StudySettings, model: str, repeat: int) -> str | None:
+    """The line that a failed trial of a study left, or None.
+
+    Raises:
+        RunDirectoryError: it is of another trial, or of another study. Earlier versions noted neither.
+    """
+    line = read_failure(study, model, repeat)
+    path, content = trial_home(study, model, repeat) / FAILURE, dict[str, Any]()
+    if line is not None:
+        with contextlib.suppress(EcrnnError):
+            content = unsealed(read_json(path, within=study), path)
+    if (content.get("model", model), content.get("repeat", repeat)) != (model, repeat):
+        raise RunDirectoryError(f"{path} is of another trial, {content.get('model')}, repeat {content.get('repeat')}")
+    if isinstance(content.get("settings"), dict):
+        wanted = settings.of_trial(model, repeat)
+        kept = StudySettings.read(content["settings"], str(path))
+        if wanted.nested:  # its search may have ended before, so that the recipe is another
+            kept = kept.model_copy(update={"training": wanted.training, "tuned": wanted.tuned})
+        if other := _difference(kept, wanted, model, repeat):
+            raise RunDirectoryError(f"{path} is of another study than {STUDY}: {other}; delete it")
+    return line
+
+
+def settings_beside(study: Path, model: str, repeat: int) -> dict[str, Any]:
+    """What the `error.json` of a trial notes of its study: its name, and its settings where they were written."""
+    path, noted = trial_home(study, model, repeat) / CONFIG, {"model": model, "repeat": repeat}
+    with contextlib.suppress(EcrnnError):
+        if there(path):
+            noted["settings"] = parse_yaml(read_text(path, MAX_SETTINGS, study), path)
+    return noted
 
 
 def other_plan(settings: StudySettings, noted: object) -> str | None:

@@ -24,7 +24,8 @@ from ecrnn.core.leases import DIED, FAILED, LEASE, LEFT, Claim, Lease, Leases
 from ecrnn.core.manifests import MANIFEST, noted_fact
 from ecrnn.core.packed import PACKED
 from ecrnn.core.reading import check_inside, there
-from ecrnn.core.runs import read_failure, trial_folder, trial_home
+from ecrnn.core.runs import FAILURE, trial_folder, trial_home
+from ecrnn.core.trial_of_study import failure_of
 from ecrnn.studies.attempt_folders import (
     WORK,
     check_links,
@@ -221,7 +222,7 @@ class SharedTrials:
         if packed or os.path.lexists(home / MANIFEST):
             self.finished[trial] = None
             return True
-        if os.path.lexists(home / "error.json") and (line := read_failure(self.study, *trial)) is not None:
+        if os.path.lexists(home / FAILURE) and (line := failure_of(self.study, self.settings, *trial)) is not None:
             self.failed[trial] = line
             return True
         return False

@@ -26,7 +26,6 @@ from ecrnn.core.trial_of_study import SEARCH, other_plan
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.training.finished import read_finished
 
-FAILURE = "error.json"
 FINISHED, FAILED, LOST, UNFIT = "finished", "failed", "lost", "unfit"  # how a trial may end on its machine
 _PIECE = 4 * 2**20  # bytes of a file in a message
 _HEAD = 64 * 2**10  # bytes of a head

@@ -21,11 +21,11 @@ from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.manifests import read_manifest, write_manifest
 from ecrnn.core.predictions import AnyPredictions, Predictions, write_predictions
 from ecrnn.core.reading import check_inside
-from ecrnn.core.runs import plan_note, trial_folder, trial_home, write_settings
+from ecrnn.core.runs import FAILURE, plan_note, trial_folder, trial_home, write_settings
 from ecrnn.core.seals import seal
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
-from ecrnn.core.trial_of_study import CONFIG, SEARCH, with_recipe
+from ecrnn.core.trial_of_study import CONFIG, SEARCH, other_settings, settings_beside, with_recipe
 from ecrnn.data import catalogue, counter_rng
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
@@ -157,9 +157,12 @@ def run_trial(
 
     Raises:
         EcrnnError, Interrupted: from the training; or the code of an own model has changed.
+        RunDirectoryError: the finished trial that lies there is of another study.
     """
     folder = trial_folder(study, model, repeat)
-    if read_manifest(trial_home(study, model, repeat)) is not None:
+    if (facts := read_manifest(home := trial_home(study, model, repeat))) is not None:
+        if line := other_settings(study, settings, model, repeat, facts):  # such as of a search that was copied there
+            raise RunDirectoryError(f"{home} is of another study: {line}; delete it, and it is trained anew")
         return
     plan = plan_note(settings)
     study_settings, settings = settings, settings.of_trial(model, repeat)
@@ -343,7 +346,8 @@ def record_failure(study: Path, model: str, repeat: int, error: BaseException) -
     line = str(error) if isinstance(error, EcrnnError) else f"{type(error).__name__}: {error}".splitlines()[0]
     trace = "".join(traceback.format_exception(error))
     folder = make_folder(trial_folder(study, model, repeat))
-    write_json(folder / "error.json", seal({"error": line, "trace": trace, "time": _now()}))
+    noted = settings_beside(study, model, repeat)
+    write_json(folder / FAILURE, seal({"error": line, "trace": trace, "time": _now(), **noted}))
     return line
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.recipe_search import Point, TuningSettings
-from ecrnn.core.runs import read_failure, read_settings
+from ecrnn.core.runs import read_settings
 from ecrnn.core.search_space import read_space
 from ecrnn.core.tasks import Task
 from ecrnn.core.text import counted
-from ecrnn.core.trial_of_study import check_planned
+from ecrnn.core.trial_of_study import check_planned, failure_of
 from ecrnn.stats import Metric
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.training.epoch_values import score
@@ -131,14 +131,14 @@ def search_of(folder: Path, settings: StudySettings, model: str, metric: Metric)
     """What the points of one model have scored so far.
 
     Raises:
-        EcrnnError: a finished one is damaged.
+        EcrnnError: a finished one is damaged, or one has failed in another study.
     """
     assert settings.tuning is not None
     tried, fitted = [], False
     for number, point in enumerate(settings.tuning.points.get(model, ())):
         trial = read_finished(folder, settings, model, number)
         if trial is None:
-            tried.append(TriedPoint(number, point, error=read_failure(folder, model, number) or ""))
+            tried.append(TriedPoint(number, point, error=failure_of(folder, settings, model, number) or ""))
             continue
         fitted = fitted or bool(trial.facts.get("estimator"))
         value = score(trial, metric, settings.score_epochs)

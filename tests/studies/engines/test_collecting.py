@@ -19,12 +19,12 @@ from studies.small import Study, everything, predictions
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Finished, Message, to_json
-from ecrnn.core.runs import read_failure, read_settings, trial_folder
+from ecrnn.core.runs import FAILURE, read_failure, read_settings, trial_folder
 from ecrnn.studies.engines.collecting import ATTEMPTS
 from ecrnn.studies.engines.protocol import OnRay
 from ecrnn.studies.outcome import Outcome
 from ecrnn.studies.study import run_study
-from ecrnn.studies.trial_messages import FAILED, FAILURE, FINISHED, LOST, UNFIT, files_of, message, pieces
+from ecrnn.studies.trial_messages import FAILED, FINISHED, LOST, UNFIT, files_of, message, pieces
 from ecrnn.studies.trials import record_failure
 from ecrnn.training.interruption import Interrupted
 

@@ -25,6 +25,7 @@ from ecrnn.core.packed import PACKED, pack
 from ecrnn.core.predictions import predictions_bytes
 from ecrnn.core.reading import MAX_JSON, MAX_OTHER, check_inside, is_file, read_bytes, there
 from ecrnn.core.runs import (
+    FAILURE,
     STUDY,
     FinishedTrial,
     check_free,
@@ -39,7 +40,6 @@ from ecrnn.training.finished import read_finished
 
 _COPIED = ("config.yaml", "metrics.jsonl")
 FILES = (*_COPIED, "predictions.npz", MANIFEST)  # of a finished trial
-FAILURE = "error.json"
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
 from ecrnn.core.predictions import PredictedClasses, Scored
 from ecrnn.core.reading import there
-from ecrnn.core.runs import ENVIRONMENT, FinishedTrial, read_environment, read_failure, read_settings, trial_home
+from ecrnn.core.runs import ENVIRONMENT, FinishedTrial, read_environment, read_settings, trial_home
 from ecrnn.core.tasks import Task, default
-from ecrnn.core.trial_of_study import not_planned, unplanned
+from ecrnn.core.trial_of_study import failure_of, not_planned, unplanned
 from ecrnn.stats import ACCURACY
 from ecrnn.training.epoch_values import class_scores_of
 from ecrnn.training.finished import read_finished, trial_task
@@ -238,9 +238,9 @@ def _read(study: Path, model: str, repeat: int, settings: StudySettings) -> Tria
         finished = read_finished(study, settings, model, repeat)
         if finished is not None:
             return _trial(finished, settings)
+        failure = failure_of(study, settings, model, repeat)
     except EcrnnError as error:
         return Unfinished(model, repeat, "damaged", str(error))
-    failure = read_failure(study, model, repeat)
     if failure is not None:
         return Unfinished(model, repeat, "failed", failure)
     if os.path.isdir(folder):

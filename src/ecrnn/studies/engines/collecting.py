@@ -24,14 +24,14 @@ from ecrnn.core.files import make_folder
 from ecrnn.core.gpu_slots import share_of_gpu
 from ecrnn.core.ray_cluster import check_fits, cluster, freest, last_line, name_of_node, placed, slots
 from ecrnn.core.reading import check_inside, read_bytes
-from ecrnn.core.runs import STUDY, read_failure, trial_folder
+from ecrnn.core.runs import FAILURE, STUDY, read_failure, trial_folder
 from ecrnn.core.text import printable
 from ecrnn.models.family import MAX_SOURCE
 from ecrnn.models.own_code import loaded_files
 from ecrnn.studies.attempt_folders import WORK, name_of, put
 from ecrnn.studies.engines.node_trial import train_and_send
 from ecrnn.studies.engines.protocol import OpenStudy, Trial
-from ecrnn.studies.trial_messages import FAILED, FAILURE, FINISHED, LOST, UNFIT, Arriving, parsed
+from ecrnn.studies.trial_messages import FAILED, FINISHED, LOST, UNFIT, Arriving, parsed
 from ecrnn.studies.trials import record_failure
 from ecrnn.training.interruption import Interrupted, Interruption
 

@@ -27,10 +27,10 @@ from ecrnn.core.files import make_folder
 from ecrnn.core.filesystems import lock, open_lock_file
 from ecrnn.core.gpu_slots import share_gpu
 from ecrnn.core.ray_cluster import node_id
-from ecrnn.core.runs import LOCK, STUDY, locked, trial_folder
+from ecrnn.core.runs import FAILURE, LOCK, STUDY, locked, trial_folder
 from ecrnn.studies.engines.processes import how_it_ended
 from ecrnn.studies.engines.protocol import Trial
-from ecrnn.studies.trial_messages import FAILED, FAILURE, FINISHED, LOST, UNFIT, files_of, message, pieces
+from ecrnn.studies.trial_messages import FAILED, FINISHED, LOST, UNFIT, files_of, message, pieces
 
 _PREFIX = "ecrnn-trial-"
 _OLD = 3600.0  # seconds, after which a folder that nobody holds is one of a process that was killed

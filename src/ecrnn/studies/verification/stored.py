@@ -20,11 +20,11 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.packed import PACKED
 from ecrnn.core.predictions import Predictions, Scored
 from ecrnn.core.reading import is_file, read_json, read_text, there
-from ecrnn.core.runs import ENVIRONMENT, STUDY, FinishedTrial, read_environment, read_failure, read_settings
+from ecrnn.core.runs import ENVIRONMENT, STUDY, FinishedTrial, read_environment, read_settings
 from ecrnn.core.seals import KEY, is_sealed
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
-from ecrnn.core.trial_of_study import other_plan, other_settings, unplanned
+from ecrnn.core.trial_of_study import failure_of, other_plan, other_settings, unplanned
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import parse_split
@@ -85,13 +85,14 @@ def check_stored(folder: Path, data: ExampleSet | None = None) -> StoredStudy:
         name = f"{model}, repeat {repeat}"
         try:
             finished = read_whole(folder, model, repeat)
+            failure = None if finished else failure_of(folder, settings, model, repeat)
         except EcrnnError as error:
             wrong.trials.append(f"{name}: {error}")
             continue
         if finished is None:
-            if (line := read_failure(folder, model, repeat)) is not None:
+            if failure is not None:
                 failed.append((model, repeat))
-                wrong.failed.append(f"{name} failed: {line}")
+                wrong.failed.append(f"{name} failed: {failure}")
             else:
                 missing.append((model, repeat))
             continue
