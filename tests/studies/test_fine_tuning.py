@@ -108,10 +108,11 @@ def test_what_is_taken_and_what_is_anew(source: Path, tmp_path: Path) -> None:
         start_from(start, make(parse("mlp-6"), processor.sizes), parse("mlp-6"), processor)
 
 
-def test_stopped_and_gone_on_with(source: Path, three: Path, tmp_path: Path) -> None:
+def test_stopped_and_gone_on_with(source: Path, three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy, out = tmp_path / "source", tmp_path / "tuned"
     shutil.copytree(source, copy)
-    settings = train_settings(str(three), start=str(copy))
+    monkeypatch.chdir(tmp_path)
+    settings = train_settings(str(three), start="source")
     train_bundle(settings, tmp_path / "whole")
     with pytest.raises(Interrupted):
         train_bundle(settings, out, progress=stop_at(3, lambda: signal.raise_signal(signal.SIGTERM)))
@@ -131,7 +132,13 @@ def test_stopped_and_gone_on_with(source: Path, three: Path, tmp_path: Path) -> 
     shutil.copytree(tmp_path / "whole", copy)  # trained anew meanwhile
     with one_line(RunDirectoryError, "another training: start_digest"):
         train_bundle(train_settings(str(three), start=str(tmp_path / "whole")), out, resume=True)
-    assert train_bundle(longer, out, resume=True)  # the finished one still keeps its copy
+    shutil.copytree(copy, tmp_path / "elsewhere" / "source")
+    monkeypatch.chdir(tmp_path / "elsewhere")  # where another bundle is called alike
+    with one_line(RunDirectoryError, "another training: start_digest"):
+        train_bundle(longer.model_copy(update={"start": "source"}), out, resume=True)
+    events: list[Event] = []
+    assert train_bundle(longer, out, resume=True, progress=events.append)  # the finished one still keeps its copy
+    assert f"{copy} is another bundle by now" in "".join(event.text for event in events if isinstance(event, Message))
     assert read_metrics(out)["start"] == read_metrics(tmp_path / "whole")["start"]
 
 

@@ -12,8 +12,10 @@ from core.lines import one_line
 from studies.small import train_settings
 from training.trainings import stop_at, timeless
 
+from ecrnn.core.config import TrainSettings, read_yaml, to_yaml
 from ecrnn.core.errors import BundleError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Message, Progress, silent
+from ecrnn.core.seals import seal_text
 from ecrnn.serving.bundle import is_bundle, read_metrics
 from ecrnn.serving.load import load
 from ecrnn.studies.train import train_bundle
@@ -107,6 +109,17 @@ def test_the_best_so_far_is_a_bundle_after_every_epoch(folder: Path, tmp_path: P
         load(half)
     (half / "checkpoint" / "best-3").symlink_to(out)
     with one_line(BundleError, "points out of"):
+        load(half)
+    (half / "checkpoint" / "best-3").unlink()
+    shutil.copytree(out, half / "checkpoint" / "best-6")  # whole, as of the same training
+    shutil.copy(out / "train.yaml", half)
+    assert load(half).metrics["epochs"] == 6
+    other = TrainSettings.read(read_yaml(out / "train.yaml")).model_copy(update={"seed": 1})
+    (half / "train.yaml").write_text(seal_text(to_yaml(other)))
+    with one_line(BundleError, "best-6 is of another training than", "train.yaml: seed is 1 here and 0 there"):
+        load(half)
+    (half / "checkpoint" / "best-6").rename(half / "checkpoint" / "best-9")
+    with one_line(BundleError, "best-9 is of epoch 6, not 9"):
         load(half)
 
 

@@ -24,6 +24,7 @@ from ecrnn.core.reading import read_json
 from ecrnn.core.runs import locked
 from ecrnn.core.seals import seal_text
 from ecrnn.serving.bundle import read_bundle, read_metrics
+from ecrnn.studies.trackers.tracked_run import read_tracked
 from ecrnn.studies.train import train_bundle
 from ecrnn.studies.verification.of_bundle import check_bundle
 from ecrnn.training.interruption import Interrupted
@@ -81,8 +82,17 @@ def test_the_settings_of_another_training_beside_a_bundle(bundle: Path, folder: 
     (mine / "train.yaml").write_text(seal_text(to_yaml(other)))
     with one_line(RunDirectoryError, mine, "of another training than the bundle beside it: lr is 0.5 here and 0.0"):
         train_bundle(train_settings(str(folder), training={"lr": 0.5}), mine, resume=True)
+    with one_line(RunDirectoryError, mine, "of another training than the bundle beside it: lr is 0.5"):
+        read_tracked(mine)
+    for update, line in (
+        ({"start_digest": "0" * 64}, f"start_digest is {'0' * 64}"),
+        ({"keep": "last"}, "keep is last"),
+    ):
+        (mine / "train.yaml").write_text(seal_text(to_yaml(saved.model_copy(update=update))))
+        with one_line(RunDirectoryError, f"of another training than the bundle beside it: {line} here and "):
+            read_tracked(mine)
     (mine / "train.yaml").write_text(seal_text(to_yaml(saved.model_copy(update={"model": "ecnn"}))))
-    with one_line(RunDirectoryError, mine, "than the bundle beside it: model is ecnn here and cnn there"):
+    with one_line(RunDirectoryError, mine, "than the bundle beside it: model is 'ecnn' here and 'cnn' there"):
         train_bundle(train_settings(str(folder), model="ecnn"), mine, resume=True)
     (mine / "train.yaml").write_text(seal_text(to_yaml(other)))
     plan = {check.name: check for check in check_bundle(mine, False, None, silent)}["plan"]

@@ -14,6 +14,7 @@ from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import disk_errors, make_folder
 from ecrnn.core.reading import check_inside
 from ecrnn.serving.bundle import is_bundle, read_metrics
+from ecrnn.serving.its_training import check_so_far
 
 CHECKPOINTS = "checkpoint"
 _NAME = re.compile(r"best-([0-9]{1,6})")
@@ -47,7 +48,7 @@ def newest(folder: Path) -> Path:
     """The best bundle of the training in ``folder`` so far, where it has a newer one than ``folder`` itself is.
 
     Raises:
-        BundleError: it points out of ``folder``.
+        BundleError: it points out of ``folder``, or is of another training.
     """
     whole = {epoch: place for epoch, place in _bundles(folder).items() if is_bundle(place)}
     if not whole:
@@ -55,7 +56,10 @@ def newest(folder: Path) -> Path:
     place = whole[max(whole)]
     with raised_as(BundleError):
         check_inside(place, folder)
-    return place if not is_bundle(folder) or max(whole) > _trained(folder) else folder
+        if is_bundle(folder) and max(whole) <= _trained(folder):
+            return folder
+        check_so_far(folder, place, max(whole))
+    return place
 
 
 def _trained(folder: Path) -> int:

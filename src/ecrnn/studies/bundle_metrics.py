@@ -1,4 +1,4 @@
-"""What `metrics.json` of a bundle holds of its training, and whether settings are those of that training."""
+"""What `metrics.json` of a bundle holds of its training."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings, differences
+from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings
 from ecrnn.core.predictions import AnyPredictions, Predictions
 from ecrnn.core.tasks import Task
 from ecrnn.data.sources import TERMS
+from ecrnn.serving.its_training import OF_MACHINES
 from ecrnn.serving.rejection import rejection_table
 from ecrnn.stats import metric_interval
 from ecrnn.stats.metrics import METRICS
 from ecrnn.studies.places import data_name
 from ecrnn.training.classification import score as class_score
 
-_OF_MACHINES = ("device", "threads", "checkpoint_seconds")
 LAST_EPOCHS = 5  # whose spread a model card shows
 
 
@@ -78,29 +78,13 @@ def measured(
         **({} if epochs == training.epochs and ended else _shorter(training, ended)),
         "recipe": _recipe(training),
         "training": training.model_dump(
-            mode="json", exclude={*_OF_MACHINES, "epochs", "patience"}, exclude_defaults=True
+            mode="json", exclude={*OF_MACHINES, "epochs", "patience"}, exclude_defaults=True
         ),
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "seconds": sum(line.get("seconds") or 0.0 for line in history),
         "history": history,
     }
-
-
-def other_training(settings: TrainSettings | StudySettings, metrics: dict[str, Any]) -> str | None:
-    """The first difference between settings and those that a bundle's `metrics.json` notes of its training, in words.
-
-    None where nothing differs, or it notes none, as of earlier versions. More epochs are no difference.
-    """
-    noted = metrics.get("training")
-    if not isinstance(noted, dict):
-        return None
-    for key in ("fingerprint", "split", "seed"):
-        if metrics.get(key) != getattr(settings, key):
-            return f"{key} is {getattr(settings, key)} here and {metrics.get(key)} there"
-    places = settings.training.model_dump(include={*_OF_MACHINES, "epochs", "patience"})
-    found = differences(settings.training, TrainingSettings.read({**noted, **places}, "metrics.json, training"))
-    return found[0] if found else None
 
 
 def _shorter(training: TrainingSettings, ended: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ What was taken may be frozen, all of it or up to a stage: it then has the bits o
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,6 +121,16 @@ def read_start(name: str, digest: str | None = None) -> Start:
     return Start(name, description.model, found, processor, network.state_dict(), read_trained_on(folder))
 
 
+def named_absolutely(name: str, before: str | None) -> str:
+    """The bundle ``name`` as the settings of a training keep it: by the whole path, if it lies on the disk.
+
+    A path from the working folder means another bundle in another folder, which may hold one that is called alike.
+    ``before`` is what they kept already, which stays where the bundle is gone.
+    """
+    name = spelt_as_it_exists(name)
+    return os.path.abspath(name) if os.path.lexists(name) else before or name
+
+
 def place_of(name: str, out: Path | None) -> str:
     """Where the bundle ``name`` is read: itself, or the copy of it that the training in ``out`` keeps.
 
@@ -142,6 +153,14 @@ def _begun_from(name: str, copy: Path, out: Path) -> bool:
     if begun.start is None or find(spelt_as_it_exists(begun.start)).resolve() != find(name).resolve():
         return False
     return begun.start_digest == sha256(copy / WEIGHTS, MAX_WEIGHTS, copy)
+
+
+def trained_anew(name: str, start: Start) -> str:
+    """A sentence where ``start`` is the copy of a bundle, and ``name`` is another one by now; "" where it is not."""
+    folder = find(spelt_as_it_exists(name))
+    if not is_bundle(folder) or sha256(folder / WEIGHTS, MAX_WEIGHTS, folder) == start.digest:
+        return ""
+    return f"{name} is another bundle by now than the one that this training was begun from: {start.name}, its copy"
 
 
 def keep(start: Start, out: Path) -> None:

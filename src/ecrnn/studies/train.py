@@ -24,11 +24,20 @@ from ecrnn.models.own_check import check_models
 from ecrnn.models.processor import Processor
 from ecrnn.models.spec import check
 from ecrnn.models.summary import summarise
-from ecrnn.serving.bundle import is_bundle, read_description, read_metrics
+from ecrnn.serving.bundle import is_bundle
+from ecrnn.serving.its_training import read_training
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.bundling import check_free
-from ecrnn.studies.fine_tuning import frozen, keep, place_of, read_start, start_from, with_examples
+from ecrnn.studies.fine_tuning import (
+    frozen,
+    keep,
+    named_absolutely,
+    place_of,
+    read_start,
+    start_from,
+    trained_anew,
+    with_examples,
+)
 from ecrnn.studies.following import Begin, follow, leading
 from ecrnn.studies.going_on import (
     check_goes_on,
@@ -171,6 +180,7 @@ def _resolved(asked: TrainSettings, model: ModelName, data: ExampleSet, out: Pat
         "bad_files": tuple(sorted(data.bad_files)),
         "training": resolve(asked.training, place().local_world),
         "processes": place().world,
+        "start": None if asked.start is None else named_absolutely(asked.start, before.start if before else None),
         "start_digest": None if asked.start is None else read_start(place_of(asked.start, out)).digest,
     }
     settings = asked.model_copy(update=update)
@@ -195,20 +205,12 @@ def _settings_before(out: Path) -> TrainSettings | None:
     path = out / TRAINING
     if not there(path):
         return None
+    if is_bundle(out):
+        return read_training(out)
     try:
-        settings = TrainSettings.read(read_yaml(path, out, sealed=True), str(path))
+        return TrainSettings.read(read_yaml(path, out, sealed=True), str(path))
     except EcrnnError:
-        if is_bundle(out):
-            raise
         return None
-    if not is_bundle(out):
-        return settings
-    line, model = other_training(settings, read_metrics(out)), read_description(out).model
-    if model != settings.model:
-        line = f"model is {settings.model} here and {model} there"
-    if line:
-        raise RunDirectoryError(f"{path} is of another training than the bundle beside it: {line}; put back its copy")
-    return settings
 
 
 def _check_folder(out: Path, resume: bool) -> None:
@@ -247,6 +249,8 @@ def _train(
     taken = None
     if settings.start is not None:
         start = read_start(place_of(settings.start, out), settings.start_digest)
+        if line := trained_anew(settings.start, start):
+            progress(Message(line))
         keep(start, out)
         taken = start_from(start, network, model, processor)
         trained_on = with_examples(trained_on, start)

@@ -20,13 +20,13 @@ from ecrnn.core.recipe_search import SearchSettings, TunedSettings
 from ecrnn.core.search_space import DEFAULT, Space, parse_space
 from ecrnn.core.text import counted
 from ecrnn.models.names import parse
+from ecrnn.serving.its_training import OF_MACHINES
 from ecrnn.studies.fine_tuning import form_of
 from ecrnn.studies.settings import read_settings
 from ecrnn.training.tried_points import ModelSearch, Tuning, best_recipe, read_tuning
 
 PART = "0.2"
 INNER_SPLIT = "0.85"  # of the training examples of a trial that searches; more train, as they are fewer already
-_OF_MACHINES = ("device", "threads", "checkpoint_seconds")
 
 
 def tuning_search(space: Space | None, budget: int | None, search: str | None, part: str | None) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def read_recipes(folder: Path) -> Tuning:
 def tuned_defaults(tuning: Tuning) -> dict[str, Any]:
     """What a comparison with the recipes of a tuning is where nothing is said, as nested settings."""
     settings = tuning.settings
-    training = settings.training.model_dump(exclude=set(_OF_MACHINES))
+    training = settings.training.model_dump(exclude=set(OF_MACHINES))
     form = {key: getattr(settings, key) for key in (*FORM, "bad_data", "groups", "form", "metric", "score_epochs")}
     fixed = {key: value for key, value in form.items() if value not in (None, {})}
     return {"models": list(settings.models), "training": training, **fixed}
@@ -172,7 +172,7 @@ def with_recipes(settings: StudySettings, tuning: Tuning) -> StudySettings:
             continue
         found = _search_of(model, tuning)
         recipes[model], edges[model] = best_recipe(found), found.edges
-    then, now = (of.model_dump(exclude={*_OF_MACHINES, *search.space}) for of in (base, settings.training))
+    then, now = (of.model_dump(exclude={*OF_MACHINES, *search.space}) for of in (base, settings.training))
     tuned = TunedSettings(
         space=search.space,
         budget=search.budget,

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from ecrnn.core.errors import EcrnnError, RunDirectoryError, UnknownNameError
 from ecrnn.core.manifests import MANIFEST
 from ecrnn.core.runs import FinishedTrial, write_settings
 from ecrnn.core.seals import seal
+from ecrnn.studies.trackers.tensorboard_files import write_event_files
 from ecrnn.studies.trackers.track import track
 from ecrnn.studies.trackers.tracked_run import read_tracked
 from ecrnn.studies.train import train_bundle
@@ -54,6 +56,12 @@ def test_event_files_of_a_study(left_alone: Path, tmp_path: Path) -> None:
             assert last - first == pytest.approx(known[1]["seconds"], abs=1e-3)
             (text,) = found.Tensors("settings/text_summary")
             assert "| training.batch_size | 8 |" in text.tensor_proto.string_val[0].decode()
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    run = read_tracked(moved)  # another one, whose trials would be written over these
+    foreign = replace(run, trials=tuple(replace(trial, key="f" * 64, digest="0" * 64) for trial in run.trials[::-1]))
+    with one_line(RunDirectoryError, "repeat-1 holds ecnn/repeat-1 of another run", f"-o {out / 'other'}"):
+        write_event_files(foreign, out)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     live = out / "cnn" / "repeat-1" / "events.out.tfevents.1.host"
     live.touch()
     (live.parent / "ecrnn-track.sha256").unlink()

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import StudySettings, TrainSettings, read_yaml
+from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.reading import there
 from ecrnn.core.runs import METRICS, STUDY, TRAINING, read_settings, trial_home
 from ecrnn.models.names import parse
 from ecrnn.serving.bundle import DESCRIPTION, is_bundle, read_description, read_metrics
+from ecrnn.serving.its_training import read_training
 from ecrnn.studies.planned import planned_trials
 from ecrnn.training.finished import read_finished
 
@@ -117,8 +118,7 @@ def _study(folder: Path, settings: StudySettings) -> TrackedRun:
 
 
 def _training(folder: Path) -> TrackedRun:
-    settings = TrainSettings.read(read_yaml(folder / TRAINING, folder, sealed=True), str(folder / TRAINING))
-    model = _model(folder, settings)
+    settings, model = read_training(folder), _model(folder)
     metrics, plain = read_metrics(folder), _flat(settings.model_dump(mode="json"))
     free = (*_PLACES, "start", "training.epochs", "continued")
     key = _sha256({name: value for name, value in plain.items() if name not in free})
@@ -130,16 +130,13 @@ def _training(folder: Path) -> TrackedRun:
     return TrackedRun(trial.key, folder.resolve().name, plain, (trial,), 0)
 
 
-def _model(folder: Path, settings: TrainSettings) -> str:
+def _model(folder: Path) -> str:
     """The model of a bundle, which names a folder of an export and so must be no path.
 
     Raises:
-        EcrnnError: it is no model's name, or train.yaml has another one.
+        EcrnnError: it is no model's name.
     """
     described = read_description(folder)
-    if settings.model != described.model:
-        line = f"model is {settings.model[:100]!r} here and {described.model[:100]!r} there"
-        raise RunDirectoryError(f"{folder / TRAINING} is of another training than the bundle beside it: {line}")
     if described.source is None:
         return str(parse(described.model))
     if not _SOMEBODYS_MODEL.fullmatch(described.model):  # whose code is not run here

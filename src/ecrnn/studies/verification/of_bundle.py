@@ -25,8 +25,8 @@ from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.models.weights import halved
 from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_trained_on
+from ecrnn.serving.its_training import other_training
 from ecrnn.serving.trained_on import TrainedOn
-from ecrnn.studies.bundle_metrics import other_training
 from ecrnn.studies.tasks import objective
 from ecrnn.studies.train import train_bundle
 from ecrnn.studies.trials import WEIGHTS as TRIAL_WEIGHTS
