@@ -60,6 +60,7 @@ def check(
     from ecrnn.core.files import path_of
     from ecrnn.data.check.folder_check import check_folder
     from ecrnn.report.render.check_files import check_json, print_check, write_check
+    from ecrnn.studies.of_folder import check_study_of
     from ecrnn.studies.places import spelt_as_it_exists
 
     language, folder = options.language(lang), Path(spelt_as_it_exists(data))
@@ -67,7 +68,13 @@ def check(
         raise options.WrongCall(f"{folder} is no folder; check looks at a folder of images, one sub-folder a class")
     if bad_data not in (None, "refuse", "skip"):
         raise options.WrongCall(f"--bad-data should be refuse or skip, not '{bad_data[:100]}'")
+    parts = {
+        "val": None if val is None else path_of(val, "val"),
+        "test": None if test is None else path_of(test, "test"),
+    }
     with Display(quiet=as_json) as display, options.wrong_call():
+        if study is not None:
+            check_study_of(study, folder, **parts, progress=display.show)
         found = check_folder(
             folder,
             study=study,
@@ -78,8 +85,7 @@ def check(
             stratify=stratify,
             groups=groups,
             bad_data="skip" if bad_data == "skip" else "refuse",
-            val=None if val is None else path_of(val, "val"),
-            test=None if test is None else path_of(test, "test"),
+            **parts,
             jobs=jobs or min(8, os.cpu_count() or 1),
             progress=display.show,
         )

@@ -16,6 +16,7 @@ from ecrnn.data.check.folder_check import check_folder
 from ecrnn.data.check.study_predictions import read_study_predictions
 from ecrnn.data.folder import list_folder
 from ecrnn.report import archive_study
+from ecrnn.studies.of_folder import check_study_of
 
 PLANTED = ("a/003.png", "a/017.png", "b/105.png", "c/231.png")
 
@@ -76,3 +77,9 @@ def test_studies_that_do_not_fit(photos: Path, study: Path, tmp_path: Path) -> N
     (other / "a" / "001.png").rename(other / "b" / "001.png")
     with one_line(DataError, "is of other images than"):
         check_folder(other, study=study)
+    (other / "b" / "001.png").rename(other / "a" / "001.png")
+    check_study_of(study, other)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(other / "a" / "001.png")  # as many images of each class
+    read_study_predictions(study, list_folder(other))
+    with one_line(DataError, f"{study} is of other images than {other}, or some were added, removed or altered"):
+        check_study_of(study, other)
