@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,8 +17,8 @@ from typing import Any
 class FakeHub:
     """Repositories by name: commits, each a mapping of names to contents, the newest last.
 
-    ``sizes`` are what it says instead of the true ones; ``endless`` are names of files that never end; ``refuses`` is
-    the status of every answer.
+    ``sizes`` are what it says instead of the true ones; ``endless`` are names of files that never end, ``silent`` of
+    those that stay away for a while; ``refuses`` is the status of every answer.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,8 @@ class FakeHub:
         self.private: dict[str, bool] = {}
         self.sizes: dict[str, int] = {}
         self.endless: set[str] = set()
+        self.silent: set[str] = set()
+        self.says: Any = None  # of a repository, in place of what is true
         self.sent = 0  # bytes of them
         self.refuses: int | None = None
         self.asked: list[str] = []
@@ -79,6 +82,8 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
             return self.answer(404, {}, X_Error_Code="RepoNotFound")
 
         def info(self, name: str, revision: str) -> None:
+            if hub.says is not None:
+                return self.answer(200, hub.says)
             if name not in hub.commits:
                 return self.answer(404, {}, X_Error_Code="RepoNotFound")
             files = hub.files(name, revision) if hub.commits[name] or revision != "main" else {}
@@ -94,6 +99,8 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
             content = (hub.files(name, revision) or {}).get(file)
             if content is None:
                 return self.answer(404, {}, X_Error_Code="EntryNotFound")
+            if file in hub.silent:
+                time.sleep(1)
             if file in hub.endless:
                 self.send_response(200)
                 self.end_headers()

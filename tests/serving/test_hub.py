@@ -22,7 +22,7 @@ from ecrnn.core.seals import seal
 from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.serving import hub as module
-from ecrnn.serving.bundle import write_bundle
+from ecrnn.serving.bundle import read_bundle, write_bundle
 from ecrnn.serving.hub import Repository, pull, push
 from ecrnn.serving.trained_on import FILE, TrainedOn
 
@@ -112,12 +112,31 @@ def test_what_is_left_out_stays_out(hub: FakeHub, network: nn.Module, processor:
 
 
 @pytest.mark.parametrize("name", ["examples.bin", "code.py"])
-def test_a_link_out_of_the_bundle_is_not_followed(hub: FakeHub, bundle: Path, tmp_path: Path, name: str) -> None:
+def test_a_link_out_of_the_bundle_is_not_followed(
+    hub: FakeHub, bundle: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "secret").write_text("mine alone")
     (bundle / name).symlink_to(tmp_path / "secret")
+    if name == "code.py":  # only of a model of somebody's own code it is a file of the bundle
+        monkeypatch.setattr(module, "read_bundle", with_source)
     with one_line(BundleError, "points out of"):
         push(bundle, "ada/flowers", endpoint=hub.endpoint)
     assert not hub.commits
+
+
+def with_source(folder: Path) -> Any:
+    """A bundle as of a model of somebody's own code."""
+    description, *others = read_bundle(folder)
+    return description.model_copy(update={"source": "0" * 64}), *others
+
+
+def test_code_of_another_bundle_does_not_go(hub: FakeHub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bundle / "code.py").write_text("mine alone")
+    push(bundle, "ada/flowers", endpoint=hub.endpoint)
+    assert "code.py" not in hub.commits["ada/flowers"][0]  # the model is ecrnn's own
+    monkeypatch.setattr(module, "read_bundle", with_source)
+    with one_line(BundleError, f"{bundle / 'code.py'} is not the file that bundle.json names"):
+        push(bundle, "ada/flowers", endpoint=hub.endpoint)
 
 
 def spoil_weights(files: dict[str, bytes]) -> None:
@@ -171,6 +190,21 @@ def test_sizes_are_bounded_before_and_while_they_come(
         pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
     assert not (tmp_path / "back").exists()
     assert pushed.sent < 2**26
+
+
+def test_a_hub_that_says_nonsense_or_falls_silent(
+    pushed: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for answer in ([], {"id": "ada/flowers", "sha": "0" * 40, "siblings": ["x"]}):
+        pushed.says = answer
+        with one_line(BundleError, "what the hub says of ada/flowers describes no repository"):
+            pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
+    pushed.says = None
+    monkeypatch.setattr(module, "_SILENCE", 0.2)
+    pushed.silent = {"model.safetensors"}
+    with one_line(EcrnnError, "the hub does not give or take ada/flowers"):
+        pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
+    assert not (tmp_path / "back").exists()
 
 
 def test_what_the_hub_refuses_is_one_line(hub: FakeHub, bundle: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from ecrnn.serving.bundle import (
     MAX_VOCABULARY,
     METRICS,
     WEIGHTS,
+    Description,
     file_names,
     read_bundle,
     read_description,
@@ -56,6 +57,7 @@ _LIMITS = {  # bytes of each file that a bundle can have
 }
 _REPOSITORY = re.compile(r"(?:hf://)?([\w-][\w.-]{0,95}/[\w-][\w.-]{0,95})(?:@([\w-][\w./-]{0,199}))?", re.ASCII)
 _BLOCK = 2**20
+_SILENCE = 60.0  # seconds after which a hub that sends nothing is given up
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,12 @@ def push(
     folder = find(bundle)
     description, processor, _, metrics = read_bundle(folder)
     hub = _package(endpoint)
-    names = {name for name in file_names(processor) if there(folder / name)} - (set() if examples else {EXAMPLES})
+    left_out = (set() if examples else {EXAMPLES}) | (set() if description.source else {CODE})
+    names = {name for name in file_names(processor) if there(folder / name)} - left_out
     with raised_as(BundleError):
         for name in sorted(names):
             check_inside(folder / name, folder)
+        _check_code(folder, description)
     if examples:
         read_trained_on(folder)
     operations = [hub.CommitOperationAdd(name, str(folder / name)) for name in sorted(names - {CARD, DESCRIPTION})]
@@ -151,9 +155,11 @@ def pull(repository: str, out: str | Path, *, endpoint: str | None = None) -> Pa
             raise EcrnnError(f"{out} is there already; choose another folder for the bundle")
     hub = _package(endpoint)
     with _one_line(hub, of.name):
-        found = hub.HfApi(endpoint=endpoint, library_name="ecrnn").model_info(
-            of.name, revision=of.revision, files_metadata=True
-        )
+        api = hub.HfApi(endpoint=endpoint, library_name="ecrnn")
+        try:
+            found = api.model_info(of.name, revision=of.revision, files_metadata=True, timeout=_SILENCE)
+        except (TypeError, KeyError, AttributeError) as error:  # of JSON that describes no repository
+            raise BundleError(f"what the hub says of {of.name} describes no repository") from error
     commit, sizes = str(found.sha), {file.rfilename: file.size for file in found.siblings or ()}
     if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
         raise BundleError(f"the hub names no commit for {of.name}, but '{commit[:60]}'")
@@ -230,7 +236,8 @@ def _download(hub: Any, repository: str, commit: str, name: str, path: Path, end
     """One file of a commit, in blocks, and no more than it may have."""
     url = hub.hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
     headers, left = hub.utils.build_hf_headers(library_name="ecrnn"), _LIMITS[name]
-    with hub.get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
+    session = hub.get_session()
+    with session.stream("GET", url, headers=headers, follow_redirects=True, timeout=_SILENCE) as response:
         hub.utils.hf_raise_for_status(response)
         with disk_errors(path), path.open("xb") as file:
             for block in response.iter_bytes(_BLOCK):
@@ -251,11 +258,16 @@ def _check(folder: Path, repository: str) -> None:
                 raise BundleError(f"{name} is not the file that {DESCRIPTION} names")
         if description.source is None:
             read_bundle(folder)
-        elif there(folder / CODE) and _sha256_of(folder / CODE) != description.source:
-            raise BundleError(f"{CODE} is not the file that {DESCRIPTION} names")
+        _check_code(folder, description)
     except EcrnnError as error:
         line = str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), repository)
         raise BundleError(f"what {repository} holds cannot be used: {line}") from error
+
+
+def _check_code(folder: Path, description: Description) -> None:
+    """Raise a BundleError unless the copy of a model's code, if it is there, is that of the bundle."""
+    if description.source is not None and there(folder / CODE) and _sha256_of(folder / CODE) != description.source:
+        raise BundleError(f"{folder / CODE} is not the file that {DESCRIPTION} names")
 
 
 def _known(files: Mapping[str, str]) -> Mapping[str, str]:
