@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ecrnn.core.across_plan import ACROSS, AcrossPlan, check_of_plan, is_across, read_plan, studies_of, write_plan
+from ecrnn.core.across_plan import (
+    ACROSS,
+    AcrossPlan,
+    check_of_plan,
+    is_across,
+    other_moderators,
+    read_plan,
+    studies_of,
+    write_plan,
+)
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.runs import write_settings
@@ -40,6 +49,21 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> No
 def test_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(EcrnnError, match=r"holds no comparison across data sets: it has no across\.yaml$"):
         read_plan(tmp_path)
+
+
+def test_the_moderators_of_another_comparison(tmp_path: Path) -> None:
+    """They would count as named before the first training."""
+    plan = AcrossPlan(data={"a": "a", "b": "b"}, moderators=("log-n",))
+    for name, more in {"a": {}, "b": {"across_moderators": "log-n"}}.items():  # the first of an earlier version
+        (tmp_path / name).mkdir()
+        write_settings(tmp_path / name, StudySettings.read({"data": name, "models": ["cnn"], **more}))
+    assert other_moderators(tmp_path, plan) == []
+    (line,) = other_moderators(tmp_path, plan.model_copy(update={"moderators": ("log-n", "classes")}))
+    assert line == (
+        f"{tmp_path / ACROSS} names the moderators log-n, classes, and {tmp_path / 'b'} was begun with log-n; put back "
+        "its last copy."
+    )
+    assert "names the moderators none, and" in other_moderators(tmp_path, AcrossPlan(data=plan.data))[0]
 
 
 def test_studies_that_are_not_of_the_plan(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ STUDY = DATA | {
     ),
     "pairs": ([None, [["mine", "cnn"]], [["a", "b"], ["c", "b"]]], [[], [["a"]], [["a", "b", "c"]], "a:b", [1]]),
     "rope": ([None, 0, 0.01, 2.5], [-0.1, NAN, INF, "small"]),
+    "across_moderators": ([None, "none", "log-n, classes"], [5, "a" * 1001]),
     "planned_repeats": ([None, 1, 10_000], [0, 10_001, 2.5]),
     "tuning": (
         [None, SPACE, {**SPACE, "part": 0.2, "points": {"cnn": [{}, {"lr": 0.1}]}}],

@@ -13,6 +13,7 @@ from studies import small
 from ecrnn.core.across_plan import read_plan
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Epoch, Message
+from ecrnn.core.runs import read_settings
 from ecrnn.report import analyse, read_study, write_across_report
 from ecrnn.studies.across_studies import run_across
 
@@ -51,6 +52,7 @@ def test_a_study_each_in_a_folder_called_as_its_data(sets: list[Path], tmp_path:
     assert failed == {}
     assert read_plan(out).data == {place.name: str(place) for place in sets[:2]}
     assert read_plan(out).moderators == ("classes",)
+    assert [read_settings(out / place.name).across_moderators for place in sets[:2]] == ["classes", "classes"]
     assert len(list(out.glob("photos-*/*/repeat-*/manifest.json"))) == 2 * 2 * 2
     assert [line for line in said if line.startswith("data set")] == [
         "data set 1 of 2: photos-0",

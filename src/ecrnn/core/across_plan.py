@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -85,6 +86,27 @@ def check_of_plan(folder: Path, plan: AcrossPlan) -> list[str]:
             what = f"{key} is {settings[key]} there, and {begun[first][key]} in {first}"
             found.append(f"{place} was not begun with the others of {folder / ACROSS}: {what}.")
     return found
+
+
+def noted(moderators: Sequence[str]) -> str:
+    """The moderators of a plan as each of its studies notes them, before its first training."""
+    return ", ".join(moderators) or "none"
+
+
+def other_moderators(folder: Path, plan: AcrossPlan) -> list[str]:
+    """A sentence where a study of ``plan`` was begun with other moderators; studies of earlier versions note none.
+
+    Raises:
+        EcrnnError: the settings of a planned study cannot be read.
+    """
+    for place in studies_of(folder, plan):
+        found = read_settings(place).across_moderators
+        if found not in (None, noted(plan.moderators)):
+            line = (
+                f"{folder / ACROSS} names the moderators {noted(plan.moderators)}, and {place} was begun with {found}"
+            )
+            return [f"{line}; put back its last copy."]
+    return []
 
 
 def _of_all(settings: StudySettings) -> dict[str, object]:

@@ -138,7 +138,7 @@ class DataSettings(Settings):
         return {key: value for key, value in plain.items() if key not in _OMITTED or value not in (None, {}, [], ())}
 
 
-PLAN = ("baseline", "pairs", "contrasts", "rope", "planned_repeats")  # of a study, beside the score
+PLAN = ("baseline", "pairs", "contrasts", "rope", "planned_repeats", "across_moderators")  # beside the score
 _OMITTED = (
     "val",
     "test",
@@ -210,6 +210,7 @@ class StudySettings(_RunSettings):
     contrasts: Contrasts | None = Field(None, min_length=1, max_length=100)  # by name: means over models, compared
     rope: float | None = Field(None, ge=0, allow_inf_nan=False)  # in values of the metric; None: the metric's
     planned_repeats: int | None = Field(None, ge=1, le=10_000)  # when it was begun; None: in runs without a plan
+    across_moderators: str | None = Field(None, max_length=1000)  # of a comparison of data sets; "none": none was named
     sequential: SequentialSettings | None = None  # trains until decided; None: all models on all repeats
     training: TrainingSettings = TrainingSettings()
     recipes: dict[str, Point] = Field({}, max_length=2000)  # by model: settings of its training that differ

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ecrnn.core.across_plan import ACROSS, MODERATORS, AcrossPlan, check_name, is_across, read_plan, write_plan
+from ecrnn.core.across_plan import ACROSS, MODERATORS, AcrossPlan, check_name, is_across, noted, read_plan, write_plan
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Message, Progress, silent
@@ -59,6 +59,7 @@ def run_across(
         data={name: study.data for name, study in studies.items()}, moderators=tuple(dict.fromkeys(moderators))
     )
     plan = _continued(out, plan)
+    studies = {name: _with_moderators(study, out / name, plan) for name, study in studies.items()}
     _check_data(studies, out, progress)
     make_folder(out)
     write_plan(out, plan)
@@ -70,6 +71,13 @@ def run_across(
         )
         failed |= {(name, trial): line for trial, line in outcome.failed.items()}
     return failed
+
+
+def _with_moderators(study: StudySettings, folder: Path, plan: AcrossPlan) -> StudySettings:
+    """The study with the moderators of the plan, unless it was begun by a version that noted none."""
+    if there(folder / STUDY) and read_settings(folder).across_moderators is None:
+        return study
+    return study.model_copy(update={"across_moderators": noted(plan.moderators)})
 
 
 def _by_name(settings: Sequence[StudySettings]) -> dict[str, StudySettings]:

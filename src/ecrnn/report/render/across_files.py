@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecrnn.core.across_plan import check_of_plan, is_across, read_plan, studies_of
+from ecrnn.core.across_plan import check_of_plan, is_across, other_moderators, read_plan, studies_of
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
@@ -78,7 +78,7 @@ def write_across_report(
     folder = path_of(out, "out") if out is not None else home / "report" if home else Path()
     if out is None and home:
         check_inside(folder, home)
-    before = plan.moderators if plan else ()
+    before, others = plan.moderators if plan else (), other_moderators(places[0], plan) if plan else []
     named = tuple(moderators) or before
     analysis = analyse_studies(
         studies_of(places[0], plan) if plan else places,
@@ -86,8 +86,8 @@ def write_across_report(
         pairs=pairs,
         rope=rope,
         moderators=named,
-        named_before=named == before,
-        notes=check_of_plan(places[0], plan) if plan else (),
+        named_before=named == before and not others,
+        notes=[*others, *check_of_plan(places[0], plan)] if plan else (),
         exploratory=exploratory,
         data_sets=len(plan.data) if plan else 0,
         edges=edges,
