@@ -157,9 +157,7 @@ def _order(files: Sequence[Path]) -> str:
     ).hexdigest()
 
 
-def _others(
-    out: Path, part: Part, everything: Mapping[str, Any], how: Mapping[str, Any]
-) -> Iterator[tuple[Path, str]]:
+def _others(out: Path, part: Part, everything: Mapping[str, Any], how: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """Predictions beside ``out`` of parts of as many that do not go together with it, and why not, in words."""
     for receipt in sorted(out.parent.glob(f"*{_RECEIPT}")):
         if receipt == _receipt(out):
