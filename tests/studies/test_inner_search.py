@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ecrnn.studies.array_data import ARRAYS
 from ecrnn.studies.bundling import bundle_trial
 from ecrnn.studies.study import run_study
 from ecrnn.studies.trials import load, split_of
+from ecrnn.studies.verification.stored import check_stored
 from ecrnn.studies.verification.verify import verify
 from ecrnn.training.tried_points import read_tuning
 
@@ -176,6 +178,25 @@ def test_a_point_that_fails_is_passed_over(
 def test_it_can_be_verified(nested: Path) -> None:
     found = verify(nested, "mlp-4:1")
     assert found.holds, [check for check in found.checks if check.wrong]
+
+
+def test_a_search_of_another_trial_is_told(nested: Path, tmp_path: Path) -> None:
+    """No figure is made of it, but it is what says how the recipe of the trial was found."""
+    shutil.copytree(nested, copy := tmp_path / "study")
+    shutil.rmtree(search := copy / "mlp-4" / "repeat-0" / "search")
+    assert check_stored(copy).checks == check_stored(nested).checks  # as in an archive, which keeps none
+    shutil.copytree(nested / "mlp-4" / "repeat-1" / "search", search)
+    (plan,) = [check for check in check_stored(copy).checks if check.name == "plan"]
+    assert plan.status == "fails"
+    assert plan.lines[0].startswith("mlp-4, repeat 0: its search is damaged: ")
+    assert "is of another study than study.yaml: tuning.repeat is " in plan.lines[0] or "split_number" in plan.lines[0]
+    shutil.rmtree(search)
+    shutil.copytree(nested / "mlp-4" / "repeat-0" / "search", search)
+    facts = read_trial(nested, "mlp-4", 0).facts  # type: ignore[union-attr]
+    worst = search / "mlp-4" / f"repeat-{0 if facts['recipe'] else 1}" / "manifest.json"
+    worst.unlink()
+    (plan,) = [check for check in check_stored(copy).checks if check.name == "plan"]
+    assert "its search is damaged: 1 point of mlp-4 is not finished" in plan.lines[0]
 
 
 def test_trainings_that_share_a_split_search_in_it(study: Study, tmp_path: Path) -> None:

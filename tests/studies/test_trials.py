@@ -211,13 +211,13 @@ def test_what_ends_a_study(study: Study, tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.rglob("error.json"))
 
 
-def test_a_finished_trial_is_left_alone(study: Study, left_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_trial_is_left_alone(left_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(left_alone)
-    settings = study.settings()
+    settings = read_settings(left_alone)
     monkeypatch.setattr(trials, "fit_events", lambda *_, **__: pytest.fail("trained again"))
     assert list(trials.run_trial(trials.load(settings), left_alone, settings, "cnn", 0)) == []
     other = settings.model_copy(update={"seed": 1})  # whose folder of an attempt or of a search was copied
-    with one_line(RunDirectoryError, "repeat-0 is of another study: seed is 0 here and 1 there; delete it"):
+    with one_line(RunDirectoryError, "repeat-0 is of another study: seed is 1 here and 0 there; delete it"):
         list(trials.run_trial(trials.load(settings), left_alone, other, "cnn", 0))
     assert everything(left_alone) == before
 

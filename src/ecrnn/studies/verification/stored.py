@@ -20,11 +20,11 @@ from ecrnn.core.errors import EcrnnError
 from ecrnn.core.packed import PACKED
 from ecrnn.core.predictions import Predictions, Scored
 from ecrnn.core.reading import is_file, read_json, read_text, there
-from ecrnn.core.runs import ENVIRONMENT, STUDY, FinishedTrial, read_environment, read_settings
+from ecrnn.core.runs import ENVIRONMENT, STUDY, FinishedTrial, read_environment, read_settings, trial_folder
 from ecrnn.core.seals import KEY, is_sealed
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
-from ecrnn.core.trial_of_study import failure_of, other_plan, other_settings, unplanned
+from ecrnn.core.trial_of_study import SEARCH, failure_of, other_plan, other_settings, unplanned
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.data.keys import Keys
 from ecrnn.data.splits import parse_split
@@ -32,12 +32,14 @@ from ecrnn.serving.trained_on import STUDY_FILE, read_study
 from ecrnn.stats import AUC, METRICS, auc
 from ecrnn.stats.class_scores import metric_for
 from ecrnn.studies.engines.protocol import Trial
+from ecrnn.studies.inner_search import inner_settings
 from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.trials import split_of
 from ecrnn.studies.verification.result import Check, check
 from ecrnn.training.decisions import decide
 from ecrnn.training.epoch_values import score
 from ecrnn.training.finished import read_whole, trial_task
+from ecrnn.training.tried_points import best_recipe, search_of
 
 _TOLERANCE = 1e-9  # of a score computed again, which may add in another order
 
@@ -152,6 +154,7 @@ def _check_trial(study: StoredStudy, finished: FinishedTrial, name: str, wrong: 
         wrong.no_plan.append(f"{name} was trained by a version that did not note the plan in a manifest")
     elif key := other_plan(study.settings, finished.plan):
         wrong.plan.append(f"{name}: {STUDY} has another {key} than when it was trained")
+    wrong.plan += [f"{name}: {line}" for line in _other_search(study, finished)]
     if study.data is None and _balanced(study.settings):
         wrong.no_splits.append(
             f"the split of {name} keeps groups or classes together, and is not drawn without the data"
@@ -159,6 +162,25 @@ def _check_trial(study: StoredStudy, finished: FinishedTrial, name: str, wrong: 
     else:
         wrong.splits += [f"{name}: {line}" for line in _other_split(study, finished)]
     wrong.scores += [f"{name}: {line}" for line in other_scores(finished)]
+
+
+def _other_search(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
+    """What the search that lies in a trial's folder says otherwise than the trial; nothing where none is kept."""
+    model, repeat, settings = finished.model, finished.repeat, study.settings
+    folder = trial_folder(study.folder, model, repeat) / SEARCH
+    if not (settings.nested and there(folder / STUDY)):
+        return
+    try:
+        kept, wanted = read_settings(folder), inner_settings(settings, settings.of_trial(model, repeat))
+        points = {} if kept.tuning is None else kept.tuning.points  # which another version may draw otherwise
+        tuning = wanted.tuning and wanted.tuning.model_copy(update={"points": points})
+        metric = metric_for(trial_task(finished.facts), settings.metric)
+        found = best_recipe(search_of(folder, wanted.model_copy(update={"tuning": tuning}), model, metric))
+    except EcrnnError as error:
+        yield f"its search is damaged: {error}"
+        return
+    if found != finished.facts.get("recipe"):
+        yield f"it was trained with the recipe {finished.facts.get('recipe')}, where its search found {found}"
 
 
 def _other_split(study: StoredStudy, finished: FinishedTrial) -> Iterator[str]:
