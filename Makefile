@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Two files of tests at a time, one thread each: the threads of two processes on two cores would wait for each other, busily;
-# so would those of a study that takes all cores, which therefore wait a moment only.
+# so would the threads that a test starts, which therefore wait a moment only.
 # In which order is in tests/lanes.py. Compiled files are kept, also where the environment says otherwise: each process of
 # Python that a test starts, and each worker, would compile all of this anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 GOMP_SPINCOUNT=1000 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
