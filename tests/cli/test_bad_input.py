@@ -56,7 +56,7 @@ ROWS = [
     # values
     ("compare digits --trials-per-gpu 2 -o {place}/new", 1, "trials per GPU are for the device cuda, and these trials"),
     ("work {study} --trials-per-gpu 2", 1, "trials per GPU are for the device cuda, and these trials run on 'cpu'"),
-    ("compare digits --trials-per-gpu 0", 2, "--trials-per-gpu: 0 is not in the range"),
+    ("compare digits --trials-per-gpu 0", 2, "--trials-per-gpu: input should be greater than or equal to 1, not '0'"),
     ("train digits --model cnn -o {place}/new --device gpu", 2, "--device: .*, not 'gpu', did you mean 'cuda'?"),
     ("predict {bundle} {images} --device gpu", 2, "device: .*, not 'gpu', did you mean 'cuda'?"),
     ("train digits --model cnn --augment flipp", 2, "--augment: .*, not 'flipp', did you mean 'flip'?"),
