@@ -69,11 +69,12 @@ def test_autocast(precision: str, dtype: torch.dtype) -> None:
     assert layer(torch.zeros(1, 2)).dtype == torch.float32
 
 
-def test_environment_is_plain_and_complete() -> None:
+def test_environment_is_plain_and_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "available_cores", lambda: 6)
     environment = json.loads(json.dumps(devices.environment()))
     assert torch.__version__.startswith(environment["packages"]["torch"])
     assert environment["packages"]["ecrnn"]
-    assert environment["cores"] == devices.available_cores() >= 1
+    assert environment["cores"] == 6
     assert environment["python"].count(".") == 2
 
 
@@ -124,9 +125,18 @@ def test_settings_in_the_environment_are_left_alone():
     assert inside > 20 * 100
 
 
-def test_resolve() -> None:
+def test_cores_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {2, 3, 5, 7}, raising=False)
+    assert devices.available_cores() == 4
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert devices.available_cores() == 6
+
+
+def test_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "available_cores", lambda: 6)
     settings = devices.resolve(TrainingSettings(device="cpu"), jobs=2)
-    assert settings.threads == max(1, devices.available_cores() // 2)
+    assert settings.threads == 3
     assert settings.precision in ("float32", "bfloat16")
     assert devices.resolve(settings) == settings
     assert devices.resolve(TrainingSettings(threads=3), jobs=1000).threads == 3
