@@ -130,3 +130,4 @@ def test_on_a_terminal(call: Any, tmp_path: Path) -> None:
         assert part in " ".join(done.out.split())
     assert done.out.endswith(f"Page: {tmp_path / 'out' / 'evaluation.html'}\n")
     assert "Whole texts right" in done.out
+    assert '<html lang="ko">' in (tmp_path / "out" / "evaluation.html").read_text(encoding="utf-8")
