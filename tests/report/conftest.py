@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from report.across import make_studies
 from report.synthetic import make_study
 
 from ecrnn.report import Analysis, analyse, read_study
@@ -22,3 +23,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def analysis(study: Path) -> Analysis:
     return analyse(read_study([study]))
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Of five data sets, of the same three models."""
+    return make_studies(tmp_path_factory.mktemp("across"))
