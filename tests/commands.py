@@ -50,6 +50,7 @@ def run(progress: object, words: Sequence[str], folder: str, streams: str, varia
     """What a child does; ``progress`` counts nothing."""
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(Path(streams) / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the server reads its requests there
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)

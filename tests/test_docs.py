@@ -134,10 +134,10 @@ def test_a_page_that_is_not_true_is_seen(text: str, fault: str, tmp_path: Path) 
 @pytest.mark.slow
 def test_what_fails_in_a_process_that_began_at_once_is_seen(tmp_path: Path, commands: Commands) -> None:
     (tmp_path / "fails.py").write_text(
-        "import os, sys\nprint(os.getcwd(), sys.argv, os.environ['MARK'])\nraise KeyError(7)\n"
+        "import os, sys\nprint(os.getcwd(), sys.argv, os.environ['MARK'], sys.stdin.read())\nraise KeyError(7)\n"
     )
     done = commands("python", "fails.py", "x", folder=tmp_path, MARK="m")
-    assert (done.returncode, done.stdout) == (1, f"{tmp_path} ['fails.py', 'x'] m\n")
+    assert (done.returncode, done.stdout) == (1, f"{tmp_path} ['fails.py', 'x'] m \n")
     assert done.stderr.endswith("KeyError: 7\n")
     done = commands("ecrnn", "sumary", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
