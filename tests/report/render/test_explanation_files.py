@@ -72,6 +72,17 @@ def test_what_the_terminal_says() -> None:
     assert [row[1].text == "failed" for row in maps_table(one).rows] == [bool(m.faults) for m in one.maps]
 
 
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(None, "–"), (0.0, "< 0.01 %"), (0.0042, "0.42 %"), (0.25, "25 %"), (0.999, "100 %"), (3, "300 %")],
+)
+def test_completeness_errors(error: float | None, shown: str) -> None:
+    """Of integrated gradients; above 100 % where the difference that they explain is smaller than what is missed."""
+    one = an_explanation()
+    a_map = replace(one.maps[1], attribution=replace(one.maps[1].attribution, completeness_error=error))
+    assert maps_table(replace(one, maps=(a_map,))).rows[0][-1].text == shown
+
+
 def test_headlines() -> None:
     one = an_explanation()
     assert headline(replace(one, maps=())).endswith("No map could be made.")

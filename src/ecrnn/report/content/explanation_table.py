@@ -45,9 +45,11 @@ def _row(one: Map) -> tuple[Cell, ...]:
         text(one.title),
         text("failed" if one.faults else "passed", "worse" if one.faults else "better"),
         *(Cell(f"{value:.2f}".replace("-", MINUS), (value,)) for value in numbers),
-        Cell(NOTHING if error is None else _small(error), (error,)),
+        Cell(NOTHING if error is None else _percent(error), (error,)),
     )
 
 
-def _small(share: float) -> str:
-    return f"{100 * share:.2g} %" if share >= 0.0001 else "< 0.01 %"
+def _percent(share: float) -> str:
+    if share < 0.0001:
+        return "< 0.01 %"
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
