@@ -17,7 +17,7 @@ demo: $(READY)  ## compare three models on digits, three repeats, and say where 
 test: $(READY)  ## every test, of large grids a sample; under three minutes
 	$(PYTEST) -m "not slow"
 
-slow: $(READY)  ## the rest: whole grids, long runs, sanitizers
+slow: $(READY)  ## the rest: more cases of the grids, long runs, sanitizers; ECRNN_EVERY_CASE=1 runs all
 	$(PYTEST) -m slow
 
 sanitize: $(READY)  ## the C++ kernels of every instruction set under the address and undefined-behaviour sanitizers
