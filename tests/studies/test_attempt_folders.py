@@ -19,6 +19,8 @@ from ecrnn.studies import attempt_folders
 from ecrnn.studies.attempt_folders import WORK, bring_home, folder_of, folders_of, name_of, progress_of, put, trial_of
 from ecrnn.studies.shared_trials import SharedTrials
 
+OF = settings("any")
+
 MANIFEST = "manifest.json"
 
 
@@ -70,20 +72,22 @@ def test_what_is_finished_in_the_last_moment_stays(tmp_path: Path, monkeypatch: 
 
 def test_progress_is_seen_in_what_a_training_writes(tmp_path: Path) -> None:
     folder = filled(tmp_path / "a" / "t", "config.yaml")
-    marks = [progress_of(folder)]
+    marks = [progress_of(folder, OF)]
     filled(folder, "config.yaml", "vocabulary.txt")
-    assert progress_of(folder) == marks[0]
+    assert progress_of(folder, OF) == marks[0]
     filled(folder / "checkpoint", "epoch.safetensors")
-    marks.append(progress_of(folder))
+    marks.append(progress_of(folder, OF))
     os.utime(folder / "checkpoint" / "epoch.safetensors", (1, 1))
-    marks.append(progress_of(folder))
+    marks.append(progress_of(folder, OF))
     (folder / "metrics.jsonl").write_text("{}")
-    marks.append(progress_of(folder))
+    marks.append(progress_of(folder, OF))
     assert len(set(marks[:4])) == 4
     (folder / "lost.safetensors").symlink_to("nowhere")
-    marks.append(progress_of(folder))
+    marks.append(progress_of(folder, OF))
     os.rename(folder, tmp_path / "b")
-    assert progress_of(tmp_path / "b") == marks[-1]
+    assert progress_of(tmp_path / "b", OF) == marks[-1]
+    assert progress_of(tmp_path / "b", settings("elsewhere")) == marks[-1]
+    assert progress_of(tmp_path / "b", settings("any", seed=1)) != marks[-1]  # of another study
 
 
 @pytest.fixture

@@ -22,10 +22,12 @@ from ecrnn.data.image_set import from_arrays
 from ecrnn.studies import trials
 from ecrnn.studies.array_data import ARRAYS
 from ecrnn.studies.bundling import bundle_trial
+from ecrnn.studies.status import status
 from ecrnn.studies.study import run_study
 from ecrnn.studies.trials import load, split_of
 from ecrnn.studies.verification.stored import check_stored
 from ecrnn.studies.verification.verify import verify
+from ecrnn.studies.work import work
 from ecrnn.training.tried_points import read_tuning
 
 SPACE = {"lr": "1e-3..1e-1:log"}
@@ -197,6 +199,16 @@ def test_a_search_of_another_trial_is_told(nested: Path, tmp_path: Path) -> None
     worst.unlink()
     (plan,) = [check for check in check_stored(copy).checks if check.name == "plan"]
     assert "its search is damaged: 1 point of mlp-4 is not finished" in plan.lines[0]
+
+
+def test_the_study_file_of_a_search_in_its_study_is_told(nested: Path, tmp_path: Path) -> None:
+    """Else trials of the study would be shown, and gone on with, as points of the search."""
+    shutil.copytree(nested, copy := tmp_path / "study")
+    assert status(copy).decided
+    shutil.copy(copy / "mlp-4" / "repeat-0" / "search" / "study.yaml", copy)
+    for reads in (status, work):
+        with one_line(EcrnnError, copy / "mlp-4" / "repeat-0" / "config.yaml", "is of another study than study.yaml"):
+            reads(copy)
 
 
 def test_trainings_that_share_a_split_search_in_it(study: Study, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,8 @@ def test_a_trial_whose_worker_dies_three_times_has_failed_unless_it_got_further(
         if further:
             (attempt.folder / "metrics.jsonl").write_text("{}\n" * number)
         assert trials.leases.bury("a", attempt.lease.leases.read("cnn.0", number + 1).pid, "killed by SIGKILL")  # type: ignore[union-attr]
+    shutil.copytree(tmp_path / ".work", tmp_path / "other" / ".work")  # whose claims are none on trials of the other
+    assert taken(worker(tmp_path / "other", "b", of.model_copy(update={"seed": 1}))).lease.number == ATTEMPTS + 1
     trials = worker(tmp_path, "b", of)
     attempt = trials.take()  # type: ignore[assignment]
     if further:

@@ -12,7 +12,8 @@ from training.searches import fill, make_tuning
 from ecrnn.core.config import StudySettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.search_space import DEFAULT, parse_space
-from ecrnn.studies.settings import read_settings
+from ecrnn.core.tasks import default
+from ecrnn.studies.settings import as_begun, read_settings
 from ecrnn.studies.tuned_recipes import (
     check_searches,
     nested_search,
@@ -56,6 +57,25 @@ def test_what_is_said_wins_and_is_noted(tuning: Path) -> None:
     assert settings.training.epochs == 3
     assert settings.tuned is not None
     assert settings.tuned.others == {"epochs": 15}
+
+
+def test_with_what_a_second_tuning_tuned_is_noted_too(tuning: Path) -> None:
+    before = asked(tuning, models=["cnn"], training={"epochs": 3, "threads": 1})
+    more = asked(tuning, models=["cnn", "ecnn"], training={"epochs": 3, "threads": 1})
+
+    def others(**with_what: Any) -> dict[str, Any]:
+        assert before.tuned
+        assert more.tuned
+        second = more.model_copy(update={"tuned": more.tuned.model_copy(update={"others": with_what})})
+        begun = as_begun(second, before, default())
+        again = as_begun(second, begun.model_copy(update={"models": second.models}), default())
+        assert begun.tuned
+        assert again.tuned == begun.tuned
+        return begun.tuned.others
+
+    assert others(epochs=15, optimizer="sgd") == {"epochs": 15, "optimizer": "sgd"}
+    assert others(epochs=10) == {"epochs": "15 or 10"}
+    assert others() == {"epochs": 15}
 
 
 @pytest.mark.parametrize(

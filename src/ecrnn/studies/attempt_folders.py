@@ -32,6 +32,7 @@ from ecrnn.studies.planned import planned_trials
 WORK = ".work"  # folder of a study
 _FOLDER = ".folder"
 _ATTEMPT = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,5})\.[0-9a-f]*" + re.escape(_FOLDER), re.DOTALL)
+_PLACES = {"data", "data_dir", "val", "test", "groups"}  # settings that say where the examples lie
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
@@ -101,9 +102,14 @@ def moved(source: Path, target: Path) -> bool:
     return True
 
 
-def progress_of(folder: Path) -> str:
-    """How far a trial has come, as a digest of names, sizes and times of the files that are its progress."""
-    digest = hashlib.sha256()
+def progress_of(folder: Path, settings: StudySettings) -> str:
+    """How far a trial has come, as a digest of names, sizes and times of the files that are its progress.
+
+    Args:
+        folder: of the trial.
+        settings: of the trial, whose digest goes into it: claims in a `.work` of another study are none on this trial.
+    """
+    digest = hashlib.sha256(settings.model_dump_json(exclude=_PLACES).encode())
     for parent, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
             if name.endswith(".safetensors") or name in ("metrics.jsonl", MANIFEST):

@@ -20,6 +20,7 @@ from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.contrasts import check_sides
 from ecrnn.studies.tasks import check_used, has_validation, task_settings
 
+_OR = " or "  # between values with which several tunings of a study tuned
 MOST_REPEATS = 10  # splits of a study that trains until it is decided, where nothing is said
 
 AnySettings = TypeVar("AnySettings", StudySettings, TrainSettings)
@@ -203,7 +204,12 @@ def _tuned(settings: StudySettings, before: StudySettings) -> TunedSettings | No
     if settings.tuned is None or before.tuned is None:
         return before.tuned
     edges = {**settings.tuned.edges, **before.tuned.edges}
-    return before.tuned.model_copy(update={"edges": {model: edges[model] for model in sorted(edges)}})
+    others = dict(before.tuned.others)
+    if set(settings.models) - set(before.models):  # whose recipes another tuning may have found
+        for name, value in settings.tuned.others.items():
+            known = others.get(name, value)
+            others[name] = known if str(value) in str(known).split(_OR) else f"{known}{_OR}{value}"
+    return before.tuned.model_copy(update={"edges": {model: edges[model] for model in sorted(edges)}, "others": others})
 
 
 def check_plan(settings: StudySettings, before: StudySettings | None, out: Path) -> None:

@@ -25,7 +25,7 @@ from ecrnn.core.manifests import MANIFEST, noted_fact
 from ecrnn.core.packed import PACKED
 from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import FAILURE, trial_folder, trial_home
-from ecrnn.core.trial_of_study import failure_of
+from ecrnn.core.trial_of_study import CONFIG, check_of_study, failure_of
 from ecrnn.studies.attempt_folders import (
     WORK,
     check_links,
@@ -173,10 +173,20 @@ class SharedTrials:
         return [trial for trial in needed if is_free(trial)] or [trial for trial in needed if trial in silent]
 
     def count(self) -> None:
-        """Look which trials have ended, where it is not known. `take` does it once, and then asks for one at a time."""
+        """Look which trials have ended, where it is not known. `take` does it once, and then asks for one at a time.
+
+        Raises:
+            EcrnnError: the first finished trial of a model is of another study, as where another study.yaml was put
+                here; whether the others are whole and of this one, a report looks.
+        """
         self._counted = True
         for trial in self.planned:
             self._has_ended(trial)
+        for trial in {model: (model, repeat) for model, repeat in reversed(self.finished)}.values():
+            home = trial_home(self.study, *trial)
+            if there(home / CONFIG):
+                recipe = noted_fact(home, "recipe", self.study)
+                check_of_study(self.study, self.settings, *trial, {"facts": {"recipe": recipe}})
 
     def claims(self, trials: list[Trial]) -> dict[Trial, Claim]:
         """The last claim on each of ``trials`` that has one."""
@@ -242,7 +252,7 @@ class SharedTrials:
         if self._has_ended(trial):  # or at this moment, by one whose lease had ended
             self._clean(attempt)
             return None
-        mark = progress_of(attempt.folder)
+        mark = progress_of(attempt.folder, self.settings.of_trial(*trial))
         if (died := self._in_vain(name, number, mark)) >= ATTEMPTS:
             before = self.leases.read(name, number - 1)
             why = before.reason or f"the last one, on {before.host}, fell silent" if before else "it left no sign"

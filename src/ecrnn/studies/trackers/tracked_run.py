@@ -25,7 +25,7 @@ from ecrnn.studies.planned import planned_trials
 from ecrnn.training.finished import read_finished
 
 _PLACES = ("data", "data_dir")  # where the examples lie; what they are, the fingerprint says
-_GROWS = {"points": True, "budget": True, "edges": True}  # of a search, and of what it found, as models are added
+_GROWS = dict.fromkeys(("points", "budget", "edges", "others"), True)  # of a search, as models are added
 _OF_TRIALS = {"models": True, "repeats": True, "recipes": True, "sources": True, "planned_repeats": True}
 _OF_STUDY: dict[str, Any] = {"models": True, "repeats": True, "tuning": {"budget"}, "tuned": {"budget"}}
 _SOMEBODYS_MODEL = re.compile(r"[a-z0-9][\w.@+=-]{0,199}")  # a name of a folder and no path
