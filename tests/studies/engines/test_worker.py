@@ -26,13 +26,14 @@ def test_a_training_does_not_wait_for_a_command_that_was_stopped() -> None:
         os.set_blocking(write, True)
         epoch = Epoch("cnn, repeat 0", 5, 5, 1, 2, {"seconds": 1.0})
         training = threading.Thread(target=lambda: [answers.send(event) for event in (epoch, Message("so far"))])
-        training.daemon = True
         training.start()
         training.join(timeout=10)
-        assert not training.is_alive()
+        waited = training.is_alive()  # asked before the pipe is read, which ends the waiting
         while full:
             full -= len(listener.read(full))
         answers.send(Finished("cnn", 0))
         answers.send(epoch)
+        training.join()
         heard = [json.loads(line)["kind"] for line in listener.read(4096).splitlines()]
+    assert not waited
     assert heard == ["finished", "epoch"]
