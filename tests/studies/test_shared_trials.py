@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from core.lines import one_line
@@ -12,7 +15,7 @@ from studies.small import settings
 
 from ecrnn.core import leases
 from ecrnn.core.config import StudySettings
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import read_failure
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.shared_trials import ATTEMPTS, Attempt, SharedTrials
@@ -257,3 +260,21 @@ def test_a_search_whose_points_wait_for_each_other_is_refused(tmp_path: Path) ->
     of = StudySettings.read({"data": "any", "models": ["cnn"], "tuning": tuning})
     with one_line(EcrnnError, "each point waits for all before it", "ecrnn tune"):
         worker(tmp_path, "a", of)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.ENOENT])
+def test_only_a_folder_that_is_gone_was_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A disk that does not answer for a moment ends no worker."""
+    trials, stat = worker(tmp_path, "a"), os.stat
+
+    def refuse(path: Any, *rest: Any, **more: Any) -> os.stat_result:
+        if path == tmp_path:
+            raise OSError(number, os.strerror(number))
+        return stat(path, *rest, **more)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    if number == errno.ESTALE:
+        trials.check_there()
+        return
+    with one_line(RunDirectoryError, f"{tmp_path} is no longer there: it was moved or deleted"):
+        trials.check_there()

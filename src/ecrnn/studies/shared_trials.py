@@ -103,7 +103,7 @@ class SharedTrials:
         if not (looks_only or only):
             check_shared(settings, study)
         check_inside(study / WORK, study)
-        self.study, self.settings, self._inode = study, settings, _inode(study)
+        self.study, self.settings, self._inode = study, settings, os.stat(study).st_ino
         self.leases = Leases(study / WORK, lease, host)
         self.planned = planned_trials(settings) if only is None else [only]
         self.finished: dict[Trial, str | None] = {}  # and on which machine, where that was asked: "" if nobody knows
@@ -117,12 +117,21 @@ class SharedTrials:
         Raises:
             RunDirectoryError: it does not.
         """
-        if _inode(self.study) != self._inode:
+        if not self._is_there():
             for folder in (self.leases.folder, self.study):  # where a training made them anew
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             line = "it was moved or deleted; its new place, given to 'ecrnn work', goes on with what was begun"
             raise RunDirectoryError(f"{self.study} is no longer there: {line}")
+
+    def _is_there(self) -> bool:
+        """Whether the folder is the one that it was; another one that is called so later has another inode."""
+        try:
+            return os.stat(self.study).st_ino == self._inode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # such as ESTALE for a moment
+            return True
 
     def needed(self) -> list[Trial]:
         """What is still to be trained, as far as is known, in the order of the study."""
@@ -289,7 +298,7 @@ class SharedTrials:
         Raises:
             RunDirectoryError: the disk refuses, or the study is gone.
         """
-        if _inode(self.study) != self._inode:
+        if not self._is_there():
             self.give_up(attempt)
         self.check_there()
         first = put(attempt.folder, attempt.home)
@@ -353,13 +362,6 @@ class SharedTrials:
         self.leases.forget(name, [number for number in self.leases.numbers().get(name, []) if number <= last])
         with contextlib.suppress(OSError):
             self.leases.folder.rmdir()  # when it is empty
-
-
-def _inode(folder: Path) -> int | None:
-    """What tells a folder from another one that is called so later; None where there is none."""
-    with contextlib.suppress(OSError):
-        return os.stat(folder).st_ino
-    return None
 
 
 def _host(study: Path, trial: Trial) -> str:
