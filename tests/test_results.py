@@ -195,12 +195,21 @@ def test_the_third_study_has_the_figures_of_its_page() -> None:
     page = " ".join((ROOT / "docs" / "paper.md").read_text().split("## The third study")[1].split("\n## ")[0].split())
     analysis = json.loads((ROOT / "results" / "confirm" / "report" / "report.json").read_text())
     (pair,) = analysis["comparison"]["pairs"]
-    points = [f"{100 * pair[name]:.2f}" for name in ("difference",)]
-    points += [f"{100 * pair['test'][end]:.2f}" for end in ("low", "high")]
+    points = [f"{100 * value:.2f}" for value in (pair["difference"], pair["test"]["low"], pair["test"]["high"])]
     assert "CNN by {} points** (repeated 95 % interval {} to {}, ".format(*points) in page
     assert f"sequential p = {pair['p_holm']:.3f})" in page
     means = {model["model"]: 100 * statistics.mean(model["scores"]) for model in analysis["models"]}
     assert f"{means['ecrnn-bilstm-16']:.2f} against {means['cnn']:.2f} %" in page
+    trials = {(trial.model, trial.repeat): trial.metrics for trial in read_study([ROOT / "results" / "confirm"]).trials}
+    assert len(trials) == 16
+    last = {place: [100 * epoch["validation_accuracy"] for epoch in epochs[-3:]] for place, epochs in trials.items()}
+    epoch, three = (
+        np.array([of(last["ecrnn-bilstm-16", r]) - of(last["cnn", r]) for r in range(10, 18)])
+        for of in (lambda values: values[-1], np.mean)
+    )
+    assert (three > 0).all()
+    line = "standard deviation of {:.2f} points after the last epoch (mean {:+.2f}) and of {:.2f} as means of three"
+    assert line.format(epoch.std(ddof=1), epoch.mean(), three.std(ddof=1)) in page
 
     with np.load(ROOT / "results" / "confirm" / "test-part.npz") as file:
         models = ("ecrnn-bilstm-16", "cnn")
@@ -227,7 +236,7 @@ def test_the_correlation_of_repeats_is_that_of_its_table() -> None:
     """Of Shrout and Fleiss's formulas, with the mean squares of scipy's analysis of variance."""
     with np.load(ROOT / "results" / "repeat-correlation" / "cifar10.npz") as file:
         correct = np.unpackbits(file["correct"], axis=-1)  # (data sets, repeats, models, epochs, images)
-    sets, splits, expected = len(correct), 6, []
+    sets, splits, expected, false = len(correct), 6, [], []
     for name, epochs in (("last epoch", 1), ("mean of the last 3 epochs", 3)):
         cnn, crnn = 100 * correct[:, :, :, -epochs:].mean(axis=(3, 4)).transpose(2, 0, 1)
         scores = {"cnn": cnn, "crnn-gru-24@positions": crnn, "crnn-gru-24@positions - cnn": crnn - cnn}
@@ -238,7 +247,14 @@ def test_the_correlation_of_repeats_is_that_of_its_table() -> None:
             value, low, high = (f"{(r - 1) / (r - 1 + splits):+.3f}" for r in ratios)
             sd, seed = (v.var(axis=1, ddof=1).mean() ** 0.5 for v in (values[:, :splits], values[:, [0, 6, 7, 8, 9]]))
             expected.append(f"| {name} | {model} | {value} | {low} to {high} | {sd:.2f} | {seed:.2f} |")
+        difference = (crnn - cnn)[:, :splits]
+        error = (difference.mean(axis=1) - (crnn - cnn).mean()) / difference.std(axis=1, ddof=1)
+        for correction in (0, 0.3 / 0.7):
+            t = error / (1 / splits + correction) ** 0.5
+            false.append(int((abs(t) > student.ppf(0.975, splits - 1)).sum()))
     page = (ROOT / "docs" / "statistics.md").read_text()
+    words = "wrong on {2} of 24 at a level of 5 %, the corrected one on {3}, too (last epoch: {0} and {1})"
+    assert words.format(*false) in page
     assert re.findall(r"^\| (?:last epoch|mean of the last 3 epochs) .*$", page, re.MULTILINE) == expected
 
 
