@@ -50,7 +50,7 @@ BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | 
 FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 
-def commands(page: Path) -> list[str]:
+def commands_on(page: Path) -> list[str]:
     return [match.strip() for match in COMMAND.findall(page.read_text())]
 
 
@@ -129,6 +129,19 @@ def test_a_page_that_is_not_true_is_seen(text: str, fault: str, tmp_path: Path) 
     page.write_text(text)
     with pytest.raises(AssertionError, match=fault):
         run_page(page, tmp_path, alone)
+
+
+def test_pages_import_the_packages_that_they_use() -> None:
+    """In a process that begins at once all packages are in memory, so that running a page would not show it."""
+    packages = "|".join(path.parent.name for path in (ROOT / "src" / "ecrnn").glob("*/__init__.py"))
+    checked = 0
+    for page in [*RUN, ROOT / "docs" / "comparing.md"]:
+        text = "\n".join(text for kind, _, text in BLOCK.findall(page.read_text()) if kind == "python")
+        lines = [line for line in text.splitlines() if not re.match(r"\s*(from|import) ", line)]
+        used = set(re.findall(rf"\becrnn\.({packages})\.", "\n".join(lines)))
+        assert [name for name in used if f"import ecrnn.{name}" not in text] == [], page
+        checked += bool(text)
+    assert checked > 4
 
 
 @pytest.mark.slow
@@ -239,7 +252,7 @@ def test_every_command_shown_parses(page: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(own_code, "_loaded", {})
     monkeypatch.chdir(tmp_path)
     write_files(page, tmp_path)
-    for line in commands(page):
+    for line in commands_on(page):
         name, *arguments = shlex.split(line)[1:] or ["--help"]
         if name.startswith("-"):
             continue
@@ -250,8 +263,8 @@ def test_every_command_shown_parses(page: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_the_pages_show_commands() -> None:
     """The two tests above would pass on empty pages."""
-    assert len(commands(ROOT / "README.md")) >= 4
-    assert len(commands(ROOT / "docs" / "tutorial.md")) >= 8
+    assert len(commands_on(ROOT / "README.md")) >= 4
+    assert len(commands_on(ROOT / "docs" / "tutorial.md")) >= 8
 
 
 def test_both_readmes_show_the_same_commands_and_figures() -> None:
