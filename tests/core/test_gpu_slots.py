@@ -29,7 +29,7 @@ def test_trainings_have_the_gpus_in_turn_and_know_how_many_share_theirs() -> Non
 
 
 def test_gpus_are_called_as_who_started_this_process_calls_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of four here, of which torch finds one."""
+    """Of three that it names, torch finds all, one or none."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5a,7")
     assert gpus() == ["2", "GPU-5a", "7"]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
