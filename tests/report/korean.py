@@ -19,8 +19,8 @@ LATIN = {
 def english(page: str, names: Iterable[str]) -> list[str]:
     """The Latin words of a page that are neither names nor in `LATIN`."""
     page = re.sub(r"<style>.*?</style>|<pre.*?</pre>|<code>.*?</code>", "", page, flags=re.DOTALL)
-    said = re.findall(r">([^<>]+)<", page) + re.findall(r'(?:alt|aria-label)="([^"]*)"', page)
-    text = re.sub(r"--[a-z][a-z-]+", "", "\n".join(map(html.unescape, said)))  # options of commands
+    shown = re.findall(r">([^<>]+)<", page) + re.findall(r'(?:alt|aria-label)="([^"]*)"', page)
+    text = re.sub(r"--[a-z][a-z-]+", "", "\n".join(map(html.unescape, shown)))  # options of commands
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(name, " ")
     return sorted(set(re.findall("[A-Za-z]{2,}", text)) - LATIN)
