@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ USED = (
     "matplotlib.backends.backend_svg",
     "sklearn.pipeline",
 )
+SECONDS = 300  # after which a child that hangs is ended, with status -SIGALRM
 
 
 class Commands:
@@ -54,6 +56,7 @@ def run(progress: object, words: Sequence[str], folder: str, streams: str, varia
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
+    signal.alarm(SECONDS)
     os.sched_getaffinity = one_of_the_cores
     sys.path.insert(0, folder)
     word, *rest = words

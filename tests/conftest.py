@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import hashlib
@@ -83,7 +84,7 @@ def digits_are_read_once() -> Iterator[None]:
 
     with (
         patch.object(image_set, "of_images", keys),
-        patch.object(DigitsSource, "load", lambda self, *others: load(self, None, None)),
+        patch.object(DigitsSource, "load", lambda self, *others: copy.deepcopy(load(self, None, None))),
     ):
         yield
 

@@ -36,3 +36,7 @@ def test_a_language_without_pages(synthetic: Path, call, tmp_path: Path) -> None
     ):
         done = call(*arguments, "--lang", "fr")
         assert (done.status, done.err) == (2, "ecrnn: unknown language 'fr', pages are in en and ko\n")
+    for arguments in (("check", tmp_path), ("evaluate", "cifar10", tmp_path)):  # which write a page with --out alone
+        done = call(*arguments, "--lang", "ko")
+        assert done.status == 2
+        assert done.err.startswith("ecrnn: --lang ko is the language of the page; --out names the folder")

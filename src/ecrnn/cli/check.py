@@ -63,7 +63,7 @@ def check(
     from ecrnn.studies.of_folder import check_study_of
     from ecrnn.studies.places import spelt_as_it_exists
 
-    language, folder = options.language(lang), Path(spelt_as_it_exists(data))
+    language, folder = options.language(lang, page=out is not None), Path(spelt_as_it_exists(data))
     if not folder.is_dir():
         raise options.WrongCall(f"{folder} is no folder; check looks at a folder of images, one sub-folder a class")
     if bad_data not in (None, "refuse", "skip"):

@@ -68,7 +68,7 @@ def evaluate(
     from ecrnn.serving.kept_rejection import keep_rejection
     from ecrnn.serving.load import load
 
-    language = options.language(lang)
+    language = options.language(lang, page=out is not None)
     model = load(bundle, device or "auto")
     with options.wrong_call():
         model.search(beam)

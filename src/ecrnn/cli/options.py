@@ -30,12 +30,15 @@ def wrong_call() -> Iterator[None]:
         raise WrongCall(str(error)) from error
 
 
-def language(text: str) -> str:
-    """The language that --lang names."""
+def language(text: str, *, page: bool = True) -> str:
+    """The language that --lang names; ``page`` is whether a page is written."""
     from ecrnn.core.translation import checked
 
     with wrong_call():
-        return checked(text)
+        found = checked(text)
+    if found != "en" and not page:
+        raise WrongCall(f"--lang {found} is the language of the page; --out names the folder that it is written to")
+    return found
 
 
 DATA_PANEL, RECIPE_PANEL, MACHINE_PANEL = "Data", "Recipe", "Machine"  # groups of options in the help
