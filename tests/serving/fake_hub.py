@@ -18,7 +18,8 @@ class FakeHub:
     """Repositories by name: commits, each a mapping of names to contents, the newest last.
 
     ``sizes`` are what it says instead of the true ones; ``endless`` are names of files that never end, ``silent`` of
-    those that stay away for a while; ``refuses`` is the status of every answer.
+    those that stay away for a while, "" of what it says of repositories; ``refuses`` is the
+    status of every answer.
     """
 
     def __init__(self) -> None:
@@ -82,6 +83,10 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
             return self.answer(404, {}, X_Error_Code="RepoNotFound")
 
         def info(self, name: str, revision: str) -> None:
+            if "" in hub.silent:
+                time.sleep(1)
+                self.close_connection = True
+                return None
             if hub.says is not None:
                 return self.answer(200, hub.says)
             if name not in hub.commits:

@@ -16,6 +16,7 @@ from studies.small import settings
 from ecrnn.core import leases
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
+from ecrnn.core.files import write_json
 from ecrnn.core.runs import read_failure
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.shared_trials import ATTEMPTS, Attempt, SharedTrials
@@ -224,6 +225,9 @@ def test_an_error_of_its_own_is_written_down_and_not_tried_again(tmp_path: Path)
     assert read_failure(tmp_path, "cnn", 0) == "loss is not finite"
     assert trials.take() is None
     assert worker(tmp_path, "b", of).take() is None
+    write_json(tmp_path / "cnn" / "repeat-0" / "error.json", {"error": "no memory", "model": "cnn", "repeat": 1})
+    with one_line(RunDirectoryError, "error.json is of another trial, cnn, repeat 1"):
+        worker(tmp_path, "b", of).take()
 
 
 def test_what_another_engine_has_left_goes_on(tmp_path: Path) -> None:

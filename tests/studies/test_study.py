@@ -119,6 +119,9 @@ def test_killed_between_its_first_two_files(study: Study, tmp_path: Path) -> Non
     with one_line(RunDirectoryError, "lr is 0.001 here and 0.01 there", f"delete {home}, and it is trained anew"):
         study.run(tmp_path, models=("mlp-4",), repeats=2)
     assert not (tmp_path / "mlp-4" / "repeat-1").exists(), "nothing is trained beside it"
+    shutil.copytree(home, sibling := tmp_path / "other" / "mlp-4" / "repeat-1")
+    with one_line(RunDirectoryError, "is of another trial, mlp-4, repeat 0", f"delete {sibling}, and it is trained"):
+        study.run(tmp_path / "other", models=("mlp-4",), repeats=2, training={"lr": 0.01})
 
 
 def test_examples_both_trained_on_and_validated_on_are_told(tmp_path: Path) -> None:

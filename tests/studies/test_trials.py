@@ -211,7 +211,7 @@ def test_what_ends_a_study(study: Study, tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.rglob("error.json"))
 
 
-def test_a_finished_trial_is_left_alone(left_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_trial_is_left_alone(left_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(left_alone)
     settings = read_settings(left_alone)
     monkeypatch.setattr(trials, "fit_events", lambda *_, **__: pytest.fail("trained again"))
@@ -219,6 +219,9 @@ def test_a_finished_trial_is_left_alone(left_alone: Path, monkeypatch: pytest.Mo
     other = settings.model_copy(update={"seed": 1})  # whose folder of an attempt or of a search was copied
     with one_line(RunDirectoryError, "repeat-0 is of another study: seed is 1 here and 0 there; delete it"):
         list(trials.run_trial(trials.load(settings), left_alone, other, "cnn", 0))
+    shutil.copytree(left_alone / "cnn" / "repeat-1", tmp_path / "cnn" / "repeat-0")
+    with one_line(RunDirectoryError, "repeat-0 is of another trial, cnn, repeat 1; delete it"):
+        list(trials.run_trial(trials.load(settings), tmp_path, settings, "cnn", 0))
     assert everything(left_alone) == before
 
 

@@ -29,9 +29,10 @@ def make_point(folder: Path, model: str, number: int, right: int, **facts: Any) 
     write_manifest(place, ("config.yaml", "metrics.jsonl", "predictions.npz"), known | facts)
 
 
-def make_failure(folder: Path, model: str, number: int) -> None:
+def make_failure(folder: Path, model: str, number: int, noted: dict[str, Any] | None = None) -> None:
     """A point that failed."""
-    write_json(make_folder(trial_folder(folder, model, number)) / "error.json", {"error": "the loss is not finite"})
+    place = make_folder(trial_folder(folder, model, number))
+    write_json(place / "error.json", {"error": "the loss is not finite", **(noted or {})})
 
 
 def make_tuning(folder: Path, **search: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from core.lines import one_line
-from training.searches import fill, make_point, make_tuning
+from training.searches import fill, make_failure, make_point, make_tuning
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.runs import read_settings, write_settings
@@ -68,6 +68,10 @@ def test_a_point_of_another_tuning_has_no_score_here(folder: Path, tmp_path: Pat
     shutil.rmtree(folder / "cnn" / "repeat-1")
     shutil.copytree(other / "cnn" / "repeat-1", folder / "cnn" / "repeat-1")
     with one_line(EcrnnError, "config.yaml is of another study than study.yaml: training.lr is 0.009 here and 0.001"):
+        read_tuning(folder)
+    shutil.rmtree(folder / "cnn" / "repeat-1")
+    make_failure(folder, "cnn", 1, {"model": "cnn", "repeat": 2})  # why another point failed
+    with one_line(EcrnnError, "error.json is of another trial, cnn, repeat 2"):
         read_tuning(folder)
 
 

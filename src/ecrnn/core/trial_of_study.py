@@ -50,14 +50,23 @@ def check_of_study(study: Path, settings: StudySettings, model: str, repeat: int
         manifest: what its manifest says: ``facts`` and ``plan``.
 
     Raises:
-        EcrnnError: it was trained with other settings; or study.yaml, unless somebody has changed it and deleted its
-            digest, has another plan than then. The line names the file.
+        EcrnnError: it is another trial, or was trained with other settings; or study.yaml, unless somebody has changed
+            it and deleted its digest, has another plan than then. The line names the file.
     """
+    if line := another_trial(manifest["facts"], model, repeat):
+        raise EcrnnError(f"{trial_home(study, model, repeat) / MANIFEST} {line}")
     if line := other_settings(study, settings, model, repeat, manifest["facts"]):
         raise EcrnnError(f"{trial_home(study, model, repeat) / CONFIG} is of another study than {STUDY}: {line}")
     key = other_plan(settings, manifest.get("plan"))
     if key and is_sealed(read_text(study / STUDY, MAX_SETTINGS, study)):
         raise EcrnnError(f"{study / STUDY} has another {key} than when {settings.label(model, repeat)} was trained")
+
+
+def another_trial(facts: Mapping[str, Any], model: str, repeat: int) -> str | None:
+    """That the facts of a manifest are those of another trial, in words; None where they are not, or name none."""
+    if (facts.get("model", model), facts.get("repeat", repeat)) == (model, repeat):
+        return None
+    return f"is of another trial, {facts.get('model')}, repeat {facts.get('repeat')}"
 
 
 def other_settings(

@@ -25,7 +25,7 @@ from ecrnn.core.runs import FAILURE, plan_note, trial_folder, trial_home, write_
 from ecrnn.core.seals import seal
 from ecrnn.core.seeds import trial_seed
 from ecrnn.core.text import counted
-from ecrnn.core.trial_of_study import CONFIG, SEARCH, other_settings, settings_beside, with_recipe
+from ecrnn.core.trial_of_study import CONFIG, SEARCH, another_trial, other_settings, settings_beside, with_recipe
 from ecrnn.data import catalogue, counter_rng
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.data.keys import Keys
@@ -157,10 +157,12 @@ def run_trial(
 
     Raises:
         EcrnnError, Interrupted: from the training; or the code of an own model has changed.
-        RunDirectoryError: the finished trial that lies there is of another study.
+        RunDirectoryError: the finished trial that lies there is another one, or of another study.
     """
     folder = trial_folder(study, model, repeat)
     if (facts := read_manifest(home := trial_home(study, model, repeat))) is not None:
+        if line := another_trial(facts, model, repeat):
+            raise RunDirectoryError(f"{home} {line}; delete it, and it is trained anew")
         if line := other_settings(study, settings, model, repeat, facts):  # such as of a search that was copied there
             raise RunDirectoryError(f"{home} is of another study: {line}; delete it, and it is trained anew")
         return

@@ -18,7 +18,7 @@ from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
 from ecrnn.core.runs import FinishedTrial, read_trial
 from ecrnn.core.search_space import TUNABLE
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
-from ecrnn.core.trial_of_study import check_of_study
+from ecrnn.core.trial_of_study import another_trial, check_of_study
 from ecrnn.stats import METRICS
 
 MOST = 10**15  # that any fact or statistic may be, in whatever unit
@@ -106,8 +106,8 @@ def _check_facts(finished: FinishedTrial) -> None:
     if not (isinstance(recipe, dict) and isinstance(edges, list) and {*edges} <= {*TUNABLE}):
         raise EcrnnError("manifest.json: recipe must hold settings of a training, and recipe_edges names of some")
     TrainingSettings.read(recipe, "manifest.json, recipe")
-    if (facts.get("model", finished.model), facts.get("repeat", finished.repeat)) != (finished.model, finished.repeat):
-        raise EcrnnError(f"manifest.json is of another trial, {facts.get('model')}, repeat {facts.get('repeat')}")
+    if line := another_trial(facts, finished.model, finished.repeat):
+        raise EcrnnError(f"manifest.json {line}")
 
 
 def _is_number(value: Any, whole: bool) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli.conftest import call_main
 from core.lines import one_line
 from PIL import Image
 from studies.small import Study
@@ -83,3 +84,4 @@ def test_studies_that_do_not_fit(photos: Path, study: Path, tmp_path: Path) -> N
     read_study_predictions(study, list_folder(other))
     with one_line(DataError, f"{study} is of other images than {other}, or some were added, removed or altered"):
         check_study_of(study, other)
+    assert "or some were added, removed or altered" in call_main("check", other, "--study", study).err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from core.lines import one_line
 from lanes import covering, seldom
 from PIL import Image
 from serving.export import parity_table, small_bundles
@@ -115,6 +117,14 @@ def test_wrong_calls(small_bundle: Path, tmp_path: Path, options: dict[str, Any]
     with pytest.raises(EcrnnError, match=fault):
         export(small_bundle, tmp_path / "x.onnx", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_bundle_is_not_overwritten(small_bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_bundle, copy := tmp_path / "bundle")
+    before = (copy / "model.safetensors").read_bytes()
+    with one_line(EcrnnError, copy / "model.safetensors", "is a file of the bundle"):
+        export(copy, copy / "model.safetensors")
+    assert (copy / "model.safetensors").read_bytes() == before
 
 
 def test_a_task_that_writes_step_by_step_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,8 @@ def test_a_bundle_of_a_study_holds(left_alone: Path, tmp_path: Path, half: bool)
     checks = found(tmp_path / "bundle")
     assert {status for status, _ in checks.values()} == {"holds"}
     assert checks["training"][1] == ("trained again, 2 epochs: the same to the bit",)
+    change_metrics(tmp_path / "bundle", accuracy=0.51)  # as where rounding has made another class the first
+    assert found(tmp_path / "bundle", train=False)["plan"][0] == ("holds" if half else "fails")
 
 
 def test_a_changed_weight(copy: Path) -> None:

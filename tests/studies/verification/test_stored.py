@@ -209,6 +209,9 @@ def test_a_failed_trial_is_no_missing_one(copy: Path) -> None:
     (home / "error.json").write_text(json.dumps({"error": "loss is not finite"}))
     (held,) = of(copy, "holds")["trials"]
     assert held == "3 trials whole, each file as its manifest says; ecnn, repeat 1 failed: loss is not finite"
+    beside = copy / "ecnn" / "repeat-1" / "error.json"
+    beside.write_text(json.dumps({"error": "loss is not finite", "model": "cnn", "repeat": 1}))
+    assert f"ecnn, repeat 1: {beside} is of another trial, cnn, repeat 1" in of(copy, "fails")["trials"]
 
 
 def test_a_study_that_stopped_when_it_was_decided(study: Study, tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def export(
         input = "image"
         browser = web_runtime(None if runtime is None else path_of(runtime, "runtime"), progress)
     path, folder = path_of(out, "out"), find(bundle)
+    if path.parent.resolve() == folder.resolve() and path.exists() and not _parity_of(path).exists():
+        raise EcrnnError(f"{path} is a file of the bundle, which would be overwritten; name another file")
     of_data = None if data is None else str(path_of(data, "data"))
     compared = samples(form, of_data, None if data_dir is None else path_of(data_dir, "data_dir"))
     metadata = _metadata(form, folder, input)
@@ -194,9 +196,14 @@ def _facts(model: Predictor, metadata: dict[str, str]) -> dict[str, str]:
     }
 
 
+def _parity_of(path: Path) -> Path:
+    """Where it lies how well an exported file agrees with its model."""
+    return path.with_name(f"{path.name}.parity.json")
+
+
 def _with_parity(path: Path, content: bytes, compared: Samples, found: dict[str, Any]) -> Exported:
     """Write how well the file agrees beside it."""
-    beside = path.with_name(path.name + ".parity.json")
+    beside = _parity_of(path)
     plain = {
         "format": FORMAT,
         "file": path.name,
