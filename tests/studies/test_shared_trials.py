@@ -282,3 +282,18 @@ def test_only_a_folder_that_is_gone_was_moved(tmp_path: Path, monkeypatch: pytes
         return
     with one_line(RunDirectoryError, f"{tmp_path} is no longer there: it was moved or deleted"):
         trials.check_there()
+
+
+def test_a_folder_with_another_number_was_moved_where_it_holds_no_study(tmp_path: Path) -> None:
+    """A training makes such a folder; one with the study lies on a file system that has numbered it anew."""
+    here, anew = tmp_path / "study", tmp_path / "anew"
+    here.mkdir()
+    anew.mkdir()
+    trials = worker(here, "a")
+    here.rename(tmp_path / "moved")
+    anew.rename(here)
+    (here / "study.yaml").touch()
+    trials.check_there()
+    (here / "study.yaml").unlink()
+    with one_line(RunDirectoryError, f"{here} is no longer there: it was moved or deleted"):
+        trials.check_there()

@@ -36,9 +36,9 @@ def language(text: str, *, page: bool = True) -> str:
 
     with wrong_call():
         found = checked(text)
-    if found != "en" and not page:
-        raise WrongCall(f"--lang {found} is the language of the page; --out names the folder that it is written to")
-    return found
+    if page or found == "en":
+        return found
+    raise WrongCall(f"--lang {found} is the language of the page; --out names the folder that it is written to")
 
 
 DATA_PANEL, RECIPE_PANEL, MACHINE_PANEL = "Data", "Recipe", "Machine"  # groups of options in the help

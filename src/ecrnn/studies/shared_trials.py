@@ -24,7 +24,7 @@ from ecrnn.core.leases import DIED, FAILED, LEASE, LEFT, Claim, Lease, Leases
 from ecrnn.core.manifests import MANIFEST, noted_fact
 from ecrnn.core.packed import PACKED
 from ecrnn.core.reading import check_inside, there
-from ecrnn.core.runs import FAILURE, trial_folder, trial_home
+from ecrnn.core.runs import FAILURE, STUDY, trial_folder, trial_home
 from ecrnn.core.trial_of_study import CONFIG, check_of_study, failure_of
 from ecrnn.studies.attempt_folders import (
     WORK,
@@ -125,9 +125,12 @@ class SharedTrials:
             raise RunDirectoryError(f"{self.study} is no longer there: {line}")
 
     def _is_there(self) -> bool:
-        """Whether the folder is the one that it was; another one that is called so later has another inode."""
+        """Whether the folder is the one that it was; one that a training made anew has another inode, and no study.
+
+        Some file systems, such as sshfs, number a folder anew while it lies there.
+        """
         try:
-            return os.stat(self.study).st_ino == self._inode
+            return os.stat(self.study).st_ino == self._inode or there(self.study / STUDY)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:  # such as ESTALE for a moment
