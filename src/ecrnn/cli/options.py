@@ -35,10 +35,9 @@ def language(text: str, *, page: bool = True) -> str:
     from ecrnn.core.translation import checked
 
     with wrong_call():
-        found = checked(text)
-    if page or found == "en":
-        return found
-    raise WrongCall(f"--lang {found} is the language of the page; --out names the folder that it is written to")
+        if checked(text) != "en" and not page:
+            raise EcrnnError(f"--lang {text} is the language of the page; --out names the folder that it is written to")
+    return text
 
 
 DATA_PANEL, RECIPE_PANEL, MACHINE_PANEL = "Data", "Recipe", "Machine"  # groups of options in the help
