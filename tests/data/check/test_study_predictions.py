@@ -85,3 +85,17 @@ def test_studies_that_do_not_fit(photos: Path, study: Path, tmp_path: Path) -> N
     with one_line(DataError, f"{study} is of other images than {other}, or some were added, removed or altered"):
         check_study_of(study, other)
     assert "or some were added, removed or altered" in call_main("check", other, "--study", study).err
+
+
+def test_a_study_with_a_folder_that_validates(photos: Path, tmp_path: Path) -> None:
+    """The study's own folder is gone, so only the one that is named now can be the one that is read."""
+    val, moved = tmp_path / "val", tmp_path / "moved"
+    shutil.copytree(photos, val)
+    (val / "b" / "000.png").unlink()
+    for file in val.glob("*/*.png"):  # other images than those that train
+        Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
+    Study(str(photos)).run(tmp_path / "study", models=("majority",), repeats=1, val=str(val), bad_data="skip")
+    val.rename(moved)
+    check_study_of(tmp_path / "study", photos, val=moved)
+    with one_line(DataError, "is of other images than"):
+        check_study_of(tmp_path / "study", photos)
