@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--n-train", type=int, default=35_000, help="images that trained each network, for the report")
     asked = parser.parse_args()
     correct = read(asked.out) if asked.out.exists() else {}
     for trial in sorted(asked.study.glob("*/repeat-*/manifest.json")):
@@ -76,7 +77,7 @@ def main() -> None:
         images = np.array(len(correct[name]))
         np.savez_compressed(file, images=images, **{n: np.packbits(hits) for n, hits in sorted(correct.items())})
         write_atomically(asked.out, file.getvalue())
-    for pair in judged(correct).analysis.comparison.pairs:
+    for pair in judged(correct, asked.n_train).analysis.comparison.pairs:
         print(pair.sentence)
 
 
