@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
+from ecrnn.cli.output import complain
 from ecrnn.cli.progress import Display, duration
 from ecrnn.core.events import Downloading, Epoch, Event, Failed, Finished, Loading, Message, Step, Waiting
 
@@ -50,3 +54,15 @@ def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (170, "3 min"), (7500, "2 h 5 min")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two ranks of a training, whose standard error is one, tear each other's lines."""
+    pieces: list[str] = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", pieces.append)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Display() as display:
+        display.show(Message("2 of 3 trials are finished already"))
+    complain("no such folder")
+    assert pieces == ["2 of 3 trials are finished already\n", "ecrnn: no such folder\n"]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,18 @@ class RayCluster:
         """Kill the second node."""
         assert self.process.stdin is not None
         print(file=self.process.stdin, flush=True)
+
+    def lose_second_while(self, condition: Callable[[], object]) -> None:
+        """Kill the second node while a condition holds: all its processes stand still while it is asked."""
+        lost = False
+        while not lost:
+            await_(condition)
+            node = with_variable("TMPDIR", str(self.folders[1]))
+            send(signal.SIGSTOP, node)
+            if lost := bool(condition()):
+                send(signal.SIGKILL, [pid for pid in node if "raylet" in Path(f"/proc/{pid}/comm").read_text()])
+            send(signal.SIGCONT, node)
+        self.lose_second()
 
 
 BLIND = """
@@ -83,6 +96,22 @@ def ray_cluster(place: Path, hidden: Path | None = None) -> Iterator[RayCluster]
             if line:
                 yield RayCluster(json.loads(line)["address"], folders, process)
                 return
+
+
+def with_variable(name: str, value: str) -> list[int]:
+    """The processes that have this variable in their environment, which they have from whoever began them."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if f"{name}={value}".encode() in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found
+
+
+def send(number: signal.Signals, processes: Iterable[int]) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def await_(condition: Callable[[], object], seconds: float = 400) -> None:

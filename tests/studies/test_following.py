@@ -82,7 +82,8 @@ class Torchrun:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ
+            | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},  # where pieces of lines are written at once
             start_new_session=True,
         )
 

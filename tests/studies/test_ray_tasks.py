@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from core.lines import one_line
-from studies.nodes import RayCluster, await_, ray_cluster
+from studies.nodes import RayCluster, await_, ray_cluster, with_variable
 from studies.small import Study, predictions, settings
 
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
@@ -380,11 +381,12 @@ def parent_of(process: int) -> int:
 def test_a_cluster_of_this_machine_listens_to_nobody_else(study: Study, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     run_study(study.settings(models=("mlp-4",), repeats=1), tmp_path / "run", engine="none")
-    before, seen = listening(), set[str]()
+    seen = set[str]()
     driver = [sys.executable, "-c", DRIVER.replace("sys.argv[2]", "None"), str(tmp_path / "run")]
-    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    env = {**os.environ, "ECRNN_TEST_CLUSTER": str(tmp_path)}  # which all processes of the cluster have from the driver
+    with subprocess.Popen(driver, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
         while process.poll() is None:
-            seen |= listening() - before
+            seen |= listening(with_variable("ECRNN_TEST_CLUSTER", str(tmp_path)))
             time.sleep(0.2)
         out, err = process.communicate()
     assert process.returncode == 0, err
@@ -393,7 +395,14 @@ def test_a_cluster_of_this_machine_listens_to_nobody_else(study: Study, tmp_path
     assert {address for address in seen if not address.startswith(LOOPBACK)} == set()
 
 
-def listening() -> set[str]:
-    """The addresses, as the kernel writes them, on which this machine takes connections; 0100007F is 127.0.0.1."""
+def listening(processes: list[int]) -> set[str]:
+    """The addresses, as the kernel writes them, on which they take connections; 0100007F is 127.0.0.1."""
+    sockets = set[str]()
+    for pid in processes:
+        with suppress(FileNotFoundError):  # it has ended
+            for handle in os.listdir(f"/proc/{pid}/fd"):
+                with suppress(FileNotFoundError):
+                    sockets.add(os.readlink(f"/proc/{pid}/fd/{handle}"))
     lines = [line for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
-    return {line.split()[1] for line in lines if line.split()[3] == "0A"}
+    rows = [line.split() for line in lines]
+    return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}

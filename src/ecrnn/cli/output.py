@@ -26,7 +26,13 @@ def say(line: str) -> None:
 
 def complain(line: str) -> None:
     """Print a line for people on the standard error, as from ecrnn."""
-    print(f"ecrnn: {printable(line)}", file=sys.stderr)
+    remark(f"ecrnn: {printable(line)}")
+
+
+def remark(line: str) -> None:
+    """Write a line to the standard error, in one piece: the ranks of a training share it."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def say_json(value: Any, indent: int | None = 2) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from ecrnn.cli.output import remark
 from ecrnn.core.events import Downloading, Epoch, Event, Failed, Loading, Message, Step, Waiting
 from ecrnn.core.text import printable
 
@@ -131,7 +132,7 @@ class Display:
         if self.bars is not None:
             self.bars.console.print(line, markup=False, highlight=False, emoji=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            remark(line)
 
     def _bar(self, event: Step | Epoch) -> None:
         label = event.label

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.compare import run
+from ecrnn.cli.output import remark
 
 EXAMPLE = "Example: ecrnn reproduce --profile paper --data-dir ~/data --jobs 2"
 
@@ -60,5 +60,5 @@ def reproduce(
     if jobs is None:
         jobs = 1 if resolve_device(settings.training.device) == "cuda" else min(available_cores(), 8)
     if profile == "quick" and not as_json:
-        print(QUICK_WARNING, file=sys.stderr)
+        remark(QUICK_WARNING)
     return run(settings, out or Path("runs") / f"reproduce-{profile}", jobs=jobs, as_json=as_json)

@@ -366,8 +366,7 @@ def test_nodes_with_folders_of_their_own(cluster: RayCluster, study: Study, tmp_
 
     def lose() -> None:
         await_(lambda: begun(stays))
-        await_(lambda: begun(lost))
-        cluster.lose_second()
+        cluster.lose_second_while(lambda: begun(lost))
 
     thread = threading.Thread(target=lose)
     thread.start()
