@@ -138,10 +138,14 @@ for line in (logs / "parts").read_text().splitlines():
     out, err = (logs / f"{name}.{end}" for end in ("out", "err"))
     part = parts[name] = {"status": status, "seconds": int(seconds)}
     text = out.read_text(errors="replace") if out.exists() else ""
-    try:
-        part["found"] = json.loads(text)
-    except ValueError:
-        part["output"] = text[-2000:]
+    for found in (text, *text.splitlines()[-1:]):  # one that was cut may have said in its last line what it had
+        try:
+            part["found"] = json.loads(found)
+            break
+        except ValueError:
+            part["output"] = text[-2000:]
+    if "found" in part:
+        part.pop("output", None)
     if status not in ("done", "no card") and err.exists():
         part["errors"] = err.read_text(errors="replace")[-4000:]
 commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()

@@ -5,7 +5,8 @@
 The same study of `--trials` trials is trained with that many of them sharing the card, a process each. For each number:
 seconds of the command, the median of the seconds that a trial trained, trials a minute of training (so many together,
 divided by that median) with their ratio to one at a time, and whether the predictions of all trials have the same bytes
-as one at a time. One JSON object; `--device cpu` tries the program where there is no card, with so many jobs.
+as one at a time. A line of JSON after each number, with all so far, so that a time limit loses only what was not
+measured; `--device cpu` tries the program where there is no card, with so many jobs.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def main() -> None:
         row["rate_to_first"] = round(row["trials_a_minute"] / first[0]["trials_a_minute"], 2)
         row["same_bytes"] = digests == first[1]
         found[str(together)] = row
-    print(json.dumps({"model": asked.model, "trials": asked.trials, "together": found}, indent=2))
+        print(json.dumps({"model": asked.model, "trials": asked.trials, "together": found}), flush=True)
 
 
 def measure(asked: argparse.Namespace, together: int) -> tuple[dict[str, Any], list[str]]:

@@ -72,6 +72,7 @@ echo "$@" >> {tmp_path}/calls
 case "$*" in
     "-m ecrnn train"*) for out; do :; done; mkdir -p "$out"; exec cp {tmp_path}/model.safetensors "$out" ;;
     -) exec {sys.executable} - ;;
+    benchmarks/gpu_trials.py*) echo '{{"together": {{"1": 0}}}}'; echo '{{"together": {{"1": 0, "2": 0}}}}'; exit 3 ;;
     *) exit 3 ;;
 esac
 """)
@@ -80,7 +81,9 @@ esac
     variables = os.environ | {"PYTHON": str(python), "OMP_NUM_THREADS": "1", "BUSY": "5"}
     done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    resume = json.loads((tmp_path / "gpu.json").read_text())["parts"]["resume"]
+    parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
+    assert parts["trials"]["found"] == {"together": {"1": 0, "2": 0}}  # of a program that is cut: its last line
+    resume = parts["resume"]
     assert (resume["status"], resume["found"]["stopped"], resume["found"]["same_bits"]) == ("failed", 0, True)
     assert resume["errors"].endswith("ended with status 0, not by the signal (143)\n")
     assert f" {tmp_path}/wheels/a.whl\n" in (tmp_path / "calls").read_text()
