@@ -120,7 +120,7 @@ def test_a_study_that_is_moved_ends_it_and_goes_on_in_its_new_place(
     """Nothing is made anew where it was, neither by the training that loses its folder nor by the next trial."""
     new = tmp_path / "moved"
     with one_line(RunDirectoryError, f"{written} is no longer there: it was moved or deleted; its new place, given to"):
-        work(written, Answers(lambda step: step.step == 7 and os.rename(written, new)))
+        work(written, Answers(lambda step: step.step == 7 and os.rename(written, new)), lease=1.0)
     assert not written.exists()
     work(new, Answers(), lease=0.4, wait=True)
     assert predictions(new) == predictions(left_alone)
