@@ -231,6 +231,7 @@ WRONG = {
     "scan": ({"model": "crnn-lstm-3@spiral\u2028"}, "crnn-lstm-3@spiral"),
     "classes twice": ({"classes": ["a", "b", "a"]}, "two classes have the same name, 'a'"),
     "classes twice lines": ({"classes": ["a\n\r", "a\n\r"]}, "two classes have the same name, 'a\\n\\r'"),
+    "classes twice spelt": ({"classes": ["\xe9", "e\u0301"]}, "two classes have the same name, '\xe9'"),
     "classes none": ({"classes": []}, "classes: tuple should have at least 2 items"),
     "classes one": ({"classes": ["a"]}, "classes: tuple should have at least 2 items"),
     "classes empty": ({"classes": ["a", ""]}, "classes.1: string should have at least 1 character"),

@@ -37,12 +37,14 @@ from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import make_folder, write_atomically, write_json
 from ecrnn.core.reading import MAX_METRICS, is_file, read_bytes, read_json, there
 from ecrnn.core.seals import seal, unsealed
+from ecrnn.core.spelling import nfc
 from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES
 from ecrnn.models.names import ModelName, parse
 from ecrnn.models.own_code import check_digest, loaded_files
 from ecrnn.models.processor import PARTS, Processor
 from ecrnn.models.spec import check
 from ecrnn.models.weights import load_network, save_weights
+from ecrnn.serving.its_figures import check_figures
 from ecrnn.serving.trained_on import FILE as EXAMPLES
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.serving.trained_on import read as read_examples
@@ -273,6 +275,10 @@ def _metrics(folder: Path, description: Description) -> dict[str, Any]:
         raise BundleError(f"{path} is of another bundle: it does not match {DESCRIPTION}")
     if description.metrics not in (None, _of_figures(metrics)):
         raise BundleError(f"{path} is of another bundle, or of another time: it does not match {DESCRIPTION}")
+    try:
+        check_figures(metrics, description.task)
+    except EcrnnError as error:
+        raise BundleError(f"{folder}: {error}") from error
     return metrics
 
 
@@ -308,7 +314,7 @@ def _text(folder: Path, name: str, description: Description) -> str:
 
 def _check(model: ModelName, processor: Processor) -> None:
     """Raise an EcrnnError unless the classes differ and there is a model for them and for the other sizes."""
-    classes = processor.classes
+    classes = [nfc(name) for name in processor.classes]
     if len(set(classes)) < len(classes):
         raise BundleError(f"two classes have the same name, '{Counter(classes).most_common(1)[0][0]}'")
     if model.task != processor.task:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.config import StudySettings, TrainingSettings
+from ecrnn.core.epoch_lines import LARGEST, check_epoch_lines, is_number
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.predictions import AnyPredictions, Predictions, Scored
 from ecrnn.core.runs import FinishedTrial, read_trial
@@ -21,7 +22,6 @@ from ecrnn.core.tasks import LONGEST_CLASS, MAX_CLASSES, TASKS, Task, default
 from ecrnn.core.trial_of_study import another_trial, check_of_study
 from ecrnn.stats import METRICS
 
-MOST = 10**15  # that any fact or statistic may be, in whatever unit
 _LONGEST_TEXT = 200  # characters
 _MACHINE = ("host", "processor", "instruction_set", "torch", "gpu")
 _TEXTS = (
@@ -71,7 +71,7 @@ def read_whole(study: Path, model: str, repeat: int) -> FinishedTrial | None:
     finished = read_trial(study, model, repeat)
     if finished is not None:
         _check_facts(finished)
-        _check_metrics(finished.metrics)
+        check_epoch_lines(finished.metrics, "metrics.jsonl")
         _check_predictions(finished)
     return finished
 
@@ -96,10 +96,10 @@ def _check_facts(finished: FinishedTrial) -> None:
         if name in _TEXTS and not (value is None or (isinstance(value, str) and len(value) <= _LONGEST_TEXT)):
             raise EcrnnError(f"manifest.json: {name} must be a short text, not {reprlib.repr(value)}")
         counted = name in _COUNTS
-        if (counted or name.startswith(_NUMBERS)) and value is not None and not _is_number(value, counted):
+        if (counted or name.startswith(_NUMBERS)) and value is not None and not is_number(value, counted):
             what = "a whole number" if counted else "a number"
             raise EcrnnError(f"manifest.json: {name} must be {what}, not {reprlib.repr(value)}")
-    if not _is_number(facts.get("n_train"), True) or facts["n_train"] < 1:
+    if not is_number(facts.get("n_train"), True) or facts["n_train"] < 1:
         found = reprlib.repr(facts.get("n_train"))
         raise EcrnnError(f"manifest.json: n_train must be a whole number above 0, not {found}")
     recipe, edges = facts.get("recipe", {}), facts.get("recipe_edges", [])
@@ -108,19 +108,6 @@ def _check_facts(finished: FinishedTrial) -> None:
     TrainingSettings.read(recipe, "manifest.json, recipe")
     if line := another_trial(facts, finished.model, finished.repeat):
         raise EcrnnError(f"manifest.json {line}")
-
-
-def _is_number(value: Any, whole: bool) -> bool:
-    kinds = int if whole else (int, float)
-    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) <= MOST
-
-
-def _check_metrics(metrics: list[dict[str, Any]]) -> None:
-    for number, line in enumerate(metrics, 1):
-        for name, value in line.items():
-            if value is not None and not _is_number(value, name == "epoch"):
-                found = reprlib.repr(value)
-                raise EcrnnError(f"metrics.jsonl, line {number}: {name[:40]!r} must be a number, not {found}")
 
 
 def _check_predictions(finished: FinishedTrial) -> None:
@@ -137,7 +124,7 @@ def _check_predictions(finished: FinishedTrial) -> None:
     statistics = [epoch.statistics for epoch in predictions.epochs()]
     for of_epoch in statistics:
         METRICS[task.metric].checked(of_epoch, "predictions.npz: statistics")
-    if max(of_epoch.max() for of_epoch in statistics) > MOST:
+    if max(of_epoch.max() for of_epoch in statistics) > LARGEST:
         raise EcrnnError("predictions.npz holds statistics that are larger than any can be")
 
 

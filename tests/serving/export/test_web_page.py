@@ -52,6 +52,12 @@ def test_nothing_from_a_bundle_is_markup(text: str) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m</title>" in text
 
 
+def test_names_that_turn_the_text_around_them_are_written_out(tmp_path: Path) -> None:
+    classes = ("cat\u202egod", "a\nb\x1b[31m", "\ud55c\uae00", "e\u0301")
+    text = page(form_of(tmp_path, "mlp-4", classes=classes), b"", WebRuntime(b"", b""), {})
+    assert json.loads(block(text, "settings"))["names"] == ["cat\\u202egod", "a\\nb\\x1b[31m", *classes[2:]]
+
+
 def test_only_its_own_script_and_style_may_run(text: str) -> None:
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None

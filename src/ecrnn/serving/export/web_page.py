@@ -43,7 +43,7 @@ def page(form: Exportable, model: bytes, runtime: WebRuntime, facts: dict[str, s
         runtime: what runs it.
         facts: rows of a table about the model, as texts.
     """
-    names = list(form.model.classes)
+    names = [printable(name) for name in form.model.classes]
     if form.page == "text":
         vocabulary = form.model.processor.vocabulary
         assert vocabulary is not None
