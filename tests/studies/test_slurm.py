@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_as_many_workers_as_are_missing(queue: Path, study: Path) -> None:
     assert "--array=1-1\n" in (study / "slurm" / "workers.sh").read_text()
 
 
+def test_two_commands_at_once_submit_what_one_would(queue: Path, study: Path) -> None:
+    submits = queue.parent / "bin" / "sbatch"
+    submits.write_text(submits.read_text().replace("#!/bin/sh", "#!/bin/sh\nsleep 0.5", 1))
+    with ThreadPoolExecutor() as pool:
+        assert sorted(done.workers for done in pool.map(submit, [study, study], [3, 3])) == [0, 3]
+    assert not (study / "slurm" / ".lock").exists()
+
+
 @pytest.mark.usefixtures("no_code")
 def test_the_script(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of = settings("any", training={"threads": 3})
@@ -80,6 +89,9 @@ def test_the_script(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with one_line(EcrnnError, "trials per GPU are for the device cuda"):
         script(study, of, 1, trials_per_gpu=4)
     assert "#SBATCH --gres=gpu:a100:1" in script(study, cuda, 1, ["--gres=gpu:a100:1"])
+    other = script(study, cuda, 1, ["--mem-per-cpu=2G", "-G 1", "--no-requeue"])  # --mem beside it is refused by SLURM
+    assert not [line for line in other.splitlines() if "--mem=" in line or "--gres" in line or "--requeue" in line]
+    assert {"#SBATCH --mem-per-cpu=2G", "#SBATCH --gpus=1", "#SBATCH --no-requeue"} <= set(other.splitlines())
     assert job_name(study) != job_name(study / "other")
 
 
@@ -111,9 +123,10 @@ def test_shellcheck_has_nothing_to_say(study: Path, tmp_path: Path) -> None:
     [
         ("long", "--sbatch wants an option of sbatch, as in --sbatch '--partition=long', not 'long'"),
         ("--partition=a\n#SBATCH --uid=0", "--sbatch wants an option of sbatch"),
-        ("--array=1-9", "--array is not chosen there; --workers does it"),
+        ("--array=1-9", "--array is not chosen there: --workers does it"),
         ("-a 1-9", "--workers does it"),
-        ("--job-name=x", "the workers of a study are found by it"),
+        ("--job-name=x", "--job-name is not chosen there: the workers of a study are found in the queue by it"),
+        ("-M other", "--clusters is not chosen there: workers in the queue of another cluster would not be found"),
         ("-", "--sbatch wants an option"),
     ],
 )

@@ -54,6 +54,11 @@ def test_a_study_with_one_of_everything(tmp_path: Path) -> None:
     assert now.seconds_left == 4 * 100 - 25  # four trainings, a quarter of one done, one worker that lives
     assert status(tmp_path) == now or status(tmp_path).running[0].seen != now.running[0].seen  # nothing is changed
 
+    (runs.folder / "metrics.jsonl").write_text(
+        '{"epoch": 1, "seconds": 2}\n{"epoch": 2, "seconds": 4.0}\n{"epoch": 3}\n'
+    )
+    (tmp_path / "cnn" / "repeat-0" / "manifest.json").write_text("{}")  # so that no trial says what one takes
+    assert status(tmp_path).seconds_left == 4 * 12 - 9  # of four epochs of 3 s three are done
     trials["a"].lose(runs, "killed")
     assert status(tmp_path).begun == (("cnn", 1), ("ecnn", 2))
     assert [one.repeat for one in status(tmp_path).running] == [2]

@@ -91,6 +91,9 @@ class Display:
         """Take note of a training's position and show it."""
         with self.guard:
             part = event.step / event.steps
+            if not self.started:  # what it took to begin, such as to read the data, is no part of the pace
+                self.begin = time.monotonic()
+                self.started[event.label] = part
             self.started.setdefault(event.label, 0.0 if event.step <= 1 else part)
             self.done[event.label] = part
             if self.quiet:

@@ -7,6 +7,8 @@ started here listens on this machine alone, has no dashboard and reports nothing
 from __future__ import annotations
 
 import os
+import re
+import socket
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +18,9 @@ from typing import Any
 from ecrnn.core.errors import EcrnnError
 
 _LOCAL = "local"
+_CLIENT = "ray://"
+_ADDRESS, _MAX_PORT = re.compile(r".+:[0-9]{1,5}"), 65_535
+_PATIENCE = 10.0  # seconds for a cluster to take a connection
 
 
 def import_ray(address: str | None = None) -> Any:
@@ -55,14 +60,35 @@ def cluster(address: str | None) -> Iterator[Any]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     here = {"include_dashboard": False}
     try:
+        if address is not None:
+            check_listens(ray, address)
         ray.init(address=address or _LOCAL, **quiet, **(here if address is None else {}))
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (OSError, RuntimeError, ValueError) as error:
+        line = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise EcrnnError(f"there is no Ray cluster at {address or _LOCAL}: {line[:200]}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def check_listens(ray: Any, address: str) -> None:
+    """Look whether somebody takes connections at an address, where Ray would try for minutes, deaf to signals.
+
+    Raises:
+        OSError: nobody does, or no cluster is known to this machine.
+        ValueError: it is no address.
+    """
+    place = address.removeprefix(_CLIENT)
+    if address == "auto" or (place == address and _ADDRESS.fullmatch(place)):
+        try:  # Ray calls this machine by another name than 127.0.0.1
+            place = ray._private.services.canonicalize_bootstrap_address(address) or ""
+        except ConnectionError as error:
+            raise ConnectionError("none runs on this machine; 'ray start --head' begins one") from error
+    host, _, port = place.rpartition(":")
+    if not _ADDRESS.fullmatch(place) or int(port) > _MAX_PORT:
+        raise ValueError("a cluster is called auto or HOST:PORT, as in 10.0.0.1:6379")
+    socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
 
 def slots(ray: Any, needs: Mapping[str, float]) -> dict[str, int]:

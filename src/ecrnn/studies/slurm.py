@@ -20,7 +20,7 @@ from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import THREADS_ELSEWHERE, check_shares_gpu
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import make_folder, write_atomically
-from ecrnn.core.runs import read_settings
+from ecrnn.core.runs import locked, read_settings
 from ecrnn.models.own_code import loaded_files
 from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.shared_trials import SharedTrials
@@ -29,7 +29,18 @@ FOLDER = "slurm"  # of a study: the script and the logs
 WORKERS = 8
 _SHORT = {"-A": "--account", "-c": "--cpus-per-task", "-J": "--job-name", "-n": "--ntasks", "-o": "--output"}
 _SHORT |= {"-p": "--partition", "-q": "--qos", "-t": "--time", "-w": "--nodelist", "-x": "--exclude", "-a": "--array"}
-_OURS = {"--array": "--workers", "--job-name": "nothing, since the workers of a study are found by it"}
+_SHORT |= {"-C": "--constraint", "-e": "--error", "-G": "--gpus", "-M": "--clusters"}
+_INSTEAD = {  # of what the script would say, in options of other names, beside which SLURM refuses it or asks for both
+    "--mem": ("--mem-per-cpu", "--mem-per-gpu"),
+    "--gres": ("--gpus", "--gpus-per-node", "--gpus-per-task"),
+    "--cpus-per-task": ("--cpus-per-gpu",),
+    "--requeue": ("--no-requeue",),
+}
+_OURS = {
+    "--array": "--workers does it",
+    "--job-name": "the workers of a study are found in the queue by it",
+    "--clusters": "workers in the queue of another cluster would not be found",
+}
 _PATIENCE = 120.0  # seconds for sbatch and squeue to answer
 
 
@@ -68,11 +79,21 @@ def submit(
     """
     settings = read_settings(study)
     left = trials_left(study)
+    with locked(
+        make_folder(study / FOLDER), _PATIENCE, keep=False
+    ):  # or two commands that see no worker both submit all of them
+        return _submit(study, settings, left, workers, options, trials_per_gpu)
+
+
+def _submit(
+    study: Path, settings: StudySettings, left: int, workers: int, options: Sequence[str], trials_per_gpu: int | None
+) -> Submission:
+    """`submit`, by the one process that does at this moment."""
     before = queued(study) if left else 0
     missing = max(0, min(workers, -(-left // (trials_per_gpu or 1))) - before)
     if not missing:
         return Submission(str(study), left, before, 0, "")
-    path = make_folder(study / FOLDER) / "workers.sh"
+    path = study / FOLDER / "workers.sh"
     write_atomically(path, script(study, settings, missing, options, trials_per_gpu))
     job = _answer("sbatch", "--parsable", str(path)).strip().partition(";")[0]
     return Submission(str(study), left, before, missing, job)
@@ -140,6 +161,9 @@ def script(
     if settings.training.device == "cuda":
         lines["--gres"] = "gpu:1"
     chosen = _named(options)
+    for key, others in _INSTEAD.items():
+        if chosen.keys() & set(others):
+            lines.pop(key, None)
     asked = "\n".join(f"#SBATCH {key}{'=' if value else ''}{value}" for key, value in {**lines, **chosen}.items())
     words = [sys.executable, "-P", "-m", "ecrnn", "work", str(place), *_code()]
     words += ["--trials-per-gpu", str(trials)] if trials > 1 else []
@@ -157,7 +181,7 @@ def _named(options: Sequence[str]) -> Mapping[str, str]:
     for option in options:
         key, value = _parted(option.strip())
         if key in _OURS:
-            raise EcrnnError(f"--sbatch '{option}': {key} is not chosen there; {_OURS[key]} does it")
+            raise EcrnnError(f"--sbatch '{option}': {key} is not chosen there: {_OURS[key]}")
         named[key] = value
     return named
 

@@ -7,8 +7,10 @@ workers on a hundred machines train; and it is cheap: no file of a trial is read
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
@@ -73,7 +75,8 @@ class StudyStatus:
         failed: by repeat.
         left: trials that are still to be trained, those that run among them.
         decided: whether nothing more is to be trained.
-        seconds_left: for the workers that run now, from the times of finished trials; None where none is known.
+        seconds_left: for the workers that run now, from the times of finished trials, or else of epochs under way; None
+            where none is known.
     """
 
     study: str
@@ -102,9 +105,9 @@ def status(study: str | Path) -> StudyStatus:
     trials.count()
     needed = trials.needed()
     claims = trials.claims([*needed, *trials.failed])
-    running = [
-        _running(trials, trial, claims[trial]) for trial in needed if trial in claims and not claims[trial].ended
-    ]
+    held = {trial: claims[trial] for trial in needed if trial in claims and not claims[trial].ended}
+    metrics = {trial: _metrics(trials, trial, claim) for trial, claim in held.items()}
+    running = [_running(trials, trial, claim, len(metrics[trial])) for trial, claim in held.items()]
     at_work = {(one.model, one.repeat) for one in running}
     lost = begun_in(trials.leases.folder)
     failed = [
@@ -120,12 +123,11 @@ def status(study: str | Path) -> StudyStatus:
         failed=tuple(failed),
         left=len(needed),
         decided=not needed,
-        seconds_left=_seconds_left(trials, needed, running),
+        seconds_left=_seconds_left(trials, needed, running, metrics),
     )
 
 
-def _running(trials: SharedTrials, trial: Trial, claim: Claim) -> Running:
-    folder = trial_folder(folder_of(trials.leases.folder, trial, claim.number, claim.token), *trial)
+def _running(trials: SharedTrials, trial: Trial, claim: Claim, epoch: int) -> Running:
     silent = claim.seen is not None and claim.seen > claim.lease
     epochs = trials.settings.of_trial(*trial).training.epochs
     return Running(
@@ -134,24 +136,33 @@ def _running(trials: SharedTrials, trial: Trial, claim: Claim) -> Running:
         pid=claim.pid,
         since=claim.since,
         attempt=claim.number,
-        epoch=_epochs(folder / METRICS, trials.study),
+        epoch=epoch,
         epochs=epochs,
         seen=claim.seen,
         silent=silent,
     )
 
 
-def _epochs(metrics: Path, study: Path) -> int:
-    """Whole epochs of a training under way."""
+def _metrics(trials: SharedTrials, trial: Trial, claim: Claim) -> list[dict[str, Any]]:
+    """Those of the whole epochs of a training under way."""
+    folder = trial_folder(folder_of(trials.leases.folder, trial, claim.number, claim.token), *trial)
     try:
-        return len(read_metrics(metrics, within=study))
+        return read_metrics(folder / METRICS, within=trials.study)
     except EcrnnError:  # not there yet, or renamed at this moment
-        return 0
+        return []
 
 
-def _seconds_left(trials: SharedTrials, needed: list[Trial], running: list[Running]) -> float | None:
+def _seconds_left(
+    trials: SharedTrials, needed: list[Trial], running: list[Running], metrics: Mapping[Trial, list[dict[str, Any]]]
+) -> float | None:
     """What the trainings that are left take, divided among those that run side by side."""
     times = _times(trials)
+    finished = {model for model, seconds in times.items() if seconds}
+    for one in running:  # of a model of which no trial is finished, the epochs under way say what all of them take
+        noted = [line.get("seconds") for line in metrics[one.model, one.repeat]]
+        epochs = [float(seconds) for seconds in noted if isinstance(seconds, int | float)]
+        if epochs and one.model not in finished:
+            times.setdefault(one.model, []).append(one.epochs * statistics.mean(epochs))
     known = [seconds for of_model in times.values() for seconds in of_model]
     at_work = [one for one in running if not one.silent]
     if not known or not at_work:
