@@ -179,3 +179,31 @@ def test_ctrl_c_outside_a_training_is_one_line_too(call: Any, monkeypatch: pytes
     monkeypatch.setattr("ecrnn.models.build.make", pressed)
     done = call("summary", "cnn")
     assert (done.status, done.out, done.err) == (130, "", "ecrnn: stopped by Ctrl-C; what was finished is kept\n")
+
+
+RAISES = """\
+import ecrnn
+
+@ecrnn.register("raises", task="image-classification")
+def build(spec):
+    raise RuntimeError("first line")
+"""
+
+
+def test_what_somebodys_own_model_raises_later_has_its_place(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ecrnn.models import registry  # torch, which the other tests here do without
+    from ecrnn.models.build import make
+    from ecrnn.models.names import parse
+    from ecrnn.models.spec import InputSpec
+    from ecrnn.studies.trials import record_failure
+
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr("ecrnn.models.own_check.check_models", lambda *models: None)
+    (tmp_path / "mine.py").write_text(RAISES)
+    done = call("summary", "raises", "--code", str(tmp_path / "mine.py"))
+    assert (done.status, done.err) == (1, "ecrnn: mine.py, line 5: RuntimeError: first line\n")
+    with pytest.raises(RuntimeError) as error:
+        make(parse("raises"), InputSpec((1, 8, 8), 2))
+    assert record_failure(tmp_path, "raises", 0, error.value) == "mine.py, line 5: RuntimeError: first line"

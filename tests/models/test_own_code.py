@@ -9,8 +9,9 @@ import pytest
 from ecrnn.core.errors import EcrnnError
 from ecrnn.models import own_code, registry
 from ecrnn.models.names import parse
-from ecrnn.models.own_code import check_digest, check_workers_know, digests, load_code, loaded_files
+from ecrnn.models.own_code import check_digest, check_workers_know, digests, load_code, loaded_files, place_of
 from ecrnn.models.registry import find, register
+from ecrnn.models.spec import InputSpec
 
 FILE = """\
 import ecrnn
@@ -130,3 +131,12 @@ def test_a_file_may_make_its_models_in_any_way(tmp_path):
     digest = hashlib.sha256(FACTORY.encode()).hexdigest()
     assert digests(["made-1", "made-2"]) == {"made-1": digest, "made-2": digest}
     assert registry.reading.get() is None
+
+
+def test_where_in_a_file_an_error_came_up(file):
+    file.write_text(FILE.format(name="mine") + "    def forward(self, x):\n        return self.nothing\n")
+    load_code(file)
+    with pytest.raises(AttributeError) as error:
+        find("mine").builder(InputSpec((1, 8, 8), 2))(None)
+    assert place_of(error.value) == "mine.py, line 10"
+    assert place_of(ValueError("elsewhere")) == ""

@@ -156,8 +156,11 @@ def _sentence(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):  # of a path on the command line, or of the machine; --debug shows where
         path = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
         return f"{path}{error.strerror or error}", 1
-    kind = type(error).__name__
-    return f"internal error, {kind}: {str(error).splitlines()[0] if str(error) else kind}; --debug shows where", 70
+    from ecrnn.models.own_code import place_of
+
+    kind, place = type(error).__name__, place_of(error)
+    line = f"{kind}: {str(error).splitlines()[0] if str(error) else kind}"
+    return (f"{place}: {line}", 1) if place else (f"internal error, {line}; --debug shows where", 70)
 
 
 def _say(line: str, status: int) -> int:

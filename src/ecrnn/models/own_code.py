@@ -6,13 +6,16 @@ register themselves as ecrnn's own do. One file holds all of a model's code, so 
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import sys
 import traceback
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.abc import SourceLoader
 from pathlib import Path
+from typing import Any
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.reading import read_bytes
@@ -102,6 +105,28 @@ def line_of(error: BaseException, file: Path | str) -> str:
     """The last line of ``file`` that an error went through, as ", line 7"; "" if it went through none."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f", line {lines[-1]}" if lines else ""
+
+
+def builder_of(row: Family) -> Callable[..., Any]:
+    """The class or function that builds the networks of a family, without what stands around it."""
+    target = row.builder
+    while isinstance(target, functools.partial):
+        target = target.func
+    return inspect.unwrap(target)
+
+
+def file_of(row: Family) -> str:
+    """The file that a family of somebody's own code stands in, as tracebacks name it."""
+    assert row.source is not None
+    return inspect.getsourcefile(builder_of(row)) or row.source.file
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the code of somebody's own models an error came up, as "my_models.py, line 7"; "" if it did not."""
+    for row in registry.families().values():
+        if row.source is not None and (line := line_of(error, file_of(row))):
+            return row.source.file + line
+    return ""
 
 
 def digests(names: tuple[str, ...] | list[str]) -> Mapping[str, str]:

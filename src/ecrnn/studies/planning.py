@@ -30,7 +30,7 @@ from ecrnn.stats.class_scores import metric_for
 from ecrnn.stats.sequential_designs import fixed, least_repeats
 from ecrnn.studies.settings import models_of
 from ecrnn.studies.spread import default_spread, given_spread, spread_of
-from ecrnn.studies.tasks import prepare
+from ecrnn.studies.tasks import on_cpu, prepare
 from ecrnn.studies.training_time import ModelTime, time_training
 from ecrnn.studies.trials import load, split_of
 
@@ -135,7 +135,7 @@ def plan_study(
         raise EcrnnError("a plan compares models, and needs at least two; name them with --models")
     processor = prepare(task, data, split, settings)
     check(processor.sizes, *models)
-    check_models(processor.sizes, *models)
+    check_models(processor.sizes, *models, examples=on_cpu(data, split, processor, settings.training))
     n_train, n_test = len(split.train), len(split.validation)
     if variances is not None:
         spread = spread_of(path_of(variances, "variances"), metric, n_test)

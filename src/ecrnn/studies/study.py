@@ -42,7 +42,7 @@ from ecrnn.studies.planned import planned_trials
 from ecrnn.studies.ray_tasks import run_on_ray
 from ecrnn.studies.settings import as_begun, check_plan, check_seeds, models_of, with_fit, with_sources
 from ecrnn.studies.shared_trials import check_shared
-from ecrnn.studies.tasks import check_bad_files, prepare
+from ecrnn.studies.tasks import check_bad_files, on_cpu, prepare
 from ecrnn.studies.trials import contradiction, load, sizes_of_groups, split_of, trained_on_too, tuned_on
 from ecrnn.studies.tuning import (
     check_same_search,
@@ -108,9 +108,9 @@ def run_study(
     if settings.tuning is not None:
         repeats = range(1)  # all points have one split
     splits = [split_of(data, settings, repeat) for repeat in repeats]  # fails now rather than after hours
-    spec = prepare(task, data, splits[0], settings).sizes
-    check(spec, *models)
-    check_models(spec, *models)
+    processor = prepare(task, data, splits[0], settings)
+    check(processor.sizes, *models)
+    check_models(processor.sizes, *models, examples=on_cpu(data, splits[0], processor, settings.training))
     with locked(out) as lock:
         bring_home(out, lock, progress)
         elsewhere = engine == NO_ENGINE or isinstance(engine, CollectingEngine)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ecrnn.core.config import MAX_BAD_FILES, StudySettings, TaskSettings, TrainingSettings, TrainSettings, merge
+from ecrnn.core.devices import resolve
 from ecrnn.core.errors import DataError, EcrnnError, RunDirectoryError, SettingsError
 from ecrnn.core.events import Progress, silent
 from ecrnn.core.form import FIT_BEFORE, FORM
@@ -127,3 +128,9 @@ def objective(data: ExampleSet, split: Split, processor: Processor, settings: Tr
     """What a training learns; ``settings`` are resolved."""
     learnt: Objective = processor.task.code("objective")(data, split, processor, settings, seed)
     return learnt
+
+
+def on_cpu(data: ExampleSet, split: Split, processor: Processor, settings: TrainingSettings) -> Callable[[], Objective]:
+    """The examples as a training on this machine's processor sees them, read when they are asked for."""
+    plain = {"device": "cpu", "precision": "float32", "batch_size": len(split.train)}
+    return lambda: objective(data, split, processor, resolve(settings.model_copy(update=plain)), 0)

@@ -52,7 +52,7 @@ from ecrnn.studies.going_on import (
 from ecrnn.studies.kept_bundle import KeptBundle
 from ecrnn.studies.places import check_same_kind_of_data
 from ecrnn.studies.settings import as_begun, with_fit, with_sources
-from ecrnn.studies.tasks import check_bad_files, objective, prepare
+from ecrnn.studies.tasks import check_bad_files, objective, on_cpu, prepare
 from ecrnn.studies.trials import contradiction, identity_of, load, of_model, sizes_of_groups, split_of, trained_on_too
 from ecrnn.training.auto_batch_size import choose
 from ecrnn.training.event_files import to_tensorboard
@@ -129,7 +129,7 @@ def _train_bundle(
     split = split_of(data, settings, repeat=0)
     processor = prepare(model.task, data, split, settings)
     check(processor.sizes, model)
-    check_models(processor.sizes, model)
+    check_models(processor.sizes, model, examples=on_cpu(data, split, processor, settings.training))
     with locked(out, keep=False):
         _check_folder(out, resume)  # again, now that nobody else works in it: another may have begun, or finished
         settings = _resolved(asked, model, data, out)
@@ -157,7 +157,7 @@ def _with_batch_size(asked: TrainSettings, model: ModelName, data: ExampleSet, p
     split = split_of(data, asked, repeat=0)
     processor = prepare(model.task, data, split, asked)
     check(processor.sizes, model)
-    check_models(processor.sizes, model)
+    check_models(processor.sizes, model, examples=on_cpu(data, split, processor, measured))
     found = choose(make(model, processor.sizes), objective(data, split, processor, measured, 0), usual)
     progress(Message(f"{asked.model}: {found.line(model.task.examples)}"))
     training = asked.training.model_copy(update={"batch_size": found.batch_size})

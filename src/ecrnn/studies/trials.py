@@ -33,7 +33,7 @@ from ecrnn.data.splits import Split, parse_split, tuning_part, without_tuning_pa
 from ecrnn.models.baselines import make_classifier
 from ecrnn.models.build import make
 from ecrnn.models.names import ModelName, common_task, parse
-from ecrnn.models.own_code import check_digest
+from ecrnn.models.own_code import check_digest, place_of
 from ecrnn.models.processor import Processor
 from ecrnn.models.summary import summarise
 from ecrnn.models.weights import save_weights
@@ -345,7 +345,9 @@ def _ranked(predictions: AnyPredictions) -> dict[str, float | None]:
 
 def record_failure(study: Path, model: str, repeat: int, error: BaseException) -> str:
     """Leave `error.json` in the trial's folder; gives the error's one line."""
+    place = "" if isinstance(error, EcrnnError) else place_of(error)
     line = str(error) if isinstance(error, EcrnnError) else f"{type(error).__name__}: {error}".splitlines()[0]
+    line = f"{place}: {line}" if place else line
     trace = "".join(traceback.format_exception(error))
     folder = make_folder(trial_folder(study, model, repeat))
     noted = settings_beside(study, model, repeat)
