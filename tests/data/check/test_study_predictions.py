@@ -87,15 +87,21 @@ def test_studies_that_do_not_fit(photos: Path, study: Path, tmp_path: Path) -> N
     assert "or some were added, removed or altered" in call_main("check", other, "--study", study).err
 
 
-def test_a_study_with_a_folder_that_validates(photos: Path, tmp_path: Path) -> None:
-    """The study's own folder is gone, so only the one that is named now can be the one that is read."""
-    val, moved = tmp_path / "val", tmp_path / "moved"
-    shutil.copytree(photos, val)
-    (val / "b" / "000.png").unlink()
-    for file in val.glob("*/*.png"):  # other images than those that train
-        Image.fromarray(255 - np.asarray(Image.open(file))).save(file)
-    Study(str(photos)).run(tmp_path / "study", models=("majority",), repeats=1, val=str(val), bad_data="skip")
-    val.rename(moved)
-    check_study_of(tmp_path / "study", photos, val=moved)
-    with one_line(DataError, "is of other images than"):
-        check_study_of(tmp_path / "study", photos)
+def test_a_study_with_folders_that_validate_and_test(photos: Path, tmp_path: Path) -> None:
+    """The study's own folders are gone, so only those that are named now can be the ones that are read."""
+    parts = {}
+    for part, change in (("val", 255), ("test", 127)):  # other images than those that train
+        shutil.copytree(photos, tmp_path / part)
+        (tmp_path / part / "b" / "000.png").unlink()
+        for file in (tmp_path / part).glob("*/*.png"):
+            Image.fromarray(np.asarray(Image.open(file)) ^ np.uint8(change)).save(file)
+        parts[part] = str(tmp_path / part)
+    Study(str(photos)).run(tmp_path / "study", models=("majority",), repeats=1, **parts, bad_data="skip")
+    val, test = ((tmp_path / part).rename(tmp_path / f"moved {part}") for part in parts)
+    check_study_of(tmp_path / "study", photos, val=val, test=test)
+    for others in ({}, {"val": val}, {"test": test}, {"val": test, "test": val}):
+        with one_line(DataError, "is of other images than"):
+            check_study_of(tmp_path / "study", photos, **others)
+    command = ("check", photos, "--bad-data", "skip", "--study", tmp_path / "study", "--near", "off", "--val", val)
+    assert "is of other images than" in call_main(*command).err
+    assert "is of other images than" not in call_main(*command, "--test", test).err
