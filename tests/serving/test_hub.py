@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,6 +170,23 @@ def test_what_is_not_as_it_was_pushed_does_not_come(pushed: FakeHub, spoil: Any,
     with one_line(BundleError, line):
         pull("ada/flowers", tmp_path / "back", endpoint=pushed.endpoint)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_a_killed_pull_left_is_deleted_by_the_next(pushed: FakeHub, tmp_path: Path) -> None:
+    """But not what a process that runs has, that of another folder, or what is only called so."""
+    place = tmp_path / "new"
+    left, held, other, file = (
+        place / f".{name}.pull" for name in ("back.0000aaaa", "back.1111bbbb", "b.2c2c2c2c", "x")
+    )
+    for folder in (left, held, other):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"half")
+    file.write_text("")
+    handle = os.open(held, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    pull("ada/flowers", place / "back", endpoint=pushed.endpoint)
+    os.close(handle)
+    assert sorted(place.iterdir()) == sorted([held, other, file, place / "back"])
 
 
 def test_only_files_of_a_bundle_are_asked_for(pushed: FakeHub, tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from core.lines import one_line
 from studies.small import settings
 
 from ecrnn.core import filesystems
+from ecrnn.core.attempts import WORK
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Message
 from ecrnn.core.files import make_folder
 from ecrnn.core.leases import Lease, Leases
 from ecrnn.core.runs import locked, read_settings, write_settings
 from ecrnn.studies import attempt_folders
-from ecrnn.studies.attempt_folders import WORK, bring_home, folder_of, folders_of, name_of, progress_of, put, trial_of
+from ecrnn.studies.attempt_folders import bring_home, folder_of, folders_of, progress_of, put
 from ecrnn.studies.shared_trials import SharedTrials
 
 OF = settings("any")
@@ -29,12 +30,6 @@ def filled(folder: Path, *names: str) -> Path:
     for name in names:
         (folder / name).write_text(folder.parent.name)
     return folder
-
-
-def test_names() -> None:
-    for trial in (("cnn", 0), ("mine+dropout=0.5", 12), ("mine+dropout=0", 5)):
-        assert trial_of(name_of(trial)) == trial
-    assert trial_of("notes") == ("", 0)
 
 
 def test_a_folder_gets_its_place_once(tmp_path: Path) -> None:

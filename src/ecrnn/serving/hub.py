@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 
 from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import disk_errors, make_folder, path_of, write_json
+from ecrnn.core.filesystems import lock, same_file
 from ecrnn.core.reading import MAX_JSON, MAX_METRICS, check_inside, read_text, sha256, there
 from ecrnn.data.subwords import TOKENIZER_FILE
 from ecrnn.data.vocabulary import VOCABULARY_FILE
@@ -57,6 +59,9 @@ _LIMITS = {  # bytes of each file that a bundle can have
 }
 _REPOSITORY = re.compile(r"(?:hf://)?([\w-][\w.-]{0,95}/[\w-][\w.-]{0,95})(?:@([\w-][\w./-]{0,199}))?", re.ASCII)
 _BLOCK = 2**20
+_TEMPORARY, _NAME_LENGTH = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.pull", re.DOTALL), 60
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OLD = 24 * 3600.0  # seconds, after which a temporary folder is nobody's where locks cannot tell
 _SILENCE = 60.0  # seconds after which a hub that sends nothing is given up
 
 
@@ -220,9 +225,16 @@ def _one_line(hub: Any, repository: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """A temporary folder that gets the name ``out`` when the block ends well, and vanishes when it does not."""
+    """A temporary folder that gets the name ``out`` when the block ends well, and vanishes when it does not.
+
+    It is locked, so that what a killed process left can be told from it: that is deleted by the next one.
+    """
     make_folder(out.parent)
-    folder = make_folder(out.parent / f".{out.name[:60]}.{secrets.token_hex(4)}.pull")
+    with disk_errors(out.parent, "read"):
+        for name in os.listdir(out.parent):
+            if (left := _TEMPORARY.fullmatch(name)) and left["name"] == out.name[:_NAME_LENGTH]:
+                _delete_if_left(out.parent / name)
+    handle, folder = _locked_folder(out)
     try:
         yield folder
         with disk_errors(out):
@@ -230,6 +242,31 @@ def _beside(out: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    finally:
+        os.close(handle)
+
+
+def _locked_folder(out: Path) -> tuple[int, Path]:
+    """A new folder beside ``out``, its descriptor first; again where another process takes it for one that is left."""
+    while True:
+        folder = make_folder(out.parent / f".{out.name[:_NAME_LENGTH]}.{secrets.token_hex(4)}.pull")
+        with disk_errors(folder), contextlib.suppress(FileNotFoundError):
+            handle = os.open(folder, _FOLDER)
+            if lock(handle, folder) != "busy" and same_file(handle, folder):
+                return handle, folder
+            os.close(handle)
+
+
+def _delete_if_left(folder: Path) -> None:
+    """Delete the temporary folder of a process that has gone; one that cannot be deleted does no harm."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, _FOLDER | os.O_NOFOLLOW)
+        try:
+            state = lock(handle, folder)
+            if state == "taken" or (state == "unsupported" and time.time() - os.fstat(handle).st_mtime > _OLD):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 def _download(hub: Any, repository: str, commit: str, name: str, path: Path, endpoint: str | None) -> None:

@@ -10,12 +10,12 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import time
 from pathlib import Path
 
+from ecrnn.core.attempts import ATTEMPT, FOLDER, WORK, name_of, trial_of
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import RunDirectoryError
 from ecrnn.core.events import Message, Progress, silent
@@ -29,22 +29,8 @@ from ecrnn.core.runs import LOCK, read_settings, trial_folder
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.planned import planned_trials
 
-WORK = ".work"  # folder of a study
-_FOLDER = ".folder"
-_ATTEMPT = re.compile(r"(?P<name>.+)\.(?P<number>[1-9][0-9]{0,5})\.[0-9a-f]*" + re.escape(_FOLDER), re.DOTALL)
 _PLACES = {"data", "data_dir", "val", "test", "groups"}  # settings that say where the examples lie
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
-
-
-def name_of(trial: Trial) -> str:
-    """What a trial is called in `.work`."""
-    return f"{trial[0]}.{trial[1]}"
-
-
-def trial_of(name: str) -> Trial:
-    """The trial that is called ``name`` in `.work`; ("", 0) where none is."""
-    model, _, repeat = name.rpartition(".")
-    return (model, int(repeat)) if repeat.isascii() and repeat.isdigit() else ("", 0)
 
 
 def put(folder: Path, home: Path) -> bool:
@@ -122,7 +108,7 @@ def progress_of(folder: Path, settings: StudySettings) -> str:
 
 def folder_of(work: Path, trial: Trial, number: int, token: str) -> Path:
     """Where the attempt with that number and token trains: it stands for the study's folder."""
-    return work / f"{name_of(trial)}.{number}.{token if token.isalnum() else ''}{_FOLDER}"
+    return work / f"{name_of(trial)}.{number}.{token if token.isalnum() else ''}{FOLDER}"
 
 
 def folders_of(work: Path, trial: Trial, below: int) -> list[Path]:
@@ -130,17 +116,10 @@ def folders_of(work: Path, trial: Trial, below: int) -> list[Path]:
     found = []
     with contextlib.suppress(FileNotFoundError):
         for entry in os.listdir(work):
-            attempt = _ATTEMPT.fullmatch(entry)
+            attempt = ATTEMPT.fullmatch(entry)
             if attempt and attempt["name"] == name_of(trial) and int(attempt["number"]) < below:
                 found.append((int(attempt["number"]), work / entry))
     return [folder for _, folder in sorted(found, reverse=True)]
-
-
-def begun_in(work: Path) -> set[Trial]:
-    """The trials of which attempts have left a folder in ``work``."""
-    with contextlib.suppress(FileNotFoundError):
-        return {trial_of(attempt["name"]) for entry in os.listdir(work) if (attempt := _ATTEMPT.fullmatch(entry))}
-    return set()
 
 
 def check_links(study: Path, trial: Trial) -> None:

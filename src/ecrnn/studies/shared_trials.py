@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecrnn.core.attempts import WORK, name_of, trial_of
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import make_folder
@@ -27,15 +28,12 @@ from ecrnn.core.reading import check_inside, there
 from ecrnn.core.runs import FAILURE, STUDY, trial_folder, trial_home
 from ecrnn.core.trial_of_study import CONFIG, check_of_study, failure_of
 from ecrnn.studies.attempt_folders import (
-    WORK,
     check_links,
     folder_of,
     folders_of,
     moved,
-    name_of,
     progress_of,
     put,
-    trial_of,
 )
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.looks import Looks

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecrnn.core.attempts import begun_in
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import disk_errors, path_of
@@ -19,7 +20,7 @@ from ecrnn.core.leases import Claim
 from ecrnn.core.manifests import noted_fact
 from ecrnn.core.reading import there
 from ecrnn.core.runs import METRICS, read_metrics, read_settings, trial_folder, trial_home
-from ecrnn.studies.attempt_folders import begun_in, folder_of
+from ecrnn.studies.attempt_folders import folder_of
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.shared_trials import SharedTrials

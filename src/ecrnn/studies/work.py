@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecrnn.core.attempts import trial_of
 from ecrnn.core.devices import check_shares_gpu
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Finished, Message, Progress, Waiting, from_plain, silent
@@ -27,7 +28,6 @@ from ecrnn.core.gpu_slots import jobs_on_gpus, slots
 from ecrnn.core.leases import LEASE
 from ecrnn.core.runs import locked, read_settings
 from ecrnn.models.own_code import check_workers_know, load_code, loaded_files
-from ecrnn.studies.attempt_folders import trial_of
 from ecrnn.studies.engines.processes import how_it_ended
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.places import spelt_as_it_exists

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,19 @@ def test_classes_of_an_archive_must_be_among_those_named(tmp_path: Path, wrong: 
     (left,) = read_study([folder]).unfinished
     assert (left.model, left.state) == ("ecnn", "damaged")
     assert left.reason == "predictions.npz does not fit the 10 classes of manifest.json"
+
+
+def test_what_workers_train_is_no_trial_that_nobody_has_begun(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "run", TWO, repeats=3, **SMALL)
+    for repeat in (1, 2):
+        shutil.rmtree(trial_folder(folder, "ecnn", repeat))
+    (folder / ".work" / "ecnn.2.1.0a1b2c3d.folder" / "ecnn" / "repeat-2").mkdir(parents=True)
+    (folder / ".work" / "ecnn.1.1").write_text("")  # a claim alone, at this moment
+    left = [(one.model, one.repeat, one.state, one.reason) for one in read_study([folder]).unfinished]
+    assert left == [
+        ("ecnn", 1, "not started", "no folder of this trial"),
+        ("ecnn", 2, "unfinished", "training was interrupted or still runs"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import torch
 from core.lines import one_line
 from studies.small import Study, predictions
 
+from ecrnn.core.attempts import WORK
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, TrainingError
 from ecrnn.core.events import Event, Failed, Finished, Message, Step
 from ecrnn.core.leases import DIED, Leases
 from ecrnn.core.runs import read_failure
-from ecrnn.studies.attempt_folders import WORK
 from ecrnn.studies.engines import sharing_worker
 from ecrnn.studies.engines.sharing_worker import _Worker
 from ecrnn.studies.outcome import Outcome

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ecrnn.core.attempts import WORK, begun_in
 from ecrnn.core.config import PLAN, StudySettings, TrainingSettings, differences
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.files import path_of
@@ -204,8 +205,9 @@ def _trials(
 ) -> tuple[list[Trial], list[Unfinished]]:
     found: list[Trial] = []
     unfinished: list[Unfinished] = []
+    begun = {folder: begun_in(folder / WORK) for folder in folders}
     for model, repeat, homes in _wanted(folders, settings, models):
-        read = [_read(home, model, repeat, of) for home, of in homes]
+        read = [_read(home, model, repeat, of, (model, repeat) in begun[home]) for home, of in homes]
         finished = [trial for trial in read if isinstance(trial, Trial)]
         if finished:
             found.append(finished[0])
@@ -230,10 +232,11 @@ def _wanted(
             yield model, repeat, homes[repeat]
 
 
-def _read(study: Path, model: str, repeat: int, settings: StudySettings) -> Trial | Unfinished:
+def _read(study: Path, model: str, repeat: int, settings: StudySettings, begun: bool) -> Trial | Unfinished:
+    """A trial; ``begun``: a worker trains it, or has left what it had of it."""
     try:
         folder = trial_home(study, model, repeat)
-        if not there(folder):
+        if not there(folder) and not begun:
             return Unfinished(model, repeat, "not started", "no folder of this trial")
         finished = read_finished(study, settings, model, repeat)
         if finished is not None:
@@ -243,7 +246,7 @@ def _read(study: Path, model: str, repeat: int, settings: StudySettings) -> Tria
         return Unfinished(model, repeat, "damaged", str(error))
     if failure is not None:
         return Unfinished(model, repeat, "failed", failure)
-    if os.path.isdir(folder):
+    if os.path.isdir(folder) or not there(folder):  # or a worker takes it over at this moment
         return Unfinished(model, repeat, "unfinished", "training was interrupted or still runs")
     return Unfinished(model, repeat, "damaged", f"{folder} is no folder")
 

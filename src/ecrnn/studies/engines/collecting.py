@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ecrnn.core.attempts import WORK, name_of
 from ecrnn.core.config import MAX_SETTINGS
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Epoch, Event, Failed, Finished, Message, from_json
@@ -28,7 +29,7 @@ from ecrnn.core.runs import FAILURE, STUDY, read_failure, trial_folder
 from ecrnn.core.text import printable
 from ecrnn.models.family import MAX_SOURCE
 from ecrnn.models.own_code import loaded_files
-from ecrnn.studies.attempt_folders import WORK, name_of, put
+from ecrnn.studies.attempt_folders import put
 from ecrnn.studies.engines.node_trial import train_and_send
 from ecrnn.studies.engines.protocol import OpenStudy, Trial
 from ecrnn.studies.trial_messages import FAILED, FINISHED, LOST, UNFIT, Arriving, parsed
