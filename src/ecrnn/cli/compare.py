@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import model_names, pairs_of, settings_of
 from ecrnn.cli.output import complain_of_failures, say, say_json
-from ecrnn.cli.work import TrialsPerGpu
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
@@ -68,7 +69,7 @@ def compare(
     jobs: Annotated[
         int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
     ] = 1,
-    trials_per_gpu: TrialsPerGpu = None,
+    trials_per_gpu: options.TrialsPerGpu = None,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -142,7 +143,7 @@ def compare(
         raise options.WrongCall(f"{'--ray-address' if ray_address else '--collect'} is for --engine ray")
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
-    chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs), "recipes": None}
+    chosen = {**context.params, "models": model_names(models), "pairs": pairs_of(pairs), "recipes": None}
     if until_decided:
         chosen["sequential"] = {}
     with options.wrong_call():
@@ -151,7 +152,7 @@ def compare(
             chosen["tuned"] = nested_search(space, budget, search)
     found = read_recipes(recipes) if recipes else None
     defaults = tuned_defaults(found) if found else {"models": DEFAULT_MODELS}
-    asked = [options.settings(StudySettings, {**chosen, "data": one}, defaults) for one in places]
+    asked = [settings_of(StudySettings, {**chosen, "data": one}, defaults) for one in places]
     if found:
         with options.wrong_call():
             asked = [with_recipes(one, found) for one in asked]
@@ -178,8 +179,15 @@ def compare(
 
     place = out or default_out(asked[0])
     if engine == "slurm":
-        array = {"workers": workers or WORKERS, "options": sbatch or [], "trials_per_gpu": trials_per_gpu}
-        return _submit(asked[0], place, array, dry_run=dry_run, as_json=as_json)
+        return _submit(
+            asked[0],
+            place,
+            workers=workers or WORKERS,
+            sbatch=sbatch or [],
+            trials_per_gpu=trials_per_gpu,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
     return run(
         asked[0],
         place,
@@ -237,7 +245,16 @@ def _written(folder: Path, finished: int, *, as_json: bool) -> int:
     return 0
 
 
-def _submit(settings: StudySettings, folder: Path, array: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
+def _submit(
+    settings: StudySettings,
+    folder: Path,
+    *,
+    workers: int,
+    sbatch: Sequence[str],
+    trials_per_gpu: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
     """Write a study, unless workers of it are in SLURM's queue, and submit what workers are missing."""
     import dataclasses
 
@@ -251,7 +268,7 @@ def _submit(settings: StudySettings, folder: Path, array: dict[str, Any], *, dry
 
     folder = Path(spelt_as_it_exists(folder))
     with options.wrong_call():
-        script = preview(folder, settings, **array)
+        script = preview(folder, settings, workers, sbatch, trials_per_gpu)
     if dry_run:
         typer.echo(script, nl=False)
         return 0
@@ -259,7 +276,7 @@ def _submit(settings: StudySettings, folder: Path, array: dict[str, Any], *, dry
     if waiting == 0 or not (queued(folder) and waiting):  # else workers hold it, and it does not change under them
         with Display(quiet=as_json) as display:
             run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
-    done = submit(folder, **array)
+    done = submit(folder, workers, sbatch, trials_per_gpu)
     if as_json:
         say_json(dataclasses.asdict(done))
         return 0

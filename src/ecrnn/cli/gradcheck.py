@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import image_shape
 from ecrnn.cli.output import say, say_json, show
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def gradcheck(
     from ecrnn.explain.gradcheck import gradcheck as check
 
     with options.wrong_call():
-        found = check(model, None if image is None else options.image_shape(image), classes, samples, seed)
+        found = check(model, None if image is None else image_shape(image), classes, samples, seed)
     if as_json:
         import dataclasses
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import pairs_of
 from ecrnn.cli.output import complain, say, show_report
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def judge(
         percent=percent,
     )
     (complain if as_json else say)(reading.sentence)
-    how = How(n_train, n_test, fixed_test, baseline, options.pairs(pairs), rope, difference, alpha)
+    how = How(n_train, n_test, fixed_test, baseline, pairs_of(pairs), rope, difference, alpha)
     if across:
         return show_report(judge_across(reading, how, out, language), print_across, as_json=as_json)
     reports = judge_each(reading, how, dataset, out, _command(context.params), language)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import model_names, pairs_of, settings_of
 from ecrnn.cli.output import say, say_json, show
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def plan(
         raise options.WrongCall("name the difference that would matter, in points above 0, as in --difference 1")
     if sd is not None and not sd > 0:
         raise options.WrongCall(f"--sd must be above 0, not {sd:g}")
-    chosen = {**context.params, "models": options.model_names(models), "pairs": options.pairs(pairs)}
-    settings = options.settings(StudySettings, chosen, {"models": DEFAULT_MODELS, "sequential": {}})
+    chosen = {**context.params, "models": model_names(models), "pairs": pairs_of(pairs)}
+    settings = settings_of(StudySettings, chosen, {"models": DEFAULT_MODELS, "sequential": {}})
 
     from ecrnn.cli.progress import Display
     from ecrnn.models.names import common_task, parse

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import pairs_of
 from ecrnn.cli.output import complain, say, show_report
 from ecrnn.core.text import counted
 
@@ -79,7 +80,7 @@ def report(
         return show_across(
             runs,
             baseline=baseline,
-            pairs=options.pairs(pairs),
+            pairs=pairs_of(pairs),
             rope=rope,
             moderators=moderators_of(moderators),
             as_json=as_json,
@@ -106,7 +107,7 @@ def report(
     return show(
         runs,
         baseline=baseline,
-        pairs=options.pairs(pairs),
+        pairs=pairs_of(pairs),
         rope=rope,
         score_epochs=score_epochs,
         difference=difference,

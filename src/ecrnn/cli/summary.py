@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import image_shape
 from ecrnn.cli.output import say, say_json, show
 from ecrnn.core.errors import EcrnnError
 
@@ -34,9 +35,7 @@ def summary(
     from ecrnn.models.summary import summarise
 
     with options.wrong_call():
-        options_spec = InputSpec(
-            None if image is None else options.image_shape(image), classes, tokens, source_tokens, frames
-        )
+        options_spec = InputSpec(None if image is None else image_shape(image), classes, tokens, source_tokens, frames)
         name = parse(model)
         asked, defaults = vars(options_spec), vars(usual(name))
         spec = InputSpec(**{key: defaults[key] if value is None else value for key, value in asked.items()})

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import settings_of
 from ecrnn.cli.output import say, say_json
 
 EXAMPLE = "Example: ecrnn train photos/ --model ecrnn-bilstm-16 --epochs 30 --augment flip,crop -o my-classifier"
@@ -106,7 +107,7 @@ def train(
     if start is not None:
         with options.wrong_call():
             defaults = {**form_of(start, out), **defaults}
-    settings = options.settings(TrainSettings, context.params, defaults)
+    settings = settings_of(TrainSettings, context.params, defaults)
     if out is None:
         raise options.WrongCall("name the folder for the trained model, as in -o my-classifier")
 

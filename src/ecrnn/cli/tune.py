@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
+from ecrnn.cli.option_values import model_names, settings_of
 from ecrnn.cli.output import complain_of_failures, show_report
 
 EXAMPLE = (
@@ -79,8 +80,8 @@ def tune(
 
     with options.wrong_call():
         asked = tuning_search(space, budget, search, tune_part)
-    chosen = {**context.params, **asked, "models": options.model_names(models), "split": split or "0.7"}
-    settings = options.settings(StudySettings, chosen, {"models": DEFAULT_MODELS})
+    chosen = {**context.params, **asked, "models": model_names(models), "split": split or "0.7"}
+    settings = settings_of(StudySettings, chosen, {"models": DEFAULT_MODELS})
 
     from ecrnn.cli.progress import Display
     from ecrnn.report import print_tuning, write_tuning_report

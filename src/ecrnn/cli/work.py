@@ -12,15 +12,6 @@ from ecrnn.cli import options
 from ecrnn.cli.output import complain, complain_of_failures, say, say_json
 
 EXAMPLE = "Example: ecrnn work runs/compare-cifar10 --jobs 2 --for 3h50m"
-TrialsPerGpu = Annotated[
-    int | None,
-    typer.Option(
-        help="Number of trials that share a GPU, and without --jobs as many on each GPU of this machine. Default: "
-        "jobs have the GPUs in turn.",
-        min=1,
-        max=64,
-    ),
-]
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -29,7 +20,7 @@ def work(
     jobs: Annotated[
         int, typer.Option(help="Number of trials that run at the same time, each in its own process.", min=1, max=256)
     ] = 1,
-    trials_per_gpu: TrialsPerGpu = None,
+    trials_per_gpu: options.TrialsPerGpu = None,
     time: Annotated[
         str | None,
         typer.Option(
