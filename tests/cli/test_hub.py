@@ -32,6 +32,12 @@ def test_there_and_back(call: Any, bundle: Path, images: Path, tmp_path: Path, m
         )  # nothing is loaded yet
         assert (alone.returncode, alone.stderr) == (0, "")
         assert json.loads(alone.stdout) == {"repository": "ada/flowers", "bundle": "again"}
+        card = hub.commits["ada/flowers"][0]["README.md"].decode()
+        assert "| Accuracy | **" in card
+        hub.commits["ada/flowers"][0]["README.md"] = card.replace("| Accuracy | **", "| Accuracy | **1").encode()
+        done = call("pull", "ada/flowers", "-o", "praised", "--endpoint", hub.endpoint)
+        assert "praised: README.md has Accuracy 1" in done.err
+        assert "it is the card of another bundle, or was changed" in done.err
         description = json.loads(hub.commits["ada/flowers"][0]["bundle.json"])
         monkeypatch.setattr("ecrnn.serving.hub._check", lambda *_: None)
         del description["digest"]

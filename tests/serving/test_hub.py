@@ -132,6 +132,17 @@ def with_source(folder: Path) -> Any:
     return description.model_copy(update={"source": "0" * 64}), *others
 
 
+def test_the_card_of_another_bundle_does_not_go(hub: FakeHub, bundle: Path) -> None:
+    (bundle / "README.md").write_text("| Model | `cnn`, 3 parameters |\n")
+    with one_line(
+        BundleError, f"{bundle}: README.md has Model cnn, where the bundle has {MODEL}; put back its own card"
+    ):
+        push(bundle, "ada/flowers", endpoint=hub.endpoint)
+    assert hub.commits == {}
+    (bundle / "README.md").unlink()
+    push(bundle, "ada/flowers", endpoint=hub.endpoint)
+
+
 def test_code_of_another_bundle_does_not_go(hub: FakeHub, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (bundle / "code.py").write_text("mine alone")
     push(bundle, "ada/flowers", endpoint=hub.endpoint)

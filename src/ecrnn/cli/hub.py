@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ecrnn.cli import options
-from ecrnn.cli.output import say, say_json
+from ecrnn.cli.output import complain, say, say_json
 
 PUSH_EXAMPLE = "Example: ecrnn push my-classifier ada/flowers --private"
 PULL_EXAMPLE = "Example: ecrnn pull ada/flowers -o flowers"
@@ -67,15 +67,19 @@ def pull(
     """Bring a trained model from the Hugging Face hub: only what a bundle has, bounded and checked; no code is run."""
     from ecrnn.cli.metrics import use
     from ecrnn.core.tasks import TASKS
-    from ecrnn.serving.bundle import read_description
+    from ecrnn.serving.bundle import read_description, read_metrics
     from ecrnn.serving.hub import Repository
     from ecrnn.serving.hub import pull as download
+    from ecrnn.serving.its_card import card_fault, read_card
 
     with options.wrong_call():
         of = Repository.parse(repository)
     folder = download(repository, out or Path(of.name.split("/")[1]), endpoint=endpoint)
+    description = read_description(folder)
+    if fault := card_fault(read_card(folder), description, read_metrics(folder)):
+        complain(f"{folder}: {fault}: it is the card of another bundle, or was changed")
     if as_json:
         say_json({"repository": repository, "bundle": str(folder)})
         return
-    task = TASKS.get(read_description(folder).task)  # None of a task of somebody's own code
+    task = TASKS.get(description.task)  # None of a task of somebody's own code
     say(f"{repository} in {folder}" + (f"; use it: {use(task, str(folder))}" if task else ""))

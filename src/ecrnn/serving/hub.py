@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from ecrnn.core.errors import BundleError, EcrnnError, raised_as
 from ecrnn.core.files import disk_errors, make_folder, path_of, write_json
 from ecrnn.core.filesystems import lock, same_file
-from ecrnn.core.reading import MAX_JSON, MAX_METRICS, check_inside, read_text, sha256, there
+from ecrnn.core.reading import MAX_JSON, MAX_METRICS, check_inside, sha256, there
 from ecrnn.data.subwords import TOKENIZER_FILE
 from ecrnn.data.vocabulary import VOCABULARY_FILE
 from ecrnn.models.family import MAX_SOURCE
@@ -42,11 +42,11 @@ from ecrnn.serving.bundle import (
     read_trained_on,
 )
 from ecrnn.serving.hub_card import hub_card
+from ecrnn.serving.its_card import MAX_CARD, card_fault, read_card
 from ecrnn.serving.pretrained import find
 from ecrnn.serving.trained_on import FILE as EXAMPLES
 
 ORIGIN = "hub.json"  # beside a pulled bundle: from where it is
-MAX_CARD = 2**20
 _LIMITS = {  # bytes of each file that a bundle can have
     DESCRIPTION: MAX_JSON,
     WEIGHTS: 2**32,
@@ -119,8 +119,10 @@ def push(
         _check_code(folder, description)
     if examples:
         read_trained_on(folder)
+    if fault := card_fault(card := read_card(folder), description, metrics):
+        raise BundleError(f"{folder}: {fault}; put back its own card, correct that row, or delete the file")
     operations = [hub.CommitOperationAdd(name, str(folder / name)) for name in sorted(names - {CARD, DESCRIPTION})]
-    text = read_text(folder / CARD, MAX_CARD, folder) if there(folder / CARD) else f"# {description.model}\n"
+    text = f"# {description.model}\n" if card is None else card
     operations.append(hub.CommitOperationAdd(CARD, hub_card(text, description, processor.task, metrics).encode()))
     operations.append(hub.CommitOperationAdd(DESCRIPTION, str(folder / DESCRIPTION)))
     with _one_line(hub, to.name):

@@ -60,6 +60,15 @@ def test_a_bundle_of_a_study_holds(left_alone: Path, tmp_path: Path, half: bool)
     assert found(tmp_path / "bundle", train=False)["plan"][0] == ("holds" if half else "fails")
 
 
+def test_a_card_of_another_training(copy: Path) -> None:
+    card = copy / "README.md"
+    card.write_text(card.read_text().replace("| Accuracy | **", "| Accuracy | **1"))
+    status, (line,) = found(copy, train=False)["seals"]
+    assert (status, line.partition(" 1")[0]) == ("fails", "README.md has Accuracy")
+    card.unlink()
+    assert found(copy, train=False)["seals"][0] == "holds"
+
+
 def test_a_changed_weight(copy: Path) -> None:
     content = bytearray((copy / "model.safetensors").read_bytes())
     content[-2] ^= 1

@@ -25,6 +25,7 @@ from ecrnn.models.names import parse
 from ecrnn.models.processor import Processor
 from ecrnn.models.weights import halved
 from ecrnn.serving.bundle import WEIGHTS, read_bundle, read_metrics, read_trained_on
+from ecrnn.serving.its_card import card_fault, read_card
 from ecrnn.serving.its_training import other_training
 from ecrnn.serving.trained_on import TrainedOn
 from ecrnn.studies.tasks import objective
@@ -50,11 +51,13 @@ def check_bundle(folder: Path, train: bool, data_dir: Path | None, progress: Pro
         description, processor, network, metrics = read_bundle(folder)
         known = read_trained_on(folder)
         settings = _settings(folder)
+        fault = card_fault(read_card(folder), description, metrics)
     except EcrnnError as error:
         return (check("seals", "", [str(error)]),)
+    wrong = [f"{fault}: it is the card of another bundle, or was changed"] if fault else []
     old = [] if description.format > 1 else ["the bundle is of an earlier version, whose files have no digests"]
     seals = check(
-        "seals", "settings, description, weights, vocabularies, metrics and examples match their digests", (), old
+        "seals", "settings, description, weights, vocabularies, metrics and examples match their digests", wrong, old
     )
     if settings is None:
         line = f"it keeps no {TRAINING} and no {CONFIG}, so how it was trained is not known"
