@@ -34,6 +34,23 @@ def test_a_second_ctrl_c_is_heard_at_once() -> None:
             signal.raise_signal(signal.SIGINT)
 
 
+def test_one_inside_another() -> None:
+    """A second signal is noted by the outer one, and what is entered after it has heard of it."""
+    before = handlers()
+    with Interruption() as outer:
+        with Interruption() as inner:
+            signal.raise_signal(signal.SIGTERM)
+            assert (outer.received, inner.received) == (None, signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            assert outer.received == signal.SIGTERM
+        with Interruption() as later:
+            assert later.received == signal.SIGTERM
+            assert handlers() != before  # so that one more does not end it before its first step
+    with Interruption() as after:
+        assert after.received is None
+    assert handlers() == before
+
+
 def test_put_back_without_a_signal_and_after_an_error() -> None:
     before = handlers()
     with Interruption():

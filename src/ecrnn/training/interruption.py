@@ -20,8 +20,9 @@ class Interrupted(Exception):
 class Interruption:
     """While entered, SIGINT and SIGTERM are noted in ``received`` instead of ending the process.
 
-    A second signal ends it at once, as without this class. Outside the main thread, where Python cannot hear signals,
-    nothing changes.
+    A second signal ends it at once, as without this class, or is noted by one that was entered before. One that is
+    entered after a signal has received it, too: what it would begin stops at its first step. Outside the main thread,
+    where Python cannot hear signals, nothing changes.
 
     Args:
         forgiving: a second signal does nothing: torchrun passes on what its processes may have got already, and ends
@@ -35,12 +36,16 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
+            self.received = _entered[-1].received if _entered else None
+            _entered.append(self)
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self in _entered:
+            _entered.remove(self)
         self._put_back()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -52,3 +57,6 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before = {}
+
+
+_entered: list[Interruption] = []  # by the main thread, the last one last

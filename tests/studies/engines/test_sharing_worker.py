@@ -58,7 +58,7 @@ def written(study: Study, tmp_path: Path) -> Path:
 
 def work(study: Path, answers: Answers, **asked: Any) -> None:
     with Interruption() as interruption:
-        _Worker(study, ASKED | asked, answers, interruption).run()  # type: ignore[arg-type]
+        _Worker(study, ASKED | asked, answers).run(interruption)  # type: ignore[arg-type]
 
 
 def test_it_gives_the_bits_and_files_of_a_study_trained_in_one_process(
@@ -112,6 +112,22 @@ def test_a_signal_leaves_a_checkpoint_in_the_trials_place(written: Path, study: 
     assert len(study.run(written).trained) == 4
     assert predictions(written) == predictions(left_alone)
     assert not (written / WORK).exists()
+
+
+def test_a_signal_before_the_first_step_is_heard(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a worker whose time is over while it prepares a trial would train it to its end."""
+    real = sharing_worker.run_trial
+
+    def prepares(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(sharing_worker, "run_trial", prepares)
+    answers = Answers()
+    work(written, answers)
+    assert answers.was_stopped
+    assert [event for event in answers.events if isinstance(event, Step)] == answers.events[:1]
+    assert list((written / "cnn" / "repeat-0" / "checkpoint").iterdir())
 
 
 def test_a_study_that_is_moved_ends_it_and_goes_on_in_its_new_place(

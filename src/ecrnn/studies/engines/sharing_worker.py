@@ -52,24 +52,25 @@ def main(study: Path, asked: dict[str, Any]) -> None:
             the one trial to train, or None.
     """
     answers = Answers()
-    with Interruption() as interruption:
-        listen()
-        say_nothing_twice()
-        try:
-            for file in asked["code"]:
-                load_code(file)
-            with locked(study, shared=True):
-                _Worker(study, asked, answers, interruption).run()
-        except EcrnnError as error:
-            answers.fatal(error)
-        except MachineFault:
-            os._exit(1)  # and the process that started this one starts another, with memory of its own
+    listen()
+    say_nothing_twice()
+    try:
+        for file in asked["code"]:
+            load_code(file)
+        with locked(study, shared=True):
+            worker = _Worker(study, asked, answers)  # while it reads the data a signal ends it at once
+            with Interruption() as interruption:
+                worker.run(interruption)
+    except EcrnnError as error:
+        answers.fatal(error)
+    except MachineFault:
+        os._exit(1)  # and the process that started this one starts another, with memory of its own
     os._exit(0)  # the listening thread may wait for input for ever
 
 
 class _Worker:
-    def __init__(self, study: Path, asked: dict[str, Any], answers: Answers, interruption: Interruption) -> None:
-        self.answers, self.interruption, self.asked = answers, interruption, asked
+    def __init__(self, study: Path, asked: dict[str, Any], answers: Answers) -> None:
+        self.answers, self.asked = answers, asked
         self.settings = read_settings(study)
         if self.settings.training.device == "cuda" and not torch.cuda.is_available():  # or every trial fails here
             raise EcrnnError(f"{study} trains on GPUs, and torch finds no CUDA device on this machine")
@@ -77,10 +78,10 @@ class _Worker:
         self.trials = SharedTrials(study, self.settings, asked["lease"], only=only)
         self.data = _data(self.settings, asked["places"])
 
-    def run(self) -> None:
+    def run(self, interruption: Interruption) -> None:
         """Train until nothing is left, or this worker is told to leave."""
         trained = 0
-        while not self.interruption.received and trained != self.asked["most"]:
+        while not interruption.received and trained != self.asked["most"]:
             attempt = self.trials.take()
             if attempt is not None:
                 if not self._train(attempt):
@@ -91,11 +92,11 @@ class _Worker:
                 self.trials.sweep()
                 break
             else:
-                self._pause()
+                self._pause(interruption)
 
-    def _pause(self) -> None:
+    def _pause(self, interruption: Interruption) -> None:
         until = time.monotonic() + min(MAX_PAUSE, self.trials.leases.lease / BEATS)
-        while not self.interruption.received and time.monotonic() < until:
+        while not interruption.received and time.monotonic() < until:
             time.sleep(0.05)
 
     def _train(self, attempt: Attempt) -> bool:

@@ -27,7 +27,7 @@ from ecrnn.data import left_out
 from ecrnn.data.example_set import ExampleSet
 from ecrnn.models.own_code import load_code
 from ecrnn.studies.trials import load, record_failure, run_trial
-from ecrnn.training.interruption import Interrupted
+from ecrnn.training.interruption import Interrupted, Interruption
 
 STEP_SECONDS = 0.2  # between two steps that are sent
 
@@ -116,8 +116,9 @@ class _Worker:
         """Run one trial and say how it ended; False if this worker should leave."""
         try:
             self.data = self.data or load(self.settings)
-            for event in run_trial(self.data, self.study, self.settings, model, repeat):
-                self.answers.send(event)
+            with Interruption():  # notes a second signal, as when systemd tells all processes and the command this one
+                for event in run_trial(self.data, self.study, self.settings, model, repeat):
+                    self.answers.send(event)
         except Interrupted:
             self.answers.stopped()
             return False
