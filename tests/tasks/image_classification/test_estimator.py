@@ -1,8 +1,7 @@
 """`ImageClassifier` follows scikit-learn's conventions.
 
-scikit-learn's own `check_estimator` is not run: its checks fit tables (n_samples, n_features) of floats of any range,
-and this estimator takes images (n, H, W[, C]) with values in 0..1 or uint8, so nearly every one of them would stop
-at the shape of X. What those checks ask of parameters, fitting and errors is asked here, on images.
+scikit-learn's own checks fit tables of floats of any range, and this estimator takes images: they are run on `Tables`, which only
+gives X another shape. What they ask of parameters, fitting and errors is asked here on images, too.
 """
 
 from __future__ import annotations
