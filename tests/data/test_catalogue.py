@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecrnn.core.errors import DataError, UnknownNameError
+from ecrnn.core.errors import DataError, EcrnnError, UnknownNameError
 from ecrnn.core.tasks import TASKS
 from ecrnn.data import catalogue
 from ecrnn.data.catalogue import place
@@ -46,6 +46,18 @@ def test_errors_say_what_would_be_right(tmp_path, monkeypatch):
         place("digits", "next-token", "a file")
     with pytest.raises(DataError, match="rt-polarity is a data set for text-classification, not for image-class"):
         images.load("rt-polarity", cache=tmp_path)
+
+
+def test_a_task_without_data_sets_of_its_own_names_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for data, line in {
+        "patterns": "there is no file or folder 'patterns'; give an .npz file",
+        "no/where": "no/where does not exist; give an .npz file",
+        "digits": "digits is a data set for image-classification, not for sequence-classification; give an .npz file",
+    }.items():
+        with pytest.raises(EcrnnError) as error:
+            place(data, "sequence-classification", "an .npz file")
+        assert str(error.value).removeprefix(f"{tmp_path}/") == line
 
 
 def test_the_catalogue_is_light():

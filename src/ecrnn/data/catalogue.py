@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecrnn.core.errors import DataError, EcrnnError, unknown_name
+from ecrnn.core.errors import DataError, EcrnnError, UnknownNameError, unknown_name
 from ecrnn.core.files import path_of
 from ecrnn.core.spelling import on_disk
 from ecrnn.core.tasks import TASKS, known
@@ -49,7 +49,7 @@ def place(data: str | Path, task: str, instead: str) -> Path | None:
         return path
     if isinstance(data, str) and os.sep not in data and "/" not in data:
         raise unknown_data(data, task, names_of, instead)
-    raise DataError(f"{path} does not exist; give {instead}, or {' or '.join(names_of)}")
+    raise DataError(f"{path} does not exist; give {', or '.join(filter(None, [instead, ' or '.join(names_of)]))}")
 
 
 def refuse_parts(data: str | Path, *others: object) -> None:
@@ -70,6 +70,8 @@ def unknown_data(data: str, task: str, known: Iterable[str], instead: str) -> Ec
     Other arguments as for `place`.
     """
     if other := task_of(data):
-        advice = f"{' or '.join(sorted(known))}, or {instead}"
+        advice = ", or ".join(filter(None, [" or ".join(sorted(known)), instead]))
         return DataError(f"{data} is a data set for {other}, not for {task}; give {advice}")
+    if not (known := list(known)):
+        return UnknownNameError(f"there is no file or folder '{data}'; give {instead}")
     return unknown_name("data set", data, known, f"{instead} would do too, but there is none of this name")

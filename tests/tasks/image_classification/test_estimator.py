@@ -1,7 +1,7 @@
 """`ImageClassifier` follows scikit-learn's conventions.
 
-scikit-learn's own checks fit tables of floats of any range, and this estimator takes images: they are run on `Tables`, which only
-gives X another shape. What they ask of parameters, fitting and errors is asked here on images, too.
+scikit-learn's own checks fit tables of floats of any range, and this estimator takes images: they are run on `Tables`,
+which turns rows into images. What they ask of parameters, fitting and errors is asked here on images, too.
 """
 
 from __future__ import annotations
