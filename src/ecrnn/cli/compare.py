@@ -136,11 +136,7 @@ def compare(
     from ecrnn.models.names import DEFAULT_MODELS
     from ecrnn.studies.tuned_recipes import check_searches, nested_search, read_recipes, tuned_defaults, with_recipes
 
-    if (sbatch or dry_run or workers) and engine != "slurm":
-        line = "--workers is for --engine slurm; --jobs is the number of trials side by side"
-        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm" if sbatch or dry_run else line)
-    if (ray_address or collect) and engine != "ray":
-        raise options.WrongCall(f"{'--ray-address' if ray_address else '--collect'} is for --engine ray")
+    _check_engine(engine, sbatch, workers, ray_address, dry_run=dry_run, collect=collect)
     named = moderators_of(moderators)
     places: list[str | None] = [*data] if data else [None]
     chosen = {**context.params, "models": model_names(models), "pairs": pairs_of(pairs), "recipes": None}
@@ -157,16 +153,7 @@ def compare(
         with options.wrong_call():
             asked = [with_recipes(one, found) for one in asked]
     if len(asked) > 1:
-        if val is not None or test is not None:
-            raise options.WrongCall(
-                "--val and --test are of one DATA; with several, name folders that hold their parts"
-            )
-        if groups is not None:
-            raise options.WrongCall("--groups is of one DATA, whose files it names")
-        if until_decided:
-            raise options.WrongCall("--until-decided is of one DATA; over several every model has the same repeats")
-        if engine not in (None, "here", "processes"):
-            raise options.WrongCall(f"--engine {engine} is of one DATA; name one after another, with an --out each")
+        _check_several(val, test, groups, engine, until_decided=until_decided)
         folder = out or Path("runs") / "compare-across"
         return run_across(
             asked, folder, jobs=jobs, engine=engine, trials_per_gpu=trials_per_gpu, as_json=as_json, moderators=named
@@ -198,6 +185,37 @@ def compare(
         trials_per_gpu=trials_per_gpu,
         as_json=as_json,
     )
+
+
+def _check_engine(
+    engine: str | None,
+    sbatch: list[str] | None,
+    workers: int | None,
+    ray_address: str | None,
+    *,
+    dry_run: bool,
+    collect: bool,
+) -> None:
+    """Raise a WrongCall for options of an engine that is not the one named."""
+    if (sbatch or dry_run or workers) and engine != "slurm":
+        line = "--workers is for --engine slurm; --jobs is the number of trials side by side"
+        raise options.WrongCall("--sbatch and --dry-run are for --engine slurm" if sbatch or dry_run else line)
+    if (ray_address or collect) and engine != "ray":
+        raise options.WrongCall(f"{'--ray-address' if ray_address else '--collect'} is for --engine ray")
+
+
+def _check_several(
+    val: str | None, test: str | None, groups: Path | None, engine: str | None, *, until_decided: bool
+) -> None:
+    """Raise a WrongCall for options that are of one DATA, where there are several."""
+    if val is not None or test is not None:
+        raise options.WrongCall("--val and --test are of one DATA; with several, name folders that hold their parts")
+    if groups is not None:
+        raise options.WrongCall("--groups is of one DATA, whose files it names")
+    if until_decided:
+        raise options.WrongCall("--until-decided is of one DATA; over several every model has the same repeats")
+    if engine not in (None, "here", "processes"):
+        raise options.WrongCall(f"--engine {engine} is of one DATA; name one after another, with an --out each")
 
 
 def run(
