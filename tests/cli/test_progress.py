@@ -71,13 +71,14 @@ def test_a_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_time_left_is_that_of_trainings(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that took 50 s to begin has not trained for 50 s."""
-    now = iter([0.0, 50.0, 51.0, 60.0])
+    """A worker that took 50 s to begin has not trained for 50 s; tenths of images that were read are no trainings."""
+    now = iter([0.0, 1.0, 50.0, 51.0, 60.0])
     monkeypatch.setattr("ecrnn.cli.progress.time.monotonic", lambda: next(now))
     with Display() as display:
+        display.show(Loading("images", 80, 100))
         for epoch in (1, 2, 11):
             display.show(Epoch("cnn, repeat 0", epoch, 20, epoch, 20, {"seconds": 1.0}))
-    assert [line.rpartition(", ")[2] for line in capsys.readouterr().err.splitlines()] == [
+    assert [line.rpartition(", ")[2] for line in capsys.readouterr().err.splitlines()[1:]] == [
         "1 s",
         "about 18 s left",
         "about 9 s left",

@@ -36,6 +36,7 @@ class Display:
         self.guard = threading.Lock()
         self.bars: Any = None
         self.begun: dict[str, float] = {}  # of what is loaded, when it began
+        self.tenths: dict[str, int] = {}  # of what is loaded, as far as was shown
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Display:
@@ -114,8 +115,8 @@ class Display:
         """Show a download or the decoding of images, a line each tenth."""
         now = time.monotonic()
         begin = self.begun.setdefault(what, now)
-        if 0 < done < total and done * 10 // total != self.done.get(what, -1):
-            self.done[what] = done * 10 // total
+        if 0 < done < total and done * 10 // total != self.tenths.get(what, -1):
+            self.tenths[what] = done * 10 // total
             left = (now - begin) * (total - done) / done
             self.line(f"{what}: {100 * done // total} %{f', about {duration(left)} left' if left >= 5 else ''}")
 
