@@ -80,7 +80,7 @@ class Task:
         small: the same for which any model computes in a moment; {}: the family's usual ones.
         parts: of its `Processor`, beside the classes.
         lengths: smallest and largest `length` that it is fitted to, in tokens.
-        classes: its models choose one of several classes, so that there is a confusion matrix.
+        classes: its models choose one of several classes by logits (n, classes), so that there is a confusion matrix.
         any_width: its images are lines of text, which have one height and any width.
         reads: what `ecrnn predict` gives its models: "images", "texts", other "files", or "" where it is not for them.
         suffixes: in which the names of those other files end, in small letters.
