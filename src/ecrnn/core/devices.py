@@ -182,8 +182,8 @@ def machine(device: str) -> dict[str, Any]:
         device: that computes, resolved.
 
     Returns:
-        "host"; "processor" and its "instruction_set"; "torch", its version; with "cuda" also "gpu" and how many
-        "trials_per_gpu" share it at the most.
+        "host"; "processor" and its "instruction_set"; "torch" and "ecrnn", their versions; with "cuda" also
+        "gpu" and how many "trials_per_gpu" share it at the most.
     """
     import torch
 
@@ -192,6 +192,7 @@ def machine(device: str) -> dict[str, Any]:
         "processor": _processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
+        "ecrnn": _version("ecrnn"),
         **({"gpu": torch.cuda.get_device_name(), "trials_per_gpu": sharing_gpu()} if device == "cuda" else {}),
     }
 

@@ -23,7 +23,7 @@ from ecrnn.core.trial_of_study import another_trial, check_of_study
 from ecrnn.stats import METRICS
 
 _LONGEST_TEXT = 200  # characters
-_MACHINE = ("host", "processor", "instruction_set", "torch", "gpu")
+_MACHINE = ("host", "processor", "instruction_set", "torch", "ecrnn", "gpu")
 _TEXTS = (
     "device",
     "precision",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.predictions import PredictedClasses
-from ecrnn.report.analysis.machines import machine_lines, shared_gpu_lines
+from ecrnn.report.analysis.machines import machine_lines, shared_gpu_lines, version_lines
 from ecrnn.report.analysis.read import Trial
 
 XEON = {"host": "a", "processor": "Xeon", "instruction_set": "AVX512", "torch": "2.13.0", "device": "cpu"}
@@ -55,6 +55,14 @@ def test_models_of_one_repeat_on_unlike_machines() -> None:
         "Unlike ones in 1 repeat of 2, where bits can differ between the models that are compared: in repeat 1 m0 on "
         "Xeon, AVX512, torch 2.13.0; m1 on EPYC, AVX2, torch 2.13.0. The order of sums differs there, nothing else."
     )
+
+
+def test_workers_with_several_versions_of_ecrnn() -> None:
+    old, new = {**XEON, "ecrnn": "0.2.0"}, {**XEON, "ecrnn": "0.3.0"}
+    assert version_lines(trials(XEON, old, old)) == []
+    (found,) = version_lines(trials(old, new, old, old, XEON))
+    assert (found.what, found.status) == ("Version of ecrnn", "differs")
+    assert found.text.startswith("Not one for all trials: 0.2.0 (m0 and m1); 0.3.0 (m1). What a version changes")
 
 
 def test_trials_that_shared_a_gpu() -> None:

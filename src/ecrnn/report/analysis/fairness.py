@@ -9,7 +9,7 @@ from typing import Any
 from ecrnn.core.config import PLAN, SequentialSettings, StudySettings, merge
 from ecrnn.core.form import FIT_BEFORE
 from ecrnn.report import formats
-from ecrnn.report.analysis.machines import machine_lines, shared_gpu_lines
+from ecrnn.report.analysis.machines import machine_lines, shared_gpu_lines, version_lines
 from ecrnn.report.analysis.read import StudyRecord, Trial
 from ecrnn.report.analysis.schema import FairnessLine, ModelRow, scored_part
 from ecrnn.report.analysis.tuned import recipes_found, recipes_line
@@ -63,6 +63,7 @@ def fairness(
         _costs(models),
         *_machine(record),
         *machine_lines(record.trials),
+        *version_lines(record.trials),
         *shared_gpu_lines(record.trials),
         *_skipped(record.trials),
     )

@@ -1,4 +1,4 @@
-"""Whether the models of a repeat were trained on like machines, and whether their bits or times can differ for it."""
+"""Whether trials were made on like machines and by one ecrnn, and whether their bits or times can differ for it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,19 @@ def machine_lines(trials: Sequence[Trial], each: str = "repeat") -> list[Fairnes
         f"{unknown}"
     )
     return [FairnessLine("Machine", "differs", text)]
+
+
+def version_lines(trials: Sequence[Trial]) -> list[FairnessLine]:
+    """A line on the versions of ecrnn that trained, if there are several; trials of before do not name theirs."""
+    models: dict[str, list[str]] = {}
+    for trial in trials:
+        if version := trial.facts.get("ecrnn"):
+            models.setdefault(str(version), []).append(trial.model)
+    if len(models) < 2:
+        return []
+    versions = "; ".join(f"{key} ({formats.listed(list(dict.fromkeys(of)), most=3)})" for key, of in models.items())
+    text = f"Not one for all trials: {versions}. What a version changes in a training, its changelog says."
+    return [FairnessLine("Version of ecrnn", "differs", text)]
 
 
 def shared_gpu_lines(trials: Sequence[Trial]) -> list[FairnessLine]:
