@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,33 @@ def test_a_language_without_pages(synthetic: Path, call, tmp_path: Path) -> None
         done = call(*arguments, "--lang", "ko")
         assert done.status == 2
         assert done.err.startswith("ecrnn: --lang ko is the language of the page; --out names the folder")
+
+
+def test_runs_and_bundles_spelt_otherwise_than_on_the_disk(
+    synthetic: Path, bundle: Path, images: Path, call, tmp_path: Path
+) -> None:
+    """Decomposed on the disk, as from macOS, and composed in the command; of two that are there each is itself."""
+    there, named = (unicodedata.normalize(form, "\ud55c\uae00 \xe9") for form in ("NFD", "NFC"))
+    for name, place in (("study", synthetic), ("bundle", bundle)):
+        (tmp_path / f"{there} {name}").symlink_to(place)
+    study, model = (tmp_path / f"{named} {name}" for name in ("study", "bundle"))
+    table = tmp_path / f"{there}.csv"
+    table.write_text("model,repeat,score\na,0,0.5\na,1,0.6\na,2,0.6\nb,0,0.4\nb,1,0.5\nb,2,0.6\n")
+    one = next(images.rglob("*.png"))
+    for number, command in enumerate(
+        (
+            ("report", study, "--out", tmp_path / "report"),
+            ("report", study, "--archive", tmp_path / "archive"),
+            ("verify", model, "--train", "none"),
+            ("predict", model, one),
+            ("judge", tmp_path / f"{named}.csv", "--n-train", 80, "--n-test", 20, "--out", tmp_path / "judged"),
+        )
+    ):
+        done = call(*command)
+        assert done.status == 0, (number, done.err)
+    for command in (("verify", study, "--train", "none"), ("bundle", study, "--model", "none", "-o", tmp_path / "b")):
+        done = call(*command)
+        assert "is no study" not in done.err
+        assert "is not a run directory" not in done.err
+    (tmp_path / f"{named} bundle").mkdir()
+    assert "is not a bundle" in call("predict", model, one).err

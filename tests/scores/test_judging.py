@@ -233,3 +233,18 @@ def test_small_scores_are_shown_with_their_digits(tmp_path: Path) -> None:
     report = ecrnn.judge(table, n_train=700, n_test=300, out=tmp_path)
     assert "b is worse than a by 0.000001025 mse" in report.analysis.comparison.pairs[0].sentence
     assert "| 0.000002050 |" in report.paths["report.md"].read_text(encoding="utf-8")
+
+
+def test_names_are_the_same_however_they_are_spelt(tmp_path: Path) -> None:
+    """Composed in the call, decomposed in the table, and the other way round: models, data sets, columns."""
+    lines = [f"{name},{r},{0.5 + r / 100 + s},\xe9" for name, s in (("e\u0301", 0), ("b", 0.1)) for r in range(4)]
+    (tmp_path / "t.csv").write_text("\n".join(["model,repeat,sco\u0308re,dataset", *lines]), encoding="utf-8")
+    sizes: dict[str, Any] = {"n_train": 80, "n_test": 20, "lower_is_better": False, "columns": {"score": "sc\xf6re"}}
+    for number, spelt in enumerate(("\xe9", "e\u0301")):
+        for chosen in ({"baseline": spelt}, {"pairs": [("b", spelt)]}):
+            out = tmp_path / str(number)
+            report = ecrnn.judge(tmp_path / "t.csv", dataset=spelt, out=out, **sizes, **chosen)
+            assert [(one.model_a, one.model_b) for one in report.analysis.comparison.pairs] == [("b", "\xe9")]
+    (tmp_path / "t.csv").write_text("repeat,\xe9,e\u0301\n0,1,2\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(EcrnnError, match=r"t\.csv has the column .\xe9. twice"):
+        ecrnn.judge(tmp_path / "t.csv", kind="wide", out=tmp_path / "twice", n_train=80, n_test=20)

@@ -74,6 +74,7 @@ def check(
     }
     with Display(quiet=as_json) as display, options.wrong_call():
         if study is not None:
+            study = Path(spelt_as_it_exists(study))
             check_study_of(study, folder, **parts, progress=display.show)
         found = check_folder(
             folder,

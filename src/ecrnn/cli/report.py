@@ -67,8 +67,9 @@ def report(
     With --lang ko the page report.html is Korean.
     """
     from ecrnn.core.across_plan import is_across
+    from ecrnn.core.spelling import on_disk
 
-    language = options.language(lang)
+    language, runs = options.language(lang), [on_disk(run) for run in runs]
     if across or (len(runs) == 1 and is_across(runs[0])):
         if archive is not None:
             raise options.WrongCall("--archive takes one study, and --across is of several; leave one of them out")
@@ -93,6 +94,7 @@ def report(
         from ecrnn.report import print_tuning, write_tuning_report
 
         return show_report(write_tuning_report(runs[0], out, language), print_tuning, as_json=as_json)
+    archive = archive and on_disk(archive)
     if archive is not None:
         if len(runs) > 1:
             raise options.WrongCall("--archive takes one study at a time; give one RUN")

@@ -12,6 +12,7 @@ from typing import Any
 from ecrnn.core.errors import EcrnnError, unknown_name
 from ecrnn.core.files import path_of
 from ecrnn.core.reading import sha256
+from ecrnn.core.spelling import nfc, on_disk
 from ecrnn.report import AcrossReport, Analysis, Report, ScoredDataSet, analyse_across, write_across, write_analysis
 from ecrnn.scores.exports import Choice, choose
 from ecrnn.scores.metric_names import metric_of, with_places
@@ -127,8 +128,10 @@ def read(
 ) -> Reading:
     """Read a table, or several as one. Arguments and errors as of `judge`."""
     several = isinstance(scores, (list, tuple)) and scores and all(isinstance(one, (str, Path)) for one in scores)
-    sources = list(scores) if several else [scores]
+    sources = [_on_disk(source) for source in (scores if several else [scores])]
     tables = tuple(read_table(source) for source in sources)
+    columns = columns and {role: nfc(column) for role, column in columns.items()}
+    metric = metric and nfc(metric)
     choices = tuple(choose(table, kind, columns, metric) for table in tables)
     metrics = {choice.metric for choice in choices}
     if len(metrics) > 1:
@@ -167,6 +170,7 @@ def analyse_each(
     """
     if dataset is not None:
         _refuse_no_column(reading)
+        dataset = nfc(dataset)
         if dataset not in reading.scores:
             raise unknown_name("data set", dataset, reading.scores, reading.tables[0].name)
     chosen = list(reading.scores) if dataset is None else [dataset]
@@ -270,6 +274,11 @@ def _places(names: Sequence[str]) -> dict[str, str]:
             place = f"{_plain(name)}-{number}"
         places[name] = place
     return places
+
+
+def _on_disk(source: Any) -> Any:
+    """A file in the spelling under which it lies there; what is no file as it is."""
+    return str(on_disk(Path(source))) if isinstance(source, (str, Path)) and str(source) != STDIN else source
 
 
 def _digest(source: Any) -> str | None:

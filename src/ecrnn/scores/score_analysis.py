@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ecrnn.core.errors import EcrnnError, SettingsError
+from ecrnn.core.spelling import nfc
 from ecrnn.core.text import counted
 from ecrnn.report import formats
 from ecrnn.report.analysis.confusion import confusion
@@ -75,6 +76,13 @@ class How:
     rope: float | None = None
     difference: float | None = None
     alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Names of models are composed, as those of the tables are."""
+        if self.baseline is not None:
+            object.__setattr__(self, "baseline", nfc(self.baseline))
+        if self.pairs is not None:
+            object.__setattr__(self, "pairs", [(nfc(one), nfc(other)) for one, other in self.pairs])
 
 
 def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> Analysis:

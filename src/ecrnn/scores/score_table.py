@@ -19,6 +19,7 @@ import numpy as np
 
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.reading import MAX_JSON, opened, parse_json, read_bytes
+from ecrnn.core.spelling import nfc
 
 MAX_BYTES = 64 * 2**20  # of a file
 MAX_ROWS = 2_000_000
@@ -138,7 +139,7 @@ def parse_csv(text: str, name: str) -> Table:
 def _checked(name: str, columns: Iterable[tuple[str, Sequence[Any]]], numbers: Sequence[int]) -> Table:
     """The table, without columns that have no name, such as the index that pandas writes."""
     found: dict[str, Sequence[Any]] = {}
-    for column, cells in columns:
+    for column, cells in ((nfc(column), cells) for column, cells in columns):
         if column in found:
             raise EcrnnError(f"{name} has the column '{column}' twice")
         if column:

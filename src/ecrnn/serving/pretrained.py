@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecrnn.core.errors import BundleError
 from ecrnn.core.files import path_of
+from ecrnn.core.spelling import on_disk
 from ecrnn.serving.best_so_far import newest
 from ecrnn.serving.bundle import is_bundle
 
@@ -26,7 +27,7 @@ def find(bundle: str | Path) -> Path:
 
     Of a training that goes on, or was stopped, it is that of the best model so far.
     """
-    folder = path_of(bundle, "a bundle")
+    folder = on_disk(path_of(bundle, "a bundle"))
     return FOLDER / folder if str(folder) in names() and not folder.exists() else newest(folder)
 
 

@@ -22,6 +22,7 @@ from ecrnn.core.files import disk_errors, write_atomically
 from ecrnn.core.predictions import AnyPredictions, PredictedClasses
 from ecrnn.core.reading import MAX_OTHER, read_text, there
 from ecrnn.core.runs import LOCK, FinishedTrial, holds_nothing, locked, read_settings, trial_home
+from ecrnn.core.spelling import on_disk
 from ecrnn.core.tasks import Task
 from ecrnn.core.trial_of_study import CONFIG, check_planned, with_recipe
 from ecrnn.data.example_set import ExampleSet
@@ -81,7 +82,7 @@ def bundle_trial(
             weights, its data has changed, or ``out`` is not empty.
         DataError: data for the test that is missing or damaged.
     """
-    settings = read_settings(study)
+    settings = read_settings(study := on_disk(study))
     if settings.tuning is not None:
         line = f"{study} holds a tuning, whose trainings saw a part of the data"
         raise RunDirectoryError(f"{line}; bundle a trial of 'ecrnn compare --recipes {study}'")

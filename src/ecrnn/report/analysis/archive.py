@@ -36,6 +36,7 @@ from ecrnn.core.runs import (
     trial_home,
     write_settings,
 )
+from ecrnn.core.spelling import on_disk
 from ecrnn.training.finished import read_finished
 
 _COPIED = ("config.yaml", "metrics.jsonl")
@@ -65,6 +66,7 @@ def archive_study(study: Path, archive: Path) -> Archived:
         RunDirectoryError: ``study`` is no run directory or the archive itself, ``archive`` holds something else or
             another result of one of its trials, or the disk refuses.
     """
+    study, archive = on_disk(study), on_disk(archive)
     settings = read_settings(study)
     if settings.tuning is not None:
         raise RunDirectoryError(f"{study} holds a tuning, of which there are no archives; archive the comparison")

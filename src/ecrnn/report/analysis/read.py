@@ -22,6 +22,7 @@ from ecrnn.core.files import path_of
 from ecrnn.core.predictions import PredictedClasses, Scored
 from ecrnn.core.reading import there
 from ecrnn.core.runs import ENVIRONMENT, FinishedTrial, read_environment, read_settings, trial_home
+from ecrnn.core.spelling import on_disk
 from ecrnn.core.tasks import Task, default
 from ecrnn.core.trial_of_study import failure_of, not_planned, unplanned
 from ecrnn.stats import ACCURACY
@@ -99,7 +100,7 @@ def read_study(folders: Sequence[Path]) -> StudyRecord:
         EcrnnError: a folder is not a run directory, the folders belong to different studies (the line names
             the first difference), or no trial in them is finished.
     """
-    folders = tuple(dict.fromkeys(path_of(folder, "a run directory") for folder in folders))
+    folders = tuple(dict.fromkeys(on_disk(path_of(folder, "a run directory")) for folder in folders))
     if not folders:
         raise RunDirectoryError("give at least one run directory, the --out of an earlier compare")
     settings = [read_settings(folder) for folder in folders]

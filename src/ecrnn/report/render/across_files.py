@@ -11,6 +11,7 @@ from ecrnn.core.across_plan import check_of_plan, is_across, other_moderators, r
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
+from ecrnn.core.spelling import on_disk
 from ecrnn.core.text import counted, json_text
 from ecrnn.core.translation import Translator
 from ecrnn.report import formats
@@ -70,7 +71,7 @@ def write_across_report(
         EcrnnError: what `analyse_studies` refuses, studies in several folders without ``out``, or files that cannot be
             written; one line.
     """
-    places = [path_of(folder, "a run directory") for folder in folders]
+    places = [on_disk(path_of(folder, "a run directory")) for folder in folders]
     plan = read_plan(places[0]) if len(places) == 1 and is_across(places[0]) else None
     home = places[0] if plan else _home(places)
     if out is None and home is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ecrnn.core.files import path_of, write_files
 from ecrnn.core.reading import check_inside
+from ecrnn.core.spelling import on_disk
 from ecrnn.core.text import json_text
 from ecrnn.core.translation import Translator
 from ecrnn.report import formats
@@ -53,7 +54,7 @@ def write_tuning_report(tuning: Path, out: Path | None = None, language: str = "
     Raises:
         EcrnnError: it is no such folder, nothing in it is finished, or the files cannot be written; one line.
     """
-    tuning = path_of(tuning, "tuning")
+    tuning = on_disk(path_of(tuning, "tuning"))
     folder = tuning / "report" if out is None else path_of(out, "out")
     if out is None:
         check_inside(folder, tuning)

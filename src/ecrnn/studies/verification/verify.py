@@ -14,6 +14,7 @@ from ecrnn.core.events import Progress, silent
 from ecrnn.core.files import path_of
 from ecrnn.core.reading import there
 from ecrnn.core.runs import STUDY, read_settings
+from ecrnn.core.spelling import on_disk
 from ecrnn.data.example_set import ExampleSet, LabelledSet
 from ecrnn.models.own_code import load_code
 from ecrnn.serving.bundle import is_bundle
@@ -63,7 +64,8 @@ def verify(
     """
     if code is not None:
         load_code(path_of(code, "code"))
-    folder, place = path_of(run, "a run directory or a bundle"), path_of(data_dir, "data_dir") if data_dir else None
+    folder = on_disk(path_of(run, "a run directory or a bundle"))
+    place = path_of(data_dir, "data_dir") if data_dir else None
     if is_bundle(folder):
         if train not in (None, NONE):
             raise EcrnnError(f"{folder} is a bundle, which is of one training; leave train out, or give 'none'")
