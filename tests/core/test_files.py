@@ -127,6 +127,24 @@ def test_advice_names_the_option_of_the_command(tmp_path: Path) -> None:
         raise OSError(errno.EACCES, "no")
 
 
+def test_devices_pipes_and_streams_are_not_replaced(tmp_path: Path) -> None:
+    """`--out /dev/null` would else be the end of it, where root asks for it."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to a device").symlink_to("/dev/null")
+    (tmp_path / "stream").symlink_to("/proc/self/fd/1")
+    for name in ("pipe", "to a device", "stream"):
+        kind = os.lstat(tmp_path / name).st_mode
+        with one_line(RunDirectoryError, tmp_path / name, "which a file would replace; name a file"):
+            files.write_atomically(tmp_path / name, "new")
+        assert os.lstat(tmp_path / name).st_mode == kind
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "stream", "to a device"]
+    for name, target in (("to a file", "file"), ("to nothing", "none")):  # these are replaced themselves
+        (tmp_path / name).symlink_to(target)
+        (tmp_path / "file").write_text("old")
+        files.write_atomically(tmp_path / name, "new")
+        assert ((tmp_path / name).read_text(), (tmp_path / "file").read_text()) == ("new", "old")
+
+
 @pytest.mark.parametrize("name", ["replace", "fsync", "fdopen"])
 @pytest.mark.parametrize(
     ("number", "advice"), [(errno.ENOSPC, "free some"), (errno.EDQUOT, "quota"), (errno.EIO, "Input/output error")]

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from ecrnn.core.errors import DataError, RunDirectoryError
 from ecrnn.core.filesystems import flush_file, flush_folder, lock
+from ecrnn.core.reading import kind_of
 from ecrnn.core.text import json_text
 
 # The option of the command that chose the folder, for advice.
@@ -125,7 +126,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         OSError: the disk refuses.
+        RunDirectoryError: a device, a pipe or a link to one lies there, which a file in its place would destroy.
     """
+    _check_no_device(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in os.listdir(path.parent):
         left = _TEMPORARY.fullmatch(name)
@@ -143,6 +146,18 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.unlink(temporary)
         raise
     flush_folder(path.parent)
+
+
+def _check_no_device(path: Path) -> None:
+    """Refuse a place such as /dev/null or /dev/stdout, which root could replace, and a named pipe."""
+    try:
+        mode = os.stat(path).st_mode
+        stream = path.is_symlink() and os.readlink(path).startswith("/proc/")
+    except OSError:  # nothing there, or a link to nothing
+        return
+    if stream or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        what = "an open stream" if stream else kind_of(mode)
+        raise RunDirectoryError(f"{path} is {what}, which a file would replace; name a file")
 
 
 @contextlib.contextmanager
