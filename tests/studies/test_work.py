@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -163,11 +165,19 @@ def test_a_command_that_holds_the_study_alone_and_workers_exclude_each_other(tmp
         locked(tmp_path, patience=0, shared=True).__enter__()
 
 
-def test_wrong_calls(tmp_path: Path) -> None:
+def test_wrong_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with one_line(RunDirectoryError, "is not a run directory"):
         work(tmp_path)
     with one_line(EcrnnError, "jobs must be 1 or more"):
         work(tmp_path, jobs=0)
+    write_settings(tmp_path, settings("any"))
+
+    def refuse(path: Path) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("ecrnn.core.runs.open_lock_file", refuse)
+    with one_line(RunDirectoryError, "choose another folder with --out of 'ecrnn compare'"):  # work itself has no --out
+        work(tmp_path)
 
 
 @pytest.mark.slow

@@ -49,6 +49,16 @@ _RENAME_PAUSES = (0.0, 0.1, 0.4)  # seconds
 
 
 @contextlib.contextmanager
+def folder_chosen_by(option: str) -> Iterator[None]:
+    """Inside, advice on a folder names this option of a command."""
+    before = folder_option.set(option)
+    try:
+        yield
+    finally:
+        folder_option.reset(before)
+
+
+@contextlib.contextmanager
 def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
     """Turn an OSError met inside into one line that names the path and what to do.
 

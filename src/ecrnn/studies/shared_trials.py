@@ -39,6 +39,7 @@ from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.looks import Looks
 from ecrnn.studies.planned import planned_trials
 
+CHOSEN_BY = "--out of 'ecrnn compare'"  # for advice on a study's folder, which workers do not choose
 ATTEMPTS = 3  # that may end without a result and without a step further
 _ROUNDS = 10  # that a worker may lose to quicker ones, before it pauses as one that finds nothing
 _PAUSE = 0.2  # seconds at the most between two rounds, drawn so that workers part

@@ -23,7 +23,7 @@ from ecrnn.core.attempts import trial_of
 from ecrnn.core.devices import check_shares_gpu
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Event, Finished, Message, Progress, Waiting, from_plain, silent
-from ecrnn.core.files import path_of
+from ecrnn.core.files import folder_chosen_by, path_of
 from ecrnn.core.gpu_slots import jobs_on_gpus, slots
 from ecrnn.core.leases import LEASE
 from ecrnn.core.runs import locked, read_settings
@@ -32,7 +32,7 @@ from ecrnn.studies.engines.processes import how_it_ended
 from ecrnn.studies.engines.protocol import Trial
 from ecrnn.studies.places import spelt_as_it_exists
 from ecrnn.studies.settings import models_of
-from ecrnn.studies.shared_trials import SharedTrials
+from ecrnn.studies.shared_trials import CHOSEN_BY, SharedTrials
 from ecrnn.studies.status import forget_failures
 from ecrnn.training.interruption import Interrupted, Interruption
 
@@ -115,7 +115,7 @@ def work(
         "places": {key: str(value) for key, value in places.items() if value},
     }
     trials = SharedTrials(folder, settings, lease)
-    with locked(folder, shared=True):
+    with folder_chosen_by(CHOSEN_BY), locked(folder, shared=True):
         if retry:
             forget_failures(folder, settings)
         trials.count()

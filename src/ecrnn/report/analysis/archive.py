@@ -19,7 +19,7 @@ from typing import Any
 from ecrnn.core.arrays import MAX_FILE
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
-from ecrnn.core.files import folder_option, write_atomically
+from ecrnn.core.files import folder_chosen_by, write_atomically
 from ecrnn.core.manifests import MANIFEST, checked_manifest, manifest_text, read_manifest
 from ecrnn.core.packed import PACKED, pack
 from ecrnn.core.predictions import predictions_bytes
@@ -73,12 +73,8 @@ def archive_study(study: Path, archive: Path) -> Archived:
     if archive.resolve() == study.resolve():
         raise RunDirectoryError(f"{archive} is the study itself; choose another --archive")
     _joined(settings, archive)  # looks before anything is written, the lock too
-    option = folder_option.set("--archive")
-    try:
-        with locked(archive, keep=False):
-            return _archive(study, archive, settings)
-    finally:
-        folder_option.reset(option)
+    with folder_chosen_by("--archive"), locked(archive, keep=False):
+        return _archive(study, archive, settings)
 
 
 def _archive(study: Path, archive: Path, settings: StudySettings) -> Archived:

@@ -20,6 +20,7 @@ import torch
 from ecrnn.core.config import StudySettings
 from ecrnn.core.errors import EcrnnError, RunDirectoryError
 from ecrnn.core.events import Failed, Finished, Message
+from ecrnn.core.files import folder_chosen_by
 from ecrnn.core.leases import BEATS
 from ecrnn.core.runs import locked, read_settings
 from ecrnn.core.text import printable
@@ -27,7 +28,7 @@ from ecrnn.data.example_set import ExampleSet
 from ecrnn.models.own_code import load_code
 from ecrnn.studies.engines.worker import Answers, listen, say_nothing_twice
 from ecrnn.studies.machine_faults import is_of_machine
-from ecrnn.studies.shared_trials import Attempt, SharedTrials
+from ecrnn.studies.shared_trials import CHOSEN_BY, Attempt, SharedTrials
 from ecrnn.studies.trials import load, run_trial
 from ecrnn.training.interruption import Interrupted, Interruption
 
@@ -57,7 +58,7 @@ def main(study: Path, asked: dict[str, Any]) -> None:
     try:
         for file in asked["code"]:
             load_code(file)
-        with locked(study, shared=True):
+        with folder_chosen_by(CHOSEN_BY), locked(study, shared=True):
             worker = _Worker(study, asked, answers)  # while it reads the data a signal ends it at once
             with Interruption() as interruption:
                 worker.run(interruption)
