@@ -97,7 +97,11 @@ def test_an_array_of_workers_is_submitted(
     with locked(out, shared=True):  # as a worker does: the study is not written again under it
         again = call(*command, "--workers", 2)
     assert "3 trials left to train, 2 workers in the queue; nothing was submitted" in again.out
+    assert "ecrnn" not in again.err
     assert json.loads(call(*command, "--workers", 3, "--json").out)["workers"] == 1
+    more = call(*command, "--repeats", 4)
+    line = f"ecrnn: {out}: more models or repeats are added when no worker is in the queue; give the command then\n"
+    assert (more.status, more.err) == (1, line)
     assert call(*command, "--sbatch", "long").status == 2
     done = call("compare", images, *options, "--dry-run")
     assert (done.status, done.err) == (2, "ecrnn: --sbatch and --dry-run are for --engine slurm\n")

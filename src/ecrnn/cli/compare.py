@@ -10,7 +10,7 @@ import typer
 
 from ecrnn.cli import options
 from ecrnn.cli.option_values import model_names, pairs_of, settings_of
-from ecrnn.cli.output import complain_of_failures, say, say_json
+from ecrnn.cli.output import complain, complain_of_failures, say, say_json
 
 if TYPE_CHECKING:
     from ecrnn.core.config import StudySettings
@@ -278,7 +278,7 @@ def _submit(
 
     from ecrnn.cli.progress import Display
     from ecrnn.core.reading import there
-    from ecrnn.core.runs import STUDY
+    from ecrnn.core.runs import STUDY, read_settings
     from ecrnn.core.text import counted
     from ecrnn.studies.places import spelt_as_it_exists
     from ecrnn.studies.slurm import preview, queued, submit, trials_left
@@ -291,13 +291,18 @@ def _submit(
         typer.echo(script, nl=False)
         return 0
     waiting = trials_left(folder) if there(folder / STUDY) else None
-    if waiting == 0 or not (queued(folder) and waiting):  # else workers hold it, and it does not change under them
+    at_work = waiting != 0 and bool(queued(folder) and waiting)  # workers hold it, and it does not change under them
+    if not at_work:
         with Display(quiet=as_json) as display:
             run_study(settings, folder, engine=NO_ENGINE, progress=display.show)
     done = submit(folder, workers, sbatch, trials_per_gpu)
+    before = read_settings(folder)
+    grows = at_work and (settings.repeats > before.repeats or not {*settings.models} <= {*before.models})
+    if grows:
+        complain(f"{folder}: more models or repeats are added when no worker is in the queue; give the command then")
     if as_json:
         say_json(dataclasses.asdict(done))
-        return 0
+        return int(grows)
     left = f"{folder}: {counted(done.left, 'trials')} left to train"
     if done.workers:
         say(
@@ -306,4 +311,4 @@ def _submit(
     else:
         say(f"{left}, {counted(done.queued, 'workers')} in the queue; nothing was submitted")
     say(f"'ecrnn status {folder}' shows how it stands; the same command submits what is missing.")
-    return 0
+    return int(grows)
