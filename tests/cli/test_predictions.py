@@ -109,6 +109,12 @@ def test_out_is_no_folder_and_no_input(call: Any, bundle: Path, images: Path, tm
             assert (done.status, done.out) == (2, "")
             assert line in done.err
     assert (tmp_path / "a.png").read_bytes() == before
+    mine = tmp_path / "bundle"
+    shutil.copytree(bundle, mine)
+    for name in ("model.safetensors", "README.md"):
+        done = call("predict", mine, tmp_path / "a.png", "--out", mine / name)
+        assert (done.status, "is one of the inputs" in done.err) == (2, True)
+        assert (mine / name).read_bytes() == (bundle / name).read_bytes()
 
 
 def on_terminal(columns: int, call: Any, *words: object) -> list[str]:

@@ -133,6 +133,8 @@ def test_other_tasks_are_tuned_too(call: Any, task: str, tmp_path: Path) -> None
         (("tune", "digits", "--space", ""), "the space is empty"),
         (("tune", "digits", "--space", "lrr=1..2"), "unknown setting 'lrr', did you mean 'lr'?"),
         (("tune", "digits", "--budget", "1"), "tuning.budget: "),
+        (("tune", "digits", "--budget", "0"), "tuning.budget: "),
+        (("tune", "digits", "--budget", "99999999"), "tuning.budget: "),
         (("tune", "digits", "--search", "random"), "tuning.search: "),
         (("tune", "digits", "--tune-part", "2"), "tuning.part: "),
         (("tune", "digits", "--split", "5-fold"), "validates on a part of its examples"),

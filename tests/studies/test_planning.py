@@ -95,6 +95,8 @@ def no_timing(monkeypatch):
     ("changes", "options", "line"),
     [
         ({}, {"difference": 0.0}, "difference must be above 0, got 0"),
+        ({}, {"difference": 1.5}, "no two models differ by 150 points, at most 100"),
+        ({}, {"difference": 0.01, "sd": 1e298}, "no two models differ with an SD of 1e.300 points, at most 100"),
         ({"models": ["cnn"]}, {"difference": 0.01}, "needs at least two; name them with --models"),
         ({"baseline": "mlp"}, {"difference": 0.01}, "unknown baseline 'mlp'"),
         ({"repeats": 2}, {"difference": 0.01, "sd": 0.01}, "repeats must be at least 3, got 2"),

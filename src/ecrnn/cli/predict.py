@@ -110,6 +110,8 @@ def predict(
     named, inputs = _bundle_first(paths, bool(text))
     model: Predictor = load(named or pretrained.default(), device or "auto")
     _check_call(model, named, text or [], bool(inputs or text))
+    if named is not None:
+        style_of(style, out, pretrained.find(named).iterdir(), excel)
     with options.wrong_call():
         model.search(beam)
     least = None if reject is None else least_of(model, reject)

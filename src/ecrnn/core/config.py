@@ -37,6 +37,7 @@ from ecrnn.core.yaml_loader import load_yaml
 
 MAX_SETTINGS = 2**20  # bytes of a file
 MAX_TRIALS = 50_000  # of a study
+MAX_REPEATS = 10_000
 MAX_BAD_FILES = 1000  # that a run leaves out and names
 MAX_MARKS = 20_000  # of a file; a model takes two or three
 _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one of them before it
@@ -198,7 +199,7 @@ class StudySettings(_RunSettings):
     """
 
     models: tuple[str, ...] = Field(min_length=1, max_length=2000)
-    repeats: int = Field(3, ge=1, le=10_000)
+    repeats: int = Field(3, ge=1, le=MAX_REPEATS)
     first_repeat: int = Field(0, ge=0, lt=2**31)
     split: str = Field("0.7", coerce_numbers_to_str=True)
     seeds_per_split: int = Field(1, ge=1, le=1000)  # repeats, one after another, on the same split; seeds differ
@@ -209,7 +210,7 @@ class StudySettings(_RunSettings):
     pairs: tuple[tuple[str, str], ...] | None = Field(None, min_length=1, max_length=MAX_TRIALS)  # that are compared
     contrasts: Contrasts | None = Field(None, min_length=1, max_length=100)  # by name: means over models, compared
     rope: float | None = Field(None, ge=0, allow_inf_nan=False)  # in values of the metric; None: the metric's
-    planned_repeats: int | None = Field(None, ge=1, le=10_000)  # when it was begun; None: in runs without a plan
+    planned_repeats: int | None = Field(None, ge=1, le=MAX_REPEATS)  # when it was begun; None: in runs without a plan
     across_moderators: str | None = Field(None, max_length=1000)  # of a comparison of data sets; "none": none was named
     sequential: SequentialSettings | None = None  # trains until decided; None: all models on all repeats
     training: TrainingSettings = TrainingSettings()

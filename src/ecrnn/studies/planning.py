@@ -16,6 +16,7 @@ from scipy import special
 
 from ecrnn.core.config import StudySettings
 from ecrnn.core.devices import resolve
+from ecrnn.core.epoch_lines import LARGEST
 from ecrnn.core.errors import EcrnnError
 from ecrnn.core.events import Message, Progress, silent
 from ecrnn.core.files import path_of
@@ -126,6 +127,10 @@ def plan_study(
     metric = metric_for(task, settings.metric)
     if not (math.isfinite(difference) and difference > 0):
         raise EcrnnError(f"difference must be above 0, got {difference:g}")
+    for value, what in ((difference, "differ by"), (sd or 0.0, "differ with an SD of")):
+        if value > (most_apart := min(metric.widest, LARGEST)):
+            shown, at_most = (f"{metric.scale * one:g}" for one in (value, most_apart))
+            raise EcrnnError(f"no two models {what} {metric.difference_of(shown)}, at most {at_most}")
     data = load(settings, progress) if arrays is None else arrays
     split = split_of(data, settings, settings.first_repeat)
     if split.kind == "own":

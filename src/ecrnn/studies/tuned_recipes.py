@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.config import StudySettings, TrainingSettings, TrainSettings, merge
+from ecrnn.core.config import MAX_REPEATS, StudySettings, TrainingSettings, TrainSettings, merge
 from ecrnn.core.errors import EcrnnError, RunDirectoryError, unknown_name
 from ecrnn.core.events import Message, Progress
 from ecrnn.core.form import FORM
@@ -44,7 +44,11 @@ def tuning_search(space: Space | None, budget: int | None, search: str | None, p
     points = SearchSettings.model_fields["budget"].default if budget is None else budget
     asked = {"budget": budget, "search": search}  # a tuning that goes on has its own where nothing is said
     fixed = {"space": parse_space(DEFAULT if space is None else space), "part": part or PART}
-    return {"repeats": points, "tuning": {**fixed, **{key: value for key, value in asked.items() if value is not None}}}
+    repeats = min(max(points, 1), MAX_REPEATS)  # so that a budget which cannot be is told by its own name
+    return {
+        "repeats": repeats,
+        "tuning": {**fixed, **{key: value for key, value in asked.items() if value is not None}},
+    }
 
 
 def nested_search(space: Space | None, budget: int | None, search: str | None) -> dict[str, Any]:
