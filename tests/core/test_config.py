@@ -105,7 +105,10 @@ STUDY = DATA | {
         [None, SPACE, {**SPACE, "part": "0.25", "edges": {"cnn": ["lr"]}, "others": {"epochs": 3}}],
         [{}, {**SPACE, "part": "1.2"}, {**SPACE, "part": "0.7e1"}, {**SPACE, "seed": -1}],
     ),
-    "sequential": ([None, {}, {"looks": [3, 5], "alpha": 0.1}], [{"alpha": 1}, {"lucks": [3]}, 3]),
+    "sequential": (
+        [None, {}, {"looks": [3, 5], "alpha": 0.1}],
+        [{"alpha": 1}, {"lucks": [3]}, {"looks": [0]}, {"looks": [3, 10**14]}, 3],
+    ),
 }
 TRAIN = DATA | {
     "model": (["cnn"], [None, 1]),

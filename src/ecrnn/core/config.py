@@ -44,6 +44,7 @@ _MARKS = ("\n", "\r", ",", "[", "{", ": ", "- ", "? ")  # a YAML value has one o
 
 
 Contrasts = dict[str, dict[Literal["plus", "minus"], tuple[str, ...]]]
+Look = Annotated[int, Field(ge=1, le=MAX_REPEATS)]  # how many splits there are at a look
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Schedule = Literal["constant", "linear", "cosine", "one-cycle"]
 ClassWeights = Literal["none", "balanced"]
@@ -183,7 +184,7 @@ class _RunSettings(DataSettings):
 class SequentialSettings(Settings):
     """The plan of a study that trains until its pairs are decided; what is None is filled in when it is begun."""
 
-    looks: tuple[int, ...] | None = Field(None, min_length=1, max_length=60)  # splits at each; None: the usual ones
+    looks: tuple[Look, ...] | None = Field(None, min_length=1, max_length=60)  # None: the usual ones
     alpha: float = Field(0.05, gt=0, lt=1)
     slack: float = Field(3.0, ge=0, allow_inf_nan=False)  # standard errors of hope before a pair is given up
     seed: int = Field(0, ge=0, lt=2**31)  # of the simulated boundaries
