@@ -232,7 +232,7 @@ def test_metrics_that_lack_a_figure(left_alone: Path, tmp_path: Path) -> None:
     home = study / "cnn" / "repeat-0"
     manifest = checked_manifest(home)
     assert manifest is not None
-    (home / "metrics.jsonl").write_text('{"epoch": 1}\n' * 3)
+    (home / "metrics.jsonl").write_text("".join(f'{{"epoch": {epoch}}}\n' for epoch in (1, 2, 3)))
     write_manifest(home, tuple(manifest["files"]), manifest["facts"])
     with one_line(RunDirectoryError, home, "metrics.jsonl, line 1, lacks validation_accuracy"):
         bundle_trial(study, "cnn", tmp_path / "mine")
