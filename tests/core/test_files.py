@@ -127,17 +127,20 @@ def test_advice_names_the_option_of_the_command(tmp_path: Path) -> None:
         raise OSError(errno.EACCES, "no")
 
 
-def test_devices_pipes_and_streams_are_not_replaced(tmp_path: Path) -> None:
+def test_devices_and_streams_are_not_replaced(tmp_path: Path) -> None:
     """`--out /dev/null` would else be the end of it, where root asks for it."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "to a device").symlink_to("/dev/null")
     (tmp_path / "stream").symlink_to("/proc/self/fd/1")
-    for name in ("pipe", "to a device", "stream"):
+    (tmp_path / "to a pipe").symlink_to("pipe")  # as /dev/fd/63 is, by which a shell names the input of a program
+    for name in ("to a pipe", "to a device", "stream"):
         kind = os.lstat(tmp_path / name).st_mode
         with one_line(RunDirectoryError, tmp_path / name, "which a file would replace; name a file"):
             files.write_atomically(tmp_path / name, "new")
         assert os.lstat(tmp_path / name).st_mode == kind
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "stream", "to a device"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pipe", "stream", "to a device", "to a pipe"]
+    files.write_atomically(tmp_path / "pipe", "new")  # where a file of a study should lie it is damage
+    assert (tmp_path / "pipe").read_text() == "new"
     for name, target in (("to a file", "file"), ("to nothing", "none")):  # these are replaced themselves
         (tmp_path / name).symlink_to(target)
         (tmp_path / "file").write_text("old")

@@ -51,9 +51,8 @@ class RayCluster:
             await_(condition)
             node = with_variable("TMPDIR", str(self.folders[1]))
             send(signal.SIGSTOP, node)
-            if lost := bool(condition()):
-                send(signal.SIGKILL, [pid for pid in node if "raylet" in Path(f"/proc/{pid}/comm").read_text()])
-            send(signal.SIGCONT, node)
+            lost = bool(condition())
+            send(signal.SIGKILL if lost else signal.SIGCONT, node)
         self.lose_second()
 
 

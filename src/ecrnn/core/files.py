@@ -136,7 +136,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         OSError: the disk refuses.
-        RunDirectoryError: a device, a pipe or a link to one lies there, which a file in its place would destroy.
+        RunDirectoryError: a device, a socket or an open stream lies there, which a file in its place would destroy.
     """
     _check_no_device(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,13 +159,16 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _check_no_device(path: Path) -> None:
-    """Refuse a place such as /dev/null or /dev/stdout, which root could replace, and a named pipe."""
+    """Refuse a place such as /dev/null or /dev/stdout, which root could replace.
+
+    A named pipe may be replaced, which costs nobody anything: one that lies in a study is damage, and is mended so.
+    """
     try:
-        mode = os.stat(path).st_mode
-        stream = path.is_symlink() and os.readlink(path).startswith("/proc/")
+        mode, linked = os.stat(path).st_mode, path.is_symlink()
+        stream = linked and (stat.S_ISFIFO(mode) or os.readlink(path).startswith("/proc/"))
     except OSError:  # nothing there, or a link to nothing
         return
-    if stream or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if stream or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISFIFO(mode)):
         what = "an open stream" if stream else kind_of(mode)
         raise RunDirectoryError(f"{path} is {what}, which a file would replace; name a file")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -360,7 +361,12 @@ def test_nodes_with_folders_of_their_own(cluster: RayCluster, study: Study, tmp_
     used: set[str] = set()
 
     def begun(node: Path) -> list[Path]:
-        found = list(node.glob("ecrnn-trial-*/study/.work/*/*/*/metrics.jsonl"))
+        """The files of epochs of trainings that have not ended."""
+        found = []
+        for path in node.glob("ecrnn-trial-*/study/.work/*/*/*/metrics.jsonl"):
+            with suppress(FileNotFoundError):  # it has ended
+                if len(path.read_text().splitlines()) < 20:
+                    found.append(path)
         used.update(node.name for _ in found)
         return found
 
