@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,23 @@ def test_one_inside_another() -> None:
             assert handlers() != before  # so that one more does not end it before its first step
     with Interruption() as after:
         assert after.received is None
+    assert handlers() == before
+
+
+def test_a_signal_that_comes_while_one_is_entered_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outer one has noted it, and the inner one would else begin a training as if nothing had come."""
+    real, before, sent = signal.signal, handlers(), []
+
+    def interrupted(number: int, handler: Any) -> Any:
+        if not sent:
+            sent.append(number)
+            signal.raise_signal(signal.SIGTERM)
+        return real(number, handler)
+
+    with Interruption() as outer:
+        monkeypatch.setattr(signal, "signal", interrupted)
+        with Interruption() as inner:
+            assert (outer.received, inner.received) == (signal.SIGTERM, signal.SIGTERM)
     assert handlers() == before
 
 

@@ -36,9 +36,11 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self.received = _entered[-1].received if _entered else None
+            self.received, outer = None, _entered[-1] if _entered else None
             _entered.append(self)
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            if outer is not None:  # asked last: what comes before is noted by the outer one, what comes later by this
+                self.received = self.received or outer.received
         return self
 
     def __exit__(
