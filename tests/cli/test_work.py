@@ -100,7 +100,7 @@ def test_an_array_of_workers_is_submitted(
     assert "ecrnn" not in again.err
     assert json.loads(call(*command, "--workers", 3, "--json").out)["workers"] == 1
     more = call(*command, "--repeats", 4)
-    line = f"ecrnn: {out}: more models or repeats are added when no worker is in the queue; give the command then\n"
+    line = f"ecrnn: {out}: workers are in the queue, so more models or repeats were not added; repeat this later\n"
     assert (more.status, more.err) == (1, line)
     assert call(*command, "--sbatch", "long").status == 2
     done = call("compare", images, *options, "--dry-run")

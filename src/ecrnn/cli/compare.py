@@ -299,7 +299,7 @@ def _submit(
     before = read_settings(folder)
     grows = at_work and (settings.repeats > before.repeats or not {*settings.models} <= {*before.models})
     if grows:
-        complain(f"{folder}: more models or repeats are added when no worker is in the queue; give the command then")
+        complain(f"{folder}: workers are in the queue, so more models or repeats were not added; repeat this later")
     if as_json:
         say_json(dataclasses.asdict(done))
         return int(grows)

@@ -79,9 +79,9 @@ def submit(
     """
     settings = read_settings(study)
     left = trials_left(study)
-    with locked(
-        make_folder(study / FOLDER), _PATIENCE, keep=False
-    ):  # or two commands that see no worker both submit all of them
+    if not left:
+        return Submission(str(study), 0, 0, 0, "")
+    with locked(make_folder(study / FOLDER), _PATIENCE, keep=False):  # else two commands that see no worker both submit
         return _submit(study, settings, left, workers, options, trials_per_gpu)
 
 
@@ -89,7 +89,7 @@ def _submit(
     study: Path, settings: StudySettings, left: int, workers: int, options: Sequence[str], trials_per_gpu: int | None
 ) -> Submission:
     """`submit`, by the one process that does at this moment."""
-    before = queued(study) if left else 0
+    before = queued(study)
     missing = max(0, min(workers, -(-left // (trials_per_gpu or 1))) - before)
     if not missing:
         return Submission(str(study), left, before, 0, "")
