@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from core.lines import one_line
 from report.synthetic import make_study
 
 import ecrnn
-from ecrnn.core.errors import EcrnnError
+from ecrnn.core.errors import EcrnnError, SettingsError
 from ecrnn.report import Analysis, analyse, read_study
 from ecrnn.report.render.write import report_files
 from ecrnn.scores import How, analyse_each, judge_across, read
@@ -248,3 +249,26 @@ def test_names_are_the_same_however_they_are_spelt(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("repeat,\xe9,e\u0301\n0,1,2\n1,2,3\n", encoding="utf-8")
     with pytest.raises(EcrnnError, match=r"t\.csv has the column .\xe9. twice"):
         ecrnn.judge(tmp_path / "t.csv", kind="wide", out=tmp_path / "twice", n_train=80, n_test=20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"pairs": [("a",)]}, "pairs: should be pairs of names of models, as in [('cnn', 'mine')], not [('a',)]"),
+        ({"pairs": ["ab"]}, "pairs: should be pairs of names of models"),
+        ({"pairs": [("a", 1)]}, "pairs: should be pairs of names of models"),
+        ({"pairs": 5}, "pairs: should be pairs of names of models"),
+        ({"baseline": 3}, "baseline: should be the name of a model, not 3"),
+        ({"alpha": "x"}, "alpha: should be a number, not 'x'"),
+        ({"rope": [1]}, "rope: should be a number, not [1]"),
+        ({"metric": 4}, "metric: should be a name, not 4"),
+        ({"kind": 4}, "kind: should be a name, not 4"),
+        ({"dataset": 4}, "dataset: should be a name, not 4"),
+        ({"columns": ["a"]}, "columns: should map what is read to a column"),
+        ({"columns": {"a": 1}}, "columns: should map what is read to a column"),
+    ],
+)
+def test_what_is_no_name_and_no_number(arguments: dict[str, Any], line: str) -> None:
+    scores = {"a": [0.1, 0.2, 0.3], "b": [0.2, 0.3, 0.4]}
+    with one_line(SettingsError, line):
+        ecrnn.judge(scores, **{"kind": "wide", "n_train": 100, "n_test": 50, **arguments})

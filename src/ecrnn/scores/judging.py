@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecrnn.core.errors import EcrnnError, unknown_name
+from ecrnn.core.errors import EcrnnError, SettingsError, unknown_name
 from ecrnn.core.files import path_of
 from ecrnn.core.reading import sha256
 from ecrnn.core.spelling import nfc, on_disk
@@ -127,6 +128,13 @@ def read(
     percent: bool = False,
 ) -> Reading:
     """Read a table, or several as one. Arguments and errors as of `judge`."""
+    for name, value in (("kind", kind), ("metric", metric)):
+        _check_name(name, value)
+    if columns is not None and not (
+        isinstance(columns, Mapping) and all(isinstance(one, str) for one in columns.values())
+    ):
+        line = "should map what is read to a column, as in {'model': 'method'}"
+        raise SettingsError("columns", f"{line}, not {reprlib.repr(columns)}")
     several = isinstance(scores, (list, tuple)) and scores and all(isinstance(one, (str, Path)) for one in scores)
     sources = [_on_disk(source) for source in (scores if several else [scores])]
     tables = tuple(read_table(source) for source in sources)
@@ -153,6 +161,11 @@ def read(
     return Reading(found, measured, tables, choices, settings, named)
 
 
+def _check_name(what: str, value: object) -> None:
+    if not isinstance(value, str | None):
+        raise SettingsError(what, f"should be a name, not {reprlib.repr(value)}")
+
+
 def analyse_each(
     reading: Reading, how: How, dataset: str | None = None, command: Sequence[str] = ()
 ) -> dict[str, Analysis]:
@@ -168,6 +181,7 @@ def analyse_each(
         UnknownNameError: no such data set.
         EcrnnError: as `judge`.
     """
+    _check_name("dataset", dataset)
     if dataset is not None:
         _refuse_no_column(reading)
         dataset = nfc(dataset)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import metadata
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -78,11 +80,27 @@ class How:
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
-        """Names of models are composed, as those of the tables are."""
+        """Check what the fields are; names of models are composed, as those of the tables are."""
+        for name in ("n_train", "n_test", "rope", "difference", "alpha"):
+            if not isinstance(value := getattr(self, name), Real | None):
+                raise SettingsError(name, f"should be a number, not {reprlib.repr(value)}")
+        if not isinstance(self.baseline, str | None):
+            raise SettingsError("baseline", f"should be the name of a model, not {reprlib.repr(self.baseline)}")
         if self.baseline is not None:
             object.__setattr__(self, "baseline", nfc(self.baseline))
         if self.pairs is not None:
-            object.__setattr__(self, "pairs", [(nfc(one), nfc(other)) for one, other in self.pairs])
+            object.__setattr__(self, "pairs", [(nfc(one), nfc(other)) for one, other in _pairs(self.pairs)])
+
+
+def _pairs(pairs: object) -> Iterator[tuple[str, str]]:
+    """Pairs of names, as they were passed in Python."""
+    for pair in pairs if isinstance(pairs, Sequence) and not isinstance(pairs, str) else [pairs]:
+        match pair:
+            case [str(one), str(other)]:
+                yield one, other
+            case _:
+                line = "should be pairs of names of models, as in [('cnn', 'mine')]"
+                raise SettingsError("pairs", f"{line}, not {reprlib.repr(pairs)}")
 
 
 def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> Analysis:
