@@ -113,7 +113,7 @@ def test_out_is_no_folder_and_no_input(call: Any, bundle: Path, images: Path, tm
     shutil.copytree(bundle, mine)
     for name in ("model.safetensors", "README.md"):
         done = call("predict", mine, tmp_path / "a.png", "--out", mine / name)
-        assert (done.status, "is one of the inputs" in done.err) == (2, True)
+        assert (done.status, "is a file of the bundle" in done.err) == (2, True)
         assert (mine / name).read_bytes() == (bundle / name).read_bytes()
 
 

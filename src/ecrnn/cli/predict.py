@@ -104,14 +104,11 @@ def predict(
 
     from ecrnn.core.devices import threads as computing_threads
     from ecrnn.serving import pretrained
-    from ecrnn.serving.load import load
     from ecrnn.serving.predictor import ReadsFiles, ReadsTexts
 
     named, inputs = _bundle_first(paths, bool(text))
-    model: Predictor = load(named or pretrained.default(), device or "auto")
+    model = _loaded(named, out, device)
     _check_call(model, named, text or [], bool(inputs or text))
-    if named is not None:
-        style_of(style, out, pretrained.find(named).iterdir(), excel)
     with options.wrong_call():
         model.search(beam)
     least = None if reject is None else least_of(model, reject)
@@ -215,6 +212,20 @@ def _bundle_first(paths: list[Path], texts: bool) -> tuple[Path | None, list[Pat
     if texts or is_bundle(find(first)):  # the pretrained model does not read texts
         return first, others
     return (None, paths) if not others or names_images(first) else (first, others)
+
+
+def _loaded(named: Path | None, out: Path | None, device: str | None) -> Predictor:
+    """The model of the bundle that was named, or of the one that comes with ecrnn, over which nothing is written."""
+    from ecrnn.serving import pretrained
+    from ecrnn.serving.bundle import spare
+    from ecrnn.serving.load import load
+
+    bundle = named or pretrained.default()
+    folder = pretrained.find(bundle)
+    if out is not None:
+        with options.wrong_call():
+            spare(folder, out)
+    return load(bundle, device or "auto")
 
 
 def _check_call(model: Predictor, named: Path | None, texts: list[str], asked: bool) -> None:

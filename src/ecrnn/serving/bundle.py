@@ -153,6 +153,16 @@ def file_names(processor: Processor) -> set[str]:
     return {WEIGHTS, DESCRIPTION, METRICS, CARD, EXAMPLES, CODE, *processor.files()}
 
 
+def spare(folder: Path, out: Path) -> None:
+    """Refuse to write ``out`` over a file in the folder of a bundle that is in use.
+
+    Raises:
+        EcrnnError: it is one, under whatever name.
+    """
+    if out.exists() and any(out.samefile(file) for file in folder.iterdir() if file.exists()):
+        raise EcrnnError(f"{out} is a file of the bundle, which would be overwritten; name another file")
+
+
 def is_bundle(folder: Path) -> bool:
     """Whether ``folder`` looks like a finished bundle."""
     return is_file(folder / DESCRIPTION)

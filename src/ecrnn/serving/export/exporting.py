@@ -17,7 +17,7 @@ from ecrnn.core.files import path_of, write_atomically, write_json
 from ecrnn.core.reading import MAX_WEIGHTS, sha256
 from ecrnn.core.tasks import known
 from ecrnn.core.text import json_text, one_line
-from ecrnn.serving.bundle import WEIGHTS
+from ecrnn.serving.bundle import WEIGHTS, spare
 from ecrnn.serving.export import parity
 from ecrnn.serving.export.exportable import Exportable
 from ecrnn.serving.export.image_graph import joined, standing_before
@@ -108,8 +108,8 @@ def export(
         input = "image"
         browser = web_runtime(None if runtime is None else path_of(runtime, "runtime"), progress)
     path, folder = path_of(out, "out"), find(bundle)
-    if path.parent.resolve() == folder.resolve() and path.exists() and not _parity_of(path).exists():
-        raise EcrnnError(f"{path} is a file of the bundle, which would be overwritten; name another file")
+    if not _parity_of(path).exists():  # else an export of before, which lies there
+        spare(folder, path)
     of_data = None if data is None else str(path_of(data, "data"))
     compared = samples(form, of_data, None if data_dir is None else path_of(data_dir, "data_dir"))
     metadata = _metadata(form, folder, input)
