@@ -159,7 +159,7 @@ def spare(folder: Path, out: Path) -> None:
     Raises:
         EcrnnError: it is one, under whatever name.
     """
-    if out.exists() and any(out.samefile(file) for file in folder.iterdir() if file.exists()):
+    if out.exists() and folder.is_dir() and any(out.samefile(file) for file in folder.iterdir() if file.exists()):
         raise EcrnnError(f"{out} is a file of the bundle, which would be overwritten; name another file")
 
 
