@@ -254,10 +254,10 @@ def test_names_are_the_same_however_they_are_spelt(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ({"pairs": [("a",)]}, "pairs: should be pairs of names of models, as in [('cnn', 'mine')], not [('a',)]"),
-        ({"pairs": ["ab"]}, "pairs: should be pairs of names of models"),
-        ({"pairs": [("a", 1)]}, "pairs: should be pairs of names of models"),
-        ({"pairs": 5}, "pairs: should be pairs of names of models"),
+        ({"pairs": [("a",)]}, "pairs: should be names of models by two, as in [('cnn', 'mine')], not [('a',)]"),
+        ({"pairs": ["ab"]}, "pairs: should be names of models by two"),
+        ({"pairs": [("a", 1)]}, "pairs: should be names of models by two"),
+        ({"pairs": 5}, "pairs: should be names of models by two"),
         ({"baseline": 3}, "baseline: should be the name of a model, not 3"),
         ({"alpha": "x"}, "alpha: should be a number, not 'x'"),
         ({"rope": [1]}, "rope: should be a number, not [1]"),

@@ -99,8 +99,9 @@ def _pairs(pairs: object) -> Iterator[tuple[str, str]]:
             case [str(one), str(other)]:
                 yield one, other
             case _:
-                line = "should be pairs of names of models, as in [('cnn', 'mine')]"
-                raise SettingsError("pairs", f"{line}, not {reprlib.repr(pairs)}")
+                raise SettingsError(
+                    "pairs", f"should be names of models by two, as in [('cnn', 'mine')], not {reprlib.repr(pairs)}"
+                )
 
 
 def analyse_scores(scores: Scores, metric: Metric, how: How, origin: Origin) -> Analysis:
